@@ -1,0 +1,203 @@
+"""The article's network, a = W x, p = softmax(a), L = -Σ y log p, and its gradients, step by step and fused.
+
+Section 2.3 of the article takes the chain rule one factor at a time. Every p_i depends on every a_k, so the chain runs
+over all C paths:
+
+    ∂L/∂w_kj = Σ_i  ∂L/∂p_i · ∂p_i/∂a_k · ∂a_k/∂w_kj = (p_k Σ_i y_i - y_k) x_j,
+
+which is (p_k - y_k) x_j when y sums to 1. docs/backprop.md derives it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .arrays import Array, floats, shaped, working
+from .cross_entropy import cross_entropy, cross_entropy_backward
+from .linear import linear, linear_backward
+from .softmax import softmax, softmax_jacobian
+
+# ---- the article's steps, for one sample x (D,) with target y (C,) ---------------------------------------------------
+
+
+def _sample(input: ArrayLike, weight: ArrayLike, target: ArrayLike) -> tuple[Array, Array, Array]:
+    x = floats("input", input)
+    if x.ndim != 1:
+        raise ValueError(f"input has shape {x.shape}; expected (D,), one sample")
+    a = linear(x, weight)  # (C,)
+    return x, a, shaped("target", floats("target", target, x, "input"), a.shape, "one for each row of the weight")
+
+
+def probabilities_gradient(p: ArrayLike, target: ArrayLike) -> Array:
+    """First factor: ∂L/∂p_i = -y_i / p_i (article, 2.3).
+
+    Args:
+        p: probabilities (C,), target: y (C,) of the same dtype.
+    Returns: ∂L/∂p (C,).
+    Raises: ValueError or TypeError when the target does not fit.
+
+    >>> probabilities_gradient([0.25, 0.75], [0.0, 1.0]).round(4)
+    array([-0.    , -1.3333])
+    """
+    probabilities = floats("p", p)
+    y = shaped("target", floats("target", target, probabilities, "p"), probabilities.shape, "that of p")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(-y / probabilities)
+
+
+def weight_gradient_through_one_path(input: ArrayLike, weight: ArrayLike, target: ArrayLike, path: int) -> Array:
+    """What the chain gives through p_path alone: ∂L/∂p_path · ∂p_path/∂a · ∂a/∂W. One term of the sum over all paths.
+
+    Args:
+        input: x (D,), weight: W (C, D), target: y (C,); one floating-point dtype.
+        path: i in [0, C).
+    Returns: (C, D).
+    Raises: ValueError, TypeError or IndexError when an argument does not fit.
+
+    >>> weight_gradient_through_one_path([1.0, 2.0], [[0.0, 0.0], [0.0, 0.0]], [1.0, 0.0], path=1)
+    array([[ 0.,  0.],
+           [-0., -0.]])
+    """
+    x, a, y = _sample(input, weight, target)
+    if not 0 <= path < len(a):
+        raise IndexError(f"path is {path}; expected a class from 0 to {len(a) - 1}")
+    dl_dp = probabilities_gradient(softmax(a), y)[path]
+    dp_da = softmax_jacobian(a)[path]  # (C,)
+    return np.asarray(dl_dp * dp_da[:, None] * x)  # ∂a_k/∂w_kj = x_j: (C, D)
+
+
+def weight_gradient_over_all_paths(input: ArrayLike, weight: ArrayLike, target: ArrayLike) -> Array:
+    """The whole chain: Σ_i ∂L/∂p_i · ∂p_i/∂a_k · ∂a_k/∂w_kj.
+
+    Args, Returns, Raises: as `weight_gradient_through_one_path`, without `path`.
+
+    >>> weight_gradient_over_all_paths([1.0, 2.0], [[0.0, 0.0], [0.0, 0.0]], [1.0, 0.0])
+    array([[-0.5, -1. ],
+           [ 0.5,  1. ]])
+    """
+    x, a, y = _sample(input, weight, target)
+    dl_dp = probabilities_gradient(softmax(a), y)  # (C,)
+    dl_da = dl_dp @ softmax_jacobian(a)  # (C,): over all paths i
+    return np.asarray(dl_da[:, None] * x)  # (C, D)
+
+
+def weight_gradient_fused(input: ArrayLike, weight: ArrayLike, target: ArrayLike) -> Array:
+    """The same gradient with softmax and loss taken together: (p - y) xᵀ, or (p Σy - y) xᵀ when Σy is not 1.
+
+    Args, Returns, Raises: as `weight_gradient_over_all_paths`.
+
+    >>> weight_gradient_fused([1.0, 2.0], [[0.0, 0.0], [0.0, 0.0]], [1.0, 0.0])
+    array([[-0.5, -1. ],
+           [ 0.5,  1. ]])
+    """
+    x, a, y = _sample(input, weight, target)
+    return np.asarray((softmax(a) * y.sum() - y)[:, None] * x)  # (C, D)
+
+
+# ---- the same network for batches and all options of the loss -------------------------------------------------------
+
+
+def _widened(*arrays: ArrayLike | None) -> list[Array | None]:
+    """Half precision widened to the working precision; the rest as it is."""
+    found = [None if array is None else np.asarray(array) for array in arrays]
+    return [
+        array.astype(working(array.dtype), copy=False) if array is not None and array.dtype == np.float16 else array
+        for array in found
+    ]
+
+
+def _same_dtype(input: ArrayLike, **others: ArrayLike | None) -> Array:
+    """`input` as an array, after a look at the dtypes of all floating-point arguments."""
+    x = floats("input", input)
+    if x.ndim not in (1, 2):
+        raise ValueError(f"input has shape {x.shape}; expected (D,) or (N, D)")
+    for name, other in others.items():
+        if other is not None and (name != "target" or np.asarray(other).dtype.kind == "f"):
+            floats(name, other, x, "input")
+    return x
+
+
+def linear_cross_entropy(
+    input: ArrayLike,
+    linear_weight: ArrayLike,
+    target: ArrayLike,
+    *,
+    linear_bias: ArrayLike | None = None,
+    weight: ArrayLike | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Array:
+    """Cross-entropy of a linear classifier: cross_entropy(linear(input, linear_weight, linear_bias), target, …).
+
+    Equation: a = W x + b, then the loss of `manual.cross_entropy`. In half precision the logits stay in float32.
+
+    Args:
+        input: x (D,) or (N, D); float64, float32 or float16.
+        linear_weight: W (C, D), linear_bias: b (C,) or None; of the dtype of `input`.
+        target, weight, ignore_index, reduction, label_smoothing: as in `manual.cross_entropy`.
+    Returns: the loss, of the dtype of `input`.
+    Raises: as `manual.linear` and `manual.cross_entropy`.
+    Error: docs/bounds.md, Theorem 12.
+
+    >>> eye = np.eye(3)
+    >>> float(linear_cross_entropy(np.array([1.4, 3.2, 5.0]), eye, np.array(2)).round(4))
+    0.1762
+    """
+    x = _same_dtype(input, linear_weight=linear_weight, target=target, linear_bias=linear_bias, weight=weight)
+    wide, w, y, b, v = _widened(x, linear_weight, target, linear_bias, weight)
+    loss = cross_entropy(
+        linear(wide, w, b),
+        y,
+        weight=v,
+        ignore_index=ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
+    return loss.astype(x.dtype, copy=False)
+
+
+def linear_cross_entropy_backward(
+    grad_output: ArrayLike,
+    input: ArrayLike,
+    linear_weight: ArrayLike,
+    target: ArrayLike,
+    *,
+    linear_bias: ArrayLike | None = None,
+    weight: ArrayLike | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> tuple[Array, Array, Array | None]:
+    """Gradients of input, linear weight and linear bias.
+
+    Equations: ∂L/∂a from `manual.cross_entropy_backward`, carried through `manual.linear_backward`.
+
+    Args:
+        grad_output: ∂/∂loss, the shape of the loss and the dtype of `input`, or a Python number.
+        the rest: as given to `linear_cross_entropy`.
+    Returns: (∂L/∂x, ∂L/∂W, ∂L/∂b), each of the shape of its variable; the last is None without a bias.
+    Raises: as `linear_cross_entropy`.
+    Error: docs/bounds.md, Theorem 12.
+
+    >>> grads = linear_cross_entropy_backward(1.0, np.array([1.0, 2.0]), np.zeros((2, 2)), np.array(0))
+    >>> grads[1]
+    array([[-0.5, -1. ],
+           [ 0.5,  1. ]])
+    """
+    x = _same_dtype(input, linear_weight=linear_weight, target=target, linear_bias=linear_bias, weight=weight)
+    g = floats("grad_output", grad_output, x, "input")
+    upstream, wide, w, y, b, v = _widened(g, x, linear_weight, target, linear_bias, weight)
+    grad_a = cross_entropy_backward(
+        upstream,
+        linear(wide, w, b),
+        y,
+        weight=v,
+        ignore_index=ignore_index,
+        reduction=reduction,
+        label_smoothing=label_smoothing,
+    )
+    grads = linear_backward(grad_a[0] if isinstance(grad_a, tuple) else grad_a, wide, w, b)
+    grad_x, grad_w, grad_b = (None if grad is None else grad.astype(x.dtype, copy=False) for grad in grads)
+    return grad_x, grad_w, grad_b

@@ -1,0 +1,196 @@
+"""Softmax, its logarithm and its normaliser, each with its gradient.
+
+Equation (1) of the article, for a row a of C logits, with m = max(a):
+
+    p_i = e^(a_i) / Σ_k e^(a_k) = e^(a_i - m) / Σ_k e^(a_k - m).
+
+Subtracting m changes nothing in mathematics and keeps every exponent at or below 0, so that nothing overflows
+(Blanchard, Higham & Higham, IMA J. Numer. Anal. 41(4), 2021, section 4). A row with +inf or NaN, or of -inf alone, has
+no softmax: NaN, as in torch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .arrays import Array, floats, row_blocks, shaped, with_axis, working
+
+_quiet = np.errstate(invalid="ignore", divide="ignore")  # NaN in, NaN out, and log 0 = -inf, are results here
+
+
+def shifted(x: Array) -> tuple[Array, Array, Array]:
+    """d = x - max(x), e = exp(d) and s = Σ e of rows x (…, C), in the working precision."""
+    d = np.subtract(x, x.max(-1, keepdims=True), dtype=working(x.dtype))  # (…, C)
+    e = np.exp(d)  # (…, C)
+    return d, e, e.sum(-1, keepdims=True)  # (…, 1)
+
+
+@_quiet
+def softmax(logits: ArrayLike, dim: int = -1) -> Array:
+    """Probabilities proportional to e^logits along `dim`.
+
+    Equation (article, 1): p_i = e^(a_i) / Σ_k e^(a_k).
+
+    Args:
+        logits: a, any shape with at least one element along `dim`; float64, float32 or float16.
+        dim: the axis that sums to 1.
+    Returns: p, the shape and dtype of `logits`.
+    Raises: TypeError for another dtype, IndexError for a `dim` that is not there, ValueError for an empty one.
+    Error: docs/bounds.md, Theorem 2.
+
+    >>> softmax([1.0, 2.0, 3.0]).round(2)
+    array([0.09, 0.24, 0.67])
+    """
+    logits, axis = with_axis("logits", logits, dim)
+    p = np.empty_like(logits)
+    for x, out in row_blocks(logits, p, axis=axis):
+        _, e, s = shifted(x)
+        np.divide(e, s, out=out, casting="same_kind")
+    return p
+
+
+@_quiet
+def softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
+    """Gradient of the logits, given that of p = softmax(logits): Jᵀ g with J = diag(p) - p pᵀ.
+
+    Equation: ∂L/∂a_j = Σ_i g_i ∂p_i/∂a_j = p_j (g_j - Σ_i g_i p_i).
+
+    Args:
+        grad_output: g = ∂L/∂p, the shape and dtype of `logits`.
+        logits, dim: as given to `softmax`.
+    Returns: ∂L/∂a, the shape and dtype of `logits`.
+    Raises: as `softmax`, and ValueError or TypeError when `grad_output` does not fit.
+    Error: docs/bounds.md, Theorem 6.
+
+    >>> softmax_backward([1.0, 0.0], [0.0, 0.0])
+    array([ 0.25, -0.25])
+    """
+    logits, axis = with_axis("logits", logits, dim)
+    g = shaped("grad_output", floats("grad_output", grad_output, logits), logits.shape, "that of the logits")
+    grad = np.empty_like(logits)
+    for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
+        _, p, s = shifted(x)
+        p /= s
+        np.multiply(p, upstream - (upstream * p).sum(-1, keepdims=True), out=out, casting="same_kind")
+    return grad
+
+
+@_quiet
+def softmax_jacobian(logits: ArrayLike) -> Array:
+    """All partial derivatives ∂p_i/∂a_j of the softmax along the last axis.
+
+    Equation: ∂p_i/∂a_j = p_i (δ_ij - p_j), that is, J = diag(p) - p pᵀ.
+
+    Args:
+        logits: a (…, C); float64, float32 or float16.
+    Returns: J (…, C, C), symmetric, of the dtype of `logits`; every row and column sums to 0.
+    Raises: as `softmax`.
+
+    >>> softmax_jacobian([0.0, 0.0])
+    array([[ 0.25, -0.25],
+           [-0.25,  0.25]])
+    """
+    logits, _ = with_axis("logits", logits, -1)
+    _, p, s = shifted(logits)
+    p /= s  # (…, C)
+    identity = np.eye(p.shape[-1], dtype=p.dtype)
+    return (p[..., :, None] * (identity - p[..., None, :])).astype(logits.dtype, copy=False)  # (…, C, C)
+
+
+@_quiet
+def log_softmax(logits: ArrayLike, dim: int = -1) -> Array:
+    """Logarithms of the softmax probabilities, without forming the probabilities.
+
+    Equation: l_i = log p_i = (a_i - m) - log Σ_k e^(a_k - m). The order matters: a - (m + log Σ) would lose the
+    logarithm beside a large m.
+
+    Args:
+        logits, dim: as in `softmax`.
+    Returns: l <= 0, the shape and dtype of `logits`.
+    Raises: as `softmax`.
+    Error: docs/bounds.md, Theorem 4.
+
+    >>> log_softmax([0.0, 0.0]).round(4)
+    array([-0.6931, -0.6931])
+    """
+    logits, axis = with_axis("logits", logits, dim)
+    log_p = np.empty_like(logits)
+    for x, out in row_blocks(logits, log_p, axis=axis):
+        d, _, s = shifted(x)
+        np.subtract(d, np.log(s), out=out, casting="same_kind")
+    return log_p
+
+
+@_quiet
+def log_softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
+    """Gradient of the logits, given that of l = log_softmax(logits).
+
+    Equation: ∂l_i/∂a_j = δ_ij - p_j, so ∂L/∂a_j = g_j - p_j Σ_i g_i.
+
+    Args, Returns, Raises: as `softmax_backward`, with g = ∂L/∂l.
+    Error: docs/bounds.md, Theorem 6.
+
+    >>> log_softmax_backward([1.0, 0.0], [0.0, 0.0])
+    array([ 0.5, -0.5])
+    """
+    logits, axis = with_axis("logits", logits, dim)
+    g = shaped("grad_output", floats("grad_output", grad_output, logits), logits.shape, "that of the logits")
+    grad = np.empty_like(logits)
+    for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
+        _, p, s = shifted(x)
+        p /= s
+        p *= upstream.sum(-1, keepdims=True, dtype=p.dtype)
+        np.subtract(upstream, p, out=out, casting="same_kind")
+    return grad
+
+
+@_quiet
+def logsumexp(logits: ArrayLike, dim: int = -1) -> Array:
+    """Logarithm of the sum of e^logits along `dim`, which disappears from the shape.
+
+    Equation: y = m + log Σ_k e^(a_k - m). A row of -inf alone gives -inf, one with +inf gives +inf.
+
+    Args:
+        logits, dim: as in `softmax`.
+    Returns: y, the shape of `logits` without `dim`, its dtype.
+    Raises: as `softmax`.
+    Error: docs/bounds.md, Theorem 3.
+
+    >>> float(logsumexp([0.0, 0.0]).round(4))
+    0.6931
+    """
+    logits, axis = with_axis("logits", logits, dim)
+    y = np.empty(logits.shape[:axis] + logits.shape[axis + 1 :], logits.dtype)
+    for x, out in row_blocks(logits, np.expand_dims(y, axis), axis=axis):
+        top = x.max(-1, keepdims=True)
+        top = np.where(np.isinf(top), 0, top)
+        s = np.exp(np.subtract(x, top, dtype=working(x.dtype))).sum(-1, keepdims=True)
+        np.add(top, np.log(s), out=out, casting="same_kind")
+    return y
+
+
+@_quiet
+def logsumexp_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
+    """Gradient of the logits, given that of y = logsumexp(logits).
+
+    Equation: ∂y/∂a_j = p_j, so ∂L/∂a_j = g p_j.
+
+    Args:
+        grad_output: g = ∂L/∂y, the shape of `logits` without `dim`, its dtype.
+        logits, dim: as given to `logsumexp`.
+    Returns, Raises: as `softmax_backward`.
+    Error: docs/bounds.md, Theorem 6.
+
+    >>> logsumexp_backward(2.0, [0.0, 0.0])
+    array([1., 1.])
+    """
+    logits, axis = with_axis("logits", logits, dim)
+    expected = logits.shape[:axis] + logits.shape[axis + 1 :]
+    g = shaped("grad_output", floats("grad_output", grad_output, logits), expected, f"that of the logits without {dim}")
+    grad = np.empty_like(logits)
+    for x, upstream, out in row_blocks(logits, np.expand_dims(g, axis), grad, axis=axis):
+        _, p, s = shifted(x)
+        p /= s
+        np.multiply(p, upstream, out=out, casting="same_kind")
+    return grad

@@ -1,0 +1,69 @@
+"""What every operation needs first: checked tensors on the device asked for, and autograd's vector-Jacobian product."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+Device = str | torch.device | None
+
+FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+LABELS = (torch.int64, torch.uint8)  # as torch.nn.functional.cross_entropy
+REDUCTIONS = ("mean", "sum", "none")
+
+
+def tensor(values: Any, device: Device = None) -> Tensor:
+    """A tensor, on `device` if one is given; what is not a tensor takes the dtype that NumPy gives it."""
+    if not isinstance(values, Tensor):
+        values = torch.from_numpy(np.array(values))  # a copy: torch cannot wrap a read-only array
+    found: Tensor = values.detach().to(device) if device is not None else values.detach()
+    return found
+
+
+def floats(name: str, values: Any, device: Device = None, like: Tensor | None = None, like_name: str = "logits") -> Tensor:
+    """`values` as a floating-point tensor; Python numbers take the dtype of `like`, tensors must already have it."""
+    if like is not None and isinstance(values, (int, float)):
+        return torch.tensor(values, dtype=like.dtype, device=like.device)
+    found = tensor(values, device)
+    if found.dtype not in FLOATS:
+        raise TypeError(f"{name} has dtype {found.dtype}; expected one of {', '.join(map(str, FLOATS))}")
+    if like is not None and found.dtype != like.dtype:
+        raise TypeError(f"{name} has dtype {found.dtype}; expected {like.dtype}, that of {like_name}")
+    if like is not None and found.device != like.device:
+        raise ValueError(f"{name} is on {found.device}; expected {like.device}, where {like_name} is")
+    return found
+
+
+def with_axis(name: str, values: Any, dim: int, device: Device = None) -> Tensor:
+    """A floating-point tensor with at least one element along `dim`."""
+    found = floats(name, values, device)
+    shape = tuple(found.shape)
+    if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
+        raise TypeError(f"dim is {dim!r}; expected an integer")
+    if not -found.ndim <= dim < found.ndim:
+        raise IndexError(f"dim is {dim}; {name} of shape {shape} has dims {-found.ndim} to {found.ndim - 1}")
+    if found.shape[dim] == 0:
+        raise ValueError(f"{name} of shape {shape} has no elements along dim {dim}; expected at least one")
+    return found
+
+
+def shaped(name: str, found: Tensor, expected: tuple[int, ...], why: str) -> Tensor:
+    """`found` itself, if it has the `expected` shape."""
+    if tuple(found.shape) != expected:
+        raise ValueError(f"{name} has shape {tuple(found.shape)}; expected {expected}, {why}")
+    return found
+
+
+def vector_jacobian_product(
+    function: Callable[..., Tensor], grad_output: Any, *inputs: Tensor
+) -> tuple[Tensor, ...]:
+    """Gradients of `inputs` by autograd, given that of ``function(*inputs)``."""
+    leaves = [x.detach().requires_grad_() for x in inputs]
+    value = function(*leaves)
+    g = floats("grad_output", grad_output, inputs[0].device, inputs[0], "the input")
+    g = shaped("grad_output", g, tuple(value.shape), "that of the output")
+    return torch.autograd.grad(value, leaves, g)

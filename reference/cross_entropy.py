@@ -1,0 +1,93 @@
+"""The cross-entropy loss by torch.nn.functional.cross_entropy, with gradients by autograd: the twin of
+manual/cross_entropy.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .arrays import LABELS, REDUCTIONS, Device, floats, shaped, tensor, vector_jacobian_product, with_axis
+
+
+def checked(
+    logits: Any,
+    target: Any,
+    weight: Any,
+    ignore_index: int,
+    reduction: str,
+    label_smoothing: float,
+    device: Device,
+) -> tuple[Tensor, Tensor, dict[str, Any]]:
+    """Logits, target, and the keyword arguments that torch wants beside them."""
+    if tensor(logits).ndim == 0:
+        raise ValueError("logits has shape (); expected (C,), (N, C) or (N, C, d1, …)")
+    x = with_axis("logits", logits, 0 if tensor(logits).ndim == 1 else 1, device)
+    axis = 0 if x.ndim == 1 else 1
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction is {reduction!r}; expected one of {', '.join(REDUCTIONS)}")
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"label_smoothing is {label_smoothing}; expected a number from 0 to 1")
+    shape, classes = tuple(x.shape), x.shape[axis]
+    options: dict[str, Any] = {"reduction": reduction, "label_smoothing": label_smoothing}
+    if weight is not None:
+        w = floats("weight", weight, device, x)
+        options["weight"] = shaped("weight", w, (classes,), "one for each class")
+
+    y = tensor(target, device)
+    if y.is_floating_point():
+        y = shaped("target", floats("target", y, device, x), shape, "that of the logits, for probabilities")
+        if ignore_index != -100:
+            raise ValueError(f"ignore_index is {ignore_index}; it applies to labels, and target holds probabilities")
+        return x, y, options
+    if y.dtype not in LABELS:
+        raise TypeError(f"target has dtype {y.dtype}; expected {' or '.join(map(str, LABELS))} labels, or {x.dtype}")
+    y = shaped("target", y, shape[:axis] + shape[axis + 1 :], f"for labels of logits {shape}")
+    bad = (y != ignore_index) & ((y < 0) | (y >= classes))
+    if bad.any():
+        raise IndexError(f"target holds {y[bad][0].item()}; expected labels from 0 to {classes - 1}, or {ignore_index}")
+    return x, y, options | {"ignore_index": ignore_index}
+
+
+def cross_entropy(
+    logits: Any,
+    target: Any,
+    *,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+    device: Device = None,
+) -> Tensor:
+    """Cross-entropy loss of softmax(logits): torch.nn.functional.cross_entropy; as `manual.cross_entropy`.
+
+    >>> cross_entropy([[1.4, 3.2, 5.0]], torch.tensor([2])).round(decimals=4)
+    tensor(0.1762, dtype=torch.float64)
+    """
+    x, y, options = checked(logits, target, weight, ignore_index, reduction, label_smoothing, device)
+    return F.cross_entropy(x, y, **options)
+
+
+def cross_entropy_backward(
+    grad_output: Any,
+    logits: Any,
+    target: Any,
+    *,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+    device: Device = None,
+) -> Tensor | tuple[Tensor, Tensor]:
+    """Gradient of the logits and, for probabilities, of the target, by autograd; as `manual.cross_entropy_backward`.
+
+    >>> cross_entropy_backward(1.0, [[0.0, 0.0]], torch.tensor([0]))
+    tensor([[-0.5000,  0.5000]], dtype=torch.float64)
+    """
+    x, y, options = checked(logits, target, weight, ignore_index, reduction, label_smoothing, device)
+    if not y.is_floating_point():
+        return vector_jacobian_product(lambda a: F.cross_entropy(a, y, **options), grad_output, x)[0]
+    grads = vector_jacobian_product(lambda a, q: F.cross_entropy(a, q, **options), grad_output, x, y)
+    return grads[0], grads[1]

@@ -1,0 +1,85 @@
+"""Softmax, its logarithm and its normaliser by torch, with gradients by autograd: the twin of manual/softmax.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from .arrays import Device, vector_jacobian_product, with_axis
+
+
+def softmax(logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+    """Probabilities proportional to e^logits along `dim`: torch.nn.functional.softmax.
+
+    Equation, Args, Returns, Raises: as `manual.softmax`; tensors or arrays, bfloat16 too. `device` is where the
+    inputs are moved to first; None leaves them where they are.
+
+    >>> softmax([1.0, 2.0, 3.0]).round(decimals=2)
+    tensor([0.0900, 0.2400, 0.6700], dtype=torch.float64)
+    """
+    return F.softmax(with_axis("logits", logits, dim, device), dim)
+
+
+def softmax_backward(grad_output: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+    """Gradient of the logits, given that of p = softmax(logits), by autograd; as `manual.softmax_backward`.
+
+    >>> softmax_backward([1.0, 0.0], [0.0, 0.0])
+    tensor([ 0.2500, -0.2500], dtype=torch.float64)
+    """
+    x = with_axis("logits", logits, dim, device)
+    return vector_jacobian_product(lambda a: F.softmax(a, dim), grad_output, x)[0]
+
+
+def softmax_jacobian(logits: Any, *, device: Device = None) -> Tensor:
+    """All partial derivatives ∂p_i/∂a_j along the last axis, by torch.func.jacrev; as `manual.softmax_jacobian`.
+
+    >>> softmax_jacobian([0.0, 0.0])
+    tensor([[ 0.2500, -0.2500],
+            [-0.2500,  0.2500]], dtype=torch.float64)
+    """
+    x = with_axis("logits", logits, -1, device)  # (…, C)
+    classes = x.shape[-1]
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda a: F.softmax(a, -1)))  # type: ignore[no-untyped-call]  # torch's own
+    rows: Tensor = jacobian(x.reshape(-1, classes))  # (R, C, C)
+    return rows.reshape(*x.shape, classes)
+
+
+def log_softmax(logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+    """Logarithms of the softmax probabilities: torch.nn.functional.log_softmax; as `manual.log_softmax`.
+
+    >>> log_softmax([0.0, 0.0]).round(decimals=4)
+    tensor([-0.6931, -0.6931], dtype=torch.float64)
+    """
+    return F.log_softmax(with_axis("logits", logits, dim, device), dim)
+
+
+def log_softmax_backward(grad_output: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+    """Gradient of the logits, given that of l = log_softmax(logits), by autograd; as `manual.log_softmax_backward`.
+
+    >>> log_softmax_backward([1.0, 0.0], [0.0, 0.0])
+    tensor([ 0.5000, -0.5000], dtype=torch.float64)
+    """
+    x = with_axis("logits", logits, dim, device)
+    return vector_jacobian_product(lambda a: F.log_softmax(a, dim), grad_output, x)[0]
+
+
+def logsumexp(logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+    """Logarithm of the sum of e^logits along `dim`: torch.logsumexp; as `manual.logsumexp`.
+
+    >>> logsumexp([0.0, 0.0]).round(decimals=4)
+    tensor(0.6931, dtype=torch.float64)
+    """
+    return torch.logsumexp(with_axis("logits", logits, dim, device), dim)
+
+
+def logsumexp_backward(grad_output: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+    """Gradient of the logits, given that of y = logsumexp(logits), by autograd; as `manual.logsumexp_backward`.
+
+    >>> logsumexp_backward(2.0, [0.0, 0.0])
+    tensor([1., 1.], dtype=torch.float64)
+    """
+    x = with_axis("logits", logits, dim, device)
+    return vector_jacobian_product(lambda a: torch.logsumexp(a, dim), grad_output, x)[0]

@@ -1,0 +1,23 @@
+"""Tells, with proof, whether softmax, cross-entropy or a linear classifier, and its gradients, is right.
+
+strategies -> Problem -> implementation -> Result; exact + bounds -> compare -> Verdict -> report.
+"""
+
+from .arithmetic import Arithmetic as Arithmetic
+from .arithmetic import any_order as any_order
+from .bounds import bound as bound
+from .compare import Verdict as Verdict
+from .exact import solve as solve
+from .implementation import Candidate as Candidate
+from .implementation import Implementation as Implementation
+from .implementation import load as load
+from .judge import judge as judge
+from .judge import judge_result as judge_result
+from .operations import OPERATIONS as OPERATIONS
+from .problem import Output as Output
+from .problem import Problem as Problem
+from .problem import Result as Result
+from .report import Report as Report
+from .report import Row as Row
+from .strategies import problems as problems
+from .verify import verify as verify

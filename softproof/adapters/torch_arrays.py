@@ -1,0 +1,65 @@
+"""Problems as torch tensors, answers as torch tensors; gradients by autograd for those who bring no backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..problem import Array, Output
+
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError for a device that this machine does not have."""
+    kind = device.split(":")[0]
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is 'cuda'; this machine has no CUDA device that torch can use")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device is {device!r}; torch cannot use it: {str(error).splitlines()[0]}") from error
+
+
+def make(values: Array, dtype: str, layout: str, device: str) -> torch.Tensor:
+    """A tensor of `dtype` with these values, laid out in memory as asked; integers stay int64."""
+    wanted = getattr(torch, dtype) if values.dtype == np.float64 else torch.int64
+    tensor = torch.from_numpy(values.copy()).to(device=device, dtype=wanted)
+    if layout == "transposed":
+        axes = tuple(reversed(range(tensor.ndim)))
+        return tensor.permute(axes).contiguous().permute(axes)
+    if layout == "strided" and tensor.ndim:
+        buffer = tensor.new_empty((*tensor.shape[:-1], 2 * tensor.shape[-1]))
+        buffer[..., ::2] = tensor
+        return buffer[..., ::2]
+    return tensor
+
+
+def take(answer: Any) -> Output:
+    """What came back, widened to float64 without loss."""
+    if not isinstance(answer, torch.Tensor):
+        raise TypeError(f"the answer is a {type(answer).__name__}; expected a torch.Tensor")
+    values = answer.detach().to("cpu", torch.float64).numpy()
+    return Output(values, str(answer.dtype).removeprefix("torch."), str(answer.device))
+
+
+def differentiate(
+    call: Callable[[Mapping[str, Any]], torch.Tensor],
+    inputs: Mapping[str, torch.Tensor],
+    wanted: tuple[str, ...],
+    grad_output: torch.Tensor,
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """The value of `call` and, by autograd, its vector-Jacobian product with `grad_output`."""
+    leaves = {name: inputs[name].requires_grad_() for name in wanted}
+    value = call(inputs)
+    if not isinstance(value, torch.Tensor):
+        raise TypeError(f"the answer is a {type(value).__name__}; expected a torch.Tensor")
+    if not value.requires_grad:
+        raise RuntimeError(f"the result does not depend on {', '.join(wanted)} as far as autograd can tell")
+    if value.shape != grad_output.shape:  # a wrong shape is reported as such, not as an autograd error
+        return value, {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
+    grads = torch.autograd.grad(value, list(leaves.values()), grad_output)
+    return value, dict(zip(leaves, grads, strict=True))

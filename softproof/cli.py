@@ -1,0 +1,98 @@
+"""The command line: ``softproof verify TARGET…``.
+
+Exit status: 0 all agree, 1 something does not, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .implementation import ADAPTERS
+from .operations import OPERATIONS
+from .report import Report, Row, versions
+from .verify import EXAMPLES, prepare, verify
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    sys.path.insert(0, str(Path.cwd()))  # targets are looked up from where the command runs, as by python -m
+    try:
+        _check(options)
+    except (ValueError, TypeError) as error:
+        parser.error(str(error))
+    report = _verify(options)
+    print(report)
+    print(f"\n{_summary(report)}")
+    if options.json is not None:
+        options.json.write_text(report.to_json() + "\n")
+    return 0 if report.ok else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="softproof", description=__doc__, formatter_class=_Formatter)
+    parser.add_argument("--version", action="version", version=f"softproof {versions()['softproof']}")
+    commands = parser.add_subparsers(dest="command", required=True)
+    command = commands.add_parser("verify", help="judge implementations against the truth", formatter_class=_Formatter)
+    command.add_argument("targets", nargs="+", metavar="TARGET", help="a module, or package.module:function")
+    command.add_argument("--operation", choices=OPERATIONS, metavar="NAME", help="what a function computes; default: its name; one of "
+                         + ", ".join(OPERATIONS))  # fmt: skip
+    command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that the target takes; default: tried out")
+    command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1, …")
+    command.add_argument("--dtype", action="append", dest="dtypes", metavar="NAME",
+                         help="float64, float32, float16 or bfloat16; may be repeated; default: float64 float32")  # fmt: skip
+    command.add_argument("--examples", type=int, default=EXAMPLES, help="problems per row (default: %(default)s)")
+    command.add_argument("--seed", type=int, help="repeat a run (default: a new seed, which is printed)")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
+    return parser
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of the description."""
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Look at every argument before the first question is asked."""
+    if options.json is not None and not options.json.resolve().parent.is_dir():
+        raise ValueError(f"--json {options.json}: there is no folder {options.json.resolve().parent}")
+    for target in options.targets:
+        prepare(target, options.operation, options.adapter, options.device, options.dtypes, options.examples)
+
+
+def _verify(options: argparse.Namespace) -> Report:
+    """The reports of all targets as one."""
+    seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
+    rows: tuple[Row, ...] = ()
+    for target in options.targets:
+        rows += verify(
+            target,
+            operation=options.operation,
+            adapter=options.adapter,
+            device=options.device,
+            dtypes=options.dtypes,
+            examples=options.examples,
+            seed=seed,
+            progress=_progress,
+        ).rows
+    return Report(rows, seed)
+
+
+def _progress(row: Row, number: int, total: int) -> None:
+    """One line per finished row on standard error, so that standard output holds the report alone."""
+    print(f"[{number}/{total}] {row.implementation} {row.operation} {row.dtype} {row.verdict}", file=sys.stderr)
+
+
+def _summary(report: Report) -> str:
+    problems = sum(row.problems for row in report.rows)
+    agreeing = sum(row.ok for row in report.rows)
+    used = ", ".join(f"{name} {number}" for name, number in versions().items())
+    models = ", ".join(sorted({row.arithmetic for row in report.rows}))
+    return (
+        f"{agreeing} of {len(report.rows)} rows agree; {problems} problems; seed {report.seed}\n"
+        f"accuracy class C (backward-stable); arithmetic: {models}\n{used}"
+    )

@@ -1,0 +1,221 @@
+"""What is under judgement: anything that answers a Problem with a Result.
+
+A candidate is a module with functions named after the operations (and, beside each, its ``<operation>_backward``), or
+one function. Its arrays are NumPy's or torch's; a torch function without a backward pass is differentiated by autograd.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Protocol
+
+import numpy as np
+
+from .operations import OPERATIONS, gradient_names
+from .problem import Output, Problem, Result
+
+ADAPTERS = ("numpy", "torch")
+
+
+class Implementation(Protocol):
+    """The interface that the judge needs."""
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The operations it has."""
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The formats it can be asked in."""
+
+    def differentiates(self, operation: str) -> bool:
+        """Whether it has gradients for `operation`."""
+
+    def supports(self, operation: str) -> frozenset[str]:
+        """Which optional inputs and options of `operation` it takes."""
+
+    def answer(self, problem: Problem, device: str) -> Result:
+        """Value and gradients; leaves the problem as it was. An exception becomes `Result.raised`."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Functions by operation, their backward passes (where there are any), and the arrays that they take."""
+
+    name: str
+    functions: Mapping[str, Callable[..., Any]]
+    backwards: Mapping[str, Callable[..., Any]]
+    adapter: str
+    source: str = ""  # Python text that names the target again
+
+    @property
+    def arrays(self) -> Any:
+        """The adapter's module: `make`, `take`, `check_device`, `DTYPES`."""
+        return importlib.import_module(f".adapters.{self.adapter}_arrays", __package__)
+
+    @property
+    def operations(self) -> tuple[str, ...]:
+        """The operations it has."""
+        return tuple(self.functions)
+
+    @property
+    def dtypes(self) -> tuple[str, ...]:
+        """The formats that the adapter has."""
+        return tuple(self.arrays.DTYPES)
+
+    def differentiates(self, operation: str) -> bool:
+        """With a backward pass of its own, or by autograd."""
+        return bool(OPERATIONS[operation].gradients) and (operation in self.backwards or self.adapter == "torch")
+
+    def supports(self, operation: str) -> frozenset[str]:
+        """Which extras the function's signature names; a function that hides its signature is taken to support all."""
+        extras = frozenset(OPERATIONS[operation].extras)
+        try:
+            parameters = inspect.signature(self.functions[operation]).parameters.values()
+        except ValueError:
+            return extras
+        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            return extras
+        return extras & {parameter.name for parameter in parameters}
+
+    def answer(self, problem: Problem, device: str = "cpu") -> Result:
+        """Value and gradients, or what was raised."""
+        arrays = {
+            name: self.arrays.make(values, problem.dtype, problem.layout, device)
+            for name, values in problem.inputs.items()
+        }
+        try:
+            outputs = self._outputs(problem, arrays, device)
+        except Exception as error:  # any failure of the candidate is an answer, and a wrong one
+            return Result(raised=f"{type(error).__name__}: {error}")
+        return Result(outputs, written=self._written(problem, arrays))
+
+    def _outputs(self, problem: Problem, arrays: dict[str, Any], device: str) -> dict[str, Output]:
+        operation, take = problem.operation, self.arrays.take
+        call = self._call(problem)
+        if problem.grad_output is None:
+            return {"value": take(call(arrays))}
+        names = gradient_names(problem)
+        upstream = self.arrays.make(problem.grad_output, problem.dtype, problem.layout, device)
+        if operation in self.backwards:
+            value = call(arrays)
+            grads = self._call(problem, self.backwards[operation], upstream)(arrays)
+            found = grads if isinstance(grads, tuple) else (grads,)
+            by_name = dict(zip(names, (grad for grad in found if grad is not None), strict=True))
+        else:
+            value, by_name = self.arrays.differentiate(call, arrays, names, upstream)
+        return {"value": take(value)} | {f"grad_{name}": take(grad) for name, grad in by_name.items()}
+
+    def _call(
+        self, problem: Problem, function: Callable[..., Any] | None = None, *before: Any
+    ) -> Callable[[Mapping[str, Any]], Any]:
+        """The function applied to arrays by name: positional inputs in order, the rest by keyword."""
+        operation = OPERATIONS[problem.operation]
+        function = function or self.functions[problem.operation]
+
+        def call(arrays: Mapping[str, Any]) -> Any:
+            positional = [arrays[name] for name in operation.inputs]
+            keywords = {name: arrays[name] for name in operation.optional if name in arrays}
+            return function(*before, *positional, **keywords, **problem.options)
+
+        return call
+
+    def _written(self, problem: Problem, arrays: Mapping[str, Any]) -> tuple[str, ...]:
+        after = {name: self.arrays.take(array).values for name, array in arrays.items()}
+        return tuple(
+            name for name, values in problem.inputs.items() if not np.array_equal(after[name], values, equal_nan=True)
+        )
+
+
+Target = str | ModuleType | Callable[..., Any]
+
+
+def load(target: Target, operation: str | None = None, adapter: str | None = None) -> Candidate:
+    """A candidate from a module, a callable, or a name such as ``"manual"`` or ``"package.module:function"``.
+
+    Without `operation` a callable is taken for the operation that it is named after; without `adapter` it is tried
+    on a NumPy array first, then on a torch tensor, and the one that it answers in kind is used.
+
+    >>> load(lambda logits, dim: logits, operation="softmax").adapter
+    'numpy'
+    """
+    if adapter not in (None, *ADAPTERS):
+        raise ValueError(f"adapter is {adapter!r}; expected one of {', '.join(ADAPTERS)}")
+    if operation not in (None, *OPERATIONS):
+        raise ValueError(f"operation is {operation!r}; expected one of {', '.join(OPERATIONS)}")
+    name = target if isinstance(target, str) else getattr(target, "__name__", type(target).__name__)
+    found = _resolve(target) if isinstance(target, str) else target
+    if isinstance(found, ModuleType):
+        names = [operation] if operation else list(OPERATIONS)
+        functions = {each: getattr(found, each) for each in names if callable(getattr(found, each, None))}
+        siblings: Any = found
+        if not functions:
+            raise ValueError(f"module {name} has no function named {' or '.join(names)}")
+    elif callable(found):
+        operation = operation or getattr(found, "__name__", "")
+        if operation not in OPERATIONS:
+            raise ValueError(f"which operation is {name}? Pass operation=, one of {', '.join(OPERATIONS)}")
+        functions = {operation: found}
+        siblings = inspect.getmodule(found)
+    else:
+        raise TypeError(f"target is a {type(found).__name__}; expected a module, a callable, or the name of one")
+    backwards = {
+        each: getattr(siblings, f"{function.__name__}_backward")
+        for each, function in functions.items()
+        if callable(getattr(siblings, f"{getattr(function, '__name__', '')}_backward", None))
+    }
+    adapter = adapter or _guess_adapter(functions)
+    return Candidate(name, functions, backwards, adapter, _source(target, found))
+
+
+def _resolve(name: str) -> Any:
+    """The object that ``module`` or ``module:attribute`` names."""
+    module_name, _, attribute = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"target {name!r}: there is no module {error.name!r}") from error
+    for part in attribute.split(".") if attribute else ():
+        if not hasattr(found, part):
+            raise ValueError(f"target {name!r}: {getattr(found, '__name__', found)} has no {part!r}")
+        found = getattr(found, part)
+    return found
+
+
+def _source(target: Target, found: Any) -> str:
+    """How to write the target in Python: a name that can be imported, or the bare name of a local function."""
+    if isinstance(target, str):
+        return repr(target)
+    if isinstance(found, ModuleType):
+        return repr(found.__name__)
+    module, name = getattr(found, "__module__", None), getattr(found, "__qualname__", type(found).__name__)
+    local = module in (None, "__main__") or "<" in name
+    return name.split(".")[-1] if local else repr(f"{module}:{name}")
+
+
+def _guess_adapter(functions: Mapping[str, Callable[..., Any]]) -> str:
+    """The framework whose arrays the first function answers in kind; failing both, the one its module imports."""
+    operation, function = next(iter(functions.items()))
+    for adapter in ADAPTERS if importlib.util.find_spec("torch") else ADAPTERS[:1]:
+        candidate = Candidate("probe", {operation: function}, {}, adapter)
+        if candidate.answer(_probe(candidate, operation)).raised is None:
+            return adapter
+    return "torch" if "torch" in getattr(function, "__globals__", {}) else "numpy"
+
+
+def _probe(candidate: Candidate, operation: str) -> Problem:
+    """A harmless question: two classes, one row."""
+    row, square = [[0.5, 0.5]], [[0.5, 0.5], [0.5, 0.5]]
+    inputs: dict[str, Any] = {
+        name: [0] if name == "target" else square if "weight" in name else row for name in OPERATIONS[operation].inputs
+    }
+    return Problem(operation, "float64", inputs, {"dim": -1} if "dim" in candidate.supports(operation) else {})

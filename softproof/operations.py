@@ -1,0 +1,79 @@
+"""The operations under judgement: the names, order and differentiability of their arguments.
+
+The order is that of `torch.nn.functional`. A positional input may be called anything by the implementation (torch says
+``input`` where we say ``logits``); what is passed by keyword must have the name given here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .formats import FORMATS
+from .problem import LAYOUTS, Problem
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation: positional `inputs`, `optional` inputs, `options`, and the inputs that have a `gradient`."""
+
+    inputs: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    gradients: tuple[str, ...] = ()
+
+    @property
+    def extras(self) -> tuple[str, ...]:
+        """What an implementation may leave out."""
+        return self.optional + self.options
+
+
+_LOSS_OPTIONS = ("ignore_index", "reduction", "label_smoothing")
+
+OPERATIONS = {
+    "softmax": Operation(("logits",), options=("dim",), gradients=("logits",)),
+    "log_softmax": Operation(("logits",), options=("dim",), gradients=("logits",)),
+    "logsumexp": Operation(("logits",), options=("dim",), gradients=("logits",)),
+    "entropy": Operation(("p",), options=("dim",)),
+    "distribution_cross_entropy": Operation(("p", "q"), options=("dim",)),
+    "kl_divergence": Operation(("p", "q"), options=("dim",)),
+    "linear": Operation(("input", "weight"), optional=("bias",), gradients=("input", "weight", "bias")),
+    "cross_entropy": Operation(
+        ("logits", "target"), optional=("weight",), options=_LOSS_OPTIONS, gradients=("logits", "target")
+    ),
+    "linear_cross_entropy": Operation(
+        ("input", "linear_weight", "target"),
+        optional=("linear_bias", "weight"),
+        options=_LOSS_OPTIONS,
+        gradients=("input", "linear_weight", "linear_bias"),
+    ),
+}
+
+
+def gradient_names(problem: Problem) -> tuple[str, ...]:
+    """The inputs of this problem that have a gradient: those given, save integer labels."""
+    names = OPERATIONS[problem.operation].gradients
+    return tuple(name for name in names if name in problem.inputs and problem.inputs[name].dtype != np.int64)
+
+
+def check(problem: Problem) -> None:
+    """Raise ValueError or TypeError when a problem asks nothing sensible; the message names both sides."""
+    if problem.operation not in OPERATIONS:
+        raise ValueError(f"operation is {problem.operation!r}; expected one of {', '.join(OPERATIONS)}")
+    if problem.dtype not in FORMATS:
+        raise ValueError(f"dtype is {problem.dtype!r}; expected one of {', '.join(FORMATS)}")
+    if problem.layout not in LAYOUTS:
+        raise ValueError(f"layout is {problem.layout!r}; expected one of {', '.join(LAYOUTS)}")
+    operation = OPERATIONS[problem.operation]
+    if missing := set(operation.inputs) - set(problem.inputs):
+        raise TypeError(f"{problem.operation} needs {', '.join(operation.inputs)}; missing {', '.join(sorted(missing))}")
+    given = set(problem.inputs) | set(problem.options)
+    if unknown := given - set(operation.inputs) - set(operation.extras):
+        raise TypeError(f"{problem.operation} has no {', '.join(sorted(unknown))}; it has "
+                        f"{', '.join(operation.inputs + operation.extras)}")  # fmt: skip
+    arrays = dict(problem.inputs) | ({} if problem.grad_output is None else {"grad_output": problem.grad_output})
+    for name, array in arrays.items():
+        bad = ~FORMATS[problem.dtype].holds(array) if array.dtype == np.float64 else np.zeros(1, bool)
+        if bad.any():
+            raise ValueError(f"{name} holds {array[bad][0]!r}, which is not a {problem.dtype} number")

@@ -1,0 +1,98 @@
+"""The question and the answer: a Problem, a Result and the arrays inside them.
+
+Nothing here knows how anybody computes. Values are float64 arrays that are exactly representable in the problem's
+dtype, so that bfloat16 (which NumPy lacks) fits and no input is ever rounded twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[Any]
+
+LAYOUTS = ("contiguous", "transposed", "strided")
+
+
+def _frozen(values: ArrayLike) -> Array:
+    """A read-only float64 array, or int64 when the values are integers."""
+    array = np.asarray(values)
+    array = array.astype(np.int64 if array.dtype.kind in "iu" else np.float64)
+    array.setflags(write=False)
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """One question put to an implementation.
+
+    Args:
+        operation: a name from `softproof.OPERATIONS`, such as ``"cross_entropy"``.
+        dtype: the floating-point format of the inputs and of the answer, such as ``"float32"``.
+        inputs: arrays by name; floating-point values must be representable in `dtype`, labels are integers.
+        options: keyword options that are not arrays, such as ``{"reduction": "mean"}``.
+        grad_output: the upstream gradient, of the shape of the operation's value.
+        layout: how the arrays lie in memory: ``"contiguous"``, ``"transposed"`` (strides reversed) or ``"strided"``
+            (every second element of a buffer twice as long). The values are the same in each.
+
+    >>> problem = Problem("softmax", "float32", {"logits": [1.0, 2.0]}, {"dim": -1}, grad_output=[1.0, 0.0])
+    >>> problem.inputs["logits"]
+    array([1., 2.])
+    """
+
+    operation: str
+    dtype: str
+    inputs: Mapping[str, Array]
+    options: Mapping[str, Any] = field(default_factory=dict)
+    grad_output: Array | None = None
+    layout: str = "contiguous"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", {name: _frozen(values) for name, values in self.inputs.items()})
+        object.__setattr__(self, "options", dict(self.options))
+        if self.grad_output is not None:
+            object.__setattr__(self, "grad_output", _frozen(self.grad_output))
+
+    def __repr__(self) -> str:
+        """Python that builds the same problem again (with ``array`` and ``inf`` in scope)."""
+        inputs = ",\n     ".join(f"{name!r}: {_literal(array)}" for name, array in self.inputs.items())
+        lines = [f"{self.operation!r}, {self.dtype!r}", f"{{{inputs}}}"]
+        if self.options:
+            lines.append(f"{self.options!r}")
+        if self.grad_output is not None:
+            lines.append(f"grad_output={_literal(self.grad_output)}")
+        if self.layout != "contiguous":
+            lines.append(f"layout={self.layout!r}")
+        return "Problem(\n    " + ",\n    ".join(lines) + ",\n)"
+
+
+def _literal(array: Array) -> str:
+    """An array as source text that gives the same bits: Python's repr of a float round-trips."""
+    if 0 in array.shape:
+        return f"zeros({array.shape}, dtype={array.dtype.name!r})"
+    return f"array({array.tolist()!r})" if array.ndim else repr(array.item())
+
+
+@dataclass(frozen=True, eq=False)
+class Output:
+    """One array of an answer: its values widened to float64, and the dtype and device it came in."""
+
+    values: Array
+    dtype: str
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """An answer: outputs by name (``"value"``, ``"grad_logits"``, …), or what was raised instead.
+
+    `written` names the inputs that the call changed; it should be empty.
+    """
+
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+    written: tuple[str, ...] = ()
+    raised: str | None = None

@@ -1,0 +1,178 @@
+"""What the judge says, for people and for programs: a table, the failures in full, and JSON."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from .compare import AGREES, Verdict
+from .operations import OPERATIONS
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A verdict that is not agreement, on the smallest problem found, and how to see it again."""
+
+    verdict: Verdict
+    target: str  # the source text of the target
+    adapter: str
+    device: str
+    seed: int
+
+    @property
+    def snippet(self) -> str:
+        """Python that asks the same question again when pasted."""
+        assert self.verdict.problem is not None
+        operation = self.verdict.problem.operation
+        return "\n".join(
+            [
+                "from numpy import array, inf, nan, zeros",
+                "from softproof import Problem, judge, load",
+                f"candidate = load({self.target}, operation={operation!r}, adapter={self.adapter!r})",
+                f"problem = {self.verdict.problem!r}",
+                f"print(judge(candidate, problem, device={self.device!r}))",
+            ]
+        )
+
+    def __str__(self) -> str:
+        return f"{self.verdict}\nTo see it again (seed {self.seed}):\n\n{_indented(self.snippet)}"
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" if line else line for line in text.splitlines())
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: an implementation's operation in one dtype on one device."""
+
+    implementation: str
+    operation: str
+    dtype: str
+    device: str
+    problems: int
+    ulps: float  # worst error in units in the last place of the exact value
+    ratio: float  # worst error in units of the bound
+    verdict: str
+    gradients: bool  # whether gradients were judged, or the value alone
+    unsupported: tuple[str, ...]  # inputs and options that the implementation does not take, and was not asked
+    arithmetic: str  # the model that the bound is a theorem about
+    failure: Failure | None = field(default=None, compare=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every problem agreed."""
+        return self.verdict == AGREES
+
+
+@dataclass(frozen=True)
+class Report:
+    """All rows of a run; `seed` repeats it."""
+
+    rows: tuple[Row, ...]
+    seed: int
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is at least one row and every row agrees."""
+        return bool(self.rows) and all(row.ok for row in self.rows)
+
+    def check(self) -> None:
+        """Raise AssertionError with the report when something does not agree."""
+        if not self.ok:
+            raise AssertionError(f"not everything agrees\n{self}")
+
+    def __add__(self, other: Report) -> Report:
+        return Report(self.rows + other.rows, self.seed)
+
+    def __str__(self) -> str:
+        failures = [f"\n{row.implementation} {row.operation} {row.dtype} {row.device}: {row.failure}"
+                    for row in self.rows if row.failure is not None]  # fmt: skip
+        return "\n".join([table(self.rows), *_notes(self.rows), *failures])
+
+    def to_json(self) -> str:
+        """The report as JSON: versions, seed, and a record per row."""
+        return json.dumps(
+            {
+                "softproof": 1,
+                "versions": versions(),
+                "seed": self.seed,
+                "ok": self.ok,
+                "rows": [_record(row) for row in self.rows],
+            },
+            indent=2,
+        )
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that the verdict depends on."""
+    found = {"python": platform.python_version()}
+    for name in ("softproof", "numpy", "torch", "hypothesis", "python-flint"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _record(row: Row) -> dict[str, Any]:
+    record = {name: value for name, value in asdict(row).items() if name != "failure"}
+    for name in ("ulps", "ratio"):
+        record[name] = str(record[name]) if record[name] == float("inf") else record[name]  # JSON has no inf
+    if row.failure is not None:
+        record["failure"] = {"explanation": row.failure.verdict.explanation, "snippet": row.failure.snippet}
+    return record
+
+
+HEADERS = ("implementation", "operation", "dtype", "device", "problems", "worst ulp", "error/bound", "verdict")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row as text; *value only* marks an implementation without gradients."""
+    verdict = row.verdict if row.ok else row.verdict.upper()
+    return (
+        row.implementation,
+        row.operation,
+        row.dtype,
+        row.device,
+        str(row.problems),
+        f"{row.ulps:.3g}",
+        f"{row.ratio:.3f}" if row.ratio < 1000 else f"{row.ratio:.3g}",
+        verdict,
+    )
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The rows under their headers, numbers to the right."""
+    lines = [HEADERS, *map(cells, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADERS))]
+    return "\n".join(_aligned(line, widths) for line in lines)
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    numeric = ("problems", "worst ulp", "error/bound")
+    padded = [
+        cell.rjust(width) if header in numeric else cell.ljust(width)
+        for cell, width, header in zip(line, widths, HEADERS, strict=True)
+    ]
+    return "  ".join(padded).rstrip()
+
+
+def _notes(rows: Sequence[Row]) -> list[str]:
+    """What was not asked, said once for each operation."""
+    notes = []
+    for name, text in sorted({(row.operation, _not_asked(row)) for row in rows}):
+        if text:
+            notes.append(f"not asked of {name}: {text}")
+    return notes
+
+
+def _not_asked(row: Row) -> str:
+    missing = list(row.unsupported)
+    if OPERATIONS[row.operation].gradients and not row.gradients:
+        missing.append("gradients (no backward pass)")
+    return ", ".join(missing)

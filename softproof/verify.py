@@ -1,0 +1,140 @@
+"""The loop: draw problems, judge the answers, shrink what disagrees, and report."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import hypothesis
+from hypothesis import HealthCheck, Phase
+
+from .arithmetic import any_order
+from .compare import AGREES, Verdict
+from .formats import FORMATS
+from .implementation import Candidate, Target, load
+from .judge import judge
+from .operations import OPERATIONS
+from .problem import Problem
+from .report import Failure, Report, Row
+from .strategies import problems
+
+EXAMPLES = 100
+DTYPES = ("float64", "float32")
+
+
+class _NotProven(Exception):
+    """Tells Hypothesis that a problem is worth shrinking."""
+
+
+def verify(
+    target: Target,
+    *,
+    operation: str | None = None,
+    adapter: str | None = None,
+    device: str = "cpu",
+    dtypes: Sequence[str] | None = None,
+    examples: int = EXAMPLES,
+    seed: int | None = None,
+    progress: Callable[[Row, int, int], None] | None = None,
+) -> Report:
+    """Judge an implementation on drawn problems, and shrink the first disagreement of each row.
+
+    Args:
+        target: a module with functions named after the operations, a callable, or the name of one such as
+            ``"manual"`` or ``"torch.nn.functional:cross_entropy"``.
+        operation: what a callable computes, a key of `softproof.OPERATIONS`; a module is judged on all that it has.
+        adapter: ``"numpy"`` or ``"torch"``, the arrays that the target takes; by default it is tried out.
+        device: where tensors live, such as ``"cpu"`` or ``"cuda"``.
+        dtypes: names of formats; by default float64 and float32.
+        examples: how many problems for each operation and dtype.
+        seed: makes the problems the same in every run; by default a new one is drawn, and reported.
+        progress: called with each row as it is finished, its number and the number of rows.
+    Returns: a `Report` with `ok`, `rows` and `check()`.
+    Raises: ValueError or TypeError naming an argument that does not fit.
+
+    >>> from torch.nn.functional import softmax
+    >>> verify(softmax, dtypes=["float32"], examples=10, seed=0).ok
+    True
+    """
+    candidate = prepare(target, operation, adapter, device, dtypes, examples)
+    seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+    asked = [(name, dtype) for name in candidate.operations for dtype in dtypes or DTYPES]
+    rows: list[Row] = []
+    for number, (name, dtype) in enumerate(asked, start=1):
+        rows.append(_row(candidate, name, dtype, device, examples, seed))
+        if progress is not None:
+            progress(rows[-1], number, len(asked))
+    return Report(tuple(rows), seed)
+
+
+def prepare(
+    target: Target,
+    operation: str | None,
+    adapter: str | None,
+    device: str,
+    dtypes: Sequence[str] | None,
+    examples: int,
+) -> Candidate:
+    """The candidate, once every argument is known to fit; ValueError or TypeError otherwise."""
+    if isinstance(dtypes, str):
+        raise TypeError(f"dtypes is {dtypes!r}; expected a list of names such as [{dtypes!r}]")
+    if isinstance(examples, bool) or not isinstance(examples, int) or examples < 1:
+        raise ValueError(f"examples is {examples!r}; expected a whole number of at least 1")
+    candidate = load(target, operation, adapter)
+    candidate.arrays.check_device(device)
+    for dtype in dtypes or DTYPES:
+        if dtype not in FORMATS:
+            raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(FORMATS)}")
+        if dtype not in candidate.dtypes:
+            raise ValueError(f"dtype is {dtype!r}; the {candidate.adapter} adapter has {', '.join(candidate.dtypes)}")
+    return candidate
+
+
+def _row(candidate: Candidate, operation: str, dtype: str, device: str, examples: int, seed: int) -> Row:
+    """Judge one operation in one dtype on one device."""
+    supports = candidate.supports(operation)
+    agreed: list[Verdict] = []
+    refused: list[Verdict] = []
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        derandomize=False,
+        phases=(Phase.generate, Phase.shrink),
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        verbosity=hypothesis.Verbosity.quiet,
+    )
+    @hypothesis.given(problem=problems(operation, dtype, supports=supports))
+    def ask(problem: Problem) -> None:
+        verdict = judge(candidate, problem, device=device)
+        (agreed if verdict.ok else refused).append(verdict)
+        if not verdict.ok:
+            raise _NotProven(verdict.explanation)
+
+    try:
+        ask()
+        final = None
+    except _NotProven:
+        final = refused[-1]  # Hypothesis ends with the smallest
+    except hypothesis.errors.Flaky:
+        text = f"{refused[-1].explanation}; not deterministic: the same problem agreed when asked again"
+        final = replace(refused[-1], explanation=text)
+    judged = agreed if final is None else [*agreed, final]
+    return Row(
+        implementation=candidate.name,
+        operation=operation,
+        dtype=dtype,
+        device=device,
+        problems=len(judged),
+        ulps=max(verdict.ulps for verdict in judged),
+        ratio=max(verdict.ratio for verdict in judged),
+        verdict=AGREES if final is None else final.outcome,
+        gradients=candidate.differentiates(operation),
+        unsupported=tuple(sorted(set(OPERATIONS[operation].extras) - supports)),
+        arithmetic=any_order(dtype).name,
+        failure=None if final is None else Failure(final, candidate.source, candidate.adapter, device, seed),
+    )
