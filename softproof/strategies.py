@@ -64,7 +64,7 @@ def float_arrays(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: i
     """An array of `dtype` numbers: element by element when small, else one of STYLES along `axis` from a seed."""
     fmt = FORMATS[dtype]
     size = int(np.prod(shape))
-    if size <= SMALL and draw(st.booleans()):
+    if size <= SMALL and not draw(st.booleans()):
         return np.array(draw(st.lists(elements(dtype), min_size=size, max_size=size)), np.float64).reshape(shape)
     style = draw(st.sampled_from([name for name in STYLES if name != "offset 1e8" or fmt.largest > 1e8]))
     rng = np.random.default_rng(draw(seeds()))
@@ -91,12 +91,15 @@ def logit_arrays(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: i
 
 @st.composite
 def upstream_gradients(draw: st.DrawFn, shape: tuple[int, ...], dtype: str) -> Floats:
-    """Upstream gradients: different for every element, all alike, one-hot, or zero; tiny and huge ones among them."""
-    fmt = FORMATS[dtype]
-    style = draw(st.sampled_from(("elements", "alike", "one-hot", "zero")))
+    """Upstream gradients: different for every element, all alike, one-hot, or zero; small and large ones among them."""
+    fmt, size = FORMATS[dtype], int(np.prod(shape))
+    if size <= SMALL and not draw(st.booleans()):
+        drawn = st.lists(elements(dtype), min_size=size, max_size=size)
+        return np.array(draw(drawn), np.float64).reshape(shape)
+    style = draw(st.sampled_from(("different", "alike", "one-hot", "zero")))
     rng = np.random.default_rng(draw(seeds()))
     scale = draw(st.sampled_from((1.0, 0.0078125, 1024.0)))
-    if style == "elements":
+    if style == "different":
         return fmt.round(scale * rng.normal(size=shape))
     if style == "alike":
         return fmt.round(np.full(shape, scale * rng.normal()))
@@ -162,7 +165,7 @@ def _softmax_problems(draw: st.DrawFn, operation: str, dtype: str, extras: froze
     shape, dim = draw(_shapes())
     options = {"dim": dim} if "dim" in extras else {}
     dim = options.get("dim", -1)
-    if 0 in (shape[dim],):
+    if shape[dim] == 0:
         shape = (*shape[:-1], 1)
     logits = draw(logit_arrays(shape, dtype, axis=dim))
     value_shape = tuple(np.delete(shape, dim)) if operation == "logsumexp" else shape
@@ -200,7 +203,7 @@ def _linear_problems(draw: st.DrawFn, operation: str, dtype: str, extras: frozen
 def _factors(draw: st.DrawFn, shape: tuple[int, ...], dtype: str) -> Floats:
     """Entries of a matrix: moderate, so that products stay inside the range of every format."""
     fmt, size = FORMATS[dtype], int(np.prod(shape))
-    if size <= SMALL and draw(st.booleans()):
+    if size <= SMALL and not draw(st.booleans()):
         drawn = st.lists(elements(dtype, bound=16.0), min_size=size, max_size=size)
         return np.array(draw(drawn), np.float64).reshape(shape)
     rng = np.random.default_rng(draw(seeds()))
@@ -243,9 +246,9 @@ def class_weights(draw: st.DrawFn, classes: int, dtype: str) -> Floats:
     return FORMATS[dtype].round(rng.uniform(0.1, 4.0, classes))
 
 
-def _without_infinite_terms(logits: Floats, inputs: dict[str, Array]) -> Floats:
-    """Masked classes and probability targets meet in 0·inf, which no document fixes: such logits stay finite."""
-    return np.where(np.isneginf(logits), -50.0, logits) if inputs["target"].dtype == np.float64 else logits
+def _masks_are_specified(inputs: dict[str, Array], options: dict[str, Any]) -> bool:
+    """Whether a -inf logit has one answer: a coefficient of 0 that meets it is 0·inf, which no document fixes."""
+    return inputs["target"].dtype == np.int64 and options.get("label_smoothing") != 1.0
 
 
 @st.composite
@@ -254,8 +257,8 @@ def _cross_entropy_problems(draw: st.DrawFn, operation: str, dtype: str, extras:
     rest = draw(st.one_of(st.just(None), st.lists(st.integers(0, 3), max_size=2)))
     shape = (classes,) if rest is None else (draw(st.integers(0, 8)), classes, *rest)
     extra_inputs, options = draw(_loss_options(dtype, extras, shape))
-    logits = draw(logit_arrays(shape, dtype, axis=0 if len(shape) == 1 else 1))
-    inputs = {"logits": _without_infinite_terms(logits, extra_inputs)} | extra_inputs
+    arrays = logit_arrays if _masks_are_specified(extra_inputs, options) else float_arrays
+    inputs = {"logits": draw(arrays(shape, dtype, axis=0 if len(shape) == 1 else 1))} | extra_inputs
     reduced = options.get("reduction", "mean") != "none"
     value_shape = () if reduced else tuple(np.delete(shape, 0 if len(shape) == 1 else 1))
     upstream = draw(upstream_gradients(value_shape, dtype))

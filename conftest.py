@@ -1,0 +1,54 @@
+"""Devices, Hypothesis profiles and the header of a test run."""
+
+from __future__ import annotations
+
+import hypothesis
+import pytest
+import torch
+
+from softproof.report import versions
+
+hypothesis.settings.register_profile("dev", max_examples=30, deadline=None, print_blob=True)
+hypothesis.settings.register_profile(
+    "ci", max_examples=30, deadline=None, print_blob=True, derandomize=True, database=None
+)
+hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None, print_blob=True)
+
+DTYPES = ("float64", "float32")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--device and --require-cuda."""
+    group = parser.getgroup("softproof")
+    group.addoption("--device", action="append", help="try this device only (cpu, cuda, cuda:1, …); may be repeated")
+    group.addoption("--require-cuda", action="store_true", help="fail at once when there is no CUDA device")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A device that was asked for and is not there is an error, never a skip; the default profile is dev."""
+    if not config.getoption("--hypothesis-profile"):
+        hypothesis.settings.load_profile("dev")
+    wanted = config.getoption("--device") or []
+    needs_cuda = config.getoption("--require-cuda") or any(device.startswith("cuda") for device in wanted)
+    if needs_cuda and not torch.cuda.is_available():
+        raise pytest.UsageError("a CUDA device was asked for, and torch finds none on this machine")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """What is tried, and with what."""
+    cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "absent, its tests are skipped"
+    return [
+        "softproof: " + ", ".join(f"{name} {number}" for name, number in versions().items()),
+        f"devices: {', '.join(config.getoption('--device') or ['cpu', 'cuda'])} (cuda: {cuda}); "
+        f"dtypes: {', '.join(DTYPES)}; profile: {config.getoption('--hypothesis-profile') or 'dev'}",
+    ]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that take `device` or `dtype` run for each."""
+    if "device" in metafunc.fixturenames:
+        absent = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+        chosen = metafunc.config.getoption("--device") or ["cpu", pytest.param("cuda", marks=absent)]
+        metafunc.parametrize("device", chosen)
+    if "dtype" in metafunc.fixturenames:
+        metafunc.parametrize("dtype", DTYPES)

@@ -1,0 +1,1 @@
+"""Properties by file, implementations by parametrisation."""

@@ -1,0 +1,68 @@
+"""The two halves agree with each other and with the truth, in value and in every gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softproof import OPERATIONS, Candidate, bound, judge, problems
+
+from .candidates import MANUAL, REFERENCE, answers
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@given(data=st.data())
+def test_manual_stays_within_its_bound(operation: str, dtype: str, data: st.DataObject) -> None:
+    """The hand-written half is as close to the truth as the theorems say."""
+    verdict = judge(MANUAL, data.draw(problems(operation, dtype)))
+
+    assert verdict.ok, verdict
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@given(data=st.data())
+def test_manual_rounds_half_precision_once(operation: str, data: st.DataObject) -> None:
+    """In float16 the hand-written half computes in float32 and rounds at the end, no earlier."""
+    verdict = judge(MANUAL, data.draw(problems(operation, "float16")))
+
+    assert verdict.ok, verdict
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@given(data=st.data())
+def test_reference_stays_within_its_bound(operation: str, dtype: str, device: str, data: st.DataObject) -> None:
+    """torch is as close to the truth as the theorems say."""
+    verdict = judge(REFERENCE, data.draw(problems(operation, dtype)), device=device)
+
+    assert verdict.ok, verdict
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@given(data=st.data())
+def test_the_halves_are_within_both_bounds_of_each_other(
+    operation: str, dtype: str, device: str, data: st.DataObject
+) -> None:
+    """|manual - reference| <= B_manual + B_reference: the truth is not consulted, the bound alone is."""
+    problem = data.draw(problems(operation, dtype))
+    by_hand, by_torch = answers(MANUAL, problem), answers(REFERENCE, problem, device)
+    allowed = bound(problem)
+
+    assert by_hand.keys() == by_torch.keys()
+    for name, first in by_hand.items():
+        second = by_torch[name]
+        assert first.shape == second.shape
+        with np.errstate(invalid="ignore"):
+            same = (first == second) | (np.isnan(first) & np.isnan(second))
+            near = np.abs(first - second) <= 2 * allowed[name]
+        assert (same | near).all(), (name, first, second, allowed[name])
+
+
+@pytest.mark.parametrize("candidate", [MANUAL, REFERENCE], ids=lambda candidate: candidate.name)
+def test_every_operation_is_there(candidate: Candidate) -> None:
+    """Each half offers every operation, with gradients wherever the operation has any, and every option."""
+    assert set(candidate.operations) == set(OPERATIONS)
+    for name, operation in OPERATIONS.items():
+        assert candidate.differentiates(name) == bool(operation.gradients)
+        assert candidate.supports(name) == set(operation.extras)
