@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from softproof.report import versions
+from tests.candidates import MANUAL, REFERENCE
 
 hypothesis.settings.register_profile("dev", max_examples=30, deadline=None, print_blob=True)
 hypothesis.settings.register_profile(
@@ -45,10 +46,15 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests that take `device` or `dtype` run for each."""
-    if "device" in metafunc.fixturenames:
-        absent = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
-        chosen = metafunc.config.getoption("--device") or ["cpu", pytest.param("cuda", marks=absent)]
-        metafunc.parametrize("device", chosen)
+    """Tests that take `device`, `dtype` or `half` run for each; the half in NumPy is on the CPU alone."""
+    absent = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+    chosen = metafunc.config.getoption("--device") or ["cpu", "cuda"]
+    marks = {device: [absent] if device == "cuda" else [] for device in chosen}
+    if {"half", "device"} <= set(metafunc.fixturenames):
+        pairs = [(MANUAL, "cpu", [])] * ("cpu" in chosen) + [(REFERENCE, device, marks[device]) for device in chosen]
+        values = [pytest.param(half, device, marks=mark, id=f"{half.name}-{device}") for half, device, mark in pairs]
+        metafunc.parametrize(("half", "device"), values)
+    elif "device" in metafunc.fixturenames:
+        metafunc.parametrize("device", [pytest.param(device, marks=marks[device]) for device in chosen])
     if "dtype" in metafunc.fixturenames:
         metafunc.parametrize("dtype", DTYPES)

@@ -30,8 +30,9 @@ def bound(problem: Problem, arithmetic: Arithmetic | None = None) -> Bounds:
     """
     arithmetic = arithmetic or any_order(problem.dtype)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        raw = _BOUNDS[problem.operation](problem, arithmetic)
-        return {name: np.asarray(_store(*pair, arithmetic) * (1 + EVALUATION)) for name, pair in raw.items()}
+        pairs = _BOUNDS[problem.operation](problem, arithmetic)
+        allowed = {name: _store(*pair, arithmetic) * (1 + EVALUATION) for name, pair in pairs.items()}
+    return {name: np.where(np.isnan(each), np.inf, each) for name, each in allowed.items()}  # 0·inf promises nothing
 
 
 # ---- error algebra (docs/bounds.md, section 1) ----------------------------------------------------------------------
@@ -51,7 +52,8 @@ def rmul(*errors: Array | float) -> Array:
 
 def rdiv(numerator: Array | float, denominator: Array | float) -> Array:
     """Relative error of a quotient: (1 + a)/(1 - b) - 1; inf when the denominator may vanish."""
-    return np.where(np.less(denominator, 1), (numerator + denominator) / (1 - np.minimum(denominator, 1)), np.inf)
+    safe = np.where(np.less(denominator, 1), denominator, 0.0)
+    return np.where(np.less(denominator, 1), (numerator + safe) / (1 - safe), np.inf)
 
 
 def _powers(count: int, u: float) -> Array:

@@ -123,7 +123,7 @@ def _digits(element: arb | float) -> str:
 
 def _overflow_allowed(problem: Problem, got: Array, nearest: Array, allowed: Array, special: Array) -> Array:
     """Theorem 12: the correctly signed infinity, where the exact value is within its bound of overflowing."""
-    near = np.abs(nearest) + allowed >= FORMATS[problem.dtype].largest
+    near = np.abs(nearest) >= FORMATS[problem.dtype].largest - allowed
     return np.asarray(np.isinf(got) & (np.sign(got) == np.sign(nearest)) & near & ~special)
 
 

@@ -49,8 +49,9 @@ class Format:
         >>> FORMATS["float32"].ulp(1.0) == 2.0**-23
         np.True_
         """
-        _, exponent = np.frexp(np.asarray(values, np.float64))  # |value| = f * 2**exponent with 1/2 <= f < 1
-        exponent = np.clip(exponent - 1, self.e_min, self.e_max)
+        x = np.asarray(values, np.float64)
+        _, exponent = np.frexp(x)  # |x| = f * 2**exponent with 1/2 <= f < 1
+        exponent = np.where(x == 0, self.e_min, np.clip(exponent - 1, self.e_min, self.e_max))
         return np.ldexp(1.0, exponent - self.precision + 1)
 
     def round(self, values: ArrayLike) -> Floats:

@@ -1,0 +1,79 @@
+"""The command line as a shell sees it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from softproof.cli import main
+
+QUICK = ["--examples", "5", "--seed", "0", "--dtype", "float64"]
+
+
+def test_agreement_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
+    """The table is on standard output, progress on standard error."""
+    status = main(["verify", "manual", "reference", "--operation", "softmax", *QUICK])
+
+    out, err = capsys.readouterr()
+    assert status == 0
+    assert out.splitlines()[0].split() == [
+        "implementation", "operation", "dtype", "device", "problems", "worst", "ulp", "error/bound", "verdict",
+    ]  # fmt: skip
+    assert "2 of 2 rows agree; 10 problems; seed 0" in out
+    assert err.splitlines() == ["[1/1] manual softmax float64 cpu agrees", "[1/1] reference softmax float64 cpu agrees"]
+
+
+def test_disagreement_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    """The problem, what came out, the truth, what was allowed and how to see it again."""
+    target = "tests.broken:softmax_over_the_last_axis"
+    status = main(["verify", target, "--operation", "softmax", "--seed", "0", "--dtype", "float32"])
+
+    out, _ = capsys.readouterr()
+    assert status == 1
+    for words in ("DISAGREES", "got ", "exact ", "allowed error ", "Problem(", f"load('{target}'", "seed 0"):
+        assert words in out
+
+
+def test_json_is_written(tmp_path: Path) -> None:
+    """The same report for programs."""
+    file = tmp_path / "report.json"
+
+    assert main(["verify", "manual", "--operation", "linear", "--json", str(file), *QUICK]) == 0
+
+    assert json.loads(file.read_text())["rows"][0]["problems"] == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["verify"], "TARGET"),
+        (["verify", "no_such_module"], "target 'no_such_module': there is no module 'no_such_module'"),
+        (["verify", "manual:no_such_function"], "target 'manual:no_such_function': manual has no 'no_such_function'"),
+        (["verify", "json"], "module json has no function named softmax or log_softmax"),
+        (["verify", "math:exp"], "which operation is math:exp? Pass operation=, one of softmax"),
+        (["verify", "manual:__name__", "--operation", "softmax"], "target is a str; expected a module, a callable"),
+        (["verify", "manual", "--operation", "argmax"], "argument --operation: invalid choice: 'argmax'"),
+        (["verify", "manual", "--adapter", "jax"], "argument --adapter: invalid choice: 'jax'"),
+        (["verify", "manual", "--dtype", "float8"], "dtype is 'float8'; expected one of float64, float32"),
+        (["verify", "manual", "--dtype", "bfloat16"], "dtype is 'bfloat16'; the numpy adapter has float64"),
+        (["verify", "manual", "--device", "cuda"], "device is 'cuda'; the numpy adapter has cpu only"),
+        (["verify", "reference", "--device", "nowhere"], "device is 'nowhere'; torch cannot use it"),
+        (["verify", "manual", "--examples", "0"], "examples is 0; expected a whole number of at least 1"),
+        (["verify", "manual", "--examples", "many"], "argument --examples: invalid int value: 'many'"),
+        (["verify", "manual", "--json", "/no/such/folder/report.json"], "there is no folder /no/such/folder"),
+    ],
+    ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else "",
+)
+def test_wrong_usage_exits_with_2(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before any question is asked, with both sides of the mismatch."""
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+
+    out, err = capsys.readouterr()
+    assert exit_.value.code == 2
+    assert words in " ".join(err.split())
+    assert not out

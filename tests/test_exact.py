@@ -1,0 +1,150 @@
+"""The truth is true: against rational arithmetic, against itself with more bits, and against difference quotients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from flint import arb, ctx
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softproof import OPERATIONS, Problem, problems, solve
+from softproof.exact import balls
+from softproof.operations import gradient_names
+from softproof.problem import Array
+
+
+def test_softmax_of_equal_logits_is_rational() -> None:
+    """Three equal logits: exactly 1/3 each, and the enclosure is narrow."""
+    p = solve(Problem("softmax", "float64", {"logits": [7.0] * 3}, {"dim": -1}))["value"]
+
+    with ctx.workprec(512):
+        assert all(ball.contains(arb(1) / 3) for ball in p)
+    assert all(ball.rad() < 2.0**-120 for ball in p)
+
+
+@given(seed=st.integers(0, 2**32 - 1), sizes=st.tuples(*[st.integers(1, 4)] * 3))
+def test_linear_is_rational(seed: int, sizes: tuple[int, int, int]) -> None:
+    """A product of matrices, element by element as fractions."""
+    (rows, features, classes), rng = sizes, np.random.default_rng(seed)
+    x, w, b = rng.normal(size=(rows, features)), rng.normal(size=(classes, features)), rng.normal(size=classes)
+
+    value = solve(Problem("linear", "float64", {"input": x, "weight": w, "bias": b}), bits=400)["value"]
+
+    for i, k in np.ndindex(rows, classes):
+        exact = sum((Fraction(x[i, j]) * Fraction(w[k, j]) for j in range(features)), Fraction(b[k]))
+        with ctx.workprec(400):
+            assert value[i, k].contains(arb(exact.numerator) / exact.denominator)
+
+
+def test_two_classes_are_a_logistic_function() -> None:
+    """log(1 + e^-d), by arb's own log1p: another formula for the loss of two classes."""
+    loss = solve(Problem("cross_entropy", "float64", {"logits": [[30.0, 0.0]], "target": [0]}))["value"][()]
+
+    with ctx.workprec(200):
+        assert loss.overlaps(arb(-30).exp().log1p())
+        assert loss.rel_accuracy_bits() > 64
+
+
+def test_known_information() -> None:
+    """A fair coin has log 2 nats; impossible outcomes cost nothing in p and everything in q."""
+    half, certain = [0.5, 0.5], [1.0, 0.0]
+
+    assert solve(Problem("entropy", "float64", {"p": half}))["value"][()].overlaps(arb(2).log())
+    assert solve(Problem("entropy", "float64", {"p": certain}))["value"][()] == 0
+    assert solve(Problem("kl_divergence", "float64", {"p": certain, "q": half}))["value"][()].overlaps(arb(2).log())
+    assert solve(Problem("kl_divergence", "float64", {"p": half, "q": certain}))["value"][()] == np.inf
+    assert solve(Problem("distribution_cross_entropy", "float64", {"p": half, "q": certain}))["value"][()] == np.inf
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_losses_of_nothing(reduction: str) -> None:
+    """No row that counts: the sum is 0, the mean is 0/0, and the gradient of what is ignored is 0."""
+    g = [1.0, 1.0] if reduction == "none" else 1.0
+    problem = Problem(
+        "cross_entropy", "float64", {"logits": np.ones((2, 3)), "target": [-100, -100]}, {"reduction": reduction}, g
+    )
+
+    truth = solve(problem)
+
+    value = truth["value"].astype(np.float64)
+    assert np.isnan(value).all() if reduction == "mean" else (value == 0).all()
+    assert (truth["grad_logits"] == 0).all()
+
+
+def test_a_masked_target_has_an_infinite_loss() -> None:
+    """-log 0 = inf, and the gradient is still p - y."""
+    truth = solve(Problem("cross_entropy", "float64", {"logits": [[-np.inf, 0.0]], "target": [0]}, {}, 1.0))
+
+    assert truth["value"][()] == np.inf
+    assert truth["grad_logits"].astype(np.float64).tolist() == [[-1.0, 1.0]]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@given(data=st.data())
+def test_more_bits_say_the_same(operation: str, data: st.DataObject) -> None:
+    """Enclosures of the same number at two precisions overlap, and special values are the same."""
+    problem = data.draw(problems(operation, "float64"))
+    coarse, fine = solve(problem, 64), solve(problem, 320)
+
+    assert coarse.keys() == fine.keys()
+    for name in coarse:
+        for one, two in zip(coarse[name].flat, fine[name].flat, strict=True):
+            assert one.overlaps(two) if isinstance(one, arb) else (one == two or (one != one and two != two))
+
+
+def test_precision_does_not_leak() -> None:
+    """The number of bits is an argument; the global of the library stays as it was."""
+    before = ctx.prec
+    solve(Problem("softmax", "float64", {"logits": [1.0]}), bits=999)
+
+    assert ctx.prec == before
+
+
+STEP = 2.0**-30  # x + STEP is a float64 for the coarse x below
+
+
+@pytest.mark.parametrize("operation", [name for name, each in OPERATIONS.items() if each.gradients])
+@given(data=st.data())
+def test_gradients_are_difference_quotients(operation: str, data: st.DataObject) -> None:
+    """(f(x + h) - f(x - h)) / 2h at 256 bits, for each element of each input: no formula of a gradient is shared."""
+    problem = _coarse(data.draw(problems(operation, "float16")))
+    assert problem.grad_output is not None
+    truth = solve(problem, 256)
+    for name in gradient_names(problem):
+        values = problem.inputs[name]
+        for index in list(np.ndindex(values.shape))[:4]:
+            if not np.isfinite(values[index]):
+                continue
+            with ctx.workprec(256):
+                above, below = (_moved(problem, name, index, step) for step in (STEP, -STEP))
+                products = np.asarray((above - below) * balls(problem.grad_output), dtype=object)
+                quotient = (products.sum() + arb(0)) / (2 * STEP)
+                scale = 1 + float(np.abs(problem.grad_output).sum())
+                # Taylor: the error is at most h²/6 times a third derivative, which entries below 8 keep below 2^13
+                assert abs(quotient - truth[f"grad_{name}"][index]) <= arb(scale * STEP**2 * 2.0**13)
+
+
+def _coarse(problem: Problem) -> Problem:
+    """The same problem with entries that are multiples of 1/16 up to 8, and finite losses."""
+    def coarse(name: str, values: Array) -> Array:
+        if values.dtype == np.int64 or name == "target":
+            return values
+        return np.where(np.isfinite(values), np.round(np.clip(np.nan_to_num(values), -8, 8) * 16) / 16, 0.0)
+
+    inputs = {name: coarse(name, values) for name, values in problem.inputs.items()}
+    if "weight" in inputs and "logits" in inputs:
+        inputs["weight"] = inputs["weight"] + 1 / 16  # no weight of 0
+    assert problem.grad_output is not None
+    return replace(problem, inputs=inputs, grad_output=coarse("grad_output", problem.grad_output))
+
+
+def _moved(problem: Problem, name: str, index: tuple[int, ...], step: float) -> Array:
+    """The value with one element moved."""
+    values = problem.inputs[name].copy()
+    values[index] += step
+    value = solve(replace(problem, inputs=problem.inputs | {name: values}, grad_output=None), 256)["value"]
+    return np.where(value != value, arb(0), value) if value.dtype == object else value

@@ -1,0 +1,194 @@
+"""The loop, end to end: right implementations pass, wrong ones do not, and the report helps."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+import manual
+import softproof
+from manual.arrays import Array
+
+from . import broken
+from .broken import BROKEN
+
+
+@pytest.mark.parametrize("wrong", BROKEN, ids=lambda function: function.__name__)
+def test_wrong_implementations_are_caught(wrong: Callable[..., Any]) -> None:
+    """Every one, in float32 and with the default number of examples."""
+    report = softproof.verify(wrong, operation=BROKEN[wrong], dtypes=["float32"], seed=1)
+
+    assert not report.ok
+    assert report.rows[0].verdict == "disagrees"
+    with pytest.raises(AssertionError, match="DISAGREES"):
+        report.check()
+
+
+@pytest.mark.parametrize(
+    ("function", "operation"),
+    [
+        (F.softmax, "softmax"),
+        (F.log_softmax, "log_softmax"),
+        (torch.logsumexp, "logsumexp"),
+        (F.linear, "linear"),
+        (F.cross_entropy, "cross_entropy"),
+    ],
+    ids=["softmax", "log_softmax", "logsumexp", "linear", "cross_entropy"],
+)
+def test_torch_functions_are_judged_by_autograd(function: Callable[..., Any], operation: str) -> None:
+    """A differentiable torch callable needs no more than its name."""
+    report = softproof.verify(function, operation=operation, examples=20, seed=2)
+
+    report.check()
+    assert [(row.dtype, row.problems, row.gradients) for row in report.rows] == [
+        ("float64", 20, True),
+        ("float32", 20, True),
+    ]
+
+
+@pytest.mark.skipif(not hasattr(F, "linear_cross_entropy"), reason="this torch has no linear_cross_entropy")
+def test_torchs_linear_cross_entropy_is_judged() -> None:
+    """torch's own fused function, with its own idea of the default of ignore_index."""
+    softproof.verify(F.linear_cross_entropy, operation="linear_cross_entropy", examples=20, seed=2).check()
+
+
+def test_a_module_is_judged_on_all_that_it_has() -> None:
+    """By module, and by its name."""
+    for target in (manual, "manual"):
+        report = softproof.verify(target, examples=1, seed=0, dtypes=["float64"])
+
+        assert [row.operation for row in report.rows] == list(softproof.OPERATIONS)
+
+
+def test_the_seed_repeats_the_run() -> None:
+    """The same problems, so the same worst errors; another seed gives others."""
+    runs = [softproof.verify("manual", operation="softmax", examples=20, seed=seed).rows for seed in (5, 5, 6)]
+
+    assert runs[0] == runs[1] != runs[2]
+
+
+def test_without_a_seed_one_is_drawn_and_told() -> None:
+    """Two runs differ, and each can be repeated."""
+    first, second = (softproof.verify("manual", operation="softmax", examples=2) for _ in range(2))
+
+    assert first.seed != second.seed
+
+
+def _only_value(logits: Array, dim: int = -1) -> Array:
+    return np.asarray(manual.softmax(logits, dim))
+
+
+def test_a_function_without_a_backward_is_judged_on_its_value() -> None:
+    """And the report says that the gradients were not asked."""
+    report = softproof.verify(_only_value, operation="softmax", examples=20, seed=0)
+
+    report.check()
+    assert not report.rows[0].gradients
+    assert "not asked of softmax: gradients (no backward pass)" in str(report)
+
+
+def softmax(logits: Array) -> Array:
+    """Named after its operation, over the last axis only, with a backward pass beside it."""
+    return np.asarray(manual.softmax(logits))
+
+
+def softmax_backward(grad_output: Array, logits: Array) -> Array:
+    """Wrong in its sign."""
+    return np.asarray(-manual.softmax_backward(grad_output, logits))
+
+
+def test_a_backward_beside_the_function_is_found_and_judged() -> None:
+    """By name, in the same module; what the signature lacks is not asked, and the report says so."""
+    report = softproof.verify(softmax, examples=20, seed=0, dtypes=["float64"])
+
+    assert report.rows[0].gradients
+    assert report.rows[0].unsupported == ("dim",)
+    assert "grad_logits" in str(report)
+    assert "not asked of softmax: dim" in str(report)
+
+
+def test_the_counterexample_is_small() -> None:
+    """The smallest witness of a missing shift is one logit, or a row of a few."""
+    report = softproof.verify(broken.softmax_without_shift, operation="softmax", dtypes=["float32"], seed=3)
+
+    failure = report.rows[0].failure
+    assert failure is not None
+    assert failure.verdict.problem is not None
+    assert failure.verdict.problem.inputs["logits"].size <= 4
+
+
+@pytest.mark.parametrize("wrong", [broken.softmax_without_shift, broken.cross_entropy_over_all_rows])
+def test_the_snippet_shows_the_failure_again(wrong: Callable[..., Any]) -> None:
+    """Pasted as it is, it prints the same verdict."""
+    report = softproof.verify(wrong, operation=BROKEN[wrong], dtypes=["float32"], seed=4)
+    failure = report.rows[0].failure
+    assert failure is not None
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(failure.snippet, {})  # noqa: S102  # the snippet is what is under test
+
+    assert printed.getvalue().strip() == str(failure.verdict)
+
+
+def test_a_nondeterministic_candidate_is_told() -> None:
+    """What fails only sometimes is reported as such."""
+    report = softproof.verify(broken.softmax_now_and_then, operation="softmax", dtypes=["float64"], seed=0)
+
+    assert not report.ok
+
+
+def test_json_holds_rows_versions_and_failures() -> None:
+    """And is valid JSON even where an error is infinite."""
+    report = softproof.verify(broken.softmax_without_shift, operation="softmax", dtypes=["float32"], seed=3)
+
+    record = json.loads(report.to_json())
+
+    assert record["ok"] is False
+    assert record["seed"] == 3
+    assert record["versions"]["numpy"] == np.__version__
+    assert record["rows"][0]["operation"] == "softmax"
+    assert "Problem(" in record["rows"][0]["failure"]["snippet"]
+
+
+def test_progress_is_told_row_by_row() -> None:
+    """With its number and the number of rows."""
+    seen: list[tuple[str, int, int]] = []
+
+    softproof.verify(
+        "manual",
+        operation="softmax",
+        examples=1,
+        progress=lambda row, number, total: seen.append((row.dtype, number, total)),
+    )
+
+    assert seen == [("float64", 1, 2), ("float32", 2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("function", "adapter"),
+    [
+        (F.softmax, "torch"),
+        (manual.softmax, "numpy"),
+        (lambda input, dim: input.softmax(dim), "torch"),
+        (lambda logits, dim: logits * 0, "numpy"),
+        (broken.softmax_that_raises, "numpy"),
+    ],
+    ids=["F.softmax", "manual.softmax", "tensor method", "arithmetic", "numpy"],
+)
+def test_the_adapter_is_tried_out(function: Callable[..., Any], adapter: str) -> None:
+    """A function is given the arrays that it answers in kind."""
+    assert softproof.load(function, operation="softmax").adapter == adapter
+
+
+def test_an_empty_report_is_not_ok() -> None:
+    """Nothing asked is nothing proven."""
+    assert not softproof.Report((), 0).ok
