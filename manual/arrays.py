@@ -15,6 +15,9 @@ LABELS = ("int64", "uint8")  # as torch.nn.functional.cross_entropy
 REDUCTIONS = ("mean", "sum", "none")
 BLOCK = 1 << 15  # elements worked on at a time: 128 KiB of float32
 
+# NaN in and NaN out, log 0 = -inf, 0/0 for a mean over nothing, and infinity past the largest number are results here.
+quiet = np.errstate(invalid="ignore", divide="ignore", over="ignore")
+
 
 def floats(name: str, values: ArrayLike, like: Array | None = None, like_name: str = "logits") -> Array:
     """`values` as a floating-point array; Python numbers take the dtype of `like`, arrays must already have it."""

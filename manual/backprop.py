@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Array, floats, shaped, working
+from .arrays import Array, floats, quiet, shaped, working
 from .cross_entropy import cross_entropy, cross_entropy_backward
 from .linear import linear, linear_backward
 from .softmax import softmax, softmax_jacobian
@@ -29,6 +29,7 @@ def _sample(input: ArrayLike, weight: ArrayLike, target: ArrayLike) -> tuple[Arr
     return x, a, shaped("target", floats("target", target, x, "input"), a.shape, "one for each row of the weight")
 
 
+@quiet
 def probabilities_gradient(p: ArrayLike, target: ArrayLike) -> Array:
     """First factor: ∂L/∂p_i = -y_i / p_i (article, 2.3).
 
@@ -42,10 +43,10 @@ def probabilities_gradient(p: ArrayLike, target: ArrayLike) -> Array:
     """
     probabilities = floats("p", p)
     y = shaped("target", floats("target", target, probabilities, "p"), probabilities.shape, "that of p")
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(-y / probabilities)
+    return np.asarray(-y / probabilities)
 
 
+@quiet
 def weight_gradient_through_one_path(input: ArrayLike, weight: ArrayLike, target: ArrayLike, path: int) -> Array:
     """What the chain gives through p_path alone: ∂L/∂p_path · ∂p_path/∂a · ∂a/∂W. One term of the sum over all paths.
 
@@ -67,6 +68,7 @@ def weight_gradient_through_one_path(input: ArrayLike, weight: ArrayLike, target
     return np.asarray(dl_dp * dp_da[:, None] * x)  # ∂a_k/∂w_kj = x_j: (C, D)
 
 
+@quiet
 def weight_gradient_over_all_paths(input: ArrayLike, weight: ArrayLike, target: ArrayLike) -> Array:
     """The whole chain: Σ_i ∂L/∂p_i · ∂p_i/∂a_k · ∂a_k/∂w_kj.
 
@@ -82,6 +84,7 @@ def weight_gradient_over_all_paths(input: ArrayLike, weight: ArrayLike, target: 
     return np.asarray(dl_da[:, None] * x)  # (C, D)
 
 
+@quiet
 def weight_gradient_fused(input: ArrayLike, weight: ArrayLike, target: ArrayLike) -> Array:
     """The same gradient with softmax and loss taken together: (p - y) xᵀ, or (p Σy - y) xᵀ when Σy is not 1.
 
@@ -118,6 +121,7 @@ def _same_dtype(input: ArrayLike, **others: ArrayLike | None) -> Array:
     return x
 
 
+@quiet
 def linear_cross_entropy(
     input: ArrayLike,
     linear_weight: ArrayLike,
@@ -158,6 +162,7 @@ def linear_cross_entropy(
     return loss.astype(x.dtype, copy=False)
 
 
+@quiet
 def linear_cross_entropy_backward(
     grad_output: ArrayLike,
     input: ArrayLike,

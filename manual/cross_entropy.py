@@ -17,10 +17,8 @@ from typing import Any, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import LABELS, REDUCTIONS, Array, floats, row_blocks, shaped, with_axis, working
+from .arrays import LABELS, REDUCTIONS, Array, floats, quiet, row_blocks, shaped, with_axis, working
 from .softmax import shifted
-
-_quiet = np.errstate(invalid="ignore", divide="ignore")  # NaN in, NaN out; a mean over nothing is 0/0 = NaN
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def _checked(
     return _Loss(x, axis, y, kept, w, reduction, label_smoothing)
 
 
-@_quiet
+@quiet
 def cross_entropy(
     logits: ArrayLike,
     target: ArrayLike,
@@ -171,7 +169,7 @@ def cross_entropy_backward(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> tuple[Array, Array]: ...
-@_quiet
+@quiet
 def cross_entropy_backward(
     grad_output: ArrayLike,
     logits: ArrayLike,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Array, floats, shaped, with_axis, working
+from .arrays import Array, floats, quiet, shaped, with_axis, working
 
 
 def _probabilities(name: str, values: ArrayLike, dim: int) -> tuple[Array, int]:
@@ -28,11 +28,10 @@ def _pair(p: ArrayLike, q: ArrayLike, dim: int) -> tuple[Array, Array, int]:
 
 def _p_log_q(p: Array, q: Array) -> Array:
     """p log q element by element in the working precision, 0 where p is 0."""
-    with np.errstate(divide="ignore"):
-        log_q = np.log(q, dtype=working(q.dtype))
-    return p * np.where(p == 0, 0, log_q)
+    return p * np.where(p == 0, 0, np.log(q, dtype=working(q.dtype)))
 
 
+@quiet
 def entropy(p: ArrayLike, dim: int = -1) -> Array:
     """Entropy H(p) of the distributions along `dim`, in nats.
 
@@ -52,6 +51,7 @@ def entropy(p: ArrayLike, dim: int = -1) -> Array:
     return (0 - _p_log_q(p, p).sum(axis)).astype(p.dtype)
 
 
+@quiet
 def distribution_cross_entropy(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Array:
     """Cross-entropy H(p, q) of two distributions along `dim`, in nats.
 
@@ -71,6 +71,7 @@ def distribution_cross_entropy(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Arr
     return (0 - _p_log_q(p, q).sum(axis)).astype(p.dtype)
 
 
+@quiet
 def kl_divergence(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Array:
     """Kullback-Leibler divergence D(p‖q) along `dim`, in nats.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Array, floats, shaped, working
+from .arrays import Array, floats, quiet, shaped, working
 
 
 def _checked(input: ArrayLike, weight: ArrayLike, bias: ArrayLike | None) -> tuple[Array, Array, Array | None]:
@@ -20,6 +20,7 @@ def _checked(input: ArrayLike, weight: ArrayLike, bias: ArrayLike | None) -> tup
     return x, w, shaped("bias", floats("bias", bias, x, "input"), w.shape[:1], "one for each row of the weight")
 
 
+@quiet
 def linear(input: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -> Array:
     """Linear layer a = W x + b for every x.
 
@@ -43,6 +44,7 @@ def linear(input: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -
     return np.asarray(a).astype(x.dtype, copy=False)
 
 
+@quiet
 def linear_backward(
     grad_output: ArrayLike, input: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None
 ) -> tuple[Array, Array, Array | None]:

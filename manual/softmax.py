@@ -14,9 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Array, floats, row_blocks, shaped, with_axis, working
-
-_quiet = np.errstate(invalid="ignore", divide="ignore")  # NaN in, NaN out, and log 0 = -inf, are results here
+from .arrays import Array, floats, quiet, row_blocks, shaped, with_axis, working
 
 
 def shifted(x: Array) -> tuple[Array, Array, Array]:
@@ -26,7 +24,7 @@ def shifted(x: Array) -> tuple[Array, Array, Array]:
     return d, e, e.sum(-1, keepdims=True)  # (…, 1)
 
 
-@_quiet
+@quiet
 def softmax(logits: ArrayLike, dim: int = -1) -> Array:
     """Probabilities proportional to e^logits along `dim`.
 
@@ -50,7 +48,7 @@ def softmax(logits: ArrayLike, dim: int = -1) -> Array:
     return p
 
 
-@_quiet
+@quiet
 def softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
     """Gradient of the logits, given that of p = softmax(logits): Jᵀ g with J = diag(p) - p pᵀ.
 
@@ -76,7 +74,7 @@ def softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -
     return grad
 
 
-@_quiet
+@quiet
 def softmax_jacobian(logits: ArrayLike) -> Array:
     """All partial derivatives ∂p_i/∂a_j of the softmax along the last axis.
 
@@ -98,7 +96,7 @@ def softmax_jacobian(logits: ArrayLike) -> Array:
     return (p[..., :, None] * (identity - p[..., None, :])).astype(logits.dtype, copy=False)  # (…, C, C)
 
 
-@_quiet
+@quiet
 def log_softmax(logits: ArrayLike, dim: int = -1) -> Array:
     """Logarithms of the softmax probabilities, without forming the probabilities.
 
@@ -122,7 +120,7 @@ def log_softmax(logits: ArrayLike, dim: int = -1) -> Array:
     return log_p
 
 
-@_quiet
+@quiet
 def log_softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
     """Gradient of the logits, given that of l = log_softmax(logits).
 
@@ -145,7 +143,7 @@ def log_softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -
     return grad
 
 
-@_quiet
+@quiet
 def logsumexp(logits: ArrayLike, dim: int = -1) -> Array:
     """Logarithm of the sum of e^logits along `dim`, which disappears from the shape.
 
@@ -170,7 +168,7 @@ def logsumexp(logits: ArrayLike, dim: int = -1) -> Array:
     return y
 
 
-@_quiet
+@quiet
 def logsumexp_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
     """Gradient of the logits, given that of y = logsumexp(logits).
 

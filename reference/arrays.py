@@ -24,7 +24,9 @@ def tensor(values: Any, device: Device = None) -> Tensor:
     return found
 
 
-def floats(name: str, values: Any, device: Device = None, like: Tensor | None = None, like_name: str = "logits") -> Tensor:
+def floats(
+    name: str, values: Any, device: Device = None, like: Tensor | None = None, like_name: str = "logits"
+) -> Tensor:
     """`values` as a floating-point tensor; Python numbers take the dtype of `like`, tensors must already have it."""
     if like is not None and isinstance(values, (int, float)):
         return torch.tensor(values, dtype=like.dtype, device=like.device)
@@ -58,9 +60,7 @@ def shaped(name: str, found: Tensor, expected: tuple[int, ...], why: str) -> Ten
     return found
 
 
-def vector_jacobian_product(
-    function: Callable[..., Tensor], grad_output: Any, *inputs: Tensor
-) -> tuple[Tensor, ...]:
+def vector_jacobian_product(function: Callable[..., Tensor], grad_output: Any, *inputs: Tensor) -> tuple[Tensor, ...]:
     """Gradients of `inputs` by autograd, given that of ``function(*inputs)``."""
     leaves = [x.detach().requires_grad_() for x in inputs]
     value = function(*leaves)

@@ -1,11 +1,11 @@
 """The cross-entropy loss by torch.nn.functional.cross_entropy, with gradients by autograd: the twin of
-manual/cross_entropy.py."""
+manual/cross_entropy.py.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 

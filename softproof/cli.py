@@ -84,7 +84,8 @@ def _verify(options: argparse.Namespace) -> Report:
 
 def _progress(row: Row, number: int, total: int) -> None:
     """One line per finished row on standard error, so that standard output holds the report alone."""
-    print(f"[{number}/{total}] {row.implementation} {row.operation} {row.dtype} {row.verdict}", file=sys.stderr)
+    asked = f"{row.implementation} {row.operation} {row.dtype} {row.device}"
+    print(f"[{number}/{total}] {asked}: {row.verdict}", file=sys.stderr, flush=True)
 
 
 def _summary(report: Report) -> str:

@@ -65,9 +65,7 @@ def compare(problem: Problem, result: Result, truth: Truth, bound: Bounds, *, de
     return Verdict(AGREES, worst.ratio, ulps, worst.output, worst.index, worst.explanation, problem)
 
 
-def _compare_output(
-    problem: Problem, name: str, output: Output, truth: Array, bound: Array, device: str
-) -> Verdict:
+def _compare_output(problem: Problem, name: str, output: Output, truth: Array, bound: Array, device: str) -> Verdict:
     for what, got, expected in (
         ("shape", output.values.shape, truth.shape),
         ("dtype", output.dtype, problem.dtype),

@@ -67,7 +67,9 @@ def check(problem: Problem) -> None:
         raise ValueError(f"layout is {problem.layout!r}; expected one of {', '.join(LAYOUTS)}")
     operation = OPERATIONS[problem.operation]
     if missing := set(operation.inputs) - set(problem.inputs):
-        raise TypeError(f"{problem.operation} needs {', '.join(operation.inputs)}; missing {', '.join(sorted(missing))}")
+        raise TypeError(
+            f"{problem.operation} needs {', '.join(operation.inputs)}; missing {', '.join(sorted(missing))}"
+        )
     given = set(problem.inputs) | set(problem.options)
     if unknown := given - set(operation.inputs) - set(operation.extras):
         raise TypeError(f"{problem.operation} has no {', '.join(sorted(unknown))}; it has "

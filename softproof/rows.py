@@ -1,5 +1,6 @@
 """Every operation seen as rows: one row per sample, classes last. Shared by `exact` and `bounds`, so that both
-speak about the same mathematics."""
+speak about the same mathematics.
+"""
 
 from __future__ import annotations
 

@@ -6,12 +6,13 @@ that shrinks. Small arrays are drawn element by element, so that a counterexampl
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
-from .formats import FORMATS, Floats, Format
+from .formats import FORMATS, Floats
 from .operations import OPERATIONS
 from .problem import LAYOUTS, Array, Problem
 
@@ -60,12 +61,22 @@ def elements(dtype: str, *, bound: float = 1000.0) -> st.SearchStrategy[float]:
 
 
 @st.composite
-def float_arrays(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: int = -1) -> Floats:
-    """An array of `dtype` numbers: element by element when small, else one of STYLES along `axis` from a seed."""
-    fmt = FORMATS[dtype]
+def _by_elements(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, bound: float = 1000.0) -> Floats:
     size = int(np.prod(shape))
-    if size <= SMALL and not draw(st.booleans()):
-        return np.array(draw(st.lists(elements(dtype), min_size=size, max_size=size)), np.float64).reshape(shape)
+    drawn = st.lists(elements(dtype, bound=bound), min_size=size, max_size=size)
+    return np.array(draw(drawn), np.float64).reshape(shape)
+
+
+def _elementwise(draw: st.DrawFn, shape: tuple[int, ...], small: bool) -> bool:
+    return small or (draw(st.booleans()) and int(np.prod(shape)) <= SMALL)
+
+
+@st.composite
+def float_arrays(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: int = -1, small: bool = False) -> Floats:
+    """An array of `dtype` numbers: element by element when small, else one of STYLES along `axis` from a seed."""
+    if _elementwise(draw, shape, small):
+        return draw(_by_elements(shape, dtype))
+    fmt = FORMATS[dtype]
     style = draw(st.sampled_from([name for name in STYLES if name != "offset 1e8" or fmt.largest > 1e8]))
     rng = np.random.default_rng(draw(seeds()))
     moved = tuple(np.moveaxis(np.empty(shape, bool), axis, -1).shape)
@@ -78,9 +89,9 @@ def seeds() -> st.SearchStrategy[int]:
 
 
 @st.composite
-def logit_arrays(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: int) -> Floats:
+def logit_arrays(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: int, small: bool = False) -> Floats:
     """Logits: finite, or with some classes masked by -inf, never a whole row."""
-    x = draw(float_arrays(shape, dtype, axis=axis))
+    x = draw(float_arrays(shape, dtype, axis=axis, small=small))
     if x.size and shape[axis] > 1 and draw(st.integers(0, 4)) == 4:
         rng = np.random.default_rng(draw(seeds()))
         masked = rng.random(shape) < rng.random()
@@ -90,23 +101,30 @@ def logit_arrays(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: i
 
 
 @st.composite
-def upstream_gradients(draw: st.DrawFn, shape: tuple[int, ...], dtype: str) -> Floats:
+def upstream_gradients(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False) -> Floats:
     """Upstream gradients: different for every element, all alike, one-hot, or zero; small and large ones among them."""
-    fmt, size = FORMATS[dtype], int(np.prod(shape))
-    if size <= SMALL and not draw(st.booleans()):
-        drawn = st.lists(elements(dtype), min_size=size, max_size=size)
-        return np.array(draw(drawn), np.float64).reshape(shape)
+    if _elementwise(draw, shape, small):
+        return draw(_by_elements(shape, dtype))
     style = draw(st.sampled_from(("different", "alike", "one-hot", "zero")))
     rng = np.random.default_rng(draw(seeds()))
     scale = draw(st.sampled_from((1.0, 0.0078125, 1024.0)))
     if style == "different":
-        return fmt.round(scale * rng.normal(size=shape))
+        return FORMATS[dtype].round(scale * rng.normal(size=shape))
     if style == "alike":
-        return fmt.round(np.full(shape, scale * rng.normal()))
+        return FORMATS[dtype].round(np.full(shape, scale * rng.normal()))
     gradient = np.zeros(shape)
     if style == "one-hot" and gradient.size:
         gradient.flat[rng.integers(gradient.size)] = scale
     return gradient
+
+
+@st.composite
+def factors(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False) -> Floats:
+    """Entries of a matrix: moderate, so that products stay inside the range of every format."""
+    if _elementwise(draw, shape, small):
+        return draw(_by_elements(shape, dtype, bound=16.0))
+    rng = np.random.default_rng(draw(seeds()))
+    return FORMATS[dtype].round(draw(st.sampled_from((1.0, 0.0625, 8.0))) * rng.normal(size=shape))
 
 
 @st.composite
@@ -131,112 +149,134 @@ def distributions(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: 
 
 
 def problems(
-    operation: str, dtype: str, *, supports: frozenset[str] | None = None
+    operation: str, dtype: str, *, supports: frozenset[str] | None = None, small: bool = False
 ) -> st.SearchStrategy[Problem]:
-    """Problems of one operation in one dtype, with the optional inputs and options in `supports` (default: all).
+    """Problems of one operation in one dtype.
 
-    >>> problems("softmax", "float32").example().operation  # doctest: +SKIP
-    'softmax'
+    Args:
+        operation: a key of `softproof.OPERATIONS`.
+        dtype: a format, such as ``"float32"``.
+        supports: the optional inputs and options that may be drawn; by default all.
+        small: at most three classes and two rows, drawn element by element: the witnesses that people like to read.
+    Returns: a Hypothesis strategy for `Problem`; logits are finite, or -inf for some but not all classes of a row.
+    Raises: ValueError for an unknown operation, dtype or option.
+
+    >>> from hypothesis import find
+    >>> find(problems("softmax", "float32", small=True), lambda problem: True).inputs["logits"]
+    array([0.])
     """
     if operation not in OPERATIONS:
         raise ValueError(f"operation is {operation!r}; expected one of {', '.join(OPERATIONS)}")
     if dtype not in FORMATS:
         raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(FORMATS)}")
-    extras = frozenset(OPERATIONS[operation].extras) if supports is None else supports
-    return _STRATEGIES[operation](operation, dtype, extras)
+    extras = frozenset(OPERATIONS[operation].extras)
+    if unknown := (supports or extras) - extras:
+        raise ValueError(f"supports names {', '.join(sorted(unknown))}; {operation} has {', '.join(sorted(extras))}")
+    return _STRATEGIES[operation](_Question(operation, dtype, extras if supports is None else supports, small))
 
 
-def _layouts() -> st.SearchStrategy[str]:
-    return st.sampled_from(LAYOUTS)
+@dataclass(frozen=True)
+class _Question:
+    """What is asked for; every strategy below takes one."""
+
+    operation: str
+    dtype: str
+    extras: frozenset[str]
+    small: bool
+
+    def widths(self, most: int = max(WIDTHS)) -> st.SearchStrategy[int]:
+        return st.sampled_from((1, 2, 3) if self.small else [width for width in WIDTHS if width <= most])
+
+    def rows(self) -> st.SearchStrategy[int]:
+        return st.sampled_from((1, 2, 0) if self.small else (1, 2, 3, 5, 8, 0))
+
+    def layouts(self) -> st.SearchStrategy[str]:
+        return st.sampled_from(LAYOUTS)
+
+    def floats(self, shape: tuple[int, ...], axis: int = -1) -> st.SearchStrategy[Floats]:
+        return float_arrays(shape, self.dtype, axis=axis, small=self.small)
+
+    def logits(self, shape: tuple[int, ...], axis: int) -> st.SearchStrategy[Floats]:
+        return logit_arrays(shape, self.dtype, axis=axis, small=self.small)
+
+    def upstream(self, shape: tuple[int, ...]) -> st.SearchStrategy[Floats]:
+        return upstream_gradients(shape, self.dtype, small=self.small)
+
+    def factors(self, shape: tuple[int, ...]) -> st.SearchStrategy[Floats]:
+        return factors(shape, self.dtype, small=self.small)
 
 
 @st.composite
-def _shapes(draw: st.DrawFn) -> tuple[tuple[int, ...], int]:
+def _shapes(draw: st.DrawFn, question: _Question) -> tuple[tuple[int, ...], int]:
     """A shape of one to four dimensions and one of its axes, which has at least one element."""
-    width = draw(st.sampled_from(WIDTHS))
-    others = draw(st.lists(st.integers(0, 5), max_size=3))
-    dim = draw(st.integers(-len(others) - 1, len(others)))
-    others.insert(dim if dim >= 0 else len(others) + 1 + dim, width)
+    others = draw(st.lists(question.rows(), max_size=1 if question.small else 3))
+    dim = draw(st.integers(-len(others) - 1, len(others))) if "dim" in question.extras else -1
+    others.insert(dim if dim >= 0 else len(others) + 1 + dim, draw(question.widths()))
     return tuple(others), dim
 
 
-@st.composite
-def _softmax_problems(draw: st.DrawFn, operation: str, dtype: str, extras: frozenset[str]) -> Problem:
-    shape, dim = draw(_shapes())
-    options = {"dim": dim} if "dim" in extras else {}
-    dim = options.get("dim", -1)
-    if shape[dim] == 0:
-        shape = (*shape[:-1], 1)
-    logits = draw(logit_arrays(shape, dtype, axis=dim))
-    value_shape = tuple(np.delete(shape, dim)) if operation == "logsumexp" else shape
-    upstream = draw(upstream_gradients(value_shape, dtype))
-    return Problem(operation, dtype, {"logits": logits}, options, upstream, draw(_layouts()))
+def _dim_option(question: _Question, dim: int) -> dict[str, Any]:
+    return {"dim": dim} if "dim" in question.extras else {}
 
 
 @st.composite
-def _distribution_problems(draw: st.DrawFn, operation: str, dtype: str, extras: frozenset[str]) -> Problem:
-    shape, dim = draw(_shapes())
-    options = {"dim": dim} if "dim" in extras else {}
-    dim = options.get("dim", -1)
-    if shape[dim] == 0:
-        shape = (*shape[:-1], 1)
-    names = OPERATIONS[operation].inputs
-    inputs = {name: draw(distributions(shape, dtype, axis=dim)) for name in names}
-    return Problem(operation, dtype, inputs, options, layout=draw(_layouts()))
+def _softmax_problems(draw: st.DrawFn, question: _Question) -> Problem:
+    shape, dim = draw(_shapes(question))
+    logits = draw(question.logits(shape, dim))
+    upstream = draw(question.upstream(tuple(np.delete(shape, dim)) if question.operation == "logsumexp" else shape))
+    options, layout = _dim_option(question, dim), draw(question.layouts())
+    return Problem(question.operation, question.dtype, {"logits": logits}, options, upstream, layout)
 
 
 @st.composite
-def _linear_problems(draw: st.DrawFn, operation: str, dtype: str, extras: frozenset[str]) -> Problem:
-    batch = tuple(draw(st.lists(st.integers(0, 6), max_size=2)))
-    features, classes = draw(st.sampled_from(WIDTHS[:11])), draw(st.sampled_from(WIDTHS[:11]))
+def _distribution_problems(draw: st.DrawFn, question: _Question) -> Problem:
+    shape, dim = draw(_shapes(question))
+    names = OPERATIONS[question.operation].inputs
+    inputs = {name: draw(distributions(shape, question.dtype, axis=dim)) for name in names}
+    options, layout = _dim_option(question, dim), draw(question.layouts())
+    return Problem(question.operation, question.dtype, inputs, options, layout=layout)
+
+
+@st.composite
+def _linear_problems(draw: st.DrawFn, question: _Question) -> Problem:
+    batch = tuple(draw(st.lists(question.rows(), max_size=2)))
+    features, classes = draw(question.widths(most=17)), draw(question.widths(most=17))
     inputs = {
-        "input": draw(_factors((*batch, features), dtype)),
-        "weight": draw(_factors((classes, features), dtype)),
+        "input": draw(question.factors((*batch, features))),
+        "weight": draw(question.factors((classes, features))),
     }
-    if "bias" in extras and draw(st.booleans()):
-        inputs["bias"] = draw(_factors((classes,), dtype))
-    upstream = draw(upstream_gradients((*batch, classes), dtype))
-    return Problem(operation, dtype, inputs, {}, upstream, draw(_layouts()))
+    if "bias" in question.extras and draw(st.booleans()):
+        inputs["bias"] = draw(question.factors((classes,)))
+    upstream, layout = draw(question.upstream((*batch, classes))), draw(question.layouts())
+    return Problem(question.operation, question.dtype, inputs, {}, upstream, layout)
 
 
 @st.composite
-def _factors(draw: st.DrawFn, shape: tuple[int, ...], dtype: str) -> Floats:
-    """Entries of a matrix: moderate, so that products stay inside the range of every format."""
-    fmt, size = FORMATS[dtype], int(np.prod(shape))
-    if size <= SMALL and not draw(st.booleans()):
-        drawn = st.lists(elements(dtype, bound=16.0), min_size=size, max_size=size)
-        return np.array(draw(drawn), np.float64).reshape(shape)
-    rng = np.random.default_rng(draw(seeds()))
-    return fmt.round(draw(st.sampled_from((1.0, 0.0625, 8.0))) * rng.normal(size=shape))
-
-
-@st.composite
-def _loss_options(
-    draw: st.DrawFn, dtype: str, extras: frozenset[str], shape: tuple[int, ...]
-) -> tuple[dict[str, Array], dict[str, Any]]:
-    """Target, class weights and options for logits of `shape`: (C,), (N, C) or (N, C, d1, …)."""
+def _losses(
+    draw: st.DrawFn, question: _Question, shape: tuple[int, ...]
+) -> tuple[dict[str, Array], dict[str, Any], Floats]:
+    """Target, class weights, options and upstream gradient for logits of `shape`: (C,), (N, C) or (N, C, d1, …)."""
     axis = 0 if len(shape) == 1 else 1
-    classes, label_shape = shape[axis], tuple(np.delete(shape, axis))
-    options: dict[str, Any] = {}
-    if "reduction" in extras:
-        options["reduction"] = draw(st.sampled_from(("mean", "sum", "none")))
-    if "label_smoothing" in extras and draw(st.booleans()):
-        options["label_smoothing"] = draw(st.sampled_from((0.1, 0.5, 1.0, 1e-3)))
+    classes, rows = shape[axis], tuple(np.delete(shape, axis))
     inputs: dict[str, Array] = {}
-    if "weight" in extras and draw(st.booleans()):
-        inputs["weight"] = draw(class_weights(classes, dtype))
-    if draw(st.booleans()):
-        inputs["target"] = draw(distributions(shape, dtype, axis=axis))
-        return inputs, options
-    ignore_index = draw(st.sampled_from((-100, -1, 0, classes - 1, 255))) if "ignore_index" in extras else -100
-    if ignore_index != -100:
-        options["ignore_index"] = ignore_index
-    rng = np.random.default_rng(draw(seeds()))
-    labels = rng.integers(0, classes, label_shape)
-    if "ignore_index" in extras:
-        labels = np.where(rng.random(label_shape) < draw(st.sampled_from((0.0, 0.3, 1.0))), ignore_index, labels)
-    inputs["target"] = labels
-    return inputs, options
+    options: dict[str, Any] = {}
+    if "reduction" in question.extras:
+        options["reduction"] = draw(st.sampled_from(("mean", "sum", "none")))
+    if "label_smoothing" in question.extras and (epsilon := draw(st.sampled_from((0.0, 0.1, 0.0, 0.5, 1.0, 1e-3)))):
+        options["label_smoothing"] = epsilon
+    if "weight" in question.extras and draw(st.booleans()):
+        inputs["weight"] = draw(class_weights(classes, question.dtype))
+    if draw(st.sampled_from(("labels", "labels", "probabilities"))) == "probabilities":
+        inputs["target"] = draw(distributions(shape, question.dtype, axis=axis))
+    else:
+        rng = np.random.default_rng(draw(seeds()))
+        inputs["target"] = rng.integers(0, classes, rows)
+        if "ignore_index" in question.extras and (share := draw(st.sampled_from((0.0, 0.3, 0.6, 1.0)))):
+            ignore_index = draw(st.sampled_from((-100, -1, 0, classes - 1, 255)))
+            options |= {"ignore_index": ignore_index} if ignore_index != -100 else {}
+            inputs["target"] = np.where(rng.random(rows) < share, ignore_index, inputs["target"])
+    upstream = draw(question.upstream(rows if options.get("reduction") == "none" else ()))
+    return inputs, options, upstream
 
 
 @st.composite
@@ -252,33 +292,28 @@ def _masks_are_specified(inputs: dict[str, Array], options: dict[str, Any]) -> b
 
 
 @st.composite
-def _cross_entropy_problems(draw: st.DrawFn, operation: str, dtype: str, extras: frozenset[str]) -> Problem:
-    classes = draw(st.sampled_from(WIDTHS))
-    rest = draw(st.one_of(st.just(None), st.lists(st.integers(0, 3), max_size=2)))
-    shape = (classes,) if rest is None else (draw(st.integers(0, 8)), classes, *rest)
-    extra_inputs, options = draw(_loss_options(dtype, extras, shape))
-    arrays = logit_arrays if _masks_are_specified(extra_inputs, options) else float_arrays
-    inputs = {"logits": draw(arrays(shape, dtype, axis=0 if len(shape) == 1 else 1))} | extra_inputs
-    reduced = options.get("reduction", "mean") != "none"
-    value_shape = () if reduced else tuple(np.delete(shape, 0 if len(shape) == 1 else 1))
-    upstream = draw(upstream_gradients(value_shape, dtype))
-    return Problem(operation, dtype, inputs, options, upstream, draw(_layouts()))
+def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
+    classes, kind = draw(question.widths()), draw(st.sampled_from(("batch", "batch", "spatial", "unbatched")))
+    spatial = draw(st.lists(question.rows(), min_size=1, max_size=2)) if kind == "spatial" else ()
+    shape = (classes,) if kind == "unbatched" else (draw(question.rows()), classes, *spatial)
+    extra, options, upstream = draw(_losses(question, shape))
+    arrays = question.logits if _masks_are_specified(extra, options) else question.floats
+    inputs = {"logits": draw(arrays(shape, 0 if kind == "unbatched" else 1))} | extra
+    return Problem(question.operation, question.dtype, inputs, options, upstream, draw(question.layouts()))
 
 
 @st.composite
-def _linear_cross_entropy_problems(draw: st.DrawFn, operation: str, dtype: str, extras: frozenset[str]) -> Problem:
-    batch = draw(st.one_of(st.just(()), st.tuples(st.integers(0, 8))))
-    features, classes = draw(st.sampled_from(WIDTHS[:11])), draw(st.sampled_from(WIDTHS[:12]))
+def _linear_cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
+    batch = draw(st.one_of(st.tuples(question.rows()), st.just(())))
+    features, classes = draw(question.widths(most=17)), draw(question.widths(most=17))
     inputs: dict[str, Array] = {
-        "input": draw(_factors((*batch, features), dtype)),
-        "linear_weight": draw(_factors((classes, features), dtype)),
+        "input": draw(question.factors((*batch, features))),
+        "linear_weight": draw(question.factors((classes, features))),
     }
-    if "linear_bias" in extras and draw(st.booleans()):
-        inputs["linear_bias"] = draw(_factors((classes,), dtype))
-    extra_inputs, options = draw(_loss_options(dtype, extras, (*batch, classes)))
-    reduced = options.get("reduction", "mean") != "none"
-    upstream = draw(upstream_gradients(() if reduced else batch, dtype))
-    return Problem(operation, dtype, inputs | extra_inputs, options, upstream, draw(_layouts()))
+    if "linear_bias" in question.extras and draw(st.booleans()):
+        inputs["linear_bias"] = draw(question.factors((classes,)))
+    extra, options, upstream = draw(_losses(question, (*batch, classes)))
+    return Problem(question.operation, question.dtype, inputs | extra, options, upstream, draw(question.layouts()))
 
 
 _STRATEGIES = {

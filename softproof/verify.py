@@ -8,9 +8,10 @@ from dataclasses import replace
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
+from hypothesis.strategies import SearchStrategy
 
 from .arithmetic import any_order
-from .compare import AGREES, Verdict
+from .compare import Verdict
 from .formats import FORMATS
 from .implementation import Candidate, Target, load
 from .judge import judge
@@ -23,7 +24,7 @@ EXAMPLES = 100
 DTYPES = ("float64", "float32")
 
 
-class _NotProven(Exception):
+class _NotProvenError(Exception):
     """Tells Hypothesis that a problem is worth shrinking."""
 
 
@@ -94,6 +95,34 @@ def prepare(
 def _row(candidate: Candidate, operation: str, dtype: str, device: str, examples: int, seed: int) -> Row:
     """Judge one operation in one dtype on one device."""
     supports = candidate.supports(operation)
+    verdicts: list[Verdict] = []
+    for small in (True, False):  # small problems first: where one of them fails, nobody needs a large one
+        share = examples // 3 if small else examples - examples // 3
+        if share:
+            verdicts += _ask(candidate, problems(operation, dtype, supports=supports, small=small), device, share, seed)
+        if verdicts and not verdicts[-1].ok:
+            break
+    last = verdicts[-1]
+    return Row(
+        implementation=candidate.name,
+        operation=operation,
+        dtype=dtype,
+        device=device,
+        problems=len(verdicts),
+        ulps=max(verdict.ulps for verdict in verdicts),
+        ratio=max(verdict.ratio for verdict in verdicts),
+        verdict=last.outcome,
+        gradients=candidate.differentiates(operation),
+        unsupported=tuple(sorted(set(OPERATIONS[operation].extras) - supports)),
+        arithmetic=any_order(dtype).name,
+        failure=None if last.ok else Failure(last, candidate.source, candidate.adapter, device, seed),
+    )
+
+
+def _ask(
+    candidate: Candidate, strategy: SearchStrategy[Problem], device: str, examples: int, seed: int
+) -> list[Verdict]:
+    """Verdicts on drawn problems; if one is not agreement, it is the last, on the smallest problem found."""
     agreed: list[Verdict] = []
     refused: list[Verdict] = []
 
@@ -108,33 +137,18 @@ def _row(candidate: Candidate, operation: str, dtype: str, device: str, examples
         suppress_health_check=list(HealthCheck),
         verbosity=hypothesis.Verbosity.quiet,
     )
-    @hypothesis.given(problem=problems(operation, dtype, supports=supports))
+    @hypothesis.given(problem=strategy)
     def ask(problem: Problem) -> None:
         verdict = judge(candidate, problem, device=device)
         (agreed if verdict.ok else refused).append(verdict)
         if not verdict.ok:
-            raise _NotProven(verdict.explanation)
+            raise _NotProvenError(verdict.explanation)
 
     try:
         ask()
-        final = None
-    except _NotProven:
-        final = refused[-1]  # Hypothesis ends with the smallest
+    except _NotProvenError:
+        return [*agreed, refused[-1]]  # Hypothesis ends with the smallest
     except hypothesis.errors.Flaky:
         text = f"{refused[-1].explanation}; not deterministic: the same problem agreed when asked again"
-        final = replace(refused[-1], explanation=text)
-    judged = agreed if final is None else [*agreed, final]
-    return Row(
-        implementation=candidate.name,
-        operation=operation,
-        dtype=dtype,
-        device=device,
-        problems=len(judged),
-        ulps=max(verdict.ulps for verdict in judged),
-        ratio=max(verdict.ratio for verdict in judged),
-        verdict=AGREES if final is None else final.outcome,
-        gradients=candidate.differentiates(operation),
-        unsupported=tuple(sorted(set(OPERATIONS[operation].extras) - supports)),
-        arithmetic=any_order(dtype).name,
-        failure=None if final is None else Failure(final, candidate.source, candidate.adapter, device, seed),
-    )
+        return [*agreed, replace(refused[-1], explanation=text)]
+    return agreed

@@ -41,11 +41,11 @@ class _OneSlope(torch.autograd.Function):
     """The loss is right; its backward pass uses the first row's upstream gradient for all rows."""
 
     @staticmethod
-    def forward(ctx: Any, losses: Tensor) -> Tensor:
+    def forward(_ctx: Any, losses: Tensor) -> Tensor:
         return losses.clone()
 
     @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> Tensor:
+    def backward(_ctx: Any, *grads: Tensor) -> Tensor:
         return grads[0].reshape(-1)[:1].expand(grads[0].shape) if grads[0].numel() else grads[0]
 
 

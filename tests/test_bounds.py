@@ -90,9 +90,9 @@ WRONG: dict[str, Callable[[Array, Array], Array]] = {
     "infinite": lambda exact, _: np.full_like(exact, np.inf),
     "uniform": lambda exact, _: np.full_like(exact, exact.mean() + 2.0**-10),
     "one element just outside": lambda exact, allowed: _nudged(exact, 1.01 * allowed),
-    "only the largest kept": lambda exact, _: np.where(exact == np.abs(exact).max(), exact, 0.0)
-    if exact.size > 1
-    else np.zeros_like(exact),
+    "only the largest kept": lambda exact, _: (
+        np.where(exact == np.abs(exact).max(), exact, 0.0) if exact.size > 1 else np.zeros_like(exact)
+    ),
 }
 
 

@@ -22,12 +22,15 @@ def test_agreement_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
         "implementation", "operation", "dtype", "device", "problems", "worst", "ulp", "error/bound", "verdict",
     ]  # fmt: skip
     assert "2 of 2 rows agree; 10 problems; seed 0" in out
-    assert err.splitlines() == ["[1/1] manual softmax float64 cpu agrees", "[1/1] reference softmax float64 cpu agrees"]
+    assert err.splitlines() == [
+        "[1/1] manual softmax float64 cpu: agrees",
+        "[1/1] reference softmax float64 cpu: agrees",
+    ]
 
 
 def test_disagreement_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     """The problem, what came out, the truth, what was allowed and how to see it again."""
-    target = "tests.broken:softmax_over_the_last_axis"
+    target = "tests.broken:softmax_without_shift"
     status = main(["verify", target, "--operation", "softmax", "--seed", "0", "--dtype", "float32"])
 
     out, _ = capsys.readouterr()
@@ -66,9 +69,7 @@ def test_json_is_written(tmp_path: Path) -> None:
     ],
     ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else "",
 )
-def test_wrong_usage_exits_with_2(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_usage_exits_with_2(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Before any question is asked, with both sides of the mismatch."""
     with pytest.raises(SystemExit) as exit_:
         main(arguments)

@@ -16,7 +16,9 @@ PROBLEM = Problem("softmax", "float64", {"logits": [0.0, 0.0]}, {"dim": -1})
 
 def _verdict(got: object, exact: object = (0.25, 0.75), allowed: object = (0.125, 0.125), **output: str):  # type: ignore[no-untyped-def]  # a Verdict
     truth = np.asarray(exact, dtype=object) if isinstance(exact, np.ndarray) else balls(np.array(exact))
-    result = Result({"value": Output(np.array(got, np.float64), output.get("dtype", "float64"), output.get("device", "cpu"))})
+    result = Result(
+        {"value": Output(np.array(got, np.float64), output.get("dtype", "float64"), output.get("device", "cpu"))}
+    )
     return compare(PROBLEM, result, {"value": truth}, {"value": np.array(allowed, np.float64)})
 
 

@@ -130,6 +130,7 @@ def test_gradients_are_difference_quotients(operation: str, data: st.DataObject)
 
 def _coarse(problem: Problem) -> Problem:
     """The same problem with entries that are multiples of 1/16 up to 8, and finite losses."""
+
     def coarse(name: str, values: Array) -> Array:
         if values.dtype == np.int64 or name == "target":
             return values
