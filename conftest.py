@@ -40,7 +40,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "absent, its tests are skipped"
     return [
         "softproof: " + ", ".join(f"{name} {number}" for name, number in versions().items()),
-        f"devices: {', '.join(config.getoption('--device') or ['cpu', 'cuda'])} (cuda: {cuda}); "
+        f"devices: {', '.join(config.getoption('--device') or ['cpu', 'cuda'])} (cuda: {cuda})",
         f"dtypes: {', '.join(DTYPES)}; profile: {config.getoption('--hypothesis-profile') or 'dev'}",
     ]
 
@@ -51,7 +51,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = metafunc.config.getoption("--device") or ["cpu", "cuda"]
     marks = {device: [absent] if device == "cuda" else [] for device in chosen}
     if {"half", "device"} <= set(metafunc.fixturenames):
-        pairs = [(MANUAL, "cpu", [])] * ("cpu" in chosen) + [(REFERENCE, device, marks[device]) for device in chosen]
+        pairs = [(REFERENCE, device, marks[device]) for device in chosen]
+        if "cpu" in chosen:
+            pairs.insert(0, (MANUAL, "cpu", []))
         values = [pytest.param(half, device, marks=mark, id=f"{half.name}-{device}") for half, device, mark in pairs]
         metafunc.parametrize(("half", "device"), values)
     elif "device" in metafunc.fixturenames:

@@ -1,0 +1,1 @@
+"""Examples: real data through both halves, every step judged."""

@@ -10,6 +10,8 @@ which is (p_k - y_k) x_j when y sums to 1. docs/backprop.md derives it.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -101,13 +103,10 @@ def weight_gradient_fused(input: ArrayLike, weight: ArrayLike, target: ArrayLike
 # ---- the same network for batches and all options of the loss -------------------------------------------------------
 
 
-def _widened(*arrays: ArrayLike | None) -> list[Array | None]:
-    """Half precision widened to the working precision; the rest as it is."""
-    found = [None if array is None else np.asarray(array) for array in arrays]
-    return [
-        array.astype(working(array.dtype), copy=False) if array is not None and array.dtype == np.float16 else array
-        for array in found
-    ]
+def _wide(values: ArrayLike | None) -> Any:
+    """Half precision widened to the working precision; the rest, and None, as it is."""
+    array = None if values is None else np.asarray(values)
+    return array if array is None or array.dtype != np.float16 else array.astype(working(array.dtype))
 
 
 def _same_dtype(input: ArrayLike, **others: ArrayLike | None) -> Array:
@@ -150,11 +149,10 @@ def linear_cross_entropy(
     0.1762
     """
     x = _same_dtype(input, linear_weight=linear_weight, target=target, linear_bias=linear_bias, weight=weight)
-    wide, w, y, b, v = _widened(x, linear_weight, target, linear_bias, weight)
     loss = cross_entropy(
-        linear(wide, w, b),
-        y,
-        weight=v,
+        linear(_wide(x), _wide(linear_weight), _wide(linear_bias)),
+        _wide(target),
+        weight=_wide(weight),
         ignore_index=ignore_index,
         reduction=reduction,
         label_smoothing=label_smoothing,
@@ -193,16 +191,17 @@ def linear_cross_entropy_backward(
     """
     x = _same_dtype(input, linear_weight=linear_weight, target=target, linear_bias=linear_bias, weight=weight)
     g = floats("grad_output", grad_output, x, "input")
-    upstream, wide, w, y, b, v = _widened(g, x, linear_weight, target, linear_bias, weight)
-    grad_a = cross_entropy_backward(
-        upstream,
+    wide, w, b = _wide(x), _wide(linear_weight), _wide(linear_bias)
+    grads = cross_entropy_backward(
+        _wide(g),
         linear(wide, w, b),
-        y,
-        weight=v,
+        _wide(target),
+        weight=_wide(weight),
         ignore_index=ignore_index,
         reduction=reduction,
         label_smoothing=label_smoothing,
     )
-    grads = linear_backward(grad_a[0] if isinstance(grad_a, tuple) else grad_a, wide, w, b)
-    grad_x, grad_w, grad_b = (None if grad is None else grad.astype(x.dtype, copy=False) for grad in grads)
-    return grad_x, grad_w, grad_b
+    grad_a = grads[0] if isinstance(grads, tuple) else grads  # (C,) or (N, C)
+    grad_x, grad_w, grad_b = linear_backward(grad_a, wide, w, b)
+    narrow = None if grad_b is None else grad_b.astype(x.dtype, copy=False)
+    return grad_x.astype(x.dtype, copy=False), grad_w.astype(x.dtype, copy=False), narrow

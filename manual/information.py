@@ -6,6 +6,8 @@ All logarithms are natural, so that results are in nats. The arrays are taken as
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -26,7 +28,7 @@ def _pair(p: ArrayLike, q: ArrayLike, dim: int) -> tuple[Array, Array, int]:
     return first, shaped("q", second, first.shape, "that of p"), axis
 
 
-def _p_log_q(p: Array, q: Array) -> Array:
+def _p_log_q(p: Array, q: Array) -> Any:
     """p log q element by element in the working precision, 0 where p is 0."""
     return p * np.where(p == 0, 0, np.log(q, dtype=working(q.dtype)))
 
@@ -48,7 +50,7 @@ def entropy(p: ArrayLike, dim: int = -1) -> Array:
     0.6931
     """
     p, axis = _probabilities("p", p, dim)
-    return (0 - _p_log_q(p, p).sum(axis)).astype(p.dtype)
+    return np.asarray(0 - _p_log_q(p, p).sum(axis), p.dtype)
 
 
 @quiet
@@ -68,7 +70,7 @@ def distribution_cross_entropy(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Arr
     0.6931
     """
     p, q, axis = _pair(p, q, dim)
-    return (0 - _p_log_q(p, q).sum(axis)).astype(p.dtype)
+    return np.asarray(0 - _p_log_q(p, q).sum(axis), p.dtype)
 
 
 @quiet
@@ -85,4 +87,4 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Array:
     0.0
     """
     p, q, axis = _pair(p, q, dim)
-    return (_p_log_q(p, p) - _p_log_q(p, q)).sum(axis).astype(p.dtype)
+    return np.asarray((_p_log_q(p, p) - _p_log_q(p, q)).sum(axis), p.dtype)

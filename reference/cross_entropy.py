@@ -63,7 +63,7 @@ def cross_entropy(
 ) -> Tensor:
     """Cross-entropy loss of softmax(logits): torch.nn.functional.cross_entropy; as `manual.cross_entropy`.
 
-    >>> cross_entropy([[1.4, 3.2, 5.0]], torch.tensor([2])).round(decimals=4)
+    >>> cross_entropy([[1.4, 3.2, 5.0]], [2]).round(decimals=4)
     tensor(0.1762, dtype=torch.float64)
     """
     x, y, options = checked(logits, target, weight, ignore_index, reduction, label_smoothing, device)
@@ -83,7 +83,7 @@ def cross_entropy_backward(
 ) -> Tensor | tuple[Tensor, Tensor]:
     """Gradient of the logits and, for probabilities, of the target, by autograd; as `manual.cross_entropy_backward`.
 
-    >>> cross_entropy_backward(1.0, [[0.0, 0.0]], torch.tensor([0]))
+    >>> cross_entropy_backward(1.0, [[0.0, 0.0]], [0])
     tensor([[-0.5000,  0.5000]], dtype=torch.float64)
     """
     x, y, options = checked(logits, target, weight, ignore_index, reduction, label_smoothing, device)

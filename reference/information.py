@@ -30,7 +30,8 @@ def entropy(p: Any, dim: int = -1, *, device: Device = None) -> Tensor:
     >>> entropy([0.5, 0.5]).round(decimals=4)
     tensor(0.6931, dtype=torch.float64)
     """
-    return torch.special.entr(_probabilities("p", p, dim, device)).sum(dim)
+    terms: Tensor = torch.special.entr(_probabilities("p", p, dim, device))
+    return terms.sum(dim)
 
 
 def distribution_cross_entropy(p: Any, q: Any, dim: int = -1, *, device: Device = None) -> Tensor:
@@ -40,7 +41,8 @@ def distribution_cross_entropy(p: Any, q: Any, dim: int = -1, *, device: Device 
     tensor(0.6931, dtype=torch.float64)
     """
     first, second = _pair(p, q, dim, device)
-    return 0 - torch.special.xlogy(first, second).sum(dim)
+    terms: Tensor = torch.special.xlogy(first, second)
+    return 0 - terms.sum(dim)
 
 
 def kl_divergence(p: Any, q: Any, dim: int = -1, *, device: Device = None) -> Tensor:
@@ -52,4 +54,5 @@ def kl_divergence(p: Any, q: Any, dim: int = -1, *, device: Device = None) -> Te
     tensor(0., dtype=torch.float64)
     """
     first, second = _pair(p, q, dim, device)
-    return (torch.special.xlogy(first, first) - torch.special.xlogy(first, second)).sum(dim)
+    terms: Tensor = torch.special.xlogy(first, first) - torch.special.xlogy(first, second)
+    return terms.sum(dim)

@@ -42,7 +42,7 @@ def softmax_jacobian(logits: Any, *, device: Device = None) -> Tensor:
     """
     x = with_axis("logits", logits, -1, device)  # (…, C)
     classes = x.shape[-1]
-    jacobian = torch.func.vmap(torch.func.jacrev(lambda a: F.softmax(a, -1)))  # type: ignore[no-untyped-call]  # torch's own
+    jacobian = torch.func.vmap(torch.func.jacrev(lambda a: F.softmax(a, -1)))
     rows: Tensor = jacobian(x.reshape(-1, classes))  # (R, C, C)
     return rows.reshape(*x.shape, classes)
 

@@ -40,7 +40,7 @@ _FLOAT64 = Arithmetic(
     c_exp=3.0,
     c_log=3.0,
     exp_subnormals=2.0,
-    source="exp, log: CUDA C++ Programming Guide, mathematical functions, 1 ulp from the rounded result: 1.5 ulp <= 3u.",
+    source="exp, log: CUDA C++ Programming Guide, 1 ulp from the rounded result: 1.5 ulp <= 3u.",
 )
 _FLOAT32 = Arithmetic(
     "any order",

@@ -58,7 +58,7 @@ def rdiv(numerator: Array | float, denominator: Array | float) -> Array:
 
 def _powers(count: int, u: float) -> Array:
     """Relative error of `count` roundings: (1 + u)^count - 1."""
-    return np.expm1(count * np.log1p(u))
+    return np.asarray(np.expm1(count * np.log1p(u)))
 
 
 def _additions(count: Array | int, u: float) -> Array:
@@ -304,13 +304,9 @@ def _loss(problem: Problem, f: _Softmax) -> tuple[tuple[Array, Array], tuple[Arr
 
     size = m * l_size
     error = m * f.l_error * (1 + kappa) + size * kappa + np.where(counted, TERM_ROUNDINGS * subnormal, 0.0)
-    if reduction == "none":
-        value, terms = -(t * l_size * np.sign(f.l)).sum(-1), _nonzeros(m)[:, 0]
-        size, error = size.sum(-1), error.sum(-1)
-    else:
-        value, terms = -(t * l_size * np.sign(f.l)).sum(), np.count_nonzero(m)
-        size, error = size.sum(), error.sum()
-    additions = _additions(terms, u)
+    over = -1 if reduction == "none" else None  # the classes of a row, or everything
+    value, size, error = (t * l_size).sum(over), size.sum(over), error.sum(over)
+    additions = _additions(np.asarray(np.count_nonzero(m, axis=over)), u)
     error = error * (1 + additions) + additions * size
 
     omega: Array = np.asarray(0.0)  # relative error of the mean's denominator

@@ -40,12 +40,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("verify", help="judge implementations against the truth", formatter_class=_Formatter)
     command.add_argument("targets", nargs="+", metavar="TARGET", help="a module, or package.module:function")
-    command.add_argument("--operation", choices=OPERATIONS, metavar="NAME", help="what a function computes; default: its name; one of "
-                         + ", ".join(OPERATIONS))  # fmt: skip
-    command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that the target takes; default: tried out")
-    command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1, …")
-    command.add_argument("--dtype", action="append", dest="dtypes", metavar="NAME",
-                         help="float64, float32, float16 or bfloat16; may be repeated; default: float64 float32")  # fmt: skip
+    names = ", ".join(OPERATIONS)
+    command.add_argument(
+        "--operation", choices=OPERATIONS, metavar="NAME", help=f"what a function computes (default: its name): {names}"
+    )
+    command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that it takes (default: tried out)")
+    command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
+    dtypes = "float64, float32, float16 or bfloat16; may be repeated (default: float64 and float32)"
+    command.add_argument("--dtype", action="append", dest="dtypes", metavar="NAME", help=dtypes)
     command.add_argument("--examples", type=int, default=EXAMPLES, help="problems per row (default: %(default)s)")
     command.add_argument("--seed", type=int, help="repeat a run (default: a new seed, which is printed)")
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")

@@ -66,13 +66,13 @@ def compare(problem: Problem, result: Result, truth: Truth, bound: Bounds, *, de
 
 
 def _compare_output(problem: Problem, name: str, output: Output, truth: Array, bound: Array, device: str) -> Verdict:
-    for what, got, expected in (
+    for what, given, expected in (
         ("shape", output.values.shape, truth.shape),
         ("dtype", output.dtype, problem.dtype),
         ("device", output.device.removesuffix(":0"), device.removesuffix(":0")),
     ):
-        if got != expected:
-            text = f"{name} has {what} {got}; expected {expected}"
+        if given != expected:
+            text = f"{name} has {what} {given}; expected {expected}"
             return Verdict(DISAGREES, np.inf, np.inf, name, explanation=text, problem=problem)
     if truth.size == 0:
         return Verdict(AGREES, output=name, problem=problem)

@@ -179,7 +179,7 @@ def _loss(problem: Problem, f: _Softmax) -> tuple[Array, Array, Array]:
     if reduction == "none":
         value = losses.reshape(_loss_shape(problem))
     else:
-        total = np.inf if infinite.any() else _sum(losses)[()]
+        total = np.inf if infinite.any() else _sum(losses).item()
         value = np.asarray(_mean(total, denominator) if reduction == "mean" else total, dtype=object)
     if problem.grad_output is None:
         return value, _ZERO, _ZERO
@@ -211,7 +211,7 @@ def _kept(problem: Problem) -> Array:
     target = problem.inputs["target"]
     if target.dtype != np.int64:
         return np.ones((1, 1), bool)
-    return (target != problem.options.get("ignore_index", -100)).reshape(-1, 1)
+    return np.asarray(target != problem.options.get("ignore_index", -100)).reshape(-1, 1)
 
 
 def _loss_shape(problem: Problem) -> tuple[int, ...]:

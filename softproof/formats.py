@@ -52,7 +52,7 @@ class Format:
         x = np.asarray(values, np.float64)
         _, exponent = np.frexp(x)  # |x| = f * 2**exponent with 1/2 <= f < 1
         exponent = np.where(x == 0, self.e_min, np.clip(exponent - 1, self.e_min, self.e_max))
-        return np.ldexp(1.0, exponent - self.precision + 1)
+        return np.asarray(np.ldexp(1.0, exponent - self.precision + 1))
 
     def round(self, values: ArrayLike) -> Floats:
         """The nearest numbers of this format, ties to even, infinity past the largest; float64 in, float64 out.

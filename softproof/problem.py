@@ -7,7 +7,7 @@ dtype, so that bfloat16 (which NumPy lacks) fits and no input is ever rounded tw
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ def _frozen(values: ArrayLike) -> Array:
     return array
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Problem:
     """One question put to an implementation.
 
@@ -47,15 +47,24 @@ class Problem:
     operation: str
     dtype: str
     inputs: Mapping[str, Array]
-    options: Mapping[str, Any] = field(default_factory=dict)
-    grad_output: Array | None = None
-    layout: str = "contiguous"
+    options: Mapping[str, Any]
+    grad_output: Array | None
+    layout: str
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "inputs", {name: _frozen(values) for name, values in self.inputs.items()})
-        object.__setattr__(self, "options", dict(self.options))
-        if self.grad_output is not None:
-            object.__setattr__(self, "grad_output", _frozen(self.grad_output))
+    def __init__(
+        self,
+        operation: str,
+        dtype: str,
+        inputs: Mapping[str, ArrayLike],
+        options: Mapping[str, Any] | None = None,
+        grad_output: ArrayLike | None = None,
+        layout: str = "contiguous",
+    ) -> None:
+        frozen = {name: _frozen(values) for name, values in inputs.items()}
+        upstream = None if grad_output is None else _frozen(grad_output)
+        values = (operation, dtype, frozen, dict(options or {}), upstream, layout)
+        for each, value in zip(fields(self), values, strict=True):
+            object.__setattr__(self, each.name, value)
 
     def __repr__(self) -> str:
         """Python that builds the same problem again (with ``array`` and ``inf`` in scope)."""

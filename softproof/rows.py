@@ -30,7 +30,7 @@ def class_axis(logits: Array) -> int:
 
 
 def coefficients(problem: Problem, classes: int, number: Callable[[Any], Any] = np.asarray) -> tuple[Array, Any]:
-    """Cross-entropy in one form: t (R, C) and the mean's denominator D, with
+    """Cross-entropy in one form: its coefficients t (R, C), and the denominator D of the mean.
 
         loss_i = -Σ_j t_ij log softmax(x_i)_j,    t_ij = w_j ((1 - ε) q_ij + ε / C),
 

@@ -6,6 +6,7 @@ that shrinks. Small arrays are drawn element by element, so that a counterexampl
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,7 @@ def _one_dominant(rng: np.random.Generator, shape: tuple[int, ...], gap: float) 
     return x
 
 
-STYLES = {
+STYLES: dict[str, Callable[[np.random.Generator, tuple[int, ...]], Floats]] = {
     "normal": _normal,
     "wide": lambda rng, shape: rng.uniform(-100.0, 100.0, shape),
     "equal": lambda rng, shape: np.full(shape, rng.normal()),

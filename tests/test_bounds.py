@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from softproof import Output, Problem, Result, any_order, bound, judge_result, solve
 from softproof.bounds import rdiv, rmul
+from softproof.formats import FORMATS
 from softproof.problem import Array
 
 from .candidates import MANUAL
@@ -67,8 +68,8 @@ def test_softmax_bound_by_hand(name: str) -> None:
 def _problem(operation: str, dtype: str) -> Problem:
     """An ordinary question: 8 rows, 100 classes, normal logits, every row with an upstream gradient of its own."""
     rng = np.random.default_rng(7)
-    x = np.float16(rng.normal(0, 2, (8, 100))).astype(np.float64)
-    g = np.float16(rng.normal(size=(8, 100))).astype(np.float64)
+    x = FORMATS["float16"].round(rng.normal(0, 2, (8, 100)))
+    g = FORMATS["float16"].round(rng.normal(size=(8, 100)))
     if operation in ("softmax", "log_softmax"):
         return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g)
     if operation == "logsumexp":

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from flint import arb
 
-from softproof import Output, Problem, Result
+from softproof import Output, Problem, Result, Verdict
 from softproof.compare import compare
 from softproof.exact import balls
 from softproof.problem import Array
@@ -14,11 +14,15 @@ from softproof.problem import Array
 PROBLEM = Problem("softmax", "float64", {"logits": [0.0, 0.0]}, {"dim": -1})
 
 
-def _verdict(got: object, exact: object = (0.25, 0.75), allowed: object = (0.125, 0.125), **output: str):  # type: ignore[no-untyped-def]  # a Verdict
-    truth = np.asarray(exact, dtype=object) if isinstance(exact, np.ndarray) else balls(np.array(exact))
-    result = Result(
-        {"value": Output(np.array(got, np.float64), output.get("dtype", "float64"), output.get("device", "cpu"))}
-    )
+def _verdict(
+    got: list[float],
+    exact: Array | tuple[float, ...] = (0.25, 0.75),
+    allowed: tuple[float, ...] = (0.125, 0.125),
+    dtype: str = "float64",
+    device: str = "cpu",
+) -> Verdict:
+    truth = exact if isinstance(exact, np.ndarray) else balls(np.array(exact))
+    result = Result({"value": Output(np.array(got, np.float64), dtype, device)})
     return compare(PROBLEM, result, {"value": truth}, {"value": np.array(allowed, np.float64)})
 
 
@@ -99,16 +103,16 @@ def test_a_disagreement_outranks_what_is_undecided() -> None:
 
 
 @pytest.mark.parametrize(
-    ("got", "output", "words"),
+    ("got", "place", "words"),
     [
-        ([0.25], {}, r"value has shape \(1,\); expected \(2,\)"),
-        ([0.25, 0.75], {"dtype": "float32"}, "value has dtype float32; expected float64"),
-        ([0.25, 0.75], {"device": "cuda"}, "value has device cuda; expected cpu"),
+        ([0.25], ("float64", "cpu"), r"value has shape \(1,\); expected \(2,\)"),
+        ([0.25, 0.75], ("float32", "cpu"), "value has dtype float32; expected float64"),
+        ([0.25, 0.75], ("float64", "cuda"), "value has device cuda; expected cpu"),
     ],
 )
-def test_shape_dtype_and_device_come_first(got: list[float], output: dict[str, str], words: str) -> None:
+def test_shape_dtype_and_device_come_first(got: list[float], place: tuple[str, str], words: str) -> None:
     """Right values in the wrong container disagree, and the explanation quotes both sides."""
-    verdict = _verdict(got, **output)
+    verdict = _verdict(got, dtype=place[0], device=place[1])
 
     assert verdict.outcome == "disagrees"
     with pytest.raises(AssertionError, match=words):

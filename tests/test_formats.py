@@ -40,14 +40,14 @@ def test_constants_are_numpys(name: str) -> None:
     fmt, info = FORMATS[name], np.finfo(name)
 
     assert 2 * fmt.u == info.eps
-    assert (fmt.tiny, fmt.subnormal, fmt.largest) == (info.tiny, info.smallest_subnormal, info.max)
+    assert [fmt.tiny, fmt.subnormal, fmt.largest] == [info.tiny, info.smallest_subnormal, info.max]
 
 
 def test_constants_of_bfloat16_are_torchs() -> None:
     """bfloat16, which NumPy lacks."""
     fmt, info = FORMATS["bfloat16"], torch.finfo(torch.bfloat16)
 
-    assert (2 * fmt.u, fmt.tiny, fmt.largest) == (info.eps, info.tiny, info.max)
+    assert [2 * fmt.u, fmt.tiny, fmt.largest] == [info.eps, info.tiny, info.max]
 
 
 @pytest.mark.parametrize("name", ["float64", "float32"])

@@ -17,7 +17,7 @@ def check_device(device: str) -> None:
         raise ValueError(f"device is {device!r}; the numpy adapter has cpu only")
 
 
-def make(values: Array, dtype: str, layout: str, device: str) -> Array:
+def make(values: Array, dtype: str, layout: str, _device: str) -> Array:
     """An array of `dtype` with these values, laid out in memory as asked; integers stay int64."""
     array = values.astype(dtype) if values.dtype == np.float64 else values.copy()
     if layout == "transposed":
