@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
 
-FLOATS = ("float64", "float32", "float16")
+FLOATS = (np.float64, np.float32, np.float16)
 LABELS = ("int64", "uint8")  # as torch.nn.functional.cross_entropy
 REDUCTIONS = ("mean", "sum", "none")
-BLOCK = 1 << 15  # elements worked on at a time: 128 KiB of float32
+BLOCK = 1 << 16  # elements worked on at a time: 256 KiB of float32
 
 # NaN in and NaN out, log 0 = -inf, 0/0 for a mean over nothing, and infinity past the largest number are results here.
 quiet = np.errstate(invalid="ignore", divide="ignore", over="ignore")
@@ -24,8 +24,9 @@ def floats(name: str, values: ArrayLike, like: Array | None = None, like_name: s
     if like is not None and isinstance(values, (int, float)):
         return np.asarray(values, like.dtype)
     array = np.asarray(values)
-    if array.dtype.name not in FLOATS:
-        raise TypeError(f"{name} has dtype {array.dtype}; expected one of {', '.join(FLOATS)}")
+    if array.dtype.type not in FLOATS:
+        names = ", ".join(kind.__name__ for kind in FLOATS)
+        raise TypeError(f"{name} has dtype {array.dtype}; expected one of {names}")
     if like is not None and array.dtype != like.dtype:
         raise TypeError(f"{name} has dtype {array.dtype}; expected {like.dtype}, that of {like_name}")
     return array
@@ -55,11 +56,13 @@ def working(dtype: np.dtype[Any]) -> np.dtype[Any]:
     return np.dtype(np.float32) if dtype == np.float16 else dtype
 
 
-def row_blocks(*arrays: Array, axis: int) -> Iterator[tuple[Array, ...]]:
-    """Views of some rows of each array at a time, with `axis` last: (n, …, C)."""
-    moved = [np.moveaxis(array, axis, -1) for array in arrays]
-    moved = [array[None] if array.ndim == 1 else array for array in moved]
-    rows = len(moved[0])
-    step = max(1, BLOCK // max(1, moved[0].size // max(1, rows)))
-    for start in range(0, rows, step):
-        yield tuple(array[start : start + step] for array in moved)
+def row_blocks(*arrays: Array, axis: int) -> Iterator[list[Array]]:
+    """Views of some rows of each array at a time, with `axis` last: (n, …, C); all at once where there are few."""
+    views = [array.swapaxes(axis, -1) for array in arrays]
+    first = views[0]
+    if first.ndim == 1 or first.size <= BLOCK:
+        yield views
+        return
+    step = max(1, BLOCK * len(first) // first.size)
+    for start in range(0, len(first), step):
+        yield [view[start : start + step] for view in views]

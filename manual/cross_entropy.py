@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import LABELS, REDUCTIONS, Array, floats, quiet, row_blocks, shaped, with_axis, working
-from .softmax import shifted
+from .softmax import exponentials, shifted
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,8 @@ def cross_entropy(
     loss = _checked(logits, target, weight, ignore_index, reduction, label_smoothing)
     rows = np.empty(loss.shape, loss.weight.dtype)
     for x, y, kept, out in loss.blocks(np.expand_dims(rows, loss.axis)):
-        d, _, s = shifted(x)
+        d = shifted(x)
+        s = np.exp(d).sum(-1, keepdims=True)
         if loss.sparse:
             out[...] = loss.weight[y] * (np.log(s) - np.take_along_axis(d, y, -1))
         else:
@@ -208,7 +209,7 @@ def cross_entropy_backward(
     grad = np.empty_like(loss.logits)
     grad_target = np.empty_like(loss.target) if loss.kept is None else None
     for x, y, kept, upstream, out, out_target in loss.blocks(c, grad, grad if grad_target is None else grad_target):
-        d, p, s = shifted(x)
+        p, s = exponentials(x)
         p /= s
         if loss.sparse:
             scale = upstream * loss.weight[y]  # (…, 1)

@@ -17,11 +17,16 @@ from numpy.typing import ArrayLike
 from .arrays import Array, floats, quiet, row_blocks, shaped, with_axis, working
 
 
-def shifted(x: Array) -> tuple[Array, Array, Array]:
-    """d = x - max(x), e = exp(d) and s = Σ e of rows x (…, C), in the working precision."""
-    d = np.subtract(x, x.max(-1, keepdims=True), dtype=working(x.dtype))  # (…, C)
-    e = np.exp(d)  # (…, C)
-    return d, e, e.sum(-1, keepdims=True)  # (…, 1)
+def shifted(x: Array) -> Array:
+    """d = x - max(x) of rows x (…, C), in the working precision."""
+    return np.subtract(x, x.max(-1, keepdims=True), dtype=working(x.dtype))  # (…, C)
+
+
+def exponentials(x: Array) -> tuple[Array, Array]:
+    """e = exp(x - max(x)) and s = Σ e of rows x (…, C), in the working precision."""
+    d = shifted(x)
+    e = np.exp(d, out=d)  # (…, C)
+    return e, e.sum(-1, keepdims=True)  # (…, 1)
 
 
 @quiet
@@ -43,7 +48,7 @@ def softmax(logits: ArrayLike, dim: int = -1) -> Array:
     logits, axis = with_axis("logits", logits, dim)
     p = np.empty_like(logits)
     for x, out in row_blocks(logits, p, axis=axis):
-        _, e, s = shifted(x)
+        e, s = exponentials(x)
         np.divide(e, s, out=out, casting="same_kind")
     return p
 
@@ -68,9 +73,10 @@ def softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -
     g = shaped("grad_output", floats("grad_output", grad_output, logits), logits.shape, "that of the logits")
     grad = np.empty_like(logits)
     for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
-        _, p, s = shifted(x)
+        p, s = exponentials(x)
         p /= s
-        np.multiply(p, upstream - (upstream * p).sum(-1, keepdims=True), out=out, casting="same_kind")
+        inner = np.einsum("...i, ...i -> ...", upstream, p)[..., None]  # Σ_i g_i p_i: (…, 1)
+        np.multiply(p, upstream - inner, out=out, casting="same_kind")
     return grad
 
 
@@ -90,7 +96,7 @@ def softmax_jacobian(logits: ArrayLike) -> Array:
            [-0.25,  0.25]])
     """
     logits, _ = with_axis("logits", logits, -1)
-    _, p, s = shifted(logits)
+    p, s = exponentials(logits)
     p /= s  # (…, C)
     identity = np.eye(p.shape[-1], dtype=p.dtype)
     return (p[..., :, None] * (identity - p[..., None, :])).astype(logits.dtype, copy=False)  # (…, C, C)
@@ -115,7 +121,8 @@ def log_softmax(logits: ArrayLike, dim: int = -1) -> Array:
     logits, axis = with_axis("logits", logits, dim)
     log_p = np.empty_like(logits)
     for x, out in row_blocks(logits, log_p, axis=axis):
-        d, _, s = shifted(x)
+        d = shifted(x)
+        s = np.exp(d).sum(-1, keepdims=True)
         np.subtract(d, np.log(s), out=out, casting="same_kind")
     return log_p
 
@@ -136,10 +143,9 @@ def log_softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -
     g = shaped("grad_output", floats("grad_output", grad_output, logits), logits.shape, "that of the logits")
     grad = np.empty_like(logits)
     for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
-        _, p, s = shifted(x)
-        p /= s
-        p *= upstream.sum(-1, keepdims=True, dtype=p.dtype)
-        np.subtract(upstream, p, out=out, casting="same_kind")
+        e, s = exponentials(x)
+        e *= upstream.sum(-1, keepdims=True, dtype=e.dtype) / s  # p_j Σ_i g_i with one multiplication for each j
+        np.subtract(upstream, e, out=out, casting="same_kind")
     return grad
 
 
@@ -188,7 +194,7 @@ def logsumexp_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1)
     g = shaped("grad_output", floats("grad_output", grad_output, logits), expected, f"that of the logits without {dim}")
     grad = np.empty_like(logits)
     for x, upstream, out in row_blocks(logits, np.expand_dims(g, axis), grad, axis=axis):
-        _, p, s = shifted(x)
+        p, s = exponentials(x)
         p /= s
         np.multiply(p, upstream, out=out, casting="same_kind")
     return grad

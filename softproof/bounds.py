@@ -13,6 +13,7 @@ import numpy as np
 
 from .arithmetic import Arithmetic, any_order
 from .formats import Floats
+from .operations import value_shape
 from .problem import Array, Problem
 from .rows import class_axis, coefficients, from_rows, to_rows
 
@@ -197,7 +198,7 @@ def _logsumexp(problem: Problem, arithmetic: Arithmetic) -> Pairs:
     f = _Softmax.of(to_rows(logits, dim), arithmetic)
     u, subnormal = arithmetic.compute.u, arithmetic.compute.subnormal
     error = f.lam * (1 + u) + u * np.abs(f.lse)  # (R, 1)
-    shape = tuple(np.delete(logits.shape, dim))
+    shape = value_shape(problem)
     pairs = {"value": (f.lse.reshape(shape), error.reshape(shape))}
     if problem.grad_output is not None:
         g = problem.grad_output.reshape(-1, 1)
@@ -275,7 +276,7 @@ def _linear(problem: Problem, arithmetic: Arithmetic) -> Pairs:
     inputs = problem.inputs
     x, w = to_rows(inputs["input"], -1), inputs["weight"]  # (R, D), (C, D)
     value, error = _product(x, w.T, arithmetic, bias=inputs.get("bias"))
-    shape = (*inputs["input"].shape[:-1], len(w))
+    shape = value_shape(problem)
     pairs = {"value": (value.reshape(shape), error.reshape(shape))}
     if problem.grad_output is not None:
         grads = _linear_gradients(to_rows(problem.grad_output, -1), x, w, arithmetic)
@@ -342,20 +343,12 @@ def _cross_entropy(problem: Problem, arithmetic: Arithmetic) -> Pairs:
     logits, target = problem.inputs["logits"], problem.inputs["target"]
     axis = class_axis(logits)
     (value, error), grad_x, grad_q = _loss(problem, _Softmax.of(to_rows(logits, axis), arithmetic))
-    pairs = {"value": _loss_shaped(problem, value, error)}
+    pairs = {"value": (value.reshape(value_shape(problem)), error.reshape(value_shape(problem)))}
     if problem.grad_output is not None:
         pairs["grad_logits"] = _both_from_rows(grad_x, logits.shape, axis)
         if target.dtype != np.int64:
             pairs["grad_target"] = _both_from_rows(grad_q, logits.shape, axis)
     return pairs
-
-
-def _loss_shaped(problem: Problem, value: Array, error: Array) -> tuple[Array, Array]:
-    if problem.options.get("reduction", "mean") != "none":
-        return value, error
-    target = problem.inputs["target"]
-    shape = target.shape if target.dtype == np.int64 else tuple(np.delete(target.shape, class_axis(target)))
-    return value.reshape(shape), error.reshape(shape)
 
 
 def _both_from_rows(pair: tuple[Array, Array], shape: tuple[int, ...], axis: int) -> tuple[Array, Array]:
@@ -368,7 +361,7 @@ def _linear_cross_entropy(problem: Problem, arithmetic: Arithmetic) -> Pairs:
     x, w = to_rows(inputs["input"], -1), inputs["linear_weight"]  # (R, D), (C, D)
     a, a_error = _product(x, w.T, arithmetic, bias=inputs.get("linear_bias"))
     (value, error), (grad_a, grad_a_error), _ = _loss(problem, _Softmax.of(a, arithmetic, a_error))
-    pairs = {"value": _loss_shaped(problem, value, error)}
+    pairs = {"value": (value.reshape(value_shape(problem)), error.reshape(value_shape(problem)))}
     if problem.grad_output is not None:
         grads = _linear_gradients(grad_a, x, w, arithmetic, grad_a_error)
         shape = inputs["input"].shape

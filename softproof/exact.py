@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from flint import arb, ctx
 
+from .operations import value_shape
 from .problem import Array, Problem
 from .rows import class_axis, coefficients, from_rows, to_rows
 
@@ -110,8 +111,7 @@ def _log_softmax(problem: Problem) -> Truth:
 
 def _logsumexp(problem: Problem) -> Truth:
     f, shape, dim = _of_logits(problem)
-    kept = np.delete(shape, dim)
-    truth = {"value": f.lse.reshape(kept)}
+    truth = {"value": f.lse.reshape(value_shape(problem))}
     if problem.grad_output is not None:
         g = balls(problem.grad_output).reshape(-1, 1)
         truth["grad_logits"] = from_rows(g * f.p, shape, dim)
@@ -154,7 +154,7 @@ def _linear(problem: Problem) -> Truth:
     a = _matmul(rows, w.T)  # (R, C)
     if "bias" in inputs:
         a = a + balls(inputs["bias"])
-    truth = {"value": a.reshape(*x.shape[:-1], len(w))}
+    truth = {"value": a.reshape(value_shape(problem))}
     if problem.grad_output is not None:
         grads = _linear_gradients(_upstream(problem, -1), rows, w)
         grads["grad_input"] = grads["grad_input"].reshape(x.shape)
@@ -177,7 +177,7 @@ def _loss(problem: Problem, f: _Softmax) -> tuple[Array, Array, Array]:
     infinite = (f.masked & (t.astype(np.float64) != 0)).any(-1)  # (R,)
     losses = np.where(infinite, np.inf, -_sum(t * f.l, -1))  # (R,)
     if reduction == "none":
-        value = losses.reshape(_loss_shape(problem))
+        value = losses.reshape(value_shape(problem))
     else:
         total = np.inf if infinite.any() else _sum(losses).item()
         value = np.asarray(_mean(total, denominator) if reduction == "mean" else total, dtype=object)
@@ -212,13 +212,6 @@ def _kept(problem: Problem) -> Array:
     if target.dtype != np.int64:
         return np.ones((1, 1), bool)
     return np.asarray(target != problem.options.get("ignore_index", -100)).reshape(-1, 1)
-
-
-def _loss_shape(problem: Problem) -> tuple[int, ...]:
-    """The shape of the unreduced loss: that of the labels, or of the probabilities without their class axis."""
-    target = problem.inputs["target"]
-    shape = target.shape
-    return shape if target.dtype == np.int64 else tuple(np.delete(shape, class_axis(target)))
 
 
 def _cross_entropy(problem: Problem) -> Truth:

@@ -10,7 +10,7 @@ import importlib
 import importlib.util
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -71,6 +71,12 @@ class Candidate:
     def dtypes(self) -> tuple[str, ...]:
         """The formats that the adapter has."""
         return tuple(self.arrays.DTYPES)
+
+    def only(self, operation: str) -> Candidate:
+        """The same candidate with one of its operations."""
+        if operation not in self.functions:
+            raise ValueError(f"{self.name} has no {operation}; it has {', '.join(self.functions)}")
+        return replace(self, functions={operation: self.functions[operation]})
 
     def differentiates(self, operation: str) -> bool:
         """With a backward pass of its own, or by autograd."""
@@ -136,7 +142,7 @@ class Candidate:
         )
 
 
-Target = str | ModuleType | Callable[..., Any]
+Target = str | ModuleType | Callable[..., Any] | Candidate
 
 
 def load(target: Target, operation: str | None = None, adapter: str | None = None) -> Candidate:
@@ -152,6 +158,8 @@ def load(target: Target, operation: str | None = None, adapter: str | None = Non
         raise ValueError(f"adapter is {adapter!r}; expected one of {', '.join(ADAPTERS)}")
     if operation not in (None, *OPERATIONS):
         raise ValueError(f"operation is {operation!r}; expected one of {', '.join(OPERATIONS)}")
+    if isinstance(target, Candidate):
+        return target if operation is None else target.only(operation)
     name = target if isinstance(target, str) else getattr(target, "__name__", type(target).__name__)
     found = _resolve(target) if isinstance(target, str) else target
     if isinstance(found, ModuleType):

@@ -57,6 +57,21 @@ def gradient_names(problem: Problem) -> tuple[str, ...]:
     return tuple(name for name in names if name in problem.inputs and problem.inputs[name].dtype != np.int64)
 
 
+def value_shape(problem: Problem) -> tuple[int, ...]:
+    """The shape of the operation's value, and so of its upstream gradient."""
+    first = problem.inputs[OPERATIONS[problem.operation].inputs[0]].shape
+    if problem.operation in ("softmax", "log_softmax"):
+        return first
+    if problem.operation == "linear":
+        return (*first[:-1], len(problem.inputs["weight"]))
+    if "target" not in problem.inputs:
+        return tuple(np.delete(first, problem.options.get("dim", -1)))
+    if problem.options.get("reduction", "mean") != "none":
+        return ()
+    target = problem.inputs["target"]
+    return target.shape if target.dtype == np.int64 else tuple(np.delete(target.shape, min(target.ndim - 1, 1)))
+
+
 def check(problem: Problem) -> None:
     """Raise ValueError or TypeError when a problem asks nothing sensible; the message names both sides."""
     if problem.operation not in OPERATIONS:
@@ -78,4 +93,7 @@ def check(problem: Problem) -> None:
     for name, array in arrays.items():
         bad = ~FORMATS[problem.dtype].holds(array) if array.dtype == np.float64 else np.zeros(1, bool)
         if bad.any():
-            raise ValueError(f"{name} holds {array[bad][0]!r}, which is not a {problem.dtype} number")
+            raise ValueError(f"{name} holds {float(array[bad][0])!r}, which is not a {problem.dtype} number")
+    if problem.grad_output is not None and problem.grad_output.shape != value_shape(problem):
+        shape = problem.grad_output.shape
+        raise ValueError(f"grad_output has shape {shape}; the value of {problem.operation} has {value_shape(problem)}")

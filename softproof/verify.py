@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import hypothesis
@@ -59,6 +59,8 @@ def verify(
     True
     """
     candidate = prepare(target, operation, adapter, device, dtypes, examples)
+    if seed is not None and not isinstance(seed, int):
+        raise TypeError(f"seed is {seed!r}; expected a whole number or None")
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     asked = [(name, dtype) for name in candidate.operations for dtype in dtypes or DTYPES]
     rows: list[Row] = []
@@ -82,6 +84,8 @@ def prepare(
         raise TypeError(f"dtypes is {dtypes!r}; expected a list of names such as [{dtypes!r}]")
     if isinstance(examples, bool) or not isinstance(examples, int) or examples < 1:
         raise ValueError(f"examples is {examples!r}; expected a whole number of at least 1")
+    if dtypes is not None and not dtypes:
+        raise ValueError(f"dtypes is {dtypes!r}; expected at least one name")
     candidate = load(target, operation, adapter)
     candidate.arrays.check_device(device)
     for dtype in dtypes or DTYPES:
@@ -96,11 +100,10 @@ def _row(candidate: Candidate, operation: str, dtype: str, device: str, examples
     """Judge one operation in one dtype on one device."""
     supports = candidate.supports(operation)
     verdicts: list[Verdict] = []
-    for small in (True, False):  # small problems first: where one of them fails, nobody needs a large one
-        share = examples // 3 if small else examples - examples // 3
-        if share:
-            verdicts += _ask(candidate, problems(operation, dtype, supports=supports, small=small), device, share, seed)
-        if verdicts and not verdicts[-1].ok:
+    for number, (small, count) in enumerate(_batches(examples)):
+        strategy = problems(operation, dtype, supports=supports, small=small)
+        verdicts += _ask(candidate, strategy, device, count, f"{seed} {number}")
+        if not verdicts[-1].ok:
             break
     last = verdicts[-1]
     return Row(
@@ -119,8 +122,18 @@ def _row(candidate: Candidate, operation: str, dtype: str, device: str, examples
     )
 
 
+def _batches(examples: int) -> Iterator[tuple[bool, int]]:
+    """(small, count): small problems first, since where one of them fails nobody needs a large one.
+
+    After ten examples Hypothesis turns to mutating what it has drawn; ten at a time keeps the problems independent.
+    """
+    for small, share in ((True, examples // 3), (False, examples - examples // 3)):
+        for start in range(0, share, 10):
+            yield small, min(10, share - start)
+
+
 def _ask(
-    candidate: Candidate, strategy: SearchStrategy[Problem], device: str, examples: int, seed: int
+    candidate: Candidate, strategy: SearchStrategy[Problem], device: str, examples: int, seed: str
 ) -> list[Verdict]:
     """Verdicts on drawn problems; if one is not agreement, it is the last, on the smallest problem found."""
     agreed: list[Verdict] = []

@@ -1,0 +1,284 @@
+"""Bad input gets an error that names the argument, what it is and what was expected; the same from both halves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+import manual
+import reference
+import softproof
+
+X = np.arange(6.0).reshape(2, 3)  # logits (N, C)
+Y = np.array([0, 2])  # labels (N,)
+Q = np.full((2, 3), 0.25)  # probabilities (N, C)
+W = np.ones((3, 4))  # linear weight (C, D)
+V = np.ones((2, 4))  # linear input (N, D)
+
+Call = Callable[[ModuleType], Any]
+
+WRONG: dict[str, tuple[Call, type[Exception], str]] = {
+    "softmax of integers": (lambda f: f.softmax([1, 2]), TypeError, "logits has dtype (torch.)?int64; expected one of"),
+    "softmax of a number": (lambda f: f.softmax(1.0), IndexError, "dim is -1; logits of shape () has dims"),
+    "dim too large": (lambda f: f.softmax(X, 2), IndexError, "dim is 2; logits of shape (2, 3) has dims -2 to 1"),
+    "dim too small": (lambda f: f.log_softmax(X, -3), IndexError, "dim is -3; logits of shape (2, 3) has dims -2 to 1"),
+    "dim not an integer": (lambda f: f.softmax(X, 0.5), TypeError, "dim is 0.5; expected an integer"),
+    "no classes": (lambda f: f.logsumexp(X[:, :0]), ValueError, "logits of shape (2, 0) has no elements along dim -1"),
+    "upstream shape": (
+        lambda f: f.softmax_backward(X[0], X),
+        ValueError,
+        "grad_output has shape (3,); expected (2, 3)",
+    ),
+    "upstream dtype": (
+        lambda f: f.log_softmax_backward(X.astype(np.float32), X),
+        TypeError,
+        "grad_output has dtype (torch.)?float32; expected (torch.)?float64",
+    ),
+    "upstream of logsumexp": (
+        lambda f: f.logsumexp_backward(X, X),
+        ValueError,
+        "grad_output has shape (2, 3); expected (2,)",
+    ),
+    "negative probability": (lambda f: f.entropy([1.5, -0.5]), ValueError, "p holds -0.5; expected probabilities"),
+    "nan probability": (lambda f: f.entropy([np.nan, 1.0]), ValueError, "p holds nan; expected probabilities"),
+    "p and q of two shapes": (
+        lambda f: f.kl_divergence(Q, Q[0]),
+        ValueError,
+        "q has shape (3,); expected (2, 3), that of p",
+    ),
+    "p and q of two dtypes": (
+        lambda f: f.distribution_cross_entropy(Q, Q.astype(np.float32)),
+        TypeError,
+        "q has dtype (torch.)?float32; expected (torch.)?float64, that of p",
+    ),
+    "features do not fit": (
+        lambda f: f.linear(X, W),
+        ValueError,
+        "input has shape (2, 3) and weight (3, 4); their last dimensions should be equal",
+    ),
+    "weight is not a matrix": (lambda f: f.linear(X, X[0]), ValueError, "weight (3,); expected (…, D) and (C, D)"),
+    "bias does not fit": (lambda f: f.linear(V, W, np.ones(4)), ValueError, "bias has shape (4,); expected (3,)"),
+    "upstream of linear": (
+        lambda f: f.linear_backward(X[:, :2], V, W),
+        ValueError,
+        "grad_output has shape (2, 2); expected (2, 3)",
+    ),
+    "logits of no dimension": (
+        lambda f: f.cross_entropy(np.float64(1.0), np.array(0)),
+        ValueError,
+        "logits has shape (); expected (C,), (N, C) or (N, C, d1, …)",
+    ),
+    "too few labels": (
+        lambda f: f.cross_entropy(X, Y[:1]),
+        ValueError,
+        "target has shape (1,); expected (2,), for labels of logits (2, 3)",
+    ),
+    "probabilities of another shape": (
+        lambda f: f.cross_entropy(X, Q[:1]),
+        ValueError,
+        "target has shape (1, 3); expected (2, 3), that of the logits, for probabilities",
+    ),
+    "probabilities of another dtype": (
+        lambda f: f.cross_entropy(X, Q.astype(np.float32)),
+        TypeError,
+        "target has dtype (torch.)?float32; expected (torch.)?float64",
+    ),
+    "integer one-hot": (
+        lambda f: f.cross_entropy(X, np.eye(3, dtype=np.int64)[Y]),
+        ValueError,
+        "target has shape (2, 3); expected (2,), for labels",
+    ),
+    "labels in int32": (
+        lambda f: f.cross_entropy(X, Y.astype(np.int32)),
+        TypeError,
+        "target has dtype (torch.)?int32; expected (torch.)?int64 or (torch.)?uint8 labels",
+    ),
+    "label too large": (
+        lambda f: f.cross_entropy(X, np.array([0, 3])),
+        IndexError,
+        "target holds 3; expected labels from 0 to 2, or -100",
+    ),
+    "label negative": (
+        lambda f: f.cross_entropy_backward(1.0, X, np.array([-1, 0])),
+        IndexError,
+        "target holds -1; expected labels from 0 to 2, or -100",
+    ),
+    "class weights do not fit": (
+        lambda f: f.cross_entropy(X, Y, weight=np.ones(2)),
+        ValueError,
+        "weight has shape (2,); expected (3,), one for each class",
+    ),
+    "class weights of another dtype": (
+        lambda f: f.cross_entropy(X, Y, weight=np.ones(3, np.float32)),
+        TypeError,
+        "weight has dtype (torch.)?float32; expected (torch.)?float64, that of logits",
+    ),
+    "unknown reduction": (
+        lambda f: f.cross_entropy(X, Y, reduction="avg"),
+        ValueError,
+        "reduction is 'avg'; expected one of mean, sum, none",
+    ),
+    "smoothing above 1": (
+        lambda f: f.cross_entropy(X, Y, label_smoothing=1.5),
+        ValueError,
+        "label_smoothing is 1.5; expected a number from 0 to 1",
+    ),
+    "smoothing below 0, probabilities": (
+        lambda f: f.cross_entropy(X, Q, label_smoothing=-0.5),
+        ValueError,
+        "label_smoothing is -0.5; expected a number from 0 to 1",
+    ),
+    "smoothing is nan": (
+        lambda f: f.cross_entropy(X, Y, label_smoothing=float("nan")),
+        ValueError,
+        "label_smoothing is nan; expected a number from 0 to 1",
+    ),
+    "ignore_index with probabilities": (
+        lambda f: f.cross_entropy(X, Q, ignore_index=1),
+        ValueError,
+        "ignore_index is 1; it applies to labels, and target holds probabilities",
+    ),
+    "upstream of a mean": (
+        lambda f: f.cross_entropy_backward(np.ones(2), X, Y),
+        ValueError,
+        "grad_output has shape (2,); expected ()",
+    ),
+    "upstream of no reduction": (
+        lambda f: f.cross_entropy_backward(1.0, X, Y, reduction="none"),
+        ValueError,
+        "grad_output has shape (); expected (2,)",
+    ),
+    "classifier of a cube": (
+        lambda f: f.linear_cross_entropy(np.ones((2, 2, 4)), W, Y),
+        ValueError,
+        "input has shape (2, 2, 4); expected (D,) or (N, D)",
+    ),
+    "classifier of two dtypes": (
+        lambda f: f.linear_cross_entropy(V, W.astype(np.float32), Y),
+        TypeError,
+        "linear_weight has dtype (torch.)?float32; expected (torch.)?float64, that of input",
+    ),
+    "classifier with a label too large": (
+        lambda f: f.linear_cross_entropy_backward(1.0, V, W, np.array([0, 3])),
+        IndexError,
+        "target holds 3; expected labels from 0 to 2",
+    ),
+    "a batch where one sample is meant": (
+        lambda f: f.weight_gradient_fused(V, W, Q[0]),
+        ValueError,
+        "input has shape (2, 4); expected (D,), one sample",
+    ),
+    "target of another length": (
+        lambda f: f.weight_gradient_over_all_paths(V[0], W, np.ones(2)),
+        ValueError,
+        "target has shape (2,); expected (3,), one for each row of the weight",
+    ),
+    "path too far": (
+        lambda f: f.weight_gradient_through_one_path(V[0], W, Q[0], 3),
+        IndexError,
+        "path is 3; expected a class from 0 to 2",
+    ),
+    "p and y of two lengths": (
+        lambda f: f.probabilities_gradient(Q[0], Q[0, :2]),
+        ValueError,
+        "target has shape (2,); expected (3,), that of p",
+    ),
+}
+
+
+def _pattern(words: str) -> str:
+    """The words literally, save the optional prefix that torch gives its dtypes."""
+    return re.escape(words).replace(re.escape("(torch.)?"), r"(torch\.)?")
+
+
+@pytest.mark.parametrize("half", [manual, reference], ids=["manual", "reference"], scope="module")
+@pytest.mark.parametrize("wrong", WRONG)
+def test_the_error_names_both_sides(half: ModuleType, wrong: str) -> None:
+    """Type and text, and the inputs are as they were."""
+    call, kind, words = WRONG[wrong]
+    before = [array.copy() for array in (X, Y, Q, W, V)]
+
+    with pytest.raises(kind, match=_pattern(words)):
+        call(half)
+
+    for array, copy in zip((X, Y, Q, W, V), before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+
+
+def test_a_device_that_is_not_there_is_an_error() -> None:
+    """The reference moves inputs to `device`, and torch says when it cannot."""
+    with pytest.raises(RuntimeError, match="nowhere"):
+        reference.softmax(X, device="nowhere")
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind", "words"),
+    [
+        (softproof.Problem("argmax", "float32", {}), ValueError, "operation is 'argmax'; expected one of softmax"),
+        (softproof.Problem("softmax", "int8", {}), ValueError, "dtype is 'int8'; expected one of float64"),
+        (softproof.Problem("softmax", "float32", {}), TypeError, "softmax needs logits; missing logits"),
+        (
+            softproof.Problem("softmax", "float32", {"logits": [0.1]}),
+            ValueError,
+            "logits holds 0.1, which is not a float32 number",
+        ),
+        (
+            softproof.Problem("softmax", "float32", {"logits": [1.0]}, {"axis": 0}),
+            TypeError,
+            "softmax has no axis; it has logits, dim",
+        ),
+        (
+            softproof.Problem("softmax", "float32", {"logits": [1.0]}, layout="upside down"),
+            ValueError,
+            "layout is 'upside down'; expected one of contiguous",
+        ),
+        (
+            softproof.Problem("softmax", "float32", {"logits": [1.0]}, grad_output=[1.0, 2.0]),
+            ValueError,
+            "grad_output has shape (2,); the value of softmax has (1,)",
+        ),
+    ],
+    ids=["operation", "dtype", "missing input", "not representable", "option", "layout", "upstream"],
+)
+def test_the_judge_refuses_a_question_without_sense(
+    problem: softproof.Problem, kind: type[Exception], words: str
+) -> None:
+    """Before anybody is asked."""
+    with pytest.raises(kind, match=re.escape(words)):
+        softproof.judge(softproof.load("manual"), problem)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "words"),
+    [
+        ({"operation": "argmax"}, ValueError, "operation is 'argmax'; expected one of softmax"),
+        ({"adapter": "jax"}, ValueError, "adapter is 'jax'; expected one of numpy, torch"),
+        ({"device": "cuda"}, ValueError, "device is 'cuda'; the numpy adapter has cpu only"),
+        ({"dtypes": "float32"}, TypeError, "dtypes is 'float32'; expected a list of names such as ['float32']"),
+        ({"dtypes": ["float8"]}, ValueError, "dtype is 'float8'; expected one of float64"),
+        ({"dtypes": []}, ValueError, "dtypes is []; expected at least one name"),
+        ({"examples": 0}, ValueError, "examples is 0; expected a whole number of at least 1"),
+        ({"examples": 2.5}, ValueError, "examples is 2.5; expected a whole number of at least 1"),
+        ({"seed": "x"}, TypeError, "seed is 'x'; expected a whole number or None"),
+    ],
+    ids=lambda value: str(value) if isinstance(value, dict) else "",
+)
+def test_verify_refuses_wrong_arguments(arguments: dict[str, Any], kind: type[Exception], words: str) -> None:
+    """Before anybody is asked."""
+    with pytest.raises(kind, match=re.escape(words)):
+        softproof.verify("manual", **arguments)
+
+
+def test_strategies_refuse_wrong_arguments() -> None:
+    """An unknown name would draw nothing, and a test of nothing passes."""
+    with pytest.raises(ValueError, match="operation is 'argmax'"):
+        softproof.problems("argmax", "float32")
+    with pytest.raises(ValueError, match="dtype is 'float8'"):
+        softproof.problems("softmax", "float8")
+    with pytest.raises(ValueError, match="supports names axis; softmax has dim"):
+        softproof.problems("softmax", "float32", supports=frozenset({"axis"}))
