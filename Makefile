@@ -1,13 +1,14 @@
-# make verify   judge both halves against the truth, and train on Iris with every step judged
+# make verify   train on Iris with every step judged, and judge both halves against the truth
 # make test     the whole test suite
 # make lint     ruff and mypy
 # make bench    speed and memory, as ratios measured in one run
+# make wheel    build the wheel, and verify with what it installs instead of this checkout
 # Each installs what it needs into .venv the first time.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test lint bench clean
+.PHONY: verify test lint bench wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -15,8 +16,8 @@ BIN := .venv/bin
 	touch $@
 
 verify: .venv/installed
-	$(BIN)/softproof verify manual reference
 	$(BIN)/python -m examples.train_iris --steps 20
+	$(BIN)/softproof verify manual reference
 
 test: .venv/installed
 	$(BIN)/python -m pytest -n auto
@@ -28,6 +29,13 @@ lint: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.bench
+
+wheel: .venv/installed
+	rm -rf dist
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/python -m pip install --quiet --no-deps --target dist/site dist/*.whl
+	cp -r manual reference dist/site
+	cd dist/site && PYTHONPATH=. ../../$(BIN)/python -P -m softproof verify manual reference --examples 10
 
 clean:
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

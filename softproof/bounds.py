@@ -82,7 +82,7 @@ def _grown(log_value: Array, shift: Array) -> Array:
     return np.where(shift < 1, small, np.exp(log_value + shift))
 
 
-# ---- softmax and its relatives (sections 2 to 4) --------------------------------------------------------------------
+# ---- softmax and its relatives (sections 2 and 3) -------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,8 @@ class _Softmax:
         a = self.arithmetic
         roundings = rmul(a.c_exp * a.compute.u, _powers(2, a.compute.u))
         error = _grown(np.where(self.masked, 0.0, self.l), self.l_error) * (1 + roundings) + self.p * roundings
-        return np.where(self.masked, 0.0, error + 2 * (a.exp_subnormals + 1) * a.compute.subnormal)
+        underflow = 2 * (a.exp_subnormals + 1) * a.compute.subnormal * (1 + rdiv(0.0, self.sigma))
+        return np.where(self.masked, 0.0, error + underflow)
 
     @property
     def division_error(self) -> Floats:
@@ -213,7 +214,7 @@ def _logsumexp(problem: Problem, arithmetic: Arithmetic) -> Pairs:
     return pairs
 
 
-# ---- distributions (section 5) --------------------------------------------------------------------------------------
+# ---- distributions (section 4) --------------------------------------------------------------------------------------
 
 
 def _sum_of_logs(problem: Problem, arithmetic: Arithmetic, logs: tuple[str, ...]) -> Pairs:
@@ -242,7 +243,7 @@ def _kl_divergence(problem: Problem, arithmetic: Arithmetic) -> Pairs:
     return _sum_of_logs(problem, arithmetic, ("p", "q"))
 
 
-# ---- linear (section 6) ---------------------------------------------------------------------------------------------
+# ---- linear (section 5) ---------------------------------------------------------------------------------------------
 
 
 def _product(
@@ -286,7 +287,7 @@ def _linear(problem: Problem, arithmetic: Arithmetic) -> Pairs:
     return pairs
 
 
-# ---- cross-entropy (section 7) --------------------------------------------------------------------------------------
+# ---- cross-entropy (section 6) --------------------------------------------------------------------------------------
 
 # Roundings of one term c·w((1 - ε)q + ε/C)·l, counted over all ways of forming it: 1 - ε, its product with q, ε/C, the
 # addition, the products with w, l and c, and c = g/D as g·(1/D), two more.

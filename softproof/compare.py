@@ -6,14 +6,13 @@ enclosure is too wide to tell and more bits are needed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from flint import arb
 
 from .bounds import Bounds
 from .exact import Truth, balls
-from .formats import FORMATS
+from .formats import FORMATS, Format
 from .problem import Array, Output, Problem, Result
 
 AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
@@ -46,14 +45,8 @@ class Verdict:
 
 def compare(problem: Problem, result: Result, truth: Truth, bound: Bounds, *, device: str = "cpu") -> Verdict:
     """Judge one answer: the verdict of its worst output."""
-    if result.raised is not None:
-        return Verdict(DISAGREES, np.inf, np.inf, explanation=f"raised {result.raised}", problem=problem)
-    if result.written:
-        text = f"the call changed its input {', '.join(result.written)}"
+    if text := _not_an_answer(result, truth):
         return Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem)
-    if missing := set(result.outputs) ^ set(truth):
-        text = f"gave {', '.join(result.outputs) or 'nothing'}; expected {', '.join(truth)}"
-        return Verdict(DISAGREES, np.inf, np.inf, output=min(missing), explanation=text, problem=problem)
     verdicts = [
         _compare_output(problem, name, result.outputs[name], truth[name], bound[name], device) for name in truth
     ]
@@ -61,8 +54,18 @@ def compare(problem: Problem, result: Result, truth: Truth, bound: Bounds, *, de
         if found := [verdict for verdict in verdicts if verdict.outcome == outcome]:
             return max(found, key=lambda verdict: verdict.ratio)
     worst = max(verdicts, key=lambda verdict: verdict.ratio)
-    ulps = max(verdict.ulps for verdict in verdicts)
-    return Verdict(AGREES, worst.ratio, ulps, worst.output, worst.index, worst.explanation, problem)
+    return replace(worst, ulps=max(verdict.ulps for verdict in verdicts))
+
+
+def _not_an_answer(result: Result, truth: Truth) -> str:
+    """What is wrong with an answer before any of its outputs is looked at; empty when nothing is."""
+    if result.raised is not None:
+        return f"raised {result.raised}"
+    if result.written:
+        return f"the call changed its input {', '.join(result.written)}"
+    if result.outputs.keys() != truth.keys():
+        return f"gave {', '.join(result.outputs) or 'nothing'}; expected {', '.join(truth)}"
+    return ""
 
 
 def _compare_output(problem: Problem, name: str, output: Output, truth: Array, bound: Array, device: str) -> Verdict:
@@ -77,58 +80,71 @@ def _compare_output(problem: Problem, name: str, output: Output, truth: Array, b
     if truth.size == 0:
         return Verdict(AGREES, output=name, problem=problem)
 
-    got, exact, allowed = output.values.reshape(-1), truth.reshape(-1), bound.reshape(-1)
-    special = _is_float(exact).astype(bool)  # the exact answer is inf, -inf or nan
-    nearest = exact.astype(np.float64)
-    error = np.zeros(len(got), dtype=object)
-    finite = ~special & np.isfinite(got)
-    error[finite] = np.abs(balls(got[finite]) - exact[finite])
-
-    agreed = np.where(special, (got == nearest) | (np.isnan(got) & np.isnan(nearest)), False)
-    agreed[finite] = error[finite] <= balls(allowed[finite])
-    refuted = ~agreed
-    refuted[finite] = error[finite] > balls(allowed[finite])
-    overflow = _overflow_allowed(problem, got, nearest, allowed, special)
-    agreed, refuted = agreed | overflow, refuted & ~overflow
-
-    ratio, ulps = _sizes(problem, error, nearest, allowed, finite)
-    ratio[refuted & ~finite] = ulps[refuted & ~finite] = np.inf
-    unsure = ~np.isfinite(allowed) & ~special
-    if refuted.any():
-        outcome, where = DISAGREES, refuted
-    elif (~agreed & ~unsure).any():
-        outcome, where = UNDECIDED, ~agreed & ~unsure
-    elif unsure.any():
-        outcome, where = NO_GUARANTEE, unsure
-    else:
-        outcome, where = AGREES, agreed
-    worst = int(np.argmax(np.where(where, ratio, -1.0)))
+    elements = _Elements.of(output.values, truth, bound, FORMATS[problem.dtype])
+    outcome, where = elements.outcome()
+    worst = int(np.argmax(np.where(where, elements.ratio, -1.0)))
     index = tuple(int(i) for i in np.unravel_index(worst, truth.shape))
     place = f"{name}[{', '.join(map(str, index))}]" if index else name
-    text = (
-        f"{place}: got {float(got[worst])!r}, exact {_digits(exact[worst])}, allowed error {allowed[worst]:.3g}; "
-        f"error {ratio[worst]:.3g} of the bound, {ulps[worst]:.3g} ulp; {int(where.sum())} of {where.size} elements"
-    )
-    return Verdict(outcome, float(ratio[worst]), float(ulps.max()), name, index, text, problem)
+    text = f"{place}: {elements.describe(worst)}; {int(where.sum())} of {where.size} elements"
+    return Verdict(outcome, float(elements.ratio[worst]), float(elements.ulps.max()), name, index, text, problem)
+
+
+@dataclass(frozen=True)
+class _Elements:
+    """The elements of one output, side by side with the truth."""
+
+    got: Array
+    exact: Array  # balls, or the floats inf, -inf and nan
+    allowed: Array
+    agreed: Array  # certainly within the bound
+    refuted: Array  # certainly outside
+    unsure: Array  # the bound promises nothing
+    ratio: Array  # error in units of the bound
+    ulps: Array  # error in ulps of the exact value
+
+    @classmethod
+    def of(cls, values: Array, truth: Array, bound: Array, storage: Format) -> _Elements:
+        got, exact, allowed = values.reshape(-1), truth.reshape(-1), bound.reshape(-1)
+        nearest, special = exact.astype(np.float64), _is_float(exact).astype(bool)
+        finite = ~special & np.isfinite(got)
+        error, limit = np.abs(balls(got[finite]) - exact[finite]), balls(allowed[finite])
+
+        agreed = special & ((got == nearest) | (np.isnan(got) & np.isnan(nearest)))
+        agreed |= ~special & _overflow_allowed(got, nearest, allowed, storage)
+        refuted = ~agreed
+        agreed[finite], refuted[finite] = error <= limit, error > limit
+
+        absolute = np.where(refuted, np.inf, 0.0)
+        absolute[finite] = error.astype(np.float64)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            ratio = np.where(absolute == 0, 0.0, np.where(np.isfinite(absolute), absolute / allowed, np.inf))
+            ulps = np.where((absolute == 0) | (nearest == 0), 0.0, absolute / storage.ulp(nearest))
+        return cls(got, exact, allowed, agreed, refuted, ~special & ~np.isfinite(allowed), ratio, ulps)
+
+    def outcome(self) -> tuple[str, Array]:
+        """The outcome and the elements that it rests on: one certain failure decides."""
+        if self.refuted.any():
+            return DISAGREES, self.refuted
+        if (open_ := ~self.agreed & ~self.unsure).any():
+            return UNDECIDED, open_
+        if self.unsure.any():
+            return NO_GUARANTEE, self.unsure
+        return AGREES, self.agreed
+
+    def describe(self, i: int) -> str:
+        """One element in words."""
+        exact = self.exact[i]
+        digits = repr(exact) if isinstance(exact, float) else exact.str(17, radius=False)
+        return (
+            f"got {float(self.got[i])!r}, exact {digits}; the error is {self.ratio[i]:.3g} times the allowed "
+            f"{self.allowed[i]:.3g} ({self.ulps[i]:.3g} ulp)"
+        )
 
 
 _is_float = np.frompyfunc(lambda element: isinstance(element, float), 1, 1)
 
 
-def _digits(element: arb | float) -> str:
-    return element.str(17, radius=False) if isinstance(element, arb) else repr(element)
-
-
-def _overflow_allowed(problem: Problem, got: Array, nearest: Array, allowed: Array, special: Array) -> Array:
-    """Theorem 12: the correctly signed infinity, where the exact value is within its bound of overflowing."""
-    near = np.abs(nearest) >= FORMATS[problem.dtype].largest - allowed
-    return np.asarray(np.isinf(got) & (np.sign(got) == np.sign(nearest)) & near & ~special)
-
-
-def _sizes(problem: Problem, error: Array, nearest: Array, allowed: Array, finite: Array) -> tuple[Array, Array]:
-    """Errors in units of the bound, and in ulps of the exact value."""
-    absolute = np.where(finite, error, 0.0).astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratio = np.where(absolute == 0, 0.0, absolute / allowed)
-        ulps = np.where(finite & (nearest != 0), absolute / FORMATS[problem.dtype].ulp(nearest), 0.0)
-    return ratio, ulps
+def _overflow_allowed(got: Array, nearest: Array, allowed: Array, storage: Format) -> Array:
+    """Theorem 13: the correctly signed infinity, where the exact value is within its bound of overflowing."""
+    near = np.abs(nearest) >= storage.largest - allowed
+    return np.asarray(np.isinf(got) & (np.sign(got) == np.sign(nearest)) & near)

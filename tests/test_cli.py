@@ -35,7 +35,7 @@ def test_disagreement_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
 
     out, _ = capsys.readouterr()
     assert status == 1
-    for words in ("DISAGREES", "got ", "exact ", "allowed error ", "Problem(", f"load('{target}'", "seed 0"):
+    for words in ("DISAGREES", "got ", "exact ", "times the allowed ", "Problem(", f"load('{target}'", "seed 0"):
         assert words in out
 
 
