@@ -15,7 +15,7 @@ from flint import arb, ctx
 
 from .operations import value_shape
 from .problem import Array, Problem
-from .rows import class_axis, coefficients, from_rows, to_rows
+from .rows import class_axis, coefficients, dim_of, from_rows, to_rows
 
 Truth = dict[str, Array]
 _ball = np.frompyfunc(arb, 1, 1)
@@ -75,12 +75,8 @@ class _Softmax:
         return cls(e / s, np.where(masked, _ZERO, d - np.log(s)), balls(top) + np.log(s), masked)
 
 
-def _dim(problem: Problem) -> int:
-    return int(problem.options.get("dim", -1))
-
-
 def _of_logits(problem: Problem) -> tuple[_Softmax, tuple[int, ...], int]:
-    logits, dim = problem.inputs["logits"], _dim(problem)
+    logits, dim = problem.inputs["logits"], dim_of(problem)
     x = to_rows(logits, dim)
     return _Softmax.of(balls(x), np.isneginf(x)), logits.shape, dim
 
@@ -126,7 +122,7 @@ def _p_log_q(problem: Problem, p_name: str, q_name: str) -> tuple[Array, Array]:
     p, q = problem.inputs[p_name], problem.inputs[q_name]
     counted = (p != 0) & (q != 0)
     terms = np.where(counted, balls(p) * np.log(balls(np.where(counted, q, 1.0))), _ZERO)
-    dim = _dim(problem)
+    dim = dim_of(problem)
     return _sum(terms, dim), ((p != 0) & (q == 0)).any(dim)
 
 

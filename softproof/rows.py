@@ -24,6 +24,16 @@ def from_rows(rows: Array, shape: tuple[int, ...], axis: int) -> Array:
     return np.moveaxis(np.asarray(rows, dtype=object if rows.dtype == object else None).reshape(moved), -1, axis)
 
 
+def both_from_rows(pair: tuple[Array, Array], shape: tuple[int, ...], axis: int) -> tuple[Array, Array]:
+    """Two arrays at once, such as a value and its error."""
+    return from_rows(pair[0], shape, axis), from_rows(pair[1], shape, axis)
+
+
+def dim_of(problem: Problem) -> int:
+    """The axis that the operation works along."""
+    return int(problem.options.get("dim", -1))
+
+
 def class_axis(logits: Array) -> int:
     """Where the classes are: (C,), (N, C) or (N, C, d1, …)."""
     return 0 if logits.ndim == 1 else 1
