@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softproof import OPERATIONS, Candidate, bound, judge, problems
+from softproof import OPERATIONS, Candidate, Problem, bound, judge, problems
+from softproof.formats import FORMATS
 
 from .candidates import MANUAL, REFERENCE, answers
 
@@ -66,3 +69,38 @@ def test_every_operation_is_there(candidate: Candidate) -> None:
     for name, operation in OPERATIONS.items():
         assert candidate.differentiates(name) == bool(operation.gradients)
         assert candidate.supports(name) == set(operation.extras)
+
+
+@pytest.mark.parametrize("candidate", [MANUAL, REFERENCE], ids=lambda candidate: candidate.name)
+@pytest.mark.parametrize(
+    "problem",
+    [
+        Problem(  # what underflows is enlarged again by the class weight and by the small denominator
+            "cross_entropy",
+            "float64",
+            {"logits": [[-0.46, -0.92, 104.0, 0.63]], "weight": [2.58, 1.15, 0.26, 0.16], "target": [3]},
+            {"label_smoothing": 1.0},
+            grad_output=2.22507386e-311,
+        ),
+        Problem(  # the whole loss is one part in 2^25: nothing of it is left after 1 + e^-17
+            "cross_entropy", "float32", {"logits": [[0.0, -17.5]], "target": [0]}, {}, grad_output=1.0
+        ),
+        Problem(  # logits next to the largest number: the shift must not overflow into inf - inf
+            "softmax", "float32", {"logits": [3e38, -3e38]}, {"dim": 0}, grad_output=[1.0, -1.0]
+        ),
+        Problem("log_softmax", "float64", {"logits": [1e300, 0.0, -1e300]}, {"dim": 0}, grad_output=[1.0, 2.0, 3.0]),
+        Problem(  # a probability that is subnormal
+            "softmax", "float32", {"logits": [0.0, -95.0]}, {"dim": 0}, grad_output=[0.0, 1.0]
+        ),
+    ],
+    ids=["subnormal upstream", "vanishing loss", "largest logits", "huge logits", "subnormal probability"],
+)
+def test_the_edges_of_the_range(candidate: Candidate, problem: Problem) -> None:
+    """Problems that were once found, or are known, to be hard."""
+    inputs = {
+        name: FORMATS[problem.dtype].round(values) if values.dtype == np.float64 else values
+        for name, values in problem.inputs.items()
+    }
+    verdict = judge(candidate, replace(problem, inputs=inputs))
+
+    assert verdict.ok, verdict

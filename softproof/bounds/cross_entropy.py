@@ -27,8 +27,13 @@ def _loss(problem: Problem, f: SoftmaxRows) -> tuple[tuple[Array, Array], tuple[
     kappa = powers(TERM_ROUNDINGS, u)
     counted, l_size = m != 0, np.where(m != 0, np.abs(f.l), 0.0)
 
+    weight = np.abs(problem.inputs.get("weight", np.ones(classes)))  # (C,)
+    divisor = np.abs(denominator) if reduction == "mean" else np.asarray(1.0)
+    eta = TERM_ROUNDINGS * subnormal * np.maximum(1, weight)  # an underflow, enlarged by the factors that follow it
+
     size = m * l_size
-    error = m * f.l_error * (1 + kappa) + size * kappa + np.where(counted, TERM_ROUNDINGS * subnormal, 0.0)
+    eta_l = np.where(counted, eta * np.maximum(1, l_size + f.l_error) * np.maximum(1, divisor), 0.0)
+    error = m * f.l_error * (1 + kappa) + size * kappa + eta_l
     over = -1 if reduction == "none" else None  # the classes of a row, or everything
     value, size, error = (t * l_size).sum(over), size.sum(over), error.sum(over)
     relative = additions(np.asarray(np.count_nonzero(m, axis=over)), u)
@@ -38,17 +43,20 @@ def _loss(problem: Problem, f: SoftmaxRows) -> tuple[tuple[Array, Array], tuple[
     if reduction == "mean":
         omega = _denominator_error(problem, len(t), denominator, denominator_size, u)
         value, rho = value / denominator, rdiv(u, omega)
-        error = error / np.abs(denominator) * (1 + rho) + np.abs(value) * rho + subnormal
+        error = error / divisor * (1 + rho) + np.abs(value) * rho + subnormal
     if problem.grad_output is None:
         return (value, error), (value, error), (value, error)
 
-    c = problem.grad_output.reshape(-1, 1) / (denominator if reduction == "mean" else 1.0)  # (R, 1) or (1, 1)
+    g = problem.grad_output.reshape(-1, 1)  # (R, 1) or (1, 1)
+    c = g / (denominator if reduction == "mean" else 1.0)
     kappa = rdiv(kappa, omega)
-    grad_x, grad_x_error = carried_back(f, -c * t, np.abs(c) * m, kappa, nonzeros(m))
+    eta = eta * np.maximum(1, np.abs(g)) * np.maximum(1, 1 / divisor) * np.ones_like(t)  # (R, C)
+    grad_x, grad_x_error = carried_back(f, -c * t, np.abs(c) * m, kappa, nonzeros(m), eta)
     counts = counted.any(-1, keepdims=True)  # a row that does not count has a gradient of 0 exactly
     grad_x, grad_x_error = np.where(counts, grad_x, 0.0), np.where(counts, grad_x_error, 0.0)
-    slope = np.abs(c * problem.inputs.get("weight", np.ones(classes))) * (1 - _smoothing(problem))
-    grad_q_error = slope * (f.l_error * (1 + kappa) + kappa * np.abs(f.l)) + TERM_ROUNDINGS * subnormal
+    slope = np.abs(c) * weight * (1 - _smoothing(problem))
+    grad_q_error = slope * (f.l_error * (1 + kappa) + kappa * np.abs(f.l))
+    grad_q_error = grad_q_error + eta * np.maximum(1, np.abs(f.l) + f.l_error)
     return (value, error), (grad_x, grad_x_error), (slope * np.abs(f.l), grad_q_error)
 
 

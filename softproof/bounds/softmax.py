@@ -98,7 +98,7 @@ def log_softmax(problem: Problem, arithmetic: Arithmetic) -> Pairs:
     pairs = {"value": (np.where(f.masked, -np.inf, f.l), f.l_error)}
     if problem.grad_output is not None:
         g = to_rows(problem.grad_output, dim)
-        pairs["grad_logits"] = carried_back(f, g, np.abs(g), np.zeros(1), nonzeros(g))
+        pairs["grad_logits"] = carried_back(f, g, np.abs(g), np.zeros(1), nonzeros(g), np.zeros(1))
     return {name: both_from_rows(pair, logits.shape, dim) for name, pair in pairs.items()}
 
 
@@ -107,15 +107,16 @@ def nonzeros(array: Array) -> Array:
     return np.count_nonzero(array, axis=-1, keepdims=True)
 
 
-def carried_back(f: SoftmaxRows, h: Array, size: Array, kappa: Array, terms: Array) -> tuple[Array, Array]:
-    """Theorem 6 (a): v = h - p Σh, where h is known up to kappa·size and `terms` of a row are not zero."""
+def carried_back(f: SoftmaxRows, h: Array, size: Array, kappa: Array, terms: Array, eta: Array) -> tuple[Array, Array]:
+    """Theorem 6 (a): v = h - p Σh, where h is known up to kappa·size + eta and `terms` of a row are not zero."""
     u, subnormal = f.arithmetic.compute.u, f.arithmetic.compute.subnormal
     total, magnitude = h.sum(-1, keepdims=True), size.sum(-1, keepdims=True)
-    total_error = magnitude * rmul(kappa, additions(terms, u))
+    rounding = additions(terms, u)
+    total_error = magnitude * rmul(kappa, rounding) + eta.sum(-1, keepdims=True) * (1 + rounding)
     b = f.p_error
     product = b * (magnitude + total_error) + f.p * total_error + u * (f.p + b) * (magnitude + total_error)
     value = h - f.p * total
-    error = (size * kappa + product) * (1 + powers(3, u)) + powers(3, u) * np.abs(value)
+    error = (size * kappa + eta + product) * (1 + powers(3, u)) + powers(3, u) * np.abs(value)
     return value, error + 8 * subnormal
 
 
