@@ -9,9 +9,9 @@ import torch
 from softproof.report import versions
 from tests.candidates import MANUAL, REFERENCE
 
-hypothesis.settings.register_profile("dev", max_examples=30, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("dev", max_examples=20, deadline=None, print_blob=True)
 hypothesis.settings.register_profile(
-    "ci", max_examples=30, deadline=None, print_blob=True, derandomize=True, database=None
+    "ci", max_examples=20, deadline=None, print_blob=True, derandomize=True, database=None
 )
 hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None, print_blob=True)
 

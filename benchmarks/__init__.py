@@ -1,1 +1,1 @@
-"""How fast the hand-written half is and how much memory it takes, beside SciPy and torch: python -m benchmarks.bench."""
+"""Time and memory of the hand-written half beside SciPy and torch: python -m benchmarks.bench."""

@@ -1,13 +1,13 @@
 """Time and memory of `manual` beside SciPy and torch on one thread: python -m benchmarks.bench.
 
-A ratio is the time of `manual` divided by the time of the other; below 1, `manual` is faster. The contestants take turns
-(A B C A B C …), so that whatever else the machine does meets all of them, and a ratio is the median of those of the
-rounds. "fwd+bwd" is the operation and then its gradient: for `manual` softmax(x) and softmax_backward(g, x), which
-computes the exponentials again, for torch autograd, which keeps them. SciPy has no gradients.
+A ratio is the time of `manual` divided by the time of the other: below 1, `manual` is faster. The contestants take
+turns (A B C A B C …), so that all of them meet whatever else the machine does; a ratio is the median over these rounds.
+"fwd+bwd" is the operation and then its gradient: for `manual` softmax(x) and softmax_backward(g, x), which computes the
+exponentials again, and for torch autograd, which keeps them. SciPy has no gradients.
 
 Memory is the peak of what a forward pass allocates, its result included, as a multiple of the bytes of the result; the
-loss is a single number, so there it is a multiple of the bytes of the logits. torch does not tell tracemalloc what it
-allocates.
+loss is a single number, so there it is a multiple of the bytes of the logits. torch is not in that table, because
+tracemalloc does not see what it allocates.
 
 The goals at the end are reported, not enforced: another machine, or a busy one, may miss them.
 """
@@ -99,10 +99,9 @@ def contestants(case: Case) -> dict[str, Run]:
 
 
 def repetitions(run: Run) -> int:
-    """How many runs in a row fill a sample, after one to warm up."""
+    """How many runs in a row fill a sample; the first ones warm up."""
     timer, count = timeit.Timer(run), 1
-    timer.timeit(1)
-    while timer.timeit(count) < SAMPLE:
+    while min(timer.repeat(2, count)) < SAMPLE:  # the faster of two, lest one interruption end the search too early
         count *= 2
     return count
 
@@ -177,12 +176,10 @@ def main() -> None:
         parser.error(f"--rounds is {rounds}; expected at least 1")
     torch.set_num_threads(1)
 
-    print(
-        f"Python {platform.python_version()}, NumPy {np.__version__}, SciPy {scipy.__version__}, torch {torch.__version__}"
-    )
-    print(
-        f"{platform.machine()}, {os.cpu_count()} CPUs; threads used: {torch.get_num_threads()} by torch, 1 by the others"
-    )
+    packages = f"NumPy {np.__version__}, SciPy {scipy.__version__}, torch {torch.__version__}"
+    threads = f"{torch.get_num_threads()} thread by torch, 1 by NumPy and SciPy"
+    print(f"Python {platform.python_version()}, {packages}")
+    print(f"{platform.machine()}, {os.cpu_count()} CPUs; used: {threads}")
     print(f"{rounds} rounds; a ratio is the time of manual / the time of the other, below 1 is faster\n", flush=True)
 
     cases = [Case(*chosen) for chosen in product(OPERATIONS, (False, True), DTYPES, SHAPES)]

@@ -11,9 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[Any]
 
 FLOATS = (np.float64, np.float32, np.float16)
-LABELS = ("int64", "uint8")  # as torch.nn.functional.cross_entropy
+LABELS = (np.int64, np.longlong, np.uint8)  # as torch.nn.functional.cross_entropy; longlong is another int64
 REDUCTIONS = ("mean", "sum", "none")
 BLOCK = 1 << 16  # elements worked on at a time: 256 KiB of float32
+
+# Elements of NumPy's buffer. Where two rows fit into it, NumPy writes a (…, 1) operand out in it once for each column,
+# which pays for short rows and not for long ones.
 
 # NaN in and NaN out, log 0 = -inf, 0/0 for a mean over nothing, and infinity past the largest number are results here.
 quiet = np.errstate(invalid="ignore", divide="ignore", over="ignore")

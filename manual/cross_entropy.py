@@ -11,26 +11,23 @@ nothing. The mean divides by the number of rows for probabilities, by the sum of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import LABELS, REDUCTIONS, Array, floats, quiet, row_blocks, shaped, with_axis, working
-from .softmax import exponentials, shifted
+from .softmax import shifted
 
 
-@dataclass(frozen=True)
-class _Loss:
-    """The checked arguments of the loss. `target` is q, or labels with a last axis of length 1."""
+class _Loss(NamedTuple):
+    """The checked arguments of the loss. `target` is q, or labels with a class axis of length 1."""
 
     logits: Array
     axis: int
     target: Array
-    kept: Array | None  # rows that are not ignored, with the class axis of length 1; None for probabilities
-    weight: Array  # (C,) in the working precision
-    reduction: str
+    ignored: Array | None  # rows that count nothing, with a class axis of length 1; None for probabilities
+    weight: Array | None  # (C,) in the working precision; None for ones
     epsilon: float
 
     @property
@@ -39,26 +36,58 @@ class _Loss:
         return self.logits.shape[: self.axis] + self.logits.shape[self.axis + 1 :]
 
     @property
+    def column(self) -> tuple[int, ...]:
+        """The same with a class axis of length 1."""
+        return (*self.logits.shape[: self.axis], 1, *self.logits.shape[self.axis + 1 :])
+
+    @property
+    def work(self) -> np.dtype[Any]:
+        """The working precision."""
+        return working(self.logits.dtype)
+
+    @property
     def denominator(self) -> Any:
         """What the mean divides by."""
-        if self.kept is None:
-            return self.weight.dtype.type(np.prod(self.shape))
-        return self.weight[self.target][self.kept].sum()
+        if self.ignored is None:
+            return self.work.type(np.prod(self.shape))
+        if self.weight is None:
+            return self.ignored.size - np.count_nonzero(self.ignored)
+        return self.weight[self.target][~self.ignored].sum()
 
     @property
     def sparse(self) -> bool:
         """Whether one class alone counts in each row: labels without smoothing."""
-        return self.kept is not None and not self.epsilon
+        return self.ignored is not None and not self.epsilon
+
+    def weighted(self, values: Array, y: Array) -> Array:
+        """`values` (…, 1), each times the weight w_y of its label y (…, 1)."""
+        return values if self.weight is None else values * self.weight[y]
 
     def coefficients(self, y: Array) -> Array:
         """t (…, C) for a block of targets (…, C), or of labels (…, 1)."""
-        q = y if self.kept is None else y == np.arange(len(self.weight))
-        return self.weight * ((1 - self.epsilon) * q.astype(self.weight.dtype) + self.epsilon / len(self.weight))
+        classes = self.logits.shape[self.axis]
+        q = y if self.ignored is None else y == np.arange(classes)
+        t: Array = (1 - self.epsilon) * q.astype(self.work) + self.epsilon / classes  # (…, C)
+        if self.weight is not None:
+            t *= self.weight
+        return t
 
-    def blocks(self, *outputs: Array) -> Any:
-        """Blocks of logits (…, C), targets, kept (or targets again) and outputs, the class axis last."""
-        kept = self.target if self.kept is None else self.kept
-        return row_blocks(self.logits, self.target, kept, *outputs, axis=self.axis)
+
+def _labels(y: Array, logits: Array, axis: int, ignore_index: int) -> tuple[Array, Array]:
+    """Labels y, 0 in place of an ignored one outside [0, C), and which are ignored; with a class axis of length 1."""
+    if y.dtype.type not in LABELS:
+        raise TypeError(f"target has dtype {y.dtype}; expected int64 or uint8 labels, or {logits.dtype}")
+    before, classes, after = logits.shape[:axis], logits.shape[axis], logits.shape[axis + 1 :]
+    if y.shape != before + after:
+        raise ValueError(f"target has shape {y.shape}; expected {before + after}, for labels of logits {logits.shape}")
+    y = y.reshape(*before, 1, *after)
+    ignored, outside = y == ignore_index, (y < 0) | (y >= classes)
+    if not np.count_nonzero(outside):
+        return y, ignored
+    bad = y[outside & ~ignored]
+    if bad.size:
+        raise IndexError(f"target holds {bad[0]}; expected labels from 0 to {classes - 1}, or {ignore_index}")
+    return np.where(outside, 0, y), ignored
 
 
 def _checked(
@@ -69,34 +98,33 @@ def _checked(
     reduction: str,
     label_smoothing: float,
 ) -> _Loss:
-    if np.ndim(logits) == 0:
+    ndim = np.ndim(logits)
+    if ndim == 0:
         raise ValueError("logits has shape (); expected (C,), (N, C) or (N, C, d1, …)")
-    x, axis = with_axis("logits", logits, 0 if np.ndim(logits) == 1 else 1)
+    x, axis = with_axis("logits", logits, 0 if ndim == 1 else 1)
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction is {reduction!r}; expected one of {', '.join(REDUCTIONS)}")
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"label_smoothing is {label_smoothing}; expected a number from 0 to 1")
-    classes, work = x.shape[axis], working(x.dtype)
-    w = np.ones(classes, work)
+    w = None
     if weight is not None:
-        w = shaped("weight", floats("weight", weight, x), (classes,), "one for each class").astype(work, copy=False)
+        w = shaped("weight", floats("weight", weight, x), x.shape[axis : axis + 1], "one for each class")
+        w = w.astype(working(x.dtype), copy=False)
 
-    y, kept = np.asarray(target), None
-    if y.dtype.kind == "f":
-        y = shaped("target", floats("target", y, x), x.shape, "that of the logits, for probabilities")
-        if ignore_index != -100:
-            raise ValueError(f"ignore_index is {ignore_index}; it applies to labels, and target holds probabilities")
-    else:
-        if y.dtype.name not in LABELS:
-            raise TypeError(f"target has dtype {y.dtype}; expected {' or '.join(LABELS)} labels, or {x.dtype}")
-        expected = x.shape[:axis] + x.shape[axis + 1 :]
-        y = np.expand_dims(shaped("target", y, expected, f"for labels of logits {x.shape}"), axis)
-        kept = y != ignore_index
-        bad = kept & ((y < 0) | (y >= classes))
-        if bad.any():
-            raise IndexError(f"target holds {y[bad][0]}; expected labels from 0 to {classes - 1}, or {ignore_index}")
-        y = np.where(kept, y, 0)
-    return _Loss(x, axis, y, kept, w, reduction, label_smoothing)
+    y = np.asarray(target)
+    if y.dtype.kind != "f":
+        y, ignored = _labels(y, x, axis, ignore_index)
+        return _Loss(x, axis, y, ignored, w, label_smoothing)
+    y = shaped("target", floats("target", y, x), x.shape, "that of the logits, for probabilities")
+    if ignore_index != -100:
+        raise ValueError(f"ignore_index is {ignore_index}; it applies to labels, and target holds probabilities")
+    return _Loss(x, axis, y, None, w, label_smoothing)
+
+
+def _at_labels(d: Array, y: Array) -> Array:
+    """The element of each row of d (…, C) that its label in y (…, 1) names: (…, 1)."""
+    rows = d.reshape(-1, d.shape[-1])  # (n, C)
+    return rows[np.arange(len(rows)), y.reshape(-1)].reshape(y.shape)
 
 
 @quiet
@@ -131,21 +159,21 @@ def cross_entropy(
     0.1762
     """
     loss = _checked(logits, target, weight, ignore_index, reduction, label_smoothing)
-    rows = np.empty(loss.shape, loss.weight.dtype)
-    for x, y, kept, out in loss.blocks(np.expand_dims(rows, loss.axis)):
+    rows = np.empty(loss.column, loss.work)  # (…, 1, …)
+    for x, y, out in row_blocks(loss.logits, loss.target, rows, axis=loss.axis):
         d = shifted(x)
-        s = np.exp(d).sum(-1, keepdims=True)
+        log_s = np.log(np.exp(d).sum(-1, keepdims=True))  # (…, 1)
         if loss.sparse:
-            out[...] = loss.weight[y] * (np.log(s) - np.take_along_axis(d, y, -1))
+            out[...] = loss.weighted(log_s - _at_labels(d, y), y)
         else:
-            d -= np.log(s)  # log-probabilities (…, C)
+            d -= log_s  # log-probabilities (…, C)
             out[...] = -(loss.coefficients(y) * d).sum(-1, keepdims=True)
-        if loss.kept is not None:
-            out[~kept] = 0
+    if loss.ignored is not None:
+        rows[loss.ignored] = 0
     if reduction == "none":
-        return rows.astype(loss.logits.dtype, copy=False)
+        return rows.reshape(loss.shape).astype(loss.logits.dtype, copy=False)
     total = rows.sum() if reduction == "sum" else rows.sum() / loss.denominator
-    return np.asarray(total).astype(loss.logits.dtype)
+    return np.asarray(total, loss.logits.dtype)
 
 
 @overload
@@ -202,25 +230,26 @@ def cross_entropy_backward(
     loss = _checked(logits, target, weight, ignore_index, reduction, label_smoothing)
     g = floats("grad_output", grad_output, loss.logits)
     expected = loss.shape if reduction == "none" else ()
-    c = shaped("grad_output", g, expected, "that of the loss").astype(loss.weight.dtype, copy=False)
+    c = shaped("grad_output", g, expected, "that of the loss").astype(loss.work, copy=False)
     if reduction == "mean":
         c = np.asarray(c / loss.denominator)
     c = np.expand_dims(np.broadcast_to(c, loss.shape), loss.axis)
     grad = np.empty_like(loss.logits)
-    grad_target = np.empty_like(loss.target) if loss.kept is None else None
-    for x, y, kept, upstream, out, out_target in loss.blocks(c, grad, grad if grad_target is None else grad_target):
-        p, s = exponentials(x)
-        p /= s
+    other = np.empty_like(loss.target) if loss.ignored is None else loss.ignored  # ∂L/∂q, or which rows are to be 0
+    for x, y, upstream, out, rest in row_blocks(loss.logits, loss.target, c, grad, other, axis=loss.axis):
+        d = shifted(x)
+        e = np.exp(d)  # (…, C)
+        s = e.sum(-1, keepdims=True)  # (…, 1)
         if loss.sparse:
-            scale = upstream * loss.weight[y]  # (…, 1)
-            p *= scale
-            np.put_along_axis(p, y, np.take_along_axis(p, y, -1) - scale, -1)
-            out[...] = p
+            cw = loss.weighted(upstream, y)  # c_i w_y (…, 1)
+            np.multiply(e, cw / s, out=out, casting="same_kind")  # c_i w_y p_ij
+            np.put_along_axis(out, y, _at_labels(e, y) * (cw / s) - cw, -1)
         else:
             t = loss.coefficients(y)
-            out[...] = upstream * (t.sum(-1, keepdims=True) * p - t)
-        if grad_target is None:
-            np.copyto(out, 0, where=~kept)
+            out[...] = upstream * (t.sum(-1, keepdims=True) * (e / s) - t)
+        if loss.ignored is None:
+            cw = upstream if loss.weight is None else upstream * loss.weight  # c_i w_j (…, 1) or (…, C)
+            rest[...] = -cw * (1 - loss.epsilon) * (d - np.log(s))
         else:
-            out_target[...] = -upstream * loss.weight * (1 - loss.epsilon) * (d - np.log(s))
-    return grad if grad_target is None else (grad, grad_target)
+            np.copyto(out, 0, where=rest)
+    return (grad, other) if loss.ignored is None else grad

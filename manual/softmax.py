@@ -19,13 +19,18 @@ from .arrays import Array, floats, quiet, row_blocks, shaped, with_axis, working
 
 def shifted(x: Array) -> Array:
     """d = x - max(x) of rows x (…, C), in the working precision."""
-    return np.subtract(x, x.max(-1, keepdims=True), dtype=working(x.dtype))  # (…, C)
+    if x.dtype == np.float16:
+        x = x.astype(working(x.dtype))
+    d: Array = x - x.max(-1, keepdims=True)  # (…, C)
+    return d
 
 
-def exponentials(x: Array) -> tuple[Array, Array]:
-    """e = exp(x - max(x)) and s = Σ e of rows x (…, C), in the working precision."""
-    d = shifted(x)
-    e = np.exp(d, out=d)  # (…, C)
+def exponentials(x: Array, out: Array) -> tuple[Array, Array]:
+    """e = exp(x - max(x)), in `out` unless that is too narrow to work in, and s = Σ e, of rows x (…, C)."""
+    if x.dtype == np.float16:
+        x = out = x.astype(working(x.dtype))
+    np.subtract(x, x.max(-1, keepdims=True), out=out)  # (…, C)
+    e = np.exp(out, out=out)
     return e, e.sum(-1, keepdims=True)  # (…, 1)
 
 
@@ -48,7 +53,7 @@ def softmax(logits: ArrayLike, dim: int = -1) -> Array:
     logits, axis = with_axis("logits", logits, dim)
     p = np.empty_like(logits)
     for x, out in row_blocks(logits, p, axis=axis):
-        e, s = exponentials(x)
+        e, s = exponentials(x, out)
         np.divide(e, s, out=out, casting="same_kind")
     return p
 
@@ -73,7 +78,7 @@ def softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -
     g = shaped("grad_output", floats("grad_output", grad_output, logits), logits.shape, "that of the logits")
     grad = np.empty_like(logits)
     for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
-        p, s = exponentials(x)
+        p, s = exponentials(x, out)
         p /= s
         inner = np.einsum("...i, ...i -> ...", upstream, p)[..., None]  # Σ_i g_i p_i: (…, 1)
         np.multiply(p, upstream - inner, out=out, casting="same_kind")
@@ -96,10 +101,10 @@ def softmax_jacobian(logits: ArrayLike) -> Array:
            [-0.25,  0.25]])
     """
     logits, _ = with_axis("logits", logits, -1)
-    p, s = exponentials(logits)
+    p, s = exponentials(logits, np.empty_like(logits))
     p /= s  # (…, C)
     identity = np.eye(p.shape[-1], dtype=p.dtype)
-    return (p[..., :, None] * (identity - p[..., None, :])).astype(logits.dtype, copy=False)  # (…, C, C)
+    return np.asarray(p[..., :, None] * (identity - p[..., None, :]), logits.dtype)  # (…, C, C)
 
 
 @quiet
@@ -143,7 +148,7 @@ def log_softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -
     g = shaped("grad_output", floats("grad_output", grad_output, logits), logits.shape, "that of the logits")
     grad = np.empty_like(logits)
     for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
-        e, s = exponentials(x)
+        e, s = exponentials(x, out)
         e *= upstream.sum(-1, keepdims=True, dtype=e.dtype) / s  # p_j Σ_i g_i with one multiplication for each j
         np.subtract(upstream, e, out=out, casting="same_kind")
     return grad
@@ -194,7 +199,7 @@ def logsumexp_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1)
     g = shaped("grad_output", floats("grad_output", grad_output, logits), expected, f"that of the logits without {dim}")
     grad = np.empty_like(logits)
     for x, upstream, out in row_blocks(logits, np.expand_dims(g, axis), grad, axis=axis):
-        p, s = exponentials(x)
+        p, s = exponentials(x, out)
         p /= s
         np.multiply(p, upstream, out=out, casting="same_kind")
     return grad

@@ -146,5 +146,5 @@ _is_float = np.frompyfunc(lambda element: isinstance(element, float), 1, 1)
 
 def _overflow_allowed(got: Array, nearest: Array, allowed: Array, storage: Format) -> Array:
     """Theorem 13: the correctly signed infinity, where the exact value is within its bound of overflowing."""
-    near = np.abs(nearest) >= storage.largest - allowed
+    near = np.abs(nearest) - storage.largest >= storage.ulp(storage.largest) / 2 - allowed
     return np.asarray(np.isinf(got) & (np.sign(got) == np.sign(nearest)) & near)

@@ -182,7 +182,10 @@ def _loss(problem: Problem, f: _Softmax) -> tuple[Array, Array, Array]:
 
     c = balls(np.broadcast_to(problem.grad_output.reshape(-1, 1), (len(t), 1)))  # ∂(whole)/∂loss_i (R, 1)
     if reduction == "mean":
-        c = np.where(_kept(problem), np.nan if denominator == 0 else c / denominator, _ZERO)
+        if denominator == 0:  # 0/0 in every row that counts, and no gradient in a row that does not
+            undefined = np.where(_kept(problem), np.nan, _ZERO) * np.ones(f.p.shape, dtype=object)
+            return value, undefined, undefined
+        c = np.where(_kept(problem), c / denominator, _ZERO)
     slope = balls(problem.inputs.get("weight", np.ones(f.p.shape[1]))) * (1 - _smoothing(problem))  # (C,)
     grad_x = c * (_sum(t, -1, keepdims=True) * f.p - t)
     with np.errstate(invalid="ignore"):  # 0·inf is nan, as IEEE 754 says

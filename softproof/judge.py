@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from flint import ctx
+
 from . import exact
 from .arithmetic import Arithmetic
 from .bounds import bound
@@ -42,7 +44,9 @@ def judge_result(
     """The verdict on an answer that was computed elsewhere."""
     allowed = bound(problem, arithmetic)
     for bits in BITS:
-        verdict = compare(problem, result, exact.solve(problem, bits), allowed, device=device)
+        truth = exact.solve(problem, bits)
+        with ctx.workprec(bits):
+            verdict = compare(problem, result, truth, allowed, device=device)
         if verdict.outcome != UNDECIDED:
             break
     return verdict

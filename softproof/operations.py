@@ -94,6 +94,31 @@ def check(problem: Problem) -> None:
         bad = ~FORMATS[problem.dtype].holds(array) if array.dtype == np.float64 else np.zeros(1, bool)
         if bad.any():
             raise ValueError(f"{name} holds {float(array[bad][0])!r}, which is not a {problem.dtype} number")
+    _check_values(problem)
     if problem.grad_output is not None and problem.grad_output.shape != value_shape(problem):
         shape = problem.grad_output.shape
         raise ValueError(f"grad_output has shape {shape}; the value of {problem.operation} has {value_shape(problem)}")
+
+
+def _check_values(problem: Problem) -> None:
+    """Labels in range, and nothing negative that is a weight, a probability or a share."""
+    epsilon = problem.options.get("label_smoothing", 0.0)
+    if not 0 <= epsilon <= 1:
+        raise ValueError(f"label_smoothing is {epsilon}; expected a number from 0 to 1")
+    target, ignored = problem.inputs.get("target"), problem.options.get("ignore_index", -100)
+    if target is not None and target.dtype == np.int64:
+        classes = _classes(problem)
+        bad = (target != ignored) & ((target < 0) | (target >= classes))
+        if bad.any():
+            raise IndexError(f"target holds {target[bad][0]}; expected labels from 0 to {classes - 1}, or {ignored}")
+    for name in ("p", "q") if target is None else ("weight",):
+        if name in problem.inputs and not (problem.inputs[name] >= 0).all():
+            lowest = float(problem.inputs[name].min())
+            raise ValueError(f"{name} holds {lowest}; expected numbers that are not negative")
+
+
+def _classes(problem: Problem) -> int:
+    if "logits" not in problem.inputs:
+        return len(problem.inputs["linear_weight"])
+    logits = problem.inputs["logits"]
+    return int(logits.shape[min(logits.ndim - 1, 1)])

@@ -92,8 +92,15 @@ def test_every_operation_is_there(candidate: Candidate) -> None:
         Problem(  # a probability that is subnormal
             "softmax", "float32", {"logits": [0.0, -95.0]}, {"dim": 0}, grad_output=[0.0, 1.0]
         ),
+        Problem(  # the only label that counts has no weight: 0/0, in the loss and in the gradient
+            "cross_entropy",
+            "float32",
+            {"logits": [[0.0, 1.0]], "target": [0], "weight": [0.0, 1.0]},
+            {},
+            grad_output=1.0,
+        ),
     ],
-    ids=["subnormal upstream", "vanishing loss", "largest logits", "huge logits", "subnormal probability"],
+    ids=["subnormal upstream", "vanishing loss", "largest logits", "huge logits", "subnormal probability", "no weight"],
 )
 def test_the_edges_of_the_range(candidate: Candidate, problem: Problem) -> None:
     """Problems that were once found, or are known, to be hard."""

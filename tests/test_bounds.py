@@ -53,13 +53,17 @@ def test_no_promise_where_the_sum_may_lose_everything() -> None:
 
 
 @pytest.mark.parametrize("name", ["float64", "float32", "float16"])
-def test_softmax_bound_by_hand(name: str) -> None:
-    """Two equal logits: one addition, one division by hand, p = 1/2, so B is 1/2 (u + 2u) and the stored rounding."""
-    problem = Problem("softmax", name, {"logits": [0.0, 0.0]}, {"dim": -1})
-    arithmetic = any_order(name)
-    u, stored = arithmetic.compute.u, arithmetic.storage.u / 2 if arithmetic.rounds_on_storing else 0.0
+def test_logsumexp_bound_by_hand(name: str) -> None:
+    """Two zeros: y = log 2, one addition, one logarithm, one more addition, and the stored rounding."""
+    problem = Problem("logsumexp", name, {"logits": [0.0, 0.0]}, {"dim": -1})
+    model, y = any_order(name), np.log(2)
+    stored = model.storage.u * y if model.rounds_on_storing else 0.0
 
-    np.testing.assert_allclose(bound(problem)["value"], 1.5 * u + stored, rtol=2.0**-10)
+    np.testing.assert_allclose(
+        bound(problem)["value"],
+        model.compute.u * (1 + model.c_log * y + y) + stored,
+        rtol=2.0**-10,  # the bound's terms of second order in u
+    )
 
 
 # ---- what a bound must reject ---------------------------------------------------------------------------------------

@@ -242,8 +242,36 @@ def test_a_device_that_is_not_there_is_an_error() -> None:
             ValueError,
             "grad_output has shape (2,); the value of softmax has (1,)",
         ),
+        (
+            softproof.Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [-1]}),
+            IndexError,
+            "target holds -1; expected labels from 0 to 1, or -100",
+        ),
+        (
+            softproof.Problem(
+                "cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [0]}, {"label_smoothing": 1.5}
+            ),
+            ValueError,
+            "label_smoothing is 1.5; expected a number from 0 to 1",
+        ),
+        (
+            softproof.Problem("cross_entropy", "float32", {"logits": [[0.0]], "target": [0], "weight": [-1.0]}),
+            ValueError,
+            "weight holds -1.0; expected numbers that are not negative",
+        ),
     ],
-    ids=["operation", "dtype", "missing input", "not representable", "option", "layout", "upstream"],
+    ids=[
+        "operation",
+        "dtype",
+        "missing input",
+        "not representable",
+        "option",
+        "layout",
+        "upstream",
+        "label",
+        "smoothing",
+        "weight",
+    ],
 )
 def test_the_judge_refuses_a_question_without_sense(
     problem: softproof.Problem, kind: type[Exception], words: str

@@ -40,9 +40,9 @@ _THEOREMS = {
 def bound(problem: Problem, arithmetic: Arithmetic | None = None) -> Bounds:
     """Allowed |computed - exact| per element of each output of `problem`, in the order-free model by default.
 
-    >>> problem = Problem("softmax", "float32", {"logits": [0.0, 0.0]}, {"dim": -1})
-    >>> (bound(problem)["value"] / 2.0**-24).round(3)  # in units of u: p = 1/2, one addition, two roundings
-    array([1.5, 1.5])
+    >>> problem = Problem("logsumexp", "float32", {"logits": [0.0, 0.0]}, {"dim": -1})
+    >>> float((bound(problem)["value"] / 2.0**-24).round(2))  # in units of u: 1 for the sum, 5 log 2 and log 2 for y
+    5.16
     """
     arithmetic = arithmetic or any_order(problem.dtype)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):

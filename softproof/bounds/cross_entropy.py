@@ -36,7 +36,9 @@ def _loss(problem: Problem, f: SoftmaxRows) -> tuple[tuple[Array, Array], tuple[
     error = m * f.l_error * (1 + kappa) + size * kappa + eta_l
     over = -1 if reduction == "none" else None  # the classes of a row, or everything
     value, size, error = (t * l_size).sum(over), size.sum(over), error.sum(over)
-    relative = additions(np.asarray(np.count_nonzero(m, axis=over)), u)
+    mixed = 0 < _smoothing(problem) < 1  # the label's part of a row may be added by itself
+    terms = np.count_nonzero(m, axis=-1) + mixed  # (R,)
+    relative = additions(terms if reduction == "none" else terms.sum(), u)
     error = error * (1 + relative) + relative * size
 
     omega: Array = np.asarray(0.0)  # relative error of the mean's denominator

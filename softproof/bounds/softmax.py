@@ -38,7 +38,7 @@ class SoftmaxRows:
         classes = x.shape[-1]
 
         top = x.max(-1, keepdims=True)
-        d = np.where(masked, 0.0, x - top)
+        d = np.where(masked, 0.0, np.maximum(x - top, -np.finfo(np.float64).max))  # e is 0 long before that
         e = np.where(masked, 0.0, np.exp(d))
         others = np.where(np.arange(classes) == x.argmax(-1)[:, None], 0.0, e).sum(-1, keepdims=True)
         s, log_s = 1 + others, np.log1p(others)
@@ -66,17 +66,17 @@ class SoftmaxRows:
 
     @property
     def division_error(self) -> Floats:
-        """|p̂ - p| for p̂ = ê/ŝ or ê·(1/ŝ) only (Theorem 2)."""
+        """|p̂ - p| for p̂ = ê/ŝ or ê·(1/ŝ) (Theorem 2)."""
         rho = rdiv(powers(2, self.arithmetic.compute.u), self.sigma)
         error = (self.e_error * (1 + rho) + np.where(self.p > 0, self.p * self.s * rho, 0.0)) / self.s
         return np.where(self.masked, 0.0, error + self.arithmetic.compute.subnormal)
 
 
 def softmax(problem: Problem, arithmetic: Arithmetic) -> Pairs:
-    """Theorem 2 for the value, Theorem 6 (b) for the gradient."""
+    """Theorems 2 and 5 for the value, Theorem 6 (b) for the gradient."""
     logits, dim = problem.inputs["logits"], dim_of(problem)
     f = SoftmaxRows.of(to_rows(logits, dim), arithmetic)
-    pairs = {"value": (f.p, f.division_error)}
+    pairs = {"value": (f.p, np.maximum(f.division_error, f.p_error))}
     if problem.grad_output is not None:
         u, subnormal = arithmetic.compute.u, arithmetic.compute.subnormal
         g = to_rows(problem.grad_output, dim)
