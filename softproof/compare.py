@@ -22,8 +22,9 @@ AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided",
 class Verdict:
     """What the judge says about one answer.
 
-    `ratio` is the worst error in units of the bound and `ulps` in units in the last place of the exact value (elements
-    that are exactly zero have no such unit and do not count). `output` and `index` say where the verdict was decided.
+    `ratio` is the worst error in units of the bound and `ulps` in units in the last place of the exact value; elements
+    that are, or may be, exactly zero have no such unit and do not count. `output` and `index` say where the verdict was
+    decided.
     """
 
     outcome: str
@@ -118,7 +119,7 @@ class _Elements:
         absolute[finite] = error.astype(np.float64)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ratio = np.where(absolute == 0, 0.0, np.where(np.isfinite(absolute), absolute / allowed, np.inf))
-            ulps = np.where((absolute == 0) | (nearest == 0), 0.0, absolute / storage.ulp(nearest))
+            ulps = np.where((absolute == 0) | _may_be_zero(exact).astype(bool), 0.0, absolute / storage.ulp(nearest))
         return cls(got, exact, allowed, agreed, refuted, ~special & ~np.isfinite(allowed), ratio, ulps)
 
     def outcome(self) -> tuple[str, Array]:
@@ -142,6 +143,7 @@ class _Elements:
 
 
 _is_float = np.frompyfunc(lambda element: isinstance(element, float), 1, 1)
+_may_be_zero = np.frompyfunc(lambda element: not isinstance(element, float) and element.contains(0), 1, 1)
 
 
 def _overflow_allowed(got: Array, nearest: Array, allowed: Array, storage: Format) -> Array:

@@ -171,3 +171,4 @@ def test_errors_are_told_in_ulps_of_the_exact_value() -> None:
 
     assert verdict.ulps == 1.0
     assert _verdict([0.0, 0.125], (0.0, 0.0)).ulps == 0.0
+    assert _verdict([0.0, 0.125], np.array([arb(0, 1e-30), arb(1e-40, 1e-30)], dtype=object)).ulps == 0.0
