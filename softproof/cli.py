@@ -97,5 +97,6 @@ def _summary(report: Report) -> str:
     models = ", ".join(sorted({row.arithmetic for row in report.rows}))
     return (
         f"{agreeing} of {len(report.rows)} rows agree; {problems} problems; seed {report.seed}\n"
-        f"accuracy class C (backward-stable); arithmetic: {models}\n{used}"
+        "error/bound decides, above 1 disagrees; an ulp is that of the exact element, however small\n"
+        f"accuracy class C, backward-stable (docs/bounds.md); arithmetic: {models}\n{used}"
     )

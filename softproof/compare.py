@@ -134,12 +134,15 @@ class _Elements:
 
     def describe(self, i: int) -> str:
         """One element in words."""
-        exact = self.exact[i]
+        got, exact, allowed = float(self.got[i]), self.exact[i], f"{self.allowed[i]:.3g}"
         digits = repr(exact) if isinstance(exact, float) else exact.str(17, radius=False)
-        return (
-            f"got {float(self.got[i])!r}, exact {digits}; the error is {self.ratio[i]:.3g} times the allowed "
-            f"{self.allowed[i]:.3g} ({self.ulps[i]:.3g} ulp)"
-        )
+        text = f"got {got!r}, exact {digits}"
+        if isinstance(exact, float):
+            return text
+        if not np.isfinite(self.ratio[i]):
+            return f"{text}; the allowed error is {allowed}"
+        ulps = f" ({self.ulps[i]:.3g} ulp)" if self.ulps[i] else ""
+        return f"{text}; the error is {self.ratio[i]:.3g} times the allowed {allowed}{ulps}"
 
 
 _is_float = np.frompyfunc(lambda element: isinstance(element, float), 1, 1)

@@ -9,8 +9,10 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -102,7 +104,9 @@ class Candidate:
         try:
             outputs = self._outputs(problem, arrays, device)
         except Exception as error:  # any failure of the candidate is an answer, and a wrong one
-            return Result(raised=f"{type(error).__name__}: {error}")
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(frame.filename).name}:{frame.lineno}"
+            return Result(raised=f"{type(error).__name__} at {where}: {error}")
         return Result(outputs, written=self._written(problem, arrays))
 
     def _outputs(self, problem: Problem, arrays: dict[str, Any], device: str) -> dict[str, Output]:
@@ -171,7 +175,7 @@ def load(target: Target, operation: str | None = None, adapter: str | None = Non
     elif callable(found):
         operation = operation or getattr(found, "__name__", "")
         if operation not in OPERATIONS:
-            raise ValueError(f"which operation is {name}? Pass operation=, one of {', '.join(OPERATIONS)}")
+            raise ValueError(f"which operation is {name}? Name it (operation=, --operation): {', '.join(OPERATIONS)}")
         functions = {operation: found}
         siblings = inspect.getmodule(found)
     else:
@@ -188,6 +192,11 @@ def load(target: Target, operation: str | None = None, adapter: str | None = Non
 def _resolve(name: str) -> Any:
     """The object that ``module`` or ``module:attribute`` names."""
     module_name, _, attribute = name.partition(":")
+    if "/" in module_name or module_name.endswith(".py"):
+        suggestion = Path(module_name).stem
+        raise ValueError(
+            f"target {name!r}: a target is a module, not a file; try {suggestion} or {suggestion}:function"
+        )
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
@@ -158,7 +159,8 @@ def _ask(
             raise _NotProvenError(verdict.explanation)
 
     try:
-        ask()
+        with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answers
+            ask()
     except _NotProvenError:
         return [*agreed, refused[-1]]  # Hypothesis ends with the smallest
     except hypothesis.errors.Flaky:

@@ -35,7 +35,7 @@ def test_disagreement_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
 
     out, _ = capsys.readouterr()
     assert status == 1
-    for words in ("DISAGREES", "got ", "exact ", "times the allowed ", "Problem(", f"load('{target}'", "seed 0"):
+    for words in ("DISAGREES", "got ", "exact ", "the allowed error is ", "Problem(", f"load('{target}'", "seed 0"):
         assert words in out
 
 
@@ -54,8 +54,9 @@ def test_json_is_written(tmp_path: Path) -> None:
         (["verify"], "TARGET"),
         (["verify", "no_such_module"], "target 'no_such_module': there is no module 'no_such_module'"),
         (["verify", "manual:no_such_function"], "target 'manual:no_such_function': manual has no 'no_such_function'"),
+        (["verify", "./my_kernels.py:f"], "a target is a module, not a file; try my_kernels or my_kernels:function"),
         (["verify", "json"], "module json has no function named softmax or log_softmax"),
-        (["verify", "math:exp"], "which operation is math:exp? Pass operation=, one of softmax"),
+        (["verify", "math:exp"], "which operation is math:exp? Name it (operation=, --operation): softmax"),
         (["verify", "manual:__name__", "--operation", "softmax"], "target is a str; expected a module, a callable"),
         (["verify", "manual", "--operation", "argmax"], "argument --operation: invalid choice: 'argmax'"),
         (["verify", "manual", "--adapter", "jax"], "argument --adapter: invalid choice: 'jax'"),
