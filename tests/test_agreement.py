@@ -62,6 +62,19 @@ def test_the_halves_are_within_both_bounds_of_each_other(
         assert (same | near).all(), (name, first, second, allowed[name])
 
 
+@pytest.mark.parametrize("operation", OPERATIONS)
+@given(data=st.data())
+def test_reference_takes_half_precision(operation: str, device: str, data: st.DataObject) -> None:
+    """float16 and bfloat16 go in and come out, in every operation; how accurately is another question."""
+    problem = data.draw(problems(operation, data.draw(st.sampled_from(("float16", "bfloat16")))))
+
+    result = REFERENCE.answer(problem, device)
+
+    assert result.raised is None, result.raised
+    assert not result.written
+    assert {output.dtype for output in result.outputs.values()} == {problem.dtype}
+
+
 @pytest.mark.parametrize("candidate", [MANUAL, REFERENCE], ids=lambda candidate: candidate.name)
 def test_every_operation_is_there(candidate: Candidate) -> None:
     """Each half offers every operation, with gradients wherever the operation has any, and every option."""

@@ -1,0 +1,55 @@
+"""A device that was asked for and is not there is an error, never a skip."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import reference
+
+ROOT = Path(__file__).parent.parent
+
+
+def _pytest(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "tests/test_formats.py",
+        "-k",
+        "ulp",
+        *arguments,
+    ]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+@pytest.mark.parametrize("option", ["--require-cuda", "--device=cuda"])
+def test_asking_for_cuda_without_a_device_is_an_error(option: str) -> None:
+    """Exit status 4, pytest's own for wrong usage, before any test runs."""
+    run = _pytest(option)
+
+    assert run.returncode == 4
+    assert "a CUDA device was asked for, and torch finds none on this machine" in run.stderr
+
+
+def test_the_header_says_what_is_tried() -> None:
+    """Devices, dtypes, profile and versions."""
+    run = _pytest()
+
+    assert run.returncode == 0
+    for words in ("devices: cpu, cuda (cuda: ", "dtypes: float64, float32; profile: dev", "torch ", "python-flint "):
+        assert words in run.stdout
+
+
+def test_the_reference_computes_where_it_is_told(device: str) -> None:
+    """`device` moves the inputs, arrays and tensors alike."""
+    assert reference.softmax([1.0, 2.0], device=device).device.type == torch.device(device).type
+    moved = reference.cross_entropy(torch.zeros(1, 2), torch.tensor([0]), device=device)
+    assert moved.device.type == torch.device(device).type
