@@ -15,9 +15,6 @@ LABELS = (np.int64, np.longlong, np.uint8)  # as torch.nn.functional.cross_entro
 REDUCTIONS = ("mean", "sum", "none")
 BLOCK = 1 << 16  # elements worked on at a time: 256 KiB of float32
 
-# Elements of NumPy's buffer. Where two rows fit into it, NumPy writes a (…, 1) operand out in it once for each column,
-# which pays for short rows and not for long ones.
-
 # NaN in and NaN out, log 0 = -inf, 0/0 for a mean over nothing, and infinity past the largest number are results here.
 quiet = np.errstate(invalid="ignore", divide="ignore", over="ignore")
 

@@ -97,25 +97,29 @@ class Candidate:
 
     def answer(self, problem: Problem, device: str = "cpu") -> Result:
         """Value and gradients, or what was raised."""
+        given = dict(problem.inputs)
+        if problem.grad_output is not None:
+            given["grad_output"] = problem.grad_output
         arrays = {
-            name: self.arrays.make(values, problem.dtype, problem.layout, device)
-            for name, values in problem.inputs.items()
+            name: self.arrays.make(values, problem.dtype, problem.layout, device) for name, values in given.items()
         }
         try:
-            outputs = self._outputs(problem, arrays, device)
+            outputs = self._outputs(problem, arrays)
         except Exception as error:  # any failure of the candidate is an answer, and a wrong one
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(frame.filename).name}:{frame.lineno}"
             return Result(raised=f"{type(error).__name__} at {where}: {error}")
-        return Result(outputs, written=self._written(problem, arrays))
+        after = {name: self.arrays.take(array).values for name, array in arrays.items()}
+        written = [name for name in given if not np.array_equal(after[name], given[name], equal_nan=True)]
+        return Result(outputs, written=tuple(written))
 
-    def _outputs(self, problem: Problem, arrays: dict[str, Any], device: str) -> dict[str, Output]:
+    def _outputs(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Output]:
         operation, take = problem.operation, self.arrays.take
         call = self._call(problem)
         if problem.grad_output is None:
             return {"value": take(call(arrays))}
         names = gradient_names(problem)
-        upstream = self.arrays.make(problem.grad_output, problem.dtype, problem.layout, device)
+        upstream = arrays["grad_output"]
         if operation in self.backwards:
             value = call(arrays)
             grads = self._call(problem, self.backwards[operation], upstream)(arrays)
@@ -138,12 +142,6 @@ class Candidate:
             return function(*before, *positional, **keywords, **problem.options)
 
         return call
-
-    def _written(self, problem: Problem, arrays: Mapping[str, Any]) -> tuple[str, ...]:
-        after = {name: self.arrays.take(array).values for name, array in arrays.items()}
-        return tuple(
-            name for name, values in problem.inputs.items() if not np.array_equal(after[name], values, equal_nan=True)
-        )
 
 
 Target = str | ModuleType | Callable[..., Any] | Candidate

@@ -73,7 +73,7 @@ def value_shape(problem: Problem) -> tuple[int, ...]:
 
 
 def check(problem: Problem) -> None:
-    """Raise ValueError or TypeError when a problem asks nothing sensible; the message names both sides."""
+    """Raise ValueError, TypeError or IndexError when a problem asks nothing sensible; the message names both sides."""
     if problem.operation not in OPERATIONS:
         raise ValueError(f"operation is {problem.operation!r}; expected one of {', '.join(OPERATIONS)}")
     if problem.dtype not in FORMATS:

@@ -86,9 +86,6 @@ class Report:
         if not self.ok:
             raise AssertionError(f"not everything agrees\n{self}")
 
-    def __add__(self, other: Report) -> Report:
-        return Report(self.rows + other.rows, self.seed)
-
     def __str__(self) -> str:
         failures = [f"\n{row.implementation} {row.operation} {row.dtype} {row.device}: {row.failure}"
                     for row in self.rows if row.failure is not None]  # fmt: skip
@@ -132,7 +129,7 @@ HEADERS = ("implementation", "operation", "dtype", "device", "problems", "worst 
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """A row as text; *value only* marks an implementation without gradients."""
+    """A row as text; a verdict that is not agreement is in capitals."""
     verdict = row.verdict if row.ok else row.verdict.upper()
     return (
         row.implementation,

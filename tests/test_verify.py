@@ -197,3 +197,22 @@ def test_the_adapter_is_tried_out(function: Callable[..., Any], adapter: str) ->
 def test_an_empty_report_is_not_ok() -> None:
     """Nothing asked is nothing proven."""
     assert not softproof.Report((), 0).ok
+
+
+def logsumexp(logits: Array) -> Array:
+    """Right, with a backward pass beside it that is right too, and overwrites the upstream gradient."""
+    return np.asarray(manual.logsumexp(logits))
+
+
+def logsumexp_backward(grad_output: Array, logits: Array) -> Array:
+    """Works in the caller's array."""
+    gradient = np.asarray(manual.logsumexp_backward(grad_output.copy(), logits))
+    grad_output *= 2
+    return gradient
+
+
+def test_the_upstream_gradient_is_an_input_too() -> None:
+    """A backward pass that writes to it is reported."""
+    report = softproof.verify(logsumexp, examples=20, seed=0, dtypes=["float64"])
+
+    assert "the call changed its input grad_output" in str(report)
