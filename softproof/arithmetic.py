@@ -1,22 +1,37 @@
 """Arithmetic models: what an implementation is assumed to do, as data with sources. Bounds are theorems about these.
 
-The default, *any order*, is for a kernel that nobody has read: every sum may be taken in any order, every product may
-be fused, and exp and log are as inaccurate as in the least accurate of the libraries named in `source`.
+A *model* chooses the arithmetic for a problem, since one library does different things for different operations and
+layouts. The default, *any order*, is for a kernel that nobody has read: every sum may be taken in any order, every
+product may be fused, and exp and log are as inaccurate as in the least accurate of the libraries named in `source`.
 """
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
 
 from .formats import FORMATS, Format
+from .problem import Problem
+from .rows import axis_of, is_labels
 
 
 @dataclass(frozen=True)
 class Arithmetic:
-    """Formats and elementary functions.
+    """Formats, elementary functions, the order of sums, and which intermediate results are kept in storage.
 
     `c_exp` and `c_log` bound the relative error of exp and log in units of `compute.u`; `exp_subnormals` bounds the
     absolute error of an exp whose result is subnormal, in units of the smallest subnormal. `source` says why.
+
+    `depth` names in DEPTHS how many additions one summand of a row's sum can go through; `total_depth` does the same
+    for the sum of losses over rows, which is taken in the format `total`. `stored` names the intermediate results that
+    are rounded to `storage`: "shift" x - m, "exp", "sum" and "log" of a row; "output", when the backward pass starts from the
+    stored result of the forward pass; "terms" of a loss or of its gradient; "logits" and "grad_logits" of a classifier.
+    `quotient` says that softmax is known to be formed as a quotient, and not as exp of a logarithm. `flushes` says
+    that subnormal numbers may be taken for 0.
     """
 
     name: str
@@ -26,12 +41,76 @@ class Arithmetic:
     c_log: float
     exp_subnormals: float
     source: str
+    depth: str = "any order"
+    total_depth: str = "any order"
+    total: Format | None = None
+    stored: frozenset[str] = frozenset()
+    quotient: bool = False
+    flushes: bool = False
 
     @property
     def rounds_on_storing(self) -> bool:
         """Whether a result is rounded once more when it is stored."""
         return self.storage != self.compute
 
+    def rounding(self, step: str) -> float:
+        """Relative error of the rounding of one result: u, or more when the result is stored."""
+        u, stored = self.compute.u, self.storage.u if step in self.stored else 0.0
+        return u + stored + u * stored
+
+    def underflow(self, step: str = "") -> float:
+        """Absolute error of one result that is too small for its format."""
+        formats = (self.compute, self.storage) if step in self.stored else (self.compute,)
+        return sum(each.tiny if self.flushes else each.subnormal for each in formats)
+
+    @property
+    def exp_underflow(self) -> float:
+        """Absolute error of an exp whose result is subnormal."""
+        return self.compute.tiny if self.flushes else self.exp_subnormals * self.compute.subnormal
+
+
+# ---- the order of sums ----------------------------------------------------------------------------------------------
+
+
+@cache
+def _numpy_depth(n: int) -> int:
+    """numpy/_core/src/umath/loops_utils.h.src, pairwise_sum: eight accumulators up to 128 numbers, halves above."""
+    if n < 8:
+        return n - 1
+    if n <= 128:
+        return n // 8 - 1 + 3 + n % 8
+    half = n // 2 - (n // 2) % 8
+    return 1 + max(_numpy_depth(half), _numpy_depth(n - half))
+
+
+def _lanes_depth(n: int) -> int:
+    """torch CPU, aten/src/ATen/cpu/vec/functional_base.h: one accumulator for each lane of a vector, then the lanes.
+
+    A vector of 16, 32 or 64 bytes has 2 to 16 lanes, by the processor and the format.
+    """
+    return max(-(-n // lanes) - 1 + lanes - 1 for lanes in (4, 8, 16))
+
+
+def _cascade_depth(n: int) -> int:
+    """torch CPU, aten/src/ATen/native/LossNLL.cpp: eight levels of partial sums, each of at least 16 numbers."""
+    levels = max(1, int(np.ceil(np.log2(max(n, 2)) / 4)))
+    return 16 * levels + 8
+
+
+def _cuda_depth(n: int) -> int:
+    """torch CUDA, SoftMax.cu and PersistentSoftmax.cuh: at most 1024 threads with eight numbers at a time, then a tree."""
+    return -(-n // 32) + 5 if n <= 2048 else -(-n // 1024) + 32
+
+
+DEPTHS: dict[str, Callable[[int], int]] = {
+    "any order": lambda n: n - 1,
+    "numpy": _numpy_depth,
+    "lanes": _lanes_depth,
+    "cascade": _cascade_depth,
+    "cuda": _cuda_depth,
+}
+
+# ---- arithmetics ----------------------------------------------------------------------------------------------------
 
 _FLOAT64 = Arithmetic(
     "any order",
@@ -57,7 +136,7 @@ _FLOAT32 = Arithmetic(
 
 
 def any_order(dtype: str) -> Arithmetic:
-    """The default model for results stored in `dtype`; half precision computes in float32 and rounds once at the end.
+    """The default for results stored in `dtype`; half precision computes in float32 and rounds once at the end.
 
     >>> any_order("float16").compute.name
     'float32'
@@ -67,3 +146,15 @@ def any_order(dtype: str) -> Arithmetic:
     if dtype == "float32":
         return _FLOAT32
     return replace(_FLOAT32, name=f"any order in float32, one rounding to {dtype}", storage=FORMATS[dtype])
+
+
+NUMPY64 = replace(
+    _FLOAT64,
+    name="numpy",
+    c_exp=2.0,
+    c_log=2.0,
+    depth="numpy",
+    total_depth="numpy",
+    quotient=True,
+    source="exp, log: below 1 ulp (Intel SVML, class ha; glibc manual, 19.7); sums: pairwise, loops_utils.h.src.",
+)

@@ -1,30 +1,33 @@
 """Result, truth and bound in; Verdict out. Shape, dtype, device and finiteness come before values.
 
-A comparison is made with balls, so that its outcome is certain: ``|got - exact| <= allowed`` or its opposite, or the
-enclosure is too wide to tell and more bits are needed.
+A comparison is certain: ``|got - exact| <= allowed`` or its opposite, or the truth is not known well enough to tell,
+and more bits are needed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
 
 import numpy as np
 
-from .bounds import Bounds
-from .exact import Truth, balls
-from .formats import FORMATS, Format
-from .problem import Array, Output, Problem, Result
+from .bounds import Allowed, RowFactor
+from .exact import balls
+from .formats import Format
+from .operations import output_shapes
+from .problem import Array, Problem, Result
 
 AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
+ROUNDING = 2.0**-48  # of the few float64 operations between an error and its comparison
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What the judge says about one answer.
 
-    `ratio` is the worst error in units of the bound and `ulps` in units in the last place of the exact value; elements
-    that are, or may be, exactly zero have no such unit and do not count. `output` and `index` say where the verdict was
-    decided.
+    `ratio` is the worst error in units of the bound and `ulps` in units in the last place of the exact value, neither
+    less than it is; elements that are, or may be, exactly zero have no such unit and do not count. `output` and `index`
+    say where the verdict was decided, `ratios` the worst error of each output, and `accuracy` which class was asked for.
     """
 
     outcome: str
@@ -34,6 +37,8 @@ class Verdict:
     index: tuple[int, ...] = ()
     explanation: str = ""
     problem: Problem | None = field(default=None, repr=False)
+    ratios: dict[str, float] = field(default_factory=dict, repr=False)
+    accuracy: str = "C"
 
     @property
     def ok(self) -> bool:
@@ -44,112 +49,172 @@ class Verdict:
         return f"{self.outcome}: {self.explanation}"
 
 
-def compare(problem: Problem, result: Result, truth: Truth, bound: Bounds, *, device: str = "cpu") -> Verdict:
-    """Judge one answer: the verdict of its worst output."""
-    if text := _not_an_answer(result, truth):
-        return Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem)
-    verdicts = [
-        _compare_output(problem, name, result.outputs[name], truth[name], bound[name], device) for name in truth
-    ]
-    for outcome in (DISAGREES, UNDECIDED, NO_GUARANTEE):
-        if found := [verdict for verdict in verdicts if verdict.outcome == outcome]:
-            return max(found, key=lambda verdict: verdict.ratio)
-    worst = max(verdicts, key=lambda verdict: verdict.ratio)
-    return replace(worst, ulps=max(verdict.ulps for verdict in verdicts))
-
-
-def _not_an_answer(result: Result, truth: Truth) -> str:
-    """What is wrong with an answer before any of its outputs is looked at; empty when nothing is."""
+def not_an_answer(problem: Problem, result: Result, device: str) -> str:
+    """What is wrong with an answer before any number of it is looked at; empty when nothing is."""
     if result.raised is not None:
         return f"raised {result.raised}"
     if result.written:
         return f"the call changed its input {', '.join(result.written)}"
-    if result.outputs.keys() != truth.keys():
-        return f"gave {', '.join(result.outputs) or 'nothing'}; expected {', '.join(truth)}"
+    shapes = output_shapes(problem)
+    if result.outputs.keys() != shapes.keys():
+        return f"gave {', '.join(result.outputs) or 'nothing'}; expected {', '.join(shapes)}"
+    for name, output in result.outputs.items():
+        for what, given, expected in (
+            ("shape", output.values.shape, shapes[name]),
+            ("dtype", output.dtype, problem.dtype),
+            ("device", output.device.removesuffix(":0"), device.removesuffix(":0")),
+        ):
+            if given != expected:
+                return f"{name} has {what} {given}; expected {expected}"
     return ""
 
 
-def _compare_output(problem: Problem, name: str, output: Output, truth: Array, bound: Array, device: str) -> Verdict:
-    for what, given, expected in (
-        ("shape", output.values.shape, truth.shape),
-        ("dtype", output.dtype, problem.dtype),
-        ("device", output.device.removesuffix(":0"), device.removesuffix(":0")),
-    ):
-        if given != expected:
-            text = f"{name} has {what} {given}; expected {expected}"
-            return Verdict(DISAGREES, np.inf, np.inf, name, explanation=text, problem=problem)
-    if truth.size == 0:
-        return Verdict(AGREES, output=name, problem=problem)
-
-    elements = _Elements.of(output.values, truth, bound, FORMATS[problem.dtype])
-    outcome, where = elements.outcome()
-    worst = int(np.argmax(np.where(where, elements.ratio, -1.0)))
-    index = tuple(int(i) for i in np.unravel_index(worst, truth.shape))
-    place = f"{name}[{', '.join(map(str, index))}]" if index else name
-    text = f"{place}: {elements.describe(worst)}; {int(where.sum())} of {where.size} elements"
-    return Verdict(outcome, float(elements.ratio[worst]), float(elements.ulps.max()), name, index, text, problem)
-
-
 @dataclass(frozen=True)
-class _Elements:
-    """The elements of one output, side by side with the truth."""
+class Elements:
+    """Some rows of one output beside the truth, in row form (r, k)."""
 
     got: Array
-    exact: Array  # balls, or the floats inf, -inf and nan
+    exact: Array  # as it was given
+    nearest: Array  # the exact value, or the float64 next to it
+    special: Array  # where the exact value is inf, -inf or nan
+    error: Array  # got - exact, where both are finite
+    doubt: Array  # how far `error` may be off
     allowed: Array
     agreed: Array  # certainly within the bound
     refuted: Array  # certainly outside
-    unsure: Array  # the bound promises nothing
-    ratio: Array  # error in units of the bound
-    ulps: Array  # error in ulps of the exact value
+    factor: RowFactor | None = None
 
     @classmethod
-    def of(cls, values: Array, truth: Array, bound: Array, storage: Format) -> _Elements:
-        got, exact, allowed = values.reshape(-1), truth.reshape(-1), bound.reshape(-1)
-        nearest, special = exact.astype(np.float64), _is_float(exact).astype(bool)
+    def of(cls, got: Array, exact: Array, doubt: Array | float, bound: Allowed, storage: Format) -> Elements:
+        """`exact` holds float64 values that are `doubt` away from the truth at most, or balls and special floats."""
+        got = got.astype(np.float64)
+        if exact.dtype == object:
+            return cls._of_balls(got, exact, bound, storage)
+        with np.errstate(invalid="ignore", over="ignore"):
+            error = got - exact
+        return cls._decided(got, exact, exact, ~np.isfinite(exact), error, np.broadcast_to(doubt, got.shape), bound, storage)
+
+    @classmethod
+    def _of_balls(cls, got: Array, exact: Array, bound: Allowed, storage: Format) -> Elements:
+        special = _is_float(exact).astype(bool)
         finite = ~special & np.isfinite(got)
-        error, limit = np.abs(balls(got[finite]) - exact[finite]), balls(allowed[finite])
+        error, doubt = np.full(got.shape, np.inf), np.zeros(got.shape)
+        difference = balls(got[finite]) - exact[finite]
+        error[finite] = _middle(difference).astype(np.float64)
+        doubt[finite] = _radius(difference).astype(np.float64)
+        found = cls._decided(got, exact, exact.astype(np.float64), special, error, doubt, bound, storage)
+        for i in zip(*np.nonzero(~special & np.isfinite(got) & ~found.agreed & ~found.refuted), strict=True):
+            distance, limit = abs(balls(got[i]).item() - exact[i]), balls(found.allowed[i]).item()
+            found.agreed[i], found.refuted[i] = distance <= limit, distance > limit  # exactly, on the edge
+        return found
 
-        agreed = special & ((got == nearest) | (np.isnan(got) & np.isnan(nearest)))
-        agreed |= ~special & _overflow_allowed(got, nearest, allowed, storage)
-        refuted = ~agreed
-        agreed[finite], refuted[finite] = error <= limit, error > limit
+    @classmethod
+    def _decided(
+        cls,
+        got: Array,
+        exact: Array,
+        nearest: Array,
+        special: Array,
+        error: Array,
+        doubt: Array,
+        bound: Allowed,
+        storage: Format,
+    ) -> Elements:
+        size, allowed = np.abs(error), bound.error
+        with np.errstate(invalid="ignore", over="ignore"):
+            agreed = size * (1 + ROUNDING) + doubt <= allowed
+            refuted = size * (1 - ROUNDING) - doubt > allowed
+        strange = special | ~np.isfinite(got)
+        if strange.any():
+            right = special & ((got == nearest) | (np.isnan(got) & np.isnan(nearest)))
+            right |= ~special & _overflow_allowed(got, nearest, allowed, storage)
+            agreed, refuted = np.where(strange, right, agreed), np.where(strange, ~right, refuted)
+        return cls(got, exact, nearest, special, error, doubt, allowed, agreed, refuted, bound.row)
 
-        absolute = np.where(refuted, np.inf, 0.0)
-        absolute[finite] = error.astype(np.float64)
+    def of_rows(self, rows: Array) -> Elements:
+        """Some rows alone."""
+        each = {one.name: getattr(self, one.name)[rows] for one in fields(self) if one.name != "factor"}
+        return replace(self, **each, factor=None if self.factor is None else self.factor.of_rows(rows))
+
+    @property
+    def unsure(self) -> Array:
+        """Where the bound promises nothing."""
+        return ~self.special & ~np.isfinite(self.allowed)
+
+    @property
+    def open(self) -> Array:
+        """Where more bits are needed."""
+        found = ~self.agreed & ~self.refuted
+        return found & ~self.unsure if found.any() else found
+
+    @cached_property
+    def ratio(self) -> Array:
+        """At least the error in units of the bound."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            ratio = np.where(absolute == 0, 0.0, np.where(np.isfinite(absolute), absolute / allowed, np.inf))
-            ulps = np.where((absolute == 0) | _may_be_zero(exact).astype(bool), 0.0, absolute / storage.ulp(nearest))
-        return cls(got, exact, allowed, agreed, refuted, ~special & ~np.isfinite(allowed), ratio, ulps)
+            size = np.abs(self.error) + self.doubt
+            ratio = np.where(size == 0, 0.0, size / self.allowed)
+        if self.special.any() or not np.isfinite(ratio).all():
+            strange = self.special | ~np.isfinite(self.got)
+            ratio = np.where(strange, np.where(self.agreed, 0.0, np.inf), ratio)
+            ratio = np.where(self.unsure & ~self.refuted, 0.0, ratio)
+        return ratio
 
-    def outcome(self) -> tuple[str, Array]:
-        """The outcome and the elements that it rests on: one certain failure decides."""
-        if self.refuted.any():
-            return DISAGREES, self.refuted
-        if (open_ := ~self.agreed & ~self.unsure).any():
-            return UNDECIDED, open_
-        if self.unsure.any():
-            return NO_GUARANTEE, self.unsure
-        return AGREES, self.agreed
+    def ulps(self, storage: Format) -> Array:
+        """At least the error in ulps of the exact value; 0 for elements that may be 0."""
+        counted = ~self.special & np.isfinite(self.got) & (np.abs(self.nearest) > self.doubt)
+        with np.errstate(invalid="ignore"):
+            size = np.where(counted, np.abs(self.error) + self.doubt, 0.0)
+        return size / storage.ulp(np.where(counted, self.nearest, 1.0))
 
-    def describe(self, i: int) -> str:
+    def describe(self, row: int, column: int, storage: Format) -> str:
         """One element in words."""
-        got, exact, allowed = float(self.got[i]), self.exact[i], f"{self.allowed[i]:.3g}"
-        digits = repr(exact) if isinstance(exact, float) else exact.str(17, radius=False)
-        text = f"got {got!r}, exact {digits}"
-        if isinstance(exact, float):
+        at = row, column
+        exact = self.exact[at]
+        digits = repr(float(exact)) if isinstance(exact, float) else exact.str(17, radius=False)
+        text = f"got {float(self.got[at])!r}, exact {digits}"
+        if self.special[at]:
             return text
-        if not np.isfinite(self.ratio[i]):
-            return f"{text}; the allowed error is {allowed}"
-        ulps = f" ({self.ulps[i]:.3g} ulp)" if self.ulps[i] else ""
-        return f"{text}; the error is {self.ratio[i]:.3g} times the allowed {allowed}{ulps}"
+        allowed = f"the allowed {self.allowed[at]:.3g}"
+        if not np.isfinite(self.ratio[at]):
+            return f"{text}; {allowed.replace('allowed', 'allowed error is')}"
+        ulps = float(self.ulps(storage)[at])
+        return f"{text}; the error is {self.ratio[at]:.3g} times {allowed}" + (f" ({ulps:.3g} ulp)" if ulps else "")
 
 
 _is_float = np.frompyfunc(lambda element: isinstance(element, float), 1, 1)
-_may_be_zero = np.frompyfunc(lambda element: not isinstance(element, float) and element.contains(0), 1, 1)
+_middle = np.frompyfunc(lambda ball: float(ball.mid()), 1, 1)
+_radius = np.frompyfunc(lambda ball: float(ball.rad()) * (1 + ROUNDING), 1, 1)
 
 
 def _overflow_allowed(got: Array, nearest: Array, allowed: Array, storage: Format) -> Array:
     """Theorem 13: the correctly signed infinity, where the exact value is within its bound of overflowing."""
-    near = np.abs(nearest) - storage.largest >= storage.ulp(storage.largest) / 2 - allowed
+    with np.errstate(invalid="ignore"):
+        near = np.abs(nearest) - storage.largest >= storage.ulp(storage.largest) / 2 - allowed
     return np.asarray(np.isinf(got) & (np.sign(got) == np.sign(nearest)) & near)
+
+
+def infeasible_rows(elements: Elements) -> tuple[Array, Array, Array]:
+    """Theorem 14: rows whose errors no single error of the sum explains.
+
+    Returns: for each row how many times too far apart two of its elements are (above 1 is certainly wrong; 0 where the
+    test says nothing), and the two columns.
+    """
+    factor = elements.factor
+    assert factor is not None
+    counted = ~elements.special & np.isfinite(elements.got) & np.isfinite(elements.allowed)
+    error, own = elements.error, factor.fixed + elements.doubt
+    if factor.multiplies:
+        p = elements.nearest
+        with np.errstate(divide="ignore", invalid="ignore"):
+            low = np.where(counted, (error - own - factor.scaled) / (p + factor.scaled), -np.inf)
+            high = np.where(counted & (p > factor.scaled), (error + own + factor.scaled) / (p - factor.scaled), np.inf)
+    else:
+        low, high = np.where(counted, error - own, -np.inf), np.where(counted, error + own, np.inf)
+    first, second = low.argmax(-1), high.argmin(-1)
+    rows = np.arange(len(low))
+    gap = low[rows, first] - high[rows, second]
+    with np.errstate(invalid="ignore"):
+        width = np.abs(high - low) / 2
+        reach = width[rows, first] + width[rows, second]
+        ratio = np.where(gap * (1 - ROUNDING) > 0, 1 + gap / reach, 0.0)
+    return np.nan_to_num(ratio, nan=0.0, posinf=np.inf), first, second

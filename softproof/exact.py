@@ -1,23 +1,41 @@
-"""The truth: what mathematics says, as balls (enclosures) from arbitrary-precision arithmetic.
+"""The truth: what mathematics says, evaluated in balls (enclosures) of any precision, or in float64.
 
-Each output is an object array whose elements are `flint.arb` balls that certainly contain the exact value, or the
-Python floats inf, -inf and nan where the exact answer is not a finite number. The number of bits is an argument of
-`solve`; nothing here leaves a global changed. arb is Johansson, "Arb: efficient arbitrary-precision midpoint-radius
-interval arithmetic", IEEE Trans. Comput. 66(8), 2017.
+One set of formulas, two kinds of numbers. With `bits` above 53 each element is a `flint.arb` ball that certainly
+contains the exact value, or one of the Python floats inf, -inf and nan where the exact answer is not a finite number;
+arb is Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE Trans. Comput. 66(8),
+2017. With 53 bits the same formulas are evaluated in float64, and how far they may be off is a theorem of docs/bounds.md
+(`judge` applies it). The number of bits is an argument; nothing here leaves a global changed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from flint import arb, ctx
+from flint import arb, arb_mat, ctx
 
-from .operations import value_shape
+from .operations import output_shapes
 from .problem import Array, Problem
-from .rows import class_axis, coefficients, dim_of, from_rows, to_rows
+from .rows import (
+    ALL,
+    Rows,
+    axis_of,
+    class_weights,
+    coefficients,
+    denominator,
+    is_labels,
+    kept,
+    reduction_of,
+    shaped,
+    wide_rows,
+)
 
 Truth = dict[str, Array]
+Number = Callable[[Any], Any]  # from float64 values to the numbers that are computed with
+FLOAT64 = 53  # as a number of bits: not balls, but float64 itself
+
 _ball = np.frompyfunc(arb, 1, 1)
 
 
@@ -26,7 +44,9 @@ def balls(values: Array) -> Array:
     return np.asarray(_ball(np.asarray(values, np.float64)), dtype=object)
 
 
-_ZERO = balls(np.zeros(1))
+def floats(values: Array) -> Array:
+    """float64 values as they are."""
+    return np.asarray(values, np.float64)
 
 
 def solve(problem: Problem, bits: int = 128) -> Truth:
@@ -36,19 +56,43 @@ def solve(problem: Problem, bits: int = 128) -> Truth:
     >>> print(solve(problem)["value"][()].str(30))
     [0.693147180559945309417232121458 +/- 1.77e-31]
     """
-    with ctx.workprec(bits):
-        truth = _SOLVERS[problem.operation](problem)
-    return {name: np.asarray(array, dtype=object) for name, array in truth.items()}
+    found, losses = solve_rows(problem, bits)
+    if losses is not None:
+        found["value"] = total(problem, [losses], bits)
+    return {name: shaped(problem, name, found[name], shape) for name, shape in output_shapes(problem).items()}
 
 
-def _sum(array: Array, axis: int | None = None, keepdims: bool = False) -> Array:
-    """A sum that is a ball even when nothing is summed."""
-    return np.asarray(np.sum(array, axis=axis, keepdims=keepdims) + arb(0), dtype=object)
+def solve_rows(problem: Problem, bits: int, rows: Rows = ALL) -> tuple[Truth, Array | None]:
+    """The truth about some rows, in row form, and their losses (r, 1) where the loss is reduced."""
+    if bits == FLOAT64:
+        with np.errstate(all="ignore"):
+            found = _SOLVERS[problem.operation](problem, rows, floats)
+    else:
+        with ctx.workprec(bits):
+            found = _SOLVERS[problem.operation](problem, rows, balls)
+    return found, found.pop("losses", None)
+
+
+def total(problem: Problem, losses: Sequence[Array], bits: int) -> Array:
+    """The reduced loss (1, 1), from the losses of all rows."""
+    with ctx.workprec(bits), np.errstate(all="ignore"):
+        return _reduced(problem, np.concatenate(losses), floats if bits == FLOAT64 else balls)
+
+
+def _sum(array: Array, axis: int | None = None) -> Array:
+    """A sum that keeps its axis, and is a number even when nothing is summed."""
+    nothing = arb(0) if array.dtype == object else 0.0
+    return np.asarray(np.sum(array, axis=axis, keepdims=True) + nothing, dtype=array.dtype)
 
 
 def _matmul(p: Array, q: Array) -> Array:
     """p (m, n) times q (n, k)."""
-    return _sum(p[:, :, None] * q[None, :, :], axis=1)  # (m, k)
+    if p.dtype != object:
+        return np.asarray(p @ q)
+    if 0 in (*p.shape, *q.shape):
+        return balls(np.zeros((len(p), q.shape[1])))
+    found = arb_mat(p.tolist()) * arb_mat(q.tolist())
+    return np.array(found.entries(), dtype=object).reshape(len(p), q.shape[1])
 
 
 # ---- softmax and its relatives --------------------------------------------------------------------------------------
@@ -58,104 +102,152 @@ def _matmul(p: Array, q: Array) -> Array:
 class _Softmax:
     """Softmax of rows. Masked entries (logit -inf) have p = 0; their `l` is left at 0 for the caller to replace."""
 
-    p: Array  # (R, C)
-    l: Array  # (R, C)  # noqa: E741  # the letter of the literature: log-probability
-    lse: Array  # (R, 1)
-    masked: Array  # (R, C) bool
+    p: Array  # (r, C)
+    l: Array  # (r, C)  # noqa: E741  # the letter of the literature: log-probability
+    lse: Array  # (r, 1)
+    masked: Array  # (r, C) bool
 
     @classmethod
-    def of(cls, x: Array, masked: Array | None = None) -> _Softmax:
-        """x (R, C): balls; `masked` marks the entries that are -inf."""
-        masked = np.zeros(x.shape, bool) if masked is None else masked
-        x = np.where(masked, _ZERO, x)
+    def of(cls, x: Array, masked: Array, number: Number) -> _Softmax:
+        """x (r, C): numbers; `masked` marks the entries that are -inf, whatever x has there."""
         top = np.where(masked, -np.inf, x.astype(np.float64)).max(-1, keepdims=True)
-        d = x - balls(top)  # any shift gives the same mathematics
-        e = np.where(masked, _ZERO, np.exp(d))
-        s = _sum(e, -1, keepdims=True)
-        return cls(e / s, np.where(masked, _ZERO, d - np.log(s)), balls(top) + np.log(s), masked)
+        d = x - number(top)  # any shift gives the same mathematics
+        e, zero = np.exp(d), number(np.zeros(1))
+        if masked.any():
+            e = np.where(masked, zero, e)
+        s = _sum(e, -1)
+        log_s = np.log(s)
+        l = d - log_s  # noqa: E741
+        return cls(e / s, np.where(masked, zero, l) if masked.any() else l, number(top) + log_s, masked)
 
 
-def _of_logits(problem: Problem) -> tuple[_Softmax, tuple[int, ...], int]:
-    logits, dim = problem.inputs["logits"], dim_of(problem)
-    x = to_rows(logits, dim)
-    return _Softmax.of(balls(x), np.isneginf(x)), logits.shape, dim
+def _of_logits(problem: Problem, rows: Rows, number: Number) -> _Softmax:
+    x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
+    masked = np.isneginf(x)
+    return _Softmax.of(number(np.where(masked, 0.0, x) if masked.any() else x), masked, number)
 
 
-def _upstream(problem: Problem, axis: int) -> Array:
+def _upstream(problem: Problem, rows: Rows, number: Number) -> Array:
+    """The upstream gradient of each class (r, C)."""
     assert problem.grad_output is not None
-    return balls(to_rows(problem.grad_output, axis))  # (R, C)
+    return np.asarray(number(wide_rows(problem.grad_output, axis_of(problem), rows)))
 
 
-def _softmax(problem: Problem) -> Truth:
-    f, shape, dim = _of_logits(problem)
-    truth = {"value": from_rows(f.p, shape, dim)}
+def _upstream_of_rows(problem: Problem, rows: Rows, number: Number) -> Array:
+    """The upstream gradient of each row (r, 1)."""
+    assert problem.grad_output is not None
+    return np.asarray(number(problem.grad_output.reshape(-1, 1)[rows]))
+
+
+def _softmax(problem: Problem, rows: Rows, number: Number) -> Truth:
+    f = _of_logits(problem, rows, number)
+    truth = {"value": f.p}
     if problem.grad_output is not None:
-        g = _upstream(problem, dim)
-        grad = f.p * (g - _sum(g * f.p, -1, keepdims=True))
-        truth["grad_logits"] = from_rows(grad, shape, dim)
+        g = _upstream(problem, rows, number)
+        truth["grad_logits"] = f.p * (g - _sum(g * f.p, -1))
     return truth
 
 
-def _log_softmax(problem: Problem) -> Truth:
-    f, shape, dim = _of_logits(problem)
-    truth = {"value": from_rows(np.where(f.masked, -np.inf, f.l), shape, dim)}
+def _log_softmax(problem: Problem, rows: Rows, number: Number) -> Truth:
+    f = _of_logits(problem, rows, number)
+    truth = {"value": np.where(f.masked, -np.inf, f.l) if f.masked.any() else f.l}
     if problem.grad_output is not None:
-        g = _upstream(problem, dim)
-        truth["grad_logits"] = from_rows(g - f.p * _sum(g, -1, keepdims=True), shape, dim)
+        g = _upstream(problem, rows, number)
+        truth["grad_logits"] = g - f.p * _sum(g, -1)
     return truth
 
 
-def _logsumexp(problem: Problem) -> Truth:
-    f, shape, dim = _of_logits(problem)
-    truth = {"value": f.lse.reshape(value_shape(problem))}
+def _logsumexp(problem: Problem, rows: Rows, number: Number) -> Truth:
+    f = _of_logits(problem, rows, number)
+    truth = {"value": f.lse}
     if problem.grad_output is not None:
-        g = balls(problem.grad_output).reshape(-1, 1)
-        truth["grad_logits"] = from_rows(g * f.p, shape, dim)
+        truth["grad_logits"] = _upstream_of_rows(problem, rows, number) * f.p
     return truth
 
 
 # ---- entropy, cross-entropy and divergence of distributions ---------------------------------------------------------
 
 
-def _p_log_q(problem: Problem, p_name: str, q_name: str) -> tuple[Array, Array]:
-    """Σ p log q over the distribution's axis with 0 log 0 = 0, and where it is -inf."""
-    p, q = problem.inputs[p_name], problem.inputs[q_name]
-    counted = (p != 0) & (q != 0)
-    terms = np.where(counted, balls(p) * np.log(balls(np.where(counted, q, 1.0))), _ZERO)
-    dim = dim_of(problem)
-    return _sum(terms, dim), ((p != 0) & (q == 0)).any(dim)
+@dataclass(frozen=True)
+class _Distributions:
+    """p and q as numbers, log p and log q (0 in place of -inf), and where they are 0; all (r, C)."""
+
+    p: Array
+    q: Array
+    log_p: Array
+    log_q: Array
+    no_p: Array
+    no_q: Array
+
+    @classmethod
+    def of(cls, problem: Problem, rows: Rows, number: Number) -> _Distributions:
+        axis = axis_of(problem)
+        p = wide_rows(problem.inputs["p"], axis, rows)
+        q = wide_rows(problem.inputs.get("q", problem.inputs["p"]), axis, rows)
+        log_p, log_q = (np.log(number(np.where(each == 0, 1.0, each))) for each in (p, q))
+        return cls(number(p), number(q), log_p, log_q, p == 0, q == 0)
+
+    def with_impossible(self, total: Array) -> Array:
+        """`total` (r, 1), and inf where something with p > 0 is impossible in q."""
+        infinite = (self.no_q & ~self.no_p).any(-1, keepdims=True)
+        return np.where(infinite, np.inf, total) if infinite.any() else total
+
+    def grad_q(self, g: Array) -> Array:
+        """-g p/q: infinite where q alone is 0, and 0 where p is, since 0 log q is 0 for every q."""
+        safe = np.where(self.no_q, self.q + 1, self.q) if self.no_q.any() else self.q
+        return _with_limit(-g * self.p / safe, -g, self.no_q & ~self.no_p)
 
 
-def _entropy(problem: Problem) -> Truth:
-    return {"value": -_p_log_q(problem, "p", "p")[0]}
+def _entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
+    f = _Distributions.of(problem, rows, number)
+    truth = {"value": -_sum(f.p * f.log_p, -1)}
+    if problem.grad_output is not None:
+        g = _upstream_of_rows(problem, rows, number)
+        truth["grad_p"] = _with_limit(-g * (f.log_p + 1), g, f.no_p)
+    return truth
 
 
-def _distribution_cross_entropy(problem: Problem) -> Truth:
-    total, infinite = _p_log_q(problem, "p", "q")
-    return {"value": np.where(infinite, np.inf, -total)}
+def _distribution_cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
+    f = _Distributions.of(problem, rows, number)
+    truth = {"value": f.with_impossible(-_sum(f.p * f.log_q, -1))}
+    if problem.grad_output is not None:
+        g = _upstream_of_rows(problem, rows, number)
+        truth["grad_p"] = _with_limit(-g * f.log_q, g, f.no_q)
+        truth["grad_q"] = f.grad_q(g)
+    return truth
 
 
-def _kl_divergence(problem: Problem) -> Truth:
-    cross, infinite = _p_log_q(problem, "p", "q")
-    return {"value": np.where(infinite, np.inf, _p_log_q(problem, "p", "p")[0] - cross)}
+def _kl_divergence(problem: Problem, rows: Rows, number: Number) -> Truth:
+    f = _Distributions.of(problem, rows, number)
+    truth = {"value": f.with_impossible(_sum(f.p * f.log_p, -1) - _sum(f.p * f.log_q, -1))}
+    if problem.grad_output is not None:
+        g = _upstream_of_rows(problem, rows, number)
+        grad = _with_limit(g * (f.log_p - f.log_q + 1), g, f.no_q)
+        truth["grad_p"] = _with_limit(grad, -g, f.no_p)
+        truth["grad_q"] = f.grad_q(g)
+    return truth
+
+
+def _with_limit(grad: Array, g: Array, where: Array) -> Array:
+    """`grad`, and g·inf `where` the derivative is infinite: a one-sided limit."""
+    if not where.any():
+        return grad
+    with np.errstate(invalid="ignore"):
+        return np.where(where, g.astype(np.float64) * np.inf, grad)
 
 
 # ---- linear ---------------------------------------------------------------------------------------------------------
 
 
-def _linear(problem: Problem) -> Truth:
+def _linear(problem: Problem, rows: Rows, number: Number) -> Truth:
     inputs = problem.inputs
-    x, w = inputs["input"], balls(inputs["weight"])  # (…, D), (C, D)
-    rows = balls(to_rows(x, -1))  # (R, D)
-    a = _matmul(rows, w.T)  # (R, C)
-    if "bias" in inputs:
-        a = a + balls(inputs["bias"])
-    truth = {"value": a.reshape(value_shape(problem))}
+    x, w = number(wide_rows(inputs["input"], -1, rows)), number(inputs["weight"])  # (R, D), (C, D)
+    a = _matmul(x, w.T)  # (R, C)
+    truth = {"value": a + number(inputs["bias"]) if "bias" in inputs else a}
     if problem.grad_output is not None:
-        grads = _linear_gradients(_upstream(problem, -1), rows, w)
-        grads["grad_input"] = grads["grad_input"].reshape(x.shape)
+        grads = _linear_gradients(_upstream(problem, rows, number), x, w)
         truth |= {name: grad for name, grad in grads.items() if name != "grad_bias" or "bias" in inputs}
-    return truth
+    return _flat(truth)
 
 
 def _linear_gradients(g: Array, x: Array, w: Array) -> Truth:
@@ -163,87 +255,88 @@ def _linear_gradients(g: Array, x: Array, w: Array) -> Truth:
     return {"grad_input": _matmul(g, w), "grad_weight": _matmul(g.T, x), "grad_bias": _sum(g, 0)}
 
 
+def _flat(truth: Truth) -> Truth:
+    """In row form: one row of everything."""
+    return {name: array.reshape(1, -1) for name, array in truth.items()}
+
+
 # ---- cross-entropy --------------------------------------------------------------------------------------------------
 
 
-def _loss(problem: Problem, f: _Softmax) -> tuple[Array, Array, Array]:
-    """Cross-entropy of rows: the value, ∂L/∂x (R, C) and ∂L/∂q (R, C)."""
-    t, denominator = coefficients(problem, f.p.shape[1], balls)
-    reduction = problem.options.get("reduction", "mean")
-    infinite = (f.masked & (t.astype(np.float64) != 0)).any(-1)  # (R,)
-    losses = np.where(infinite, np.inf, -_sum(t * f.l, -1))  # (R,)
-    if reduction == "none":
-        value = losses.reshape(value_shape(problem))
-    else:
-        total = np.inf if infinite.any() else _sum(losses).item()
-        value = np.asarray(_mean(total, denominator) if reduction == "mean" else total, dtype=object)
+def _losses(problem: Problem, f: _Softmax, rows: Rows, number: Number) -> tuple[Array, Array, Array]:
+    """The losses of rows (r, 1), ∂L/∂x and ∂L/∂q (r, C)."""
+    classes = f.p.shape[1]
+    t = coefficients(problem, classes, rows, number)
+    losses = -_sum(t * f.l, -1)
+    if f.masked.any():
+        infinite = (f.masked & (t.astype(np.float64) != 0)).any(-1, keepdims=True)
+        losses = np.where(infinite, np.inf, losses)
     if problem.grad_output is None:
-        return value, _ZERO, _ZERO
+        return losses, t, t
 
-    c = balls(np.broadcast_to(problem.grad_output.reshape(-1, 1), (len(t), 1)))  # ∂(whole)/∂loss_i (R, 1)
+    reduction, counts = reduction_of(problem), kept(problem, rows)[:, None]
+    c = number(problem.grad_output.reshape(-1, 1))  # ∂(whole)/∂loss_i
+    c = c[rows] if reduction == "none" else np.broadcast_to(c, (len(t), 1))
     if reduction == "mean":
-        if denominator == 0:  # 0/0 in every row that counts, and no gradient in a row that does not
-            undefined = np.where(_kept(problem), np.nan, _ZERO) * np.ones(f.p.shape, dtype=object)
-            return value, undefined, undefined
-        c = np.where(_kept(problem), c / denominator, _ZERO)
-    slope = balls(problem.inputs.get("weight", np.ones(f.p.shape[1]))) * (1 - _smoothing(problem))  # (C,)
-    grad_x = c * (_sum(t, -1, keepdims=True) * f.p - t)
-    with np.errstate(invalid="ignore"):  # 0·inf is nan, as IEEE 754 says
-        infinite_slope = (c * slope).astype(np.float64) * np.inf
-    grad_q = np.where(f.masked, infinite_slope, -c * slope * f.l)
-    return value, grad_x, grad_q
+        divisor = denominator(problem, classes, number)
+        if divisor == 0:  # 0/0 in every row that counts, and no gradient in a row that does not
+            undefined = np.where(counts, np.nan, number(np.zeros(1))) * np.ones((1, classes))
+            return losses, undefined, undefined
+        c = np.where(counts, c / divisor, number(np.zeros(1)))
+    smoothing = number(np.array(float(problem.options.get("label_smoothing", 0.0))))
+    slope = number(class_weights(problem, classes)) * (1 - smoothing)  # (C,)
+    grad_x = c * (_sum(t, -1) * f.p - t)
+    if is_labels(problem):
+        return losses, grad_x, grad_x
+    grad_q = -c * slope * f.l
+    return losses, grad_x, _with_limit(grad_q, c * slope, f.masked)
 
 
-def _mean(total: arb | float, denominator: arb) -> arb | float:
-    """total / denominator; a mean over nothing is 0/0, nan."""
-    if denominator == 0:
-        return np.nan
-    return total if isinstance(total, float) else total / denominator
+def _reduced(problem: Problem, losses: Array, number: Number) -> Array:
+    """The sum, or the mean, of losses (R, 1); a mean over nothing is 0/0, nan: (1, 1)."""
+    mean = reduction_of(problem) == "mean"
+    divisor = denominator(problem, _classes(problem), number) if mean else 1
+    if divisor == 0:
+        return np.full((1, 1), np.nan, losses.dtype)
+    if losses.dtype == object and any(isinstance(loss, float) for loss in losses.flat):  # inf
+        return np.full((1, 1), np.inf, losses.dtype)
+    return _sum(losses) / divisor
 
 
-def _smoothing(problem: Problem) -> arb:
-    return arb(float(problem.options.get("label_smoothing", 0.0)))
+def _classes(problem: Problem) -> int:
+    logits = problem.inputs.get("logits")
+    return len(problem.inputs["linear_weight"]) if logits is None else logits.shape[axis_of(problem)]
 
 
-def _kept(problem: Problem) -> Array:
-    """Rows that are not ignored: (R, 1)."""
-    target = problem.inputs["target"]
-    if target.dtype != np.int64:
-        return np.ones((1, 1), bool)
-    return np.asarray(target != problem.options.get("ignore_index", -100)).reshape(-1, 1)
-
-
-def _cross_entropy(problem: Problem) -> Truth:
-    logits, target = problem.inputs["logits"], problem.inputs["target"]
-    axis = class_axis(logits)
-    x = to_rows(logits, axis)
-    value, grad_x, grad_q = _loss(problem, _Softmax.of(balls(x), np.isneginf(x)))
-    truth = {"value": value}
+def _cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
+    f = _of_logits(problem, rows, number)
+    losses, grad_x, grad_q = _losses(problem, f, rows, number)
+    truth = {"value" if reduction_of(problem) == "none" else "losses": losses}
     if problem.grad_output is not None:
-        truth["grad_logits"] = from_rows(grad_x, logits.shape, axis)
-        if target.dtype != np.int64:
-            truth["grad_target"] = from_rows(grad_q, logits.shape, axis)
+        truth["grad_logits"] = grad_x
+        if not is_labels(problem):
+            truth["grad_target"] = grad_q
     return truth
 
 
-def _linear_cross_entropy(problem: Problem) -> Truth:
+def _linear_cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
     inputs = problem.inputs
-    x, w = balls(to_rows(inputs["input"], -1)), balls(inputs["linear_weight"])  # (R, D), (C, D)
+    x, w = number(wide_rows(inputs["input"], -1, rows)), number(inputs["linear_weight"])  # (R, D), (C, D)
     a = _matmul(x, w.T)  # (R, C)
     if "linear_bias" in inputs:
-        a = a + balls(inputs["linear_bias"])
-    value, grad_a, _ = _loss(problem, _Softmax.of(a))
-    truth = {"value": value}
+        a = a + number(inputs["linear_bias"])
+    losses, grad_a, _ = _losses(problem, _Softmax.of(a, np.zeros(a.shape, bool), number), rows, number)
+    truth = {"value": losses if reduction_of(problem) == "none" else _reduced(problem, losses, number)}
     if problem.grad_output is not None:
         grads = _linear_gradients(grad_a, x, w)
-        truth["grad_input"] = grads["grad_input"].reshape(inputs["input"].shape)
+        truth["grad_input"] = grads["grad_input"]
         truth["grad_linear_weight"] = grads["grad_weight"]
         if "linear_bias" in inputs:
             truth["grad_linear_bias"] = grads["grad_bias"]
-    return truth
+    return _flat(truth)
 
 
-_SOLVERS = {
+_SOLVERS: dict[str, Callable[[Problem, Rows, Number], Truth]] = {
     "softmax": _softmax,
     "log_softmax": _log_softmax,
     "logsumexp": _logsumexp,

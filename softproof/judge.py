@@ -1,27 +1,38 @@
-"""One question, one answer, one verdict: the truth is computed with more bits until it decides (Ziv's strategy).
+"""One question, one answer, one verdict: the cheapest evaluation of the truth that decides (Ziv's strategy).
 
 A. Ziv, "Fast evaluation of elementary mathematical functions with correctly rounded last bit", ACM TOMS 17(3), 1991.
+First float64, whose own error is a theorem; then balls of more and more bits, for the rows that float64 leaves open and
+for whatever disagrees. A problem is judged some rows at a time, so that its size does not matter.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
-from flint import ctx
+import numpy as np
 
 from . import exact
-from .arithmetic import Arithmetic
-from .bounds import bound
-from .compare import UNDECIDED, Verdict, compare
+from .arithmetic import DEPTHS, NUMPY64, Arithmetic, any_order
+from .bounds import Allowed, Losses, allowed, allowed_total
+from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, Elements, Verdict, infeasible_rows, not_an_answer
+from .exact import FLOAT64
+from .formats import FORMATS, Format
 from .implementation import Implementation
 from .operations import check
-from .problem import Problem, Result
+from .problem import Array, Problem, Result
+from .rows import ALL, Rows, axis_of, blocks, is_by_rows, place, reduction_of, row_form
 
-BITS = (128, 512, 2048, 8192)  # when even the last cannot tell, the answer lies on the edge of the bound
+BITS = (FLOAT64, 128, 512, 2048, 8192)  # when even the last cannot tell, the answer lies on the edge of the bound
 
 
 def judge(
-    implementation: Implementation, problem: Problem, *, device: str = "cpu", arithmetic: Arithmetic | None = None
+    implementation: Implementation,
+    problem: Problem,
+    *,
+    device: str = "cpu",
+    arithmetic: Arithmetic | None = None,
+    bits: Sequence[int] = BITS,
 ) -> Verdict:
     """Ask `implementation` one question and compare its answer with the truth.
 
@@ -35,18 +46,256 @@ def judge(
     check(problem)
     if not implementation.differentiates(problem.operation):
         problem = replace(problem, grad_output=None)
-    return judge_result(problem, implementation.answer(problem, device), device=device, arithmetic=arithmetic)
+    answer = implementation.answer(problem, device)
+    return judge_result(problem, answer, device=device, arithmetic=arithmetic, bits=bits)
 
 
 def judge_result(
-    problem: Problem, result: Result, *, device: str = "cpu", arithmetic: Arithmetic | None = None
+    problem: Problem,
+    result: Result,
+    *,
+    device: str = "cpu",
+    arithmetic: Arithmetic | None = None,
+    bits: Sequence[int] = BITS,
 ) -> Verdict:
     """The verdict on an answer that was computed elsewhere."""
-    allowed = bound(problem, arithmetic)
-    for bits in BITS:
-        truth = exact.solve(problem, bits)
-        with ctx.workprec(bits):
-            verdict = compare(problem, result, truth, allowed, device=device)
-        if verdict.outcome != UNDECIDED:
-            break
-    return verdict
+    if text := not_an_answer(problem, result, device):
+        return Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem)
+    case = _Case(problem, result, arithmetic or any_order(problem.dtype))
+    return case.verdict(bits)
+
+
+# ---- how much float64 can be trusted --------------------------------------------------------------------------------
+
+
+def _float64_decides(problem: Problem) -> bool:
+    """Whether float64 evaluates the formulas without overflow, and with no weight so small that dividing by it does."""
+    if problem.dtype != "float64":
+        return True
+    for name, array in problem.inputs.items():
+        size = np.abs(array[np.isfinite(array)]) if array.dtype != np.int64 else np.zeros(1)
+        if size.max(initial=0.0) > 2.0**300 or (name == "weight" and 0 < size.min(initial=1.0) < 2.0**-300):
+            return False
+    g = problem.grad_output
+    return g is None or float(np.abs(g).max(initial=0.0)) <= 2.0**300
+
+
+def float64_share(problem: Problem, arithmetic: Arithmetic) -> float:
+    """Theorem 15: the error of the float64 evaluation, in units of the bound of a less precise arithmetic."""
+    shape = next(iter(problem.inputs.values())).shape
+    classes = shape[axis_of(problem)] if is_by_rows(problem) else 1
+    rows = int(np.prod(shape)) // max(1, classes)
+    deeper = [1.0, 752 / arithmetic.c_exp, 3 / arithmetic.c_log]
+    for depth, count in ((arithmetic.depth, classes), (arithmetic.total_depth, max(classes, rows))):
+        deeper.append(count / max(1, DEPTHS[depth](max(1, count))))
+    return max(deeper) * FORMATS["float64"].u / arithmetic.compute.u
+
+
+# ---- one answer -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Case:
+    """One answer to one problem."""
+
+    problem: Problem
+    result: Result
+    arithmetic: Arithmetic
+
+    def elements(self, bits: int, rows_at_a_time: Sequence[Rows], total: bool = True) -> Iterator[tuple[str, Rows, Elements]]:
+        """The outputs beside the truth, some rows at a time; then the reduced loss, if there is one and it is asked."""
+        truths: list[Array] = []
+        bounds: list[Losses] = []
+        doubts: list[Losses] = []
+        for rows in rows_at_a_time:
+            truth, row_losses = exact.solve_rows(self.problem, bits, rows)
+            bound, loss_bounds = allowed(self.problem, self.arithmetic, rows)
+            doubt, loss_doubts = self._doubt(bits, rows, bound)
+            for name, values in truth.items():
+                got = row_form(self.problem, name, self.result.outputs[name].values)[rows]
+                yield name, rows, Elements.of(got, values, doubt[name], bound[name], self._storage)
+            if row_losses is not None and loss_bounds is not None:
+                truths.append(row_losses)
+                bounds.append(loss_bounds)
+                doubts += [] if loss_doubts is None else [loss_doubts]
+        if truths and total:
+            bound_ = allowed_total(self.problem, self.arithmetic, bounds)
+            doubt_ = self._total_doubt(bits, bound_, doubts)
+            got = self.result.outputs["value"].values.reshape(1, 1)
+            yield "value", ALL, Elements.of(got, exact.total(self.problem, truths, bits), doubt_, bound_, self._storage)
+
+    def _doubt(self, bits: int, rows: Rows, bound: dict[str, Allowed]) -> tuple[dict[str, Array | float], Losses | None]:
+        """How far the truth of these rows may be from the truth: nothing for balls, which know it themselves."""
+        if bits != FLOAT64:
+            return dict.fromkeys(bound, 0.0), None
+        if self.problem.dtype == "float64":
+            own, losses = allowed(self.problem, NUMPY64, rows)
+            return {name: each.error for name, each in own.items()}, losses
+        share = float64_share(self.problem, self.arithmetic)
+        return {name: share * each.error for name, each in bound.items()}, None
+
+    def _total_doubt(self, bits: int, bound: Allowed, losses: list[Losses]) -> Array | float:
+        if bits != FLOAT64:
+            return 0.0
+        if losses:
+            return allowed_total(self.problem, NUMPY64, losses).error
+        return float64_share(self.problem, self.arithmetic) * bound.error
+
+    @property
+    def _storage(self) -> Format:
+        return FORMATS[self.problem.dtype]
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are; one, where the problem is not judged by rows."""
+        if not is_by_rows(self.problem):
+            return 1
+        shape = next(iter(self.problem.inputs.values())).shape
+        return int(np.prod(shape)) // shape[axis_of(self.problem)]
+
+    @property
+    def _values_only(self) -> _Case:
+        return replace(self, problem=replace(self.problem, grad_output=None))
+
+    def verdict(self, steps: Sequence[int]) -> Verdict:
+        """Float64 for all rows, more bits for those that it leaves open, balls for the worst disagreement."""
+        tally = _Tally(self)
+        steps = [bits for bits in steps if bits != FLOAT64 or _float64_decides(self.problem)]
+        todo, total = blocks(self.problem), True
+        for bits in steps:
+            case = self if todo else self._values_only
+            for name, rows, elements in case.elements(bits, todo or blocks(self.problem), total):
+                if todo or rows is ALL:
+                    tally.add(name, rows, elements, last=bits == steps[-1])
+            if tally.refuted or not (tally.open or tally.total_open):
+                break
+            todo, total = tally.take_open()
+        if tally.refuted and bits == FLOAT64 and len(steps) > 1:
+            self._confirm(tally, steps[1:])
+        return tally.verdict()
+
+    def _confirm(self, tally: _Tally, steps: Sequence[int]) -> None:
+        """State the worst disagreement by balls; that they contradict float64 would be an error in a theorem."""
+        worst = tally.worst[DISAGREES]
+        whole = not is_by_rows(self.problem) or (worst.rows is ALL and reduction_of(self.problem) != "none")
+        if whole and sum(array.size for array in self.problem.inputs.values()) > LARGE:
+            return
+        for bits in steps:
+            again = _Tally(self)
+            todo = blocks(self.problem) if whole else [np.array([worst.row])]
+            for name, rows, elements in self.elements(bits, todo, whole):
+                if name == worst.name and (rows is ALL) == (worst.rows is ALL):
+                    again.add(name, rows, elements, last=bits == steps[-1])
+            if again.refuted:
+                tally.worst[DISAGREES] = replace(worst, text=again.worst[DISAGREES].text)
+                return
+        raise AssertionError(f"float64 and balls contradict each other about {worst.name}: {worst.text}\n{self.problem!r}")
+
+
+LARGE = 1 << 20  # elements; above, a disagreement that concerns all of them is stated by float64 alone
+
+
+@dataclass(frozen=True)
+class _Worst:
+    """The worst element of one outcome."""
+
+    ratio: float
+    name: str
+    rows: Rows
+    row: int
+    column: int
+    text: str
+
+
+@dataclass
+class _Tally:
+    """What has been seen so far."""
+
+    case: _Case
+    worst: dict[str, _Worst] = field(default_factory=dict)
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    ratios: dict[str, float] = field(default_factory=dict)
+    ulps: float = 0.0
+    open: list[Array] = field(default_factory=list)  # rows that need more bits
+    total_open: bool = False
+
+    @property
+    def refuted(self) -> bool:
+        return DISAGREES in self.worst
+
+    def take_open(self) -> tuple[list[Rows], bool]:
+        """The open rows in blocks, and whether the reduced loss is open; both are then forgotten."""
+        rows = np.unique(np.concatenate(self.open)) if self.open else np.zeros(0, np.int64)
+        total, self.open, self.total_open = self.total_open, [], False
+        if not is_by_rows(self.case.problem):
+            return [ALL] * len(rows), total
+        return [rows[start : start + 64] for start in range(0, len(rows), 64)], total
+
+    def add(self, name: str, rows: Rows, elements: Elements, last: bool) -> None:
+        """Count the elements of some rows; rows that are not decided wait for more bits, unless these are the last."""
+        if not elements.got.size:
+            self.ratios.setdefault(name, 0.0)
+            return
+        numbers = np.arange(self.case.rows)[rows] if is_by_rows(self.case.problem) else np.zeros(1, np.int64)
+        waiting = elements.open.any(-1) & ~elements.refuted.any(-1)
+        if waiting.any() and not last:
+            if len(elements.got) != len(numbers):
+                self.total_open = True
+                return
+            self.open.append(numbers[waiting])
+            elements, numbers = elements.of_rows(~waiting), numbers[~waiting]
+            if not len(numbers):
+                return
+        storage = FORMATS[self.case.problem.dtype]
+        ratio = elements.ratio
+        self.ratios[name] = max(self.ratios.get(name, 0.0), float(ratio.max()))
+        self.ulps = max(self.ulps, float(elements.ulps(storage).max()))
+        for outcome, where in (
+            (DISAGREES, elements.refuted),
+            (UNDECIDED, elements.open),
+            (NO_GUARANTEE, elements.unsure & ~elements.refuted),
+            (AGREES, elements.agreed),
+        ):
+            if not where.any():
+                continue
+            key = (outcome, name)
+            self.counts[key] = self.counts.get(key, 0) + int(np.count_nonzero(where))
+            row, column = (int(i) for i in np.unravel_index(int(np.argmax(np.where(where, ratio, -1.0))), where.shape))
+            if outcome not in self.worst or ratio[row, column] > self.worst[outcome].ratio:
+                number = int(numbers[row]) if len(numbers) == len(ratio) else row
+                text = elements.describe(row, column, storage)
+                self.worst[outcome] = _Worst(float(ratio[row, column]), name, rows, number, column, text)
+        if elements.factor is not None and not self.refuted:
+            self._add_rows(name, rows, numbers, elements)
+
+    def _add_rows(self, name: str, rows: Rows, numbers: Array, elements: Elements) -> None:
+        """Theorem 14, where no element is refuted by itself."""
+        ratio, first, second = infeasible_rows(elements)
+        row = int(ratio.argmax())
+        if ratio[row] <= 1:
+            return
+        places = [self._place(name, int(numbers[row]), int(each[row])) for each in (first, second)]
+        text = f"no one error of the row's sum explains this and {places[1]}, which are {ratio[row]:.3g} times too far apart"
+        self.counts[DISAGREES, name] = int(np.count_nonzero(ratio > 1))
+        self.ratios[name] = max(self.ratios[name], float(ratio[row]))
+        self.worst[DISAGREES] = _Worst(float(ratio[row]), name, rows, int(numbers[row]), int(first[row]), text)
+
+    def _place(self, name: str, row: int, column: int) -> str:
+        index = place(self.case.problem, name, self.case.result.outputs[name].values.shape, row, column)
+        return f"{name}[{', '.join(map(str, index))}]" if index else name
+
+    def verdict(self) -> Verdict:
+        """The worst outcome, and where."""
+        problem = self.case.problem
+        for outcome in (DISAGREES, UNDECIDED, NO_GUARANTEE, AGREES):
+            if outcome in self.worst:
+                break
+        else:
+            return Verdict(AGREES, problem=problem, ratios=self.ratios)
+        worst = self.worst[outcome]
+        shape = self.case.result.outputs[worst.name].values.shape
+        count, size = self.counts[outcome, worst.name], int(np.prod(shape))
+        text = f"{self._place(worst.name, worst.row, worst.column)}: {worst.text}; {count} of {size} elements"
+        index = place(problem, worst.name, shape, worst.row, worst.column)
+        ratio = max(worst.ratio, *self.ratios.values()) if outcome == AGREES else worst.ratio
+        return Verdict(outcome, ratio, self.ulps, worst.name, index, text, problem, self.ratios)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .formats import FORMATS
-from .problem import LAYOUTS, Problem
+from .formats import FORMATS, Format
+from .problem import LAYOUTS, Array, Problem
 
 
 @dataclass(frozen=True)
@@ -35,9 +35,9 @@ OPERATIONS = {
     "softmax": Operation(("logits",), options=("dim",), gradients=("logits",)),
     "log_softmax": Operation(("logits",), options=("dim",), gradients=("logits",)),
     "logsumexp": Operation(("logits",), options=("dim",), gradients=("logits",)),
-    "entropy": Operation(("p",), options=("dim",)),
-    "distribution_cross_entropy": Operation(("p", "q"), options=("dim",)),
-    "kl_divergence": Operation(("p", "q"), options=("dim",)),
+    "entropy": Operation(("p",), options=("dim",), gradients=("p",)),
+    "distribution_cross_entropy": Operation(("p", "q"), options=("dim",), gradients=("p", "q")),
+    "kl_divergence": Operation(("p", "q"), options=("dim",), gradients=("p", "q")),
     "linear": Operation(("input", "weight"), optional=("bias",), gradients=("input", "weight", "bias")),
     "cross_entropy": Operation(
         ("logits", "target"), optional=("weight",), options=_LOSS_OPTIONS, gradients=("logits", "target")
@@ -72,6 +72,14 @@ def value_shape(problem: Problem) -> tuple[int, ...]:
     return target.shape if target.dtype == np.int64 else tuple(np.delete(target.shape, min(target.ndim - 1, 1)))
 
 
+def output_shapes(problem: Problem) -> dict[str, tuple[int, ...]]:
+    """The outputs of a problem, and the shape of each."""
+    shapes = {"value": value_shape(problem)}
+    if problem.grad_output is not None:
+        shapes |= {f"grad_{name}": problem.inputs[name].shape for name in gradient_names(problem)}
+    return shapes
+
+
 def check(problem: Problem) -> None:
     """Raise ValueError, TypeError or IndexError when a problem asks nothing sensible; the message names both sides."""
     if problem.operation not in OPERATIONS:
@@ -91,13 +99,23 @@ def check(problem: Problem) -> None:
                         f"{', '.join(operation.inputs + operation.extras)}")  # fmt: skip
     arrays = dict(problem.inputs) | ({} if problem.grad_output is None else {"grad_output": problem.grad_output})
     for name, array in arrays.items():
-        bad = ~FORMATS[problem.dtype].holds(array) if array.dtype == np.float64 else np.zeros(1, bool)
-        if bad.any():
-            raise ValueError(f"{name} holds {float(array[bad][0])!r}, which is not a {problem.dtype} number")
+        if (bad := _first_not_held(array, FORMATS[problem.dtype])) is not None:
+            raise ValueError(f"{name} holds {bad!r}, which is not a {problem.dtype} number")
     _check_values(problem)
     if problem.grad_output is not None and problem.grad_output.shape != value_shape(problem):
         shape = problem.grad_output.shape
         raise ValueError(f"grad_output has shape {shape}; the value of {problem.operation} has {value_shape(problem)}")
+
+
+def _first_not_held(array: Array, fmt: Format) -> float | None:
+    """The first number that the format does not have."""
+    if array.dtype == np.int64 or (array.dtype == np.float32 and fmt.precision >= FORMATS["float32"].precision):
+        return None
+    for start in range(0, array.size, 1 << 20):
+        part = array.reshape(-1)[start : start + (1 << 20)]
+        if (bad := ~fmt.holds(part)).any():
+            return float(part[bad][0])
+    return None
 
 
 def _check_values(problem: Problem) -> None:

@@ -1,7 +1,8 @@
 """The question and the answer: a Problem, a Result and the arrays inside them.
 
-Nothing here knows how anybody computes. Values are float64 arrays that are exactly representable in the problem's
-dtype, so that bfloat16 (which NumPy lacks) fits and no input is ever rounded twice.
+Nothing here knows how anybody computes. Values are numbers of the problem's dtype, held in float64, or in float32 where
+that holds them all: bfloat16 (which NumPy lacks) fits, no input is ever rounded twice, and a large problem takes no more
+memory than its answer.
 """
 
 from __future__ import annotations
@@ -18,10 +19,20 @@ Array = NDArray[Any]
 LAYOUTS = ("contiguous", "transposed", "strided")
 
 
-def _frozen(values: ArrayLike) -> Array:
-    """A read-only float64 array, or int64 when the values are integers."""
+def _fits_float32(array: Array) -> bool:
+    with np.errstate(over="ignore"):
+        return bool(np.array_equal(array.astype(np.float32), array, equal_nan=True))
+
+
+def _frozen(values: ArrayLike, dtype: str) -> Array:
+    """A read-only copy: int64 for integers, float64 for numbers, or float32 where that loses nothing."""
     array = np.asarray(values)
-    array = array.astype(np.int64 if array.dtype.kind in "iu" else np.float64)
+    if array.dtype.kind in "iu":
+        array = array.astype(np.int64)
+    elif array.dtype == np.float32 or (dtype != "float64" and _fits_float32(array)):
+        array = array.astype(np.float32)
+    else:
+        array = array.astype(np.float64)
     array.setflags(write=False)
     return array
 
@@ -41,7 +52,7 @@ class Problem:
 
     >>> problem = Problem("softmax", "float32", {"logits": [1.0, 2.0]}, {"dim": -1}, grad_output=[1.0, 0.0])
     >>> problem.inputs["logits"]
-    array([1., 2.])
+    array([1., 2.], dtype=float32)
     """
 
     operation: str
@@ -60,8 +71,8 @@ class Problem:
         grad_output: ArrayLike | None = None,
         layout: str = "contiguous",
     ) -> None:
-        frozen = {name: _frozen(values) for name, values in inputs.items()}
-        upstream = None if grad_output is None else _frozen(grad_output)
+        frozen = {name: _frozen(values, dtype) for name, values in inputs.items()}
+        upstream = None if grad_output is None else _frozen(grad_output, dtype)
         values = (operation, dtype, frozen, dict(options or {}), upstream, layout)
         for each, value in zip(fields(self), values, strict=True):
             object.__setattr__(self, each.name, value)
@@ -88,7 +99,7 @@ def _literal(array: Array) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Output:
-    """One array of an answer: its values widened to float64, and the dtype and device it came in."""
+    """One array of an answer: its values in float32 or float64, without loss, and the dtype and device it came in."""
 
     values: Array
     dtype: str

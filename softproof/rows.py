@@ -1,5 +1,8 @@
-"""Every operation seen as rows: one row per sample, classes last. Shared by `exact` and `bounds`, so that both
-speak about the same mathematics.
+"""Every operation seen as rows: one row per sample, classes last. `exact`, `bounds` and `compare` all work on rows, so
+that they speak about the same mathematics, and a problem larger than memory is judged some rows at a time.
+
+An output in *row form* is two-dimensional: (R, C) for what has the shape of the logits, (R, 1) for one number per row,
+and (1, size) for what is not made of rows, such as the gradient of a weight or the mean of a loss.
 """
 
 from __future__ import annotations
@@ -8,8 +11,16 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .problem import Array, Problem
+
+Rows = slice | NDArray[np.int64]
+ALL = slice(None)
+BLOCK = 1 << 17  # elements judged at a time: a mebibyte in float64
+
+_OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
+_OF_DISTRIBUTIONS = ("entropy", "distribution_cross_entropy", "kl_divergence")
 
 
 def to_rows(array: Array, axis: int) -> Array:
@@ -18,47 +29,129 @@ def to_rows(array: Array, axis: int) -> Array:
     return moved.reshape(int(np.prod(moved.shape[:-1])), moved.shape[-1])
 
 
+def wide_rows(array: Array, axis: int, rows: Rows = ALL) -> Array:
+    """Some rows of `array` in float64: (r, C)."""
+    return to_rows(array, axis)[rows].astype(np.float64)
+
+
 def from_rows(rows: Array, shape: tuple[int, ...], axis: int) -> Array:
     """The inverse of `to_rows` for an array of that `shape`."""
     moved = np.moveaxis(np.empty(shape, bool), axis, -1).shape
-    return np.moveaxis(np.asarray(rows, dtype=object if rows.dtype == object else None).reshape(moved), -1, axis)
+    return np.moveaxis(rows.reshape(moved), -1, axis)
 
 
-def both_from_rows(pair: tuple[Array, Array], shape: tuple[int, ...], axis: int) -> tuple[Array, Array]:
-    """Two arrays at once, such as a value and its error."""
-    return from_rows(pair[0], shape, axis), from_rows(pair[1], shape, axis)
-
-
-def dim_of(problem: Problem) -> int:
-    """The axis that the operation works along."""
+def axis_of(problem: Problem) -> int:
+    """The axis that holds the classes: `dim`, or where a loss has them: (C,), (N, C) or (N, C, d1, …)."""
+    if "logits" in problem.inputs and "target" in problem.inputs:
+        return 0 if problem.inputs["logits"].ndim == 1 else 1
     return int(problem.options.get("dim", -1))
 
 
-def class_axis(logits: Array) -> int:
-    """Where the classes are: (C,), (N, C) or (N, C, d1, …)."""
-    return 0 if logits.ndim == 1 else 1
+def reduction_of(problem: Problem) -> str:
+    """How the losses of rows become the value: "none", "sum" or "mean"; operations without a loss reduce nothing."""
+    return str(problem.options.get("reduction", "mean")) if "target" in problem.inputs else "none"
 
 
-def coefficients(problem: Problem, classes: int, number: Callable[[Any], Any] = np.asarray) -> tuple[Array, Any]:
-    """Cross-entropy in one form: its coefficients t (R, C), and the denominator D of the mean.
+def is_by_rows(problem: Problem) -> bool:
+    """Whether rows can be judged by themselves (a reduced loss apart)."""
+    return problem.operation in (*_OF_LOGITS, *_OF_DISTRIBUTIONS, "cross_entropy")
+
+
+def _main(problem: Problem) -> Array:
+    """The input that is made of rows."""
+    return next(iter(problem.inputs.values()))
+
+
+def _has_classes(problem: Problem, name: str, shape: tuple[int, ...]) -> bool:
+    """Whether an output of that `shape` has an element for each class of each row."""
+    one_per_row = name == "value" and problem.operation not in ("softmax", "log_softmax")
+    return is_by_rows(problem) and shape == _main(problem).shape and not one_per_row
+
+
+def row_form(problem: Problem, name: str, array: Array) -> Array:
+    """An output of the problem in row form; a view where that is possible."""
+    if _has_classes(problem, name, array.shape):
+        return to_rows(array, axis_of(problem))
+    whole = not is_by_rows(problem) or reduction_of(problem) != "none"
+    return array.reshape((1, -1) if whole else (-1, 1))
+
+
+def shaped(problem: Problem, name: str, rows: Array, shape: tuple[int, ...]) -> Array:
+    """The inverse of `row_form`, for an output of that `shape`."""
+    return from_rows(rows, shape, axis_of(problem)) if _has_classes(problem, name, shape) else rows.reshape(shape)
+
+
+def place(problem: Problem, name: str, shape: tuple[int, ...], row: int, column: int) -> tuple[int, ...]:
+    """Where an element of the row form is in the output."""
+    if _has_classes(problem, name, shape):
+        axis = axis_of(problem) % len(shape)
+        others = list(np.unravel_index(row, tuple(np.delete(shape, axis))))
+        return tuple(int(i) for i in (*others[:axis], column, *others[axis:]))
+    return tuple(int(i) for i in np.unravel_index(max(row, column), shape))
+
+
+def blocks(problem: Problem) -> list[Rows]:
+    """Slices that cover the rows, of at most BLOCK elements (but at least one row) each."""
+    if not is_by_rows(problem):
+        return [ALL]
+    shape = to_rows(np.broadcast_to(np.zeros((), bool), _main(problem).shape), axis_of(problem)).shape
+    step = max(1, BLOCK // max(1, shape[1]))
+    return [slice(start, start + step) for start in range(0, max(1, shape[0]), step)]
+
+
+# ---- cross-entropy --------------------------------------------------------------------------------------------------
+
+
+def is_labels(problem: Problem) -> bool:
+    """Whether the target holds labels and not probabilities."""
+    return problem.inputs["target"].dtype == np.int64
+
+
+def kept(problem: Problem, rows: Rows = ALL) -> Array:
+    """Rows that count, those whose label is not ignored: (r,)."""
+    target = problem.inputs["target"]
+    if not is_labels(problem):
+        return np.ones(len(to_rows(target, 0 if target.ndim == 1 else 1)[rows]), bool)
+    return np.asarray(target.reshape(-1)[rows] != problem.options.get("ignore_index", -100))
+
+
+def class_weights(problem: Problem, classes: int) -> Array:
+    """w (C,), ones where none are given."""
+    return np.asarray(problem.inputs.get("weight", np.ones(classes)), np.float64)
+
+
+def denominator(problem: Problem, classes: int, number: Callable[[Any], Any] = np.asarray) -> Any:
+    """What the mean divides by: the label weights of the rows that count, or the number of rows for probabilities."""
+    if not is_labels(problem):
+        return number(np.array(float(len(kept(problem))))).item()
+    labels = problem.inputs["target"].reshape(-1)[kept(problem)]
+    counts = np.bincount(labels, minlength=classes).astype(np.float64)
+    return (number(class_weights(problem, classes)) * number(counts)).sum()
+
+
+def coefficients(
+    problem: Problem, classes: int, rows: Rows = ALL, number: Callable[[Any], Any] = np.asarray
+) -> Array:
+    """Cross-entropy in one form: its coefficients t (r, C).
 
         loss_i = -Σ_j t_ij log softmax(x_i)_j,    t_ij = w_j ((1 - ε) q_ij + ε / C),
 
-    where q is the one-hot row of a label or the given probabilities, t_i = 0 for an ignored row, and D is the sum of
-    the kept rows' label weights (labels) or the number of rows (probabilities); torch.nn.CrossEntropyLoss states both.
-    `number` converts the float64 inputs: to balls for the truth, or by ``np.abs`` for magnitudes.
+    where q is the one-hot row of a label or the given probabilities, and t_i = 0 for an ignored row;
+    torch.nn.CrossEntropyLoss states it. `number` converts the float64 inputs: to balls for the truth, or by ``np.abs``
+    for magnitudes.
     """
-    target, options = problem.inputs["target"], problem.options
-    weight = problem.inputs.get("weight", np.ones(classes))
-    epsilon = number(np.array(options.get("label_smoothing", 0.0)))
-    if target.dtype == np.int64:
-        labels = target.reshape(-1)
-        kept = labels != options.get("ignore_index", -100)
-        q = (labels[:, None] == np.arange(classes)) & kept[:, None]
-        denominator = number(weight[labels[kept]]).sum()
+    target, counts = problem.inputs["target"], kept(problem, rows)
+    epsilon = number(np.array(float(problem.options.get("label_smoothing", 0.0))))
+    if is_labels(problem):
+        q = np.zeros((len(counts), classes))
+        q[np.flatnonzero(counts), target.reshape(-1)[rows][counts]] = 1.0
     else:
-        q = to_rows(target, class_axis(target))
-        kept = np.ones(len(q), bool)
-        denominator = number(np.array(float(len(q))))
-    t = number(weight) * ((1 - epsilon) * number(q.astype(np.float64)) + epsilon / classes)
-    return np.where(kept[:, None], t, number(np.zeros(1))), denominator
+        q = wide_rows(target, 0 if target.ndim == 1 else 1, rows)
+    t = number(q)
+    if epsilon != 0:
+        t = (1 - epsilon) * t + epsilon / classes
+    if "weight" in problem.inputs:
+        t = number(class_weights(problem, classes)) * t
+    if not counts.all():
+        t[~counts] = number(np.zeros(1))
+    return np.asarray(t)

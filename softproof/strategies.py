@@ -175,7 +175,7 @@ def problems(
 
     >>> from hypothesis import find
     >>> find(problems("softmax", "float32", small=True), lambda problem: True).inputs["logits"]
-    array([0.])
+    array([0.], dtype=float32)
     """
     if operation not in OPERATIONS:
         raise ValueError(f"operation is {operation!r}; expected one of {', '.join(OPERATIONS)}")
@@ -247,7 +247,9 @@ def _distribution_problems(draw: st.DrawFn, question: _Question) -> Problem:
     names = OPERATIONS[question.operation].inputs
     inputs = {name: draw(distributions(shape, question.dtype, axis=dim)) for name in names}
     options, layout = _dim_option(question, dim), draw(question.layouts())
-    return Problem(question.operation, question.dtype, inputs, options, layout=layout)
+    positive = all((p > 0).all() for p in inputs.values())  # no document fixes the slopes at 0
+    upstream = draw(question.upstream(tuple(np.delete(shape, dim)))) if positive else None
+    return Problem(question.operation, question.dtype, inputs, options, upstream, layout)
 
 
 @st.composite

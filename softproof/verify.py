@@ -15,7 +15,7 @@ from .arithmetic import any_order
 from .compare import Verdict
 from .formats import FORMATS
 from .implementation import Candidate, Target, load
-from .judge import judge
+from .judge import BITS, judge
 from .operations import OPERATIONS
 from .problem import Problem
 from .report import Failure, Report, Row
@@ -153,7 +153,7 @@ def _ask(
     )
     @hypothesis.given(problem=strategy)
     def ask(problem: Problem) -> None:
-        verdict = judge(candidate, problem, device=device)
+        verdict = judge(candidate, problem, device=device, bits=BITS[1:] if problem.dtype == "float64" else BITS)
         (agreed if verdict.ok else refused).append(verdict)
         if not verdict.ok:
             raise _NotProvenError(verdict.explanation)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Problem, problems, solve
 from softproof.exact import balls
-from softproof.operations import gradient_names
+from softproof.operations import gradient_names, value_shape
 from softproof.problem import Array
 
 
@@ -137,11 +137,17 @@ def _coarse(problem: Problem) -> Problem:
             return values
         return np.where(np.isfinite(values), np.round(np.clip(np.nan_to_num(values), -8, 8) * 16) / 16, 0.0)
 
-    inputs = {name: coarse(name, values) for name, values in problem.inputs.items()}
+    inputs = {name: coarse(name, _wide(values)) for name, values in problem.inputs.items()}
     if "weight" in inputs and "logits" in inputs:
         inputs["weight"] = inputs["weight"] + 1 / 16  # no weight of 0
-    assert problem.grad_output is not None
-    return replace(problem, inputs=inputs, grad_output=coarse("grad_output", problem.grad_output))
+    inputs |= {name: inputs[name] + 1 / 16 for name in ("p", "q") if name in inputs}  # nor a probability
+    given = np.ones(value_shape(problem)) if problem.grad_output is None else _wide(problem.grad_output)
+    upstream = coarse("grad_output", given)
+    return replace(problem, dtype="float64", inputs=inputs, grad_output=upstream)
+
+
+def _wide(values: Array) -> Array:
+    return values if values.dtype == np.int64 else values.astype(np.float64)
 
 
 def _moved(problem: Problem, name: str, index: tuple[int, ...], step: float) -> Array:

@@ -77,7 +77,7 @@ REGIONS: dict[str, Callable[[Problem], bool]] = {
     "a gap above 104": lambda problem: _gap(problem) > 104,
     "a common offset of 1e8": lambda problem: 9e7 < _offset(problem) < np.inf,
     "masked classes": lambda problem: bool(np.isneginf(problem.inputs["logits"]).any()),
-    "probabilities": lambda problem: problem.inputs["target"].dtype == np.float64,
+    "probabilities": lambda problem: problem.inputs["target"].dtype != np.int64,
     "some rows ignored": lambda problem: 0 < _ignored(problem) < 1,
     "all rows ignored": lambda problem: _ignored(problem) == 1,
     "an ignore_index that is a class": lambda problem: problem.options.get("ignore_index", -100) >= 0,

@@ -19,7 +19,7 @@ def check_device(device: str) -> None:
 
 def make(values: Array, dtype: str, layout: str, _device: str) -> Array:
     """An array of `dtype` with these values, laid out in memory as asked; integers stay int64."""
-    array = values.astype(dtype) if values.dtype == np.float64 else values.copy()
+    array = values.astype(dtype if values.dtype.kind == "f" else np.int64)
     if layout == "transposed":
         return array.T.copy().T
     if layout == "strided" and array.ndim:
@@ -30,7 +30,8 @@ def make(values: Array, dtype: str, layout: str, _device: str) -> Array:
 
 
 def take(answer: Any) -> Output:
-    """What came back, widened to float64 without loss."""
+    """A copy of what came back, in float32 or float64, without loss."""
     if not isinstance(answer, (np.ndarray, np.generic)):
         raise TypeError(f"the answer is a {type(answer).__name__}; expected a NumPy array")
-    return Output(np.asarray(answer).astype(np.float64), str(answer.dtype))
+    narrow = answer.dtype in (np.float16, np.float32)
+    return Output(np.array(answer, np.float32 if narrow else np.float64), str(answer.dtype))

@@ -26,7 +26,7 @@ def check_device(device: str) -> None:
 
 def make(values: Array, dtype: str, layout: str, device: str) -> torch.Tensor:
     """A tensor of `dtype` with these values, laid out in memory as asked; integers stay int64."""
-    wanted = getattr(torch, dtype) if values.dtype == np.float64 else torch.int64
+    wanted = getattr(torch, dtype) if values.dtype.kind == "f" else torch.int64
     tensor = torch.from_numpy(values.copy()).to(device=device, dtype=wanted)
     if layout == "transposed":
         axes = tuple(reversed(range(tensor.ndim)))
@@ -39,10 +39,11 @@ def make(values: Array, dtype: str, layout: str, device: str) -> torch.Tensor:
 
 
 def take(answer: Any) -> Output:
-    """What came back, widened to float64 without loss."""
+    """A copy of what came back, in float32 or float64, without loss."""
     if not isinstance(answer, torch.Tensor):
         raise TypeError(f"the answer is a {type(answer).__name__}; expected a torch.Tensor")
-    values = answer.detach().to("cpu", torch.float64).numpy()
+    narrow = answer.dtype in (torch.float32, torch.float16, torch.bfloat16)
+    values = answer.detach().to("cpu", torch.float32 if narrow else torch.float64, copy=True).numpy()
     return Output(values, str(answer.dtype).removeprefix("torch."), str(answer.device))
 
 

@@ -7,15 +7,23 @@ the project that act as tolerances, and each of them counts roundings.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from typing import Any
+
 import numpy as np
 
 from ..arithmetic import Arithmetic, any_order
 from ..formats import Floats
+from ..operations import output_shapes
 from ..problem import Problem
+from ..rows import ALL, Rows, shaped
+from .algebra import Allowed as Allowed
+from .algebra import RowFactor as RowFactor
 from .algebra import rdiv as rdiv
 from .algebra import rmul as rmul
-from .algebra import store
-from .cross_entropy import cross_entropy, linear_cross_entropy
+from .algebra import stored
+from .cross_entropy import Losses, cross_entropy, linear_cross_entropy, reduced
 from .information import distribution_cross_entropy, entropy, kl_divergence
 from .linear import linear
 from .softmax import log_softmax, logsumexp, softmax
@@ -24,7 +32,7 @@ Bounds = dict[str, Floats]
 
 EVALUATION = 2.0**-20  # the bounds themselves are evaluated in float64, with fewer than 2**32 roundings of 2**-53
 
-_THEOREMS = {
+_THEOREMS: dict[str, Callable[[Problem, Arithmetic, Rows], dict[str, Any]]] = {
     "softmax": softmax,
     "log_softmax": log_softmax,
     "logsumexp": logsumexp,
@@ -36,6 +44,8 @@ _THEOREMS = {
     "linear_cross_entropy": linear_cross_entropy,
 }
 
+_quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
+
 
 def bound(problem: Problem, arithmetic: Arithmetic | None = None) -> Bounds:
     """Allowed |computed - exact| per element of each output of `problem`, in the order-free model by default.
@@ -45,7 +55,35 @@ def bound(problem: Problem, arithmetic: Arithmetic | None = None) -> Bounds:
     5.16
     """
     arithmetic = arithmetic or any_order(problem.dtype)
-    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        pairs = _THEOREMS[problem.operation](problem, arithmetic)
-        allowed = {name: store(*pair, arithmetic) * (1 + EVALUATION) for name, pair in pairs.items()}
-    return {name: np.where(np.isnan(each), np.inf, each) for name, each in allowed.items()}  # 0·inf promises nothing
+    found, losses = allowed(problem, arithmetic)
+    if losses is not None:
+        found["value"] = allowed_total(problem, arithmetic, [losses])
+    shapes = output_shapes(problem)
+    return {name: shaped(problem, name, found[name].error, shape) for name, shape in shapes.items()}
+
+
+@_quiet
+def allowed(problem: Problem, arithmetic: Arithmetic, rows: Rows = ALL) -> tuple[dict[str, Allowed], Losses | None]:
+    """The bounds of some rows, in row form, and what `allowed_total` wants of them where the loss is reduced."""
+    found = _THEOREMS[problem.operation](problem, arithmetic, rows)
+    losses = found.pop("losses", None)
+    return {name: _finished(each, arithmetic) for name, each in found.items()}, losses
+
+
+@_quiet
+def allowed_total(problem: Problem, arithmetic: Arithmetic, losses: Sequence[Losses]) -> Allowed:
+    """The bound of a reduced loss, from the losses of all rows."""
+    columns = [np.concatenate([getattr(each, column.name) for each in losses]) for column in fields(Losses)]
+    return _finished(reduced(problem, arithmetic, Losses(*columns)), arithmetic)
+
+
+def _finished(each: Allowed, arithmetic: Arithmetic) -> Allowed:
+    """Rounded to storage once, and enlarged by the rounding of the bound itself; 0·inf promises nothing."""
+    error, row = each.error, each.row
+    if arithmetic.rounds_on_storing:
+        error = stored(each.value, error, arithmetic)
+        row = None if row is None else row.stored(each.value, arithmetic)
+    error = error * (1 + EVALUATION)
+    if np.isnan(error).any():
+        error = np.where(np.isnan(error), np.inf, error)
+    return Allowed(each.value, error, row)

@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from ..arithmetic import Arithmetic
+from ..arithmetic import DEPTHS, Arithmetic
 from ..problem import Array
 
-Pairs = dict[str, tuple[Array, Array]]  # output name -> (value, error before storing)
+
+@dataclass(frozen=True)
+class RowFactor:
+    """What the rows of an output have in common: one unknown error of the sum (docs/bounds.md, Theorem 14).
+
+    A right row is ρ·(exact ± `scaled`) ± `fixed` for one ρ with |log ρ| <= `limit`; or, where nothing is multiplied,
+    exact + δ ± `fixed` for one δ with |δ| <= `limit`.
+    """
+
+    multiplies: bool
+    limit: Array  # (r, 1)
+    scaled: Array  # (r, C)
+    fixed: Array  # (r, C)
+
+    def of_rows(self, rows: Array) -> RowFactor:
+        """Some rows alone."""
+        return RowFactor(self.multiplies, self.limit[rows], self.scaled[rows], self.fixed[rows])
+
+    def stored(self, value: Array, arithmetic: Arithmetic) -> RowFactor:
+        """The same after one rounding to the storage format."""
+        u, limit = arithmetic.storage.u, 0.0 if self.multiplies else self.limit
+        size = np.abs(value) + self.scaled
+        scaled = self.scaled + u * size if self.multiplies else self.scaled
+        fixed = stored(limit + (0.0 if self.multiplies else size), self.fixed, arithmetic)
+        return RowFactor(self.multiplies, self.limit, scaled, fixed)
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """A bound in row form: |computed - exact| <= error, where |exact| is about |value|."""
+
+    value: Array
+    error: Array
+    row: RowFactor | None = None
 
 
 def rmul(*errors: Array | float) -> Array:
@@ -28,26 +63,37 @@ def rdiv(numerator: Array | float, denominator: Array | float) -> Array:
     return np.where(np.less(denominator, 1), (numerator + safe) / (1 - safe), np.inf)
 
 
-def powers(count: int, u: float) -> Array:
+def powers(count: Array | int, u: float) -> Array:
     """Relative error of `count` roundings: (1 + u)^count - 1."""
     return np.asarray(np.expm1(count * np.log1p(u)))
 
 
-def additions(count: Array | int, u: float) -> Array:
-    """Relative error, against Σ|terms|, of adding `count` numbers in any order (Jeannerod & Rump 2013)."""
-    return np.maximum(np.asarray(count, np.float64) - 1, 0) * u
+def additions(count: Array | int, u: float, depth: str = "any order", among: int = 0) -> Array:
+    """Relative error, against Σ|terms|, of adding `count` numbers that are not 0, `among` others that are.
+
+    In any order (count - 1)u (Jeannerod & Rump 2013); where no summand goes through more than h additions also
+    (1 + u)^h - 1 (Higham, Accuracy and Stability of Numerical Algorithms, 4.2). The smaller is right.
+    """
+    order_free = np.maximum(np.asarray(count, np.float64) - 1, 0) * u
+    if depth == "any order":
+        return order_free
+    return np.minimum(order_free, powers(DEPTHS[depth](max(among, 1)), u))
 
 
-def store(value: Array, error: Array, arithmetic: Arithmetic) -> Array:
-    """Theorem 1: one rounding of the result to the storage format."""
-    if not arithmetic.rounds_on_storing:
-        return error
+def stored(value: Array, error: Array, arithmetic: Arithmetic) -> Array:
+    """Theorem 1: one rounding to the storage format."""
     storage = arithmetic.storage
-    stored = error + storage.u * (np.abs(value) + error) + storage.subnormal / 2
-    return np.where(np.isfinite(value), stored, 0.0)
+    underflow = storage.tiny if arithmetic.flushes else storage.subnormal / 2
+    rounded = error + storage.u * (np.abs(value) + error) + underflow
+    return np.where(np.isfinite(value), rounded, error)
 
 
-def grown(log_value: Array, shift: Array) -> Array:
-    """At least e^v (e^shift - 1), without 0·inf when v is hugely negative and shift huge."""
-    small = np.exp(log_value) * np.expm1(np.minimum(shift, 1))
-    return np.where(shift < 1, small, np.exp(log_value + shift))
+def grown(value: Array, log_value: Array, shift: Array) -> Array:
+    """At least e^v (e^h - 1), where `value` is e^v: e^v (h + h²) while h <= 1, else the larger e^(v + h).
+
+    No 0·inf appears when v is hugely negative and h huge.
+    """
+    small = value * (shift + shift * shift)
+    if not shift.size or shift.max() <= 1:
+        return np.asarray(small)
+    return np.where(shift <= 1, small, np.exp(log_value + shift))

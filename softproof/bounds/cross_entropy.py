@@ -2,102 +2,175 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..arithmetic import Arithmetic
-from ..operations import value_shape
+from ..formats import Floats
 from ..problem import Array, Problem
-from ..rows import both_from_rows, class_axis, coefficients, to_rows
-from .algebra import Pairs, additions, powers, rdiv
-from .linear import linear_gradients, product
+from ..rows import (
+    ALL,
+    Rows,
+    axis_of,
+    class_weights,
+    coefficients,
+    denominator,
+    is_labels,
+    reduction_of,
+    wide_rows,
+)
+from .algebra import Allowed, additions, powers, rdiv, rmul, stored
+from .linear import flat, linear_gradients, product
 from .softmax import SoftmaxRows, carried_back, nonzeros
 
-# Roundings of one term c·w((1 - ε)q + ε/C)·l, counted over all ways of forming it: 1 - ε, its product with q, ε/C, the
-# addition, the products with w, l and c, and c = g/D as g·(1/D), two more.
-TERM_ROUNDINGS = 9
 
+@dataclass(frozen=True)
+class Losses:
+    """Theorem 9 before the reduction: the losses of rows, each column (r, 1)."""
 
-def _loss(problem: Problem, f: SoftmaxRows) -> tuple[tuple[Array, Array], tuple[Array, Array], tuple[Array, Array]]:
-    """Theorems 9 to 11: (value, error) of the loss, of ∂L/∂x and of ∂L/∂q."""
-    u, subnormal = f.arithmetic.compute.u, f.arithmetic.compute.subnormal
-    classes = f.p.shape[1]
-    t, denominator = coefficients(problem, classes)
-    m, denominator_size = coefficients(problem, classes, np.abs)
-    reduction = problem.options.get("reduction", "mean")
-    kappa = powers(TERM_ROUNDINGS, u)
-    counted, l_size = m != 0, np.where(m != 0, np.abs(f.l), 0.0)
-
-    weight = np.abs(problem.inputs.get("weight", np.ones(classes)))  # (C,)
-    divisor = np.abs(denominator) if reduction == "mean" else np.asarray(1.0)
-    eta = TERM_ROUNDINGS * subnormal * np.maximum(1, weight)  # an underflow, enlarged by the factors that follow it
-
-    size = m * l_size
-    eta_l = np.where(counted, eta * np.maximum(1, l_size + f.l_error) * np.maximum(1, divisor), 0.0)
-    error = m * f.l_error * (1 + kappa) + size * kappa + eta_l
-    over = -1 if reduction == "none" else None  # the classes of a row, or everything
-    value, size, error = (t * l_size).sum(over), size.sum(over), error.sum(over)
-    mixed = 0 < _smoothing(problem) < 1  # the label's part of a row may be added by itself
-    terms = np.count_nonzero(m, axis=-1) + mixed  # (R,)
-    relative = additions(terms if reduction == "none" else terms.sum(), u)
-    error = error * (1 + relative) + relative * size
-
-    omega: Array = np.asarray(0.0)  # relative error of the mean's denominator
-    if reduction == "mean":
-        omega = _denominator_error(problem, len(t), denominator, denominator_size, u)
-        value, rho = value / denominator, rdiv(u, omega)
-        error = error / divisor * (1 + rho) + np.abs(value) * rho + subnormal
-    if problem.grad_output is None:
-        return (value, error), (value, error), (value, error)
-
-    g = problem.grad_output.reshape(-1, 1)  # (R, 1) or (1, 1)
-    c = g / (denominator if reduction == "mean" else 1.0)
-    kappa = rdiv(kappa, omega)
-    eta = eta * np.maximum(1, np.abs(g)) * np.maximum(1, 1 / divisor) * np.ones_like(t)  # (R, C)
-    grad_x, grad_x_error = carried_back(f, -c * t, np.abs(c) * m, kappa, nonzeros(m), eta)
-    counts = counted.any(-1, keepdims=True)  # a row that does not count has a gradient of 0 exactly
-    grad_x, grad_x_error = np.where(counts, grad_x, 0.0), np.where(counts, grad_x_error, 0.0)
-    slope = np.abs(c) * weight * (1 - _smoothing(problem))
-    grad_q_error = slope * (f.l_error * (1 + kappa) + kappa * np.abs(f.l))
-    grad_q_error = grad_q_error + eta * np.maximum(1, np.abs(f.l) + f.l_error)
-    return (value, error), (grad_x, grad_x_error), (slope * np.abs(f.l), grad_q_error)
+    value: Floats
+    size: Floats  # Σ |t l|
+    error: Floats  # of the terms
+    terms: Floats  # how many are not 0
 
 
 def _smoothing(problem: Problem) -> float:
     return float(problem.options.get("label_smoothing", 0.0))
 
 
-def _denominator_error(problem: Problem, rows: int, denominator: Array, size: Array, u: float) -> Array:
-    """Relative error of D: a sum of label weights in any order, or a count, exact below 1/u."""
-    if "weight" in problem.inputs and problem.inputs["target"].dtype == np.int64:
-        return additions(rows, u) * size / np.abs(denominator)
-    return np.asarray(0.0 if rows <= 1 / u else u)
+def _roundings(problem: Problem) -> int:
+    """Of one term w((1 - ε)q + ε/C)·l, counted over all ways to form it.
+
+    With smoothing 1 - ε, its product with q, ε/C, and the addition; the product with w; that with l, unless t is 0 or 1 or w.
+    """
+    smoothed, weighted = 4 * bool(_smoothing(problem)), "weight" in problem.inputs
+    return smoothed + weighted + (not is_labels(problem) or bool(smoothed))
 
 
-def cross_entropy(problem: Problem, arithmetic: Arithmetic) -> Pairs:
-    """Theorems 9 to 11."""
-    logits, target = problem.inputs["logits"], problem.inputs["target"]
-    axis = class_axis(logits)
-    (value, error), grad_x, grad_q = _loss(problem, SoftmaxRows.of(to_rows(logits, axis), arithmetic))
-    pairs = {"value": (value.reshape(value_shape(problem)), error.reshape(value_shape(problem)))}
+def _classes(problem: Problem) -> int:
+    logits = problem.inputs.get("logits")
+    return len(problem.inputs["linear_weight"]) if logits is None else logits.shape[axis_of(problem)]
+
+
+@dataclass(frozen=True)
+class _Mean:
+    """The denominator D, 1 when nothing is divided, its relative error, and the roundings of a division by it."""
+
+    divisor: np.float64
+    omega: Array
+    roundings: int
+
+    @classmethod
+    def of(cls, problem: Problem, a: Arithmetic) -> _Mean:
+        if reduction_of(problem) != "mean":
+            return cls(np.float64(1.0), np.asarray(0.0), 0)
+        divisor = np.float64(denominator(problem, _classes(problem)))
+        rows = problem.inputs["target"].size if is_labels(problem) else int(divisor)
+        u = (a.total or a.compute).u
+        if "weight" in problem.inputs and is_labels(problem):
+            return cls(divisor, additions(rows, u, a.total_depth, rows), 2)
+        return cls(divisor, np.asarray(0.0 if rows <= 1 / u else u), 2)
+
+
+def losses(problem: Problem, f: SoftmaxRows, t: Array) -> Losses:
+    """Theorem 9: the terms of each row."""
+    a = f.arithmetic
+    m, roundings = np.abs(t), _roundings(problem)
+    kappa = powers(roundings, a.rounding("terms"))
+    size = m * np.abs(f.l)
+    error = m * f.kept_error * (1 + kappa) + size * kappa
+    mixed = 0 < _smoothing(problem) < 1  # the label's part of a row may be added by itself
+    terms = nonzeros(m) + mixed
+    if roundings or reduction_of(problem) == "mean":
+        divisor = max(1.0, abs(_Mean.of(problem, a).divisor))
+        eta = _eta(problem, a, f.classes) * np.maximum(1, np.abs(f.l) + f.kept_error) * divisor
+        error = error + np.where(m != 0, eta, 0.0)
+    rows = (-(t * f.l).sum(-1, keepdims=True), size.sum(-1, keepdims=True), error.sum(-1, keepdims=True))
+    return Losses(*rows, np.asarray(terms, np.float64))
+
+
+def _eta(problem: Problem, a: Arithmetic, classes: int) -> Array:
+    """Underflow in one term, enlarged by the weight that may follow it: (C,)."""
+    return (_roundings(problem) + 2) * a.underflow("terms") * np.maximum(1, np.abs(class_weights(problem, classes)))
+
+
+def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
+    """Theorem 9: the sum, or the mean, of the losses of all rows; or the losses themselves."""
+    unit = a.compute.u
+    row_sums = additions(rows.terms, unit, a.total_depth, _classes(problem) + 1)
+    if reduction_of(problem) == "none":
+        return Allowed(rows.value, rows.error * (1 + row_sums) + row_sums * rows.size)
+    if a.total_depth == "any order" and a.total is None:
+        relative = additions(rows.terms.sum(), unit)
+    else:
+        total = a.total or a.compute
+        relative = rmul(row_sums.max(initial=0.0), additions(np.count_nonzero(rows.terms), total.u, a.total_depth, len(rows.terms)))
+    value, size = rows.value.sum(), rows.size.sum()
+    error = rows.error.sum() * (1 + relative) + relative * size
+    if a.total is not None:
+        error = stored(value, error, a)
+    mean = _Mean.of(problem, a)
+    if reduction_of(problem) == "mean":
+        rho = rdiv((a.total or a.compute).u, mean.omega)
+        value = value / mean.divisor
+        error = error / mean.divisor * (1 + rho) + np.abs(value) * rho + a.underflow("terms")
+    return Allowed(np.reshape(value, (1, 1)), np.reshape(error, (1, 1)))
+
+
+def gradients(problem: Problem, f: SoftmaxRows, t: Array, rows: Rows) -> tuple[Allowed, Allowed]:
+    """Theorems 10 and 11: of ∂L/∂x and ∂L/∂q, both (r, C)."""
+    assert problem.grad_output is not None
+    a, mean = f.arithmetic, _Mean.of(problem, f.arithmetic)
+    g = np.asarray(problem.grad_output, np.float64).reshape(-1, 1)  # (R, 1) or (1, 1)
+    g = g[rows] if reduction_of(problem) == "none" else g
+    c = g / mean.divisor
+    kappa = rdiv(powers(_roundings(problem) + mean.roundings, a.rounding("terms")), mean.omega)
+    eta = _eta(problem, a, f.classes) * np.maximum(1, np.abs(g)) * np.maximum(1, 1 / abs(mean.divisor))  # (r, C)
+    m = np.abs(t)
+    grad_x = carried_back(f, -c * t, np.abs(c) * m, kappa, nonzeros(m), np.where(m != 0, eta, 0.0))
+    counts = m.any(-1, keepdims=True)  # a row that does not count has a gradient of 0 exactly
+    if not counts.all():
+        grad_x = Allowed(np.where(counts, grad_x.value, 0.0), np.where(counts, grad_x.error, 0.0))
+    if is_labels(problem):
+        return grad_x, grad_x
+    weight = np.abs(class_weights(problem, f.classes))
+    kappa = rdiv(powers(4 + mean.roundings, a.rounding("terms")), mean.omega)  # 1 - ε, and products with w, l and g
+    slope, size = np.abs(c) * weight * (1 - _smoothing(problem)), np.abs(f.l)
+    error = slope * (f.kept_error * (1 + kappa) + kappa * size) + eta * np.maximum(1, size + f.kept_error)
+    return grad_x, Allowed(slope * size, error)
+
+
+def cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed | Losses]:
+    """Theorems 9 to 11; a loss that is reduced comes as the losses of these rows."""
+    f = SoftmaxRows.of(wide_rows(problem.inputs["logits"], axis_of(problem), rows), arithmetic)
+    t = coefficients(problem, f.classes, rows)
+    found = losses(problem, f, t)
+    none = reduction_of(problem) == "none"
+    bounds: dict[str, Allowed | Losses] = {"value": reduced(problem, arithmetic, found)} if none else {"losses": found}
     if problem.grad_output is not None:
-        pairs["grad_logits"] = both_from_rows(grad_x, logits.shape, axis)
-        if target.dtype != np.int64:
-            pairs["grad_target"] = both_from_rows(grad_q, logits.shape, axis)
-    return pairs
+        bounds["grad_logits"], grad_target = gradients(problem, f, t, rows)
+        if not is_labels(problem):
+            bounds["grad_target"] = grad_target
+    return bounds
 
 
-def linear_cross_entropy(problem: Problem, arithmetic: Arithmetic) -> Pairs:
+def linear_cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
     """Theorem 12."""
-    inputs = problem.inputs
-    x, w = to_rows(inputs["input"], -1), inputs["linear_weight"]  # (R, D), (C, D)
-    a, a_error = product(x, w.T, arithmetic, bias=inputs.get("linear_bias"))
-    (value, error), (grad_a, grad_a_error), _ = _loss(problem, SoftmaxRows.of(a, arithmetic, a_error))
-    pairs = {"value": (value.reshape(value_shape(problem)), error.reshape(value_shape(problem)))}
+    a = arithmetic
+    inputs = {name: np.asarray(each, np.float64) for name, each in problem.inputs.items() if name != "target"}
+    x, w = wide_rows(inputs["input"], -1), inputs["linear_weight"]  # (R, D), (C, D)
+    logits = product(x, w.T, a, bias=inputs.get("linear_bias"))
+    logits_error = stored(logits.value, logits.error, a) if "logits" in a.stored else logits.error
+    f = SoftmaxRows.of(logits.value, a, logits_error)
+    t = coefficients(problem, f.classes)
+    bounds = {"value": reduced(problem, a, losses(problem, f, t))}
     if problem.grad_output is not None:
-        grads = linear_gradients(grad_a, x, w, arithmetic, grad_a_error)
-        shape = inputs["input"].shape
-        pairs["grad_input"] = (grads["grad_input"][0].reshape(shape), grads["grad_input"][1].reshape(shape))
-        pairs["grad_linear_weight"] = grads["grad_weight"]
+        grad, _ = gradients(problem, f, t, ALL)
+        grad_error = stored(grad.value, grad.error, a) if "logits" in a.stored else grad.error
+        grads = linear_gradients(grad.value, x, w, a, grad_error)
+        bounds["grad_input"] = grads["grad_input"]
+        bounds["grad_linear_weight"] = grads["grad_weight"]
         if "linear_bias" in inputs:
-            pairs["grad_linear_bias"] = grads["grad_bias"]
-    return pairs
+            bounds["grad_linear_bias"] = grads["grad_bias"]
+    return flat(bounds)

@@ -5,35 +5,78 @@ from __future__ import annotations
 import numpy as np
 
 from ..arithmetic import Arithmetic
+from ..formats import Floats
 from ..problem import Array, Problem
-from ..rows import dim_of
-from .algebra import Pairs, additions, powers, rmul
+from ..rows import Rows, axis_of, wide_rows
+from .algebra import Allowed, additions, powers, rmul
 
 
-def _sum_of_logs(problem: Problem, arithmetic: Arithmetic, logs: tuple[str, ...]) -> Pairs:
+def _log(q: Floats) -> Floats:
+    """log q, and 0 for q = 0, whose logarithm is exactly -inf or not taken."""
+    return np.log(np.where(q != 0, q, 1.0))
+
+
+def _sum_of_logs(problem: Problem, arithmetic: Arithmetic, rows: Rows, logs: tuple[str, ...]) -> Allowed:
     """Theorem 7: Σ ± p log q over the arrays named in `logs`."""
-    u, dim, p = arithmetic.compute.u, dim_of(problem), problem.inputs["p"]
+    u, axis = arithmetic.compute.u, axis_of(problem)
+    p = wide_rows(problem.inputs["p"], axis, rows)
     size: Array = np.zeros_like(p)
     for name in logs:
-        q = problem.inputs[name]
-        size = size + np.where((p != 0) & (q != 0), p * np.abs(np.log(np.where(q != 0, q, 1.0))), 0.0)
-    terms = p.shape[dim] * len(logs)
-    relative = rmul(arithmetic.c_log * u, powers(3, u), additions(terms, u))
+        size = size + np.abs(p * _log(wide_rows(problem.inputs[name], axis, rows)))
+    terms = p.shape[-1] * len(logs)
+    product = powers(3, arithmetic.rounding("terms"))
+    relative = rmul(arithmetic.c_log * u, product, additions(terms, u))
     quotient = p * 2 * u if len(logs) > 1 else np.zeros_like(p)  # log(p/q) of a rounded quotient
-    error = (size * relative + quotient * (1 + relative)).sum(dim) + 2 * terms * arithmetic.compute.subnormal
-    return {"value": (size.sum(dim), error)}
+    error = (size * relative + quotient * (1 + relative)).sum(-1, keepdims=True)
+    return Allowed(size.sum(-1, keepdims=True), error + 2 * terms * arithmetic.underflow("terms"))
 
 
-def entropy(problem: Problem, arithmetic: Arithmetic) -> Pairs:
+def _upstream(problem: Problem, rows: Rows) -> Floats:
+    return np.asarray(problem.grad_output, np.float64).reshape(-1, 1)[rows]  # (r, 1)
+
+
+def _of_logs(problem: Problem, a: Arithmetic, rows: Rows, logs: tuple[str, ...], one: float) -> Allowed:
+    """Theorem 7 (b): ± g (Σ ± log q + one), with at most three roundings of each of its sums and products."""
+    g, axis = np.abs(_upstream(problem, rows)), axis_of(problem)
+    size = sum(np.abs(_log(wide_rows(problem.inputs[name], axis, rows))) for name in logs)
+    moved = 2 * a.compute.u * (len(logs) > 1)  # log(p/q) of a rounded quotient
+    relative = rmul(a.c_log * a.compute.u, powers(3, a.rounding("terms")))
+    value = g * (size + one)
+    error = value * relative + g * moved * (1 + relative)
+    return Allowed(value, error + 3 * a.underflow("terms") * np.maximum(1, g))
+
+
+def _of_quotient(problem: Problem, a: Arithmetic, rows: Rows) -> Allowed:
+    """Theorem 7 (c): -g p/q, a quotient and a product in any order."""
+    g, axis = np.abs(_upstream(problem, rows)), axis_of(problem)
+    p, q = (wide_rows(problem.inputs[name], axis, rows) for name in ("p", "q"))
+    inverse = np.divide(1.0, q, out=np.zeros_like(q), where=q != 0)
+    value = g * p * inverse
+    enlarged = np.maximum(1, np.maximum(g, inverse) * np.maximum(1, p))
+    return Allowed(value, value * powers(3, a.rounding("terms")) + 3 * a.underflow("terms") * enlarged)
+
+
+def entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
     """Theorem 7 with the logarithms of p."""
-    return _sum_of_logs(problem, arithmetic, ("p",))
+    bounds = {"value": _sum_of_logs(problem, arithmetic, rows, ("p",))}
+    if problem.grad_output is not None:
+        bounds["grad_p"] = _of_logs(problem, arithmetic, rows, ("p",), 1.0)
+    return bounds
 
 
-def distribution_cross_entropy(problem: Problem, arithmetic: Arithmetic) -> Pairs:
+def distribution_cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
     """Theorem 7 with the logarithms of q."""
-    return _sum_of_logs(problem, arithmetic, ("q",))
+    bounds = {"value": _sum_of_logs(problem, arithmetic, rows, ("q",))}
+    if problem.grad_output is not None:
+        bounds["grad_p"] = _of_logs(problem, arithmetic, rows, ("q",), 0.0)
+        bounds["grad_q"] = _of_quotient(problem, arithmetic, rows)
+    return bounds
 
 
-def kl_divergence(problem: Problem, arithmetic: Arithmetic) -> Pairs:
+def kl_divergence(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
     """Theorem 7 with both."""
-    return _sum_of_logs(problem, arithmetic, ("p", "q"))
+    bounds = {"value": _sum_of_logs(problem, arithmetic, rows, ("p", "q"))}
+    if problem.grad_output is not None:
+        bounds["grad_p"] = _of_logs(problem, arithmetic, rows, ("p", "q"), 1.0)
+        bounds["grad_q"] = _of_quotient(problem, arithmetic, rows)
+    return bounds

@@ -5,49 +5,51 @@ from __future__ import annotations
 import numpy as np
 
 from ..arithmetic import Arithmetic
-from ..operations import value_shape
 from ..problem import Array, Problem
-from ..rows import to_rows
-from .algebra import Pairs
+from ..rows import Rows, wide_rows
+from .algebra import Allowed
 
 
-def product(
-    p: Array, q: Array, arithmetic: Arithmetic, p_error: Array | None = None, bias: Array | None = None
-) -> tuple[Array, Array]:
+def product(p: Array, q: Array, a: Arithmetic, p_error: Array | None = None, bias: Array | None = None) -> Allowed:
     """Theorem 8: P Q + bias with inner dimension n, where P is known up to p_error."""
-    u, n = arithmetic.compute.u, p.shape[1] + (bias is not None)
+    n = p.shape[1] + (bias is not None)
     inherited = np.zeros((p.shape[0], q.shape[1])) if p_error is None else p_error @ np.abs(q)
     size = np.abs(p) @ np.abs(q) + inherited
     value = p @ q
     if bias is not None:
         size, value = size + np.abs(bias), value + bias
-    return value, inherited + n * u * size + n * arithmetic.compute.subnormal
+    error = inherited + n * a.rounding("partial products") * size + n * a.underflow("partial products")
+    return Allowed(value, error + _flushed(p, q, a) if a.flushes else error)
 
 
-def linear_gradients(
-    g: Array, x: Array, w: Array, arithmetic: Arithmetic, g_error: Array | None = None
-) -> dict[str, tuple[Array, Array]]:
+def _flushed(p: Array, q: Array, a: Arithmetic) -> Array:
+    """What is lost where subnormal factors count as 0."""
+    p, q, tiny = np.abs(p), np.abs(q), a.storage.tiny
+    return np.asarray(np.where(p < tiny, p, 0.0) @ q + p @ np.where(q < tiny, q, 0.0))
+
+
+def linear_gradients(g: Array, x: Array, w: Array, a: Arithmetic, g_error: Array | None = None) -> dict[str, Allowed]:
     """g = ∂L/∂a (R, C), known up to g_error, carried back through a = x wᵀ + b."""
     transposed = None if g_error is None else g_error.T
-    ones = np.ones((len(g), 1))
-    columns = product(g.T, ones, arithmetic, transposed)  # Σ over the rows, as a product with ones
+    ones = np.ones((len(g), 1))  # Σ over the rows, as a product with ones
     return {
-        "grad_input": product(g, w, arithmetic, g_error),
-        "grad_weight": product(g.T, x, arithmetic, transposed),
-        "grad_bias": (columns[0][:, 0], columns[1][:, 0]),
+        "grad_input": product(g, w, a, g_error),
+        "grad_weight": product(g.T, x, a, transposed),
+        "grad_bias": product(g.T, ones, a, transposed),
     }
 
 
-def linear(problem: Problem, arithmetic: Arithmetic) -> Pairs:
+def linear(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
     """Theorem 8 for the value and for each gradient."""
-    inputs = problem.inputs
-    x, w = to_rows(inputs["input"], -1), inputs["weight"]  # (R, D), (C, D)
-    value, error = product(x, w.T, arithmetic, bias=inputs.get("bias"))
-    shape = value_shape(problem)
-    pairs = {"value": (value.reshape(shape), error.reshape(shape))}
+    inputs = {name: np.asarray(array, np.float64) for name, array in problem.inputs.items()}
+    x, w = wide_rows(inputs["input"], -1), inputs["weight"]  # (R, D), (C, D)
+    bounds = {"value": product(x, w.T, arithmetic, bias=inputs.get("bias"))}
     if problem.grad_output is not None:
-        grads = linear_gradients(to_rows(problem.grad_output, -1), x, w, arithmetic)
-        value, error = grads["grad_input"]
-        grads["grad_input"] = (value.reshape(inputs["input"].shape), error.reshape(inputs["input"].shape))
-        pairs |= {name: pair for name, pair in grads.items() if name != "grad_bias" or "bias" in inputs}
-    return pairs
+        grads = linear_gradients(wide_rows(problem.grad_output, -1), x, w, arithmetic)
+        bounds |= {name: each for name, each in grads.items() if name != "grad_bias" or "bias" in inputs}
+    return flat(bounds)
+
+
+def flat(bounds: dict[str, Allowed]) -> dict[str, Allowed]:
+    """In row form: one row of everything."""
+    return {name: Allowed(each.value.reshape(1, -1), each.error.reshape(1, -1)) for name, each in bounds.items()}

@@ -3,139 +3,228 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from ..arithmetic import Arithmetic
-from ..formats import Floats
-from ..operations import value_shape
+from ..formats import Floats, Format
 from ..problem import Array, Problem
-from ..rows import both_from_rows, dim_of, from_rows, to_rows
-from .algebra import Pairs, additions, grown, powers, rdiv, rmul
+from ..rows import Rows, axis_of, wide_rows
+from .algebra import Allowed, RowFactor, additions, grown, powers, rdiv, rmul, stored
+
+LARGEST = np.finfo(np.float64).max
+
+
+def _shift_error(d: Floats, x: Floats, top: Floats, compute: Format) -> Floats:
+    """|fl(x - m) - (x - m)| (r, C), known because A3 says what is computed; d is x - m in float64."""
+    u = 2.0**-53
+    if compute.u == u:
+        back = x - d
+        error = np.abs((x - (d + back)) + (back - top))  # exact: Knuth's two-sum
+    else:
+        error = np.abs(compute.round(d) - d) + 2 * u * np.abs(d)
+    finite = np.isfinite(error)
+    return error if finite.all() else np.where(finite, error, compute.u * np.abs(d))
 
 
 @dataclass(frozen=True)
 class SoftmaxRows:
-    """Exact quantities of rows in float64, and how far a max-shift evaluation may be from them."""
+    """Magnitudes of the exact quantities of rows, and how far a max-shift evaluation may be from them."""
 
     arithmetic: Arithmetic
-    p: Floats  # (R, C)
-    l: Floats  # (R, C)  # noqa: E741  # the letter of the literature: log-probability
-    lse: Floats  # (R, 1)
-    e_error: Floats  # |ê - e| (R, C)
-    s: Floats  # (R, 1)
-    sigma: Floats  # relative error of the sum (R, 1)
-    lam: Floats  # absolute error of its logarithm (R, 1)
-    l_error: Floats  # |l̂ - l| (R, C)
-    masked: Array  # (R, C)
+    classes: int
+    masked: Array | None  # (r, C), None where no logit is -inf
+    p: Floats  # (r, C)
+    l: Floats  # (r, C), 0 where masked  # noqa: E741  # the letter of the literature: log-probability
+    lse: Floats  # (r, 1)
+    h: Floats  # error of the shifted logit (r, C)
+    e_error: Floats  # |ê - e| (r, C)
+    s: Floats  # (r, 1)
+    sigma: Floats  # relative error of the sum (r, 1)
+    lam: Floats  # absolute error of its logarithm (r, 1)
 
     @classmethod
-    def of(cls, x: Floats, arithmetic: Arithmetic, x_error: Floats | None = None) -> SoftmaxRows:
-        """x (R, C), known up to x_error (R, C)."""
-        u, c_exp, c_log = arithmetic.compute.u, arithmetic.c_exp, arithmetic.c_log
-        tiny, subnormal = arithmetic.compute.tiny, arithmetic.compute.subnormal
-        masked = np.isneginf(x)
+    def of(cls, x: Floats, a: Arithmetic, x_error: Floats | None = None) -> SoftmaxRows:
+        """x (r, C), known up to x_error (r, C)."""
         classes = x.shape[-1]
-
+        masked = np.isneginf(x)
+        masked = masked if masked.any() else None
         top = x.max(-1, keepdims=True)
-        d = np.where(masked, 0.0, np.maximum(x - top, -np.finfo(np.float64).max))  # e is 0 long before that
-        e = np.where(masked, 0.0, np.exp(d))
-        others = np.where(np.arange(classes) == x.argmax(-1)[:, None], 0.0, e).sum(-1, keepdims=True)
-        s, log_s = 1 + others, np.log1p(others)
-        l = d - log_s  # noqa: E741
+        d = np.maximum(x - top, -LARGEST)
+        e = np.exp(d)
+        s = e.sum(-1, keepdims=True)
+        log_s = np.log(s)
+        p, l = e / s, d - log_s  # noqa: E741
 
-        moved = np.zeros_like(x) if x_error is None else x_error + x_error.max(-1, keepdims=True)
-        shift = moved + u * (np.abs(d) + moved)  # of the shifted logit: what it inherits, and its rounding
-        e_error = grown(d, shift) * (1 + c_exp * u) + e * c_exp * u
-        e_error = e_error + np.where(e + e_error < 2 * tiny, arithmetic.exp_subnormals * subnormal, 0.0)
-        e_error = np.where(masked | ((d == 0) & (shift == 0)), 0.0, e_error)  # exp(0) = 1 exactly
-        sigma = rmul(e_error.sum(-1, keepdims=True) / s, additions(classes, u))
+        if x_error is None:
+            h = _shift_error(d, x, top, a.compute)
+        else:
+            moved = x_error + x_error.max(-1, keepdims=True)
+            h = moved + a.compute.u * (np.abs(d) + moved)
+        if "shift" in a.stored:
+            h = stored(d, h, a)
+        if masked is not None:
+            l[masked] = h[masked] = 0.0
+
+        kappa = rmul(a.c_exp * a.compute.u, a.rounding("exp") - a.compute.u if "exp" in a.stored else 0.0)
+        e_error = grown(e, d, h) * (1 + kappa) + e * kappa
+        small = e + e_error < 2 * (a.storage if "exp" in a.stored else a.compute).tiny
+        if small.any():
+            e_error[small] += a.exp_underflow + (a.underflow("exp") if "exp" in a.stored else 0.0)
+            if masked is not None:
+                e_error[masked] = 0.0
+        e_error[(d == 0) & (h == 0)] = 0.0  # exp(0) = 1 exactly
+        sigma = rmul(e_error.sum(-1, keepdims=True) / s, additions(classes, a.compute.u, a.depth, classes))
+        if "sum" in a.stored:
+            sigma = rmul(sigma, a.storage.u)
         log_sigma = np.where(sigma < 1, -np.log1p(-np.minimum(sigma, 1)), np.inf)
-        lam = log_sigma + c_log * u * (log_s + log_sigma)
-        l_error = np.where(masked, 0.0, (shift + lam) * (1 + u) + u * np.abs(l))
-        return cls(arithmetic, e / s, l, top + log_s, e_error, s, sigma, lam, l_error, masked)
+        lam = log_sigma + a.c_log * a.compute.u * (log_s + log_sigma)
+        if "log" in a.stored:
+            lam = stored(log_s, lam, a)
+        return cls(a, classes, masked, p, l, top + log_s, h, e_error, s, sigma, lam)
 
-    @property
+    @cached_property
+    def l_error(self) -> Floats:
+        """|l̂ - l| (Theorem 4)."""
+        u = self.arithmetic.compute.u
+        return (self.h + self.lam) * (1 + u) + u * np.abs(self.l)
+
+    @cached_property
+    def kept_error(self) -> Floats:
+        """The same for the l̂ that is kept for what follows: stored, where the arithmetic says so."""
+        return stored(self.l, self.l_error, self.arithmetic) if "output" in self.arithmetic.stored else self.l_error
+
+    @cached_property
     def p_error(self) -> Floats:
         """|p̂ - p| for p̂ = exp(l̂) as well as for p̂ = ê/ŝ or ê·(1/ŝ) (Theorem 5)."""
+        return self._p_error(self.kept_error) + self._p_underflow
+
+    def _p_error(self, l_error: Floats) -> Floats:
         a = self.arithmetic
         roundings = rmul(a.c_exp * a.compute.u, powers(2, a.compute.u))
-        error = grown(np.where(self.masked, 0.0, self.l), self.l_error) * (1 + roundings) + self.p * roundings
-        underflow = 2 * (a.exp_subnormals + 1) * a.compute.subnormal * (1 + rdiv(0.0, self.sigma))
-        return np.where(self.masked, 0.0, error + underflow)
+        error: Floats = grown(self.p, self.l, l_error) * (1 + roundings) + self.p * roundings
+        if self.masked is not None:
+            error[self.masked] = 0.0
+        return error
+
+    @property
+    def _p_underflow(self) -> Array:
+        """(r, 1), or (r, C) where something is masked."""
+        a = self.arithmetic
+        underflow = 2 * (a.exp_underflow + a.underflow()) * (1 + rdiv(0.0, self.sigma))
+        return underflow if self.masked is None else np.where(self.masked, 0.0, underflow)
 
     @property
     def division_error(self) -> Floats:
         """|p̂ - p| for p̂ = ê/ŝ or ê·(1/ŝ) (Theorem 2)."""
         rho = rdiv(powers(2, self.arithmetic.compute.u), self.sigma)
-        error = (self.e_error * (1 + rho) + np.where(self.p > 0, self.p * self.s * rho, 0.0)) / self.s
-        return np.where(self.masked, 0.0, error + self.arithmetic.compute.subnormal)
+        error: Floats = self.e_error * ((1 + rho) / self.s) + self.p * rho + self.arithmetic.underflow()
+        if self.masked is not None:
+            error[self.masked] = 0.0
+        return error
+
+    @property
+    def value_error(self) -> Floats:
+        """|p̂ - p| for softmax as a result: Theorem 2, or Theorem 5 where the formula is not known."""
+        if self.arithmetic.quotient:
+            return self.division_error
+        return np.maximum(self.division_error, self._p_error(self.l_error) + self._p_underflow)
+
+    @property
+    def saved_error(self) -> Floats:
+        """|p̂ - p| for the p̂ that a backward pass starts from."""
+        if "output" in self.arithmetic.stored:
+            return stored(self.p, self.value_error, self.arithmetic)
+        return self._p_error(self.l_error) + self._p_underflow
+
+    @property
+    def common_factor(self) -> RowFactor:
+        """Theorem 14 for softmax."""
+        u = self.arithmetic.compute.u
+        free = self.h * (1 + u) + u * (np.abs(self.l) + self.lam)
+        return RowFactor(True, self.lam, self._p_error(free), np.broadcast_to(self._p_underflow, self.p.shape))
+
+    @property
+    def common_term(self) -> RowFactor:
+        """Theorem 14 for log-softmax."""
+        u = self.arithmetic.compute.u
+        free = self.h * (1 + u) + u * (np.abs(self.l) + self.lam)
+        return RowFactor(False, self.lam, np.zeros_like(free), free)
 
 
-def softmax(problem: Problem, arithmetic: Arithmetic) -> Pairs:
+def _rows(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> SoftmaxRows:
+    return SoftmaxRows.of(wide_rows(problem.inputs["logits"], axis_of(problem), rows), arithmetic)
+
+
+def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
     """Theorems 2 and 5 for the value, Theorem 6 (b) for the gradient."""
-    logits, dim = problem.inputs["logits"], dim_of(problem)
-    f = SoftmaxRows.of(to_rows(logits, dim), arithmetic)
-    pairs = {"value": (f.p, np.maximum(f.division_error, f.p_error))}
+    f = _rows(problem, arithmetic, rows)
+    bounds = {"value": Allowed(f.p, f.value_error, f.common_factor)}
     if problem.grad_output is not None:
-        u, subnormal = arithmetic.compute.u, arithmetic.compute.subnormal
-        g = to_rows(problem.grad_output, dim)
-        size, p, b = np.abs(g), f.p, f.p_error
-        classes = p.shape[1]
+        u, eta = arithmetic.compute.u, arithmetic.underflow()
+        g = wide_rows(problem.grad_output, axis_of(problem), rows)
+        size, p, b = np.abs(g), f.p, f.saved_error
         inner = (g * p).sum(-1, keepdims=True)  # S
-        inner_error = (size * b).sum(-1, keepdims=True) * (1 + classes * u)
-        inner_error += (classes * u * size * p).sum(-1, keepdims=True) + classes * subnormal
+        product = arithmetic.rounding("terms") if "terms" in arithmetic.stored else 0.0
+        gamma = rmul(f.classes * u, product)
+        inner_error = (size * b).sum(-1, keepdims=True) * (1 + gamma)
+        inner_error = inner_error + gamma * (size * p).sum(-1, keepdims=True)
+        inner_error = inner_error + f.classes * arithmetic.underflow("terms")
         value = p * (g - inner)
-        error = b * np.abs(g - inner) + (p + b) * (inner_error + 3 * u * (size + np.abs(inner) + inner_error))
-        pairs["grad_logits"] = (value, error + u * np.abs(value) + 3 * subnormal)
-    return {name: both_from_rows(pair, logits.shape, dim) for name, pair in pairs.items()}
+        roundings = rmul(3 * u, product)
+        error = b * np.abs(g - inner) + (p + b) * (inner_error + roundings * (size + np.abs(inner) + inner_error))
+        bounds["grad_logits"] = Allowed(value, error + u * np.abs(value) + 3 * eta + arithmetic.underflow("terms"))
+    return bounds
 
 
-def log_softmax(problem: Problem, arithmetic: Arithmetic) -> Pairs:
+def log_softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
     """Theorem 4 for the value, Theorem 6 (a) for the gradient."""
-    logits, dim = problem.inputs["logits"], dim_of(problem)
-    f = SoftmaxRows.of(to_rows(logits, dim), arithmetic)
-    pairs = {"value": (np.where(f.masked, -np.inf, f.l), f.l_error)}
+    f = _rows(problem, arithmetic, rows)
+    bounds = {"value": Allowed(f.l, f.l_error, f.common_term)}
     if problem.grad_output is not None:
-        g = to_rows(problem.grad_output, dim)
-        pairs["grad_logits"] = carried_back(f, g, np.abs(g), np.zeros(1), nonzeros(g), np.zeros(1))
-    return {name: both_from_rows(pair, logits.shape, dim) for name, pair in pairs.items()}
+        g = wide_rows(problem.grad_output, axis_of(problem), rows)
+        bounds["grad_logits"] = carried_back(f, g, np.abs(g), 0.0, nonzeros(g), 0.0)
+    return bounds
 
 
 def nonzeros(array: Array) -> Array:
-    """How many entries of each row are not 0: (R, 1)."""
+    """How many entries of each row are not 0: (r, 1)."""
     return np.count_nonzero(array, axis=-1, keepdims=True)
 
 
-def carried_back(f: SoftmaxRows, h: Array, size: Array, kappa: Array, terms: Array, eta: Array) -> tuple[Array, Array]:
+def carried_back(
+    f: SoftmaxRows, h: Array, size: Array, kappa: Array | float, terms: Array, eta: Array | float
+) -> Allowed:
     """Theorem 6 (a): v = h - p Σh, where h is known up to kappa·size + eta and `terms` of a row are not zero."""
-    u, subnormal = f.arithmetic.compute.u, f.arithmetic.compute.subnormal
+    u = f.arithmetic.compute.u
     total, magnitude = h.sum(-1, keepdims=True), size.sum(-1, keepdims=True)
     rounding = additions(terms, u)
-    total_error = magnitude * rmul(kappa, rounding) + eta.sum(-1, keepdims=True) * (1 + rounding)
-    b = f.p_error
-    product = b * (magnitude + total_error) + f.p * total_error + u * (f.p + b) * (magnitude + total_error)
+    lost = np.sum(np.broadcast_to(eta, h.shape), -1, keepdims=True) if np.any(eta) else 0.0
+    total_error = magnitude * rmul(kappa, rounding) + lost * (1 + rounding)  # (r, 1)
+    reach = magnitude + total_error
+    product = f.p_error * (reach * (1 + u)) + f.p * (total_error + u * reach)
     value = h - f.p * total
-    error = (size * kappa + eta + product) * (1 + powers(3, u)) + powers(3, u) * np.abs(value)
-    return value, error + 8 * subnormal
+    thrice = float(powers(3, u))
+    error = (size * kappa + eta + product) * (1 + thrice) + thrice * np.abs(value)
+    return Allowed(value, error + 8 * f.arithmetic.underflow())
 
 
-def logsumexp(problem: Problem, arithmetic: Arithmetic) -> Pairs:
+def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
     """Theorem 3 for the value, Theorem 6 (c) for the gradient."""
-    logits, dim = problem.inputs["logits"], dim_of(problem)
-    f = SoftmaxRows.of(to_rows(logits, dim), arithmetic)
-    u, subnormal = arithmetic.compute.u, arithmetic.compute.subnormal
-    error = f.lam * (1 + u) + u * np.abs(f.lse)  # (R, 1)
-    shape = value_shape(problem)
-    pairs = {"value": (f.lse.reshape(shape), error.reshape(shape))}
+    f, a = _rows(problem, arithmetic, rows), arithmetic
+    u = a.compute.u
+    error = f.lam * (1 + u) + u * np.abs(f.lse)  # (r, 1)
+    bounds = {"value": Allowed(f.lse, error)}
     if problem.grad_output is not None:
-        g = problem.grad_output.reshape(-1, 1)
-        x = np.where(f.masked, 0.0, f.l)
-        delta = error + u * (np.abs(x) + error)  # of x - ŷ, for p̂ = exp(x - ŷ)
-        roundings = rmul(arithmetic.c_exp * u, u)
-        p_error = grown(x, delta) * (1 + roundings) + f.p * roundings + (arithmetic.exp_subnormals + 1) * subnormal
-        p_error = np.where(f.masked, 0.0, np.maximum(p_error, f.p_error * (1 + u)))
+        g = np.asarray(problem.grad_output, np.float64).reshape(-1, 1)[rows]  # (r, 1)
+        kept = stored(f.lse, error, a) if "output" in a.stored else error
+        delta = kept + a.rounding("shift") * (np.abs(f.l) + kept)  # of x - ŷ, for p̂ = exp(x - ŷ)
+        roundings = rmul(a.c_exp * u, a.rounding("exp"))
+        p_error = grown(f.p, f.l, delta) * (1 + roundings) + f.p * roundings + a.exp_underflow + a.underflow("exp")
+        p_error = np.maximum(p_error, f.p_error * (1 + u))
+        if f.masked is not None:
+            p_error[f.masked] = 0.0
         value = g * f.p
-        grad_error = np.abs(g) * p_error + u * np.abs(value) + subnormal
-        pairs["grad_logits"] = (from_rows(value, logits.shape, dim), from_rows(grad_error, logits.shape, dim))
-    return pairs
+        bounds["grad_logits"] = Allowed(value, np.abs(g) * p_error + u * np.abs(value) + a.underflow())
+    return bounds
