@@ -39,8 +39,8 @@ def _loss(x: Tensor, y: Tensor, weight: Tensor | None, ignore_index: int, reduct
 
     top = wide.detach().amax(axis, keepdim=True)  # any shift gives the same loss, and the same gradient
     d = wide - top.where(top.isfinite(), torch.nan)
-    lowest = torch.finfo(work).min  # in place of -inf: the logsumexp of nothing but -inf has no gradient
-    others = d.scatter(axis, labels, lowest).masked_fill(d == -torch.inf, lowest).logsumexp(axis, keepdim=True)
+    lowest = torch.finfo(work).min  # and not -inf: where all others are masked, their logsumexp had no gradient
+    others = d.scatter(axis, labels, lowest).logsumexp(axis, keepdim=True)
     losses = counted * F.softplus(others - d.gather(axis, labels), threshold=THRESHOLD)
     if reduction == "none":
         return losses.squeeze(axis).to(x.dtype)
