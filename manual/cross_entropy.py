@@ -63,6 +63,24 @@ class _Loss(NamedTuple):
         """`values` (…, 1), each times the weight w_y of its label y (…, 1)."""
         return values if self.weight is None else values * self.weight[y]
 
+    def reduced(self, rows: Array, reduction: str) -> Array:
+        """The loss, from that of `rows` with a class axis of length 1, of which those that count nothing become 0."""
+        if self.ignored is not None:
+            rows[self.ignored] = 0
+        if reduction == "none":
+            return rows.reshape(self.shape).astype(self.logits.dtype, copy=False)
+        total = rows.sum() if reduction == "sum" else rows.sum() / self.denominator
+        return np.asarray(total, self.logits.dtype)
+
+    def upstream(self, grad_output: ArrayLike, reduction: str) -> Array:
+        """c = ∂L/∂loss_i of every row, with a class axis of length 1."""
+        g = floats("grad_output", grad_output, self.logits)
+        expected = self.shape if reduction == "none" else ()
+        c = shaped("grad_output", g, expected, "that of the loss").astype(self.work, copy=False)
+        if reduction == "mean":
+            c = np.asarray(c / self.denominator)
+        return np.expand_dims(np.broadcast_to(c, self.shape), self.axis)
+
     def coefficients(self, y: Array) -> Array:
         """t (…, C) for a block of targets (…, C), or of labels (…, 1)."""
         classes = self.logits.shape[self.axis]
@@ -90,7 +108,7 @@ def _labels(y: Array, logits: Array, axis: int, ignore_index: int) -> tuple[Arra
     return np.where(outside, 0, y), ignored
 
 
-def _checked(
+def checked(
     logits: ArrayLike,
     target: ArrayLike,
     weight: ArrayLike | None,
@@ -98,6 +116,7 @@ def _checked(
     reduction: str,
     label_smoothing: float,
 ) -> _Loss:
+    """The arguments of the loss, if they fit each other."""
     ndim = np.ndim(logits)
     if ndim == 0:
         raise ValueError("logits has shape (); expected (C,), (N, C) or (N, C, d1, …)")
@@ -121,7 +140,7 @@ def _checked(
     return _Loss(x, axis, y, None, w, label_smoothing)
 
 
-def _at_labels(d: Array, y: Array) -> Array:
+def at_labels(d: Array, y: Array) -> Array:
     """The element of each row of d (…, C) that its label in y (…, 1) names: (…, 1)."""
     rows = d.reshape(-1, d.shape[-1])  # (n, C)
     return rows[np.arange(len(rows)), y.reshape(-1)].reshape(y.shape)
@@ -158,22 +177,17 @@ def cross_entropy(
     >>> float(cross_entropy([[1.4, 3.2, 5.0]], np.array([2])).round(4))
     0.1762
     """
-    loss = _checked(logits, target, weight, ignore_index, reduction, label_smoothing)
+    loss = checked(logits, target, weight, ignore_index, reduction, label_smoothing)
     rows = np.empty(loss.column, loss.work)  # (…, 1, …)
     for x, y, out in row_blocks(loss.logits, loss.target, rows, axis=loss.axis):
         d = shifted(x)
         log_s = np.log(np.exp(d).sum(-1, keepdims=True))  # (…, 1)
         if loss.sparse:
-            out[...] = loss.weighted(log_s - _at_labels(d, y), y)
+            out[...] = loss.weighted(log_s - at_labels(d, y), y)
         else:
             d -= log_s  # log-probabilities (…, C)
             out[...] = -(loss.coefficients(y) * d).sum(-1, keepdims=True)
-    if loss.ignored is not None:
-        rows[loss.ignored] = 0
-    if reduction == "none":
-        return rows.reshape(loss.shape).astype(loss.logits.dtype, copy=False)
-    total = rows.sum() if reduction == "sum" else rows.sum() / loss.denominator
-    return np.asarray(total, loss.logits.dtype)
+    return loss.reduced(rows, reduction)
 
 
 @overload
@@ -227,13 +241,8 @@ def cross_entropy_backward(
     >>> cross_entropy_backward(1.0, [[0.0, 0.0]], np.array([0]))
     array([[-0.5,  0.5]])
     """
-    loss = _checked(logits, target, weight, ignore_index, reduction, label_smoothing)
-    g = floats("grad_output", grad_output, loss.logits)
-    expected = loss.shape if reduction == "none" else ()
-    c = shaped("grad_output", g, expected, "that of the loss").astype(loss.work, copy=False)
-    if reduction == "mean":
-        c = np.asarray(c / loss.denominator)
-    c = np.expand_dims(np.broadcast_to(c, loss.shape), loss.axis)
+    loss = checked(logits, target, weight, ignore_index, reduction, label_smoothing)
+    c = loss.upstream(grad_output, reduction)
     grad = np.empty_like(loss.logits)
     other = np.empty_like(loss.target) if loss.ignored is None else loss.ignored  # ∂L/∂q, or which rows are to be 0
     for x, y, upstream, out, rest in row_blocks(loss.logits, loss.target, c, grad, other, axis=loss.axis):
@@ -243,7 +252,7 @@ def cross_entropy_backward(
         if loss.sparse:
             cw = loss.weighted(upstream, y)  # c_i w_y (…, 1)
             np.multiply(e, cw / s, out=out, casting="same_kind")  # c_i w_y p_ij
-            np.put_along_axis(out, y, _at_labels(e, y) * (cw / s) - cw, -1)
+            np.put_along_axis(out, y, at_labels(e, y) * (cw / s) - cw, -1)
         else:
             t = loss.coefficients(y)
             out[...] = upstream * (t.sum(-1, keepdims=True) * (e / s) - t)

@@ -4,6 +4,8 @@ The twin of `manual`: the same files, names and arguments, and `device=` besides
 neither is trusted.
 """
 
+from .accurate import accurate_cross_entropy as accurate_cross_entropy
+from .accurate import accurate_cross_entropy_backward as accurate_cross_entropy_backward
 from .backprop import linear_cross_entropy as linear_cross_entropy
 from .backprop import linear_cross_entropy_backward as linear_cross_entropy_backward
 from .backprop import probabilities_gradient as probabilities_gradient
