@@ -127,7 +127,7 @@ class Elements:
         strange = special | ~np.isfinite(got)
         if strange.any():
             right = special & ((got == nearest) | (np.isnan(got) & np.isnan(nearest)))
-            right |= ~special & _overflow_allowed(got, nearest, allowed, storage)
+            right |= ~special & np.isinf(got) & (np.sign(got) == np.sign(nearest)) & _overflow(nearest, bound, storage)
             agreed, refuted = np.where(strange, right, agreed), np.where(strange, ~right, refuted)
         return cls(got, exact, nearest, special, error, doubt, allowed, agreed, refuted, bound.row)
 
@@ -186,11 +186,11 @@ _middle = np.frompyfunc(lambda ball: float(ball.mid()), 1, 1)
 _radius = np.frompyfunc(lambda ball: float(ball.rad()) * (1 + ROUNDING), 1, 1)
 
 
-def _overflow_allowed(got: Array, nearest: Array, allowed: Array, storage: Format) -> Array:
-    """Theorem 13: the correctly signed infinity, where the exact value is within its bound of overflowing."""
+def _overflow(nearest: Array, bound: Allowed, storage: Format) -> Array:
+    """Theorem 13: where an infinity agrees, since the result is within its bound of overflowing, or a part of it is."""
     with np.errstate(invalid="ignore"):
-        near = np.abs(nearest) - storage.largest >= storage.ulp(storage.largest) / 2 - allowed
-    return np.asarray(np.isinf(got) & (np.sign(got) == np.sign(nearest)) & near)
+        near = np.abs(nearest) - storage.largest >= storage.ulp(storage.largest) / 2 - bound.error
+    return np.asarray(near | bound.overflows)
 
 
 def infeasible_rows(elements: Elements) -> tuple[Array, Array, Array]:

@@ -110,7 +110,8 @@ class _Softmax:
     @classmethod
     def of(cls, x: Array, masked: Array, number: Number) -> _Softmax:
         """x (r, C): numbers; `masked` marks the entries that are -inf, whatever x has there."""
-        top = np.where(masked, -np.inf, x.astype(np.float64)).max(-1, keepdims=True)
+        top = x.astype(np.float64, copy=False)
+        top = (np.where(masked, -np.inf, top) if masked.any() else top).max(-1, keepdims=True)
         d = x - number(top)  # any shift gives the same mathematics
         e, zero = np.exp(d), number(np.zeros(1))
         if masked.any():

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+_EXPONENT = np.int64(0x7FF0000000000000)  # of a float64
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,8 @@ class Format:
         np.True_
         """
         x = np.asarray(values, np.float64)
-        _, exponent = np.frexp(x)  # |x| = f * 2**exponent with 1/2 <= f < 1
-        exponent = np.where(x == 0, self.e_min, np.clip(exponent - 1, self.e_min, self.e_max))
-        return np.asarray(np.ldexp(1.0, exponent - self.precision + 1))
+        power = (x.view(np.int64) & _EXPONENT).view(np.float64)  # 2**floor(log2 |x|), and 0 for subnormal x
+        return np.asarray(np.clip(power, self.tiny, 2.0**self.e_max) * (2 * self.u))
 
     def round(self, values: ArrayLike) -> Floats:
         """The nearest numbers of this format, ties to even, infinity past the largest; float64 in, float64 out.
@@ -61,6 +61,9 @@ class Format:
         array([1.      , 1.015625,      inf])
         """
         x = np.asarray(values, np.float64)
+        if self.precision == 24:
+            with np.errstate(over="ignore"):
+                return x.astype(np.float32).astype(np.float64)
         quantum = self.ulp(x)
         with np.errstate(invalid="ignore", over="ignore"):
             rounded = np.where(np.isfinite(x), np.rint(x / quantum) * quantum, x)

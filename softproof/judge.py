@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from . import exact
-from .arithmetic import DEPTHS, NUMPY64, Arithmetic, any_order
+from .arithmetic import DEPTHS, NUMPY64, Arithmetic
 from .bounds import Allowed, Losses, allowed, allowed_total
 from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, Elements, Verdict, infeasible_rows, not_an_answer
 from .exact import FLOAT64
 from .formats import FORMATS, Format
 from .implementation import Implementation
+from .models import Model, model
 from .operations import check
 from .problem import Array, Problem, Result
 from .rows import ALL, Rows, axis_of, blocks, is_by_rows, place, reduction_of, row_form
@@ -31,7 +32,7 @@ def judge(
     problem: Problem,
     *,
     device: str = "cpu",
-    arithmetic: Arithmetic | None = None,
+    arithmetic: str | Arithmetic | Model | None = None,
     bits: Sequence[int] = BITS,
 ) -> Verdict:
     """Ask `implementation` one question and compare its answer with the truth.
@@ -55,13 +56,13 @@ def judge_result(
     result: Result,
     *,
     device: str = "cpu",
-    arithmetic: Arithmetic | None = None,
+    arithmetic: str | Arithmetic | Model | None = None,
     bits: Sequence[int] = BITS,
 ) -> Verdict:
     """The verdict on an answer that was computed elsewhere."""
     if text := not_an_answer(problem, result, device):
         return Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem)
-    case = _Case(problem, result, arithmetic or any_order(problem.dtype))
+    case = _Case(problem, result, model(arithmetic)(problem))
     return case.verdict(bits)
 
 

@@ -129,10 +129,17 @@ def _check_values(problem: Problem) -> None:
         bad = (target != ignored) & ((target < 0) | (target >= classes))
         if bad.any():
             raise IndexError(f"target holds {target[bad][0]}; expected labels from 0 to {classes - 1}, or {ignored}")
-    for name in ("p", "q") if target is None else ("weight",):
-        if name in problem.inputs and not (problem.inputs[name] >= 0).all():
-            lowest = float(problem.inputs[name].min())
-            raise ValueError(f"{name} holds {lowest}; expected numbers that are not negative")
+    positive = {name: problem.inputs[name] for name in _not_negative(problem) if name in problem.inputs}
+    for name, array in positive.items():
+        if not (array >= 0).all():
+            raise ValueError(f"{name} holds {float(array.min())}; expected numbers that are not negative")
+
+
+def _not_negative(problem: Problem) -> tuple[str, ...]:
+    """The inputs that are probabilities or weights."""
+    if "target" not in problem.inputs:
+        return ("p", "q")
+    return ("weight",) if problem.inputs["target"].dtype == np.int64 else ("weight", "target")
 
 
 def _classes(problem: Problem) -> int:

@@ -17,7 +17,7 @@ from .problem import Array, Problem
 
 Rows = slice | NDArray[np.int64]
 ALL = slice(None)
-BLOCK = 1 << 17  # elements judged at a time: a mebibyte in float64
+BLOCK = 1 << 15  # elements judged at a time: a quarter of a mebibyte in float64
 
 _OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
 _OF_DISTRIBUTIONS = ("entropy", "distribution_cross_entropy", "kl_divergence")
@@ -127,6 +127,18 @@ def denominator(problem: Problem, classes: int, number: Callable[[Any], Any] = n
     labels = problem.inputs["target"].reshape(-1)[kept(problem)]
     counts = np.bincount(labels, minlength=classes).astype(np.float64)
     return (number(class_weights(problem, classes)) * number(counts)).sum()
+
+
+def is_sparse(problem: Problem) -> bool:
+    """Whether one class alone counts in each row: labels without smoothing."""
+    return is_labels(problem) and not problem.options.get("label_smoothing")
+
+
+def label_coefficients(problem: Problem, classes: int, rows: Rows = ALL) -> tuple[Array, Array]:
+    """The same where each row has one: its column, 0 for an ignored row, and t there; both (r, 1)."""
+    counts = kept(problem, rows)
+    columns = np.where(counts, problem.inputs["target"].reshape(-1)[rows], 0)
+    return columns[:, None], np.where(counts, class_weights(problem, classes)[columns], 0.0)[:, None]
 
 
 def coefficients(

@@ -86,4 +86,4 @@ def _finished(each: Allowed, arithmetic: Arithmetic) -> Allowed:
     error = error * (1 + EVALUATION)
     if np.isnan(error).any():
         error = np.where(np.isnan(error), np.inf, error)
-    return Allowed(each.value, error, row)
+    return Allowed(each.value, error, row, each.overflows)

@@ -38,11 +38,15 @@ class RowFactor:
 
 @dataclass(frozen=True)
 class Allowed:
-    """A bound in row form: |computed - exact| <= error, where |exact| is about |value|."""
+    """A bound in row form: |computed - exact| <= error, where |exact| is about |value|.
+
+    `overflows` says where an intermediate result may be too large for its format, so that infinity is right as well.
+    """
 
     value: Array
     error: Array
     row: RowFactor | None = None
+    overflows: Array | bool = False
 
 
 def rmul(*errors: Array | float) -> Array:
@@ -75,9 +79,11 @@ def additions(count: Array | int, u: float, depth: str = "any order", among: int
     (1 + u)^h - 1 (Higham, Accuracy and Stability of Numerical Algorithms, 4.2). The smaller is right.
     """
     order_free = np.maximum(np.asarray(count, np.float64) - 1, 0) * u
+    order_free = np.where(order_free < 1, order_free, np.inf)  # everything may be lost
     if depth == "any order":
         return order_free
-    return np.minimum(order_free, powers(DEPTHS[depth](max(among, 1)), u))
+    height = DEPTHS[depth](max(among, 1))
+    return np.minimum(order_free, powers(height, u) if height * u < 1 else np.inf)
 
 
 def stored(value: Array, error: Array, arithmetic: Arithmetic) -> Array:

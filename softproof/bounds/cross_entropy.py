@@ -17,6 +17,8 @@ from ..rows import (
     coefficients,
     denominator,
     is_labels,
+    is_sparse,
+    label_coefficients,
     reduction_of,
     wide_rows,
 )
@@ -31,6 +33,7 @@ class Losses:
 
     value: Floats
     size: Floats  # Σ |t l|
+    peak: Floats  # the same without ε/C, which may be multiplied last
     error: Floats  # of the terms
     terms: Floats  # how many are not 0
 
@@ -73,21 +76,49 @@ class _Mean:
         return cls(divisor, np.asarray(0.0 if rows <= 1 / u else u), 2)
 
 
-def losses(problem: Problem, f: SoftmaxRows, t: Array) -> Losses:
+@dataclass(frozen=True)
+class _Terms:
+    """The coefficients of some rows: t (r, C); or t (r, 1), in the columns `at`, where one class alone counts."""
+
+    f: SoftmaxRows
+    mean: _Mean
+    t: Floats
+    at: Array | None = None
+
+    @classmethod
+    def of(cls, problem: Problem, f: SoftmaxRows, rows: Rows) -> _Terms:
+        mean = _Mean.of(problem, f.arithmetic)
+        if not is_sparse(problem):
+            return cls(f, mean, coefficients(problem, f.classes, rows))
+        at, t = label_coefficients(problem, f.classes, rows)
+        return cls(f, mean, t, at)
+
+    def of_these(self, array: Array) -> Array:
+        """The columns of (r, C), (1, C) or (C,) that t has."""
+        if self.at is None:
+            return array
+        column = self.at[:, 0]
+        return (array[column] if array.ndim == 1 else array[np.arange(len(column)), column])[:, None]
+
+
+def losses(problem: Problem, terms: _Terms) -> Losses:
     """Theorem 9: the terms of each row."""
-    a = f.arithmetic
+    a, t = terms.f.arithmetic, terms.t
+    l, l_error = terms.of_these(terms.f.l), terms.of_these(terms.f.kept_error)  # noqa: E741
     m, roundings = np.abs(t), _roundings(problem)
     kappa = powers(roundings, a.rounding("terms"))
-    size = m * np.abs(f.l)
-    error = m * f.kept_error * (1 + kappa) + size * kappa
+    size = m * np.abs(l)
+    error = m * l_error * (1 + kappa) + size * kappa
     mixed = 0 < _smoothing(problem) < 1  # the label's part of a row may be added by itself
-    terms = nonzeros(m) + mixed
     if roundings or reduction_of(problem) == "mean":
-        divisor = max(1.0, abs(_Mean.of(problem, a).divisor))
-        eta = _eta(problem, a, f.classes) * np.maximum(1, np.abs(f.l) + f.kept_error) * divisor
+        divisor = max(1.0, abs(terms.mean.divisor))
+        eta = terms.of_these(_eta(problem, a, terms.f.classes)) * np.maximum(1, np.abs(l) + l_error) * divisor
         error = error + np.where(m != 0, eta, 0.0)
-    rows = (-(t * f.l).sum(-1, keepdims=True), size.sum(-1, keepdims=True), error.sum(-1, keepdims=True))
-    return Losses(*rows, np.asarray(terms, np.float64))
+    value, size, error = (each.sum(-1, keepdims=True) for each in (-t * l, size, error))
+    peak = size
+    if _smoothing(problem):
+        peak = (np.abs(l) * class_weights(problem, terms.f.classes)).sum(-1, keepdims=True)
+    return Losses(value, size, peak, error, np.asarray(nonzeros(m) + mixed, np.float64))
 
 
 def _eta(problem: Problem, a: Arithmetic, classes: int) -> Array:
@@ -98,9 +129,12 @@ def _eta(problem: Problem, a: Arithmetic, classes: int) -> Array:
 def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
     """Theorem 9: the sum, or the mean, of the losses of all rows; or the losses themselves."""
     unit = a.compute.u
-    row_sums = additions(rows.terms, unit, a.total_depth, _classes(problem) + 1)
+    pairwise = "numpy" if a.total_depth == "numpy" else "any order"
+    row_sums = additions(rows.terms, unit, pairwise, _classes(problem) + 1)
+    largest = (a.storage if a.stored & {"total", "terms"} else a.compute).largest
     if reduction_of(problem) == "none":
-        return Allowed(rows.value, rows.error * (1 + row_sums) + row_sums * rows.size)
+        error = rows.error * (1 + row_sums) + row_sums * rows.size
+        return Allowed(rows.value, error, overflows=rows.peak + error >= largest)
     if a.total_depth == "any order" and a.total is None:
         relative = additions(rows.terms.sum(), unit)
     else:
@@ -108,48 +142,55 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
         relative = rmul(row_sums.max(initial=0.0), additions(np.count_nonzero(rows.terms), total.u, a.total_depth, len(rows.terms)))
     value, size = rows.value.sum(), rows.size.sum()
     error = rows.error.sum() * (1 + relative) + relative * size
-    if a.total is not None:
+    overflows = bool(rows.peak.sum() + error >= largest)
+    if "total" in a.stored:
         error = stored(value, error, a)
     mean = _Mean.of(problem, a)
     if reduction_of(problem) == "mean":
         rho = rdiv((a.total or a.compute).u, mean.omega)
         value = value / mean.divisor
         error = error / mean.divisor * (1 + rho) + np.abs(value) * rho + a.underflow("terms")
-    return Allowed(np.reshape(value, (1, 1)), np.reshape(error, (1, 1)))
+    return Allowed(np.reshape(value, (1, 1)), np.reshape(error, (1, 1)), overflows=overflows)
 
 
-def gradients(problem: Problem, f: SoftmaxRows, t: Array, rows: Rows) -> tuple[Allowed, Allowed]:
+def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, Allowed]:
     """Theorems 10 and 11: of ∂L/∂x and ∂L/∂q, both (r, C)."""
     assert problem.grad_output is not None
-    a, mean = f.arithmetic, _Mean.of(problem, f.arithmetic)
+    f, t = terms.f, terms.t
+    a, mean = f.arithmetic, terms.mean
     g = np.asarray(problem.grad_output, np.float64).reshape(-1, 1)  # (R, 1) or (1, 1)
     g = g[rows] if reduction_of(problem) == "none" else g
     c = g / mean.divisor
     kappa = rdiv(powers(_roundings(problem) + mean.roundings, a.rounding("terms")), mean.omega)
-    eta = _eta(problem, a, f.classes) * np.maximum(1, np.abs(g)) * np.maximum(1, 1 / abs(mean.divisor))  # (r, C)
-    m = np.abs(t)
-    grad_x = carried_back(f, -c * t, np.abs(c) * m, kappa, nonzeros(m), np.where(m != 0, eta, 0.0))
-    counts = m.any(-1, keepdims=True)  # a row that does not count has a gradient of 0 exactly
-    if not counts.all():
+    eta = _eta(problem, a, f.classes) * np.maximum(1, np.abs(g)) * np.maximum(1, 1 / abs(mean.divisor))
+    h = -c * t
+    h_error = np.abs(h) * kappa + np.where(t != 0, terms.of_these(eta), 0.0)
+    count = nonzeros(t)
+    grad_x = carried_back(f, h, h_error, count, terms.at)
+    if not count.all():  # a row that does not count has a gradient of 0 exactly
+        counts = count > 0
         grad_x = Allowed(np.where(counts, grad_x.value, 0.0), np.where(counts, grad_x.error, 0.0))
     if is_labels(problem):
         return grad_x, grad_x
     weight = np.abs(class_weights(problem, f.classes))
     kappa = rdiv(powers(4 + mean.roundings, a.rounding("terms")), mean.omega)  # 1 - ε, and products with w, l and g
     slope, size = np.abs(c) * weight * (1 - _smoothing(problem)), np.abs(f.l)
-    error = slope * (f.kept_error * (1 + kappa) + kappa * size) + eta * np.maximum(1, size + f.kept_error)
-    return grad_x, Allowed(slope * size, error)
+    reach = np.maximum(1, size + f.kept_error)
+    error = slope * (f.kept_error * (1 + kappa) + kappa * size) + eta * reach
+    largest = (a.storage if "terms" in a.stored else a.compute).largest
+    overflows = np.abs(c) * np.maximum(1, weight) * reach >= largest  # before 1 - ε is multiplied
+    return grad_x, Allowed(slope * size, error, overflows=overflows)
 
 
 def cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed | Losses]:
     """Theorems 9 to 11; a loss that is reduced comes as the losses of these rows."""
     f = SoftmaxRows.of(wide_rows(problem.inputs["logits"], axis_of(problem), rows), arithmetic)
-    t = coefficients(problem, f.classes, rows)
-    found = losses(problem, f, t)
+    terms = _Terms.of(problem, f, rows)
+    found = losses(problem, terms)
     none = reduction_of(problem) == "none"
     bounds: dict[str, Allowed | Losses] = {"value": reduced(problem, arithmetic, found)} if none else {"losses": found}
     if problem.grad_output is not None:
-        bounds["grad_logits"], grad_target = gradients(problem, f, t, rows)
+        bounds["grad_logits"], grad_target = gradients(problem, terms, rows)
         if not is_labels(problem):
             bounds["grad_target"] = grad_target
     return bounds
@@ -163,10 +204,10 @@ def linear_cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -
     logits = product(x, w.T, a, bias=inputs.get("linear_bias"))
     logits_error = stored(logits.value, logits.error, a) if "logits" in a.stored else logits.error
     f = SoftmaxRows.of(logits.value, a, logits_error)
-    t = coefficients(problem, f.classes)
-    bounds = {"value": reduced(problem, a, losses(problem, f, t))}
+    terms = _Terms.of(problem, f, ALL)
+    bounds = {"value": reduced(problem, a, losses(problem, terms))}
     if problem.grad_output is not None:
-        grad, _ = gradients(problem, f, t, ALL)
+        grad, _ = gradients(problem, terms, ALL)
         grad_error = stored(grad.value, grad.error, a) if "logits" in a.stored else grad.error
         grads = linear_gradients(grad.value, x, w, a, grad_error)
         bounds["grad_input"] = grads["grad_input"]

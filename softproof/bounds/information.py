@@ -36,11 +36,11 @@ def _upstream(problem: Problem, rows: Rows) -> Floats:
 
 
 def _of_logs(problem: Problem, a: Arithmetic, rows: Rows, logs: tuple[str, ...], one: float) -> Allowed:
-    """Theorem 7 (b): ± g (Σ ± log q + one), with at most three roundings of each of its sums and products."""
+    """Theorem 7 (b): ± g (Σ ± log q + one), with at most two roundings more than twice the logarithms."""
     g, axis = np.abs(_upstream(problem, rows)), axis_of(problem)
     size = sum(np.abs(_log(wide_rows(problem.inputs[name], axis, rows))) for name in logs)
     moved = 2 * a.compute.u * (len(logs) > 1)  # log(p/q) of a rounded quotient
-    relative = rmul(a.c_log * a.compute.u, powers(3, a.rounding("terms")))
+    relative = rmul(a.c_log * a.compute.u, powers(2 + 2 * len(logs), a.rounding("terms")))
     value = g * (size + one)
     error = value * relative + g * moved * (1 + relative)
     return Allowed(value, error + 3 * a.underflow("terms") * np.maximum(1, g))

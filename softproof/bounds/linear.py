@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..arithmetic import Arithmetic
 from ..problem import Array, Problem
 from ..rows import Rows, wide_rows
-from .algebra import Allowed
+from .algebra import Allowed, stored
 
 
 def product(p: Array, q: Array, a: Arithmetic, p_error: Array | None = None, bias: Array | None = None) -> Allowed:
     """Theorem 8: P Q + bias with inner dimension n, where P is known up to p_error."""
+    kept = bias is not None and "product" in a.stored  # before the bias is added
     n = p.shape[1] + (bias is not None)
     inherited = np.zeros((p.shape[0], q.shape[1])) if p_error is None else p_error @ np.abs(q)
     size = np.abs(p) @ np.abs(q) + inherited
@@ -19,6 +22,7 @@ def product(p: Array, q: Array, a: Arithmetic, p_error: Array | None = None, bia
     if bias is not None:
         size, value = size + np.abs(bias), value + bias
     error = inherited + n * a.rounding("partial products") * size + n * a.underflow("partial products")
+    error = stored(value - bias, error, a) if kept and bias is not None else error
     return Allowed(value, error + _flushed(p, q, a) if a.flushes else error)
 
 
@@ -52,4 +56,7 @@ def linear(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Al
 
 def flat(bounds: dict[str, Allowed]) -> dict[str, Allowed]:
     """In row form: one row of everything."""
-    return {name: Allowed(each.value.reshape(1, -1), each.error.reshape(1, -1)) for name, each in bounds.items()}
+    return {
+        name: replace(each, value=each.value.reshape(1, -1), error=each.error.reshape(1, -1))
+        for name, each in bounds.items()
+    }

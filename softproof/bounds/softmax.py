@@ -48,7 +48,7 @@ class SoftmaxRows:
     def of(cls, x: Floats, a: Arithmetic, x_error: Floats | None = None) -> SoftmaxRows:
         """x (r, C), known up to x_error (r, C)."""
         classes = x.shape[-1]
-        masked = np.isneginf(x)
+        masked = x == -np.inf
         masked = masked if masked.any() else None
         top = x.max(-1, keepdims=True)
         d = np.maximum(x - top, -LARGEST)
@@ -74,7 +74,8 @@ class SoftmaxRows:
             e_error[small] += a.exp_underflow + (a.underflow("exp") if "exp" in a.stored else 0.0)
             if masked is not None:
                 e_error[masked] = 0.0
-        e_error[(d == 0) & (h == 0)] = 0.0  # exp(0) = 1 exactly
+        if x_error is None:
+            e_error[d == 0] = 0.0  # exp(0) = 1 exactly
         sigma = rmul(e_error.sum(-1, keepdims=True) / s, additions(classes, a.compute.u, a.depth, classes))
         if "sum" in a.stored:
             sigma = rmul(sigma, a.storage.u)
@@ -102,7 +103,7 @@ class SoftmaxRows:
 
     def _p_error(self, l_error: Floats) -> Floats:
         a = self.arithmetic
-        roundings = rmul(a.c_exp * a.compute.u, powers(2, a.compute.u))
+        roundings = rmul(a.c_exp * a.compute.u, a.rounding("exp"), a.compute.u)
         error: Floats = grown(self.p, self.l, l_error) * (1 + roundings) + self.p * roundings
         if self.masked is not None:
             error[self.masked] = 0.0
@@ -112,7 +113,7 @@ class SoftmaxRows:
     def _p_underflow(self) -> Array:
         """(r, 1), or (r, C) where something is masked."""
         a = self.arithmetic
-        underflow = 2 * (a.exp_underflow + a.underflow()) * (1 + rdiv(0.0, self.sigma))
+        underflow = 2 * (a.exp_underflow + a.underflow("exp")) * (1 + rdiv(0.0, self.sigma))
         return underflow if self.masked is None else np.where(self.masked, 0.0, underflow)
 
     @property
@@ -184,7 +185,7 @@ def log_softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[st
     bounds = {"value": Allowed(f.l, f.l_error, f.common_term)}
     if problem.grad_output is not None:
         g = wide_rows(problem.grad_output, axis_of(problem), rows)
-        bounds["grad_logits"] = carried_back(f, g, np.abs(g), 0.0, nonzeros(g), 0.0)
+        bounds["grad_logits"] = carried_back(f, g, 0.0, nonzeros(g))
     return bounds
 
 
@@ -193,21 +194,26 @@ def nonzeros(array: Array) -> Array:
     return np.count_nonzero(array, axis=-1, keepdims=True)
 
 
-def carried_back(
-    f: SoftmaxRows, h: Array, size: Array, kappa: Array | float, terms: Array, eta: Array | float
-) -> Allowed:
-    """Theorem 6 (a): v = h - p Σh, where h is known up to kappa·size + eta and `terms` of a row are not zero."""
+def carried_back(f: SoftmaxRows, h: Array, h_error: Array | float, terms: Array, at: Array | None = None) -> Allowed:
+    """Theorem 6 (a): v = h - p Σh, where h is known up to h_error and `terms` of a row are not zero.
+
+    h (r, C), or (r, 1) where each row has one entry, in the columns `at` (r, 1).
+    """
     u = f.arithmetic.compute.u
-    total, magnitude = h.sum(-1, keepdims=True), size.sum(-1, keepdims=True)
+    total, magnitude = h.sum(-1, keepdims=True), np.abs(h).sum(-1, keepdims=True)
     rounding = additions(terms, u)
-    lost = np.sum(np.broadcast_to(eta, h.shape), -1, keepdims=True) if np.any(eta) else 0.0
-    total_error = magnitude * rmul(kappa, rounding) + lost * (1 + rounding)  # (r, 1)
-    reach = magnitude + total_error
-    product = f.p_error * (reach * (1 + u)) + f.p * (total_error + u * reach)
-    value = h - f.p * total
+    total_error = np.sum(np.broadcast_to(h_error, h.shape), -1, keepdims=True) * (1 + rounding) + magnitude * rounding
+    reach = magnitude + total_error  # (r, 1)
+    error = f.p_error * (reach * (1 + u)) + f.p * (total_error + u * reach)
+    value = f.p * -total
+    if at is None:
+        value, error = value + h, error + h_error
+    else:
+        rows = np.arange(len(value))
+        value[rows, at[:, 0]] += h[:, 0]
+        error[rows, at[:, 0]] += np.broadcast_to(h_error, h.shape)[:, 0]
     thrice = float(powers(3, u))
-    error = (size * kappa + eta + product) * (1 + thrice) + thrice * np.abs(value)
-    return Allowed(value, error + 8 * f.arithmetic.underflow())
+    return Allowed(value, error * (1 + thrice) + (thrice * np.abs(value) + 8 * f.arithmetic.underflow()))
 
 
 def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:

@@ -1,0 +1,179 @@
+"""Arithmetic models by name: for each problem, what a library is known to do with it.
+
+A model is a function from a Problem to an Arithmetic. `--arithmetic` takes a name from MODELS, or
+``package.module:object`` for a model (or one Arithmetic) of your own.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import replace
+
+from .arithmetic import NUMPY64, Arithmetic, any_order
+from .formats import FORMATS
+from .problem import Problem
+from .rows import axis_of, is_by_rows, is_labels, kept
+
+Model = Callable[[Problem], Arithmetic]
+
+# Of a row, what torch keeps in half precision on the CPU (aten/src/ATen/native/cpu/LogSoftmaxKernelImpl.h, ReduceOps.cpp).
+_ROW = {
+    ("softmax", "last"): {"output"},
+    ("softmax", "other"): {"output", "exp"},  # columns past a multiple of the vector's width
+    ("log_softmax", "last"): {"output", "sum", "log"},
+    ("log_softmax", "other"): {"output"},
+    ("logsumexp", "last"): {"output", "shift", "exp", "sum", "log"},
+    ("logsumexp", "other"): {"output", "shift", "exp", "sum", "log"},
+}
+
+
+def default(problem: Problem) -> Arithmetic:
+    """Any order of sums; in half precision float32 inside, and one rounding at the end."""
+    return any_order(problem.dtype)
+
+
+def flush_to_zero(problem: Problem) -> Arithmetic:
+    """Any order, and subnormal numbers may count as 0 (torch.set_flush_denormal, CUDA's -ftz=true)."""
+    arithmetic = any_order(problem.dtype)
+    return replace(arithmetic, name=f"{arithmetic.name}, flush to zero", flushes=True)
+
+
+def in_storage(problem: Problem) -> Arithmetic:
+    """Everything computed and accumulated in the format of the results: no guarantee where n·u >= 1."""
+    storage = FORMATS[problem.dtype]
+    source = "exp and log as in any order for float32 and float64; in half precision within 1 ulp, which is 2u."
+    if problem.dtype in ("float64", "float32"):
+        return any_order(problem.dtype)
+    return Arithmetic(f"everything in {problem.dtype}", storage, storage, 2.0, 2.0, 2.0, source)
+
+
+def numpy(problem: Problem) -> Arithmetic:
+    """NumPy as `manual` uses it: pairwise sums along the last axis of a contiguous array; float16 computes in float32."""
+    contiguous = problem.layout == "contiguous" and _layout(problem) == "last"
+    depth = "numpy" if contiguous and is_by_rows(problem) else "any order"
+    if problem.dtype == "float64":
+        return replace(NUMPY64, depth=depth, total_depth="any order")
+    return replace(
+        any_order(problem.dtype),
+        name="numpy" if problem.dtype == "float32" else "numpy in float32, one rounding to float16",
+        c_exp=3.6,
+        depth=depth,
+        quotient=True,
+        source="expf: loops_exponent_log.dispatch.c.src states 2.1264e-7 <= 3.6u; logf as in any order; "
+        "sums: pairwise, loops_utils.h.src.",
+    )
+
+
+def torch_cpu(problem: Problem) -> Arithmetic:
+    """torch on the CPU, read in its source and measured with 2.13: lanes, cascades, and what half precision stores."""
+    base, half = any_order(problem.dtype), problem.dtype in ("float16", "bfloat16")
+    last = _layout(problem) == "last"
+    arithmetic = replace(
+        base,
+        name=f"torch cpu, {_layout(problem)} dim" if is_by_rows(problem) else "torch cpu",
+        c_exp=2.0,
+        c_log=2.0,
+        depth="lanes" if last and problem.operation in ("softmax", "log_softmax", "cross_entropy") else "any order",
+        total_depth="cascade" if _is_cascade(problem) else "any order",
+        quotient=True,
+        source="exp, log: SLEEF, 1.0 ulp, and MKL VML, below 1 ulp: 2u; order of sums: vec/functional_base.h and LossNLL.cpp; "
+        "stored results: LogSoftmaxKernelImpl.h, LossNLL.cpp, ReduceOps.cpp, and emulation of torch 2.13.0 bit by bit.",
+    )
+    if not half:
+        return arithmetic
+    return replace(
+        arithmetic,
+        stored=frozenset(_stored_on_cpu(problem)),
+        total=base.storage if _is_cascade(problem) else None,
+        flushes=problem.operation == "linear" and problem.dtype == "bfloat16",  # VDPBF16PS, Intel SDM
+    )
+
+
+def _stored_on_cpu(problem: Problem) -> set[str]:
+    """Which intermediate results torch keeps in half precision on the CPU."""
+    if problem.operation == "linear":
+        strided = "bias" in problem.inputs and problem.layout != "contiguous"
+        return {"product"} if strided else set()
+    if "target" not in problem.inputs:
+        return _ROW.get((problem.operation, _layout(problem)), {"terms"})
+    stored = {*_ROW["log_softmax", _layout(problem)], "terms"}
+    if not is_labels(problem) or problem.options.get("label_smoothing"):
+        stored.add("total")
+    return stored | ({"logits"} if problem.operation == "linear_cross_entropy" else set())
+
+
+def _is_cascade(problem: Problem) -> bool:
+    """Whether torch sums the losses of rows by its cascade, whose depth ignored rows may upset."""
+    labels = "target" in problem.inputs and is_labels(problem)
+    return labels and not problem.options.get("label_smoothing") and bool(kept(problem).all())
+
+
+def torch_cuda(problem: Problem) -> Arithmetic:
+    """torch on CUDA, read in its source, not measured."""
+    base, half = any_order(problem.dtype), problem.dtype in ("float16", "bfloat16")
+    kernels = ("softmax", "log_softmax", "cross_entropy")
+    stored: set[str] = set()
+    if half:
+        stored = {"output", "terms", "total", "partial products"}
+        stored |= _ROW["logsumexp", "last"] if problem.operation == "logsumexp" else set()
+        stored |= {"logits"} if problem.operation == "linear_cross_entropy" else set()
+    return replace(
+        base,
+        name="torch cuda",
+        c_log=3.0,
+        depth="cuda" if problem.operation in kernels and _layout(problem) == "last" else "any order",
+        stored=frozenset(stored),
+        quotient=True,
+        source="exp, log: CUDA C++ Programming Guide, mathematical functions, and half an ulp for the rounded result; "
+        "order of sums: SoftMax.cu, PersistentSoftmax.cuh; stored results: SoftMax.cu, Loss.cu, and "
+        "torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction, which is on.",
+    )
+
+
+def _layout(problem: Problem) -> str:
+    """Whether the classes are the "last" dimension, which torch has kernels of its own for, or an "other" one."""
+    first = next(iter(problem.inputs.values()))
+    if not is_by_rows(problem):
+        return "last"
+    return "last" if axis_of(problem) % first.ndim == first.ndim - 1 else "other"
+
+
+MODELS: dict[str, Model] = {
+    "any-order": default,
+    "numpy": numpy,
+    "torch-cpu": torch_cpu,
+    "torch-cuda": torch_cuda,
+    "float32-inside": default,
+    "storage": in_storage,
+    "flush-to-zero": flush_to_zero,
+}
+
+
+def model(arithmetic: str | Arithmetic | Model | None) -> Model:
+    """The model that is meant: by name, as ``package.module:object``, one Arithmetic for all problems, or itself.
+
+    >>> model("numpy")(Problem("softmax", "float32", {"logits": [0.0]})).name
+    'numpy'
+    """
+    if arithmetic is None:
+        return default
+    if isinstance(arithmetic, str):
+        arithmetic = MODELS[arithmetic] if arithmetic in MODELS else _imported(arithmetic)
+    if isinstance(arithmetic, Arithmetic):
+        chosen = arithmetic
+        return lambda _problem: chosen
+    return arithmetic
+
+
+def _imported(name: str) -> Arithmetic | Model:
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        raise ValueError(f"arithmetic is {name!r}; expected one of {', '.join(MODELS)}, or package.module:object")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise ValueError(f"arithmetic is {name!r}: {error}") from error
+    if not isinstance(found, Arithmetic) and not callable(found):
+        raise TypeError(f"arithmetic {name!r} is a {type(found).__name__}; expected an Arithmetic, or a function to one")
+    return found
