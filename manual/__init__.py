@@ -15,8 +15,11 @@ from .backprop import weight_gradient_through_one_path as weight_gradient_throug
 from .cross_entropy import cross_entropy as cross_entropy
 from .cross_entropy import cross_entropy_backward as cross_entropy_backward
 from .information import distribution_cross_entropy as distribution_cross_entropy
+from .information import distribution_cross_entropy_backward as distribution_cross_entropy_backward
 from .information import entropy as entropy
+from .information import entropy_backward as entropy_backward
 from .information import kl_divergence as kl_divergence
+from .information import kl_divergence_backward as kl_divergence_backward
 from .linear import linear as linear
 from .linear import linear_backward as linear_backward
 from .softmax import log_softmax as log_softmax

@@ -1,0 +1,292 @@
+"""Every operation and its gradients from the definitions, one number after another, in any arithmetic of `arithmetics`.
+
+Nothing is shared with the truth but the Problem: no rows, no coefficients, no formula of a gradient. Gradients are the
+products of the upstream gradient with the partial derivatives ∂p_i/∂a_j = p_i (δ_ij - p_j) and ∂l_i/∂a_j = δ_ij - p_j.
+What is not a finite number is the float inf, -inf or nan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from softproof import Problem
+from softproof.problem import Array
+
+from .arithmetics import Number
+
+Kind = type[Number]
+Row = list[Any]  # numbers, or -inf for a logit that is masked
+Outputs = dict[str, Array]
+
+
+def expected(kind: Kind, problem: Problem) -> Outputs:
+    """Value and gradients of a problem: object arrays of numbers of `kind`, and of floats that are not finite."""
+    with kind.context():
+        return DEFINITIONS[problem.operation](kind, problem)
+
+
+def _rows(kind: Kind, array: Array, axis: int = -1) -> list[Row]:
+    moved = np.moveaxis(array, axis, -1)
+    rows = [moved[index].tolist() for index in np.ndindex(moved.shape[:-1])]
+    return [[x if x == -np.inf else kind.of(x) for x in row] for row in rows]
+
+
+def _array(numbers: Row, shape: tuple[int, ...]) -> Array:
+    array = np.empty(len(numbers), dtype=object)
+    array[:] = numbers
+    return array.reshape(shape)
+
+
+def _from_rows(rows: list[Row], shape: tuple[int, ...], axis: int = -1) -> Array:
+    others = tuple(np.delete(shape, axis))
+    return np.moveaxis(_array([x for row in rows for x in row], (*others, shape[axis])), -1, axis)
+
+
+# ---- softmax and its relatives --------------------------------------------------------------------------------------
+
+
+def _exponentials(kind: Kind, x: Row) -> tuple[Row, Number, Number]:
+    top = kind.top([each for each in x if isinstance(each, Number)])
+    e = [(each - top).exp() if isinstance(each, Number) else kind.of(0.0) for each in x]
+    return e, kind.total(e), top
+
+
+def _softmax(kind: Kind, x: Row) -> Row:
+    e, s, _ = _exponentials(kind, x)
+    return [each / s for each in e]
+
+
+def _log_softmax(kind: Kind, x: Row) -> Row:
+    _, s, top = _exponentials(kind, x)
+    return [each - top - s.log() if isinstance(each, Number) else -np.inf for each in x]
+
+
+def _logsumexp(kind: Kind, x: Row) -> Row:
+    _, s, top = _exponentials(kind, x)
+    return [top + s.log()]
+
+
+def _softmax_backward(kind: Kind, g: Row, x: Row) -> Row:
+    p, delta = _softmax(kind, x), _identity(kind, len(x))
+    return [kind.total([g[i] * p[i] * (delta[i][j] - p[j]) for i in range(len(x))]) for j in range(len(x))]
+
+
+def _log_softmax_backward(kind: Kind, g: Row, x: Row) -> Row:
+    p, delta = _softmax(kind, x), _identity(kind, len(x))
+    return [kind.total([g[i] * (delta[i][j] - p[j]) for i in range(len(x))]) for j in range(len(x))]
+
+
+def _logsumexp_backward(kind: Kind, g: Row, x: Row) -> Row:
+    return [g[0] * each for each in _softmax(kind, x)]
+
+
+def _identity(kind: Kind, size: int) -> list[Row]:
+    return [[kind.of(float(i == j)) for j in range(size)] for i in range(size)]
+
+
+def _of_logits(
+    forward: Callable[[Kind, Row], Row], backward: Callable[[Kind, Row, Row], Row], reduces: bool = False
+) -> Callable[[Kind, Problem], Outputs]:
+    def outputs(kind: Kind, problem: Problem) -> Outputs:
+        logits, g, dim = problem.inputs["logits"], problem.grad_output, problem.options.get("dim", -1)
+        rows = _rows(kind, logits, dim)
+        value = _from_rows([forward(kind, x) for x in rows], _one(logits.shape, dim) if reduces else logits.shape, dim)
+        found = {"value": value.squeeze(dim) if reduces else value}
+        if g is not None:
+            upstream = _rows(kind, np.expand_dims(g, dim) if reduces else g, dim)
+            grads = [backward(kind, *pair) for pair in zip(upstream, rows, strict=True)]
+            found["grad_logits"] = _from_rows(grads, logits.shape, dim)
+        return found
+
+    return outputs
+
+
+def _one(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
+    """`shape` with an axis of length 1."""
+    return tuple(1 if axis == dim % len(shape) else size for axis, size in enumerate(shape))
+
+
+# ---- distributions --------------------------------------------------------------------------------------------------
+
+
+def _entropy(kind: Kind, p: Row) -> Any:
+    return kind.total([-(x * x.log()) for x in p if x.value])
+
+
+def _cross(kind: Kind, p: Row, q: Row) -> Any:
+    pairs = [(x, y) for x, y in zip(p, q, strict=True) if x.value]
+    return np.inf if any(not y.value for _, y in pairs) else kind.total([-(x * y.log()) for x, y in pairs])
+
+
+def _divergence(kind: Kind, p: Row, q: Row) -> Any:
+    pairs = [(x, y) for x, y in zip(p, q, strict=True) if x.value]
+    return np.inf if any(not y.value for _, y in pairs) else kind.total([x * (x / y).log() for x, y in pairs])
+
+
+def _of_distributions(value: Callable[..., Any]) -> Callable[[Kind, Problem], Outputs]:
+    def outputs(kind: Kind, problem: Problem) -> Outputs:
+        dim = problem.options.get("dim", -1)
+        rows = [_rows(kind, array, dim) for array in problem.inputs.values()]
+        shape = tuple(np.delete(problem.inputs["p"].shape, dim))
+        return {"value": _array([value(kind, *pair) for pair in zip(*rows, strict=True)], shape)}
+
+    return outputs
+
+
+# ---- linear ---------------------------------------------------------------------------------------------------------
+
+
+def _affine(kind: Kind, x: list[Row], w: list[Row], b: Row | None) -> list[Row]:
+    """a_nk = Σ_j w_kj x_nj + b_k."""
+
+    def sample(x_n: Row) -> Row:
+        products = [[w_kj * x_nj for w_kj, x_nj in zip(w_k, x_n, strict=True)] for w_k in w]
+        return [kind.total(products[k] + ([b[k]] if b else [])) for k in range(len(w))]
+
+    return [sample(x_n) for x_n in x]
+
+
+def _affine_backward(kind: Kind, g: list[Row], x: list[Row], w: list[Row]) -> tuple[list[Row], list[Row], Row]:
+    """∂L/∂x_nj = Σ_k g_nk w_kj, ∂L/∂w_kj = Σ_n g_nk x_nj and ∂L/∂b_k = Σ_n g_nk."""
+    samples, classes, features = range(len(x)), range(len(w)), range(len(w[0]))
+    return (
+        [[kind.total([g[n][k] * w[k][j] for k in classes]) for j in features] for n in samples],
+        [[kind.total([g[n][k] * x[n][j] for n in samples]) for j in features] for k in classes],
+        [kind.total([g[n][k] for n in samples]) for k in classes],
+    )
+
+
+def _linear(kind: Kind, problem: Problem) -> Outputs:
+    inputs, g = problem.inputs, problem.grad_output
+    x, w = _rows(kind, inputs["input"]), _rows(kind, inputs["weight"])
+    b = _rows(kind, inputs["bias"])[0] if "bias" in inputs else None
+    found = {"value": _from_rows(_affine(kind, x, w, b), (*inputs["input"].shape[:-1], len(w)))}
+    if g is not None:
+        grads = _affine_backward(kind, _rows(kind, g), x, w)
+        found["grad_input"] = _from_rows(grads[0], inputs["input"].shape)
+        found["grad_weight"] = _from_rows(grads[1], inputs["weight"].shape)
+        if b is not None:
+            found["grad_bias"] = _array(grads[2], inputs["bias"].shape)
+    return found
+
+
+# ---- cross-entropy --------------------------------------------------------------------------------------------------
+
+
+def _target(kind: Kind, problem: Problem, classes: int) -> tuple[list[Row], list[bool], Number]:
+    """Target probabilities q, which rows count, and what the mean divides by."""
+    target, one = problem.inputs["target"], kind.of(1.0)
+    if target.dtype != np.int64:
+        q = _rows(kind, target, min(target.ndim - 1, 1))
+        return q, [True] * len(q), kind.total([one] * len(q))
+    labels = target.reshape(-1).tolist()
+    kept = [label != problem.options.get("ignore_index", -100) for label in labels]
+    w = _weight(kind, problem, classes)
+    q = [[kind.of(float(label == j)) for j in range(classes)] for label in labels]
+    return q, kept, kind.total([w[label] for label, counts in zip(labels, kept, strict=True) if counts])
+
+
+def _weight(kind: Kind, problem: Problem, classes: int) -> Row:
+    return _rows(kind, problem.inputs.get("weight", np.ones(classes)))[0]
+
+
+def _smoothing(kind: Kind, problem: Problem) -> Number:
+    return kind.of(problem.options.get("label_smoothing", 0.0))
+
+
+def _coefficients(kind: Kind, problem: Problem, q: Row) -> Row:
+    """w_j ((1 - ε) q_j + ε / C)."""
+    smoothing, classes = _smoothing(kind, problem), kind.of(float(len(q)))
+    smooth = [(kind.of(1.0) - smoothing) * q_j + smoothing / classes for q_j in q]
+    return [w_j * each for w_j, each in zip(_weight(kind, problem, len(q)), smooth, strict=True)]
+
+
+def _row_loss(kind: Kind, problem: Problem, q: Row, a: Row) -> Any:
+    """-Σ_j w_j ((1 - ε) q_j + ε / C) l_j over the terms that are not 0; inf where such a class is masked."""
+    pairs = zip(_coefficients(kind, problem, q), _log_softmax(kind, a), strict=True)
+    terms = [(t, log_p) for t, log_p in pairs if t.value]
+    infinite = any(log_p == -np.inf for _, log_p in terms)
+    return np.inf if infinite else kind.total([-(t * log_p) for t, log_p in terms])
+
+
+def _loss(kind: Kind, problem: Problem, a: list[Row], classes: int) -> Row:
+    """torch.nn.CrossEntropyLoss of rows of logits."""
+    q, kept, count = _target(kind, problem, classes)
+    losses = [
+        _row_loss(kind, problem, q_n, a_n) if counts else kind.of(0.0)
+        for q_n, a_n, counts in zip(q, a, kept, strict=True)
+    ]
+    reduction = problem.options.get("reduction", "mean")
+    if reduction == "none":
+        return losses
+    if reduction == "mean" and not count.value:
+        return [np.nan]
+    total = np.inf if np.inf in losses else kind.total(losses)
+    return [total / count if reduction == "mean" and isinstance(total, Number) else total]
+
+
+def _loss_backward(kind: Kind, problem: Problem, a: list[Row], classes: int) -> tuple[list[Row], list[Row]]:
+    """∂L/∂a_k = -c Σ_j t_j ∂l_j/∂a_k and ∂L/∂q_j = -c w_j (1 - ε) l_j, with c = ∂L/∂loss."""
+    (q, kept, count), w = _target(kind, problem, classes), _weight(kind, problem, classes)
+    assert problem.grad_output is not None
+    g = [kind.of(x) for x in np.broadcast_to(problem.grad_output.reshape(-1), len(a)).tolist()]
+    mean, hard = problem.options.get("reduction", "mean") == "mean", kind.of(1.0) - _smoothing(kind, problem)
+    grad_a, grad_q = [], []
+    for n, a_n in enumerate(a):
+        if not kept[n] or (mean and not count.value):
+            grad_a.append([np.nan if kept[n] else kind.of(0.0)] * classes)
+            continue
+        c = -(g[n] / count if mean else g[n])
+        grad_a.append(_log_softmax_backward(kind, [c * t_j for t_j in _coefficients(kind, problem, q[n])], a_n))
+        if -np.inf not in a_n:  # no target probability is asked beside a mask
+            pairs = zip(w, _log_softmax(kind, a_n), strict=True)
+            grad_q.append([c * w_j * hard * log_p for w_j, log_p in pairs])
+    return grad_a, grad_q
+
+
+def _cross_entropy(kind: Kind, problem: Problem) -> Outputs:
+    logits, target = problem.inputs["logits"], problem.inputs["target"]
+    axis = min(logits.ndim - 1, 1)
+    a, classes = _rows(kind, logits, axis), logits.shape[axis]
+    found = {"value": _reduced(problem, _loss(kind, problem, a, classes), tuple(np.delete(logits.shape, axis)))}
+    if problem.grad_output is not None:
+        grad_a, grad_q = _loss_backward(kind, problem, a, classes)
+        found["grad_logits"] = _from_rows(grad_a, logits.shape, axis)
+        if target.dtype != np.int64:
+            found["grad_target"] = _from_rows(grad_q, logits.shape, axis)
+    return found
+
+
+def _reduced(problem: Problem, losses: Row, shape: tuple[int, ...]) -> Array:
+    return _array(losses, shape if problem.options.get("reduction", "mean") == "none" else ())
+
+
+def _linear_cross_entropy(kind: Kind, problem: Problem) -> Outputs:
+    inputs = problem.inputs
+    x, w = _rows(kind, inputs["input"]), _rows(kind, inputs["linear_weight"])
+    b = _rows(kind, inputs["linear_bias"])[0] if "linear_bias" in inputs else None
+    a = _affine(kind, x, w, b)
+    found = {"value": _reduced(problem, _loss(kind, problem, a, len(w)), inputs["input"].shape[:-1])}
+    if problem.grad_output is not None:
+        grads = _affine_backward(kind, _loss_backward(kind, problem, a, len(w))[0], x, w)
+        found["grad_input"] = _from_rows(grads[0], inputs["input"].shape)
+        found["grad_linear_weight"] = _from_rows(grads[1], inputs["linear_weight"].shape)
+        if b is not None:
+            found["grad_linear_bias"] = _array(grads[2], inputs["linear_bias"].shape)
+    return found
+
+
+DEFINITIONS: dict[str, Callable[[Kind, Problem], Outputs]] = {
+    "softmax": _of_logits(_softmax, _softmax_backward),
+    "log_softmax": _of_logits(_log_softmax, _log_softmax_backward),
+    "logsumexp": _of_logits(_logsumexp, _logsumexp_backward, reduces=True),
+    "entropy": _of_distributions(_entropy),
+    "distribution_cross_entropy": _of_distributions(_cross),
+    "kl_divergence": _of_distributions(_divergence),
+    "linear": _linear,
+    "cross_entropy": _cross_entropy,
+    "linear_cross_entropy": _linear_cross_entropy,
+}

@@ -1,0 +1,213 @@
+"""The truth in balls overlaps what mpmath, decimal and fractions make of the definitions, element by element."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+from flint import arb, ctx
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softproof import OPERATIONS, Problem, problems, solve
+from softproof.problem import Array
+
+from .arithmetics import InDecimal, InFractions, InMpmath, Number
+from .by_definition import DEFINITIONS, Outputs, expected
+
+ROUNDING = pytest.mark.parametrize("kind", [InMpmath, InDecimal], ids=["mpmath", "decimal"])
+BITS = (128, 1600)  # the judge's precision, and one at which the balls are as narrow as the other arithmetics' errors
+INF = np.inf
+INFORMATION = ("entropy", "distribution_cross_entropy", "kl_divergence")
+
+
+def overlap(truth: Any, other: Any) -> bool:
+    """Whether two enclosures can be of one number; what is not finite must be the same."""
+    if isinstance(truth, arb) and isinstance(other, Number):
+        with ctx.workprec(4000):
+            return bool(truth.overlaps(other.ball()))
+    return isinstance(truth, float) and isinstance(other, float) and repr(truth) == repr(other)
+
+
+def disagreements(truth: Outputs, other: Outputs) -> list[str]:
+    """The elements that differ, and the outputs that one of the two lacks or that have another shape."""
+    if {name: array.shape for name, array in truth.items()} != {name: array.shape for name, array in other.items()}:
+        return sorted(truth.keys() | other.keys())
+    return [f"{name}{list(index)}" for name in truth for index in np.ndindex(truth[name].shape)
+            if not overlap(truth[name][index], other[name][index])]  # fmt: skip
+
+
+def check(kind: type[Number], problem: Problem) -> Outputs:
+    """Solve by definition and as the truth, at each precision."""
+    other = expected(kind, problem)
+    with kind.context():
+        for bits in BITS:
+            assert disagreements(solve(problem, bits), other) == []
+    return other
+
+
+def test_every_operation_has_a_definition() -> None:
+    """None is left out."""
+    assert DEFINITIONS.keys() == OPERATIONS.keys()
+
+
+@ROUNDING
+@pytest.mark.parametrize("operation", OPERATIONS)
+@given(data=st.data())
+def test_the_truth_of_drawn_problems(kind: type[Number], operation: str, data: st.DataObject) -> None:
+    """Values, gradients and options as the judge draws them."""
+    check(kind, data.draw(problems(operation, "float64", small=True)))
+
+
+ROWS = {
+    "largest float32": [3e38, -3e38, 0.0],
+    "huge": [1e300, 0.0, -1e300],
+    "huge ties": [-1e300, 1e300, 1e300],
+    "largest float64": [1.7976931348623157e308, -1.7976931348623157e308, 1.0],
+    "subnormal": [5e-324, -5e-324, 2.2250738585072014e-308],
+    "masked": [-INF, 0.0, 1.0],
+    "all but one masked": [-INF, -INF, 2.0],
+    "masked beside huge": [1e300, -INF, -1e300],
+    "ties": [2.0, 2.0, 1.0],
+    "equal": [7.0, 7.0, 7.0],
+    "gap 37": [37.5, 0.0, 0.0],
+    "gap 800": [0.0, 800.0, -1.0],
+    "offset 1e8": [1e8, 1e8 + 1.0, 1e8 - 30.0],
+    "next to each other": [1.0, 1.0000000000000002, 0.9999999999999999],
+    "one class": [3.0],
+}
+UPSTREAM = [1.5, -1e300, 5e-324]
+
+
+@ROUNDING
+@pytest.mark.parametrize("row", ROWS)
+def test_softmax_at_the_edges(kind: type[Number], row: str) -> None:
+    """Softmax, its logarithm and its normaliser, with upstream gradients large and small."""
+    for operation in ("softmax", "log_softmax", "logsumexp"):
+        g = 1.5 if operation == "logsumexp" else UPSTREAM[: len(ROWS[row])]
+        check(kind, Problem(operation, "float64", {"logits": ROWS[row]}, {"dim": 0}, g))
+
+
+def _targets(row: list[float]) -> list[Array]:
+    """A label for each class and an ignored one in one batch; and probabilities, where no class is masked."""
+    classes = len(row)
+    labels = [np.array([*range(classes), -100])]
+    return labels if -INF in row else [*labels, np.tile(np.arange(1.0, classes + 1) / 16, (classes + 1, 1))]
+
+
+@ROUNDING
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])
+def test_cross_entropy_at_the_edges(kind: type[Number], row: str, weighted: bool) -> None:
+    """Every target, reduction and smoothing."""
+    logits = np.tile(ROWS[row], (len(ROWS[row]) + 1, 1))  # (C + 1, C)
+    weight: dict[str, Any] = {"weight": [0.75, 3.0, 1e-300][: logits.shape[1]]} if weighted else {}
+    smoothings = (0.0, 0.1) if -INF in ROWS[row] else (0.0, 0.1, 1.0)
+    for target, reduction, smoothing in product(_targets(ROWS[row]), ("mean", "sum", "none"), smoothings):
+        g = np.linspace(-2.0, 2.0, len(logits)) if reduction == "none" else -0.3
+        options = {"reduction": reduction, "label_smoothing": smoothing}
+        check(kind, Problem("cross_entropy", "float64", {"logits": logits, "target": target} | weight, options, g))
+
+
+@ROUNDING
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("inputs", [
+    {"target": [-100, -100]},
+    {"target": [0, -100], "weight": [0.0, 1.0]},
+    {"target": [1, 0], "weight": [0.0, 1.0]},
+], ids=["nothing counts", "no weight", "one without weight"])  # fmt: skip
+def test_means_over_nothing(kind: type[Number], reduction: str, inputs: dict[str, Any]) -> None:
+    """0/0 where it is the answer."""
+    g = [1.0, -2.0] if reduction == "none" else 1.0
+    check(kind, Problem("cross_entropy", "float64", {"logits": np.eye(2)} | inputs, {"reduction": reduction}, g))
+
+
+@ROUNDING
+def test_distributions_at_the_edges(kind: type[Number]) -> None:
+    """Zeros, subnormal numbers, neighbours of 1 and what does not sum to 1."""
+    p = [[0.0, 1.0], [5e-324, 1.0], [1.0 - 2.0**-53, 2.0**-53], [0.5, 0.5], [1e300, 1e-300]]
+    for q in ([0.5, 0.5], [1.0, 5e-324], [1.0 - 2.0**-53, 2.0**-53], [1.0, 0.0], [0.0, 1.0]):
+        for operation in INFORMATION:
+            inputs = {"p": p} if operation == "entropy" else {"p": p, "q": [q] * len(p)}
+            check(kind, Problem(operation, "float64", inputs))
+
+
+@ROUNDING
+def test_linear_at_the_edges(kind: type[Number]) -> None:
+    """Products beyond the range of float64, and sums that cancel."""
+    inputs: dict[str, Any] = {
+        "input": [[1e300, 1e-300, 1.0], [5e-324, 1.0, -1e300]],
+        "weight": [[1e300, 5e-324, 1.0], [1.0, 1e300, 1.0 + 2.0**-52]],
+        "bias": [-1e300, 5e-324],
+    }
+    check(kind, Problem("linear", "float64", inputs, {}, [[1.0, -1e300], [5e-324, 3.0]]))
+
+
+@pytest.mark.parametrize("operation", [name for name in OPERATIONS if name not in INFORMATION])
+@given(data=st.data())
+def test_gradients_at_equal_logits_are_rational(operation: str, data: st.DataObject) -> None:
+    """Any labels, weights, smoothing and reduction: the exact fraction lies in the ball. A product of matrices too."""
+    problem = _level(data.draw(problems(operation, "float64", small=True)))
+
+    other = check(InFractions, problem)
+
+    names = [name for name in other if name not in ("value", "grad_target")]
+    assert names
+    assert not any(x.error for name in names for x in other[name].flat if isinstance(x, Number))
+
+
+def _level(problem: Problem) -> Problem:
+    """The same problem with equal logits."""
+    level: dict[str, Array] = {}
+    for name in ("logits", "linear_weight", "linear_bias"):
+        values = problem.inputs.get(name)
+        if values is not None:
+            first = values[:1] if name != "logits" else np.zeros(1)
+            level[name] = np.broadcast_to(first, values.shape).copy()
+    return replace(problem, inputs={**problem.inputs, **level})
+
+
+LOGITS: dict[str, Any] = {"logits": [0.3, -1.0, 4.0]}
+TWO: dict[str, Any] = {"p": [0.3, 0.7], "q": [0.6, 0.4]}
+PROBABILITIES: dict[str, Any] = {"target": [0.2, 0.3, 0.5], "weight": [0.5, 2.0, 3.0]}
+LAYER: dict[str, Any] = {"input": [[0.1, 2.0]], "linear_weight": [[3.0, 0.7], [1.0, 5.0]], "linear_bias": [0.1, 0.2]}
+WITNESSES = [
+    Problem("softmax", "float64", LOGITS, {"dim": 0}, [1.0, 2.0, -0.5]),
+    Problem("log_softmax", "float64", LOGITS, {"dim": 0}, [1.0, 2.0, -0.5]),
+    Problem("logsumexp", "float64", LOGITS, {"dim": 0}, 0.7),
+    Problem("entropy", "float64", {"p": TWO["p"]}),
+    Problem("distribution_cross_entropy", "float64", TWO),
+    Problem("kl_divergence", "float64", TWO),
+    Problem("linear", "float64", {"input": [0.1, 2.0], "weight": [[3.0, 0.7]], "bias": [0.1]}, {}, [0.3]),
+    Problem("cross_entropy", "float64", LOGITS | PROBABILITIES, {"label_smoothing": 0.1}, 0.9),
+    Problem("linear_cross_entropy", "float64", LAYER | {"target": [0]}, {}, 0.9),
+]
+
+
+@ROUNDING
+@pytest.mark.parametrize("problem", WITNESSES, ids=lambda problem: problem.operation)
+def test_the_cross_check_can_fail(kind: type[Number], problem: Problem) -> None:
+    """A truth that is wrong by one part in 10^15 disagrees in every element, at the judge's precision."""
+    other = expected(kind, problem)
+
+    with ctx.workprec(256), kind.context():
+        wrong = {name: np.asarray(array * (1 + arb(10) ** -15)) for name, array in solve(problem).items()}
+        found = disagreements(wrong, other)
+
+    assert len(found) == sum(array.size for array in other.values())
+
+
+@ROUNDING
+def test_the_cross_check_sees_shapes_and_infinities(kind: type[Number]) -> None:
+    """A missing gradient, another shape, and infinity for a number."""
+    problem = WITNESSES[0]
+    truth, other = solve(problem), expected(kind, problem)
+
+    assert disagreements({"value": truth["value"]}, other) == ["grad_logits", "value"]
+    assert disagreements(truth | {"value": truth["value"][:2]}, other) == ["grad_logits", "value"]
+    assert disagreements(truth | {"value": np.array([INF, np.nan, 0.0], dtype=object)}, other) == [
+        "value[0]", "value[1]", "value[2]"
+    ]  # fmt: skip
