@@ -92,7 +92,9 @@ class Elements:
             return cls._of_balls(got, exact, bound, storage)
         with np.errstate(invalid="ignore", over="ignore"):
             error = got - exact
-        return cls._decided(got, exact, exact, ~np.isfinite(exact), error, np.broadcast_to(doubt, got.shape), bound, storage)
+        return cls._decided(
+            got, exact, exact, ~np.isfinite(exact), error, np.broadcast_to(doubt, got.shape), bound, storage
+        )
 
     @classmethod
     def _of_balls(cls, got: Array, exact: Array, bound: Allowed, storage: Format) -> Elements:

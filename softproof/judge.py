@@ -103,7 +103,9 @@ class _Case:
     result: Result
     arithmetic: Arithmetic
 
-    def elements(self, bits: int, rows_at_a_time: Sequence[Rows], total: bool = True) -> Iterator[tuple[str, Rows, Elements]]:
+    def elements(
+        self, bits: int, rows_at_a_time: Sequence[Rows], total: bool = True
+    ) -> Iterator[tuple[str, Rows, Elements]]:
         """The outputs beside the truth, some rows at a time; then the reduced loss, if there is one and it is asked."""
         truths: list[Array] = []
         bounds: list[Losses] = []
@@ -125,7 +127,9 @@ class _Case:
             got = self.result.outputs["value"].values.reshape(1, 1)
             yield "value", ALL, Elements.of(got, exact.total(self.problem, truths, bits), doubt_, bound_, self._storage)
 
-    def _doubt(self, bits: int, rows: Rows, bound: dict[str, Allowed]) -> tuple[dict[str, Array | float], Losses | None]:
+    def _doubt(
+        self, bits: int, rows: Rows, bound: dict[str, Allowed]
+    ) -> tuple[dict[str, Array | float], Losses | None]:
         """How far the truth of these rows may be from the truth: nothing for balls, which know it themselves."""
         if bits != FLOAT64:
             return dict.fromkeys(bound, 0.0), None
@@ -190,7 +194,9 @@ class _Case:
             if again.refuted:
                 tally.worst[DISAGREES] = replace(worst, text=again.worst[DISAGREES].text)
                 return
-        raise AssertionError(f"float64 and balls contradict each other about {worst.name}: {worst.text}\n{self.problem!r}")
+        raise AssertionError(
+            f"float64 and balls contradict each other about {worst.name}: {worst.text}\n{self.problem!r}"
+        )
 
 
 LARGE = 1 << 20  # elements; above, a disagreement that concerns all of them is stated by float64 alone

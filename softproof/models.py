@@ -175,5 +175,7 @@ def _imported(name: str) -> Arithmetic | Model:
     except (ModuleNotFoundError, AttributeError) as error:
         raise ValueError(f"arithmetic is {name!r}: {error}") from error
     if not isinstance(found, Arithmetic) and not callable(found):
-        raise TypeError(f"arithmetic {name!r} is a {type(found).__name__}; expected an Arithmetic, or a function to one")
+        raise TypeError(
+            f"arithmetic {name!r} is a {type(found).__name__}; expected an Arithmetic, or a function to one"
+        )
     return found

@@ -141,9 +141,7 @@ def label_coefficients(problem: Problem, classes: int, rows: Rows = ALL) -> tupl
     return columns[:, None], np.where(counts, class_weights(problem, classes)[columns], 0.0)[:, None]
 
 
-def coefficients(
-    problem: Problem, classes: int, rows: Rows = ALL, number: Callable[[Any], Any] = np.asarray
-) -> Array:
+def coefficients(problem: Problem, classes: int, rows: Rows = ALL, number: Callable[[Any], Any] = np.asarray) -> Array:
     """Cross-entropy in one form: its coefficients t (r, C).
 
         loss_i = -Σ_j t_ij log softmax(x_i)_j,    t_ij = w_j ((1 - ε) q_ij + ε / C),

@@ -139,7 +139,9 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
         relative = additions(rows.terms.sum(), unit)
     else:
         total = a.total or a.compute
-        relative = rmul(row_sums.max(initial=0.0), additions(np.count_nonzero(rows.terms), total.u, a.total_depth, len(rows.terms)))
+        relative = rmul(
+            row_sums.max(initial=0.0), additions(np.count_nonzero(rows.terms), total.u, a.total_depth, len(rows.terms))
+        )
     value, size = rows.value.sum(), rows.size.sum()
     error = rows.error.sum() * (1 + relative) + relative * size
     overflows = bool(rows.peak.sum() + error >= largest)
