@@ -7,7 +7,6 @@ product may be fused, and exp and log are as inaccurate as in the least accurate
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,8 +14,6 @@ from functools import cache
 import numpy as np
 
 from .formats import FORMATS, Format
-from .problem import Problem
-from .rows import axis_of, is_labels
 
 
 @dataclass(frozen=True)
@@ -28,9 +25,9 @@ class Arithmetic:
 
     `depth` names in DEPTHS how many additions one summand of a row's sum can go through; `total_depth` does the same
     for the sum of losses over rows, which is taken in the format `total`. `stored` names the intermediate results that
-    are rounded to `storage`: "shift" x - m, "exp", "sum" and "log" of a row; "output", when the backward pass starts from the
-    stored result of the forward pass; "terms" of a loss or of its gradient; "logits" and "grad_logits" of a classifier.
-    `quotient` says that softmax is known to be formed as a quotient, and not as exp of a logarithm. `flushes` says
+    are rounded to `storage`: "shift" x - m, "exp", "sum" and "log" of a row; "output", when the backward pass starts
+    from the stored result of the forward pass; "terms" of a loss or of its gradient, and their "total"; "logits" of a
+    classifier and their gradient; a "product" before the bias is added, or "partial products". `quotient` says that softmax is known to be formed as a quotient, and not as exp of a logarithm. `flushes` says
     that subnormal numbers may be taken for 0.
     """
 
@@ -98,7 +95,7 @@ def _cascade_depth(n: int) -> int:
 
 
 def _cuda_depth(n: int) -> int:
-    """torch CUDA, SoftMax.cu and PersistentSoftmax.cuh: at most 1024 threads with eight numbers at a time, then a tree."""
+    """torch CUDA, SoftMax.cu, PersistentSoftmax.cuh: up to 1024 threads with eight numbers at a time, then a tree."""
     return -(-n // 32) + 5 if n <= 2048 else -(-n // 1024) + 32
 
 

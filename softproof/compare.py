@@ -25,8 +25,8 @@ ROUNDING = 2.0**-48  # of the few float64 operations between an error and its co
 class Verdict:
     """What the judge says about one answer.
 
-    `ratio` is the worst error in units of the bound and `ulps` in units in the last place of the exact value, neither
-    less than it is; elements that are, or may be, exactly zero have no such unit and do not count. `output` and `index`
+    `ratio` is the worst error in units of the bound and `ulps` in units in the last place of the exact value, both at
+    least; elements that are, or may be, exactly zero have no such unit and do not count. `output` and `index`
     say where the verdict was decided, `ratios` the worst error of each output, and `accuracy` which class was asked for.
     """
 

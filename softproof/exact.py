@@ -3,8 +3,8 @@
 One set of formulas, two kinds of numbers. With `bits` above 53 each element is a `flint.arb` ball that certainly
 contains the exact value, or one of the Python floats inf, -inf and nan where the exact answer is not a finite number;
 arb is Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE Trans. Comput. 66(8),
-2017. With 53 bits the same formulas are evaluated in float64, and how far they may be off is a theorem of docs/bounds.md
-(`judge` applies it). The number of bits is an argument; nothing here leaves a global changed.
+2017. With 53 bits the same formulas are evaluated in float64, and how far they may be off is a theorem of
+docs/bounds.md, which `judge` applies. The number of bits is an argument; nothing here leaves a global changed.
 """
 
 from __future__ import annotations

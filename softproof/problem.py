@@ -1,8 +1,8 @@
 """The question and the answer: a Problem, a Result and the arrays inside them.
 
 Nothing here knows how anybody computes. Values are numbers of the problem's dtype, held in float64, or in float32 where
-that holds them all: bfloat16 (which NumPy lacks) fits, no input is ever rounded twice, and a large problem takes no more
-memory than its answer.
+that holds them all: bfloat16 (which NumPy lacks) fits, no input is ever rounded twice, and a large problem takes no
+more memory than its answer.
 """
 
 from __future__ import annotations

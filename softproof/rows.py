@@ -86,7 +86,7 @@ def place(problem: Problem, name: str, shape: tuple[int, ...], row: int, column:
     if _has_classes(problem, name, shape):
         axis = axis_of(problem) % len(shape)
         others = list(np.unravel_index(row, tuple(np.delete(shape, axis))))
-        return tuple(int(i) for i in (*others[:axis], column, *others[axis:]))
+        return (*map(int, others[:axis]), column, *map(int, others[axis:]))
     return tuple(int(i) for i in np.unravel_index(max(row, column), shape))
 
 

@@ -33,7 +33,7 @@ def _agrees(elements: Elements) -> bool:
     return bool(elements.agreed.all() and not elements.refuted.any())
 
 
-KINDS = {"floats": lambda exact: np.array(exact), "balls": lambda exact: balls(np.array(exact))}
+KINDS = {"floats": np.array, "balls": lambda exact: balls(np.array(exact))}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -23,7 +23,8 @@ from .algebra import RowFactor as RowFactor
 from .algebra import rdiv as rdiv
 from .algebra import rmul as rmul
 from .algebra import stored
-from .cross_entropy import Losses, cross_entropy, linear_cross_entropy, reduced
+from .cross_entropy import Losses as Losses
+from .cross_entropy import cross_entropy, linear_cross_entropy, reduced
 from .information import distribution_cross_entropy, entropy, kl_divergence
 from .linear import linear
 from .softmax import log_softmax, logsumexp, softmax

@@ -45,7 +45,8 @@ def _smoothing(problem: Problem) -> float:
 def _roundings(problem: Problem) -> int:
     """Of one term w((1 - ε)q + ε/C)·l, counted over all ways to form it.
 
-    With smoothing 1 - ε, its product with q, ε/C, and the addition; the product with w; that with l, unless t is 0 or 1 or w.
+    With smoothing 1 - ε, its product with q, ε/C, and the addition; the product with w; and that with l, unless t is
+    0, 1 or w.
     """
     smoothed, weighted = 4 * bool(_smoothing(problem)), "weight" in problem.inputs
     return smoothed + weighted + (not is_labels(problem) or bool(smoothed))
@@ -94,7 +95,7 @@ class _Terms:
         return cls(f, mean, t, at)
 
     def of_these(self, array: Array) -> Array:
-        """The columns of (r, C), (1, C) or (C,) that t has."""
+        """The columns of (r, C) or (C,) that t has."""
         if self.at is None:
             return array
         column = self.at[:, 0]
@@ -164,9 +165,9 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
     g = g[rows] if reduction_of(problem) == "none" else g
     c = g / mean.divisor
     kappa = rdiv(powers(_roundings(problem) + mean.roundings, a.rounding("terms")), mean.omega)
-    eta = _eta(problem, a, f.classes) * np.maximum(1, np.abs(g)) * np.maximum(1, 1 / abs(mean.divisor))
+    eta, enlarged = _eta(problem, a, f.classes), np.maximum(1, np.abs(g)) * np.maximum(1, 1 / abs(mean.divisor))
     h = -c * t
-    h_error = np.abs(h) * kappa + np.where(t != 0, terms.of_these(eta), 0.0)
+    h_error = np.abs(h) * kappa + np.where(t != 0, terms.of_these(eta) * enlarged, 0.0)
     count = nonzeros(t)
     grad_x = carried_back(f, h, h_error, count, terms.at)
     if not count.all():  # a row that does not count has a gradient of 0 exactly
@@ -178,7 +179,7 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
     kappa = rdiv(powers(4 + mean.roundings, a.rounding("terms")), mean.omega)  # 1 - ε, and products with w, l and g
     slope, size = np.abs(c) * weight * (1 - _smoothing(problem)), np.abs(f.l)
     reach = np.maximum(1, size + f.kept_error)
-    error = slope * (f.kept_error * (1 + kappa) + kappa * size) + eta * reach
+    error = slope * (f.kept_error * (1 + kappa) + kappa * size) + eta * enlarged * reach
     largest = (a.storage if "terms" in a.stored else a.compute).largest
     overflows = np.abs(c) * np.maximum(1, weight) * reach >= largest  # before 1 - ε is multiplied
     return grad_x, Allowed(slope * size, error, overflows=overflows)
@@ -198,7 +199,7 @@ def cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[
     return bounds
 
 
-def linear_cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
+def linear_cross_entropy(problem: Problem, arithmetic: Arithmetic, _rows: Rows) -> dict[str, Allowed]:
     """Theorem 12."""
     a = arithmetic
     inputs = {name: np.asarray(each, np.float64) for name, each in problem.inputs.items() if name != "target"}

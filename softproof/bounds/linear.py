@@ -43,7 +43,7 @@ def linear_gradients(g: Array, x: Array, w: Array, a: Arithmetic, g_error: Array
     }
 
 
-def linear(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
+def linear(problem: Problem, arithmetic: Arithmetic, _rows: Rows) -> dict[str, Allowed]:
     """Theorem 8 for the value and for each gradient."""
     inputs = {name: np.asarray(array, np.float64) for name, array in problem.inputs.items()}
     x, w = wide_rows(inputs["input"], -1), inputs["weight"]  # (R, D), (C, D)
