@@ -7,6 +7,7 @@ for whatever disagrees. A problem is judged some rows at a time, so that its siz
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -156,7 +157,7 @@ class _Case:
         if not is_by_rows(self.problem):
             return 1
         shape = next(iter(self.problem.inputs.values())).shape
-        return int(np.prod(shape)) // shape[axis_of(self.problem)]
+        return math.prod(shape) // int(shape[axis_of(self.problem)])
 
     @property
     def _values_only(self) -> _Case:
@@ -244,8 +245,10 @@ class _Tally:
             self.ratios.setdefault(name, 0.0)
             return
         numbers = np.arange(self.case.rows)[rows] if is_by_rows(self.case.problem) else np.zeros(1, np.int64)
-        waiting = elements.open.any(-1) & ~elements.refuted.any(-1)
-        if waiting.any() and not last:
+        waiting: Array = np.zeros(len(elements.got), bool)
+        if not last and not elements.agreed.all():
+            waiting = np.asarray(elements.open.any(-1) & ~elements.refuted.any(-1))
+        if waiting.any():
             if len(elements.got) != len(numbers):
                 self.total_open = True
                 return
@@ -257,14 +260,7 @@ class _Tally:
         ratio = elements.ratio
         self.ratios[name] = max(self.ratios.get(name, 0.0), float(ratio.max()))
         self.ulps = max(self.ulps, float(elements.ulps(storage).max()))
-        for outcome, where in (
-            (DISAGREES, elements.refuted),
-            (UNDECIDED, elements.open),
-            (NO_GUARANTEE, elements.unsure & ~elements.refuted),
-            (AGREES, elements.agreed),
-        ):
-            if not where.any():
-                continue
+        for outcome, where in elements.outcomes():
             key = (outcome, name)
             self.counts[key] = self.counts.get(key, 0) + int(np.count_nonzero(where))
             row, column = (int(i) for i in np.unravel_index(int(np.argmax(np.where(where, ratio, -1.0))), where.shape))
@@ -282,7 +278,8 @@ class _Tally:
         if ratio[row] <= 1:
             return
         places = [self._place(name, int(numbers[row]), int(each[row])) for each in (first, second)]
-        text = f"no one error of the row's sum explains this and {places[1]}, which are {ratio[row]:.3g} times too far apart"
+        apart = f"which are {ratio[row]:.3g} times too far apart"
+        text = f"no one error of the row's sum explains this and {places[1]}, {apart}"
         self.counts[DISAGREES, name] = int(np.count_nonzero(ratio > 1))
         self.ratios[name] = max(self.ratios[name], float(ratio[row]))
         self.worst[DISAGREES] = _Worst(float(ratio[row]), name, rows, int(numbers[row]), int(first[row]), text)
