@@ -29,7 +29,7 @@ class Arithmetic:
     from the stored result of the forward pass; "terms" of a loss or of its gradient, and their "total"; "logits" of a
     classifier and their gradient; a "product" before the bias is added, or "partial products". `quotient` says that
     softmax is known to be formed as a quotient, and not as exp of a logarithm. `flushes` says that subnormal numbers
-    may be taken for 0.
+    may be taken for 0. `forward` asks for more than the usual algorithm gives, accuracy class B.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Arithmetic:
     stored: frozenset[str] = frozenset()
     quotient: bool = False
     flushes: bool = False
+    forward: bool = False
 
     @property
     def rounds_on_storing(self) -> bool:

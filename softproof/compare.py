@@ -125,7 +125,7 @@ class Elements:
         size, allowed = np.abs(error), bound.error
         with np.errstate(invalid="ignore", over="ignore"):
             agreed = size * (1 + ROUNDING) + doubt <= allowed
-            refuted = size * (1 - ROUNDING) - doubt > allowed
+            refuted = np.zeros(got.shape, bool) if agreed.all() else size * (1 - ROUNDING) - doubt > allowed
         strange = special | ~np.isfinite(got)
         if strange.any():
             right = special & ((got == nearest) | (np.isnan(got) & np.isnan(nearest)))
@@ -157,12 +157,17 @@ class Elements:
         return [(outcome, where) for outcome, where in (*found, (AGREES, self.agreed)) if where.any()]
 
     @cached_property
+    def _size(self) -> Array:
+        """At least the error."""
+        return np.asarray(np.abs(self.error) + self.doubt)
+
+    @cached_property
     def ratio(self) -> Array:
         """At least the error in units of the bound."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            size = np.abs(self.error) + self.doubt
-            ratio = np.where(size == 0, 0.0, size / self.allowed)
+            ratio = self._size / self.allowed
         if self.special.any() or not np.isfinite(ratio).all():
+            ratio = np.where(self._size == 0, 0.0, ratio)
             strange = self.special | ~np.isfinite(self.got)
             ratio = np.where(strange, np.where(self.agreed, 0.0, np.inf), ratio)
             ratio = np.where(self.unsure & ~self.refuted, 0.0, ratio)
@@ -171,7 +176,7 @@ class Elements:
     def ulps(self, storage: Format) -> Array:
         """At least the error in ulps of the exact value; 0 for elements that may be 0."""
         with np.errstate(invalid="ignore", over="ignore"):
-            size = (np.abs(self.error) + self.doubt) / storage.ulp(self.nearest)
+            size = self._size / storage.ulp(self.nearest)
             counted = (np.abs(self.nearest) > self.doubt) & np.isfinite(size)
         return size if counted.all() else np.where(counted, size, 0.0)
 

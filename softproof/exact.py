@@ -26,7 +26,9 @@ from .rows import (
     coefficients,
     denominator,
     is_labels,
+    is_sparse,
     kept,
+    label_coefficients,
     reduction_of,
     shaped,
     wide_rows,
@@ -110,16 +112,20 @@ class _Softmax:
     @classmethod
     def of(cls, x: Array, masked: Array, number: Number) -> _Softmax:
         """x (r, C): numbers; `masked` marks the entries that are -inf, whatever x has there."""
-        top = x.astype(np.float64, copy=False)
-        top = (np.where(masked, -np.inf, top) if masked.any() else top).max(-1, keepdims=True)
-        d = x - number(top)  # any shift gives the same mathematics
+        near = x.astype(np.float64, copy=False)
+        near = np.where(masked, -np.inf, near) if masked.any() else near
+        top = np.arange(len(x)), near.argmax(-1)
+        shift = near[top][:, None]
+        d = x - number(shift)  # any shift gives the same mathematics
         e, zero = np.exp(d), number(np.zeros(1))
         if masked.any():
-            e = np.where(masked, zero, e)
-        s = _sum(e, -1)
-        log_s = np.log(s)
+            e, d = np.where(masked, zero, e), np.where(masked, zero, d)
+        others = e.copy()
+        others[top] = np.expm1(d[top])  # 0, unless x is itself a ball
+        log_s = np.log1p(_sum(others, -1))
         l = d - log_s  # noqa: E741
-        return cls(e / s, np.where(masked, zero, l) if masked.any() else l, number(top) + log_s, masked)
+        l = np.where(masked, zero, l) if masked.any() else l  # noqa: E741
+        return cls(e / _sum(e, -1), l, number(shift) + log_s, masked)
 
 
 def _of_logits(problem: Problem, rows: Rows, number: Number) -> _Softmax:
@@ -267,10 +273,15 @@ def _flat(truth: Truth) -> Truth:
 def _losses(problem: Problem, f: _Softmax, rows: Rows, number: Number) -> tuple[Array, Array, Array]:
     """The losses of rows (r, 1), ∂L/∂x and ∂L/∂q (r, C)."""
     classes = f.p.shape[1]
-    t = coefficients(problem, classes, rows, number)
-    losses = -_sum(t * f.l, -1)
+    at = np.arange(len(f.p))[:, None], slice(None)  # the columns of t: all, or that of the label
+    if is_sparse(problem):
+        columns, t = label_coefficients(problem, classes, rows)
+        at, t = (at[0], columns), number(t)
+    else:
+        t = coefficients(problem, classes, rows, number)
+    losses = -_sum(t * f.l[at].reshape(t.shape), -1)
     if f.masked.any():
-        infinite = (f.masked & (t.astype(np.float64) != 0)).any(-1, keepdims=True)
+        infinite = (f.masked[at].reshape(t.shape) & (t.astype(np.float64) != 0)).any(-1, keepdims=True)
         losses = np.where(infinite, np.inf, losses)
     if problem.grad_output is None:
         return losses, t, t
@@ -284,11 +295,16 @@ def _losses(problem: Problem, f: _Softmax, rows: Rows, number: Number) -> tuple[
             undefined = np.where(counts, np.nan, number(np.zeros(1))) * np.ones((1, classes))
             return losses, undefined, undefined
         c = np.where(counts, c / divisor, number(np.zeros(1)))
-    smoothing = number(np.array(float(problem.options.get("label_smoothing", 0.0))))
-    slope = number(class_weights(problem, classes)) * (1 - smoothing)  # (C,)
-    grad_x = c * (_sum(t, -1) * f.p - t)
+    grad_x = (c * _sum(t, -1)) * f.p
+    if is_sparse(problem):
+        grad_x[at] = number(np.zeros(1))
+        grad_x[at] = -_sum(grad_x, -1)  # c t (p - 1) is minus the sum of the others
+    else:
+        grad_x = grad_x - c * t
     if is_labels(problem):
         return losses, grad_x, grad_x
+    smoothing = number(np.array(float(problem.options.get("label_smoothing", 0.0))))
+    slope = number(class_weights(problem, classes)) * (1 - smoothing)  # (C,)
     grad_q = -c * slope * f.l
     return losses, grad_x, _with_limit(grad_q, c * slope, f.masked)
 

@@ -249,7 +249,7 @@ class _Tally:
         if not last and not elements.agreed.all():
             waiting = np.asarray(elements.open.any(-1) & ~elements.refuted.any(-1))
         if waiting.any():
-            if len(elements.got) != len(numbers):
+            if rows is ALL and is_by_rows(self.case.problem):  # the reduced loss
                 self.total_open = True
                 return
             self.open.append(numbers[waiting])

@@ -16,17 +16,20 @@ from .problem import LAYOUTS, Array, Problem
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: positional `inputs`, `optional` inputs, `options`, and the inputs that have a `gradient`."""
+    """One operation: positional `inputs`, `optional` inputs, `options`, the inputs that have `gradients`, and the `kinds`
+    of input that not everybody takes.
+    """
 
     inputs: tuple[str, ...]
     optional: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     gradients: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
     @property
     def extras(self) -> tuple[str, ...]:
         """What an implementation may leave out."""
-        return self.optional + self.options
+        return self.optional + self.options + self.kinds
 
 
 _LOSS_OPTIONS = ("ignore_index", "reduction", "label_smoothing")
@@ -40,13 +43,18 @@ OPERATIONS = {
     "kl_divergence": Operation(("p", "q"), options=("dim",), gradients=("p", "q")),
     "linear": Operation(("input", "weight"), optional=("bias",), gradients=("input", "weight", "bias")),
     "cross_entropy": Operation(
-        ("logits", "target"), optional=("weight",), options=_LOSS_OPTIONS, gradients=("logits", "target")
+        ("logits", "target"),
+        optional=("weight",),
+        options=_LOSS_OPTIONS,
+        gradients=("logits", "target"),
+        kinds=("probabilities",),
     ),
     "linear_cross_entropy": Operation(
         ("input", "linear_weight", "target"),
         optional=("linear_bias", "weight"),
         options=_LOSS_OPTIONS,
         gradients=("input", "linear_weight", "linear_bias"),
+        kinds=("probabilities",),
     ),
 }
 

@@ -117,16 +117,18 @@ def kept(problem: Problem, rows: Rows = ALL) -> Array:
 
 def class_weights(problem: Problem, classes: int) -> Array:
     """w (C,), ones where none are given."""
-    return np.asarray(problem.inputs.get("weight", np.ones(classes)), np.float64)
+    weight = problem.inputs.get("weight")
+    return np.broadcast_to(np.float64(1.0), (classes,)) if weight is None else weight.astype(np.float64)
 
 
 def denominator(problem: Problem, classes: int, number: Callable[[Any], Any] = np.asarray) -> Any:
     """What the mean divides by: the label weights of the rows that count, or the number of rows for probabilities."""
-    if not is_labels(problem):
-        return number(np.array(float(len(kept(problem))))).item()
-    labels = problem.inputs["target"].reshape(-1)[kept(problem)]
-    counts = np.bincount(labels, minlength=classes).astype(np.float64)
-    return (number(class_weights(problem, classes)) * number(counts)).sum()
+    counts = kept(problem)
+    if not is_labels(problem) or "weight" not in problem.inputs:
+        return number(np.array(float(np.count_nonzero(counts)))).item()
+    labels = problem.inputs["target"].reshape(-1)[counts]
+    times = np.bincount(labels, minlength=classes).astype(np.float64)
+    return (number(class_weights(problem, classes)) * number(times)).sum()
 
 
 def is_sparse(problem: Problem) -> bool:

@@ -28,6 +28,20 @@ def _shift_error(d: Floats, x: Floats, top: Floats, compute: Format) -> Floats:
     return error if finite.all() else np.where(finite, error, compute.u * np.abs(d))
 
 
+def _others(array: Floats, at: Array) -> Floats:
+    """`array` (r, C) with 0 in the columns `at` (r, 1)."""
+    array = array.copy()
+    np.put_along_axis(array, at, 0.0, -1)
+    return array
+
+
+def _relative_error_of_log1p(a: Arithmetic, others: Floats, e_error: Floats, at: Array) -> Floats:
+    """Theorem 16: of log(1 + s'), s' the sum of the exponentials without the largest: (r, 1)."""
+    total = others.sum(-1, keepdims=True)
+    lost = np.where(total > 0, _others(e_error, at).sum(-1, keepdims=True) / np.where(total > 0, total, 1.0), 0.0)
+    return rmul(lost, additions(others.shape[-1] - 1, a.compute.u, a.depth, others.shape[-1]), a.c_log * a.compute.u)
+
+
 @dataclass(frozen=True)
 class SoftmaxRows:
     """Magnitudes of the exact quantities of rows, and how far a max-shift evaluation may be from them."""
@@ -54,7 +68,8 @@ class SoftmaxRows:
         d = np.maximum(x - top, -LARGEST)
         e = np.exp(d)
         s = e.sum(-1, keepdims=True)
-        log_s = np.log(s)
+        others = _others(e, x.argmax(-1)[:, None]) if a.forward else None
+        log_s = np.log(s) if others is None else np.log1p(others.sum(-1, keepdims=True))
         p, l = e / s, d - log_s  # noqa: E741
 
         if x_error is None:
@@ -64,6 +79,8 @@ class SoftmaxRows:
             h = moved + a.compute.u * (np.abs(d) + moved)
         if "shift" in a.stored:
             h = stored(d, h, a)
+        if a.forward:
+            h = _others(h + 3 * a.compute.u * (np.abs(d) + np.log(classes)), x.argmax(-1)[:, None])
         if masked is not None:
             l[masked] = h[masked] = 0.0
 
@@ -81,6 +98,8 @@ class SoftmaxRows:
             sigma = rmul(sigma, a.storage.u)
         log_sigma = np.where(sigma < 1, -np.log1p(-np.minimum(sigma, 1)), np.inf)
         lam = log_sigma + a.c_log * a.compute.u * (log_s + log_sigma)
+        if others is not None:
+            lam = log_s * _relative_error_of_log1p(a, others, e_error, x.argmax(-1)[:, None])
         if "log" in a.stored:
             lam = stored(log_s, lam, a)
         return cls(a, classes, masked, p, l, top + log_s, h, e_error, s, sigma, lam)
@@ -104,6 +123,8 @@ class SoftmaxRows:
     def _p_error(self, l_error: Floats) -> Floats:
         a = self.arithmetic
         roundings = rmul(a.c_exp * a.compute.u, a.rounding("exp"), a.compute.u)
+        if a.forward:  # also as a product of two such probabilities
+            l_error, roundings = 2 * l_error, rmul(roundings, roundings, powers(2, a.compute.u))
         error: Floats = grown(self.p, self.l, l_error) * (1 + roundings) + self.p * roundings
         if self.masked is not None:
             error[self.masked] = 0.0
@@ -206,10 +227,16 @@ def carried_back(f: SoftmaxRows, h: Array, h_error: Array | float, terms: Array,
     reach = magnitude + total_error  # (r, 1)
     error = f.p_error * (reach * (1 + u)) + f.p * (total_error + u * reach)
     value = f.p * -total
+    rows = np.arange(len(value))
     if at is None:
         value, error = value + h, error + h_error
+    elif f.arithmetic.forward:
+        beside = _others(f.p, at).sum(-1)  # 1 - p_y
+        order = additions(f.classes - 1, u)
+        lost = (_others(f.p_error, at).sum(-1) * (1 + order) + order * beside) * reach[:, 0]
+        value[rows, at[:, 0]] = h[:, 0] * beside
+        error[rows, at[:, 0]] = lost * (1 + u) + (total_error + u * reach)[:, 0] * beside
     else:
-        rows = np.arange(len(value))
         value[rows, at[:, 0]] += h[:, 0]
         error[rows, at[:, 0]] += np.broadcast_to(h_error, h.shape)[:, 0]
     thrice = float(powers(3, u))
