@@ -11,10 +11,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .accuracy import CLASSES, NAMES
 from .implementation import ADAPTERS
+from .models import MODELS, model
 from .operations import OPERATIONS
 from .report import Report, Row, versions
-from .verify import EXAMPLES, prepare, verify
+from .verify import EXAMPLES, load_baseline, prepare, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if report.ok else 1
 
 
+_CLASSES = ", ".join(f"{letter} {name}" for letter, name in NAMES.items())
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="softproof", description=__doc__, formatter_class=_Formatter)
     parser.add_argument("--version", action="version", version=f"softproof {versions()['softproof']}")
@@ -50,6 +55,21 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--dtype", action="append", dest="dtypes", metavar="NAME", help=dtypes)
     command.add_argument("--examples", type=int, default=EXAMPLES, help="problems per row (default: %(default)s)")
     command.add_argument("--seed", type=int, help="repeat a run (default: a new seed, which is printed)")
+    command.add_argument(
+        "--arithmetic",
+        metavar="NAME",
+        help=f"what the bounds assume (default: any-order): {', '.join(MODELS)}, or package.module:object",
+    )
+    command.add_argument("--accuracy", choices=CLASSES, default="C", help=f"the class that is asked for: {_CLASSES}")
+    command.add_argument("--baseline", metavar="TARGET", help="for class D, whose error counts")
+    command.add_argument("--factor", type=float, default=1.0, help="for class D, times that error (default: 1)")
+    command.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an input or option that is not asked, or probabilities; may be repeated",
+    )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
     return parser
 
@@ -63,7 +83,17 @@ def _check(options: argparse.Namespace) -> None:
     if options.json is not None and not options.json.resolve().parent.is_dir():
         raise ValueError(f"--json {options.json}: there is no folder {options.json.resolve().parent}")
     for target in options.targets:
-        prepare(target, options.operation, options.adapter, options.device, options.dtypes, options.examples)
+        prepare(
+            target,
+            options.operation,
+            options.adapter,
+            options.device,
+            options.dtypes,
+            options.examples,
+            options.without,
+        )
+    model(options.arithmetic)
+    load_baseline(options.accuracy, options.baseline)
 
 
 def _verify(options: argparse.Namespace) -> Report:
@@ -79,6 +109,11 @@ def _verify(options: argparse.Namespace) -> Report:
             dtypes=options.dtypes,
             examples=options.examples,
             seed=seed,
+            arithmetic=options.arithmetic,
+            accuracy=options.accuracy,
+            baseline=options.baseline,
+            factor=options.factor,
+            without=options.without,
             progress=_progress,
         ).rows
     return Report(rows, seed)
@@ -95,8 +130,9 @@ def _summary(report: Report) -> str:
     agreeing = sum(row.ok for row in report.rows)
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
     models = ", ".join(sorted({row.arithmetic for row in report.rows}))
+    classes = ", ".join(sorted({f"{row.accuracy}, {NAMES[row.accuracy]}" for row in report.rows}))
     return (
         f"{agreeing} of {len(report.rows)} rows agree; {problems} problems; seed {report.seed}\n"
         "error/bound decides, above 1 disagrees; an ulp is that of the exact element, however small\n"
-        f"accuracy class C, backward-stable (docs/bounds.md); arithmetic: {models}\n{used}"
+        f"accuracy class {classes}; arithmetic: {models}; docs/bounds.md says what both promise\n{used}"
     )

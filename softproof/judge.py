@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from . import exact
+from .accuracy import Accuracy
 from .arithmetic import DEPTHS, NUMPY64, Arithmetic
 from .bounds import Allowed, Losses, allowed, allowed_total
 from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, Elements, Verdict, infeasible_rows, not_an_answer
@@ -34,11 +35,27 @@ def judge(
     *,
     device: str = "cpu",
     arithmetic: str | Arithmetic | Model | None = None,
+    accuracy: str = "C",
+    baseline: Implementation | None = None,
+    factor: float = 1.0,
     bits: Sequence[int] = BITS,
 ) -> Verdict:
     """Ask `implementation` one question and compare its answer with the truth.
 
     The value is judged, and the gradients when the problem has a `grad_output` and the implementation a backward pass.
+
+    Args:
+        implementation: what is judged, as `softproof.load` gives it.
+        problem: the question.
+        device: where tensors live.
+        arithmetic: the model that the bound is a theorem about: a name from `softproof.MODELS`, an `Arithmetic`, or a
+            function from a problem to one; by default sums in any order.
+        accuracy: the class that is asked for, "A" to "D" (`softproof.accuracy`).
+        baseline: for class D, whose error counts.
+        factor: for class D, how many times that error is allowed.
+        bits: precisions of the truth to try in turn; 53 is float64.
+    Returns: a `Verdict`.
+    Raises: ValueError, TypeError or IndexError when the problem asks nothing sensible, or an argument does not fit.
 
     >>> import numpy as np, softproof
     >>> half = softproof.load(lambda logits, dim: np.full_like(logits, 0.5), operation="softmax")
@@ -48,8 +65,16 @@ def judge(
     check(problem)
     if not implementation.differentiates(problem.operation):
         problem = replace(problem, grad_output=None)
+    reached = None
+    if accuracy == "D":
+        if baseline is None:
+            raise ValueError("accuracy D compares with a baseline; baseline is None")
+        reached = judge(baseline, problem, device=device, arithmetic=arithmetic, bits=bits)
+        if not reached.ok:
+            return replace(reached, outcome=NO_GUARANTEE, explanation=f"the baseline {reached}", accuracy="D")
+    promised = Accuracy(accuracy, factor, reached and reached.ratios)
     answer = implementation.answer(problem, device)
-    return judge_result(problem, answer, device=device, arithmetic=arithmetic, bits=bits)
+    return _judge(problem, answer, device, arithmetic, promised, bits)
 
 
 def judge_result(
@@ -58,12 +83,26 @@ def judge_result(
     *,
     device: str = "cpu",
     arithmetic: str | Arithmetic | Model | None = None,
+    accuracy: str = "C",
     bits: Sequence[int] = BITS,
 ) -> Verdict:
-    """The verdict on an answer that was computed elsewhere."""
+    """The verdict on an answer that was computed elsewhere, in class A, B or C; the arguments of `judge`."""
+    if accuracy == "D":
+        raise ValueError("accuracy D compares with a baseline; judge asks it")
+    return _judge(problem, result, device, arithmetic, Accuracy(accuracy), bits)
+
+
+def _judge(
+    problem: Problem,
+    result: Result,
+    device: str,
+    arithmetic: str | Arithmetic | Model | None,
+    accuracy: Accuracy,
+    bits: Sequence[int],
+) -> Verdict:
     if text := not_an_answer(problem, result, device):
-        return Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem)
-    case = _Case(problem, result, model(arithmetic)(problem))
+        return Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem, accuracy=accuracy.letter)
+    case = _Case(problem, result, accuracy.arithmetic(model(arithmetic)(problem)), accuracy)
     return case.verdict(bits)
 
 
@@ -103,6 +142,7 @@ class _Case:
     problem: Problem
     result: Result
     arithmetic: Arithmetic
+    accuracy: Accuracy
 
     def elements(
         self, bits: int, rows_at_a_time: Sequence[Rows], total: bool = True
@@ -117,7 +157,7 @@ class _Case:
             doubt, loss_doubts = self._doubt(bits, rows, bound)
             for name, values in truth.items():
                 got = row_form(self.problem, name, self.result.outputs[name].values)[rows]
-                yield name, rows, Elements.of(got, values, doubt[name], bound[name], self._storage)
+                yield name, rows, self._compared(name, got, values, doubt[name], bound[name])
             if row_losses is not None and loss_bounds is not None:
                 truths.append(row_losses)
                 bounds.append(loss_bounds)
@@ -126,7 +166,13 @@ class _Case:
             bound_ = allowed_total(self.problem, self.arithmetic, bounds)
             doubt_ = self._total_doubt(bits, bound_, doubts)
             got = self.result.outputs["value"].values.reshape(1, 1)
-            yield "value", ALL, Elements.of(got, exact.total(self.problem, truths, bits), doubt_, bound_, self._storage)
+            yield "value", ALL, self._compared("value", got, exact.total(self.problem, truths, bits), doubt_, bound_)
+
+    def _compared(self, name: str, got: Array, truth: Array, doubt: Array | float, bound: Allowed) -> Elements:
+        if self.accuracy.letter in "AD":
+            nearest = truth.astype(np.float64)
+            bound = self.accuracy.allowed(name, bound, got.astype(np.float64), nearest, self._storage)
+        return Elements.of(got, truth, doubt, bound, self._storage)
 
     def _doubt(
         self, bits: int, rows: Rows, bound: dict[str, Allowed]
@@ -135,7 +181,7 @@ class _Case:
         if bits != FLOAT64:
             return dict.fromkeys(bound, 0.0), None
         if self.problem.dtype == "float64":
-            own, losses = allowed(self.problem, NUMPY64, rows)
+            own, losses = allowed(self.problem, self._own, rows)
             return {name: each.error for name, each in own.items()}, losses
         share = float64_share(self.problem, self.arithmetic)
         return {name: share * each.error for name, each in bound.items()}, None
@@ -144,8 +190,13 @@ class _Case:
         if bits != FLOAT64:
             return 0.0
         if losses:
-            return allowed_total(self.problem, NUMPY64, losses).error
+            return allowed_total(self.problem, self._own, losses).error
         return float64_share(self.problem, self.arithmetic) * bound.error
+
+    @property
+    def _own(self) -> Arithmetic:
+        """That of the float64 evaluation, which is as accurate as it is asked to be."""
+        return replace(NUMPY64, forward=self.arithmetic.forward)
 
     @property
     def _storage(self) -> Format:
@@ -295,11 +346,12 @@ class _Tally:
             if outcome in self.worst:
                 break
         else:
-            return Verdict(AGREES, problem=problem, ratios=self.ratios)
+            return Verdict(AGREES, problem=problem, ratios=self.ratios, accuracy=self.case.accuracy.letter)
         worst = self.worst[outcome]
         shape = self.case.result.outputs[worst.name].values.shape
         count, size = self.counts[outcome, worst.name], int(np.prod(shape))
         text = f"{self._place(worst.name, worst.row, worst.column)}: {worst.text}; {count} of {size} elements"
         index = place(problem, worst.name, shape, worst.row, worst.column)
         ratio = max(worst.ratio, *self.ratios.values()) if outcome == AGREES else worst.ratio
-        return Verdict(outcome, ratio, self.ulps, worst.name, index, text, problem, self.ratios)
+        letter = self.case.accuracy.letter
+        return Verdict(outcome, ratio, self.ulps, worst.name, index, text, problem, self.ratios, letter)
