@@ -273,15 +273,15 @@ def _flat(truth: Truth) -> Truth:
 def _losses(problem: Problem, f: _Softmax, rows: Rows, number: Number) -> tuple[Array, Array, Array]:
     """The losses of rows (r, 1), ∂L/∂x and ∂L/∂q (r, C)."""
     classes = f.p.shape[1]
-    at = np.arange(len(f.p))[:, None], slice(None)  # the columns of t: all, or that of the label
-    if is_sparse(problem):
-        columns, t = label_coefficients(problem, classes, rows)
-        at, t = (at[0], columns), number(t)
+    if is_sparse(problem):  # t, l and what is masked in the column of the label alone: (r, 1)
+        columns, weights = label_coefficients(problem, classes, rows)
+        at = np.arange(len(f.p))[:, None], columns
+        t, l, masked = number(weights), f.l[at], f.masked[at]  # noqa: E741
     else:
-        t = coefficients(problem, classes, rows, number)
-    losses = -_sum(t * f.l[at].reshape(t.shape), -1)
+        t, l, masked = coefficients(problem, classes, rows, number), f.l, f.masked  # noqa: E741
+    losses = -_sum(t * l, -1)
     if f.masked.any():
-        infinite = (f.masked[at].reshape(t.shape) & (t.astype(np.float64) != 0)).any(-1, keepdims=True)
+        infinite = (masked & (t.astype(np.float64) != 0)).any(-1, keepdims=True)
         losses = np.where(infinite, np.inf, losses)
     if problem.grad_output is None:
         return losses, t, t

@@ -72,7 +72,7 @@ def judge(
         reached = judge(baseline, problem, device=device, arithmetic=arithmetic, bits=bits)
         if not reached.ok:
             return replace(reached, outcome=NO_GUARANTEE, explanation=f"the baseline {reached}", accuracy="D")
-    promised = Accuracy(accuracy, factor, reached and reached.ratios)
+    promised = Accuracy(accuracy, factor, None if reached is None else reached.ratios)
     answer = implementation.answer(problem, device)
     return _judge(problem, answer, device, arithmetic, promised, bits)
 

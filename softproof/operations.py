@@ -16,8 +16,9 @@ from .problem import LAYOUTS, Array, Problem
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: positional `inputs`, `optional` inputs, `options`, the inputs that have `gradients`, and the `kinds`
-    of input that not everybody takes.
+    """One operation: positional `inputs`, `optional` inputs, `options`, the inputs that have `gradients`.
+
+    `kinds` names kinds of input that not everybody takes.
     """
 
     inputs: tuple[str, ...]
