@@ -104,6 +104,7 @@ def _matmul(p: Array, q: Array) -> Array:
 class _Softmax:
     """Softmax of rows. Masked entries (logit -inf) have p = 0; their `l` is left at 0 for the caller to replace."""
 
+    e: Array  # exponentials of shifted logits (r, C)
     p: Array  # (r, C)
     l: Array  # (r, C)  # noqa: E741  # the letter of the literature: log-probability
     lse: Array  # (r, 1)
@@ -125,7 +126,7 @@ class _Softmax:
         log_s = np.log1p(_sum(others, -1))
         l = d - log_s  # noqa: E741
         l = np.where(masked, zero, l) if masked.any() else l  # noqa: E741
-        return cls(e / _sum(e, -1), l, number(shift) + log_s, masked)
+        return cls(e, e / _sum(e, -1), l, number(shift) + log_s, masked)
 
 
 def _of_logits(problem: Problem, rows: Rows, number: Number) -> _Softmax:
@@ -297,8 +298,10 @@ def _losses(problem: Problem, f: _Softmax, rows: Rows, number: Number) -> tuple[
         c = np.where(counts, c / divisor, number(np.zeros(1)))
     grad_x = (c * _sum(t, -1)) * f.p
     if is_sparse(problem):
-        grad_x[at] = number(np.zeros(1))
-        grad_x[at] = -_sum(grad_x, -1)  # c t (p - 1) is minus the sum of the others
+        others = f.e.copy()
+        others[at] = number(np.zeros(1))
+        beside = _sum(others, -1)
+        grad_x[at] = -c * t * (beside / (beside + f.e[at]))  # p - 1 without a cancellation
     else:
         grad_x = grad_x - c * t
     if is_labels(problem):
