@@ -20,5 +20,6 @@ from .problem import Problem as Problem
 from .problem import Result as Result
 from .report import Report as Report
 from .report import Row as Row
+from .stages import stages as stages
 from .strategies import problems as problems
 from .verify import verify as verify

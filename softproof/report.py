@@ -172,6 +172,6 @@ def _notes(rows: Sequence[Row]) -> list[str]:
 
 def _not_asked(row: Row) -> str:
     missing = list(row.unsupported)
-    if OPERATIONS[row.operation].gradients and not row.gradients:
+    if not row.gradients and OPERATIONS[row.operation.split(",")[0]].gradients:
         missing.append("gradients (no backward pass)")
     return ", ".join(missing)

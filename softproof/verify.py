@@ -21,6 +21,7 @@ from .models import Model, model
 from .operations import OPERATIONS
 from .problem import Problem
 from .report import Failure, Report, Row
+from .stages import NEEDED, stages, worst
 from .strategies import problems
 
 EXAMPLES = 100
@@ -77,13 +78,23 @@ def verify(
     if seed is not None and not isinstance(seed, int):
         raise TypeError(f"seed is {seed!r}; expected a whole number or None")
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
-    asked = [(name, dtype) for name in candidate.operations for dtype in dtypes or DTYPES]
+    asked = [(name, dtype) for name in _questions(candidate) for dtype in dtypes or DTYPES]
     rows: list[Row] = []
     for number, (name, dtype) in enumerate(asked, start=1):
         rows.append(_row(candidate, name, dtype, terms, examples, seed))
         if progress is not None:
             progress(rows[-1], number, len(asked))
     return Report(tuple(rows), seed)
+
+
+BY_STAGES = ", by stages"
+
+
+def _questions(candidate: Candidate) -> tuple[str, ...]:
+    """The operations of a candidate, and its classifier by stages when it has the stages."""
+    network = "linear_cross_entropy"
+    whole = {network, *NEEDED} <= set(candidate.operations)
+    return candidate.operations + ((network + BY_STAGES,) if whole else ())
 
 
 @dataclass(frozen=True)
@@ -96,6 +107,13 @@ class Terms:
     accuracy: str
     baseline: Candidate | None
     factor: float
+    by_stages: bool = False
+
+    def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:
+        """On a whole problem, or on the worst of its stages."""
+        if not self.by_stages:
+            return self.judge(candidate, problem)
+        return worst(stages(candidate, problem, lambda stage: self.judge(candidate, stage), self.device))
 
     def judge(self, candidate: Candidate, problem: Problem) -> Verdict:
         """One verdict; in float64 from balls alone, so that the report states errors and not limits of errors."""
@@ -174,6 +192,8 @@ def prepare(
 
 def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, examples: int, seed: int) -> Row:
     """Judge one operation in one dtype on one device."""
+    label, operation = operation, operation.removesuffix(BY_STAGES)
+    terms = replace(terms, by_stages=label != operation)
     supports = candidate.supports(operation)
     verdicts: list[Verdict] = []
     for number, (small, count) in enumerate(_batches(examples)):
@@ -184,7 +204,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     last = verdicts[-1]
     return Row(
         implementation=candidate.name,
-        operation=operation,
+        operation=label,
         dtype=dtype,
         device=terms.device,
         problems=len(verdicts),
@@ -231,7 +251,7 @@ def _ask(
     )
     @hypothesis.given(problem=strategy)
     def ask(problem: Problem) -> None:
-        verdict = terms.judge(candidate, problem)
+        verdict = terms.verdict(candidate, problem)
         (agreed if verdict.ok else refused).append(verdict)
         if not verdict.ok:
             raise _NotProvenError(verdict.explanation)
