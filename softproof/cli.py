@@ -1,6 +1,6 @@
-"""The command line: ``softproof verify TARGET…``.
+"""The command line: ``softproof verify TARGET…`` and ``softproof findings``.
 
-Exit status: 0 all agree, 1 something does not, 2 wrong usage.
+Exit status: 0 all agree (or the findings were asked), 1 something does not, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import findings
 from .accuracy import CLASSES, NAMES
 from .implementation import ADAPTERS
 from .models import MODELS, model
@@ -28,6 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check(options)
     except (ValueError, TypeError) as error:
         parser.error(str(error))
+    if options.command == "findings":
+        return _findings(options)
     report = _verify(options)
     print(report)
     print(f"\n{_summary(report)}")
@@ -71,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
         help="an input or option that is not asked, or probabilities; may be repeated",
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
+    command = commands.add_parser(
+        "findings", help="ask all known findings about torch again", formatter_class=_Formatter
+    )
+    command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
+    command.add_argument("--write", type=Path, metavar="FILE", help="write the Markdown there as well")
     return parser
 
 
@@ -80,8 +88,11 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 def _check(options: argparse.Namespace) -> None:
     """Look at every argument before the first question is asked."""
-    if options.json is not None and not options.json.resolve().parent.is_dir():
-        raise ValueError(f"--json {options.json}: there is no folder {options.json.resolve().parent}")
+    if options.command == "findings":
+        _check_folder("--write", options.write)
+        findings.check_device(options.device)
+        return
+    _check_folder("--json", options.json)
     for target in options.targets:
         prepare(
             target,
@@ -94,6 +105,27 @@ def _check(options: argparse.Namespace) -> None:
         )
     model(options.arithmetic)
     load_baseline(options.accuracy, options.baseline)
+
+
+def _check_folder(option: str, file: Path | None) -> None:
+    if file is not None and not file.resolve().parent.is_dir():
+        raise ValueError(f"{option} {file}: there is no folder {file.resolve().parent}")
+
+
+def _findings(options: argparse.Namespace) -> int:
+    """Print the report of the findings; the exit status is 0 whatever has become of them."""
+    asked = findings.ask_all(device=options.device, progress=_asked)
+    text = findings.findings_report(asked, options.device)
+    print(text)
+    if options.write is not None:
+        options.write.write_text(text + "\n")
+    print(findings.summary(asked), file=sys.stderr)
+    return 0
+
+
+def _asked(asked: findings.Asked, number: int, total: int) -> None:
+    """One line per finding on standard error."""
+    print(f"[{number}/{total}] {asked.finding.name}: {asked.status}", file=sys.stderr, flush=True)
 
 
 def _verify(options: argparse.Namespace) -> Report:

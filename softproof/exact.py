@@ -32,6 +32,7 @@ from .rows import (
     reduction_of,
     shaped,
     wide_rows,
+    with_softmax,
 )
 
 Truth = dict[str, Array]
@@ -129,10 +130,18 @@ class _Softmax:
         return cls(e, e / _sum(e, -1), l, number(shift) + log_s, masked)
 
 
-def _of_logits(problem: Problem, rows: Rows, number: Number) -> _Softmax:
-    x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
+def _of_logits(problem: Problem, rows: Rows, number: Number) -> tuple[_Softmax, Array]:
+    """Softmax of the rows, and which rows have one (r, 1)."""
+    x, defined = with_softmax(wide_rows(problem.inputs["logits"], axis_of(problem), rows))
     masked = np.isneginf(x)
-    return _Softmax.of(number(np.where(masked, 0.0, x) if masked.any() else x), masked, number)
+    return _Softmax.of(number(np.where(masked, 0.0, x) if masked.any() else x), masked, number), defined
+
+
+def _where_defined(truth: Truth, defined: Array) -> Truth:
+    """NaN in the rows that have no softmax."""
+    if defined.all():
+        return truth
+    return {name: np.where(defined, array, np.nan) for name, array in truth.items()}
 
 
 def _upstream(problem: Problem, rows: Rows, number: Number) -> Array:
@@ -148,28 +157,32 @@ def _upstream_of_rows(problem: Problem, rows: Rows, number: Number) -> Array:
 
 
 def _softmax(problem: Problem, rows: Rows, number: Number) -> Truth:
-    f = _of_logits(problem, rows, number)
+    f, defined = _of_logits(problem, rows, number)
     truth = {"value": f.p}
     if problem.grad_output is not None:
         g = _upstream(problem, rows, number)
         truth["grad_logits"] = f.p * (g - _sum(g * f.p, -1))
-    return truth
+    return _where_defined(truth, defined)
 
 
 def _log_softmax(problem: Problem, rows: Rows, number: Number) -> Truth:
-    f = _of_logits(problem, rows, number)
+    f, defined = _of_logits(problem, rows, number)
     truth = {"value": np.where(f.masked, -np.inf, f.l) if f.masked.any() else f.l}
     if problem.grad_output is not None:
         g = _upstream(problem, rows, number)
         truth["grad_logits"] = g - f.p * _sum(g, -1)
-    return truth
+    return _where_defined(truth, defined)
 
 
 def _logsumexp(problem: Problem, rows: Rows, number: Number) -> Truth:
-    f = _of_logits(problem, rows, number)
+    f, defined = _of_logits(problem, rows, number)
     truth = {"value": f.lse}
     if problem.grad_output is not None:
         truth["grad_logits"] = _upstream_of_rows(problem, rows, number) * f.p
+    truth = _where_defined(truth, defined)
+    if not defined.all():  # the sum of e^x is 0, infinite, or not a number
+        top = wide_rows(problem.inputs["logits"], axis_of(problem), rows).max(-1, keepdims=True)
+        truth["value"] = np.where(defined, truth["value"], top)
     return truth
 
 
@@ -318,8 +331,8 @@ def _reduced(problem: Problem, losses: Array, number: Number) -> Array:
     divisor = denominator(problem, _classes(problem), number) if mean else 1
     if divisor == 0:
         return np.full((1, 1), np.nan, losses.dtype)
-    if losses.dtype == object and any(isinstance(loss, float) for loss in losses.flat):  # inf
-        return np.full((1, 1), np.inf, losses.dtype)
+    if losses.dtype == object and (special := [loss for loss in losses.flat if isinstance(loss, float)]):
+        return np.full((1, 1), sum(special), losses.dtype)  # inf, or nan
     return _sum(losses) / divisor
 
 
@@ -329,8 +342,11 @@ def _classes(problem: Problem) -> int:
 
 
 def _cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
-    f = _of_logits(problem, rows, number)
+    f, defined = _of_logits(problem, rows, number)
     losses, grad_x, grad_q = _losses(problem, f, rows, number)
+    counted = defined | ~kept(problem, rows)[:, None]  # an ignored row counts nothing, whatever it holds
+    if not counted.all():
+        losses, grad_x, grad_q = (np.where(counted, each, np.nan) for each in (losses, grad_x, grad_q))
     truth = {"value" if reduction_of(problem) == "none" else "losses": losses}
     if problem.grad_output is not None:
         truth["grad_logits"] = grad_x

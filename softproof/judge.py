@@ -218,18 +218,23 @@ class _Case:
         """Float64 for all rows, more bits for those that it leaves open, balls for the worst disagreement."""
         tally = _Tally(self)
         steps = [bits for bits in steps if bits != FLOAT64 or _float64_decides(self.problem)]
-        todo, total = blocks(self.problem), True
-        for bits in steps:
-            case = self if todo else self._values_only
-            for name, rows, elements in case.elements(bits, todo or blocks(self.problem), total):
-                if todo or rows is ALL:
-                    tally.add(name, rows, elements, last=bits == steps[-1])
-            if tally.refuted or not (tally.open or tally.total_open):
-                break
-            todo, total = tally.take_open()
-        if tally.refuted and bits == FLOAT64 and len(steps) > 1:
+        for name, rows, elements in self.elements(steps[0], blocks(self.problem)):
+            tally.add(name, rows, elements, last=len(steps) == 1)
+        if tally.refuted and steps[0] == FLOAT64 and len(steps) > 1:
             self._confirm(tally, steps[1:])
+        for bits in steps[1:]:
+            if tally.refuted or not tally.open:
+                break
+            for name, todo in tally.take_open():
+                self._add_again(tally, bits, name, todo, last=bits == steps[-1])
         return tally.verdict()
+
+    def _add_again(self, tally: _Tally, bits: int, name: str, todo: Sequence[Rows], last: bool) -> None:
+        """More bits for some rows of one output, or for the reduced loss."""
+        case = self._values_only if name == "value" else self
+        for again, rows, elements in case.elements(bits, todo or blocks(self.problem), total=not todo):
+            if again == name and (todo or rows is ALL):
+                tally.add(name, rows, elements, last)
 
     def _confirm(self, tally: _Tally, steps: Sequence[int]) -> None:
         """State the worst disagreement by balls; that they contradict float64 would be an error in a theorem."""
@@ -275,20 +280,21 @@ class _Tally:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     ratios: dict[str, float] = field(default_factory=dict)
     ulps: float = 0.0
-    open: list[Array] = field(default_factory=list)  # rows that need more bits
-    total_open: bool = False
+    open: dict[str, list[Array]] = field(default_factory=dict)  # rows that need more bits; none for a reduced loss
 
     @property
     def refuted(self) -> bool:
         return DISAGREES in self.worst
 
-    def take_open(self) -> tuple[list[Rows], bool]:
-        """The open rows in blocks, and whether the reduced loss is open; both are then forgotten."""
-        rows = np.unique(np.concatenate(self.open)) if self.open else np.zeros(0, np.int64)
-        total, self.open, self.total_open = self.total_open, [], False
+    def take_open(self) -> list[tuple[str, list[Rows]]]:
+        """The open rows of each output in blocks, which are then forgotten; no block for a reduced loss."""
+        found, self.open = self.open, {}
         if not is_by_rows(self.case.problem):
-            return [ALL] * len(rows), total
-        return [rows[start : start + 64] for start in range(0, len(rows), 64)], total
+            return [(name, [ALL]) for name in found]
+        blocks_of = {name: np.concatenate(rows) if rows else np.zeros(0, np.int64) for name, rows in found.items()}
+        return [
+            (name, [rows[start : start + 64] for start in range(0, len(rows), 64)]) for name, rows in blocks_of.items()
+        ]
 
     def add(self, name: str, rows: Rows, elements: Elements, last: bool) -> None:
         """Count the elements of some rows; rows that are not decided wait for more bits, unless these are the last."""
@@ -301,9 +307,9 @@ class _Tally:
             waiting = np.asarray(elements.open.any(-1) & ~elements.refuted.any(-1))
         if waiting.any():
             if rows is ALL and is_by_rows(self.case.problem):  # the reduced loss
-                self.total_open = True
+                self.open[name] = []
                 return
-            self.open.append(numbers[waiting])
+            self.open.setdefault(name, []).append(numbers[waiting])
             elements, numbers = elements.of_rows(~waiting), numbers[~waiting]
             if not len(numbers):
                 return

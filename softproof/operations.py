@@ -138,6 +138,11 @@ def _check_values(problem: Problem) -> None:
         bad = (target != ignored) & ((target < 0) | (target >= classes))
         if bad.any():
             raise IndexError(f"target holds {target[bad][0]}; expected labels from 0 to {classes - 1}, or {ignored}")
+    for name, array in problem.inputs.items():
+        if name != "logits" and array.dtype != np.int64 and not np.isfinite(array).all():
+            raise ValueError(f"{name} holds {float(array[~np.isfinite(array)][0])}; expected finite numbers")
+    if problem.grad_output is not None and not np.isfinite(problem.grad_output).all():
+        raise ValueError("grad_output holds inf or nan; expected finite numbers")
     positive = {name: problem.inputs[name] for name in _not_negative(problem) if name in problem.inputs}
     for name, array in positive.items():
         if not (array >= 0).all():

@@ -34,6 +34,16 @@ def wide_rows(array: Array, axis: int, rows: Rows = ALL) -> Array:
     return to_rows(array, axis)[rows].astype(np.float64)
 
 
+def with_softmax(x: Array) -> tuple[Array, Array]:
+    """Rows x (r, C) with 0 in place of those that have no softmax, and which have one (r, 1).
+
+    A row with +inf or NaN, or of -inf alone, has none.
+    """
+    top = x.max(-1, keepdims=True)
+    found = np.isfinite(top) & ~np.isnan(top)
+    return (x if found.all() else np.where(found, x, 0.0)), found
+
+
 def from_rows(rows: Array, shape: tuple[int, ...], axis: int) -> Array:
     """The inverse of `to_rows` for an array of that `shape`."""
     moved = np.moveaxis(np.empty(shape, bool), axis, -1).shape

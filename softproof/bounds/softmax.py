@@ -10,7 +10,7 @@ import numpy as np
 from ..arithmetic import Arithmetic
 from ..formats import Floats, Format
 from ..problem import Array, Problem
-from ..rows import Rows, axis_of, wide_rows
+from ..rows import Rows, axis_of, wide_rows, with_softmax
 from .algebra import Allowed, RowFactor, additions, grown, powers, rdiv, rmul, stored
 
 LARGEST = np.finfo(np.float64).max
@@ -94,6 +94,7 @@ class SoftmaxRows:
     @classmethod
     def of(cls, x: Floats, a: Arithmetic, x_error: Floats | None = None) -> SoftmaxRows:
         """x (r, C), known up to x_error (r, C)."""
+        x, _ = with_softmax(x)
         classes, first = x.shape[-1], x.argmax(-1)[:, None]
         hidden = x == -np.inf
         masked = hidden if hidden.any() else None
