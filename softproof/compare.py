@@ -189,8 +189,8 @@ class Elements:
         if self.special[at]:
             return text
         allowed = f"the allowed {self.allowed[at]:.3g}"
-        if not np.isfinite(self.got[at]):
-            return text
+        if not np.isfinite(self.got[at]) and not np.isfinite(self.allowed[at]):
+            return f"{text}; no bound excuses what is not a number"
         if not np.isfinite(self.ratio[at]):
             return f"{text}; {allowed.replace('allowed', 'allowed error is')}"
         ulps = float(self.ulps(storage)[at])
