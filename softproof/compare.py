@@ -126,13 +126,13 @@ class Elements:
         with np.errstate(invalid="ignore", over="ignore"):
             agreed = size * (1 + ROUNDING) + doubt <= allowed
             refuted = np.zeros(got.shape, bool) if agreed.all() else size * (1 - ROUNDING) - doubt > allowed
-        promised = np.isfinite(allowed)
-        if not promised.all():
-            agreed = agreed & promised
-        strange = special | ~np.isfinite(got)
-        if strange.any():
+        if not np.isfinite(allowed.max(initial=0.0)):
+            agreed = agreed & np.isfinite(allowed)
+        if special.any() or not np.isfinite(error).all():
+            strange, promised = special | ~np.isfinite(got), np.isfinite(allowed)
             right = special & ((got == nearest) | (np.isnan(got) & np.isnan(nearest)))
-            right |= ~special & promised & np.isinf(got) & (np.sign(got) == np.sign(nearest)) & _overflow(nearest, bound, storage)
+            overflowed = np.isinf(got) & (np.sign(got) == np.sign(nearest)) & _overflow(nearest, bound, storage)
+            right |= ~special & promised & overflowed
             agreed, refuted = np.where(strange, right, agreed), np.where(strange, ~right, refuted)
         return cls(got, exact, nearest, special, error, doubt, allowed, agreed, refuted, bound.row)
 
