@@ -116,8 +116,8 @@ def _float64_decides(problem: Problem) -> bool:
     for name, array in problem.inputs.items():
         if array.dtype == np.int64:
             continue
-        most = np.max(np.abs(array), where=np.isfinite(array), initial=0.0)
-        if most > 2.0**300 or (name == "weight" and 0 < array.min(initial=1.0) < 2.0**-300):
+        most = float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0))
+        if most > 2.0**300 or (name == "weight" and 0 < float(array.min(initial=1.0)) < 2.0**-300):
             return False
     g = problem.grad_output
     return g is None or float(np.abs(g).max(initial=0.0)) <= 2.0**300
