@@ -100,13 +100,19 @@ def place(problem: Problem, name: str, shape: tuple[int, ...], row: int, column:
     return tuple(int(i) for i in np.unravel_index(max(row, column), shape))
 
 
+def count_rows(problem: Problem) -> int:
+    """How many rows there are; one, where the problem is not judged by rows."""
+    if not is_by_rows(problem):
+        return 1
+    return _main(problem).size // int(_main(problem).shape[axis_of(problem)])
+
+
 def blocks(problem: Problem) -> list[Rows]:
     """Slices that cover the rows, of at most BLOCK elements (but at least one row) each."""
     if not is_by_rows(problem):
         return [ALL]
-    shape = to_rows(np.broadcast_to(np.zeros((), bool), _main(problem).shape), axis_of(problem)).shape
-    step = max(1, BLOCK // max(1, shape[1]))
-    return [slice(start, start + step) for start in range(0, max(1, shape[0]), step)]
+    step = max(1, BLOCK // int(_main(problem).shape[axis_of(problem)]))
+    return [slice(start, start + step) for start in range(0, max(1, count_rows(problem)), step)]
 
 
 # ---- cross-entropy --------------------------------------------------------------------------------------------------
