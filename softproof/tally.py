@@ -78,7 +78,7 @@ class Tally:
 
     def _set_aside(self, name: str, rows: Rows, numbers: Array, elements: Elements) -> tuple[Elements, Array]:
         """What remains without the rows that need more bits."""
-        waiting = elements.open.any(-1) & ~elements.refuted.any(-1)
+        waiting: Array = np.asarray(elements.open.any(-1) & ~elements.refuted.any(-1))
         if not waiting.any():
             return elements, numbers
         if rows is ALL and is_by_rows(self.problem):  # the reduced loss
