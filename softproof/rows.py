@@ -17,7 +17,7 @@ from .problem import Array, Problem
 
 Rows = slice | NDArray[np.int64]
 ALL = slice(None)
-BLOCK = 1 << 15  # elements judged at a time: a quarter of a mebibyte in float64
+BLOCK = 1 << 16  # elements judged at a time: half a mebibyte in float64
 
 _OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
 _OF_DISTRIBUTIONS = ("entropy", "distribution_cross_entropy", "kl_divergence")
