@@ -30,8 +30,8 @@ def to_rows(array: Array, axis: int) -> Array:
 
 
 def wide_rows(array: Array, axis: int, rows: Rows = ALL) -> Array:
-    """Some rows of `array` in float64: (r, C)."""
-    return to_rows(array, axis)[rows].astype(np.float64)
+    """Some rows of `array` in float64, one after another in memory, as pairwise sums want them: (r, C)."""
+    return to_rows(array, axis)[rows].astype(np.float64, order="C")
 
 
 def with_softmax(x: Array) -> tuple[Array, Array]:
