@@ -1,6 +1,7 @@
 # make verify   train on Iris with every step judged, and judge both halves against the truth
 # make test     the whole test suite
 # make lint     ruff and mypy
+# make findings ask all known findings about torch again, and write docs/findings.md
 # make bench    speed and memory, as ratios measured in one run
 # make wheel    build the wheel, and verify with what it installs instead of this checkout
 # Each installs what it needs into .venv the first time.
@@ -8,7 +9,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test lint bench wheel clean
+.PHONY: verify test lint findings bench wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -26,6 +27,9 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+findings: .venv/installed
+	$(BIN)/softproof findings --write docs/findings.md >/dev/null
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.bench

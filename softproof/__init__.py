@@ -13,11 +13,13 @@ from .implementation import Implementation as Implementation
 from .implementation import load as load
 from .judge import judge as judge
 from .judge import judge_result as judge_result
+from .models import MODELS as MODELS
 from .operations import OPERATIONS as OPERATIONS
 from .problem import Output as Output
 from .problem import Problem as Problem
 from .problem import Result as Result
 from .report import Report as Report
 from .report import Row as Row
+from .stages import stages as stages
 from .strategies import problems as problems
 from .verify import verify as verify

@@ -27,8 +27,9 @@ class Arithmetic:
     for the sum of losses over rows, which is taken in the format `total`. `stored` names the intermediate results that
     are rounded to `storage`: "shift" x - m, "exp", "sum" and "log" of a row; "output", when the backward pass starts
     from the stored result of the forward pass; "terms" of a loss or of its gradient, and their "total"; "logits" of a
-    classifier and their gradient; a "product" before the bias is added, or "partial products". `quotient` says that softmax is known to be formed as a quotient, and not as exp of a logarithm. `flushes` says
-    that subnormal numbers may be taken for 0.
+    classifier and their gradient; a "product" before the bias is added, or "partial products". `quotient` says that
+    softmax is known to be formed as a quotient, and not as exp of a logarithm. `flushes` says that subnormal numbers
+    may be taken for 0. `forward` asks for more than the usual algorithm gives, accuracy class B.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Arithmetic:
     stored: frozenset[str] = frozenset()
     quotient: bool = False
     flushes: bool = False
+    forward: bool = False
 
     @property
     def rounds_on_storing(self) -> bool:

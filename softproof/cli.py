@@ -1,6 +1,6 @@
-"""The command line: ``softproof verify TARGET…``.
+"""The command line: ``softproof verify TARGET…`` and ``softproof findings``.
 
-Exit status: 0 all agree, 1 something does not, 2 wrong usage.
+Exit status: 0 all agree (or the findings were asked), 1 something does not, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import findings
+from .accuracy import CLASSES, NAMES
 from .implementation import ADAPTERS
+from .models import MODELS, model
 from .operations import OPERATIONS
 from .report import Report, Row, versions
-from .verify import EXAMPLES, prepare, verify
+from .verify import EXAMPLES, load_baseline, prepare, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,12 +29,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check(options)
     except (ValueError, TypeError) as error:
         parser.error(str(error))
+    if options.command == "findings":
+        return _findings(options)
     report = _verify(options)
     print(report)
     print(f"\n{_summary(report)}")
     if options.json is not None:
         options.json.write_text(report.to_json() + "\n")
     return 0 if report.ok else 1
+
+
+_CLASSES = ", ".join(f"{letter} {name}" for letter, name in NAMES.items())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,7 +58,27 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--dtype", action="append", dest="dtypes", metavar="NAME", help=dtypes)
     command.add_argument("--examples", type=int, default=EXAMPLES, help="problems per row (default: %(default)s)")
     command.add_argument("--seed", type=int, help="repeat a run (default: a new seed, which is printed)")
+    command.add_argument(
+        "--arithmetic",
+        metavar="NAME",
+        help=f"what the bounds assume (default: any-order): {', '.join(MODELS)}, or package.module:object",
+    )
+    command.add_argument("--accuracy", choices=CLASSES, default="C", help=f"the class that is asked for: {_CLASSES}")
+    command.add_argument("--baseline", metavar="TARGET", help="for class D, whose error counts")
+    command.add_argument("--factor", type=float, default=1.0, help="for class D, times that error (default: 1)")
+    command.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="an input or option that is not asked, or probabilities; may be repeated",
+    )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
+    command = commands.add_parser(
+        "findings", help="ask all known findings about torch again", formatter_class=_Formatter
+    )
+    command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
+    command.add_argument("--write", type=Path, metavar="FILE", help="write the Markdown there as well")
     return parser
 
 
@@ -60,10 +88,44 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 def _check(options: argparse.Namespace) -> None:
     """Look at every argument before the first question is asked."""
-    if options.json is not None and not options.json.resolve().parent.is_dir():
-        raise ValueError(f"--json {options.json}: there is no folder {options.json.resolve().parent}")
+    if options.command == "findings":
+        _check_folder("--write", options.write)
+        findings.check_device(options.device)
+        return
+    _check_folder("--json", options.json)
     for target in options.targets:
-        prepare(target, options.operation, options.adapter, options.device, options.dtypes, options.examples)
+        prepare(
+            target,
+            options.operation,
+            options.adapter,
+            options.device,
+            options.dtypes,
+            options.examples,
+            options.without,
+        )
+    model(options.arithmetic)
+    load_baseline(options.accuracy, options.baseline)
+
+
+def _check_folder(option: str, file: Path | None) -> None:
+    if file is not None and not file.resolve().parent.is_dir():
+        raise ValueError(f"{option} {file}: there is no folder {file.resolve().parent}")
+
+
+def _findings(options: argparse.Namespace) -> int:
+    """Print the report of the findings; the exit status is 0 whatever has become of them."""
+    asked = findings.ask_all(device=options.device, progress=_asked)
+    text = findings.findings_report(asked, options.device)
+    print(text)
+    if options.write is not None:
+        options.write.write_text(text + "\n")
+    print(findings.summary(asked), file=sys.stderr)
+    return 0
+
+
+def _asked(asked: findings.Asked, number: int, total: int) -> None:
+    """One line per finding on standard error."""
+    print(f"[{number}/{total}] {asked.finding.name}: {asked.status}", file=sys.stderr, flush=True)
 
 
 def _verify(options: argparse.Namespace) -> Report:
@@ -79,6 +141,11 @@ def _verify(options: argparse.Namespace) -> Report:
             dtypes=options.dtypes,
             examples=options.examples,
             seed=seed,
+            arithmetic=options.arithmetic,
+            accuracy=options.accuracy,
+            baseline=options.baseline,
+            factor=options.factor,
+            without=options.without,
             progress=_progress,
         ).rows
     return Report(rows, seed)
@@ -95,8 +162,9 @@ def _summary(report: Report) -> str:
     agreeing = sum(row.ok for row in report.rows)
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
     models = ", ".join(sorted({row.arithmetic for row in report.rows}))
+    classes = ", ".join(sorted({f"{row.accuracy}, {NAMES[row.accuracy]}" for row in report.rows}))
     return (
         f"{agreeing} of {len(report.rows)} rows agree; {problems} problems; seed {report.seed}\n"
         "error/bound decides, above 1 disagrees; an ulp is that of the exact element, however small\n"
-        f"accuracy class C, backward-stable (docs/bounds.md); arithmetic: {models}\n{used}"
+        f"accuracy class {classes}; arithmetic: {models}; docs/bounds.md says what both promise\n{used}"
     )

@@ -25,9 +25,9 @@ ROUNDING = 2.0**-48  # of the few float64 operations between an error and its co
 class Verdict:
     """What the judge says about one answer.
 
-    `ratio` is the worst error in units of the bound and `ulps` in units in the last place of the exact value, both at
-    least; elements that are, or may be, exactly zero have no such unit and do not count. `output` and `index`
-    say where the verdict was decided, `ratios` the worst error of each output, and `accuracy` which class was asked for.
+    `ratio` is the worst error in units of the bound and `ulps` in units in the last place of the exact value; elements
+    that are, or may be, exactly zero have no such unit and do not count. `output` and `index` say where the verdict was
+    decided, `ratios` gives the worst error of each output, and `accuracy` is the class that was asked for.
     """
 
     outcome: str
@@ -125,7 +125,7 @@ class Elements:
         size, allowed = np.abs(error), bound.error
         with np.errstate(invalid="ignore", over="ignore"):
             agreed = size * (1 + ROUNDING) + doubt <= allowed
-            refuted = size * (1 - ROUNDING) - doubt > allowed
+            refuted = np.zeros(got.shape, bool) if agreed.all() else size * (1 - ROUNDING) - doubt > allowed
         strange = special | ~np.isfinite(got)
         if strange.any():
             right = special & ((got == nearest) | (np.isnan(got) & np.isnan(nearest)))
@@ -141,21 +141,33 @@ class Elements:
     @property
     def unsure(self) -> Array:
         """Where the bound promises nothing."""
-        return ~self.special & ~np.isfinite(self.allowed)
+        return np.asarray(~self.special & ~np.isfinite(self.allowed))
 
     @property
     def open(self) -> Array:
         """Where more bits are needed."""
         found = ~self.agreed & ~self.refuted
-        return found & ~self.unsure if found.any() else found
+        return np.asarray(found & ~self.unsure if found.any() else found)
+
+    def outcomes(self) -> list[tuple[str, Array]]:
+        """Each outcome that occurs, the worst first, and where."""
+        if self.agreed.all():
+            return [(AGREES, self.agreed)]
+        found = [(DISAGREES, self.refuted), (UNDECIDED, self.open), (NO_GUARANTEE, self.unsure & ~self.refuted)]
+        return [(outcome, where) for outcome, where in (*found, (AGREES, self.agreed)) if where.any()]
+
+    @cached_property
+    def _size(self) -> Array:
+        """At least the error."""
+        return np.asarray(np.abs(self.error) + self.doubt)
 
     @cached_property
     def ratio(self) -> Array:
         """At least the error in units of the bound."""
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            size = np.abs(self.error) + self.doubt
-            ratio = np.where(size == 0, 0.0, size / self.allowed)
+            ratio = self._size / self.allowed
         if self.special.any() or not np.isfinite(ratio).all():
+            ratio = np.where(self._size == 0, 0.0, ratio)
             strange = self.special | ~np.isfinite(self.got)
             ratio = np.where(strange, np.where(self.agreed, 0.0, np.inf), ratio)
             ratio = np.where(self.unsure & ~self.refuted, 0.0, ratio)
@@ -163,10 +175,10 @@ class Elements:
 
     def ulps(self, storage: Format) -> Array:
         """At least the error in ulps of the exact value; 0 for elements that may be 0."""
-        counted = ~self.special & np.isfinite(self.got) & (np.abs(self.nearest) > self.doubt)
-        with np.errstate(invalid="ignore"):
-            size = np.where(counted, np.abs(self.error) + self.doubt, 0.0)
-        return size / storage.ulp(np.where(counted, self.nearest, 1.0))
+        with np.errstate(invalid="ignore", over="ignore"):
+            size = self._size / storage.ulp(self.nearest)
+            counted = (np.abs(self.nearest) > self.doubt) & np.isfinite(size)
+        return size if counted.all() else np.where(counted, size, 0.0)
 
     def describe(self, row: int, column: int, storage: Format) -> str:
         """One element in words."""
@@ -177,6 +189,8 @@ class Elements:
         if self.special[at]:
             return text
         allowed = f"the allowed {self.allowed[at]:.3g}"
+        if not np.isfinite(self.got[at]):
+            return text
         if not np.isfinite(self.ratio[at]):
             return f"{text}; {allowed.replace('allowed', 'allowed error is')}"
         ulps = float(self.ulps(storage)[at])

@@ -26,10 +26,13 @@ from .rows import (
     coefficients,
     denominator,
     is_labels,
+    is_sparse,
     kept,
+    label_coefficients,
     reduction_of,
     shaped,
     wide_rows,
+    with_softmax,
 )
 
 Truth = dict[str, Array]
@@ -102,6 +105,7 @@ def _matmul(p: Array, q: Array) -> Array:
 class _Softmax:
     """Softmax of rows. Masked entries (logit -inf) have p = 0; their `l` is left at 0 for the caller to replace."""
 
+    e: Array  # exponentials of shifted logits (r, C)
     p: Array  # (r, C)
     l: Array  # (r, C)  # noqa: E741  # the letter of the literature: log-probability
     lse: Array  # (r, 1)
@@ -110,22 +114,34 @@ class _Softmax:
     @classmethod
     def of(cls, x: Array, masked: Array, number: Number) -> _Softmax:
         """x (r, C): numbers; `masked` marks the entries that are -inf, whatever x has there."""
-        top = x.astype(np.float64, copy=False)
-        top = (np.where(masked, -np.inf, top) if masked.any() else top).max(-1, keepdims=True)
-        d = x - number(top)  # any shift gives the same mathematics
+        near = x.astype(np.float64, copy=False)
+        near = np.where(masked, -np.inf, near) if masked.any() else near
+        top = np.arange(len(x)), near.argmax(-1)
+        shift = near[top][:, None]
+        d = x - number(shift)  # any shift gives the same mathematics
         e, zero = np.exp(d), number(np.zeros(1))
         if masked.any():
-            e = np.where(masked, zero, e)
-        s = _sum(e, -1)
-        log_s = np.log(s)
+            e, d = np.where(masked, zero, e), np.where(masked, zero, d)
+        others = e.copy()
+        others[top] = np.expm1(d[top])  # 0, unless x is itself a ball
+        log_s = np.log1p(_sum(others, -1))
         l = d - log_s  # noqa: E741
-        return cls(e / s, np.where(masked, zero, l) if masked.any() else l, number(top) + log_s, masked)
+        l = np.where(masked, zero, l) if masked.any() else l  # noqa: E741
+        return cls(e, e / _sum(e, -1), l, number(shift) + log_s, masked)
 
 
-def _of_logits(problem: Problem, rows: Rows, number: Number) -> _Softmax:
-    x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
+def _of_logits(problem: Problem, rows: Rows, number: Number) -> tuple[_Softmax, Array]:
+    """Softmax of the rows, and which rows have one (r, 1)."""
+    x, defined = with_softmax(wide_rows(problem.inputs["logits"], axis_of(problem), rows))
     masked = np.isneginf(x)
-    return _Softmax.of(number(np.where(masked, 0.0, x) if masked.any() else x), masked, number)
+    return _Softmax.of(number(np.where(masked, 0.0, x) if masked.any() else x), masked, number), defined
+
+
+def _where_defined(truth: Truth, defined: Array) -> Truth:
+    """NaN in the rows that have no softmax."""
+    if defined.all():
+        return truth
+    return {name: np.where(defined, array, np.nan) for name, array in truth.items()}
 
 
 def _upstream(problem: Problem, rows: Rows, number: Number) -> Array:
@@ -141,28 +157,32 @@ def _upstream_of_rows(problem: Problem, rows: Rows, number: Number) -> Array:
 
 
 def _softmax(problem: Problem, rows: Rows, number: Number) -> Truth:
-    f = _of_logits(problem, rows, number)
+    f, defined = _of_logits(problem, rows, number)
     truth = {"value": f.p}
     if problem.grad_output is not None:
         g = _upstream(problem, rows, number)
         truth["grad_logits"] = f.p * (g - _sum(g * f.p, -1))
-    return truth
+    return _where_defined(truth, defined)
 
 
 def _log_softmax(problem: Problem, rows: Rows, number: Number) -> Truth:
-    f = _of_logits(problem, rows, number)
+    f, defined = _of_logits(problem, rows, number)
     truth = {"value": np.where(f.masked, -np.inf, f.l) if f.masked.any() else f.l}
     if problem.grad_output is not None:
         g = _upstream(problem, rows, number)
         truth["grad_logits"] = g - f.p * _sum(g, -1)
-    return truth
+    return _where_defined(truth, defined)
 
 
 def _logsumexp(problem: Problem, rows: Rows, number: Number) -> Truth:
-    f = _of_logits(problem, rows, number)
+    f, defined = _of_logits(problem, rows, number)
     truth = {"value": f.lse}
     if problem.grad_output is not None:
         truth["grad_logits"] = _upstream_of_rows(problem, rows, number) * f.p
+    truth = _where_defined(truth, defined)
+    if not defined.all():  # the sum of e^x is 0, infinite, or not a number
+        top = wide_rows(problem.inputs["logits"], axis_of(problem), rows).max(-1, keepdims=True)
+        truth["value"] = np.where(defined, truth["value"], top)
     return truth
 
 
@@ -267,10 +287,15 @@ def _flat(truth: Truth) -> Truth:
 def _losses(problem: Problem, f: _Softmax, rows: Rows, number: Number) -> tuple[Array, Array, Array]:
     """The losses of rows (r, 1), ∂L/∂x and ∂L/∂q (r, C)."""
     classes = f.p.shape[1]
-    t = coefficients(problem, classes, rows, number)
-    losses = -_sum(t * f.l, -1)
+    if is_sparse(problem):  # t, l and what is masked in the column of the label alone: (r, 1)
+        columns, weights = label_coefficients(problem, classes, rows)
+        at = np.arange(len(f.p))[:, None], columns
+        t, l, masked = number(weights), f.l[at], f.masked[at]  # noqa: E741
+    else:
+        t, l, masked = coefficients(problem, classes, rows, number), f.l, f.masked  # noqa: E741
+    losses = -_sum(t * l, -1)
     if f.masked.any():
-        infinite = (f.masked & (t.astype(np.float64) != 0)).any(-1, keepdims=True)
+        infinite = (masked & (t.astype(np.float64) != 0)).any(-1, keepdims=True)
         losses = np.where(infinite, np.inf, losses)
     if problem.grad_output is None:
         return losses, t, t
@@ -284,11 +309,18 @@ def _losses(problem: Problem, f: _Softmax, rows: Rows, number: Number) -> tuple[
             undefined = np.where(counts, np.nan, number(np.zeros(1))) * np.ones((1, classes))
             return losses, undefined, undefined
         c = np.where(counts, c / divisor, number(np.zeros(1)))
-    smoothing = number(np.array(float(problem.options.get("label_smoothing", 0.0))))
-    slope = number(class_weights(problem, classes)) * (1 - smoothing)  # (C,)
-    grad_x = c * (_sum(t, -1) * f.p - t)
+    grad_x = (c * _sum(t, -1)) * f.p
+    if is_sparse(problem):
+        others = f.e.copy()
+        others[at] = number(np.zeros(1))
+        beside = _sum(others, -1)
+        grad_x[at] = -c * t * (beside / (beside + f.e[at]))  # p - 1 without a cancellation
+    else:
+        grad_x = grad_x - c * t
     if is_labels(problem):
         return losses, grad_x, grad_x
+    smoothing = number(np.array(float(problem.options.get("label_smoothing", 0.0))))
+    slope = number(class_weights(problem, classes)) * (1 - smoothing)  # (C,)
     grad_q = -c * slope * f.l
     return losses, grad_x, _with_limit(grad_q, c * slope, f.masked)
 
@@ -299,8 +331,8 @@ def _reduced(problem: Problem, losses: Array, number: Number) -> Array:
     divisor = denominator(problem, _classes(problem), number) if mean else 1
     if divisor == 0:
         return np.full((1, 1), np.nan, losses.dtype)
-    if losses.dtype == object and any(isinstance(loss, float) for loss in losses.flat):  # inf
-        return np.full((1, 1), np.inf, losses.dtype)
+    if losses.dtype == object and (special := [loss for loss in losses.flat if isinstance(loss, float)]):
+        return np.full((1, 1), sum(special), losses.dtype)  # inf, or nan
     return _sum(losses) / divisor
 
 
@@ -310,8 +342,11 @@ def _classes(problem: Problem) -> int:
 
 
 def _cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
-    f = _of_logits(problem, rows, number)
+    f, defined = _of_logits(problem, rows, number)
     losses, grad_x, grad_q = _losses(problem, f, rows, number)
+    counted = defined | ~kept(problem, rows)[:, None]  # an ignored row counts nothing, whatever it holds
+    if not counted.all():
+        losses, grad_x, grad_q = (np.where(counted, each, np.nan) for each in (losses, grad_x, grad_q))
     truth = {"value" if reduction_of(problem) == "none" else "losses": losses}
     if problem.grad_output is not None:
         truth["grad_logits"] = grad_x

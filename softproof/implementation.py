@@ -58,6 +58,7 @@ class Candidate:
     backwards: Mapping[str, Callable[..., Any]]
     adapter: str
     source: str = ""  # Python text that names the target again
+    without: frozenset[str] = frozenset()  # optional inputs, options and kinds of input that are not to be asked
 
     @property
     def arrays(self) -> Any:
@@ -86,14 +87,14 @@ class Candidate:
 
     def supports(self, operation: str) -> frozenset[str]:
         """Which extras the function's signature names; a function that hides its signature is taken to support all."""
-        extras = frozenset(OPERATIONS[operation].extras)
+        extras = frozenset(OPERATIONS[operation].extras) - self.without
         try:
             parameters = inspect.signature(self.functions[operation]).parameters.values()
         except ValueError:
             return extras
         if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
             return extras
-        return extras & {parameter.name for parameter in parameters}
+        return extras & {*OPERATIONS[operation].kinds, *(parameter.name for parameter in parameters)}
 
     def answer(self, problem: Problem, device: str = "cpu") -> Result:
         """Value and gradients, or what was raised."""

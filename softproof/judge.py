@@ -7,12 +7,14 @@ for whatever disagrees. A problem is judged some rows at a time, so that its siz
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from . import exact
+from .accuracy import Accuracy
 from .arithmetic import DEPTHS, NUMPY64, Arithmetic
 from .bounds import Allowed, Losses, allowed, allowed_total
 from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, Elements, Verdict, infeasible_rows, not_an_answer
@@ -33,11 +35,27 @@ def judge(
     *,
     device: str = "cpu",
     arithmetic: str | Arithmetic | Model | None = None,
+    accuracy: str = "C",
+    baseline: Implementation | None = None,
+    factor: float = 1.0,
     bits: Sequence[int] = BITS,
 ) -> Verdict:
     """Ask `implementation` one question and compare its answer with the truth.
 
     The value is judged, and the gradients when the problem has a `grad_output` and the implementation a backward pass.
+
+    Args:
+        implementation: what is judged, as `softproof.load` gives it.
+        problem: the question.
+        device: where tensors live.
+        arithmetic: the model that the bound is a theorem about: a name from `softproof.MODELS`, an `Arithmetic`, or a
+            function from a problem to one; by default sums in any order.
+        accuracy: the class that is asked for, "A" to "D" (`softproof.accuracy`).
+        baseline: for class D, whose error counts.
+        factor: for class D, how many times that error is allowed.
+        bits: precisions of the truth to try in turn; 53 is float64.
+    Returns: a `Verdict`.
+    Raises: ValueError, TypeError or IndexError when the problem asks nothing sensible, or an argument does not fit.
 
     >>> import numpy as np, softproof
     >>> half = softproof.load(lambda logits, dim: np.full_like(logits, 0.5), operation="softmax")
@@ -47,8 +65,16 @@ def judge(
     check(problem)
     if not implementation.differentiates(problem.operation):
         problem = replace(problem, grad_output=None)
+    reached = None
+    if accuracy == "D":
+        if baseline is None:
+            raise ValueError("accuracy D compares with a baseline; baseline is None")
+        reached = judge(baseline, problem, device=device, arithmetic=arithmetic, bits=bits)
+        if not reached.ok:
+            return replace(reached, outcome=NO_GUARANTEE, explanation=f"the baseline {reached}", accuracy="D")
+    promised = Accuracy(accuracy, factor, None if reached is None else reached.ratios)
     answer = implementation.answer(problem, device)
-    return judge_result(problem, answer, device=device, arithmetic=arithmetic, bits=bits)
+    return _judge(problem, answer, device, arithmetic, promised, bits)
 
 
 def judge_result(
@@ -57,12 +83,26 @@ def judge_result(
     *,
     device: str = "cpu",
     arithmetic: str | Arithmetic | Model | None = None,
+    accuracy: str = "C",
     bits: Sequence[int] = BITS,
 ) -> Verdict:
-    """The verdict on an answer that was computed elsewhere."""
+    """The verdict on an answer that was computed elsewhere, in class A, B or C; the arguments of `judge`."""
+    if accuracy == "D":
+        raise ValueError("accuracy D compares with a baseline; judge asks it")
+    return _judge(problem, result, device, arithmetic, Accuracy(accuracy), bits)
+
+
+def _judge(
+    problem: Problem,
+    result: Result,
+    device: str,
+    arithmetic: str | Arithmetic | Model | None,
+    accuracy: Accuracy,
+    bits: Sequence[int],
+) -> Verdict:
     if text := not_an_answer(problem, result, device):
-        return Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem)
-    case = _Case(problem, result, model(arithmetic)(problem))
+        return Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem, accuracy=accuracy.letter)
+    case = _Case(problem, result, accuracy.arithmetic(model(arithmetic)(problem)), accuracy)
     return case.verdict(bits)
 
 
@@ -102,6 +142,7 @@ class _Case:
     problem: Problem
     result: Result
     arithmetic: Arithmetic
+    accuracy: Accuracy
 
     def elements(
         self, bits: int, rows_at_a_time: Sequence[Rows], total: bool = True
@@ -116,7 +157,7 @@ class _Case:
             doubt, loss_doubts = self._doubt(bits, rows, bound)
             for name, values in truth.items():
                 got = row_form(self.problem, name, self.result.outputs[name].values)[rows]
-                yield name, rows, Elements.of(got, values, doubt[name], bound[name], self._storage)
+                yield name, rows, self._compared(name, got, values, doubt[name], bound[name])
             if row_losses is not None and loss_bounds is not None:
                 truths.append(row_losses)
                 bounds.append(loss_bounds)
@@ -125,7 +166,13 @@ class _Case:
             bound_ = allowed_total(self.problem, self.arithmetic, bounds)
             doubt_ = self._total_doubt(bits, bound_, doubts)
             got = self.result.outputs["value"].values.reshape(1, 1)
-            yield "value", ALL, Elements.of(got, exact.total(self.problem, truths, bits), doubt_, bound_, self._storage)
+            yield "value", ALL, self._compared("value", got, exact.total(self.problem, truths, bits), doubt_, bound_)
+
+    def _compared(self, name: str, got: Array, truth: Array, doubt: Array | float, bound: Allowed) -> Elements:
+        if self.accuracy.letter in "AD":
+            nearest = truth.astype(np.float64)
+            bound = self.accuracy.allowed(name, bound, got.astype(np.float64), nearest, self._storage)
+        return Elements.of(got, truth, doubt, bound, self._storage)
 
     def _doubt(
         self, bits: int, rows: Rows, bound: dict[str, Allowed]
@@ -134,7 +181,7 @@ class _Case:
         if bits != FLOAT64:
             return dict.fromkeys(bound, 0.0), None
         if self.problem.dtype == "float64":
-            own, losses = allowed(self.problem, NUMPY64, rows)
+            own, losses = allowed(self.problem, self._own, rows)
             return {name: each.error for name, each in own.items()}, losses
         share = float64_share(self.problem, self.arithmetic)
         return {name: share * each.error for name, each in bound.items()}, None
@@ -143,8 +190,13 @@ class _Case:
         if bits != FLOAT64:
             return 0.0
         if losses:
-            return allowed_total(self.problem, NUMPY64, losses).error
+            return allowed_total(self.problem, self._own, losses).error
         return float64_share(self.problem, self.arithmetic) * bound.error
+
+    @property
+    def _own(self) -> Arithmetic:
+        """That of the float64 evaluation, which is as accurate as it is asked to be."""
+        return replace(NUMPY64, forward=self.arithmetic.forward)
 
     @property
     def _storage(self) -> Format:
@@ -156,7 +208,7 @@ class _Case:
         if not is_by_rows(self.problem):
             return 1
         shape = next(iter(self.problem.inputs.values())).shape
-        return int(np.prod(shape)) // shape[axis_of(self.problem)]
+        return math.prod(shape) // int(shape[axis_of(self.problem)])
 
     @property
     def _values_only(self) -> _Case:
@@ -166,18 +218,23 @@ class _Case:
         """Float64 for all rows, more bits for those that it leaves open, balls for the worst disagreement."""
         tally = _Tally(self)
         steps = [bits for bits in steps if bits != FLOAT64 or _float64_decides(self.problem)]
-        todo, total = blocks(self.problem), True
-        for bits in steps:
-            case = self if todo else self._values_only
-            for name, rows, elements in case.elements(bits, todo or blocks(self.problem), total):
-                if todo or rows is ALL:
-                    tally.add(name, rows, elements, last=bits == steps[-1])
-            if tally.refuted or not (tally.open or tally.total_open):
-                break
-            todo, total = tally.take_open()
-        if tally.refuted and bits == FLOAT64 and len(steps) > 1:
+        for name, rows, elements in self.elements(steps[0], blocks(self.problem)):
+            tally.add(name, rows, elements, last=len(steps) == 1)
+        if tally.refuted and steps[0] == FLOAT64 and len(steps) > 1:
             self._confirm(tally, steps[1:])
+        for bits in steps[1:]:
+            if tally.refuted or not tally.open:
+                break
+            for name, todo in tally.take_open():
+                self._add_again(tally, bits, name, todo, last=bits == steps[-1])
         return tally.verdict()
+
+    def _add_again(self, tally: _Tally, bits: int, name: str, todo: Sequence[Rows], last: bool) -> None:
+        """More bits for some rows of one output, or for the reduced loss."""
+        case = self._values_only if name == "value" else self
+        for again, rows, elements in case.elements(bits, todo or blocks(self.problem), total=not todo):
+            if again == name and (todo or rows is ALL):
+                tally.add(name, rows, elements, last)
 
     def _confirm(self, tally: _Tally, steps: Sequence[int]) -> None:
         """State the worst disagreement by balls; that they contradict float64 would be an error in a theorem."""
@@ -223,20 +280,21 @@ class _Tally:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     ratios: dict[str, float] = field(default_factory=dict)
     ulps: float = 0.0
-    open: list[Array] = field(default_factory=list)  # rows that need more bits
-    total_open: bool = False
+    open: dict[str, list[Array]] = field(default_factory=dict)  # rows that need more bits; none for a reduced loss
 
     @property
     def refuted(self) -> bool:
         return DISAGREES in self.worst
 
-    def take_open(self) -> tuple[list[Rows], bool]:
-        """The open rows in blocks, and whether the reduced loss is open; both are then forgotten."""
-        rows = np.unique(np.concatenate(self.open)) if self.open else np.zeros(0, np.int64)
-        total, self.open, self.total_open = self.total_open, [], False
+    def take_open(self) -> list[tuple[str, list[Rows]]]:
+        """The open rows of each output in blocks, which are then forgotten; no block for a reduced loss."""
+        found, self.open = self.open, {}
         if not is_by_rows(self.case.problem):
-            return [ALL] * len(rows), total
-        return [rows[start : start + 64] for start in range(0, len(rows), 64)], total
+            return [(name, [ALL]) for name in found]
+        blocks_of = {name: np.concatenate(rows) if rows else np.zeros(0, np.int64) for name, rows in found.items()}
+        return [
+            (name, [rows[start : start + 64] for start in range(0, len(rows), 64)]) for name, rows in blocks_of.items()
+        ]
 
     def add(self, name: str, rows: Rows, elements: Elements, last: bool) -> None:
         """Count the elements of some rows; rows that are not decided wait for more bits, unless these are the last."""
@@ -244,12 +302,14 @@ class _Tally:
             self.ratios.setdefault(name, 0.0)
             return
         numbers = np.arange(self.case.rows)[rows] if is_by_rows(self.case.problem) else np.zeros(1, np.int64)
-        waiting = elements.open.any(-1) & ~elements.refuted.any(-1)
-        if waiting.any() and not last:
-            if len(elements.got) != len(numbers):
-                self.total_open = True
+        waiting: Array = np.zeros(len(elements.got), bool)
+        if not last and not elements.agreed.all():
+            waiting = np.asarray(elements.open.any(-1) & ~elements.refuted.any(-1))
+        if waiting.any():
+            if rows is ALL and is_by_rows(self.case.problem):  # the reduced loss
+                self.open[name] = []
                 return
-            self.open.append(numbers[waiting])
+            self.open.setdefault(name, []).append(numbers[waiting])
             elements, numbers = elements.of_rows(~waiting), numbers[~waiting]
             if not len(numbers):
                 return
@@ -257,14 +317,7 @@ class _Tally:
         ratio = elements.ratio
         self.ratios[name] = max(self.ratios.get(name, 0.0), float(ratio.max()))
         self.ulps = max(self.ulps, float(elements.ulps(storage).max()))
-        for outcome, where in (
-            (DISAGREES, elements.refuted),
-            (UNDECIDED, elements.open),
-            (NO_GUARANTEE, elements.unsure & ~elements.refuted),
-            (AGREES, elements.agreed),
-        ):
-            if not where.any():
-                continue
+        for outcome, where in elements.outcomes():
             key = (outcome, name)
             self.counts[key] = self.counts.get(key, 0) + int(np.count_nonzero(where))
             row, column = (int(i) for i in np.unravel_index(int(np.argmax(np.where(where, ratio, -1.0))), where.shape))
@@ -282,7 +335,8 @@ class _Tally:
         if ratio[row] <= 1:
             return
         places = [self._place(name, int(numbers[row]), int(each[row])) for each in (first, second)]
-        text = f"no one error of the row's sum explains this and {places[1]}, which are {ratio[row]:.3g} times too far apart"
+        apart = f"which are {ratio[row]:.3g} times too far apart"
+        text = f"no one error of the row's sum explains this and {places[1]}, {apart}"
         self.counts[DISAGREES, name] = int(np.count_nonzero(ratio > 1))
         self.ratios[name] = max(self.ratios[name], float(ratio[row]))
         self.worst[DISAGREES] = _Worst(float(ratio[row]), name, rows, int(numbers[row]), int(first[row]), text)
@@ -298,11 +352,12 @@ class _Tally:
             if outcome in self.worst:
                 break
         else:
-            return Verdict(AGREES, problem=problem, ratios=self.ratios)
+            return Verdict(AGREES, problem=problem, ratios=self.ratios, accuracy=self.case.accuracy.letter)
         worst = self.worst[outcome]
         shape = self.case.result.outputs[worst.name].values.shape
         count, size = self.counts[outcome, worst.name], int(np.prod(shape))
         text = f"{self._place(worst.name, worst.row, worst.column)}: {worst.text}; {count} of {size} elements"
         index = place(problem, worst.name, shape, worst.row, worst.column)
         ratio = max(worst.ratio, *self.ratios.values()) if outcome == AGREES else worst.ratio
-        return Verdict(outcome, ratio, self.ulps, worst.name, index, text, problem, self.ratios)
+        letter = self.case.accuracy.letter
+        return Verdict(outcome, ratio, self.ulps, worst.name, index, text, problem, self.ratios, letter)

@@ -17,7 +17,7 @@ from .rows import axis_of, is_by_rows, is_labels, kept
 
 Model = Callable[[Problem], Arithmetic]
 
-# What of a row torch keeps in half precision on the CPU: aten/src/ATen/native/cpu/LogSoftmaxKernelImpl.h, ReduceOps.cpp.
+# What of a row torch keeps in half precision on the CPU: ATen/native/cpu/LogSoftmaxKernelImpl.h and ReduceOps.cpp.
 _ROW = {
     ("softmax", "last"): {"output"},
     ("softmax", "other"): {"output", "exp"},  # columns past a multiple of the vector's width
@@ -49,7 +49,7 @@ def in_storage(problem: Problem) -> Arithmetic:
 
 
 def numpy(problem: Problem) -> Arithmetic:
-    """NumPy as `manual` uses it: pairwise sums along the last axis of a contiguous array; float32 inside for float16."""
+    """NumPy as `manual` uses it: pairwise sums along the last axis of a contiguous array; float16 in float32."""
     contiguous = problem.layout == "contiguous" and _layout(problem) == "last"
     depth = "numpy" if contiguous and is_by_rows(problem) else "any order"
     if problem.dtype == "float64":
@@ -78,7 +78,7 @@ def torch_cpu(problem: Problem) -> Arithmetic:
         total_depth="cascade" if _is_cascade(problem) else "any order",
         quotient=True,
         source="exp, log: SLEEF, 1.0 ulp, and MKL VML, below 1 ulp: 2u; order of sums: vec/functional_base.h and "
-        "LossNLL.cpp; stored results: LogSoftmaxKernelImpl.h, LossNLL.cpp, ReduceOps.cpp, and emulation of torch 2.13.0.",
+        "LossNLL.cpp; stored results: LogSoftmaxKernelImpl.h, LossNLL.cpp, ReduceOps.cpp; torch 2.13.0 emulated.",
     )
     if not half:
         return arithmetic
@@ -178,4 +178,5 @@ def _imported(name: str) -> Arithmetic | Model:
         raise TypeError(
             f"arithmetic {name!r} is a {type(found).__name__}; expected an Arithmetic, or a function to one"
         )
-    return found
+    chosen: Arithmetic | Model = found
+    return chosen

@@ -16,17 +16,21 @@ from .problem import LAYOUTS, Array, Problem
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation: positional `inputs`, `optional` inputs, `options`, and the inputs that have a `gradient`."""
+    """One operation: positional `inputs`, `optional` inputs, `options`, the inputs that have `gradients`.
+
+    `kinds` names kinds of input that not everybody takes.
+    """
 
     inputs: tuple[str, ...]
     optional: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     gradients: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
 
     @property
     def extras(self) -> tuple[str, ...]:
         """What an implementation may leave out."""
-        return self.optional + self.options
+        return self.optional + self.options + self.kinds
 
 
 _LOSS_OPTIONS = ("ignore_index", "reduction", "label_smoothing")
@@ -40,13 +44,18 @@ OPERATIONS = {
     "kl_divergence": Operation(("p", "q"), options=("dim",), gradients=("p", "q")),
     "linear": Operation(("input", "weight"), optional=("bias",), gradients=("input", "weight", "bias")),
     "cross_entropy": Operation(
-        ("logits", "target"), optional=("weight",), options=_LOSS_OPTIONS, gradients=("logits", "target")
+        ("logits", "target"),
+        optional=("weight",),
+        options=_LOSS_OPTIONS,
+        gradients=("logits", "target"),
+        kinds=("probabilities",),
     ),
     "linear_cross_entropy": Operation(
         ("input", "linear_weight", "target"),
         optional=("linear_bias", "weight"),
         options=_LOSS_OPTIONS,
         gradients=("input", "linear_weight", "linear_bias"),
+        kinds=("probabilities",),
     ),
 }
 
@@ -129,6 +138,11 @@ def _check_values(problem: Problem) -> None:
         bad = (target != ignored) & ((target < 0) | (target >= classes))
         if bad.any():
             raise IndexError(f"target holds {target[bad][0]}; expected labels from 0 to {classes - 1}, or {ignored}")
+    for name, array in problem.inputs.items():
+        if name != "logits" and array.dtype != np.int64 and not np.isfinite(array).all():
+            raise ValueError(f"{name} holds {float(array[~np.isfinite(array)][0])}; expected finite numbers")
+    if problem.grad_output is not None and not np.isfinite(problem.grad_output).all():
+        raise ValueError("grad_output holds inf or nan; expected finite numbers")
     positive = {name: problem.inputs[name] for name in _not_negative(problem) if name in problem.inputs}
     for name, array in positive.items():
         if not (array >= 0).all():

@@ -94,7 +94,16 @@ def _literal(array: Array) -> str:
     """An array as source text that gives the same bits: Python's repr of a float round-trips."""
     if 0 in array.shape:
         return f"zeros({array.shape}, dtype={array.dtype.name!r})"
+    if array.size > 64 and _is_constant(array):
+        constant = array.flat[0].item()
+        return f"zeros({array.shape}, dtype={array.dtype.name!r})" + (f" + {constant!r}" if constant else "")
     return f"array({array.tolist()!r})" if array.ndim else repr(array.item())
+
+
+def _is_constant(array: Array) -> bool:
+    """Whether the array holds one number all over; 0 plus -0 is 0, so -0 is none."""
+    first = array.flat[0]
+    return bool((array == first).all()) and not bool((np.signbit(array) & (array == 0)).any())
 
 
 @dataclass(frozen=True, eq=False)

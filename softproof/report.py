@@ -22,6 +22,7 @@ class Failure:
     adapter: str
     device: str
     seed: int
+    words: str = ""  # keyword arguments of judge
 
     @property
     def snippet(self) -> str:
@@ -34,7 +35,7 @@ class Failure:
                 "from softproof import Problem, judge, load",
                 f"candidate = load({self.target}, operation={operation!r}, adapter={self.adapter!r})",
                 f"problem = {self.verdict.problem!r}",
-                f"print(judge(candidate, problem, device={self.device!r}))",
+                f"print(judge(candidate, problem, {self.words or f'device={self.device!r}'}))",
             ]
         )
 
@@ -61,6 +62,7 @@ class Row:
     gradients: bool  # whether gradients were judged, or the value alone
     unsupported: tuple[str, ...]  # inputs and options that the implementation does not take, and was not asked
     arithmetic: str  # the model that the bound is a theorem about
+    accuracy: str = "C"  # the class that was asked for
     failure: Failure | None = field(default=None, compare=False)
 
     @property
@@ -170,6 +172,6 @@ def _notes(rows: Sequence[Row]) -> list[str]:
 
 def _not_asked(row: Row) -> str:
     missing = list(row.unsupported)
-    if OPERATIONS[row.operation].gradients and not row.gradients:
+    if not row.gradients and OPERATIONS[row.operation.split(",")[0]].gradients:
         missing.append("gradients (no backward pass)")
     return ", ".join(missing)

@@ -34,6 +34,16 @@ def wide_rows(array: Array, axis: int, rows: Rows = ALL) -> Array:
     return to_rows(array, axis)[rows].astype(np.float64)
 
 
+def with_softmax(x: Array) -> tuple[Array, Array]:
+    """Rows x (r, C) with 0 in place of those that have no softmax, and which have one (r, 1).
+
+    A row with +inf or NaN, or of -inf alone, has none.
+    """
+    top = x.max(-1, keepdims=True)
+    found = np.isfinite(top) & ~np.isnan(top)
+    return (x if found.all() else np.where(found, x, 0.0)), found
+
+
 def from_rows(rows: Array, shape: tuple[int, ...], axis: int) -> Array:
     """The inverse of `to_rows` for an array of that `shape`."""
     moved = np.moveaxis(np.empty(shape, bool), axis, -1).shape
@@ -117,16 +127,18 @@ def kept(problem: Problem, rows: Rows = ALL) -> Array:
 
 def class_weights(problem: Problem, classes: int) -> Array:
     """w (C,), ones where none are given."""
-    return np.asarray(problem.inputs.get("weight", np.ones(classes)), np.float64)
+    weight = problem.inputs.get("weight")
+    return np.broadcast_to(np.float64(1.0), (classes,)) if weight is None else weight.astype(np.float64)
 
 
 def denominator(problem: Problem, classes: int, number: Callable[[Any], Any] = np.asarray) -> Any:
     """What the mean divides by: the label weights of the rows that count, or the number of rows for probabilities."""
-    if not is_labels(problem):
-        return number(np.array(float(len(kept(problem))))).item()
-    labels = problem.inputs["target"].reshape(-1)[kept(problem)]
-    counts = np.bincount(labels, minlength=classes).astype(np.float64)
-    return (number(class_weights(problem, classes)) * number(counts)).sum()
+    counts = kept(problem)
+    if not is_labels(problem) or "weight" not in problem.inputs:
+        return number(np.array(float(np.count_nonzero(counts)))).item()
+    labels = problem.inputs["target"].reshape(-1)[counts]
+    times = np.bincount(labels, minlength=classes).astype(np.float64)
+    return (number(class_weights(problem, classes)) * number(times)).sum()
 
 
 def is_sparse(problem: Problem) -> bool:

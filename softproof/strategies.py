@@ -363,7 +363,8 @@ def _losses(
         options["label_smoothing"] = epsilon
     if "weight" in question.extras and draw(st.sampled_from((False, True, True))):
         inputs["weight"] = draw(class_weights(classes, question.dtype))
-    if draw(st.sampled_from(("labels", "labels", "probabilities"))) == "probabilities":
+    kinds = ("labels", "labels", "probabilities") if "probabilities" in question.extras else ("labels",)
+    if draw(st.sampled_from(kinds)) == "probabilities":
         inputs["target"] = draw(distributions(shape, question.dtype, axis=axis))
     else:
         rng = np.random.default_rng(draw(seeds()))

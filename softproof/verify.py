@@ -5,20 +5,23 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
 from hypothesis.strategies import SearchStrategy
 
-from .arithmetic import any_order
+from .accuracy import Accuracy
+from .arithmetic import Arithmetic, any_order
 from .compare import Verdict
 from .formats import FORMATS
 from .implementation import Candidate, Target, load
 from .judge import BITS, judge
+from .models import Model, model
 from .operations import OPERATIONS
 from .problem import Problem
 from .report import Failure, Report, Row
+from .stages import NEEDED, stages, worst
 from .strategies import problems
 
 EXAMPLES = 100
@@ -38,6 +41,11 @@ def verify(
     dtypes: Sequence[str] | None = None,
     examples: int = EXAMPLES,
     seed: int | None = None,
+    arithmetic: str | Arithmetic | Model | None = None,
+    accuracy: str = "C",
+    baseline: Target | None = None,
+    factor: float = 1.0,
+    without: Sequence[str] = (),
     progress: Callable[[Row, int, int], None] | None = None,
 ) -> Report:
     """Judge an implementation on drawn problems, and shrink the first disagreement of each row.
@@ -51,6 +59,12 @@ def verify(
         dtypes: names of formats; by default float64 and float32.
         examples: how many problems for each operation and dtype.
         seed: makes the problems the same in every run; by default a new one is drawn, and reported.
+        arithmetic: the model that the bounds are theorems about: a name from `softproof.MODELS`, an `Arithmetic`, or a
+            function from a problem to one; by default sums in any order.
+        accuracy: the class that is asked for, "A" to "D" (`softproof.accuracy`).
+        baseline: for class D, the target whose error counts; `factor`: how many times that error is allowed.
+        without: optional inputs and options that are not to be asked, such as ``"label_smoothing"``, and
+            ``"probabilities"`` for a loss that takes labels alone.
         progress: called with each row as it is finished, its number and the number of rows.
     Returns: a `Report` with `ok`, `rows` and `check()`.
     Raises: ValueError or TypeError naming an argument that does not fit.
@@ -59,17 +73,89 @@ def verify(
     >>> verify(softmax, dtypes=["float32"], examples=10, seed=0).ok
     True
     """
-    candidate = prepare(target, operation, adapter, device, dtypes, examples)
+    candidate = prepare(target, operation, adapter, device, dtypes, examples, without)
+    terms = Terms(device, model(arithmetic), _name(arithmetic), accuracy, load_baseline(accuracy, baseline), factor)
     if seed is not None and not isinstance(seed, int):
         raise TypeError(f"seed is {seed!r}; expected a whole number or None")
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
-    asked = [(name, dtype) for name in candidate.operations for dtype in dtypes or DTYPES]
+    asked = [(name, dtype) for name in _questions(candidate) for dtype in dtypes or DTYPES]
     rows: list[Row] = []
     for number, (name, dtype) in enumerate(asked, start=1):
-        rows.append(_row(candidate, name, dtype, device, examples, seed))
+        rows.append(_row(candidate, name, dtype, terms, examples, seed))
         if progress is not None:
             progress(rows[-1], number, len(asked))
     return Report(tuple(rows), seed)
+
+
+BY_STAGES = ", by stages"
+
+
+def _questions(candidate: Candidate) -> tuple[str, ...]:
+    """The operations of a candidate, and its classifier by stages when it has the stages."""
+    network = "linear_cross_entropy"
+    whole = {network, *NEEDED} <= set(candidate.operations)
+    return candidate.operations + ((network + BY_STAGES,) if whole else ())
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a candidate is judged by."""
+
+    device: str
+    model: Model
+    name: str  # of the model; empty for the default
+    accuracy: str
+    baseline: Candidate | None
+    factor: float
+    by_stages: bool = False
+
+    def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:
+        """On a whole problem, or on the worst of its stages."""
+        if not self.by_stages:
+            return self.judge(candidate, problem)
+        return worst(stages(candidate, problem, lambda stage: self.judge(candidate, stage), self.device))
+
+    def judge(self, candidate: Candidate, problem: Problem) -> Verdict:
+        """One verdict; in float64 from balls alone, so that the report states errors and not limits of errors."""
+        return judge(
+            candidate,
+            problem,
+            device=self.device,
+            arithmetic=self.model,
+            accuracy=self.accuracy,
+            baseline=self.baseline,
+            factor=self.factor,
+            bits=BITS[1:] if problem.dtype == "float64" else BITS,
+        )
+
+    @property
+    def words(self) -> str:
+        """The keyword arguments of `judge` that repeat this, as far as they can be written down."""
+        words = f"device={self.device!r}"
+        if self.name:
+            words += f", arithmetic={self.name!r}"
+        if self.accuracy != "C":
+            words += f", accuracy={self.accuracy!r}"
+        if self.baseline is not None:
+            words += f", baseline=load({self.baseline.source}), factor={self.factor!r}"
+        return words
+
+
+def _name(arithmetic: str | Arithmetic | Model | None) -> str:
+    """How a report calls a model."""
+    if arithmetic is None or isinstance(arithmetic, str):
+        return arithmetic or ""
+    return arithmetic.name if isinstance(arithmetic, Arithmetic) else getattr(arithmetic, "__name__", "a function")
+
+
+def load_baseline(accuracy: str, baseline: Target | None) -> Candidate | None:
+    """The baseline of class D, and of no other."""
+    Accuracy(accuracy)
+    if (accuracy == "D") != (baseline is not None):
+        raise ValueError(
+            f"accuracy is {accuracy!r} and baseline is {baseline!r}; class D, and no other, needs a baseline"
+        )
+    return None if baseline is None else load(baseline)
 
 
 def prepare(
@@ -79,6 +165,7 @@ def prepare(
     device: str,
     dtypes: Sequence[str] | None,
     examples: int,
+    without: Sequence[str] = (),
 ) -> Candidate:
     """The candidate, once every argument is known to fit; ValueError or TypeError otherwise."""
     if isinstance(dtypes, str):
@@ -88,6 +175,12 @@ def prepare(
     if dtypes is not None and not dtypes:
         raise ValueError(f"dtypes is {dtypes!r}; expected at least one name")
     candidate = load(target, operation, adapter)
+    extras = {extra for name in candidate.operations for extra in OPERATIONS[name].extras}
+    if unknown := set(without) - extras:
+        raise ValueError(
+            f"without names {', '.join(sorted(unknown))}; {candidate.name} has {', '.join(sorted(extras))}"
+        )
+    candidate = replace(candidate, without=frozenset(without))
     candidate.arrays.check_device(device)
     for dtype in dtypes or DTYPES:
         if dtype not in FORMATS:
@@ -97,29 +190,34 @@ def prepare(
     return candidate
 
 
-def _row(candidate: Candidate, operation: str, dtype: str, device: str, examples: int, seed: int) -> Row:
+def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, examples: int, seed: int) -> Row:
     """Judge one operation in one dtype on one device."""
+    label, operation = operation, operation.removesuffix(BY_STAGES)
+    terms = replace(terms, by_stages=label != operation)
     supports = candidate.supports(operation)
     verdicts: list[Verdict] = []
     for number, (small, count) in enumerate(_batches(examples)):
         strategy = problems(operation, dtype, supports=supports, small=small)
-        verdicts += _ask(candidate, strategy, device, count, f"{seed} {number}")
+        verdicts += _ask(candidate, strategy, terms, count, f"{seed} {number}")
         if not verdicts[-1].ok:
             break
     last = verdicts[-1]
     return Row(
         implementation=candidate.name,
-        operation=operation,
+        operation=label,
         dtype=dtype,
-        device=device,
+        device=terms.device,
         problems=len(verdicts),
         ulps=max(verdict.ulps for verdict in verdicts),
         ratio=max(verdict.ratio for verdict in verdicts),
         verdict=last.outcome,
         gradients=candidate.differentiates(operation),
         unsupported=tuple(sorted(set(OPERATIONS[operation].extras) - supports)),
-        arithmetic=any_order(dtype).name,
-        failure=None if last.ok else Failure(last, candidate.source, candidate.adapter, device, seed),
+        arithmetic=terms.name or any_order(dtype).name,
+        accuracy=terms.accuracy,
+        failure=None
+        if last.ok
+        else Failure(last, candidate.source, candidate.adapter, terms.device, seed, terms.words),
     )
 
 
@@ -134,7 +232,7 @@ def _batches(examples: int) -> Iterator[tuple[bool, int]]:
 
 
 def _ask(
-    candidate: Candidate, strategy: SearchStrategy[Problem], device: str, examples: int, seed: str
+    candidate: Candidate, strategy: SearchStrategy[Problem], terms: Terms, examples: int, seed: str
 ) -> list[Verdict]:
     """Verdicts on drawn problems; if one is not agreement, it is the last, on the smallest problem found."""
     agreed: list[Verdict] = []
@@ -153,7 +251,7 @@ def _ask(
     )
     @hypothesis.given(problem=strategy)
     def ask(problem: Problem) -> None:
-        verdict = judge(candidate, problem, device=device, bits=BITS[1:] if problem.dtype == "float64" else BITS)
+        verdict = terms.verdict(candidate, problem)
         (agreed if verdict.ok else refused).append(verdict)
         if not verdict.ok:
             raise _NotProvenError(verdict.explanation)

@@ -126,12 +126,37 @@ def _divergence(kind: Kind, p: Row, q: Row) -> Any:
     return np.inf if any(not y.value for _, y in pairs) else kind.total([x * (x / y).log() for x, y in pairs])
 
 
-def _of_distributions(value: Callable[..., Any]) -> Callable[[Kind, Problem], Outputs]:
+def _entropy_slopes(kind: Kind, p: Number) -> Row:
+    return [-(p.log() + kind.of(1.0))]
+
+
+def _cross_slopes(kind: Kind, p: Number, q: Number) -> Row:
+    return [-q.log(), kind.of(0.0) - p / q]
+
+
+def _divergence_slopes(kind: Kind, p: Number, q: Number) -> Row:
+    return [(p / q).log() + kind.of(1.0), kind.of(0.0) - p / q]
+
+
+def _of_distributions(value: Callable[..., Any], slopes: Callable[..., Row]) -> Callable[[Kind, Problem], Outputs]:
+    """The value, and with positive probabilities g times the derivative of one term, for each input in turn."""
+
     def outputs(kind: Kind, problem: Problem) -> Outputs:
         dim = problem.options.get("dim", -1)
         rows = [_rows(kind, array, dim) for array in problem.inputs.values()]
-        shape = tuple(np.delete(problem.inputs["p"].shape, dim))
-        return {"value": _array([value(kind, *pair) for pair in zip(*rows, strict=True)], shape)}
+        shape = problem.inputs["p"].shape
+        pairs = list(zip(*rows, strict=True))
+        found = {"value": _array([value(kind, *pair) for pair in pairs], tuple(np.delete(shape, dim)))}
+        if problem.grad_output is None:
+            return found
+        upstream = [kind.of(g) for g in problem.grad_output.reshape(-1).tolist()]
+        for i, name in enumerate(problem.inputs):
+            grads = [
+                [g * slopes(kind, *each)[i] for each in zip(*pair, strict=True)]
+                for g, pair in zip(upstream, pairs, strict=True)
+            ]
+            found[f"grad_{name}"] = _from_rows(grads, shape, dim)
+        return found
 
     return outputs
 
@@ -283,9 +308,9 @@ DEFINITIONS: dict[str, Callable[[Kind, Problem], Outputs]] = {
     "softmax": _of_logits(_softmax, _softmax_backward),
     "log_softmax": _of_logits(_log_softmax, _log_softmax_backward),
     "logsumexp": _of_logits(_logsumexp, _logsumexp_backward, reduces=True),
-    "entropy": _of_distributions(_entropy),
-    "distribution_cross_entropy": _of_distributions(_cross),
-    "kl_divergence": _of_distributions(_divergence),
+    "entropy": _of_distributions(_entropy, _entropy_slopes),
+    "distribution_cross_entropy": _of_distributions(_cross, _cross_slopes),
+    "kl_divergence": _of_distributions(_divergence, _divergence_slopes),
     "linear": _linear,
     "cross_entropy": _cross_entropy,
     "linear_cross_entropy": _linear_cross_entropy,

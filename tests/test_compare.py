@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from flint import arb, ctx
@@ -33,7 +35,7 @@ def _agrees(elements: Elements) -> bool:
     return bool(elements.agreed.all() and not elements.refuted.any())
 
 
-KINDS = {"floats": np.array, "balls": lambda exact: balls(np.array(exact))}
+KINDS: dict[str, Callable[[list[float]], Array]] = {"floats": np.array, "balls": lambda exact: balls(np.array(exact))}
 
 
 @pytest.mark.parametrize("kind", KINDS)

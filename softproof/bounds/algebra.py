@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def powers(count: Array | int, u: float) -> Array:
     return np.asarray(np.expm1(count * np.log1p(u)))
 
 
-def additions(count: Array | int, u: float, depth: str = "any order", among: int = 0) -> Array:
+def additions(count: Array | np.integer[Any] | int, u: float, depth: str = "any order", among: int = 0) -> Array:
     """Relative error, against Σ|terms|, of adding `count` numbers that are not 0, `among` others that are.
 
     In any order (count - 1)u (Jeannerod & Rump 2013); where no summand goes through more than h additions also
@@ -86,7 +87,7 @@ def additions(count: Array | int, u: float, depth: str = "any order", among: int
     return np.minimum(order_free, powers(height, u) if height * u < 1 else np.inf)
 
 
-def stored(value: Array, error: Array, arithmetic: Arithmetic) -> Array:
+def stored(value: Array | float, error: Array, arithmetic: Arithmetic) -> Array:
     """Theorem 1: one rounding to the storage format."""
     storage = arithmetic.storage
     underflow = storage.tiny if arithmetic.flushes else storage.subnormal / 2
@@ -102,4 +103,4 @@ def grown(value: Array, log_value: Array, shift: Array) -> Array:
     small = value * (shift + shift * shift)
     if not shift.size or shift.max() <= 1:
         return np.asarray(small)
-    return np.where(shift <= 1, small, np.exp(log_value + shift))
+    return np.asarray(np.where(shift <= 1, small, np.exp(log_value + shift)))

@@ -124,7 +124,9 @@ def losses(problem: Problem, terms: _Terms) -> Losses:
 
 def _eta(problem: Problem, a: Arithmetic, classes: int) -> Array:
     """Underflow in one term, enlarged by the weight that may follow it: (C,)."""
-    return (_roundings(problem) + 2) * a.underflow("terms") * np.maximum(1, np.abs(class_weights(problem, classes)))
+    one = (_roundings(problem) + 2) * a.underflow("terms")
+    weight = problem.inputs.get("weight")
+    return np.broadcast_to(one, (classes,)) if weight is None else one * np.maximum(1, weight.astype(np.float64))
 
 
 def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
@@ -175,7 +177,7 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
         grad_x = Allowed(np.where(counts, grad_x.value, 0.0), np.where(counts, grad_x.error, 0.0))
     if is_labels(problem):
         return grad_x, grad_x
-    weight = np.abs(class_weights(problem, f.classes))
+    weight = class_weights(problem, f.classes)
     kappa = rdiv(powers(4 + mean.roundings, a.rounding("terms")), mean.omega)  # 1 - ε, and products with w, l and g
     slope, size = np.abs(c) * weight * (1 - _smoothing(problem)), np.abs(f.l)
     reach = np.maximum(1, size + f.kept_error)

@@ -10,13 +10,20 @@ import numpy as np
 from ..arithmetic import Arithmetic
 from ..formats import Floats, Format
 from ..problem import Array, Problem
-from ..rows import Rows, axis_of, wide_rows
+from ..rows import Rows, axis_of, wide_rows, with_softmax
 from .algebra import Allowed, RowFactor, additions, grown, powers, rdiv, rmul, stored
 
 LARGEST = np.finfo(np.float64).max
 
 
-def _shift_error(d: Floats, x: Floats, top: Floats, compute: Format) -> Floats:
+def _others(array: Floats, at: Array) -> Floats:
+    """`array` (r, C) with 0 in the columns `at` (r, 1)."""
+    array = array.copy()
+    np.put_along_axis(array, at, 0.0, -1)
+    return array
+
+
+def _subtraction_error(d: Floats, x: Floats, top: Floats, compute: Format) -> Floats:
     """|fl(x - m) - (x - m)| (r, C), known because A3 says what is computed; d is x - m in float64."""
     u = 2.0**-53
     if compute.u == u:
@@ -26,6 +33,46 @@ def _shift_error(d: Floats, x: Floats, top: Floats, compute: Format) -> Floats:
         error = np.abs(compute.round(d) - d) + 2 * u * np.abs(d)
     finite = np.isfinite(error)
     return error if finite.all() else np.where(finite, error, compute.u * np.abs(d))
+
+
+def _shift_error(d: Floats, x: Floats, top: Floats, x_error: Floats | None, a: Arithmetic) -> Floats:
+    """h: the error of the shifted logit, with what it inherits and, in class B, what another form may add."""
+    if x_error is None:
+        h = _subtraction_error(d, x, top, a.compute)
+    else:
+        moved = x_error + x_error.max(-1, keepdims=True)
+        h = moved + a.compute.u * (np.abs(d) + moved)
+    if "shift" in a.stored:
+        h = stored(d, h, a)
+    if a.forward:
+        h = _others(h + 3 * a.compute.u * (np.abs(d) + np.log(d.shape[-1])), x.argmax(-1)[:, None])
+    return h
+
+
+def _exp_error(e: Floats, d: Floats, h: Floats, a: Arithmetic) -> Floats:
+    """|ê - e| (r, C)."""
+    kept = "exp" in a.stored
+    kappa = rmul(a.c_exp * a.compute.u, a.storage.u if kept else 0.0)
+    error: Floats = grown(e, d, h) * (1 + kappa) + e * kappa
+    small = e + error < 2 * (a.storage if kept else a.compute).tiny
+    if small.any():
+        error[small] += a.exp_underflow + (a.underflow("exp") if kept else 0.0)
+    error[(d == 0) & (h == 0)] = 0.0  # exp(0) = 1 exactly
+    return error
+
+
+def _log_error(log_s: Floats, sigma: Floats, a: Arithmetic) -> Floats:
+    """λ: the error of the logarithm of a sum with the relative error sigma."""
+    grown_sum = np.where(sigma < 1, -np.log1p(-np.minimum(sigma, 1)), np.inf)
+    return np.asarray(grown_sum + a.c_log * a.compute.u * (log_s + grown_sum))
+
+
+def _log1p_error(log_s: Floats, others: Floats, others_error: Floats, a: Arithmetic) -> Floats:
+    """Theorem 16: the error of log(1 + s'), s' the sum of the exponentials without the largest."""
+    total = others.sum(-1, keepdims=True)
+    lost = np.where(total > 0, others_error.sum(-1, keepdims=True) / np.where(total > 0, total, 1.0), 0.0)
+    classes = others.shape[-1]
+    return log_s * rmul(lost, additions(classes - 1, a.compute.u, a.depth, classes), a.c_log * a.compute.u)
 
 
 @dataclass(frozen=True)
@@ -47,43 +94,32 @@ class SoftmaxRows:
     @classmethod
     def of(cls, x: Floats, a: Arithmetic, x_error: Floats | None = None) -> SoftmaxRows:
         """x (r, C), known up to x_error (r, C)."""
-        classes = x.shape[-1]
-        masked = x == -np.inf
-        masked = masked if masked.any() else None
+        x, _ = with_softmax(x)
+        classes, first = x.shape[-1], x.argmax(-1)[:, None]
+        hidden = x == -np.inf
+        masked = hidden if hidden.any() else None
         top = x.max(-1, keepdims=True)
         d = np.maximum(x - top, -LARGEST)
         e = np.exp(d)
         s = e.sum(-1, keepdims=True)
-        log_s = np.log(s)
-        p, l = e / s, d - log_s  # noqa: E741
+        log_s = np.log1p(_others(e, first).sum(-1, keepdims=True)) if a.forward else np.log(s)
+        l = d - log_s  # noqa: E741
 
-        if x_error is None:
-            h = _shift_error(d, x, top, a.compute)
-        else:
-            moved = x_error + x_error.max(-1, keepdims=True)
-            h = moved + a.compute.u * (np.abs(d) + moved)
-        if "shift" in a.stored:
-            h = stored(d, h, a)
+        h = _shift_error(d, x, top, x_error, a)
         if masked is not None:
             l[masked] = h[masked] = 0.0
-
-        kappa = rmul(a.c_exp * a.compute.u, a.rounding("exp") - a.compute.u if "exp" in a.stored else 0.0)
-        e_error = grown(e, d, h) * (1 + kappa) + e * kappa
-        small = e + e_error < 2 * (a.storage if "exp" in a.stored else a.compute).tiny
-        if small.any():
-            e_error[small] += a.exp_underflow + (a.underflow("exp") if "exp" in a.stored else 0.0)
-            if masked is not None:
-                e_error[masked] = 0.0
-        if x_error is None:
-            e_error[d == 0] = 0.0  # exp(0) = 1 exactly
+        e_error = _exp_error(e, d, h, a)
+        if masked is not None:
+            e_error[masked] = 0.0
         sigma = rmul(e_error.sum(-1, keepdims=True) / s, additions(classes, a.compute.u, a.depth, classes))
         if "sum" in a.stored:
             sigma = rmul(sigma, a.storage.u)
-        log_sigma = np.where(sigma < 1, -np.log1p(-np.minimum(sigma, 1)), np.inf)
-        lam = log_sigma + a.c_log * a.compute.u * (log_s + log_sigma)
+        lam = _log_error(log_s, sigma, a)
+        if a.forward:
+            lam = _log1p_error(log_s, _others(e, first), _others(e_error, first), a)
         if "log" in a.stored:
             lam = stored(log_s, lam, a)
-        return cls(a, classes, masked, p, l, top + log_s, h, e_error, s, sigma, lam)
+        return cls(a, classes, masked, e / s, l, top + log_s, h, e_error, s, sigma, lam)
 
     @cached_property
     def l_error(self) -> Floats:
@@ -104,6 +140,8 @@ class SoftmaxRows:
     def _p_error(self, l_error: Floats) -> Floats:
         a = self.arithmetic
         roundings = rmul(a.c_exp * a.compute.u, a.rounding("exp"), a.compute.u)
+        if a.forward:  # also as a product of two such probabilities
+            l_error, roundings = 2 * l_error, rmul(roundings, roundings, powers(2, a.compute.u))
         error: Floats = grown(self.p, self.l, l_error) * (1 + roundings) + self.p * roundings
         if self.masked is not None:
             error[self.masked] = 0.0
@@ -206,10 +244,16 @@ def carried_back(f: SoftmaxRows, h: Array, h_error: Array | float, terms: Array,
     reach = magnitude + total_error  # (r, 1)
     error = f.p_error * (reach * (1 + u)) + f.p * (total_error + u * reach)
     value = f.p * -total
+    rows = np.arange(len(value))
     if at is None:
         value, error = value + h, error + h_error
+    elif f.arithmetic.forward:
+        beside = _others(f.p, at).sum(-1)  # 1 - p_y
+        order = additions(f.classes - 1, u)
+        lost = (_others(f.p_error, at).sum(-1) * (1 + order) + order * beside) * reach[:, 0]
+        value[rows, at[:, 0]] = h[:, 0] * beside
+        error[rows, at[:, 0]] = lost * (1 + u) + (total_error + u * reach)[:, 0] * beside
     else:
-        rows = np.arange(len(value))
         value[rows, at[:, 0]] += h[:, 0]
         error[rows, at[:, 0]] += np.broadcast_to(h_error, h.shape)[:, 0]
     thrice = float(powers(3, u))

@@ -1,0 +1,64 @@
+"""Accuracy classes: what is promised, from the strictest to one that only compares.
+
+A  correctly rounded: the number of the format next to the exact value.
+B  forward-accurate: small losses and the label's gradient in confident rows keep their digits (docs/bounds.md,
+   Theorem 16); where that theorem says nothing, as C.
+C  backward-stable: as accurate as the usual max-shift algorithm must be. The default.
+D  at most `factor` times the error of a baseline, or half a unit in the last place where the baseline has none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .arithmetic import Arithmetic
+from .bounds import Allowed
+from .formats import Format
+from .problem import Array
+
+NAMES = {"A": "correctly rounded", "B": "forward-accurate", "C": "backward-stable", "D": "relative to a baseline"}
+CLASSES = tuple(NAMES)
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A class by its letter; for D also what the baseline reached, output by output, in units of the bound of C."""
+
+    letter: str = "C"
+    factor: float = 1.0
+    baseline: dict[str, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.letter not in CLASSES:
+            raise ValueError(f"accuracy is {self.letter!r}; expected one of {', '.join(CLASSES)}")
+        if not self.factor > 0:
+            raise ValueError(f"factor is {self.factor}; expected a positive number")
+
+    def arithmetic(self, arithmetic: Arithmetic) -> Arithmetic:
+        """What the theorems are to assume."""
+        return replace(arithmetic, forward=True) if self.letter == "B" else arithmetic
+
+    def allowed(self, name: str, bound: Allowed, got: Array, exact: Array, storage: Format) -> Allowed:
+        """The bound of this class for some elements, given the bound of the theorems and about the exact values."""
+        if self.letter == "A":
+            return replace(bound, error=half_gap(got, exact, storage), row=None)
+        if self.letter == "D":
+            assert self.baseline is not None
+            error = np.maximum(self.factor * self.baseline[name] * bound.error, storage.ulp(exact) / 2)
+            return replace(bound, error=error, row=None)
+        return bound
+
+
+def half_gap(got: Array, exact: Array, storage: Format) -> Array:
+    """Half the distance from `got` to its neighbour on the side of `exact`: a correctly rounded number is within it.
+
+    >>> from .formats import FORMATS
+    >>> (half_gap(np.array([1.0, 1.0]), np.array([2.0, 0.5]), FORMATS["float32"]) * 2.0**24).tolist()
+    [1.0, 0.5]
+    """
+    gap = storage.ulp(got)
+    mantissa, _ = np.frexp(got)
+    inwards = (np.abs(exact) < np.abs(got)) & (np.abs(mantissa) == 0.5) & (np.abs(got) > storage.tiny)
+    return np.asarray(np.where(inwards, gap / 2, gap) / 2)

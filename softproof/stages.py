@@ -1,0 +1,76 @@
+"""The linear classifier judged stage by stage: the stored output of each stage is the exact input of the next.
+
+End to end the bounds of the stages compound, and in half precision soon promise nothing. By stages each theorem
+stands alone, so that an error of a few units in any one of them shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from .compare import DISAGREES, NO_GUARANTEE, UNDECIDED, Verdict
+from .implementation import Implementation
+from .problem import Array, Problem
+
+NEEDED = ("linear", "cross_entropy")  # what an implementation must have
+Judge = Callable[[Problem], Verdict]
+
+
+def stages(implementation: Implementation, problem: Problem, judge: Judge, device: str = "cpu") -> Iterator[Verdict]:
+    """Verdicts on the logits, on the loss with its gradient, and on the gradients of the layer.
+
+    Args:
+        implementation: one that has `linear` and `cross_entropy`.
+        problem: a "linear_cross_entropy" problem.
+        judge: gives the verdict on one stage, such as ``lambda stage: softproof.judge(implementation, stage)``.
+        device: where tensors live.
+    Yields: a `Verdict` for each stage, and no further one after an answer that could not be used.
+
+    >>> import softproof
+    >>> problem = Problem("linear_cross_entropy", "float64",
+    ...                   {"input": [[1.0, 2.0]], "linear_weight": [[0.5, 1.0], [2.0, 0.0]], "target": [0]}, {}, 1.0)
+    >>> import torch.nn.functional
+    >>> torch = softproof.load(torch.nn.functional)
+    >>> [verdict.outcome for verdict in stages(torch, problem, lambda stage: softproof.judge(torch, stage))]
+    ['agrees', 'agrees', 'agrees']
+    """
+    layer = _layer(problem)
+    yield (verdict := judge(layer))
+    logits = _output(implementation, layer, "value", device) if verdict.ok else None
+    if logits is None:
+        return
+    loss = _loss(problem, logits)
+    yield (verdict := judge(loss))
+    if problem.grad_output is None or not verdict.ok:
+        return
+    grad_logits = _output(implementation, loss, "grad_logits", device)
+    if grad_logits is not None:
+        yield judge(replace(layer, grad_output=grad_logits))
+
+
+def worst(verdicts: Iterator[Verdict]) -> Verdict:
+    """The verdict that decides: what disagrees first, else the largest error."""
+    found = list(verdicts)
+    for outcome in (DISAGREES, UNDECIDED, NO_GUARANTEE):
+        if bad := [verdict for verdict in found if verdict.outcome == outcome]:
+            return bad[0]
+    return max(found, key=lambda verdict: verdict.ratio)
+
+
+def _layer(problem: Problem) -> Problem:
+    names = {"input": "input", "linear_weight": "weight", "linear_bias": "bias"}
+    inputs = {names[name]: array for name, array in problem.inputs.items() if name in names}
+    return Problem("linear", problem.dtype, inputs, layout=problem.layout)
+
+
+def _loss(problem: Problem, logits: Array) -> Problem:
+    inputs = {name: problem.inputs[name] for name in ("target", "weight") if name in problem.inputs}
+    inputs = {"logits": logits} | inputs
+    return Problem("cross_entropy", problem.dtype, inputs, problem.options, problem.grad_output, problem.layout)
+
+
+def _output(implementation: Implementation, problem: Problem, name: str, device: str) -> Array | None:
+    """One stored output of an answer."""
+    output = implementation.answer(problem, device).outputs.get(name)
+    return None if output is None else output.values
