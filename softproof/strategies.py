@@ -75,7 +75,7 @@ def _near_underflow(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
 
 
 def _stagnation(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """1, and then many exponentials below one rounding of it: a running sum in float32 or float64 ignores each of them."""
+    """1, and then many exponentials below one rounding of it, each ignored by a running sum in float32 or float64."""
     x = np.full(shape, np.log(rng.choice((0.999, 0.5)) * rng.choice((2.0**-24, 2.0**-53))))
     x[..., :1] = 0.0
     return x
