@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .arithmetic import Arithmetic
-from .bounds import Allowed
+from .bounds import EVALUATION, Allowed
 from .formats import Format
 from .problem import Array
 
@@ -46,7 +46,8 @@ class Accuracy:
             return replace(bound, error=half_gap(got, exact, storage), row=None)
         if self.letter == "D":
             assert self.baseline is not None
-            error = np.maximum(self.factor * self.baseline[name] * bound.error, storage.ulp(exact) / 2)
+            share = self.factor * self.baseline[name] * (1 + EVALUATION)
+            error = np.maximum(share * bound.error, storage.ulp(exact) / 2)
             return replace(bound, error=error, row=None)
         return bound
 

@@ -28,7 +28,8 @@ class Arithmetic:
     are rounded to `storage`: "shift" x - m, "exp", "sum" and "log" of a row; "output", when the backward pass starts
     from the stored result of the forward pass; "terms" of a loss or of its gradient, and their "total"; "logits" of a
     classifier and their gradient; a "product" before the bias is added, or "partial products". `quotient` says that
-    softmax is known to be formed as a quotient, and not as exp of a logarithm. `flushes` says that subnormal numbers
+    softmax is known to be formed as a quotient, and not as exp of a logarithm, `divides` that the gradient of a mean is
+    divided once, and not multiplied by a rounded reciprocal. `flushes` says that subnormal numbers
     may be taken for 0. `forward` asks for more than the usual algorithm gives, accuracy class B.
     """
 
@@ -44,6 +45,7 @@ class Arithmetic:
     total: Format | None = None
     stored: frozenset[str] = frozenset()
     quotient: bool = False
+    divides: bool = False
     flushes: bool = False
     forward: bool = False
 
@@ -155,5 +157,6 @@ NUMPY64 = replace(
     depth="numpy",
     total_depth="numpy",
     quotient=True,
+    divides=True,
     source="exp, log: below 1 ulp (Intel SVML, class ha; glibc manual, 19.7); sums: pairwise, loops_utils.h.src.",
 )

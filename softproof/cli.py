@@ -104,7 +104,7 @@ def _check(options: argparse.Namespace) -> None:
             options.without,
         )
     model(options.arithmetic)
-    load_baseline(options.accuracy, options.baseline)
+    load_baseline(options.accuracy, options.baseline, options.factor, options.operation)
 
 
 def _check_folder(option: str, file: Path | None) -> None:

@@ -126,10 +126,13 @@ class Elements:
         with np.errstate(invalid="ignore", over="ignore"):
             agreed = size * (1 + ROUNDING) + doubt <= allowed
             refuted = np.zeros(got.shape, bool) if agreed.all() else size * (1 - ROUNDING) - doubt > allowed
-        strange = special | ~np.isfinite(got)
-        if strange.any():
+        if not np.isfinite(allowed.max(initial=0.0)):
+            agreed = agreed & np.isfinite(allowed)
+        if special.any() or not np.isfinite(error).all():
+            strange, promised = special | ~np.isfinite(got), np.isfinite(allowed)
             right = special & ((got == nearest) | (np.isnan(got) & np.isnan(nearest)))
-            right |= ~special & np.isinf(got) & (np.sign(got) == np.sign(nearest)) & _overflow(nearest, bound, storage)
+            overflowed = np.isinf(got) & (np.sign(got) == np.sign(nearest)) & _overflow(nearest, bound, storage)
+            right |= ~special & promised & overflowed
             agreed, refuted = np.where(strange, right, agreed), np.where(strange, ~right, refuted)
         return cls(got, exact, nearest, special, error, doubt, allowed, agreed, refuted, bound.row)
 
@@ -189,8 +192,8 @@ class Elements:
         if self.special[at]:
             return text
         allowed = f"the allowed {self.allowed[at]:.3g}"
-        if not np.isfinite(self.got[at]):
-            return text
+        if not np.isfinite(self.got[at]) and not np.isfinite(self.allowed[at]):
+            return f"{text}; no bound excuses what is not a number"
         if not np.isfinite(self.ratio[at]):
             return f"{text}; {allowed.replace('allowed', 'allowed error is')}"
         ulps = float(self.ulps(storage)[at])

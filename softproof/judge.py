@@ -114,8 +114,10 @@ def _float64_decides(problem: Problem) -> bool:
     if problem.dtype != "float64":
         return True
     for name, array in problem.inputs.items():
-        size = np.abs(array[np.isfinite(array)]) if array.dtype != np.int64 else np.zeros(1)
-        if size.max(initial=0.0) > 2.0**300 or (name == "weight" and 0 < size.min(initial=1.0) < 2.0**-300):
+        if array.dtype == np.int64:
+            continue
+        most = float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0))
+        if most > 2.0**300 or (name == "weight" and 0 < float(array.min(initial=1.0)) < 2.0**-300):
             return False
     g = problem.grad_output
     return g is None or float(np.abs(g).max(initial=0.0)) <= 2.0**300
@@ -320,7 +322,8 @@ class _Tally:
         for outcome, where in elements.outcomes():
             key = (outcome, name)
             self.counts[key] = self.counts.get(key, 0) + int(np.count_nonzero(where))
-            row, column = (int(i) for i in np.unravel_index(int(np.argmax(np.where(where, ratio, -1.0))), where.shape))
+            of_these = ratio if where is elements.agreed and where.all() else np.where(where, ratio, -1.0)
+            row, column = (int(i) for i in np.unravel_index(int(np.argmax(of_these)), where.shape))
             if outcome not in self.worst or ratio[row, column] > self.worst[outcome].ratio:
                 number = int(numbers[row]) if len(numbers) == len(ratio) else row
                 text = elements.describe(row, column, storage)

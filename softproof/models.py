@@ -60,6 +60,7 @@ def numpy(problem: Problem) -> Arithmetic:
         c_exp=3.6,
         depth=depth,
         quotient=True,
+        divides=True,
         source="expf: loops_exponent_log.dispatch.c.src states 2.1264e-7 <= 3.6u; logf as in any order; "
         "sums: pairwise, loops_utils.h.src.",
     )
@@ -77,6 +78,7 @@ def torch_cpu(problem: Problem) -> Arithmetic:
         depth="lanes" if last and problem.operation in ("softmax", "log_softmax", "cross_entropy") else "any order",
         total_depth="cascade" if _is_cascade(problem) else "any order",
         quotient=True,
+        divides=True,
         source="exp, log: SLEEF, 1.0 ulp, and MKL VML, below 1 ulp: 2u; order of sums: vec/functional_base.h and "
         "LossNLL.cpp; stored results: LogSoftmaxKernelImpl.h, LossNLL.cpp, ReduceOps.cpp; torch 2.13.0 emulated.",
     )

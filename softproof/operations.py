@@ -118,7 +118,8 @@ def check(problem: Problem) -> None:
 
 def _first_not_held(array: Array, fmt: Format) -> float | None:
     """The first number that the format does not have."""
-    if array.dtype == np.int64 or (array.dtype == np.float32 and fmt.precision >= FORMATS["float32"].precision):
+    held = {np.dtype(np.int64): 0, np.dtype(np.float32): 24, np.dtype(np.float64): 53}
+    if fmt.precision >= held[array.dtype]:
         return None
     for start in range(0, array.size, 1 << 20):
         part = array.reshape(-1)[start : start + (1 << 20)]

@@ -74,7 +74,14 @@ def verify(
     True
     """
     candidate = prepare(target, operation, adapter, device, dtypes, examples, without)
-    terms = Terms(device, model(arithmetic), _name(arithmetic), accuracy, load_baseline(accuracy, baseline), factor)
+    terms = Terms(
+        device,
+        model(arithmetic),
+        _name(arithmetic),
+        accuracy,
+        load_baseline(accuracy, baseline, factor, operation),
+        factor,
+    )
     if seed is not None and not isinstance(seed, int):
         raise TypeError(f"seed is {seed!r}; expected a whole number or None")
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
@@ -128,8 +135,7 @@ class Terms:
             bits=BITS[1:] if problem.dtype == "float64" else BITS,
         )
 
-    @property
-    def words(self) -> str:
+    def words(self, operation: str) -> str:
         """The keyword arguments of `judge` that repeat this, as far as they can be written down."""
         words = f"device={self.device!r}"
         if self.name:
@@ -137,7 +143,7 @@ class Terms:
         if self.accuracy != "C":
             words += f", accuracy={self.accuracy!r}"
         if self.baseline is not None:
-            words += f", baseline=load({self.baseline.source}), factor={self.factor!r}"
+            words += f", baseline=load({self.baseline.source}, operation={operation!r}), factor={self.factor!r}"
         return words
 
 
@@ -148,14 +154,16 @@ def _name(arithmetic: str | Arithmetic | Model | None) -> str:
     return arithmetic.name if isinstance(arithmetic, Arithmetic) else getattr(arithmetic, "__name__", "a function")
 
 
-def load_baseline(accuracy: str, baseline: Target | None) -> Candidate | None:
-    """The baseline of class D, and of no other."""
-    Accuracy(accuracy)
+def load_baseline(
+    accuracy: str, baseline: Target | None, factor: float = 1.0, operation: str | None = None
+) -> Candidate | None:
+    """The baseline of class D, and of no other; ValueError or TypeError where one of the arguments does not fit."""
+    Accuracy(accuracy, factor)
     if (accuracy == "D") != (baseline is not None):
         raise ValueError(
             f"accuracy is {accuracy!r} and baseline is {baseline!r}; class D, and no other, needs a baseline"
         )
-    return None if baseline is None else load(baseline)
+    return None if baseline is None else load(baseline, operation)
 
 
 def prepare(
@@ -217,7 +225,14 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         accuracy=terms.accuracy,
         failure=None
         if last.ok
-        else Failure(last, candidate.source, candidate.adapter, terms.device, seed, terms.words),
+        else Failure(
+            last,
+            candidate.source,
+            candidate.adapter,
+            terms.device,
+            seed,
+            terms.words(last.problem.operation if last.problem else operation),
+        ),
     )
 
 

@@ -39,6 +39,33 @@ def test_disagreement_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
         assert words in out
 
 
+def test_the_model_and_the_class_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """In the summary, and in the lines that show a disagreement again."""
+    arguments = ["--accuracy", "A", "--arithmetic", "numpy", "--seed", "0", "--dtype", "float32"]
+    status = main(["verify", "manual:softmax", *arguments])
+
+    out, _ = capsys.readouterr()
+    assert status == 1
+    assert "accuracy class A, correctly rounded; arithmetic: numpy" in out
+    assert "arithmetic='numpy', accuracy='A'" in out
+
+
+def test_no_worse_than_a_baseline(capsys: pytest.CaptureFixture[str]) -> None:
+    """Class D: nobody is worse than himself, and the baseline may be a function."""
+    arguments = ["--accuracy", "D", "--baseline", "manual:softmax"]
+
+    assert main(["verify", "manual:softmax", *arguments, *QUICK]) == 0
+    assert "accuracy class D, relative to a baseline" in capsys.readouterr().out
+
+
+def test_labels_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """A loss that takes no probabilities is not asked any, and the report says so."""
+    arguments = ["--operation", "cross_entropy", "--accuracy", "B", "--without", "probabilities"]
+
+    assert main(["verify", "manual:accurate_cross_entropy", *arguments, *QUICK]) == 0
+    assert "not asked of cross_entropy: label_smoothing, probabilities" in capsys.readouterr().out
+
+
 def test_json_is_written(tmp_path: Path) -> None:
     """The same report for programs."""
     file = tmp_path / "report.json"
@@ -66,6 +93,15 @@ def test_json_is_written(tmp_path: Path) -> None:
         (["verify", "reference", "--device", "nowhere"], "device is 'nowhere'; torch cannot use it"),
         (["verify", "manual", "--examples", "0"], "examples is 0; expected a whole number of at least 1"),
         (["verify", "manual", "--examples", "many"], "argument --examples: invalid int value: 'many'"),
+        (["verify", "manual", "--arithmetic", "numpi"], "arithmetic is 'numpi'; expected one of any-order, numpy"),
+        (["verify", "manual", "--accuracy", "E"], "argument --accuracy: invalid choice: 'E'"),
+        (["verify", "manual", "--accuracy", "D"], "accuracy is 'D' and baseline is None; class D, and no other"),
+        (["verify", "manual", "--baseline", "manual"], "accuracy is 'C' and baseline is 'manual'; class D, and no"),
+        (
+            ["verify", "manual", "--accuracy", "D", "--baseline", "manual", "--factor", "0"],
+            "factor is 0.0; expected a positive number",
+        ),
+        (["verify", "manual:softmax", "--without", "nothing"], "without names nothing; manual:softmax has dim"),
         (["verify", "manual", "--json", "/no/such/folder/report.json"], "there is no folder /no/such/folder"),
     ],
     ids=lambda value: " ".join(value[1:]) if isinstance(value, list) else "",

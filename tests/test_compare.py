@@ -98,6 +98,8 @@ def test_an_infinite_bound_is_never_a_pass() -> None:
     elements = _elements([0.25, 0.75], allowed=[0.125, np.inf])
 
     assert elements.unsure.tolist() == [[False, True]]
+    assert elements.agreed.tolist() == [[True, False]]
+    assert _elements([0.25, np.inf], allowed=[0.125, np.inf]).refuted[0, 1]
     assert _elements([0.25, np.nan], allowed=[0.125, np.inf]).refuted[0, 1]
 
 

@@ -95,12 +95,16 @@ def stored(value: Array | float, error: Array, arithmetic: Arithmetic) -> Array:
     return np.where(np.isfinite(value), rounded, error)
 
 
-def grown(value: Array, log_value: Array, shift: Array) -> Array:
-    """At least e^v (e^h - 1), where `value` is e^v: e^v (h + h²) while h <= 1, else the larger e^(v + h).
+def grown(value: Array, log_value: Array, shift: Array, rounding: float) -> Array:
+    """At least e^v (e^h (1 + r) - 1), where `value` is e^v: with h + h² for e^h - 1 while h <= 1, else with e^(v + h).
 
     No 0·inf appears when v is hugely negative and h huge.
     """
-    small = value * (shift + shift * shift)
-    if not shift.size or shift.max() <= 1:
+    small = shift * shift
+    small += shift
+    small *= 1 + rounding
+    small += rounding
+    small *= value
+    if shift.max(initial=0.0) <= 1:
         return np.asarray(small)
-    return np.asarray(np.where(shift <= 1, small, np.exp(log_value + shift)))
+    return np.asarray(np.where(shift <= 1, small, np.exp(log_value + shift) * (1 + rounding)))

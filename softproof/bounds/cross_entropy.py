@@ -69,12 +69,13 @@ class _Mean:
     def of(cls, problem: Problem, a: Arithmetic) -> _Mean:
         if reduction_of(problem) != "mean":
             return cls(np.float64(1.0), np.asarray(0.0), 0)
+        roundings = 1 if a.divides else 2
         divisor = np.float64(denominator(problem, _classes(problem)))
         rows = problem.inputs["target"].size if is_labels(problem) else int(divisor)
         u = (a.total or a.compute).u
         if "weight" in problem.inputs and is_labels(problem):
-            return cls(divisor, additions(rows, u, a.total_depth, rows), 2)
-        return cls(divisor, np.asarray(0.0 if rows <= 1 / u else u), 2)
+            return cls(divisor, additions(rows, u, a.total_depth, rows), roundings)
+        return cls(divisor, np.asarray(0.0 if rows <= 1 / u else u), roundings)
 
 
 @dataclass(frozen=True)

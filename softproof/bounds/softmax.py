@@ -31,8 +31,9 @@ def _subtraction_error(d: Floats, x: Floats, top: Floats, compute: Format) -> Fl
         error = np.abs((x - (d + back)) + (back - top))  # exact: Knuth's two-sum
     else:
         error = np.abs(compute.round(d) - d) + 2 * u * np.abs(d)
-    finite = np.isfinite(error)
-    return error if finite.all() else np.where(finite, error, compute.u * np.abs(d))
+    if np.isfinite(error.max(initial=0.0)):
+        return error
+    return np.where(np.isfinite(error), error, compute.u * np.abs(d))
 
 
 def _shift_error(d: Floats, x: Floats, top: Floats, x_error: Floats | None, a: Arithmetic) -> Floats:
@@ -52,12 +53,12 @@ def _shift_error(d: Floats, x: Floats, top: Floats, x_error: Floats | None, a: A
 def _exp_error(e: Floats, d: Floats, h: Floats, a: Arithmetic) -> Floats:
     """|ê - e| (r, C)."""
     kept = "exp" in a.stored
-    kappa = rmul(a.c_exp * a.compute.u, a.storage.u if kept else 0.0)
-    error: Floats = grown(e, d, h) * (1 + kappa) + e * kappa
-    small = e + error < 2 * (a.storage if kept else a.compute).tiny
-    if small.any():
-        error[small] += a.exp_underflow + (a.underflow("exp") if kept else 0.0)
-    error[(d == 0) & (h == 0)] = 0.0  # exp(0) = 1 exactly
+    kappa = float(rmul(a.c_exp * a.compute.u, a.storage.u if kept else 0.0))
+    error = grown(e, d, h, kappa)
+    tiny = (a.storage if kept else a.compute).tiny
+    if e.min(initial=1.0) < 2 * tiny:
+        error[e + error < 2 * tiny] += a.exp_underflow + (a.underflow("exp") if kept else 0.0)
+    error *= (d != 0) | (h != 0)  # exp(0) = 1 exactly
     return error
 
 
@@ -96,10 +97,11 @@ class SoftmaxRows:
         """x (r, C), known up to x_error (r, C)."""
         x, _ = with_softmax(x)
         classes, first = x.shape[-1], x.argmax(-1)[:, None]
-        hidden = x == -np.inf
-        masked = hidden if hidden.any() else None
+        masked = x == -np.inf if x.min(initial=0.0) == -np.inf else None
         top = x.max(-1, keepdims=True)
-        d = np.maximum(x - top, -LARGEST)
+        d = x - top
+        if d.min(initial=0.0) < -LARGEST:
+            d = np.maximum(d, -LARGEST)
         e = np.exp(d)
         s = e.sum(-1, keepdims=True)
         log_s = np.log1p(_others(e, first).sum(-1, keepdims=True)) if a.forward else np.log(s)
@@ -125,7 +127,10 @@ class SoftmaxRows:
     def l_error(self) -> Floats:
         """|l̂ - l| (Theorem 4)."""
         u = self.arithmetic.compute.u
-        return (self.h + self.lam) * (1 + u) + u * np.abs(self.l)
+        error = self.h + self.lam
+        error *= 1 + u
+        error += u * np.abs(self.l)
+        return error
 
     @cached_property
     def kept_error(self) -> Floats:
@@ -142,7 +147,7 @@ class SoftmaxRows:
         roundings = rmul(a.c_exp * a.compute.u, a.rounding("exp"), a.compute.u)
         if a.forward:  # also as a product of two such probabilities
             l_error, roundings = 2 * l_error, rmul(roundings, roundings, powers(2, a.compute.u))
-        error: Floats = grown(self.p, self.l, l_error) * (1 + roundings) + self.p * roundings
+        error = grown(self.p, self.l, l_error, float(roundings))
         if self.masked is not None:
             error[self.masked] = 0.0
         return error
@@ -242,7 +247,8 @@ def carried_back(f: SoftmaxRows, h: Array, h_error: Array | float, terms: Array,
     rounding = additions(terms, u)
     total_error = np.sum(np.broadcast_to(h_error, h.shape), -1, keepdims=True) * (1 + rounding) + magnitude * rounding
     reach = magnitude + total_error  # (r, 1)
-    error = f.p_error * (reach * (1 + u)) + f.p * (total_error + u * reach)
+    error = f.p_error * (reach * (1 + u))
+    error += f.p * (total_error + u * reach)
     value = f.p * -total
     rows = np.arange(len(value))
     if at is None:
@@ -257,7 +263,10 @@ def carried_back(f: SoftmaxRows, h: Array, h_error: Array | float, terms: Array,
         value[rows, at[:, 0]] += h[:, 0]
         error[rows, at[:, 0]] += np.broadcast_to(h_error, h.shape)[:, 0]
     thrice = float(powers(3, u))
-    return Allowed(value, error * (1 + thrice) + (thrice * np.abs(value) + 8 * f.arithmetic.underflow()))
+    error *= 1 + thrice
+    error += thrice * np.abs(value)
+    error += 8 * f.arithmetic.underflow()
+    return Allowed(value, error)
 
 
 def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
@@ -271,7 +280,7 @@ def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str,
         kept = stored(f.lse, error, a) if "output" in a.stored else error
         delta = kept + a.rounding("shift") * (np.abs(f.l) + kept)  # of x - ŷ, for p̂ = exp(x - ŷ)
         roundings = rmul(a.c_exp * u, a.rounding("exp"))
-        p_error = grown(f.p, f.l, delta) * (1 + roundings) + f.p * roundings + a.exp_underflow + a.underflow("exp")
+        p_error = grown(f.p, f.l, delta, float(roundings)) + a.exp_underflow + a.underflow("exp")
         p_error = np.maximum(p_error, f.p_error * (1 + u))
         if f.masked is not None:
             p_error[f.masked] = 0.0

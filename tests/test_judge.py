@@ -1,0 +1,122 @@
+"""Ziv's strategy, step by step: what float64 decides, what it leaves open, and what is done about contradictions."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from softproof import Output, Problem, Result, exact, judge, judge_result, load
+from softproof.compare import AGREES, DISAGREES
+from softproof.exact import FLOAT64
+from softproof.judge import BITS
+
+from .candidates import MANUAL
+
+WIDE = 262_144  # classes
+
+
+def _loss(rows: int, classes: int, dtype: str) -> Problem:
+    rng = np.random.default_rng(5)
+    logits = rng.normal(size=(rows, classes)).astype(np.float32)
+    return Problem("cross_entropy", dtype, {"logits": logits, "target": rng.integers(0, classes, rows)}, {}, 1.0)
+
+
+def test_large_rows_are_decided_by_float64(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """262144 classes, without a single ball: the reference is that balls would give the same verdict."""
+    problem = _loss(2, WIDE, dtype)
+    monkeypatch.setattr(exact, "balls", None)
+
+    assert judge(MANUAL, problem).outcome == AGREES
+
+
+def test_large_problems_need_little_memory() -> None:
+    """Some rows at a time: a quarter of the inputs and outputs is more than enough beside them."""
+    problem = _loss(1024, 8192, "float32")
+    result = MANUAL.answer(problem)
+    held = sum(array.nbytes for array in problem.inputs.values())
+    held += sum(output.values.nbytes for output in result.outputs.values())
+
+    tracemalloc.start()
+    verdict = judge_result(problem, result)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert verdict.ok
+    assert peak <= held / 4
+
+
+def _spoiled(problem: Problem, by: float) -> Result:
+    """The answer by hand with one element of the gradient moved, relatively."""
+    result = MANUAL.answer(problem)
+    values = result.outputs["grad_logits"].values.copy()
+    values[1, 2] *= 1 + by
+    return Result({**result.outputs, "grad_logits": Output(values, problem.dtype)})
+
+
+def test_a_disagreement_is_stated_by_balls(dtype: str) -> None:
+    """All digits of the exact value, whatever found it."""
+    problem = _loss(3, 40, dtype)
+
+    verdicts = [judge_result(problem, _spoiled(problem, 1e-3), bits=bits) for bits in (BITS, BITS[1:])]
+
+    assert [verdict.outcome for verdict in verdicts] == [DISAGREES] * 2
+    assert verdicts[0].index == (1, 2)
+    assert verdicts[0].explanation.split(";")[0] == verdicts[1].explanation.split(";")[0]
+
+
+def test_float64_and_balls_agree(dtype: str) -> None:
+    """The ratio that float64 gives is at least the exact one, and in float32 the same to many digits."""
+    problem = _loss(3, 40, dtype)
+    result = MANUAL.answer(problem)
+
+    first, last = (judge_result(problem, result, bits=bits).ratio for bits in (BITS, BITS[1:]))
+
+    assert first >= last * (1 - 1e-9)
+    assert dtype == "float64" or first == pytest.approx(last, rel=1e-4)
+
+
+def test_a_contradiction_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If float64 refutes what balls confirm, a theorem is wrong, and no verdict is given."""
+    problem = _loss(3, 40, "float32")
+    result = MANUAL.answer(problem)
+    monkeypatch.setattr(exact, "floats", lambda values: np.asarray(values, np.float64) * (1 + 1e-4))
+
+    with pytest.raises(AssertionError, match="float64 and balls contradict each other"):
+        judge_result(problem, result)
+
+
+def test_float64_alone_can_be_undecided() -> None:
+    """With no balls to ask, an answer within the doubt of the edge gets no verdict."""
+    problem = Problem("logsumexp", "float64", {"logits": [0.0, 0.0]}, {"dim": -1})
+    allowed = judge_result(problem, Result({"value": Output(np.array(np.log(2)), "float64")}), bits=[128])
+    assert allowed.ok
+
+    edge = np.array(np.log(2) * (1 + 2.0**-50.5))
+    verdict = judge_result(problem, Result({"value": Output(edge, "float64")}), bits=[FLOAT64])
+
+    assert verdict.outcome == "undecided"
+
+
+def test_rows_that_have_no_softmax_count_only_when_they_are_kept() -> None:
+    """NaN, +inf and -inf alone: NaN where the label counts, and 0 where it is ignored."""
+    rows = np.array([[np.nan, 0.0], [np.inf, 0.0], [-np.inf, -np.inf], [0.0, 1.0]])
+    ignored = Problem("cross_entropy", "float64", {"logits": rows, "target": [-100, -100, -100, 0]}, {}, 1.0)
+    kept = Problem("cross_entropy", "float64", {"logits": rows, "target": [0] * 4}, {"reduction": "sum"}, 1.0)
+
+    assert judge(load("reference:accurate_cross_entropy", operation="cross_entropy"), ignored).ok
+    assert np.isnan(exact.solve(kept)["value"].item())
+    assert np.isnan(exact.solve(kept)["grad_logits"][:3].astype(np.float64)).all()
+    assert (exact.solve(ignored)["grad_logits"][:3] == 0).all()
+
+
+@pytest.mark.parametrize("name", ["weight", "grad_output"])
+def test_what_must_be_finite(name: str) -> None:
+    """Only logits may be infinite."""
+    weight = np.array([np.inf if name == "weight" else 1.0, 1.0])
+    inputs = {"logits": np.array([[0.0, 1.0]]), "target": np.array([0]), "weight": weight}
+    problem = Problem("cross_entropy", "float64", inputs, {}, np.nan if name == "grad_output" else 1.0)
+
+    with pytest.raises(ValueError, match=f"{name} holds .*expected finite numbers"):
+        judge(MANUAL, problem)

@@ -1,0 +1,121 @@
+"""Arithmetic models: named, found, applied, and true of the libraries on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from softproof import MODELS, OPERATIONS, Problem, any_order, bound, judge, verify
+from softproof.arithmetic import DEPTHS
+from softproof.models import model, torch_cpu
+
+from .candidates import MANUAL, REFERENCE
+
+HALF = ("float16", "bfloat16")
+ROWS = Problem("softmax", "float32", {"logits": np.zeros((3, 4))}, {"dim": -1})
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_models_have_names_and_sources(name: str) -> None:
+    """And arithmetic for every format."""
+    for dtype in ("float64", "float32", *HALF):
+        chosen = model(name)(replace(ROWS, dtype=dtype))
+
+        assert chosen.storage.name == dtype
+        assert chosen.source
+        assert np.isfinite(bound(replace(ROWS, dtype=dtype), chosen)["value"]).all()
+
+
+def test_a_model_of_your_own() -> None:
+    """By the name of a module's attribute, as one Arithmetic, or as a function."""
+    own = replace(any_order("float32"), name="own", c_exp=2.0)
+
+    assert model("softproof.models:torch_cpu") is torch_cpu
+    assert model(own)(ROWS) is own
+    assert model(lambda _problem: own)(ROWS) is own
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "words"),
+    [
+        ("numpi", ValueError, "arithmetic is 'numpi'; expected one of any-order, numpy"),
+        ("softproof.models:nothing", ValueError, "arithmetic is 'softproof.models:nothing'.*nothing"),
+        ("no_such_module:model", ValueError, "no_such_module"),
+        ("softproof.models:MODELS", TypeError, "is a dict; expected an Arithmetic"),
+    ],
+)
+def test_a_model_that_is_not_there(name: str, error: type[Exception], words: str) -> None:
+    """Named, with what there is."""
+    with pytest.raises(error, match=words):
+        model(name)
+
+
+@pytest.mark.parametrize("name", DEPTHS)
+def test_no_sum_is_deeper_than_any_order(name: str) -> None:
+    """At least ⌈log₂ n⌉ additions are on the longest path of any tree, and n - 1 suffice for the bounds to be small."""
+    for n in (2, 3, 7, 8, 16, 100, 129, 4096, 131072):
+        assert DEPTHS[name](n) >= np.ceil(np.log2(n))
+
+
+def test_a_stored_result_widens_the_bound_and_nothing_else_does() -> None:
+    """Along the last dimension torch keeps the sum of log-softmax in half precision, along others it does not."""
+    column = Problem("log_softmax", "bfloat16", {"logits": [[0.0], [-5.0]]}, {"dim": 0})
+    row = Problem("log_softmax", "bfloat16", {"logits": [[0.0, -5.0]]}, {"dim": 1})
+
+    assert bound(row, torch_cpu(row))["value"].max() > 2.0**-9
+    assert bound(column, torch_cpu(column))["value"][0, 0] < 2.0**-12
+    assert np.array_equal(bound(column)["value"].ravel(), bound(row)["value"].ravel())
+
+
+def test_a_known_order_of_sums_narrows_the_bound() -> None:
+    """At 100000 classes by more than a hundred, where the layout is the one whose order is known."""
+    wide = Problem("logsumexp", "float32", {"logits": np.zeros((1, 100_000))}, {"dim": -1})
+
+    assert bound(wide, model("numpy")(wide))["value"] * 100 < bound(wide)["value"]
+    strided = replace(wide, layout="strided")
+    assert bound(strided, model("numpy")(strided))["value"] * 2 > bound(strided)["value"]
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_no_guarantee_is_not_agreement(name: str) -> None:
+    """Everything in half precision: enough additions could lose every digit, and then nothing agrees."""
+    count = 2 ** (12 if name == "float16" else 9)
+    problem = Problem("logsumexp", name, {"logits": np.zeros(count)}, {"dim": -1})
+
+    verdict = judge(REFERENCE, problem, arithmetic="storage")
+
+    assert verdict.outcome == "no guarantee"
+    assert not verdict.ok
+
+
+# ---- half precision -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("name", HALF)
+def test_torch_follows_its_model_on_the_cpu(operation: str, name: str) -> None:
+    """Every operation, value and gradients, any dimension and layout."""
+    verify("reference", operation=operation, dtypes=[name], arithmetic="torch-cpu", examples=30, seed=1).check()
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_manual_computes_in_float32_and_rounds_once(operation: str) -> None:
+    """In float16, the one format of half precision that NumPy has."""
+    verify("manual", operation=operation, dtypes=["float16"], examples=30, seed=1).check()
+
+
+@pytest.mark.parametrize("operation", ["log_softmax", "logsumexp", "cross_entropy"])
+@pytest.mark.parametrize("name", HALF)
+def test_torch_does_not_compute_in_float32_throughout(operation: str, name: str) -> None:
+    """Which is why it has a model of its own; docs/findings.md holds the witnesses."""
+    report = verify("reference", operation=operation, dtypes=[name], examples=30, seed=1)
+
+    assert report.rows[0].verdict == "disagrees"
+
+
+@pytest.mark.parametrize(("half", "name"), [(MANUAL, "numpy"), (REFERENCE, "torch-cpu")], ids=["manual", "reference"])
+def test_each_half_follows_its_library(half: object, name: str, dtype: str) -> None:
+    """A narrower bound than that of any order."""
+    verify(half, operation="log_softmax", dtypes=[dtype], arithmetic=name, examples=60, seed=2).check()  # type: ignore[arg-type]

@@ -1,0 +1,85 @@
+"""The classifier by stages: what compounds end to end shows in the stage where it happens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from softproof import Candidate, Problem, Result, judge, stages, verify
+from softproof.problem import Output
+
+from .candidates import MANUAL
+
+
+def _problem(dtype: str = "float32") -> Problem:
+    rng = np.random.default_rng(3)
+    inputs = {
+        "input": rng.integers(-8, 9, (5, 20)) / 8.0,
+        "linear_weight": rng.integers(-8, 9, (7, 20)) / 8.0,
+        "linear_bias": rng.integers(-8, 9, 7) / 8.0,
+        "target": rng.integers(0, 7, 5),
+    }
+    return Problem("linear_cross_entropy", dtype, inputs, {"label_smoothing": 0.1}, 1.0)
+
+
+def test_there_are_three_stages(dtype: str) -> None:
+    """Logits, loss with its gradient, gradients of the layer; each judged as the operation that it is."""
+    verdicts = list(stages(MANUAL, _problem(dtype), lambda stage: judge(MANUAL, stage)))
+
+    assert [verdict.problem.operation for verdict in verdicts if verdict.problem] == [
+        "linear",
+        "cross_entropy",
+        "linear",
+    ]
+    assert all(verdict.ok for verdict in verdicts)
+    assert verdicts[2].problem is not None
+    assert verdicts[2].problem.grad_output is not None
+
+
+@dataclass(frozen=True)
+class _OneOff(Candidate):
+    """By hand, but for one logit, which is `steps` units in the last place off."""
+
+    steps: int = 0
+
+    def answer(self, problem: Problem, device: str = "cpu") -> Result:
+        result = super().answer(problem, device)
+        if problem.operation != "linear" or problem.grad_output is not None:
+            return result
+        values = result.outputs["value"].values.copy()
+        values[0, 0] += self.steps * np.spacing(np.float32(np.abs(values[0, 0])))
+        return Result({"value": Output(values, "float32")})
+
+
+@pytest.mark.parametrize(("steps", "found"), [(0, 3), (4096, 1)])
+def test_a_wrong_stage_is_the_last(steps: int, found: int) -> None:
+    """What follows would be judged on a wrong input."""
+    candidate = _OneOff(MANUAL.name, MANUAL.functions, MANUAL.backwards, MANUAL.adapter, steps=steps)
+
+    verdicts = list(stages(candidate, _problem(), lambda stage: judge(candidate, stage)))
+
+    assert len(verdicts) == found
+    assert verdicts[-1].ok == (steps == 0)
+
+
+def test_stages_are_sharper_than_the_whole() -> None:
+    """The same answer uses up more of the bound of its stage than of the bound that compounds."""
+    problem = _problem()
+    whole = judge(MANUAL, problem)
+
+    each = list(stages(MANUAL, problem, lambda stage: judge(MANUAL, stage)))
+
+    assert whole.ok
+    assert 0 < 2 * whole.ratios["grad_linear_weight"] < each[2].ratios["grad_weight"]
+
+
+def test_verify_asks_both() -> None:
+    """A module that has the stages gets a row for them, and a stage that fails is named."""
+    report = verify("manual", dtypes=["float32"], examples=3, seed=0)
+
+    assert report.rows[-1].operation == "linear_cross_entropy, by stages"
+    assert report.ok
+    only = verify(replace(MANUAL, functions={"linear": MANUAL.functions["linear"]}), dtypes=["float32"], examples=3)
+    assert [row.operation for row in only.rows] == ["linear"]
