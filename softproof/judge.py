@@ -7,9 +7,8 @@ for whatever disagrees. A problem is judged some rows at a time, so that its siz
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,15 +16,17 @@ from . import exact
 from .accuracy import Accuracy
 from .arithmetic import DEPTHS, NUMPY64, Arithmetic
 from .bounds import Allowed, Losses, allowed, allowed_total
-from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, Elements, Verdict, infeasible_rows, not_an_answer
+from .compare import DISAGREES, NO_GUARANTEE, Elements, Verdict, not_an_answer
 from .exact import FLOAT64
 from .formats import FORMATS, Format
 from .implementation import Implementation
 from .models import Model, model
 from .operations import check
 from .problem import Array, Problem, Result
-from .rows import ALL, Rows, axis_of, blocks, is_by_rows, place, reduction_of, row_form
+from .rows import ALL, Rows, axis_of, blocks, is_by_rows, reduction_of, row_form
+from .tally import Tally
 
+LARGE = 1 << 20  # elements; above, a disagreement that concerns all of them is stated by float64 alone
 BITS = (FLOAT64, 128, 512, 2048, 8192)  # when even the last cannot tell, the answer lies on the edge of the bound
 
 
@@ -205,21 +206,13 @@ class _Case:
         return FORMATS[self.problem.dtype]
 
     @property
-    def rows(self) -> int:
-        """How many rows there are; one, where the problem is not judged by rows."""
-        if not is_by_rows(self.problem):
-            return 1
-        shape = next(iter(self.problem.inputs.values())).shape
-        return math.prod(shape) // int(shape[axis_of(self.problem)])
-
-    @property
     def _values_only(self) -> _Case:
         return replace(self, problem=replace(self.problem, grad_output=None))
 
     def verdict(self, steps: Sequence[int]) -> Verdict:
         """Float64 for all rows, more bits for those that it leaves open, balls for the worst disagreement."""
-        tally = _Tally(self)
-        steps = [bits for bits in steps if bits != FLOAT64 or _float64_decides(self.problem)]
+        tally = Tally(self.problem, self.result, self.accuracy.letter)
+        steps = [bits for bits in steps if bits != FLOAT64 or _float64_decides(self.problem)] or BITS[1:]
         for name, rows, elements in self.elements(steps[0], blocks(self.problem)):
             tally.add(name, rows, elements, last=len(steps) == 1)
         if tally.refuted and steps[0] == FLOAT64 and len(steps) > 1:
@@ -231,21 +224,21 @@ class _Case:
                 self._add_again(tally, bits, name, todo, last=bits == steps[-1])
         return tally.verdict()
 
-    def _add_again(self, tally: _Tally, bits: int, name: str, todo: Sequence[Rows], last: bool) -> None:
+    def _add_again(self, tally: Tally, bits: int, name: str, todo: Sequence[Rows], last: bool) -> None:
         """More bits for some rows of one output, or for the reduced loss."""
         case = self._values_only if name == "value" else self
         for again, rows, elements in case.elements(bits, todo or blocks(self.problem), total=not todo):
             if again == name and (todo or rows is ALL):
                 tally.add(name, rows, elements, last)
 
-    def _confirm(self, tally: _Tally, steps: Sequence[int]) -> None:
+    def _confirm(self, tally: Tally, steps: Sequence[int]) -> None:
         """State the worst disagreement by balls; that they contradict float64 would be an error in a theorem."""
         worst = tally.worst[DISAGREES]
         whole = not is_by_rows(self.problem) or (worst.rows is ALL and reduction_of(self.problem) != "none")
         if whole and sum(array.size for array in self.problem.inputs.values()) > LARGE:
             return
         for bits in steps:
-            again = _Tally(self)
+            again = Tally(self.problem, self.result, self.accuracy.letter)
             todo = blocks(self.problem) if whole else [np.array([worst.row])]
             for name, rows, elements in self.elements(bits, todo, whole):
                 if name == worst.name and (rows is ALL) == (worst.rows is ALL):
@@ -256,111 +249,3 @@ class _Case:
         raise AssertionError(
             f"float64 and balls contradict each other about {worst.name}: {worst.text}\n{self.problem!r}"
         )
-
-
-LARGE = 1 << 20  # elements; above, a disagreement that concerns all of them is stated by float64 alone
-
-
-@dataclass(frozen=True)
-class _Worst:
-    """The worst element of one outcome."""
-
-    ratio: float
-    name: str
-    rows: Rows
-    row: int
-    column: int
-    text: str
-
-
-@dataclass
-class _Tally:
-    """What has been seen so far."""
-
-    case: _Case
-    worst: dict[str, _Worst] = field(default_factory=dict)
-    counts: dict[tuple[str, str], int] = field(default_factory=dict)
-    ratios: dict[str, float] = field(default_factory=dict)
-    ulps: float = 0.0
-    open: dict[str, list[Array]] = field(default_factory=dict)  # rows that need more bits; none for a reduced loss
-
-    @property
-    def refuted(self) -> bool:
-        return DISAGREES in self.worst
-
-    def take_open(self) -> list[tuple[str, list[Rows]]]:
-        """The open rows of each output in blocks, which are then forgotten; no block for a reduced loss."""
-        found, self.open = self.open, {}
-        if not is_by_rows(self.case.problem):
-            return [(name, [ALL]) for name in found]
-        blocks_of = {name: np.concatenate(rows) if rows else np.zeros(0, np.int64) for name, rows in found.items()}
-        return [
-            (name, [rows[start : start + 64] for start in range(0, len(rows), 64)]) for name, rows in blocks_of.items()
-        ]
-
-    def add(self, name: str, rows: Rows, elements: Elements, last: bool) -> None:
-        """Count the elements of some rows; rows that are not decided wait for more bits, unless these are the last."""
-        if not elements.got.size:
-            self.ratios.setdefault(name, 0.0)
-            return
-        numbers = np.arange(self.case.rows)[rows] if is_by_rows(self.case.problem) else np.zeros(1, np.int64)
-        waiting: Array = np.zeros(len(elements.got), bool)
-        if not last and not elements.agreed.all():
-            waiting = np.asarray(elements.open.any(-1) & ~elements.refuted.any(-1))
-        if waiting.any():
-            if rows is ALL and is_by_rows(self.case.problem):  # the reduced loss
-                self.open[name] = []
-                return
-            self.open.setdefault(name, []).append(numbers[waiting])
-            elements, numbers = elements.of_rows(~waiting), numbers[~waiting]
-            if not len(numbers):
-                return
-        storage = FORMATS[self.case.problem.dtype]
-        ratio = elements.ratio
-        self.ratios[name] = max(self.ratios.get(name, 0.0), float(ratio.max()))
-        self.ulps = max(self.ulps, float(elements.ulps(storage).max()))
-        for outcome, where in elements.outcomes():
-            key = (outcome, name)
-            self.counts[key] = self.counts.get(key, 0) + int(np.count_nonzero(where))
-            of_these = ratio if where is elements.agreed and where.all() else np.where(where, ratio, -1.0)
-            row, column = (int(i) for i in np.unravel_index(int(np.argmax(of_these)), where.shape))
-            if outcome not in self.worst or ratio[row, column] > self.worst[outcome].ratio:
-                number = int(numbers[row]) if len(numbers) == len(ratio) else row
-                text = elements.describe(row, column, storage)
-                self.worst[outcome] = _Worst(float(ratio[row, column]), name, rows, number, column, text)
-        if elements.factor is not None and not self.refuted:
-            self._add_rows(name, rows, numbers, elements)
-
-    def _add_rows(self, name: str, rows: Rows, numbers: Array, elements: Elements) -> None:
-        """Theorem 14, where no element is refuted by itself."""
-        ratio, first, second = infeasible_rows(elements)
-        row = int(ratio.argmax())
-        if ratio[row] <= 1:
-            return
-        places = [self._place(name, int(numbers[row]), int(each[row])) for each in (first, second)]
-        apart = f"which are {ratio[row]:.3g} times too far apart"
-        text = f"no one error of the row's sum explains this and {places[1]}, {apart}"
-        self.counts[DISAGREES, name] = int(np.count_nonzero(ratio > 1))
-        self.ratios[name] = max(self.ratios[name], float(ratio[row]))
-        self.worst[DISAGREES] = _Worst(float(ratio[row]), name, rows, int(numbers[row]), int(first[row]), text)
-
-    def _place(self, name: str, row: int, column: int) -> str:
-        index = place(self.case.problem, name, self.case.result.outputs[name].values.shape, row, column)
-        return f"{name}[{', '.join(map(str, index))}]" if index else name
-
-    def verdict(self) -> Verdict:
-        """The worst outcome, and where."""
-        problem = self.case.problem
-        for outcome in (DISAGREES, UNDECIDED, NO_GUARANTEE, AGREES):
-            if outcome in self.worst:
-                break
-        else:
-            return Verdict(AGREES, problem=problem, ratios=self.ratios, accuracy=self.case.accuracy.letter)
-        worst = self.worst[outcome]
-        shape = self.case.result.outputs[worst.name].values.shape
-        count, size = self.counts[outcome, worst.name], int(np.prod(shape))
-        text = f"{self._place(worst.name, worst.row, worst.column)}: {worst.text}; {count} of {size} elements"
-        index = place(problem, worst.name, shape, worst.row, worst.column)
-        ratio = max(worst.ratio, *self.ratios.values()) if outcome == AGREES else worst.ratio
-        letter = self.case.accuracy.letter
-        return Verdict(outcome, ratio, self.ulps, worst.name, index, text, problem, self.ratios, letter)

@@ -17,7 +17,7 @@ from .problem import Array, Problem
 
 Rows = slice | NDArray[np.int64]
 ALL = slice(None)
-BLOCK = 1 << 15  # elements judged at a time: a quarter of a mebibyte in float64
+BLOCK = 1 << 16  # elements judged at a time: half a mebibyte in float64
 
 _OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
 _OF_DISTRIBUTIONS = ("entropy", "distribution_cross_entropy", "kl_divergence")
@@ -30,8 +30,8 @@ def to_rows(array: Array, axis: int) -> Array:
 
 
 def wide_rows(array: Array, axis: int, rows: Rows = ALL) -> Array:
-    """Some rows of `array` in float64: (r, C)."""
-    return to_rows(array, axis)[rows].astype(np.float64)
+    """Some rows of `array` in float64, one after another in memory, as pairwise sums want them: (r, C)."""
+    return to_rows(array, axis)[rows].astype(np.float64, order="C")
 
 
 def with_softmax(x: Array) -> tuple[Array, Array]:
@@ -100,13 +100,19 @@ def place(problem: Problem, name: str, shape: tuple[int, ...], row: int, column:
     return tuple(int(i) for i in np.unravel_index(max(row, column), shape))
 
 
+def count_rows(problem: Problem) -> int:
+    """How many rows there are; one, where the problem is not judged by rows."""
+    if not is_by_rows(problem):
+        return 1
+    return _main(problem).size // int(_main(problem).shape[axis_of(problem)])
+
+
 def blocks(problem: Problem) -> list[Rows]:
     """Slices that cover the rows, of at most BLOCK elements (but at least one row) each."""
     if not is_by_rows(problem):
         return [ALL]
-    shape = to_rows(np.broadcast_to(np.zeros((), bool), _main(problem).shape), axis_of(problem)).shape
-    step = max(1, BLOCK // max(1, shape[1]))
-    return [slice(start, start + step) for start in range(0, max(1, shape[0]), step)]
+    step = max(1, BLOCK // int(_main(problem).shape[axis_of(problem)]))
+    return [slice(start, start + step) for start in range(0, max(1, count_rows(problem)), step)]
 
 
 # ---- cross-entropy --------------------------------------------------------------------------------------------------
