@@ -47,7 +47,7 @@ def accurate_cross_entropy(
     Returns: a 0-d array, or for "none" the shape of the labels; the dtype of `logits`; in nats. The mean over no row
         is NaN, as in torch.
     Raises: as `manual.cross_entropy`, and TypeError for a target of probabilities.
-    Error: docs/accuracy.md.
+    Error: docs/bounds.md, Theorem 16; docs/accuracy.md.
 
     >>> print(f"{accurate_cross_entropy([0.0, -69.0], np.array(0)):.6e}")
     1.080639e-30
@@ -86,7 +86,7 @@ def accurate_cross_entropy_backward(
         logits, target and the options: as given to `accurate_cross_entropy`.
     Returns: ∂L/∂x, the shape and dtype of `logits`. An ignored row has a gradient of 0.
     Raises: as `accurate_cross_entropy`, and ValueError or TypeError when `grad_output` does not fit.
-    Error: docs/accuracy.md.
+    Error: docs/bounds.md, Theorem 16; docs/accuracy.md.
 
     >>> accurate_cross_entropy_backward(1.0, [0.0, -69.0], np.array(0))
     array([-1.08063928e-30,  1.08063928e-30])

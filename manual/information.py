@@ -79,6 +79,7 @@ def entropy_backward(grad_output: ArrayLike, p: ArrayLike, dim: int = -1) -> Arr
         p, dim: as given to `entropy`.
     Returns: ∂L/∂p, the shape and dtype of `p`.
     Raises: as `entropy`, and ValueError or TypeError when `grad_output` does not fit.
+    Error: docs/bounds.md, Theorem 7.
 
     >>> entropy_backward(1.0, [0.5, 0.5]).round(4)
     array([-0.3069, -0.3069])
@@ -121,6 +122,7 @@ def distribution_cross_entropy_backward(
         p, q, dim: as given to `distribution_cross_entropy`.
     Returns: (∂L/∂p, ∂L/∂q), each of the shape and dtype of `p`.
     Raises: as `distribution_cross_entropy`, and ValueError or TypeError when `grad_output` does not fit.
+    Error: docs/bounds.md, Theorem 7.
 
     >>> distribution_cross_entropy_backward(1.0, [0.0, 1.0], [0.5, 0.5])[1]
     array([-0., -2.])
@@ -155,6 +157,7 @@ def kl_divergence_backward(grad_output: ArrayLike, p: ArrayLike, q: ArrayLike, d
 
     Args, Raises: as `distribution_cross_entropy_backward`, with g = ∂L/∂D.
     Returns: (∂L/∂p, ∂L/∂q), each of the shape and dtype of `p`; (g, -g) up to rounding where p_i = q_i > 0.
+    Error: docs/bounds.md, Theorem 7.
 
     >>> kl_divergence_backward(1.0, [0.5, 0.5], [0.5, 0.5])
     (array([1., 1.]), array([-1., -1.]))

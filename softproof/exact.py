@@ -122,18 +122,19 @@ class _Softmax:
         e, zero = np.exp(d), number(np.zeros(1))
         if masked.any():
             e, d = np.where(masked, zero, e), np.where(masked, zero, d)
-        others = e.copy()
-        others[top] = np.expm1(d[top])  # 0, unless x is itself a ball
-        log_s = np.log1p(_sum(others, -1))
+        s, largest = _sum(e, -1), e[top]
+        e[top] = np.expm1(d[top])  # 0, unless x is itself a ball
+        log_s = np.log1p(_sum(e, -1))
+        e[top] = largest
         l = d - log_s  # noqa: E741
         l = np.where(masked, zero, l) if masked.any() else l  # noqa: E741
-        return cls(e, e / _sum(e, -1), l, number(shift) + log_s, masked)
+        return cls(e, e / s, l, number(shift) + log_s, masked)
 
 
 def _of_logits(problem: Problem, rows: Rows, number: Number) -> tuple[_Softmax, Array]:
     """Softmax of the rows, and which rows have one (r, 1)."""
     x, defined = with_softmax(wide_rows(problem.inputs["logits"], axis_of(problem), rows))
-    masked = np.isneginf(x)
+    masked = x == -np.inf
     return _Softmax.of(number(np.where(masked, 0.0, x) if masked.any() else x), masked, number), defined
 
 
@@ -311,10 +312,10 @@ def _losses(problem: Problem, f: _Softmax, rows: Rows, number: Number) -> tuple[
         c = np.where(counts, c / divisor, number(np.zeros(1)))
     grad_x = (c * _sum(t, -1)) * f.p
     if is_sparse(problem):
-        others = f.e.copy()
-        others[at] = number(np.zeros(1))
-        beside = _sum(others, -1)
-        grad_x[at] = -c * t * (beside / (beside + f.e[at]))  # p - 1 without a cancellation
+        own = f.e[at]
+        f.e[at] = number(np.zeros(1))  # and what remains are the others
+        beside = _sum(f.e, -1)
+        grad_x[at] = -c * t * (beside / (beside + own))  # p - 1 without a cancellation
     else:
         grad_x = grad_x - c * t
     if is_labels(problem):

@@ -52,7 +52,9 @@ class Format:
         """
         x = np.asarray(values, np.float64)
         power = (x.view(np.int64) & _EXPONENT).view(np.float64)  # 2**floor(log2 |x|), and 0 for subnormal x
-        return np.asarray(np.clip(power, self.tiny, 2.0**self.e_max) * (2 * self.u))
+        if power.min(initial=1.0) < self.tiny or power.max(initial=1.0) > 2.0**self.e_max:
+            power = np.clip(power, self.tiny, 2.0**self.e_max)
+        return np.asarray(power * (2 * self.u))
 
     def round(self, values: ArrayLike) -> Floats:
         """The nearest numbers of this format, ties to even, infinity past the largest; float64 in, float64 out.

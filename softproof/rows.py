@@ -17,7 +17,7 @@ from .problem import Array, Problem
 
 Rows = slice | NDArray[np.int64]
 ALL = slice(None)
-BLOCK = 1 << 15  # elements judged at a time: a quarter of a mebibyte in float64
+BLOCK = 1 << 16  # elements judged at a time: half a mebibyte in float64
 
 _OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
 _OF_DISTRIBUTIONS = ("entropy", "distribution_cross_entropy", "kl_divergence")
@@ -30,8 +30,8 @@ def to_rows(array: Array, axis: int) -> Array:
 
 
 def wide_rows(array: Array, axis: int, rows: Rows = ALL) -> Array:
-    """Some rows of `array` in float64: (r, C)."""
-    return to_rows(array, axis)[rows].astype(np.float64)
+    """Some rows of `array` in float64, one after another in memory, as pairwise sums want them: (r, C)."""
+    return to_rows(array, axis)[rows].astype(np.float64, order="C")
 
 
 def with_softmax(x: Array) -> tuple[Array, Array]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from softproof import Output, Problem, Result, exact, judge, judge_result, load
 from softproof.compare import AGREES, DISAGREES
 from softproof.exact import FLOAT64
 from softproof.judge import BITS
+from softproof.rows import wide_rows
 
 from .candidates import MANUAL
 
@@ -45,6 +47,16 @@ def test_large_problems_need_little_memory() -> None:
 
     assert verdict.ok
     assert peak <= held / 4
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_rows_lie_one_after_another(order: Literal["C", "F"]) -> None:
+    """Whatever the caller's array is like: only along contiguous rows does NumPy sum pairwise, as Theorem 15 assumes."""
+    logits = np.asarray(np.random.default_rng(1).normal(size=(7, 9)), order=order)
+
+    assert wide_rows(logits, -1).flags.c_contiguous
+    assert wide_rows(logits, -1, slice(2, 5)).flags.c_contiguous
+    assert wide_rows(logits, 0, np.array([1, 4])).flags.c_contiguous
 
 
 def _spoiled(problem: Problem, by: float) -> Result:

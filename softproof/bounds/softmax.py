@@ -30,7 +30,10 @@ def _subtraction_error(d: Floats, x: Floats, top: Floats, compute: Format) -> Fl
         back = x - d
         error = np.abs((x - (d + back)) + (back - top))  # exact: Knuth's two-sum
     else:
-        error = np.abs(compute.round(d) - d) + 2 * u * np.abs(d)
+        error = compute.round(d)
+        error -= d
+        error = np.abs(error, out=error)
+        error += 2 * u * np.abs(d)
     if np.isfinite(error.max(initial=0.0)):
         return error
     return np.where(np.isfinite(error), error, compute.u * np.abs(d))
@@ -58,7 +61,8 @@ def _exp_error(e: Floats, d: Floats, h: Floats, a: Arithmetic) -> Floats:
     tiny = (a.storage if kept else a.compute).tiny
     if e.min(initial=1.0) < 2 * tiny:
         error[e + error < 2 * tiny] += a.exp_underflow + (a.underflow("exp") if kept else 0.0)
-    error *= (d != 0) | (h != 0)  # exp(0) = 1 exactly
+    largest = np.nonzero(d == 0)
+    error[largest] = np.where(h[largest] == 0, 0.0, error[largest])  # exp(0) = 1 exactly
     return error
 
 
@@ -140,7 +144,9 @@ class SoftmaxRows:
     @cached_property
     def p_error(self) -> Floats:
         """|p̂ - p| for p̂ = exp(l̂) as well as for p̂ = ê/ŝ or ê·(1/ŝ) (Theorem 5)."""
-        return self._p_error(self.kept_error) + self._p_underflow
+        error = self._p_error(self.kept_error)
+        error += self._p_underflow
+        return error
 
     def _p_error(self, l_error: Floats) -> Floats:
         a = self.arithmetic
