@@ -3,13 +3,14 @@
 # make lint     ruff and mypy
 # make findings ask all known findings about torch again, and write docs/findings.md
 # make bench    speed and memory, as ratios measured in one run
+# make figures  violations, sharpness, detection and cost of the judge, measured in one run
 # make wheel    build the wheel, and verify with what it installs instead of this checkout
 # Each installs what it needs into .venv the first time.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test lint findings bench wheel clean
+.PHONY: verify test lint findings bench figures wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -33,6 +34,9 @@ findings: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.bench
+
+figures: .venv/installed
+	$(BIN)/python -m benchmarks.figures
 
 wheel: .venv/installed
 	rm -rf dist

@@ -18,7 +18,6 @@ import argparse
 import os
 import platform
 import statistics
-import sys
 import timeit
 import tracemalloc
 from collections.abc import Callable
@@ -32,6 +31,8 @@ import torch.nn.functional as F
 from scipy import special
 
 import manual
+
+from . import text
 
 OPERATIONS = ("softmax", "log_softmax", "cross_entropy")
 DTYPES = ("float32", "float64")
@@ -140,29 +141,13 @@ def table(title: str, columns: tuple[str, ...], rows: dict[Case, dict[str, float
     lines = [("operation", "pass", "dtype", "shape", *columns)]
     for case, found in rows.items():
         lines.append((*case.cells, *(f"{found[name]:.2f}" if name in found else "-" for name in columns)))
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    left = len(Case._fields)  # words stand on the left of their column, numbers on the right
-    text = [
-        "  ".join(
-            cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    ]
-    return "\n".join([title, "", text[0], "-" * len(text[0]), *text[1:]])
+    return text.table(title, lines, left=len(Case._fields))
 
 
-def goal(text: str, limit: float, found: dict[Case, float]) -> str:
+def goal(what: str, limit: float, found: dict[Case, float]) -> str:
     """One goal, whether it is met, and where it is not."""
-    missed = {case: value for case, value in found.items() if value > limit}
-    if not missed:
-        return f"met      {text}"
-    where = [f"           {' '.join(case.cells)}: {value:.2f}" for case, value in missed.items()]
-    return "\n".join([f"NOT MET  {text}; {len(missed)} of {len(found)} are above:", *where])
-
-
-def progress(done: int, total: int, what: str) -> None:
-    """One line on stderr that overwrites itself."""
-    print(f"\r[{done}/{total}] {what:<60}", end="" if done < total else "\n", file=sys.stderr, flush=True)
+    missed = [f"{' '.join(case.cells)}: {value:.2f}" for case, value in found.items() if value > limit]
+    return text.goal(what, missed, len(found))
 
 
 def main() -> None:
@@ -185,7 +170,7 @@ def main() -> None:
     cases = [Case(*chosen) for chosen in product(OPERATIONS, (False, True), DTYPES, SHAPES)]
     times: dict[Case, dict[str, float]] = {}
     for done, case in enumerate(cases, 1):
-        progress(done, len(cases), " ".join(case.cells))
+        text.progress(done, len(cases), " ".join(case.cells))
         times[case] = ratios(contestants(case), rounds)
     print(table("Time of manual divided by that of", ("SciPy", "torch"), times), end="\n\n")
 

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
-import numpy as np
-
 from .formats import FORMATS, Format
 
 
@@ -24,13 +22,13 @@ class Arithmetic:
     absolute error of an exp whose result is subnormal, in units of the smallest subnormal. `source` says why.
 
     `depth` names in DEPTHS how many additions one summand of a row's sum can go through; `total_depth` does the same
-    for the sum of losses over rows, which is taken in the format `total`. `stored` names the intermediate results that
-    are rounded to `storage`: "shift" x - m, "exp", "sum" and "log" of a row; "output", when the backward pass starts
-    from the stored result of the forward pass; "terms" of a loss or of its gradient, and their "total"; "logits" of a
-    classifier and their gradient; a "product" before the bias is added, or "partial products". `quotient` says that
-    softmax is known to be formed as a quotient, and not as exp of a logarithm, `divides` that the gradient of a mean is
-    divided once, and not multiplied by a rounded reciprocal. `flushes` says that subnormal numbers
-    may be taken for 0. `forward` asks for more than the usual algorithm gives, accuracy class B.
+    for the sum of losses over rows, or is that number; the sum is taken in the format `total`. `stored` names the
+    intermediate results that are rounded to `storage`: "shift" x - m, "exp", "sum" and "log" of a row; "output", when
+    the backward pass starts from the stored result of the forward pass; "terms" of a loss or of its gradient, and their
+    "total"; "logits" of a classifier and their gradient; a "product" before the bias is added, or "partial products".
+    `quotient` says that softmax is known to be formed as a quotient, and not as exp of a logarithm, `divides` that the
+    gradient of a mean is divided once, and not multiplied by a rounded reciprocal. `flushes` says that subnormal
+    numbers may be taken for 0. `forward` asks for more than the usual algorithm gives, accuracy class B.
     """
 
     name: str
@@ -41,7 +39,7 @@ class Arithmetic:
     exp_subnormals: float
     source: str
     depth: str = "any order"
-    total_depth: str = "any order"
+    total_depth: str | int = "any order"
     total: Format | None = None
     stored: frozenset[str] = frozenset()
     quotient: bool = False
@@ -92,12 +90,6 @@ def _lanes_depth(n: int) -> int:
     return max(-(-n // lanes) - 1 + lanes - 1 for lanes in (4, 8, 16))
 
 
-def _cascade_depth(n: int) -> int:
-    """torch CPU, aten/src/ATen/native/LossNLL.cpp: eight levels of partial sums, each of at least 16 numbers."""
-    levels = max(1, int(np.ceil(np.log2(max(n, 2)) / 4)))
-    return 16 * levels + 8
-
-
 def _cuda_depth(n: int) -> int:
     """torch CUDA, SoftMax.cu, PersistentSoftmax.cuh: up to 1024 threads with eight numbers at a time, then a tree."""
     return -(-n // 32) + 5 if n <= 2048 else -(-n // 1024) + 32
@@ -107,9 +99,14 @@ DEPTHS: dict[str, Callable[[int], int]] = {
     "any order": lambda n: n - 1,
     "numpy": _numpy_depth,
     "lanes": _lanes_depth,
-    "cascade": _cascade_depth,
     "cuda": _cuda_depth,
 }
+
+
+def height(depth: str | int, n: int) -> int:
+    """How many additions one of n numbers can go through."""
+    return DEPTHS[depth](n) if isinstance(depth, str) else depth
+
 
 # ---- arithmetics ----------------------------------------------------------------------------------------------------
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import exact
 from .accuracy import Accuracy
-from .arithmetic import DEPTHS, NUMPY64, Arithmetic
+from .arithmetic import NUMPY64, Arithmetic, height
 from .bounds import Allowed, Losses, allowed, allowed_total
 from .compare import DISAGREES, NO_GUARANTEE, Elements, Verdict, not_an_answer
 from .exact import FLOAT64
@@ -131,7 +131,7 @@ def float64_share(problem: Problem, arithmetic: Arithmetic) -> float:
     rows = int(np.prod(shape)) // max(1, classes)
     deeper = [1.0, 752 / arithmetic.c_exp, 3 / arithmetic.c_log]
     for depth, count in ((arithmetic.depth, classes), (arithmetic.total_depth, max(classes, rows))):
-        deeper.append(count / max(1, DEPTHS[depth](max(1, count))))
+        deeper.append(count / max(1, height(depth, max(1, count))))
     return max(deeper) * FORMATS["float64"].u / arithmetic.compute.u
 
 

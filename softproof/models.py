@@ -10,6 +10,8 @@ import importlib
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from .arithmetic import NUMPY64, Arithmetic, any_order
 from .formats import FORMATS
 from .problem import Problem
@@ -76,7 +78,7 @@ def torch_cpu(problem: Problem) -> Arithmetic:
         c_exp=2.0,
         c_log=2.0,
         depth="lanes" if last and problem.operation in ("softmax", "log_softmax", "cross_entropy") else "any order",
-        total_depth="cascade" if _is_cascade(problem) else "any order",
+        total_depth=_cascade_depth(problem) if _is_cascade(problem, half) else "any order",
         quotient=True,
         divides=True,
         source="exp, log: SLEEF, 1.0 ulp, and MKL VML, below 1 ulp: 2u; order of sums: vec/functional_base.h and "
@@ -87,7 +89,7 @@ def torch_cpu(problem: Problem) -> Arithmetic:
     return replace(
         arithmetic,
         stored=frozenset(_stored_on_cpu(problem)),
-        total=base.storage if _is_cascade(problem) else None,
+        total=base.storage if "target" in problem.inputs and is_labels(problem) else None,
         flushes=problem.operation == "linear" and problem.dtype == "bfloat16",  # VDPBF16PS, Intel SDM
     )
 
@@ -105,10 +107,28 @@ def _stored_on_cpu(problem: Problem) -> set[str]:
     return stored | ({"logits"} if problem.operation == "linear_cross_entropy" else set())
 
 
-def _is_cascade(problem: Problem) -> bool:
-    """Whether torch sums the losses of rows by its cascade, whose depth ignored rows may upset."""
+def _is_cascade(problem: Problem, half: bool) -> bool:
+    """Whether torch sums the losses of labels by its cascade.
+
+    The uniform part of a smoothed loss is summed otherwise; in half precision by float32, which is more accurate.
+    """
     labels = "target" in problem.inputs and is_labels(problem)
-    return labels and not problem.options.get("label_smoothing") and bool(kept(problem).all())
+    return labels and (half or not problem.options.get("label_smoothing"))
+
+
+def _cascade_depth(problem: Problem) -> int:
+    """Additions on the longest path of LossNLL.cpp's cascade: eight partial sums, each for sixteen of the one before.
+
+    A sum is passed on after a row whose number is a multiple of 16, 256, …; an ignored row passes nothing on.
+    """
+    counted = np.flatnonzero(kept(problem))
+    summands, depth = counted, 8  # the partial sums are added up in the end
+    for level in range(1, 8):
+        passing = counted[counted % 16**level == 0]
+        groups = np.bincount(np.searchsorted(passing, summands), minlength=1)
+        depth += int(groups.max())
+        summands = passing
+    return depth
 
 
 def torch_cuda(problem: Problem) -> Arithmetic:

@@ -51,7 +51,7 @@ def test_large_problems_need_little_memory() -> None:
 
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_rows_lie_one_after_another(order: Literal["C", "F"]) -> None:
-    """Whatever the caller's array is like: only along contiguous rows does NumPy sum pairwise, as Theorem 15 assumes."""
+    """However the caller holds them: only along contiguous rows does NumPy sum pairwise, as Theorem 15 assumes."""
     logits = np.asarray(np.random.default_rng(1).normal(size=(7, 9)), order=order)
 
     assert wide_rows(logits, -1).flags.c_contiguous

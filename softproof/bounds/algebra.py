@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic import DEPTHS, Arithmetic
+from ..arithmetic import Arithmetic, height
 from ..problem import Array
 
 
@@ -73,7 +73,7 @@ def powers(count: Array | int, u: float) -> Array:
     return np.asarray(np.expm1(count * np.log1p(u)))
 
 
-def additions(count: Array | np.integer[Any] | int, u: float, depth: str = "any order", among: int = 0) -> Array:
+def additions(count: Array | np.integer[Any] | int, u: float, depth: str | int = "any order", among: int = 0) -> Array:
     """Relative error, against Σ|terms|, of adding `count` numbers that are not 0, `among` others that are.
 
     In any order (count - 1)u (Jeannerod & Rump 2013); where no summand goes through more than h additions also
@@ -83,8 +83,8 @@ def additions(count: Array | np.integer[Any] | int, u: float, depth: str = "any 
     order_free = np.where(order_free < 1, order_free, np.inf)  # everything may be lost
     if depth == "any order":
         return order_free
-    height = DEPTHS[depth](max(among, 1))
-    return np.minimum(order_free, powers(height, u) if height * u < 1 else np.inf)
+    most = height(depth, max(among, 1))
+    return np.minimum(order_free, powers(most, u) if most * u < 1 else np.inf)
 
 
 def stored(value: Array | float, error: Array, arithmetic: Arithmetic) -> Array:
