@@ -43,7 +43,7 @@ class Accuracy:
     def allowed(self, name: str, bound: Allowed, got: Array, exact: Array, storage: Format) -> Allowed:
         """The bound of this class for some elements, given the bound of the theorems and about the exact values."""
         if self.letter == "A":
-            return replace(bound, error=half_gap(got, exact, storage), row=None)
+            return replace(bound, error=half_gap(got, exact, storage), row=None, overflows=False)
         if self.letter == "D":
             assert self.baseline is not None
             share = self.factor * self.baseline[name] * (1 + EVALUATION)
@@ -59,7 +59,7 @@ def half_gap(got: Array, exact: Array, storage: Format) -> Array:
     >>> (half_gap(np.array([1.0, 1.0]), np.array([2.0, 0.5]), FORMATS["float32"]) * 2.0**24).tolist()
     [1.0, 0.5]
     """
-    gap = storage.ulp(got)
+    gap = np.where(np.isfinite(got), storage.ulp(got), 0.0)
     mantissa, _ = np.frexp(got)
     inwards = (np.abs(exact) < np.abs(got)) & (np.abs(mantissa) == 0.5) & (np.abs(got) > storage.tiny)
     return np.asarray(np.where(inwards, gap / 2, gap) / 2)

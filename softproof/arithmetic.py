@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from .formats import FORMATS, Format
+from .problem import Array
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,10 @@ class Arithmetic:
         formats = (self.compute, self.storage) if step in self.stored else (self.compute,)
         return sum(each.tiny if self.flushes else each.subnormal for each in formats)
 
+    def flushed(self, additions: Array | int) -> Array | float:
+        """What sums may lose where subnormal numbers count as 0."""
+        return additions * self.compute.tiny if self.flushes else 0.0
+
     @property
     def exp_underflow(self) -> float:
         """Absolute error of an exp whose result is subnormal."""
@@ -87,7 +92,7 @@ def _lanes_depth(n: int) -> int:
 
     A vector of 16, 32 or 64 bytes has 2 to 16 lanes, by the processor and the format.
     """
-    return max(-(-n // lanes) - 1 + lanes - 1 for lanes in (4, 8, 16))
+    return max(-(-n // lanes) - 1 + lanes - 1 for lanes in (2, 4, 8, 16))
 
 
 def _cuda_depth(n: int) -> int:

@@ -105,7 +105,8 @@ class Elements:
         error[finite] = _middle(difference).astype(np.float64)
         doubt[finite] = _radius(difference).astype(np.float64)
         found = cls._decided(got, exact, exact.astype(np.float64), special, error, doubt, bound, storage)
-        for i in zip(*np.nonzero(~special & np.isfinite(got) & ~found.agreed & ~found.refuted), strict=True):
+        near = ~special & np.isfinite(got) & np.isfinite(found.allowed) & ~found.agreed & ~found.refuted
+        for i in zip(*np.nonzero(near), strict=True):
             distance, limit = abs(balls(got[i]).item() - exact[i]), balls(found.allowed[i]).item()
             found.agreed[i], found.refuted[i] = distance <= limit, distance > limit  # exactly, on the edge
         return found
@@ -229,6 +230,7 @@ def infeasible_rows(elements: Elements) -> tuple[Array, Array, Array]:
             high = np.where(counted & (p > factor.scaled), (error + own + factor.scaled) / (p - factor.scaled), np.inf)
     else:
         low, high = np.where(counted, error - own, -np.inf), np.where(counted, error + own, np.inf)
+    low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)  # 0/0: exactly 0
     first, second = low.argmax(-1), high.argmin(-1)
     rows = np.arange(len(low))
     gap = low[rows, first] - high[rows, second]

@@ -70,7 +70,8 @@ def judge(
     if accuracy == "D":
         if baseline is None:
             raise ValueError("accuracy D compares with a baseline; baseline is None")
-        reached = judge(baseline, problem, device=device, arithmetic=arithmetic, bits=bits)
+        balls = [each for each in bits if each != FLOAT64] or BITS[1:]  # float64 would add its doubt to the error
+        reached = judge(baseline, problem, device=device, arithmetic=arithmetic, bits=balls)
         if not reached.ok:
             return replace(reached, outcome=NO_GUARANTEE, explanation=f"the baseline {reached}", accuracy="D")
     promised = Accuracy(accuracy, factor, None if reached is None else reached.ratios)

@@ -85,6 +85,7 @@ def _finished(each: Allowed, arithmetic: Arithmetic) -> Allowed:
         error = stored(each.value, error, arithmetic)
         row = None if row is None else row.stored(each.value, arithmetic)
     error = error * (1 + EVALUATION)
+    row = None if row is None else row.enlarged(1 + EVALUATION)
     if np.isnan(error.max(initial=0.0)):
         error = np.where(np.isnan(error), np.inf, error)
     return Allowed(each.value, error, row, each.overflows)

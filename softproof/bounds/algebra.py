@@ -24,6 +24,10 @@ class RowFactor:
     scaled: Array  # (r, C)
     fixed: Array  # (r, C)
 
+    def enlarged(self, by: float) -> RowFactor:
+        """The same with room for the rounding of the bound itself."""
+        return RowFactor(self.multiplies, self.limit, self.scaled * by, self.fixed * by)
+
     def of_rows(self, rows: Array) -> RowFactor:
         """Some rows alone."""
         return RowFactor(self.multiplies, self.limit[rows], self.scaled[rows], self.fixed[rows])

@@ -74,7 +74,7 @@ class _Mean:
         rows = problem.inputs["target"].size if is_labels(problem) else int(divisor)
         u = (a.total or a.compute).u
         if "weight" in problem.inputs and is_labels(problem):
-            return cls(divisor, additions(rows, u, a.total_depth, rows), roundings)
+            return cls(divisor, additions(rows + 1, u, a.total_depth, max(rows, _classes(problem)) + 1), roundings)
         return cls(divisor, np.asarray(0.0 if rows <= 1 / u else u), roundings)
 
 
@@ -137,7 +137,7 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
     row_sums = additions(rows.terms, unit, pairwise, _classes(problem) + 1)
     largest = (a.storage if a.stored & {"total", "terms"} else a.compute).largest
     if reduction_of(problem) == "none":
-        error = rows.error * (1 + row_sums) + row_sums * rows.size
+        error = rows.error * (1 + row_sums) + row_sums * rows.size + a.flushed(rows.terms)
         return Allowed(rows.value, error, overflows=rows.peak + error >= largest)
     if a.total_depth == "any order" and a.total is None:
         relative = additions(rows.terms.sum(), unit)
@@ -147,13 +147,13 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
             row_sums.max(initial=0.0), additions(np.count_nonzero(rows.terms), total.u, a.total_depth, len(rows.terms))
         )
     value, size = rows.value.sum(), rows.size.sum()
-    error = rows.error.sum() * (1 + relative) + relative * size
+    error = rows.error.sum() * (1 + relative) + relative * size + a.flushed(rows.terms.sum())
     overflows = bool(rows.peak.sum() + error >= largest)
     if "total" in a.stored:
         error = stored(value, error, a)
     mean = _Mean.of(problem, a)
     if reduction_of(problem) == "mean":
-        rho = rdiv((a.total or a.compute).u, mean.omega)
+        rho = rdiv(powers(mean.roundings, (a.total or a.compute).u), mean.omega)
         value = value / mean.divisor
         error = error / mean.divisor * (1 + rho) + np.abs(value) * rho + a.underflow("terms")
     return Allowed(np.reshape(value, (1, 1)), np.reshape(error, (1, 1)), overflows=overflows)
@@ -172,7 +172,8 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
     h = -c * t
     h_error = np.abs(h) * kappa + np.where(t != 0, terms.of_these(eta) * enlarged, 0.0)
     count = nonzeros(t)
-    grad_x = carried_back(f, h, h_error, count, terms.at)
+    last = enlarged * max(1.0, float(class_weights(problem, f.classes).max()))
+    grad_x = carried_back(f, h, h_error, count, terms.at, last)
     if not count.all():  # a row that does not count has a gradient of 0 exactly
         counts = count > 0
         grad_x = Allowed(np.where(counts, grad_x.value, 0.0), np.where(counts, grad_x.error, 0.0))

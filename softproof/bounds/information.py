@@ -43,7 +43,13 @@ def _of_logs(problem: Problem, a: Arithmetic, rows: Rows, logs: tuple[str, ...],
     relative = rmul(a.c_log * a.compute.u, powers(2 + 2 * len(logs), a.rounding("terms")))
     value = g * (size + one)
     error = value * relative + g * moved * (1 + relative)
-    return Allowed(value, error + 3 * a.underflow("terms") * np.maximum(1, g))
+    lost = a.underflow("terms") * np.maximum(1, g)
+    if "p" in logs:  # g p/p, as autograd takes the derivative of a logarithm
+        p = wide_rows(problem.inputs["p"], axis, rows)
+        inverse = np.divide(1.0, p, out=np.zeros_like(p), where=p != 0)
+        q = wide_rows(problem.inputs["q"], axis, rows) if "q" in logs else 0.0  # log(p/q), where p/q underflows
+        lost = lost * np.maximum(1, inverse) + g * a.underflow("terms") * q * inverse
+    return Allowed(value, error + 3 * lost)
 
 
 def _of_quotient(problem: Problem, a: Arithmetic, rows: Rows) -> Allowed:

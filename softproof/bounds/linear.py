@@ -15,13 +15,13 @@ from .algebra import Allowed, stored
 def product(p: Array, q: Array, a: Arithmetic, p_error: Array | None = None, bias: Array | None = None) -> Allowed:
     """Theorem 8: P Q + bias with inner dimension n, where P is known up to p_error."""
     kept = bias is not None and "product" in a.stored  # before the bias is added
-    n = p.shape[1] + (bias is not None)
+    n = p.shape[1] + (bias is not None)  # products, or the bias, each of which may underflow
     inherited = np.zeros((p.shape[0], q.shape[1])) if p_error is None else p_error @ np.abs(q)
     size = np.abs(p) @ np.abs(q) + inherited
     value = p @ q
     if bias is not None:
         size, value = size + np.abs(bias), value + bias
-    error = inherited + n * a.rounding("partial products") * size + n * a.underflow("partial products")
+    error = inherited + n * a.rounding("partial products") * size + n * a.underflow("partial products") + a.flushed(n)
     error = stored(value - bias, error, a) if kept and bias is not None else error
     return Allowed(value, error + _flushed(p, q, a) if a.flushes else error)
 

@@ -46,6 +46,7 @@ def _shift_error(d: Floats, x: Floats, top: Floats, x_error: Floats | None, a: A
     else:
         moved = x_error + x_error.max(-1, keepdims=True)
         h = moved + a.compute.u * (np.abs(d) + moved)
+    h = h + a.flushed(1)
     if "shift" in a.stored:
         h = stored(d, h, a)
     if a.forward:
@@ -59,8 +60,8 @@ def _exp_error(e: Floats, d: Floats, h: Floats, a: Arithmetic) -> Floats:
     kappa = float(rmul(a.c_exp * a.compute.u, a.storage.u if kept else 0.0))
     error = grown(e, d, h, kappa)
     tiny = (a.storage if kept else a.compute).tiny
-    if e.min(initial=1.0) < 2 * tiny:
-        error[e + error < 2 * tiny] += a.exp_underflow + (a.underflow("exp") if kept else 0.0)
+    if (e - error).min(initial=1.0) < 2 * tiny:
+        error[e - error < 2 * tiny] += a.exp_underflow + (a.underflow("exp") if kept else 0.0)
     largest = np.nonzero(d == 0)
     error[largest] = np.where(h[largest] == 0, 0.0, error[largest])  # exp(0) = 1 exactly
     return error
@@ -95,6 +96,8 @@ class SoftmaxRows:
     s: Floats  # (r, 1)
     sigma: Floats  # relative error of the sum (r, 1)
     lam: Floats  # absolute error of its logarithm (r, 1)
+    first: Array  # the column of the largest logit (r, 1)
+    first_error: Floats | None  # class B: of its log-probability (r, 1)
 
     @classmethod
     def of(cls, x: Floats, a: Arithmetic, x_error: Floats | None = None) -> SoftmaxRows:
@@ -121,30 +124,43 @@ class SoftmaxRows:
         if "sum" in a.stored:
             sigma = rmul(sigma, a.storage.u)
         lam = _log_error(log_s, sigma, a)
-        if a.forward:
-            lam = _log1p_error(log_s, _others(e, first), _others(e_error, first), a)
+        first_error = _log1p_error(log_s, _others(e, first), _others(e_error, first), a) if a.forward else None
         if "log" in a.stored:
             lam = stored(log_s, lam, a)
-        return cls(a, classes, masked, e / s, l, top + log_s, h, e_error, s, sigma, lam)
+        return cls(a, classes, masked, e / s, l, top + log_s, h, e_error, s, sigma, lam, first, first_error)
 
     @cached_property
     def l_error(self) -> Floats:
-        """|l̂ - l| (Theorem 4)."""
+        """|l̂ - l| (Theorem 4); in class B less at the largest logit (Theorem 16)."""
+        if self.first_error is None:
+            return self._shared_error
+        error = self._shared_error.copy()
+        np.put_along_axis(error, self.first, self.first_error * (1 + 2 * self.arithmetic.compute.u), -1)
+        return error
+
+    @cached_property
+    def _shared_error(self) -> Floats:
+        """|l̂ - l| with the error of the sum."""
         u = self.arithmetic.compute.u
         error = self.h + self.lam
         error *= 1 + u
-        error += u * np.abs(self.l)
+        error += u * np.abs(self.l) + self.arithmetic.flushed(1)
+        if self.first_error is not None:
+            error += self.arithmetic.c_log * u * np.abs(self.l)  # of log(1 + e^z), about z where z is large
         return error
 
     @cached_property
     def kept_error(self) -> Floats:
         """The same for the l̂ that is kept for what follows: stored, where the arithmetic says so."""
-        return stored(self.l, self.l_error, self.arithmetic) if "output" in self.arithmetic.stored else self.l_error
+        return self._kept(self.l_error)
+
+    def _kept(self, l_error: Floats) -> Floats:
+        return stored(self.l, l_error, self.arithmetic) if "output" in self.arithmetic.stored else l_error
 
     @cached_property
     def p_error(self) -> Floats:
         """|p̂ - p| for p̂ = exp(l̂) as well as for p̂ = ê/ŝ or ê·(1/ŝ) (Theorem 5)."""
-        error = self._p_error(self.kept_error)
+        error = self._p_error(self._kept(self._shared_error))
         error += self._p_underflow
         return error
 
@@ -222,7 +238,7 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
         inner_error = inner_error + gamma * (size * p).sum(-1, keepdims=True)
         inner_error = inner_error + f.classes * arithmetic.underflow("terms")
         value = p * (g - inner)
-        roundings = rmul(3 * u, product)
+        roundings = rmul(powers(3, u), product)
         error = b * np.abs(g - inner) + (p + b) * (inner_error + roundings * (size + np.abs(inner) + inner_error))
         bounds["grad_logits"] = Allowed(value, error + u * np.abs(value) + 3 * eta + arithmetic.underflow("terms"))
     return bounds
@@ -243,10 +259,18 @@ def nonzeros(array: Array) -> Array:
     return np.count_nonzero(array, axis=-1, keepdims=True)
 
 
-def carried_back(f: SoftmaxRows, h: Array, h_error: Array | float, terms: Array, at: Array | None = None) -> Allowed:
+def carried_back(
+    f: SoftmaxRows,
+    h: Array,
+    h_error: Array | float,
+    terms: Array,
+    at: Array | None = None,
+    enlarged: Array | float = 1.0,
+) -> Allowed:
     """Theorem 6 (a): v = h - p Σh, where h is known up to h_error and `terms` of a row are not zero.
 
-    h (r, C), or (r, 1) where each row has one entry, in the columns `at` (r, 1).
+    h (r, C), or (r, 1) where each row has one entry, in the columns `at` (r, 1). What underflows may be `enlarged` by
+    factors that are applied last.
     """
     u = f.arithmetic.compute.u
     total, magnitude = h.sum(-1, keepdims=True), np.abs(h).sum(-1, keepdims=True)
@@ -271,7 +295,7 @@ def carried_back(f: SoftmaxRows, h: Array, h_error: Array | float, terms: Array,
     thrice = float(powers(3, u))
     error *= 1 + thrice
     error += thrice * np.abs(value)
-    error += 8 * f.arithmetic.underflow()
+    error += (8 * f.arithmetic.underflow() + f.arithmetic.flushed(terms)) * enlarged
     return Allowed(value, error)
 
 
@@ -279,7 +303,7 @@ def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str,
     """Theorem 3 for the value, Theorem 6 (c) for the gradient."""
     f, a = _rows(problem, arithmetic, rows), arithmetic
     u = a.compute.u
-    error = f.lam * (1 + u) + u * np.abs(f.lse)  # (r, 1)
+    error = f.lam * (1 + u) + u * np.abs(f.lse) + a.flushed(1)  # (r, 1)
     bounds = {"value": Allowed(f.lse, error)}
     if problem.grad_output is not None:
         g = np.asarray(problem.grad_output, np.float64).reshape(-1, 1)[rows]  # (r, 1)
@@ -291,5 +315,5 @@ def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str,
         if f.masked is not None:
             p_error[f.masked] = 0.0
         value = g * f.p
-        bounds["grad_logits"] = Allowed(value, np.abs(g) * p_error + u * np.abs(value) + a.underflow())
+        bounds["grad_logits"] = Allowed(value, np.abs(g) * p_error * (1 + u) + u * np.abs(value) + a.underflow())
     return bounds
