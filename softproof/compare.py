@@ -225,7 +225,7 @@ def infeasible_rows(elements: Elements) -> tuple[Array, Array, Array]:
     error, own = elements.error, factor.fixed + elements.doubt
     if factor.multiplies:
         p = elements.nearest
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             low = np.where(counted, (error - own - factor.scaled) / (p + factor.scaled), -np.inf)
             high = np.where(counted & (p > factor.scaled), (error + own + factor.scaled) / (p - factor.scaled), np.inf)
     else:

@@ -7,7 +7,7 @@ of sums; the accuracy classes; and evaluations in small formats that do their wo
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from softproof import (
     MODELS,
     OPERATIONS,
     Arithmetic,
+    Candidate,
     Output,
     Problem,
     Result,
@@ -529,10 +530,10 @@ class _Worse(Candidate):
 
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "logsumexp", "cross_entropy"])
 def test_what_float64_is_off_by_is_no_error_of_the_baseline(operation: str) -> None:
-    """Class D: what is ten times worse than the baseline is refused, though both are within what float64 can tell."""
+    """Class D: what is worse than the baseline is refused, though both are within what float64 can tell."""
     problem = replace(_ordinary(operation, "float64"), grad_output=None)
     worse = _Worse(MANUAL.name, MANUAL.functions, MANUAL.backwards, MANUAL.adapter)
-    assert judge(MANUAL, problem, bits=BITS[1:]).ratio < 0.05
+    assert judge(MANUAL, problem, bits=BITS[1:]).ratio < 0.2
     assert judge(worse, problem).ok
 
     assert judge(worse, problem, accuracy="D", baseline=MANUAL).outcome == "disagrees"

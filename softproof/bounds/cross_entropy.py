@@ -33,7 +33,7 @@ class Losses:
 
     value: Floats
     size: Floats  # Σ |t l|
-    peak: Floats  # the same without ε/C, which may be multiplied last
+    peak: Floats  # the same without ε/C, or a weight below 1, which may be multiplied last
     error: Floats  # of the terms
     terms: Floats  # how many are not 0
 
@@ -116,10 +116,8 @@ def losses(problem: Problem, terms: _Terms) -> Losses:
         divisor = max(1.0, abs(terms.mean.divisor))
         eta = terms.of_these(_eta(problem, a, terms.f.classes)) * np.maximum(1, np.abs(l) + l_error) * divisor
         error = error + np.where(m != 0, eta, 0.0)
-    value, size, error = (each.sum(-1, keepdims=True) for each in (-t * l, size, error))
-    peak = size
-    if _smoothing(problem):
-        peak = (np.abs(l) * class_weights(problem, terms.f.classes)).sum(-1, keepdims=True)
+    peak = np.where(m != 0, np.abs(l) * np.maximum(1, terms.of_these(class_weights(problem, terms.f.classes))), 0.0)
+    value, size, error, peak = (each.sum(-1, keepdims=True) for each in (-t * l, size, error, peak))
     return Losses(value, size, peak, error, np.asarray(nonzeros(m) + mixed, np.float64))
 
 

@@ -239,7 +239,8 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
         inner_error = inner_error + f.classes * arithmetic.underflow("terms")
         value = p * (g - inner)
         roundings = rmul(powers(3, u), product)
-        error = b * np.abs(g - inner) + (p + b) * (inner_error + roundings * (size + np.abs(inner) + inner_error))
+        reach = np.abs(g - inner) if arithmetic.quotient else size + np.abs(inner)  # one p̂, or two that differ
+        error = b * reach + (p + b) * (inner_error + roundings * (size + np.abs(inner) + inner_error))
         bounds["grad_logits"] = Allowed(value, error + u * np.abs(value) + 3 * eta + arithmetic.underflow("terms"))
     return bounds
 
