@@ -533,8 +533,8 @@ def test_what_float64_is_off_by_is_no_error_of_the_baseline(operation: str) -> N
     """Class D: what is worse than the baseline is refused, though both are within what float64 can tell."""
     problem = replace(_ordinary(operation, "float64"), grad_output=None)
     worse = _Worse(MANUAL.name, MANUAL.functions, MANUAL.backwards, MANUAL.adapter)
-    assert judge(MANUAL, problem, bits=BITS[1:]).ratio < 0.2
-    assert judge(worse, problem).ok
+    own, other = (judge(each, problem, bits=BITS[1:]).ratio for each in (MANUAL, worse))
+    assert 1.25 * own < other < 1
 
     assert judge(worse, problem, accuracy="D", baseline=MANUAL).outcome == "disagrees"
 
