@@ -528,7 +528,7 @@ class _Worse(Candidate):
         return Result({**result.outputs, "value": Output(values, problem.dtype)})
 
 
-@pytest.mark.parametrize("operation", ["softmax", "log_softmax", "logsumexp", "cross_entropy"])
+@pytest.mark.parametrize("operation", ["softmax", "logsumexp", "cross_entropy"])
 def test_what_float64_is_off_by_is_no_error_of_the_baseline(operation: str) -> None:
     """Class D: what is worse than the baseline is refused, though both are within what float64 can tell."""
     problem = replace(_ordinary(operation, "float64"), grad_output=None)
