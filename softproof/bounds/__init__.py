@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic import Arithmetic, any_order
+from ..arithmetic import Arithmetic
 from ..formats import Floats
+from ..models import Model, model
 from ..operations import output_shapes
 from ..problem import Problem
 from ..rows import ALL, Rows, shaped
@@ -48,17 +49,19 @@ _THEOREMS: dict[str, Callable[[Problem, Arithmetic, Rows], dict[str, Any]]] = {
 _quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 
 
-def bound(problem: Problem, arithmetic: Arithmetic | None = None) -> Bounds:
+def bound(problem: Problem, arithmetic: str | Arithmetic | Model | None = None) -> Bounds:
     """Allowed |computed - exact| per element of each output of `problem`, in the order-free model by default.
+
+    `arithmetic` is as in `softproof.judge`: a name from `softproof.MODELS`, an `Arithmetic`, or a function to one.
 
     >>> problem = Problem("logsumexp", "float32", {"logits": [0.0, 0.0]}, {"dim": -1})
     >>> float((bound(problem)["value"] / 2.0**-24).round(2))  # in units of u: 1 for the sum, 5 log 2 and log 2 for y
     5.16
     """
-    arithmetic = arithmetic or any_order(problem.dtype)
-    found, losses = allowed(problem, arithmetic)
+    chosen = model(arithmetic)(problem)
+    found, losses = allowed(problem, chosen)
     if losses is not None:
-        found["value"] = allowed_total(problem, arithmetic, [losses])
+        found["value"] = allowed_total(problem, chosen, [losses])
     shapes = output_shapes(problem)
     return {name: shaped(problem, name, found[name].error, shape) for name, shape in shapes.items()}
 
