@@ -29,7 +29,8 @@ class Arithmetic:
     "total"; "logits" of a classifier and their gradient; a "product" before the bias is added, or "partial products".
     `quotient` says that softmax is known to be formed as a quotient, and not as exp of a logarithm, `divides` that the
     gradient of a mean is divided once, and not multiplied by a rounded reciprocal. `flushes` says that subnormal
-    numbers may be taken for 0. `forward` asks for more than the usual algorithm gives, accuracy class B.
+    numbers may be taken for 0. `factors` is the format that the factors of a matrix product are rounded to first, if
+    they are. `forward` asks for more than the usual algorithm gives, accuracy class B.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Arithmetic:
     quotient: bool = False
     divides: bool = False
     flushes: bool = False
+    factors: Format | None = None
     forward: bool = False
 
     @property

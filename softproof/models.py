@@ -13,11 +13,13 @@ from dataclasses import replace
 import numpy as np
 
 from .arithmetic import NUMPY64, Arithmetic, any_order
-from .formats import FORMATS
+from .formats import FORMATS, Format
 from .problem import Problem
 from .rows import axis_of, is_by_rows, is_labels, kept
 
 Model = Callable[[Problem], Arithmetic]
+
+TF32 = Format("tf32", precision=11, e_min=-126, e_max=127)  # NVIDIA A100 Tensor Core GPU Architecture, 2020
 
 # What of a row torch keeps in half precision on the CPU: ATen/native/cpu/LogSoftmaxKernelImpl.h and ReduceOps.cpp.
 _ROW = {
@@ -153,6 +155,14 @@ def torch_cuda(problem: Problem) -> Arithmetic:
     )
 
 
+def torch_cuda_tf32(problem: Problem) -> Arithmetic:
+    """torch on CUDA with torch.backends.cuda.matmul.allow_tf32: float32 factors of products keep 11 bits."""
+    arithmetic = torch_cuda(problem)
+    if problem.dtype != "float32":
+        return arithmetic
+    return replace(arithmetic, name="torch cuda, tf32", factors=TF32)
+
+
 def _layout(problem: Problem) -> str:
     """Whether the classes are the "last" dimension, which torch has kernels of its own for, or an "other" one."""
     first = next(iter(problem.inputs.values()))
@@ -166,6 +176,7 @@ MODELS: dict[str, Model] = {
     "numpy": numpy,
     "torch-cpu": torch_cpu,
     "torch-cuda": torch_cuda,
+    "torch-cuda-tf32": torch_cuda_tf32,
     "float32-inside": default,
     "storage": in_storage,
     "flush-to-zero": flush_to_zero,

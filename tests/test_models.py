@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from softproof import MODELS, OPERATIONS, Problem, any_order, bound, judge, verify
+from softproof import MODELS, OPERATIONS, Output, Problem, Result, any_order, bound, judge, judge_result, verify
 from softproof.arithmetic import DEPTHS
-from softproof.models import model, torch_cpu
+from softproof.models import TF32, model, torch_cpu
 
 from .candidates import MANUAL, REFERENCE
 
@@ -76,6 +76,19 @@ def test_a_known_order_of_sums_narrows_the_bound() -> None:
     assert bound(wide, "numpy")["value"] * 100 < bound(wide)["value"]
     strided = replace(wide, layout="strided")
     assert bound(strided, "numpy")["value"] * 2 > bound(strided)["value"]
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-30])
+def test_rounded_factors_widen_the_bound_of_a_product(size: float) -> None:
+    """TF32: an exact product of rounded factors is within the bound of that model, and of no other."""
+    rng = np.random.default_rng(0)
+    x, w = (np.float32(size ** (i == 0)) * rng.normal(size=(9, 7)).astype(np.float32) for i in range(2))
+    problem = Problem("linear", "float32", {"input": x, "weight": w})
+    got = (TF32.round(x) @ TF32.round(w).T).astype(np.float32)
+    result = Result({"value": Output(got, "float32")})
+
+    assert judge_result(problem, result, arithmetic="torch-cuda-tf32").ok
+    assert not judge_result(problem, result, arithmetic="torch-cuda").ok
 
 
 @pytest.mark.parametrize("name", HALF)

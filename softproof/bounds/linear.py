@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..arithmetic import Arithmetic
+from ..formats import Format
 from ..problem import Array, Problem
 from ..rows import Rows, wide_rows
 from .algebra import Allowed, stored
@@ -22,8 +23,17 @@ def product(p: Array, q: Array, a: Arithmetic, p_error: Array | None = None, bia
     if bias is not None:
         size, value = size + np.abs(bias), value + bias
     error = inherited + n * a.rounding("partial products") * size + n * a.underflow("partial products") + a.flushed(n)
+    if a.factors is not None:
+        error = error + _rounded_factors(np.abs(p) + (0.0 if p_error is None else p_error), q, a.factors)
     error = stored(value - bias, error, a) if kept and bias is not None else error
     return Allowed(value, error + _flushed(p, q, a) if a.flushes else error)
+
+
+def _rounded_factors(p: Array, q: Array, factors: Format) -> Array:
+    """What is lost where both factors are rounded to another format first: 2u + u² of each product, and underflow."""
+    p, q, u, sub = np.abs(p), np.abs(q), factors.u, factors.subnormal
+    ones = np.ones_like
+    return np.asarray((2 * u + u * u) * (p @ q) + (1 + u) * sub * (p @ ones(q) + ones(p) @ q + sub))
 
 
 def _flushed(p: Array, q: Array, a: Arithmetic) -> Array:
