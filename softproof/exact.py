@@ -24,6 +24,7 @@ from .rows import (
     axis_of,
     class_weights,
     coefficients,
+    count_classes,
     denominator,
     is_labels,
     is_sparse,
@@ -329,17 +330,12 @@ def _losses(problem: Problem, f: _Softmax, rows: Rows, number: Number) -> tuple[
 def _reduced(problem: Problem, losses: Array, number: Number) -> Array:
     """The sum, or the mean, of losses (R, 1); a mean over nothing is 0/0, nan: (1, 1)."""
     mean = reduction_of(problem) == "mean"
-    divisor = denominator(problem, _classes(problem), number) if mean else 1
+    divisor = denominator(problem, count_classes(problem), number) if mean else 1
     if divisor == 0:
         return np.full((1, 1), np.nan, losses.dtype)
     if losses.dtype == object and (special := [loss for loss in losses.flat if isinstance(loss, float)]):
         return np.full((1, 1), sum(special), losses.dtype)  # inf, or nan
     return _sum(losses) / divisor
-
-
-def _classes(problem: Problem) -> int:
-    logits = problem.inputs.get("logits")
-    return len(problem.inputs["linear_weight"]) if logits is None else logits.shape[axis_of(problem)]
 
 
 def _cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:

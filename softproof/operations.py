@@ -12,6 +12,7 @@ import numpy as np
 
 from .formats import FORMATS, Format
 from .problem import LAYOUTS, Array, Problem
+from .rows import count_classes
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,7 @@ def _check_values(problem: Problem) -> None:
         raise ValueError(f"label_smoothing is {epsilon}; expected a number from 0 to 1")
     target, ignored = problem.inputs.get("target"), problem.options.get("ignore_index", -100)
     if target is not None and target.dtype == np.int64:
-        classes = _classes(problem)
+        classes = count_classes(problem)
         bad = (target != ignored) & ((target < 0) | (target >= classes))
         if bad.any():
             raise IndexError(f"target holds {target[bad][0]}; expected labels from 0 to {classes - 1}, or {ignored}")
@@ -155,10 +156,3 @@ def _not_negative(problem: Problem) -> tuple[str, ...]:
     if "target" not in problem.inputs:
         return ("p", "q")
     return ("weight",) if problem.inputs["target"].dtype == np.int64 else ("weight", "target")
-
-
-def _classes(problem: Problem) -> int:
-    if "logits" not in problem.inputs:
-        return len(problem.inputs["linear_weight"])
-    logits = problem.inputs["logits"]
-    return int(logits.shape[min(logits.ndim - 1, 1)])

@@ -115,6 +115,12 @@ def blocks(problem: Problem) -> list[Rows]:
     return [slice(start, start + step) for start in range(0, max(1, count_rows(problem)), step)]
 
 
+def count_classes(problem: Problem) -> int:
+    """How many classes a loss has."""
+    logits = problem.inputs.get("logits")
+    return len(problem.inputs["linear_weight"]) if logits is None else int(logits.shape[axis_of(problem)])
+
+
 # ---- cross-entropy --------------------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from ..rows import (
     axis_of,
     class_weights,
     coefficients,
+    count_classes,
     denominator,
     is_labels,
     is_sparse,
@@ -52,11 +53,6 @@ def _roundings(problem: Problem) -> int:
     return smoothed + weighted + (not is_labels(problem) or bool(smoothed))
 
 
-def _classes(problem: Problem) -> int:
-    logits = problem.inputs.get("logits")
-    return len(problem.inputs["linear_weight"]) if logits is None else logits.shape[axis_of(problem)]
-
-
 @dataclass(frozen=True)
 class _Mean:
     """The denominator D, 1 when nothing is divided, its relative error, and the roundings of a division by it."""
@@ -70,11 +66,11 @@ class _Mean:
         if reduction_of(problem) != "mean":
             return cls(np.float64(1.0), np.asarray(0.0), 0)
         roundings = 1 if a.divides else 2
-        divisor = np.float64(denominator(problem, _classes(problem)))
+        divisor = np.float64(denominator(problem, count_classes(problem)))
         rows = problem.inputs["target"].size if is_labels(problem) else int(divisor)
         u = (a.total or a.compute).u
         if "weight" in problem.inputs and is_labels(problem):
-            return cls(divisor, additions(rows + 1, u, a.total_depth, max(rows, _classes(problem)) + 1), roundings)
+            return cls(divisor, additions(rows + 1, u, a.total_depth, max(rows, count_classes(problem)) + 1), roundings)
         return cls(divisor, np.asarray(0.0 if rows <= 1 / u else u), roundings)
 
 
@@ -132,7 +128,7 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
     """Theorem 9: the sum, or the mean, of the losses of all rows; or the losses themselves."""
     unit = a.compute.u
     pairwise = "numpy" if a.total_depth == "numpy" else "any order"
-    row_sums = additions(rows.terms, unit, pairwise, _classes(problem) + 1)
+    row_sums = additions(rows.terms, unit, pairwise, count_classes(problem) + 1)
     largest = (a.storage if a.stored & {"total", "terms"} else a.compute).largest
     if reduction_of(problem) == "none":
         error = rows.error * (1 + row_sums) + row_sums * rows.size + a.flushed(rows.terms)
