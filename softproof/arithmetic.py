@@ -14,6 +14,8 @@ from functools import cache
 from .formats import FORMATS, Format
 from .problem import Array
 
+STORED = frozenset(("shift", "exp", "sum", "log", "output", "terms", "total", "logits", "product", "partial products"))
+
 
 @dataclass(frozen=True)
 class Arithmetic:
@@ -49,6 +51,19 @@ class Arithmetic:
     flushes: bool = False
     factors: Format | None = None
     forward: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("storage", "compute"):
+            if not isinstance(getattr(self, name), Format):
+                raise TypeError(f"{name} is {getattr(self, name)!r}; expected a Format, such as FORMATS['float32']")
+        for name in ("c_exp", "c_log", "exp_subnormals"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a number that is not negative")
+        for name in ("depth", "total_depth"):
+            if isinstance(getattr(self, name), str) and getattr(self, name) not in DEPTHS:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(DEPTHS)}")
+        if unknown := self.stored - STORED:
+            raise ValueError(f"stored names {', '.join(sorted(unknown))}; expected some of {', '.join(sorted(STORED))}")
 
     @property
     def rounds_on_storing(self) -> bool:

@@ -17,7 +17,7 @@ from .implementation import ADAPTERS
 from .models import MODELS, model
 from .operations import OPERATIONS
 from .report import Report, Row, versions
-from .verify import EXAMPLES, load_baseline, prepare, verify
+from .verify import DTYPES, EXAMPLES, check_terms, load_baseline, prepare, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +94,7 @@ def _check(options: argparse.Namespace) -> None:
         return
     _check_folder("--json", options.json)
     for target in options.targets:
-        prepare(
+        candidate = prepare(
             target,
             options.operation,
             options.adapter,
@@ -103,8 +103,8 @@ def _check(options: argparse.Namespace) -> None:
             options.examples,
             options.without,
         )
-    model(options.arithmetic)
-    load_baseline(options.accuracy, options.baseline, options.factor, options.operation)
+        baseline = load_baseline(options.accuracy, options.baseline, options.factor, options.operation)
+        check_terms(candidate, baseline, model(options.arithmetic), options.dtypes or DTYPES)
 
 
 def _check_folder(option: str, file: Path | None) -> None:

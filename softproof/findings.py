@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
 
-from numpy import inf, zeros
+from numpy import inf, nan, zeros
 
 from .compare import AGREES, DISAGREES, Verdict
 from .implementation import Candidate, load
@@ -417,6 +417,21 @@ FINDINGS: tuple[Finding, ...] = (
         ),
         happens="Without chunking the loss is right, but the backward pass of log-softmax multiplies the "
         "probabilities of the ignored row, which are NaN, by 0.",
+        right="An ignored target does not contribute to the gradient, as the documentation of `ignore_index` says: "
+        "that of its row is 0.",
+    ),
+    Finding(
+        "gradient-of-an-ignored-row-of-nan",
+        _F + "cross_entropy",
+        Problem(
+            "cross_entropy",
+            "float32",
+            {"logits": [[nan, 0.0]], "target": [-100]},
+            {"reduction": "sum"},
+            grad_output=1.0,
+        ),
+        happens="The loss is 0, but the backward pass of log-softmax multiplies the probabilities of the ignored row, "
+        "which are NaN, by 0, and so NaN in padding reaches the weights.",
         right="An ignored target does not contribute to the gradient, as the documentation of `ignore_index` says: "
         "that of its row is 0.",
     ),

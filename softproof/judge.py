@@ -20,7 +20,7 @@ from .compare import DISAGREES, NO_GUARANTEE, Elements, Verdict, not_an_answer
 from .exact import FLOAT64
 from .formats import FORMATS, Format
 from .implementation import Implementation
-from .models import Model, model
+from .models import Model, arithmetic_of, model
 from .operations import check
 from .problem import Array, Problem, Result
 from .rows import ALL, Rows, axis_of, blocks, is_by_rows, reduction_of, row_form
@@ -64,6 +64,11 @@ def judge(
     agrees
     """
     check(problem)
+    if not hasattr(implementation, "answer"):
+        raise TypeError(f"implementation is a {type(implementation).__name__}; expected what softproof.load gives")
+    if problem.operation not in implementation.operations:
+        has = ", ".join(implementation.operations)
+        raise ValueError(f"the problem is about {problem.operation}; {implementation.name} has {has}")
     if not implementation.differentiates(problem.operation):
         problem = replace(problem, grad_output=None)
     reached = None
@@ -91,6 +96,7 @@ def judge_result(
     """The verdict on an answer that was computed elsewhere, in class A, B or C; the arguments of `judge`."""
     if accuracy == "D":
         raise ValueError("accuracy D compares with a baseline; judge asks it")
+    check(problem)
     return _judge(problem, result, device, arithmetic, Accuracy(accuracy), bits)
 
 
@@ -104,7 +110,8 @@ def _judge(
 ) -> Verdict:
     if text := not_an_answer(problem, result, device):
         return Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem, accuracy=accuracy.letter)
-    case = _Case(problem, result, accuracy.arithmetic(model(arithmetic)(problem)), accuracy)
+    chosen = arithmetic_of(model(arithmetic), problem)
+    case = _Case(problem, result, accuracy.arithmetic(chosen), accuracy)
     return case.verdict(bits)
 
 

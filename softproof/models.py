@@ -199,6 +199,16 @@ def model(arithmetic: str | Arithmetic | Model | None) -> Model:
     return arithmetic
 
 
+def arithmetic_of(chosen: Model, problem: Problem) -> Arithmetic:
+    """What a model says of a problem; TypeError or ValueError where that is no arithmetic for its dtype."""
+    found = chosen(problem)
+    if not isinstance(found, Arithmetic):
+        raise TypeError(f"the arithmetic model gave a {type(found).__name__}; expected a softproof.Arithmetic")
+    if found.storage.name != problem.dtype:
+        raise ValueError(f"arithmetic {found.name!r} stores {found.storage.name}; the problem is in {problem.dtype}")
+    return found
+
+
 def _imported(name: str) -> Arithmetic | Model:
     module, _, attribute = name.partition(":")
     if not attribute:

@@ -49,14 +49,14 @@ OPERATIONS = {
         optional=("weight",),
         options=_LOSS_OPTIONS,
         gradients=("logits", "target"),
-        kinds=("probabilities",),
+        kinds=("probabilities", "unbatched"),
     ),
     "linear_cross_entropy": Operation(
         ("input", "linear_weight", "target"),
         optional=("linear_bias", "weight"),
         options=_LOSS_OPTIONS,
         gradients=("input", "linear_weight", "linear_bias"),
-        kinds=("probabilities",),
+        kinds=("probabilities", "unbatched"),
     ),
 }
 
@@ -129,8 +129,25 @@ def _first_not_held(array: Array, fmt: Format) -> float | None:
     return None
 
 
+def _check_shapes(problem: Problem) -> None:
+    """A `dim` and a reduction that exist, and a target that fits the logits."""
+    main = next(iter(problem.inputs.values()))
+    dim, reduction = problem.options.get("dim", -1), problem.options.get("reduction", "mean")
+    if "dim" in problem.options and not -main.ndim <= dim < main.ndim:
+        raise IndexError(f"dim is {dim}; an input of shape {main.shape} has dims {-main.ndim} to {main.ndim - 1}")
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction is {reduction!r}; expected mean, sum or none")
+    if problem.operation == "cross_entropy":
+        target, expected = problem.inputs["target"], main.shape
+        if target.dtype == np.int64:
+            expected = tuple(int(size) for size in np.delete(main.shape, min(main.ndim - 1, 1)))
+        if target.shape != expected:
+            raise ValueError(f"target has shape {target.shape}; logits {main.shape} want {expected}")
+
+
 def _check_values(problem: Problem) -> None:
     """Labels in range, and nothing negative that is a weight, a probability or a share."""
+    _check_shapes(problem)
     epsilon = problem.options.get("label_smoothing", 0.0)
     if not 0 <= epsilon <= 1:
         raise ValueError(f"label_smoothing is {epsilon}; expected a number from 0 to 1")

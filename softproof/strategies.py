@@ -278,6 +278,11 @@ class _Question:
     def rows(self) -> st.SearchStrategy[int]:
         return st.sampled_from((1, 2, 0) if self.small else (1, 2, 3, 5, 8, 9, 0))
 
+    def batches(self) -> tuple[str, ...]:
+        """How the rows of logits are arranged."""
+        kinds = ("batch", "batch", "spatial", "unbatched")
+        return kinds if "unbatched" in self.extras else kinds[:3]
+
     def layouts(self) -> st.SearchStrategy[str]:
         return st.sampled_from(LAYOUTS)
 
@@ -391,7 +396,7 @@ def _masks_are_specified(inputs: dict[str, Array], options: dict[str, Any]) -> b
 
 @st.composite
 def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
-    classes, kind = draw(question.widths()), draw(st.sampled_from(("batch", "batch", "spatial", "unbatched")))
+    classes, kind = draw(question.widths()), draw(st.sampled_from(question.batches()))
     spatial = draw(st.lists(question.rows(), min_size=1, max_size=2)) if kind == "spatial" else ()
     shape = (classes,) if kind == "unbatched" else (draw(question.rows()), classes, *spatial)
     extra, options, upstream = draw(_losses(question, shape))
@@ -402,7 +407,8 @@ def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
 
 @st.composite
 def _linear_cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
-    batch = draw(st.one_of(st.tuples(question.rows()), st.just(())))
+    batches = st.tuples(question.rows())
+    batch = draw(st.one_of(batches, st.just(())) if "unbatched" in question.extras else batches)
     features, classes = draw(question.widths(most=17)), draw(question.widths(most=17))
     inputs: dict[str, Array] = {
         "input": draw(question.factors((*batch, features))),

@@ -17,7 +17,7 @@ from .compare import Verdict
 from .formats import FORMATS
 from .implementation import Candidate, Target, load
 from .judge import BITS, judge
-from .models import Model, model
+from .models import Model, arithmetic_of, model
 from .operations import OPERATIONS
 from .problem import Problem
 from .report import Failure, Report, Row
@@ -82,6 +82,7 @@ def verify(
         load_baseline(accuracy, baseline, factor, operation),
         factor,
     )
+    check_terms(candidate, terms.baseline, terms.model, dtypes or DTYPES)
     if seed is not None and not isinstance(seed, int):
         raise TypeError(f"seed is {seed!r}; expected a whole number or None")
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
@@ -163,7 +164,17 @@ def load_baseline(
         raise ValueError(
             f"accuracy is {accuracy!r} and baseline is {baseline!r}; class D, and no other, needs a baseline"
         )
+    if accuracy != "D" and factor != 1.0:
+        raise ValueError(f"factor is {factor}; it applies to class D, and accuracy is {accuracy!r}")
     return None if baseline is None else load(baseline, operation)
+
+
+def check_terms(candidate: Candidate, baseline: Candidate | None, chosen: Model, dtypes: Sequence[str]) -> None:
+    """ValueError or TypeError where a baseline lacks an operation, or a model does not suit a dtype."""
+    if baseline is not None and (missing := set(candidate.operations) - set(baseline.operations)):
+        raise ValueError(f"baseline {baseline.name} has no {', '.join(sorted(missing))}, which {candidate.name} has")
+    for dtype in dtypes:
+        arithmetic_of(chosen, Problem("softmax", dtype, {"logits": [0.0]}, {"dim": 0}))
 
 
 def prepare(
@@ -178,6 +189,8 @@ def prepare(
     """The candidate, once every argument is known to fit; ValueError or TypeError otherwise."""
     if isinstance(dtypes, str):
         raise TypeError(f"dtypes is {dtypes!r}; expected a list of names such as [{dtypes!r}]")
+    if isinstance(without, str):
+        raise TypeError(f"without is {without!r}; expected a list of names such as [{without!r}]")
     if isinstance(examples, bool) or not isinstance(examples, int) or examples < 1:
         raise ValueError(f"examples is {examples!r}; expected a whole number of at least 1")
     if dtypes is not None and not dtypes:

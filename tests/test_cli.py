@@ -101,6 +101,11 @@ def test_json_is_written(tmp_path: Path) -> None:
             ["verify", "manual", "--accuracy", "D", "--baseline", "manual", "--factor", "0"],
             "factor is 0.0; expected a positive number",
         ),
+        (["verify", "manual", "--factor", "2"], "factor is 2.0; it applies to class D, and accuracy is 'C'"),
+        (
+            ["verify", "manual:softmax", "--accuracy", "D", "--baseline", "manual:linear"],
+            "baseline manual:linear has no softmax, which manual:softmax has",
+        ),
         (["verify", "manual:softmax", "--without", "nothing"], "without names nothing; manual:softmax has dim"),
         (["verify", "manual", "--json", "/no/such/folder/report.json"], "there is no folder /no/such/folder"),
     ],

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 import pytest
 
+import manual
 from softproof import Output, Problem, Result, exact, judge, judge_result, load
 from softproof.compare import AGREES, DISAGREES
 from softproof.exact import FLOAT64
@@ -121,6 +122,47 @@ def test_rows_that_have_no_softmax_count_only_when_they_are_kept() -> None:
     assert np.isnan(exact.solve(kept)["value"].item())
     assert np.isnan(exact.solve(kept)["grad_logits"][:3].astype(np.float64)).all()
     assert (exact.solve(ignored)["grad_logits"][:3] == 0).all()
+
+
+LOGITS = {"logits": np.zeros((2, 3))}
+
+
+@pytest.mark.parametrize(
+    ("problem", "error", "words"),
+    [
+        (
+            Problem("softmax", "float64", LOGITS, {"dim": 3}),
+            IndexError,
+            r"dim is 3; an input of shape \(2, 3\) has dims -2",
+        ),
+        (
+            Problem("cross_entropy", "float64", LOGITS | {"target": np.array([0, 1, 2])}),
+            ValueError,
+            r"target has shape \(3,\); logits \(2, 3\) want \(2,\)",
+        ),
+        (
+            Problem("cross_entropy", "float64", LOGITS | {"target": np.array([0, 1])}, {"reduction": "avg"}),
+            ValueError,
+            "reduction is 'avg'; expected mean, sum or none",
+        ),
+    ],
+    ids=["dim", "target", "reduction"],
+)
+def test_a_question_that_makes_no_sense_has_no_verdict(problem: Problem, error: type[Exception], words: str) -> None:
+    """It is the problem that is wrong, and nobody's answer."""
+    with pytest.raises(error, match=words):
+        judge(MANUAL, problem)
+    with pytest.raises(error, match=words):
+        judge_result(problem, Result())
+
+
+def test_who_cannot_be_asked() -> None:
+    """A function, and an implementation without the operation."""
+    problem = Problem("softmax", "float64", LOGITS, {"dim": 1})
+    with pytest.raises(TypeError, match=r"implementation is a function; expected what softproof\.load gives"):
+        judge(manual.softmax, problem)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="the problem is about softmax; manual:linear has linear"):
+        judge(load("manual:linear"), problem)
 
 
 @pytest.mark.parametrize("name", ["weight", "grad_output"])

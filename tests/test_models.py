@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -50,6 +51,32 @@ def test_a_model_that_is_not_there(name: str, error: type[Exception], words: str
     """Named, with what there is."""
     with pytest.raises(error, match=words):
         model(name)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"stored": frozenset({"exps"})}, ValueError, "stored names exps; expected some of exp, log"),
+        ({"c_exp": -1.0}, ValueError, "c_exp is -1.0; expected a number that is not negative"),
+        ({"depth": "sequential"}, ValueError, "depth is 'sequential'; expected one of any order, numpy"),
+        ({"compute": "float32"}, TypeError, "compute is 'float32'; expected a Format"),
+    ],
+    ids=lambda value: "".join(value) if isinstance(value, dict) else "",
+)
+def test_an_arithmetic_that_makes_no_sense(change: dict[str, Any], error: type[Exception], words: str) -> None:
+    """When it is made, not when it is used."""
+    with pytest.raises(error, match=words):
+        replace(any_order("float32"), **change)
+
+
+def test_an_arithmetic_for_another_format() -> None:
+    """Its bounds are those of that format, so it is refused; and so is a model that gives none."""
+    with pytest.raises(ValueError, match="stores float64; the problem is in float32"):
+        judge(MANUAL, ROWS, arithmetic=any_order("float64"))
+    with pytest.raises(ValueError, match="stores float32; the problem is in float64"):
+        verify("manual", operation="softmax", arithmetic=any_order("float32"), examples=1)
+    with pytest.raises(TypeError, match=r"gave a NoneType; expected a softproof\.Arithmetic"):
+        verify("manual", operation="softmax", arithmetic=lambda _problem: None, examples=1)  # type: ignore[arg-type,return-value]
 
 
 @pytest.mark.parametrize("name", DEPTHS)

@@ -15,8 +15,8 @@ import numpy as np
 
 from ..arithmetic import Arithmetic
 from ..formats import Floats
-from ..models import Model, model
-from ..operations import output_shapes
+from ..models import Model, arithmetic_of, model
+from ..operations import check, output_shapes
 from ..problem import Problem
 from ..rows import ALL, Rows, shaped
 from .algebra import Allowed as Allowed
@@ -58,7 +58,8 @@ def bound(problem: Problem, arithmetic: str | Arithmetic | Model | None = None) 
     >>> float((bound(problem)["value"] / 2.0**-24).round(2))  # in units of u: 1 for the sum, 5 log 2 and log 2 for y
     5.16
     """
-    chosen = model(arithmetic)(problem)
+    check(problem)
+    chosen = arithmetic_of(model(arithmetic), problem)
     found, losses = allowed(problem, chosen)
     if losses is not None:
         found["value"] = allowed_total(problem, chosen, [losses])
