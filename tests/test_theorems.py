@@ -37,6 +37,7 @@ from softproof.bounds.algebra import additions
 from softproof.exact import solve_rows, total
 from softproof.formats import FORMATS, Floats
 from softproof.judge import BITS, _Case
+from softproof.models import model
 from softproof.problem import Array
 from softproof.rows import ALL
 
@@ -516,6 +517,21 @@ def test_a_baseline_is_as_good_as_itself(dtype: str, operation: str) -> None:
     if any(spread):
         assert judge(MANUAL, problem, **asked, factor=0.9).outcome == "disagrees"  # type: ignore[arg-type]
     assert judge(MANUAL, replace(problem, grad_output=None), **asked, factor=1.5).ok  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("operation", ["softmax", "logsumexp"])
+def test_class_b_asks_for_no_more_than_class_c_where_theorem_16_says_nothing(dtype: str, operation: str) -> None:
+    """docs/bounds.md: its bound is that of class C there, or more, never less, also in a confident row."""
+    x = np.full((1, 2000), -16.5)
+    x[0, 0] = 0.0
+    g = np.ones(1) if operation == "logsumexp" else (x == 0).astype(np.float64)
+    problem = Problem(operation, dtype, {"logits": x}, {"dim": -1}, g)
+    usual = model(None)(problem)
+
+    limits, of_class_b = bound(problem, usual), bound(problem, replace(usual, forward=True))
+
+    for name, limit in limits.items():
+        assert (of_class_b[name] >= limit).all(), name
 
 
 @dataclass(frozen=True)

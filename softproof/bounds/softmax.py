@@ -195,14 +195,14 @@ class SoftmaxRows:
         """|p̂ - p| for softmax as a result: Theorem 2, or Theorem 5 where the formula is not known."""
         if self.arithmetic.quotient:
             return self.division_error
-        return np.maximum(self.division_error, self._p_error(self.l_error) + self._p_underflow)
+        return np.maximum(self.division_error, self._p_error(self._shared_error) + self._p_underflow)
 
     @property
     def saved_error(self) -> Floats:
         """|p̂ - p| for the p̂ that a backward pass starts from."""
         if "output" in self.arithmetic.stored:
             return stored(self.p, self.value_error, self.arithmetic)
-        return self._p_error(self.l_error) + self._p_underflow
+        return self._p_error(self._shared_error) + self._p_underflow
 
     @property
     def common_factor(self) -> RowFactor:
