@@ -192,13 +192,15 @@ class Elements:
         text = f"got {float(self.got[at])!r}, exact {digits}"
         if self.special[at]:
             return text
-        allowed = f"the allowed {self.allowed[at]:.3g}"
+        allowed = f"{self.allowed[at]:.3g}"
         if not np.isfinite(self.got[at]) and not np.isfinite(self.allowed[at]):
             return f"{text}; no bound excuses what is not a number"
         if not np.isfinite(self.ratio[at]):
-            return f"{text}; {allowed.replace('allowed', 'allowed error is')}"
+            return f"{text}; the allowed error is {allowed}"
         ulps = float(self.ulps(storage)[at])
-        return f"{text}; the error is {self.ratio[at]:.3g} times {allowed}" + (f" ({ulps:.3g} ulp)" if ulps else "")
+        return f"{text}; the error is {self.ratio[at]:.3g} times the allowed {allowed}" + (
+            f" ({ulps:.3g} ulp)" if ulps else ""
+        )
 
 
 _is_float = np.frompyfunc(lambda element: isinstance(element, float), 1, 1)

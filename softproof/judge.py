@@ -23,7 +23,7 @@ from .implementation import Implementation
 from .models import Model, arithmetic_of, model
 from .operations import check
 from .problem import Array, Problem, Result
-from .rows import ALL, Rows, axis_of, blocks, is_by_rows, reduction_of, row_form
+from .rows import ALL, Rows, axis_of, blocks, count_classes, count_rows, is_by_rows, reduction_of, row_form
 from .tally import Tally
 
 LARGE = 1 << 20  # elements; above, a disagreement that concerns all of them is stated by float64 alone
@@ -134,9 +134,9 @@ def _float64_decides(problem: Problem) -> bool:
 
 def float64_share(problem: Problem, arithmetic: Arithmetic) -> float:
     """Theorem 15: the error of the float64 evaluation, in units of the bound of a less precise arithmetic."""
-    shape = next(iter(problem.inputs.values())).shape
-    classes = shape[axis_of(problem)] if is_by_rows(problem) else 1
-    rows = int(np.prod(shape)) // max(1, classes)
+    main = next(iter(problem.inputs.values()))
+    classes = count_classes(problem) if "target" in problem.inputs else main.shape[axis_of(problem)]
+    rows = count_rows(problem) if is_by_rows(problem) else main.size
     deeper = [1.0, 752 / arithmetic.c_exp, 3 / arithmetic.c_log]
     for depth, count in ((arithmetic.depth, classes), (arithmetic.total_depth, max(classes, rows))):
         deeper.append(count / max(1, height(depth, max(1, count))))

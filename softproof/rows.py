@@ -40,7 +40,7 @@ def with_softmax(x: Array) -> tuple[Array, Array]:
     A row with +inf or NaN, or of -inf alone, has none.
     """
     top = x.max(-1, keepdims=True)
-    found = np.isfinite(top) & ~np.isnan(top)
+    found = np.isfinite(top)
     return (x if found.all() else np.where(found, x, 0.0)), found
 
 
@@ -171,8 +171,7 @@ def coefficients(problem: Problem, classes: int, rows: Rows = ALL, number: Calla
         loss_i = -Σ_j t_ij log softmax(x_i)_j,    t_ij = w_j ((1 - ε) q_ij + ε / C),
 
     where q is the one-hot row of a label or the given probabilities, and t_i = 0 for an ignored row;
-    torch.nn.CrossEntropyLoss states it. `number` converts the float64 inputs: to balls for the truth, or by ``np.abs``
-    for magnitudes.
+    torch.nn.CrossEntropyLoss states it. `number` converts the float64 inputs, for the truth to balls.
     """
     target, counts = problem.inputs["target"], kept(problem, rows)
     epsilon = number(np.array(float(problem.options.get("label_smoothing", 0.0))))

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 import manual
-from softproof import Output, Problem, Result, exact, judge, judge_result, load
-from softproof.compare import AGREES, DISAGREES
+from softproof import Output, Problem, Result, any_order, exact, judge, judge_result, load
+from softproof.compare import AGREES, DISAGREES, ROUNDING
 from softproof.exact import FLOAT64
-from softproof.judge import BITS
+from softproof.judge import BITS, float64_share
 from softproof.rows import wide_rows
 
 from .candidates import MANUAL
@@ -80,14 +80,15 @@ def test_a_disagreement_is_stated_by_balls(dtype: str) -> None:
 
 
 def test_float64_and_balls_agree(dtype: str) -> None:
-    """The ratio that float64 gives is at least the exact one, and in float32 the same to many digits."""
+    """The ratio that float64 gives is at least the exact one, and in float32 at most two of its doubts above."""
     problem = _loss(3, 40, dtype)
     result = MANUAL.answer(problem)
 
     first, last = (judge_result(problem, result, bits=bits).ratio for bits in (BITS, BITS[1:]))
 
-    assert first >= last * (1 - 1e-9)
-    assert dtype == "float64" or first == pytest.approx(last, rel=1e-4)
+    assert first >= last * (1 - ROUNDING)
+    if dtype == "float32":  # |got - float64| is off by one doubt, which is then added
+        assert first <= (last + 2 * float64_share(problem, any_order(dtype))) * (1 + ROUNDING)
 
 
 def test_a_contradiction_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -168,6 +168,17 @@ def test_styles_are_finite_logits(name: str, shape: tuple[int, ...]) -> None:
             assert np.isfinite(FORMATS[name].round(np.ptp(x, -1) if x.size else 0.0)).all(), style
 
 
+@pytest.mark.parametrize("operation", ["cross_entropy", "linear_cross_entropy"])
+@given(data=st.data())
+def test_what_is_not_supported_is_not_drawn(operation: str, data: st.DataObject) -> None:
+    """Neither logits without a batch nor probabilities, for a loss that takes neither."""
+    supports = frozenset(OPERATIONS[operation].extras) - {"unbatched", "probabilities"}
+    problem = data.draw(problems(operation, "float32", supports=supports))
+
+    assert next(iter(problem.inputs.values())).ndim >= 2
+    assert problem.inputs["target"].dtype == np.int64
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_same_seed_draws_the_same_problems(operation: str) -> None:
     """Expansion is deterministic: a problem is its structure."""

@@ -37,7 +37,7 @@ from softproof.bounds.algebra import additions
 from softproof.exact import solve_rows, total
 from softproof.formats import FORMATS, Floats
 from softproof.judge import BITS, _Case
-from softproof.models import model
+from softproof.models import default
 from softproof.problem import Array
 from softproof.rows import ALL
 
@@ -526,7 +526,7 @@ def test_class_b_asks_for_no_more_than_class_c_where_theorem_16_says_nothing(dty
     x[0, 0] = 0.0
     g = np.ones(1) if operation == "logsumexp" else (x == 0).astype(np.float64)
     problem = Problem(operation, dtype, {"logits": x}, {"dim": -1}, g)
-    usual = model(None)(problem)
+    usual = default(problem)
 
     limits, of_class_b = bound(problem, usual), bound(problem, replace(usual, forward=True))
 

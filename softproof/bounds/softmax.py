@@ -111,7 +111,8 @@ class SoftmaxRows:
             d = np.maximum(d, -LARGEST)
         e = np.exp(d)
         s = e.sum(-1, keepdims=True)
-        log_s = np.log1p(_others(e, first).sum(-1, keepdims=True)) if a.forward else np.log(s)
+        others = _others(e, first) if a.forward else None
+        log_s = np.log(s) if others is None else np.log1p(others.sum(-1, keepdims=True))
         l = d - log_s  # noqa: E741
 
         h = _shift_error(d, x, top, x_error, a)
@@ -124,7 +125,7 @@ class SoftmaxRows:
         if "sum" in a.stored:
             sigma = rmul(sigma, a.storage.u)
         lam = _log_error(log_s, sigma, a)
-        first_error = _log1p_error(log_s, _others(e, first), _others(e_error, first), a) if a.forward else None
+        first_error = None if others is None else _log1p_error(log_s, others, _others(e_error, first), a)
         if "log" in a.stored:
             lam = stored(log_s, lam, a)
         return cls(a, classes, masked, e / s, l, top + log_s, h, e_error, s, sigma, lam, first, first_error)
