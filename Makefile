@@ -2,6 +2,7 @@
 # make test     the whole test suite
 # make lint     ruff and mypy
 # make findings ask all known findings about torch again, and write docs/findings.md
+# make semantics  what torch and both halves do in the corners, written to docs/semantics.md
 # make bench    speed and memory, as ratios measured in one run
 # make figures  violations, sharpness, detection and cost of the judge, measured in one run
 # make wheel    build the wheel, and verify with what it installs instead of this checkout
@@ -10,7 +11,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test lint findings bench figures wheel clean
+.PHONY: verify test lint findings semantics bench figures wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -31,6 +32,9 @@ lint: .venv/installed
 
 findings: .venv/installed
 	$(BIN)/softproof findings --write docs/findings.md >/dev/null
+
+semantics: .venv/installed
+	$(BIN)/softproof semantics torch.nn.functional reference manual examples.candidates.scipy_special --write docs/semantics.md >/dev/null
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.bench

@@ -12,6 +12,7 @@ from .implementation import Candidate as Candidate
 from .implementation import Implementation as Implementation
 from .implementation import load as load
 from .judge import judge as judge
+from .judge import judge_refusal as judge_refusal
 from .judge import judge_result as judge_result
 from .models import MODELS as MODELS
 from .operations import OPERATIONS as OPERATIONS

@@ -1,6 +1,6 @@
-"""The command line: ``softproof verify TARGET…`` and ``softproof findings``.
+"""The command line: ``softproof verify TARGET…``, ``softproof semantics TARGET…`` and ``softproof findings``.
 
-Exit status: 0 all agree (or the findings were asked), 1 something does not, 2 wrong usage.
+Exit status: 0 all agree (or the corners or findings were asked), 1 something does not, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from pathlib import Path
 
 from . import findings
 from .accuracy import CLASSES, NAMES
-from .implementation import ADAPTERS
+from .implementation import ADAPTERS, load
 from .models import MODELS, model
 from .operations import OPERATIONS
 from .report import Report, Row, versions
+from .semantics import semantics_report
 from .verify import DTYPES, EXAMPLES, check_terms, load_baseline, prepare, verify
 
 
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(str(error))
     if options.command == "findings":
         return _findings(options)
+    if options.command == "semantics":
+        return _semantics(options)
     report = _verify(options)
     print(report)
     print(f"\n{_summary(report)}")
@@ -75,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
     command = commands.add_parser(
+        "semantics", help="what implementations do in the corners, beside what is demanded", formatter_class=_Formatter
+    )
+    command.add_argument("targets", nargs="+", metavar="TARGET", help="a module, or package.module:function")
+    command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
+    command.add_argument("--write", type=Path, metavar="FILE", help="write the Markdown there as well")
+    command = commands.add_parser(
         "findings", help="ask all known findings about torch again", formatter_class=_Formatter
     )
     command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
@@ -91,6 +100,13 @@ def _check(options: argparse.Namespace) -> None:
     if options.command == "findings":
         _check_folder("--write", options.write)
         findings.check_device(options.device)
+        return
+    if options.command == "semantics":
+        _check_folder("--write", options.write)
+        for target in options.targets:
+            candidate = load(target)
+            if candidate.adapter != "numpy":
+                candidate.arrays.check_device(options.device)
         return
     _check_folder("--json", options.json)
     for target in options.targets:
@@ -110,6 +126,16 @@ def _check(options: argparse.Namespace) -> None:
 def _check_folder(option: str, file: Path | None) -> None:
     if file is not None and not file.resolve().parent.is_dir():
         raise ValueError(f"{option} {file}: there is no folder {file.resolve().parent}")
+
+
+def _semantics(options: argparse.Namespace) -> int:
+    """Print what the targets do in the corners; the exit status is 0 whatever that is."""
+    candidates = [load(target) for target in options.targets]
+    text = semantics_report(candidates, options.device)
+    print(text)
+    if options.write is not None:
+        options.write.write_text(text + "\n")
+    return 0
 
 
 def _findings(options: argparse.Namespace) -> int:

@@ -6,6 +6,7 @@ and more bits are needed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from .operations import output_shapes
 from .problem import Array, Problem, Result
 
 AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
+UNSPECIFIED = "unspecified"
 ROUNDING = 2.0**-48  # of the few float64 operations between an error and its comparison
 
 
@@ -28,6 +30,8 @@ class Verdict:
     `ratio` is the worst error in units of the bound and `ulps` in units in the last place of the exact value; elements
     that are, or may be, exactly zero have no such unit and do not count. `output` and `index` say where the verdict was
     decided, `ratios` gives the worst error of each output, and `accuracy` is the class that was asked for.
+    `unspecified` numbers the rows of docs/semantics.md without which some elements would not agree; the outcome is
+    *unspecified* when these are all elements there are.
     """
 
     outcome: str
@@ -39,11 +43,12 @@ class Verdict:
     problem: Problem | None = field(default=None, repr=False)
     ratios: dict[str, float] = field(default_factory=dict, repr=False)
     accuracy: str = "C"
+    unspecified: tuple[int, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether the answer agrees with the truth; *no guarantee* and *undecided* are not agreement."""
-        return self.outcome == AGREES
+        """Whether nothing speaks against the answer: *no guarantee* and *undecided* do, *unspecified* does not."""
+        return self.outcome in (AGREES, UNSPECIFIED)
 
     def __str__(self) -> str:
         return f"{self.outcome}: {self.explanation}"
@@ -83,6 +88,7 @@ class Elements:
     agreed: Array  # certainly within the bound
     refuted: Array  # certainly outside
     factor: RowFactor | None = None
+    excused: Array | None = None  # the numbers of docs/semantics.md that made elements agree, and 0
 
     @classmethod
     def of(cls, got: Array, exact: Array, doubt: Array | float, bound: Allowed, storage: Format) -> Elements:
@@ -139,13 +145,23 @@ class Elements:
 
     def of_rows(self, rows: Array) -> Elements:
         """Some rows alone."""
-        each = {one.name: getattr(self, one.name)[rows] for one in fields(self) if one.name != "factor"}
+        arrays = [one.name for one in fields(self) if isinstance(getattr(self, one.name), np.ndarray)]
+        each = {name: getattr(self, name)[rows] for name in arrays}
         return replace(self, **each, factor=None if self.factor is None else self.factor.of_rows(rows))
+
+    def unless(self, number: int, where: Array, also: Callable[[Array], Array]) -> Elements:
+        """The same, but `where` row `number` of docs/semantics.md applies, what is `also` right agrees."""
+        excused = ~self.agreed & where & also(self.got)
+        if not excused.any():
+            return self
+        numbers = np.where(excused, number, 0 if self.excused is None else self.excused)
+        return replace(self, agreed=self.agreed | excused, refuted=self.refuted & ~excused, excused=numbers)
 
     @property
     def unsure(self) -> Array:
         """Where the bound promises nothing."""
-        return np.asarray(~self.special & ~np.isfinite(self.allowed))
+        unsure = ~self.special & ~np.isfinite(self.allowed)
+        return np.asarray(unsure if self.excused is None else unsure & (self.excused == 0))
 
     @property
     def open(self) -> Array:
@@ -173,6 +189,7 @@ class Elements:
         if self.special.any() or not np.isfinite(ratio).all():
             ratio = np.where(self._size == 0, 0.0, ratio)
             strange = self.special | ~np.isfinite(self.got)
+            strange = strange if self.excused is None else strange | (self.excused > 0)
             ratio = np.where(strange, np.where(self.agreed, 0.0, np.inf), ratio)
             ratio = np.where(self.unsure & ~self.refuted, 0.0, ratio)
         return ratio

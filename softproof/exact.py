@@ -182,9 +182,9 @@ def _logsumexp(problem: Problem, rows: Rows, number: Number) -> Truth:
     if problem.grad_output is not None:
         truth["grad_logits"] = _upstream_of_rows(problem, rows, number) * f.p
     truth = _where_defined(truth, defined)
-    if not defined.all():  # the sum of e^x is 0, infinite, or not a number
-        top = wide_rows(problem.inputs["logits"], axis_of(problem), rows).max(-1, keepdims=True)
-        truth["value"] = np.where(defined, truth["value"], top)
+    top = wide_rows(problem.inputs["logits"], axis_of(problem), rows).max(-1, keepdims=True)
+    if not np.isfinite(top).all():  # the sum of e^x is 0, infinite, or not a number
+        truth["value"] = np.where(np.isfinite(top), truth["value"], top)
     return truth
 
 
@@ -252,11 +252,12 @@ def _kl_divergence(problem: Problem, rows: Rows, number: Number) -> Truth:
 
 
 def _with_limit(grad: Array, g: Array, where: Array) -> Array:
-    """`grad`, and g·inf `where` the derivative is infinite: a one-sided limit."""
+    """`grad`, and g·inf `where` the derivative is infinite, a one-sided limit; 0 where g is 0."""
     if not where.any():
         return grad
+    g = g.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        return np.where(where, g.astype(np.float64) * np.inf, grad)
+        return np.where(where, np.where(g == 0, 0.0, g * np.inf), grad)
 
 
 # ---- linear ---------------------------------------------------------------------------------------------------------
@@ -297,8 +298,10 @@ def _losses(problem: Problem, f: _Softmax, rows: Rows, number: Number) -> tuple[
         t, l, masked = coefficients(problem, classes, rows, number), f.l, f.masked  # noqa: E741
     losses = -_sum(t * l, -1)
     if f.masked.any():
-        infinite = (masked & (t.astype(np.float64) != 0)).any(-1, keepdims=True)
-        losses = np.where(infinite, np.inf, losses)
+        sign = np.sign(t.astype(np.float64)) * masked
+        above, below = (sign > 0).any(-1, keepdims=True), (sign < 0).any(-1, keepdims=True)
+        infinite = np.where(below, np.where(above, np.nan, -np.inf), np.inf)
+        losses = np.where(above | below, infinite, losses)
     if problem.grad_output is None:
         return losses, t, t
 
@@ -324,7 +327,8 @@ def _losses(problem: Problem, f: _Softmax, rows: Rows, number: Number) -> tuple[
     smoothing = number(np.array(float(problem.options.get("label_smoothing", 0.0))))
     slope = number(class_weights(problem, classes)) * (1 - smoothing)  # (C,)
     grad_q = -c * slope * f.l
-    return losses, grad_x, _with_limit(grad_q, c * slope, f.masked)
+    certain = slope.astype(np.float64) != 0  # a slope of 0 is 0 at every log-probability, and so in the limit
+    return losses, grad_x, _with_limit(grad_q, c * slope, f.masked & certain)
 
 
 def _reduced(problem: Problem, losses: Array, number: Number) -> Array:
@@ -342,14 +346,23 @@ def _cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
     f, defined = _of_logits(problem, rows, number)
     losses, grad_x, grad_q = _losses(problem, f, rows, number)
     counted = defined | ~kept(problem, rows)[:, None]  # an ignored row counts nothing, whatever it holds
-    if not counted.all():
-        losses, grad_x, grad_q = (np.where(counted, each, np.nan) for each in (losses, grad_x, grad_q))
+    known = counted & ~_has_nan_target(problem, rows)
+    if not known.all():
+        losses, grad_x = (np.where(known, each, np.nan) for each in (losses, grad_x))
+        grad_q = np.where(counted, grad_q, np.nan)
     truth = {"value" if reduction_of(problem) == "none" else "losses": losses}
     if problem.grad_output is not None:
         truth["grad_logits"] = grad_x
         if not is_labels(problem):
             truth["grad_target"] = grad_q
     return truth
+
+
+def _has_nan_target(problem: Problem, rows: Rows) -> Array:
+    """Whether a target probability of the row is NaN: (r, 1), or (1, 1)."""
+    if is_labels(problem):
+        return np.zeros((1, 1), bool)
+    return np.asarray(np.isnan(wide_rows(problem.inputs["target"], axis_of(problem), rows)).any(-1, keepdims=True))
 
 
 def _linear_cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import PurePosixPath
 
-from numpy import inf, nan, zeros
+from numpy import nan, zeros
 
 from .compare import AGREES, DISAGREES, Verdict
 from .implementation import Candidate, load
-from .judge import judge
+from .judge import judge, judge_refusal
 from .problem import Problem
 from .report import versions
 
@@ -40,6 +40,7 @@ class Finding:
             ``package.module:Class``, which is made without arguments.
         arithmetic: the model that it is judged under, a name in `softproof.models.MODELS`.
         link: a public report about it, or about its like.
+        refuses: whether an error is what is right.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Finding:
     objects: Mapping[str, str] = field(default_factory=dict)
     arithmetic: str = "float32-inside"
     link: str = ""
+    refuses: bool = False
 
     @property
     def operation(self) -> str:
@@ -75,13 +77,16 @@ class Finding:
             ]
             made = ", ".join(f"{name}={each[2]}()" for name, each in zip(self.objects, parts, strict=False))
             target = f"partial({parts[-1][2]}, {made})"
+        call = f"judge(candidate, problem, device={device!r}, arithmetic={self.arithmetic!r})"
+        if self.refuses:
+            call = f"judge_refusal(problem, candidate.answer(problem, {device!r}))"
         return "\n".join(
             [
                 *imports,
-                "from softproof import Problem, judge, load",
+                f"from softproof import Problem, {call.partition('(')[0]}, load",
                 f"candidate = load({target}, operation={self.operation!r}, adapter='torch')",
                 f"problem = {self.problem!r}",
-                f"print(judge(candidate, problem, device={device!r}, arithmetic={self.arithmetic!r}))",
+                f"print({call})",
             ]
         )
 
@@ -111,7 +116,10 @@ def reproduce(finding: Finding, device: str = "cpu") -> Verdict:
     >>> reproduce(FINDINGS[0]).outcome in ("agrees", "disagrees")
     True
     """
-    return judge(finding.candidate(), finding.problem, device=device, arithmetic=finding.arithmetic)
+    candidate, problem = finding.candidate(), finding.problem
+    if finding.refuses:
+        return judge_refusal(problem, candidate.answer(problem, device))
+    return judge(candidate, problem, device=device, arithmetic=finding.arithmetic)
 
 
 def ask(finding: Finding, device: str = "cpu") -> Asked:
@@ -436,18 +444,12 @@ FINDINGS: tuple[Finding, ...] = (
         "that of its row is 0.",
     ),
     Finding(
-        "probability-zero-beside-minus-infinity",
+        "label-smoothing-below-0",
         _F + "cross_entropy",
-        Problem("cross_entropy", "float32", {"logits": [[-inf, 0.0]], "target": [[0.0, 1.0]]}),
-        happens="A target probability of 0 is multiplied by a log-probability of -∞, and the loss is NaN.",
-        right="No document fixes it. The judge takes 0·log 0 as 0, its limit, as torch.special.xlogy does.",
-    ),
-    Finding(
-        "label-smoothing-of-1-beside-minus-infinity",
-        _F + "cross_entropy",
-        Problem("cross_entropy", "float32", {"logits": [[-inf, 0.0]], "target": [0]}, {"label_smoothing": 1.0}),
-        happens="The loss of the label, ∞, is multiplied by 1 - ε = 0, and the loss is NaN.",
-        right="No document fixes that product. The mixture of targets that the documentation describes is [1/2, 1/2] "
-        "here, whose loss is ∞.",
+        Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [1]}, {"label_smoothing": -0.5}),
+        happens="A label smoothing below 0, or of NaN, is taken for 0 without a word: the check of the range stands "
+        "behind the question whether it is above 0 (aten/src/ATen/native/LossNLL.cpp, `cross_entropy_loss_symint`).",
+        right="An error, as for 1.5: the documentation asks for a number from 0 to 1.",
+        refuses=True,
     ),
 )

@@ -16,15 +16,27 @@ from . import exact
 from .accuracy import Accuracy
 from .arithmetic import NUMPY64, Arithmetic, height
 from .bounds import Allowed, Losses, allowed, allowed_total
-from .compare import DISAGREES, NO_GUARANTEE, Elements, Verdict, not_an_answer
+from .compare import AGREES, DISAGREES, NO_GUARANTEE, Elements, Verdict, not_an_answer
 from .exact import FLOAT64
 from .formats import FORMATS, Format
 from .implementation import Implementation
 from .models import Model, arithmetic_of, model
 from .operations import check
 from .problem import Array, Problem, Result
-from .rows import ALL, Rows, axis_of, blocks, count_classes, count_rows, is_by_rows, reduction_of, row_form
+from .rows import (
+    ALL,
+    Rows,
+    axis_of,
+    blocks,
+    count_classes,
+    count_rows,
+    is_by_rows,
+    mixed_weights,
+    reduction_of,
+    row_form,
+)
 from .tally import Tally
+from .unspecified import excused
 
 LARGE = 1 << 20  # elements; above, a disagreement that concerns all of them is stated by float64 alone
 BITS = (FLOAT64, 128, 512, 2048, 8192)  # when even the last cannot tell, the answer lies on the edge of the bound
@@ -100,6 +112,19 @@ def judge_result(
     return _judge(problem, result, device, arithmetic, Accuracy(accuracy), bits)
 
 
+def judge_refusal(problem: Problem, result: Result) -> Verdict:
+    """The verdict on an answer to a question that an error is the one right answer to, such as a label out of range.
+
+    >>> problem = Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [2]})
+    >>> print(judge_refusal(problem, Result(raised="IndexError: target holds 2")))
+    agrees: raised IndexError: target holds 2
+    """
+    if result.raised is not None:
+        return Verdict(AGREES, explanation=f"raised {result.raised}", problem=problem)
+    got = result.outputs["value"].values.tolist()
+    return Verdict(DISAGREES, np.inf, np.inf, "value", (), f"value: got {got}; expected an error", problem)
+
+
 def _judge(
     problem: Problem,
     result: Result,
@@ -119,17 +144,27 @@ def _judge(
 
 
 def _float64_decides(problem: Problem) -> bool:
-    """Whether float64 evaluates the formulas without overflow, and with no weight so small that dividing by it does."""
+    """Whether float64 evaluates the formulas without overflow, with no weight so small that dividing by it does, and
+    with no weights that cancel.
+    """
+    if mixed_weights(problem):
+        return False
     if problem.dtype != "float64":
         return True
     for name, array in problem.inputs.items():
         if array.dtype == np.int64:
             continue
         most = float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0))
-        if most > 2.0**300 or (name == "weight" and 0 < float(array.min(initial=1.0)) < 2.0**-300):
+        if most > 2.0**300 or (name == "weight" and _smallest(array) < 2.0**-300):
             return False
     g = problem.grad_output
     return g is None or float(np.abs(g).max(initial=0.0)) <= 2.0**300
+
+
+def _smallest(weight: Array) -> float:
+    """The least magnitude that is not 0; 1 where there is none."""
+    size = np.abs(weight)
+    return float(size.min(where=size > 0, initial=1.0))
 
 
 def float64_share(problem: Problem, arithmetic: Arithmetic) -> float:
@@ -168,7 +203,7 @@ class _Case:
             doubt, loss_doubts = self._doubt(bits, rows, bound)
             for name, values in truth.items():
                 got = row_form(self.problem, name, self.result.outputs[name].values)[rows]
-                yield name, rows, self._compared(name, got, values, doubt[name], bound[name])
+                yield name, rows, self._compared(name, rows, got, values, doubt[name], bound[name])
             if row_losses is not None and loss_bounds is not None:
                 truths.append(row_losses)
                 bounds.append(loss_bounds)
@@ -177,13 +212,17 @@ class _Case:
             bound_ = allowed_total(self.problem, self.arithmetic, bounds)
             doubt_ = self._total_doubt(bits, bound_, doubts)
             got = self.result.outputs["value"].values.reshape(1, 1)
-            yield "value", ALL, self._compared("value", got, exact.total(self.problem, truths, bits), doubt_, bound_)
+            truth_ = exact.total(self.problem, truths, bits)
+            yield "value", ALL, self._compared("value", ALL, got, truth_, doubt_, bound_)
 
-    def _compared(self, name: str, got: Array, truth: Array, doubt: Array | float, bound: Allowed) -> Elements:
+    def _compared(
+        self, name: str, rows: Rows, got: Array, truth: Array, doubt: Array | float, bound: Allowed
+    ) -> Elements:
         if self.accuracy.letter in "AD":
             nearest = truth.astype(np.float64)
             bound = self.accuracy.allowed(name, bound, got.astype(np.float64), nearest, self._storage)
-        return Elements.of(got, truth, doubt, bound, self._storage)
+        elements = Elements.of(got, truth, doubt, bound, self._storage)
+        return elements if elements.agreed.all() else excused(self.problem, name, rows, elements)
 
     def _doubt(
         self, bits: int, rows: Rows, bound: dict[str, Allowed]

@@ -146,7 +146,7 @@ def _check_shapes(problem: Problem) -> None:
 
 
 def _check_values(problem: Problem) -> None:
-    """Labels in range, and nothing negative that is a weight, a probability or a share."""
+    """Labels in range; what must be finite, and what must not be negative."""
     _check_shapes(problem)
     epsilon = problem.options.get("label_smoothing", 0.0)
     if not 0 <= epsilon <= 1:
@@ -158,18 +158,16 @@ def _check_values(problem: Problem) -> None:
         if bad.any():
             raise IndexError(f"target holds {target[bad][0]}; expected labels from 0 to {classes - 1}, or {ignored}")
     for name, array in problem.inputs.items():
-        if name != "logits" and array.dtype != np.int64 and not np.isfinite(array).all():
-            raise ValueError(f"{name} holds {float(array[~np.isfinite(array)][0])}; expected finite numbers")
+        if name == "logits" or array.dtype == np.int64:
+            continue
+        nan_is_asked = name == "target" and problem.operation == "cross_entropy"
+        bad = np.isinf(array) if nan_is_asked else ~np.isfinite(array)
+        if bad.any():
+            raise ValueError(f"{name} holds {float(array[bad][0])}; expected finite numbers")
     if problem.grad_output is not None and not np.isfinite(problem.grad_output).all():
         raise ValueError("grad_output holds inf or nan; expected finite numbers")
-    positive = {name: problem.inputs[name] for name in _not_negative(problem) if name in problem.inputs}
-    for name, array in positive.items():
-        if not (array >= 0).all():
-            raise ValueError(f"{name} holds {float(array.min())}; expected numbers that are not negative")
-
-
-def _not_negative(problem: Problem) -> tuple[str, ...]:
-    """The inputs that are probabilities or weights."""
-    if "target" not in problem.inputs:
-        return ("p", "q")
-    return ("weight",) if problem.inputs["target"].dtype == np.int64 else ("weight", "target")
+    for name in {"p", "q"} & set(problem.inputs):
+        if not (problem.inputs[name] >= 0).all():
+            raise ValueError(
+                f"{name} holds {float(problem.inputs[name].min())}; expected numbers that are not negative"
+            )

@@ -37,11 +37,22 @@ def wide_rows(array: Array, axis: int, rows: Rows = ALL) -> Array:
 def with_softmax(x: Array) -> tuple[Array, Array]:
     """Rows x (r, C) with 0 in place of those that have no softmax, and which have one (r, 1).
 
-    A row with +inf or NaN, or of -inf alone, has none.
+    A row with NaN, with several +inf, or of -inf alone has none. A row with one +inf has a limit, that of a logit which
+    grows beyond all others: it is given as 0 beside -inf.
     """
     top = x.max(-1, keepdims=True)
     found = np.isfinite(top)
-    return (x if found.all() else np.where(found, x, 0.0)), found
+    if found.all():
+        return x, found
+    alone = one_infinity(x)
+    x = np.where(alone, np.where(x == np.inf, 0.0, -np.inf), x)
+    found = found | alone
+    return np.where(found, x, 0.0), found
+
+
+def one_infinity(x: Array) -> Array:
+    """Which rows of x (r, C) have one +inf, and no NaN: (r, 1)."""
+    return np.asarray((x.max(-1, keepdims=True) == np.inf) & ((x == np.inf).sum(-1, keepdims=True) == 1))
 
 
 def from_rows(rows: Array, shape: tuple[int, ...], axis: int) -> Array:
@@ -143,14 +154,26 @@ def class_weights(problem: Problem, classes: int) -> Array:
     return np.broadcast_to(np.float64(1.0), (classes,)) if weight is None else weight.astype(np.float64)
 
 
-def denominator(problem: Problem, classes: int, number: Callable[[Any], Any] = np.asarray) -> Any:
-    """What the mean divides by: the label weights of the rows that count, or the number of rows for probabilities."""
+def denominator(
+    problem: Problem, classes: int, number: Callable[[Any], Any] = np.asarray, magnitudes: bool = False
+) -> Any:
+    """What the mean divides by: the label weights of the rows that count, or the number of rows for probabilities.
+
+    With `magnitudes` the sum is that of |w|.
+    """
     counts = kept(problem)
     if not is_labels(problem) or "weight" not in problem.inputs:
         return number(np.array(float(np.count_nonzero(counts)))).item()
     labels = problem.inputs["target"].reshape(-1)[counts]
     times = np.bincount(labels, minlength=classes).astype(np.float64)
-    return (number(class_weights(problem, classes)) * number(times)).sum()
+    weight = class_weights(problem, classes)
+    return (number(np.abs(weight) if magnitudes else weight) * number(times)).sum()
+
+
+def mixed_weights(problem: Problem) -> bool:
+    """Whether the class weights have both signs, so that they may cancel in the denominator."""
+    weight = problem.inputs.get("weight", np.ones(1))
+    return bool((weight < 0).any() and (weight > 0).any())
 
 
 def is_sparse(problem: Problem) -> bool:
@@ -165,13 +188,20 @@ def label_coefficients(problem: Problem, classes: int, rows: Rows = ALL) -> tupl
     return columns[:, None], np.where(counts, class_weights(problem, classes)[columns], 0.0)[:, None]
 
 
-def coefficients(problem: Problem, classes: int, rows: Rows = ALL, number: Callable[[Any], Any] = np.asarray) -> Array:
+def coefficients(
+    problem: Problem,
+    classes: int,
+    rows: Rows = ALL,
+    number: Callable[[Any], Any] = np.asarray,
+    magnitudes: bool = False,
+) -> Array:
     """Cross-entropy in one form: its coefficients t (r, C).
 
         loss_i = -Σ_j t_ij log softmax(x_i)_j,    t_ij = w_j ((1 - ε) q_ij + ε / C),
 
     where q is the one-hot row of a label or the given probabilities, and t_i = 0 for an ignored row;
-    torch.nn.CrossEntropyLoss states it. `number` converts the float64 inputs, for the truth to balls.
+    torch.nn.CrossEntropyLoss states it. `number` converts the float64 inputs, for the truth to balls. With `magnitudes`
+    |w| and |q| take the place of w and q, since the parts of a coefficient may cancel where one of them is negative.
     """
     target, counts = problem.inputs["target"], kept(problem, rows)
     epsilon = number(np.array(float(problem.options.get("label_smoothing", 0.0))))
@@ -180,11 +210,12 @@ def coefficients(problem: Problem, classes: int, rows: Rows = ALL, number: Calla
         q[np.flatnonzero(counts), target.reshape(-1)[rows][counts]] = 1.0
     else:
         q = wide_rows(target, 0 if target.ndim == 1 else 1, rows)
-    t = number(q)
+    t = number(np.abs(q) if magnitudes else q)
     if epsilon != 0:
         t = (1 - epsilon) * t + epsilon / classes
     if "weight" in problem.inputs:
-        t = number(class_weights(problem, classes)) * t
+        weight = class_weights(problem, classes)
+        t = number(np.abs(weight) if magnitudes else weight) * t
     if not counts.all():
         t[~counts] = number(np.zeros(1))
     return np.asarray(t)

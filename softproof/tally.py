@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, Elements, Verdict, infeasible_rows
+from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, UNSPECIFIED, Elements, Verdict, infeasible_rows
 from .formats import FORMATS
 from .problem import Array, Problem, Result
 from .rows import ALL, Rows, count_rows, is_by_rows, place
@@ -35,6 +35,8 @@ class Tally:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     ratios: dict[str, float] = field(default_factory=dict)
     ulps: float = 0.0
+    unspecified: set[int] = field(default_factory=set)  # rows of docs/semantics.md that made something agree
+    decided: bool = False  # whether anything agreed by itself
     open: dict[str, list[Array]] = field(default_factory=dict)  # rows that need more bits; none for a reduced loss
 
     @property
@@ -60,6 +62,11 @@ class Tally:
         if not elements.got.size:
             self.ratios.setdefault(name, 0.0)
             return
+        if elements.excused is None:
+            self.decided = True
+        else:
+            self.unspecified |= set(np.unique(elements.excused[elements.excused > 0]).tolist())
+            self.decided |= bool((elements.agreed & (elements.excused == 0)).any())
         storage = FORMATS[self.problem.dtype]
         ratio = elements.ratio
         self.ratios[name] = max(self.ratios.get(name, 0.0), float(ratio.max()))
@@ -117,4 +124,9 @@ class Tally:
         text = f"{self._place(worst.name, worst.row, worst.column)}: {worst.text}; {count} of {size} elements"
         index = place(self.problem, worst.name, shape, worst.row, worst.column)
         ratio = max(worst.ratio, *self.ratios.values()) if outcome == AGREES else worst.ratio
-        return Verdict(outcome, ratio, self.ulps, worst.name, index, text, self.problem, self.ratios, self.accuracy)
+        numbers = tuple(sorted(self.unspecified))
+        if outcome == AGREES and not self.decided:
+            outcome, text = UNSPECIFIED, f"see {', '.join(map(str, numbers))} in docs/semantics.md"
+        return Verdict(
+            outcome, ratio, self.ulps, worst.name, index, text, self.problem, self.ratios, self.accuracy, numbers
+        )

@@ -127,9 +127,13 @@ def test_gradient_rows_sum_to_zero(half: Candidate, device: str, dtype: str, sma
 
 
 @given(data=st.data())
-def test_the_ordinary_bound_holds_too(half: Candidate, device: str, dtype: str, data: st.DataObject) -> None:
-    """With class weights, ignored rows, masked classes, every reduction and every layout."""
-    verdict = judge(ACCURATE[half.name], data.draw(_labelled(dtype)), device=device)
+def test_all_options_keep_the_bound(half: Candidate, device: str, dtype: str, data: st.DataObject) -> None:
+    """With class weights, ignored rows, masked classes, every reduction and every layout.
+
+    By hand it is the ordinary evaluation but for log1p; a softplus of a logsumexp is another one, of class B alone.
+    """
+    accuracy = "C" if half is MANUAL else "B"
+    verdict = judge(ACCURATE[half.name], data.draw(_labelled(dtype)), device=device, accuracy=accuracy)
 
     assert verdict.ok, verdict
 

@@ -114,8 +114,8 @@ def test_float64_alone_can_be_undecided() -> None:
 
 
 def test_rows_that_have_no_softmax_count_only_when_they_are_kept() -> None:
-    """NaN, +inf and -inf alone: NaN where the label counts, and 0 where it is ignored."""
-    rows = np.array([[np.nan, 0.0], [np.inf, 0.0], [-np.inf, -np.inf], [0.0, 1.0]])
+    """NaN, two +inf and -inf alone: NaN where the label counts, and 0 where it is ignored."""
+    rows = np.array([[np.nan, 0.0], [np.inf, np.inf], [-np.inf, -np.inf], [0.0, 1.0]])
     ignored = Problem("cross_entropy", "float64", {"logits": rows, "target": [-100, -100, -100, 0]}, {}, 1.0)
     kept = Problem("cross_entropy", "float64", {"logits": rows, "target": [0] * 4}, {"reduction": "sum"}, 1.0)
 

@@ -37,6 +37,11 @@ def make(values: Array, dtype: str, layout: str, device: str) -> torch.Tensor:
     return tensor
 
 
+def cast(tensor: torch.Tensor, dtype: str) -> torch.Tensor:
+    """The same numbers in another integer type."""
+    return tensor.to(getattr(torch, dtype))
+
+
 def take(answer: Any) -> Output:
     """A copy of what came back, in float32 or float64, without loss."""
     if not isinstance(answer, torch.Tensor):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from flint import ctx
 
 from ..arithmetic import Arithmetic
+from ..exact import balls
 from ..formats import Floats
 from ..problem import Array, Problem
 from ..rows import (
@@ -20,6 +22,7 @@ from ..rows import (
     is_labels,
     is_sparse,
     label_coefficients,
+    mixed_weights,
     reduction_of,
     wide_rows,
 )
@@ -33,7 +36,7 @@ class Losses:
     """Theorem 9 before the reduction: the losses of rows, each column (r, 1)."""
 
     value: Floats
-    size: Floats  # Σ |t l|
+    size: Floats  # Σ |t l|, with the magnitudes of the parts of t
     peak: Floats  # the same without ε/C, or a weight below 1, which may be multiplied last
     error: Floats  # of the terms
     terms: Floats  # how many are not 0
@@ -66,30 +69,48 @@ class _Mean:
         if reduction_of(problem) != "mean":
             return cls(np.float64(1.0), np.asarray(0.0), 0)
         roundings = 1 if a.divides else 2
-        divisor = np.float64(denominator(problem, count_classes(problem)))
+        divisor = np.float64(_divisor(problem))
         rows = problem.inputs["target"].size if is_labels(problem) else int(divisor)
         u = (a.total or a.compute).u
         if "weight" in problem.inputs and is_labels(problem):
-            return cls(divisor, additions(rows + 1, u, a.total_depth, max(rows, count_classes(problem)) + 1), roundings)
+            omega = additions(rows + 1, u, a.total_depth, max(rows, count_classes(problem)) + 1)
+            if mixed_weights(problem):
+                omega = omega * (denominator(problem, count_classes(problem), magnitudes=True) / abs(divisor))
+            return cls(divisor, omega, roundings)
         return cls(divisor, np.asarray(0.0 if rows <= 1 / u else u), roundings)
+
+
+def _divisor(problem: Problem) -> float:
+    """D; from balls where weights of both signs may cancel."""
+    if not mixed_weights(problem):
+        return float(denominator(problem, count_classes(problem)))
+    with ctx.workprec(4096):
+        return float(denominator(problem, count_classes(problem), balls))
 
 
 @dataclass(frozen=True)
 class _Terms:
-    """The coefficients of some rows: t (r, C); or t (r, 1), in the columns `at`, where one class alone counts."""
+    """The coefficients of some rows, and the magnitudes m of their parts: (r, C); or (r, 1), in the columns `at`, where
+    one class alone counts.
+    """
 
     f: SoftmaxRows
     mean: _Mean
     t: Floats
+    m: Floats
     at: Array | None = None
 
     @classmethod
     def of(cls, problem: Problem, f: SoftmaxRows, rows: Rows) -> _Terms:
         mean = _Mean.of(problem, f.arithmetic)
         if not is_sparse(problem):
-            return cls(f, mean, coefficients(problem, f.classes, rows))
+            t = coefficients(problem, f.classes, rows)
+            signed = any(
+                not (problem.inputs[name] >= 0).all() for name in ("weight", "target") if name in problem.inputs
+            )
+            return cls(f, mean, t, coefficients(problem, f.classes, rows, magnitudes=True) if signed else t)
         at, t = label_coefficients(problem, f.classes, rows)
-        return cls(f, mean, t, at)
+        return cls(f, mean, t, np.abs(t), at)
 
     def of_these(self, array: Array) -> Array:
         """The columns of (r, C) or (C,) that t has."""
@@ -101,9 +122,9 @@ class _Terms:
 
 def losses(problem: Problem, terms: _Terms) -> Losses:
     """Theorem 9: the terms of each row."""
-    a, t = terms.f.arithmetic, terms.t
+    a, t, m = terms.f.arithmetic, terms.t, terms.m
     l, l_error = terms.of_these(terms.f.l), terms.of_these(terms.f.kept_error)  # noqa: E741
-    m, roundings = np.abs(t), _roundings(problem)
+    roundings = _roundings(problem)
     kappa = powers(roundings, a.rounding("terms"))
     size = m * np.abs(l)
     error = m * l_error * (1 + kappa) + size * kappa
@@ -112,7 +133,8 @@ def losses(problem: Problem, terms: _Terms) -> Losses:
         divisor = max(1.0, abs(terms.mean.divisor))
         eta = terms.of_these(_eta(problem, a, terms.f.classes)) * np.maximum(1, np.abs(l) + l_error) * divisor
         error = error + np.where(m != 0, eta, 0.0)
-    peak = np.where(m != 0, np.abs(l) * np.maximum(1, terms.of_these(class_weights(problem, terms.f.classes))), 0.0)
+    weight = np.abs(class_weights(problem, terms.f.classes))
+    peak = np.where(m != 0, np.abs(l) * np.maximum(1, terms.of_these(weight)), 0.0)
     value, size, error, peak = (each.sum(-1, keepdims=True) for each in (-t * l, size, error, peak))
     return Losses(value, size, peak, error, np.asarray(nonzeros(m) + mixed, np.float64))
 
@@ -121,7 +143,9 @@ def _eta(problem: Problem, a: Arithmetic, classes: int) -> Array:
     """Underflow in one term, enlarged by the weight that may follow it: (C,)."""
     one = (_roundings(problem) + 2) * a.underflow("terms")
     weight = problem.inputs.get("weight")
-    return np.broadcast_to(one, (classes,)) if weight is None else one * np.maximum(1, weight.astype(np.float64))
+    return (
+        np.broadcast_to(one, (classes,)) if weight is None else one * np.maximum(1, np.abs(weight.astype(np.float64)))
+    )
 
 
 def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
@@ -164,16 +188,16 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
     kappa = rdiv(powers(_roundings(problem) + mean.roundings, a.rounding("terms")), mean.omega)
     eta, enlarged = _eta(problem, a, f.classes), np.maximum(1, np.abs(g)) * np.maximum(1, 1 / abs(mean.divisor))
     h = -c * t
-    h_error = np.abs(h) * kappa + np.where(t != 0, terms.of_these(eta) * enlarged, 0.0)
-    count = nonzeros(t)
-    last = enlarged * max(1.0, float(class_weights(problem, f.classes).max()))
+    h_error = np.abs(c) * terms.m * kappa + np.where(terms.m != 0, terms.of_these(eta) * enlarged, 0.0)
+    count = nonzeros(terms.m)
+    last = enlarged * max(1.0, float(np.abs(class_weights(problem, f.classes)).max()))
     grad_x = carried_back(f, h, h_error, count, terms.at, last)
     if not count.all():  # a row that does not count has a gradient of 0 exactly
         counts = count > 0
         grad_x = Allowed(np.where(counts, grad_x.value, 0.0), np.where(counts, grad_x.error, 0.0))
     if is_labels(problem):
         return grad_x, grad_x
-    weight = class_weights(problem, f.classes)
+    weight = np.abs(class_weights(problem, f.classes))
     kappa = rdiv(powers(4 + mean.roundings, a.rounding("terms")), mean.omega)  # 1 - ε, and products with w, l and g
     slope, size = np.abs(c) * weight * (1 - _smoothing(problem)), np.abs(f.l)
     reach = np.maximum(1, size + f.kept_error)

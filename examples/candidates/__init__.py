@@ -1,0 +1,1 @@
+"""Other people's implementations, made into targets of the judge."""

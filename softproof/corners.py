@@ -1,0 +1,473 @@
+"""The corners: special values, empty things, options that meet, each as one question with a number that never changes.
+
+A row says what follows from the definition, what torch documents, and what the judge demands: the exact value (a
+number, an infinity or NaN), or an error; or it is unspecified, and says what is right besides the exact value, which is
+a rule of `unspecified`. docs/semantics.md shows the rows beside what implementations do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy import inf, nan
+
+from .problem import Array, Problem
+
+VALUE, ERROR, UNSPECIFIED = "the value", "an error", "unspecified"
+DOCS = "torch.nn.CrossEntropyLoss"
+
+
+@dataclass(frozen=True)
+class Corner:
+    """One numbered row of docs/semantics.md.
+
+    Args:
+        number: its number, by which `unspecified` and verdicts cite it.
+        question: in words.
+        problem: the same for an implementation.
+        mathematics: what follows from the definition.
+        documented: what torch's documentation says, paraphrased; empty where it is silent.
+        demanded: what the judge demands, VALUE, ERROR or UNSPECIFIED, …
+        besides: … and, where it is unspecified, what is right besides the exact value.
+        labels: the integer type of the labels.
+        judged: whether the judge can be asked.
+    """
+
+    number: int
+    question: str
+    problem: Problem
+    mathematics: str
+    documented: str = ""
+    demanded: str = VALUE
+    besides: str = ""
+    labels: str = "int64"
+    judged: bool = True
+
+
+# ---- the rows -------------------------------------------------------------------------------------------------------
+
+
+_F32 = "float32"
+_LARGE = float(np.float32(3e38))
+_NO_QUOTIENT = "0/0 in every element"
+_LIMIT = "the limit of a logit that grows beyond all others: "
+
+
+def _of_logits(operation: str, logits: Any, dtype: str = _F32) -> Problem:
+    x = np.asarray(logits, np.float64)
+    rows = x.shape[:-1] if operation == "logsumexp" else x.shape
+    g = np.arange(1.0, 1.0 + np.prod(rows)).reshape(rows)
+    return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g if x.ndim else None)
+
+
+def _row_of_logits(
+    operation: str, first: int, offset: int, question: str, logits: Any, mathematics: str, *more: Any
+) -> Corner:
+    return Corner(first + offset, f"{operation} of {question}", _of_logits(operation, logits), mathematics, *more)
+
+
+def _softmax_corners() -> Iterator[Corner]:
+    for number, operation, masked, log in ((1, "softmax", "p = [1, 0]", False), (10, "log_softmax", "[0, -∞]", True)):
+        limit = "[0, -∞]" if log else "[1, 0]"
+
+        row = partial(_row_of_logits, operation, number)
+        yield row(0, "a row with one logit of -∞", [0.0, -inf], f"e^-∞ = 0: {masked}")
+        yield row(1, "a row of -∞", [-inf, -inf], f"{_NO_QUOTIENT}: NaN")
+        besides = ("", UNSPECIFIED, "NaN, in the value and in the gradient")
+        yield row(2, "a row with one +∞", [inf, 0.0], f"{_LIMIT}{limit}; ∞/∞ in the formula", *besides)
+        besides = ("", UNSPECIFIED, f"the limit {'-∞' if log else '0'} in the elements beside them")
+        yield row(3, "a row with two +∞", [inf, inf, 0.0], "∞/∞, and no limit where they are: NaN", *besides)
+        yield row(4, "a row with NaN", [nan, 0.0], "NaN in every element of the row, and in no other row")
+        yield row(5, "no rows", np.zeros((0, 3)), "nothing")
+        besides = ("", UNSPECIFIED, "an error; not asked")
+        yield replace(row(6, "no classes", np.zeros((2, 0)), "nothing, for p of nothing", *besides), judged=False)
+        yield row(7, "one class", [[2.0], [-inf], [3.0]], f"p = 1, save where the one logit is -∞ ({_NO_QUOTIENT})")
+        yield row(8, "logits whose distance overflows", [_LARGE, -_LARGE], f"{masked} once rounded")
+    yield Corner(
+        19,
+        "softmax of no dimensions",
+        _of_logits("softmax", 1.0),
+        "a row of one element",
+        "",
+        UNSPECIFIED,
+        "an error; not asked",
+        judged=False,
+    )
+
+
+def _logsumexp_corners() -> Iterator[Corner]:
+    def row(number: int, question: str, logits: Any, mathematics: str, *more: Any, dtype: str = _F32) -> Corner:
+        return Corner(number, f"logsumexp of {question}", _of_logits("logsumexp", logits, dtype), mathematics, *more)
+
+    yield row(20, "a row with one logit of -∞", [0.0, -inf], "log(1 + 0) = 0; ∂x = g p = [1, 0]")
+    yield row(21, "a row of -∞", [-inf, -inf], "log 0 = -∞; ∂x is 0/0: NaN")
+    besides = ("", UNSPECIFIED, "NaN in the gradient; the value is demanded")
+    yield row(22, "a row with one +∞", [inf, 0.0], "+∞; ∂x has the limit [1, 0]", *besides)
+    yield row(23, "a row with two +∞", [inf, inf], "+∞; ∂x is ∞/∞: NaN")
+    yield row(24, "a row with NaN", [nan, 0.0], "NaN")
+    besides = ("", UNSPECIFIED, "an error; not asked")
+    yield replace(row(25, "no classes", np.zeros((2, 0)), "log 0 = -∞", *besides), judged=False)
+    yield row(
+        26,
+        "two largest numbers of float16",
+        [65504.0, 65504.0],
+        "65504.69, which rounds to 65504: finite",
+        dtype="float16",
+    )
+
+
+def _distribution_corners() -> Iterator[Corner]:
+    def row(
+        number: int, question: str, operation: str, p: Any, q: Any, mathematics: str, *more: Any, g: float | None = None
+    ) -> Corner:
+        inputs = {"p": np.asarray(p, np.float64)} | ({} if q is None else {"q": np.asarray(q, np.float64)})
+        return Corner(number, question, Problem(operation, _F32, inputs, {"dim": -1}, g), mathematics, *more)
+
+    cross, limit = "distribution_cross_entropy", "a one-sided limit: "
+    xlogy = "0 log 0 = 0 (torch.special.entr, xlogy)"
+    slope = ("", UNSPECIFIED, "NaN in the elements where a probability is 0")
+    slopes = ("", UNSPECIFIED, "NaN in the elements where a probability is 0, and 0 where both are")
+    yield row(30, "entropy with p = 0", "entropy", [0.0, 1.0], None, "0 log 0 = 0, its limit: 0", xlogy)
+    yield row(31, "∂ entropy with p = 0", "entropy", [0.0, 1.0], None, f"{limit}[+∞, -1]", *slope, g=1.0)
+    yield row(32, "H(p, q) with q = 0 < p", cross, [0.5, 0.5], [0.0, 1.0], "-p log 0 = +∞", "+∞ (xlogy)")
+    yield row(33, "H(p, q) with p = q = 0", cross, [0.0, 1.0], [0.0, 1.0], "0 log 0 = 0: 0", xlogy)
+    yield row(
+        34, "∂ H(p, q) with q = 0 < p", cross, [0.5, 0.5], [0.0, 1.0], f"{limit}∂p [+∞, 0], ∂q [-∞, -½]", *slope, g=1.0
+    )
+    yield row(
+        35, "∂ H(p, q) with p = q = 0", cross, [0.0, 1.0], [0.0, 1.0], f"{limit}∂p [+∞, 0], ∂q [0, -1]", *slopes, g=1.0
+    )
+    yield row(36, "D(p‖q) with q = 0 < p", "kl_divergence", [0.5, 0.5], [0.0, 1.0], "+∞", "")
+    yield row(37, "D(p‖q) with p = q = 0", "kl_divergence", [0.0, 1.0], [0.0, 1.0], "0 log(0/0) = 0: 0", "")
+    yield row(
+        38,
+        "∂ D(p‖q) with p = q = 0",
+        "kl_divergence",
+        [0.0, 1.0],
+        [0.0, 1.0],
+        "∂p is ∞ - ∞ + 1, ∂q [0, -1]",
+        *slopes,
+        g=1.0,
+    )
+    yield row(39, "entropy of what does not sum to 1", "entropy", [1.0, 2.0], None, "the formula: -2 log 2")
+    negative = row(
+        40,
+        "entropy with p < 0",
+        "entropy",
+        [-1.0, 2.0],
+        None,
+        "log of a negative number: none",
+        "-∞ (torch.special.entr)",
+        UNSPECIFIED,
+        "anything, an error among it; not asked",
+    )
+    yield replace(negative, judged=False)
+
+
+_LOGITS = np.array([[0.0, 1.0, 3.0], [2.0, 0.0, 0.0], [0.0, 0.0, 4.0]])
+_WEIGHT = np.array([1.0, 2.0, 4.0])
+_LABELS = np.array([2, 0, 1])
+_SHARES = np.array([[0.0, 0.25, 0.75], [1.0, 0.0, 0.0], [0.5, 0.25, 0.25]])
+_MEAN = {True: "Σ w_y over the rows that count", False: "the number of rows that count"}
+
+
+def _loss(logits: Any, target: Any, weight: Any = None, dtype: str = _F32, **options: Any) -> Problem:
+    x, y = np.asarray(logits, np.float64), np.asarray(target)
+    inputs: dict[str, Array] = {"logits": x, "target": y}
+    if weight is not None:
+        inputs["weight"] = np.asarray(weight, np.float64)
+    rows = y.shape if y.dtype.kind == "i" else tuple(np.delete(x.shape, min(x.ndim - 1, 1)))
+    g = np.arange(1.0, 1.0 + np.prod(rows)).reshape(rows) if options.get("reduction") == "none" else 1.0
+    return Problem("cross_entropy", dtype, inputs, options, g)
+
+
+def _option_corners() -> Iterator[Corner]:
+    """All combinations of kind of target, reduction, weight, ignored rows and smoothing, 50 to 85."""
+    number = 50
+    for labels, reduction, weighted, ignored, smoothed in product(
+        (True, False), ("none", "sum", "mean"), (False, True), (False, True), (False, True)
+    ):
+        if ignored and not labels:
+            continue
+        target = np.where(np.arange(3) == 1, -100, _LABELS) if ignored else _LABELS
+        options: dict[str, Any] = {"reduction": reduction} | ({"label_smoothing": 0.1} if smoothed else {})
+        problem = _loss(_LOGITS, target if labels else _SHARES, _WEIGHT if weighted else None, **options)
+        words = ["labels" if labels else "probabilities", reduction, *["weight"] * weighted]
+        words += ["a row ignored"] * ignored + ["smoothing"] * smoothed
+        documented = f"{DOCS}, formula for {'indices' if labels else 'probabilities'}"
+        if smoothed:
+            documented += "; q a mixture with the uniform distribution"
+        if smoothed and weighted:
+            documented += "; silent on how weights enter the mixture"
+        yield Corner(
+            number, ", ".join(words), problem, _formula(reduction, labels, weighted, ignored, smoothed), documented
+        )
+        number += 1
+
+
+def _formula(reduction: str, labels: bool, weighted: bool, ignored: bool, smoothed: bool) -> str:
+    """The loss in one line."""
+    q = "[j = y]" if labels else "q_j"
+    if smoothed:
+        q = f"(0.9 {q} + 0.1/C)"
+    row = "-log p_y" if labels and not smoothed else f"-Σ_j {'w_j ' * weighted}{q} log p_j"
+    row = row.replace("-log", "-w_y log") if weighted else row
+    row += "; 0 for the ignored row" * ignored
+    if reduction == "mean":
+        return f"{row}; the sum over {_MEAN[weighted] if labels else 'the number of rows'}"
+    return row if reduction == "none" else f"{row}; the sum"
+
+
+def _row(number: int, question: str, problem: Problem, mathematics: str, *more: Any, **others: Any) -> Corner:
+    return Corner(number, question, problem, mathematics, *more, **others)
+
+
+def _normaliser_corners() -> Iterator[Corner]:
+    none, some = [-100, -100], [[0.0, 1.0], [2.0, 3.0]]
+    skipped = "an ignored target does not contribute to the input gradient"
+    mean = "Σ l / Σ w_y, which is 0/0"
+    yield _row(90, "every row ignored, none", _loss(some, none, reduction="none"), "0 and 0", skipped)
+    yield _row(91, "every row ignored, sum", _loss(some, none, reduction="sum"), "an empty sum: 0; ∂x is 0", skipped)
+    yield _row(
+        92, "every row ignored, mean", _loss(some, none), "0/0: NaN; no row contributes: ∂x is 0", f"{mean}; {skipped}"
+    )
+    yield _row(
+        93,
+        "every row ignored, mean, weight, smoothing",
+        _loss(some, none, [1.0, 2.0], label_smoothing=0.1),
+        "as 92",
+        f"{mean}; {skipped}",
+    )
+    unspecified = (mean, UNSPECIFIED, "anything that is not finite, in the loss and in the gradient of rows that count")
+    yield _row(94, "total weight 0, mean", _loss(some, [0, 0], [0.0, 2.0]), "0/0: NaN", *unspecified)
+    yield _row(
+        95,
+        "total weight 0, mean, smoothing",
+        _loss(some, [0, 0], [0.0, 2.0], label_smoothing=0.5),
+        "x/0 with x > 0: none",
+        *unspecified,
+    )
+    yield _row(
+        96,
+        "weights that cancel, mean",
+        _loss(some, [0, 1], [-1.0, 1.0]),
+        "x/0, or what is left of rounding: none",
+        mean,
+        UNSPECIFIED,
+        "anything, in the loss and in the gradient of rows that count",
+    )
+    yield _row(97, "weight 0 of a label, sum", _loss(some, [0, 1], [0.0, 2.0], reduction="sum"), "its row counts 0")
+    yield _row(98, "negative weight", _loss(some, [0, 1], [-1.0, 2.0]), "the formula, with the sign", "not excluded")
+    yield _row(99, "no rows, none", _loss(np.zeros((0, 2)), np.zeros(0, int), reduction="none"), "nothing")
+    yield _row(100, "no rows, sum", _loss(np.zeros((0, 2)), np.zeros(0, int), reduction="sum"), "an empty sum: 0")
+    yield _row(101, "no rows, mean", _loss(np.zeros((0, 2)), np.zeros(0, int)), "0/0: NaN", mean)
+    yield _row(
+        102,
+        "no rows, mean, probabilities",
+        _loss(np.zeros((0, 2)), np.zeros((0, 2))),
+        "0/0: NaN",
+        "Σ l / N, which is 0/0",
+    )
+    yield _row(103, "one class", _loss([[0.0], [2.0]], [0, 0]), "log 1 = 0; ∂x is 0")
+    yield _row(
+        104,
+        "no classes",
+        _loss(np.zeros((2, 0)), [-100, -100], reduction="sum"),
+        "rows without a softmax",
+        "",
+        UNSPECIFIED,
+        "an error; not asked",
+        judged=False,
+    )
+
+
+def _infinite_corners() -> Iterator[Corner]:
+    x, rest = [0.0, -inf, 1.0], {"reduction": "sum"}
+    product_ = ("the formula has the product 0·(-∞)", UNSPECIFIED, "NaN, in the loss")
+    yield _row(110, "-∞ beside the label", _loss([x], [0], **rest), "-log p_y, as if the class were not there")
+    yield _row(111, "-∞ at the label", _loss([x], [1], **rest), "-log 0 = +∞; ∂x has the limit p - y")
+    yield _row(
+        112,
+        "-∞ beside the label, smoothing",
+        _loss([x], [0], label_smoothing=0.5, **rest),
+        "-(ε/C) log 0 = +∞; ∂x has the limit p - t",
+    )
+    yield _row(
+        113, "-∞ where a probability is 0", _loss([x], [[0.5, 0.0, 0.5]], **rest), "0 log 0 = 0, its limit", *product_
+    )
+    yield _row(114, "-∞ where a probability is not 0", _loss([x], [[0.5, 0.5, 0.0]], **rest), "-½ log 0 = +∞")
+    yield _row(115, "-∞ at a label of weight 0", _loss([x], [1], [1.0, 0.0, 1.0], **rest), "0 log 0 = 0", *product_)
+    yield _row(
+        116,
+        "-∞ at a class of weight 0, smoothing",
+        _loss([x], [0], [1.0, 0.0, 1.0], label_smoothing=0.5, **rest),
+        "0 log 0 = 0",
+        *product_,
+    )
+    yield _row(
+        117,
+        "-∞ at a class of weight 0, probabilities",
+        _loss([x], [[0.5, 0.5, 0.0]], [1.0, 0.0, 1.0], **rest),
+        "0 log 0 = 0",
+        *product_,
+    )
+    yield _row(
+        118,
+        "-∞ at the label, smoothing 1",
+        _loss([x], [1], label_smoothing=1.0, **rest),
+        "t = 1/C in every class: +∞",
+        "a mixture of targets, or of losses, with 1 - ε = 0",
+        UNSPECIFIED,
+        "NaN, in the loss",
+    )
+    yield _row(
+        119, "∂ of a probability at -∞", _loss([x], [[0.5, 0.25, 0.25]], **rest), "∂q = -log p: +∞ in the masked class"
+    )
+    yield _row(
+        120,
+        "∂ of a probability at -∞ with weight 0",
+        _loss([x], [[0.5, 0.25, 0.25]], [1.0, 0.0, 1.0], **rest),
+        "∂q = -w log p = 0 for every p > 0: 0",
+        "",
+        UNSPECIFIED,
+        "NaN, in that element",
+    )
+    yield _row(121, "a row of -∞", _loss([[-inf, -inf], [0.0, 1.0]], [0, 1], reduction="none"), "no softmax: NaN")
+    limit = ("", UNSPECIFIED, "NaN, in the loss and in the gradient of that row")
+    yield _row(122, "+∞ at the label", _loss([[inf, 0.0]], [0], **rest), f"{_LIMIT}0", *limit)
+    yield _row(123, "+∞ beside the label", _loss([[inf, 0.0]], [1], **rest), f"{_LIMIT}+∞", *limit)
+    yield _row(124, "two +∞", _loss([[inf, inf]], [1], **rest), "no softmax and no limit: NaN")
+    yield _row(
+        125,
+        "NaN in a row that counts",
+        _loss([[nan, 0.0], [0.0, 1.0]], [1, 1], reduction="none"),
+        "NaN in that row, and in no other",
+    )
+    skipped = "an ignored target does not contribute to the input gradient"
+    for number, value in ((126, nan), (127, inf), (128, -inf)):
+        problem = _loss([[value, value], [1.0, 0.0]], [-100, 0])
+        name = {126: "NaN", 127: "+∞", 128: "-∞"}[number]
+        yield _row(
+            number, f"{name} in an ignored row", problem, "the row counts nothing: the loss, and ∂x = 0 there", skipped
+        )
+
+
+def _target_corners() -> Iterator[Corner]:
+    rest = {"reduction": "none"}
+    free = "not validated; values may be misleading"
+    square = [[0.0, 1.0], [2.0, 0.0]]
+    yield _row(
+        130, "probabilities that sum to 2", _loss([[0.0, 1.0]], [[0.5, 1.5]], **rest), "∂x = g (Σ_j t_j p - t)", free
+    )
+    yield _row(131, "negative probabilities", _loss([[0.0, 1.0]], [[-1.0, 2.0]], **rest), "the formula", free)
+    yield _row(
+        132,
+        "NaN among probabilities",
+        _loss(square, [[nan, 0.5], [0.5, 0.5]], **rest),
+        "NaN in the loss of that row and in its ∂x; ∂q does not depend on q",
+        free,
+    )
+    yield _row(
+        133,
+        "weight and probabilities, mean",
+        _loss(square, [[1.0, 0.0], [0.5, 0.5]], [1.0, 4.0]),
+        "Σ l / N: one-hot rows are not divided as labels are",
+        "Σ l / N",
+    )
+    yield _row(
+        134,
+        "ignore_index and probabilities",
+        _loss(square, [[1.0, 0.0], [0.5, 0.5]], ignore_index=0),
+        "none",
+        "applies to indices alone",
+        UNSPECIFIED,
+        "an error, or as without; not asked",
+        judged=False,
+    )
+    outside, classes = "indices in [0, C), or ignore_index", "no such class"
+    for number, label in ((135, 2), (136, -1), (137, 2**40)):
+        problem = _loss(square, [label, 0], reduction="mean")
+        yield _row(number, f"the label {label} of 2 classes", problem, classes, outside, ERROR)
+    yield _row(
+        138,
+        "ignore_index = 255 of 2 classes",
+        _loss(square, [255, 0], ignore_index=255),
+        "that row counts nothing",
+        "it may lie outside the class range",
+    )
+    yield _row(139, "ignore_index = 0, a class", _loss(square, [0, 1], ignore_index=0), "that row counts nothing", "")
+    yield _row(140, "ignore_index = -1", _loss(square, [-1, 1], ignore_index=-1), "that row counts nothing", "")
+    for number, labels in ((141, "uint8"), (142, "int32"), (143, "bool")):
+        yield _row(
+            number,
+            f"labels of {labels}",
+            _loss(square, [1, 0], **rest),
+            "the same labels",
+            "required to be long",
+            UNSPECIFIED,
+            "the value or an error; not asked",
+            labels=labels,
+            judged=False,
+        )
+    mixture = "a float in [0.0, 1.0]"
+    yield _row(
+        144, "smoothing 1", _loss(square, [1, 0], label_smoothing=1.0, **rest), "t = 1/C in every class", mixture
+    )
+    yield _row(145, "smoothing -0.1", _loss(square, [1, 0], label_smoothing=-0.1), "no mixture", mixture, ERROR)
+    yield _row(146, "smoothing 1.5", _loss(square, [1, 0], label_smoothing=1.5), "no mixture", mixture, ERROR)
+    yield _row(
+        147,
+        "a batch of dimensions",
+        _loss(np.arange(12.0).reshape(2, 3, 2), [[0, 1], [2, -100]]),
+        "as the rows of it one below another",
+        "(N, C, d1, …)",
+    )
+    yield _row(148, "no batch", _loss([0.0, 1.0, 2.0], np.int64(2)), "as a batch of one", "(C)")
+    half = _loss([[65504.0, -65504.0]], [1], dtype="float16", **rest)
+    yield _row(149, "a loss beyond float16", half, "131008, which overflows to +∞ in float16; ∂x is p - y")
+    total = _loss([[40000.0, 0.0], [40000.0, 0.0]], [1, 1], dtype="float16")
+    yield _row(150, "a total beyond float16, whose mean is not", total, "40000: finite")
+
+
+def _linear_corners() -> Iterator[Corner]:
+    def layer(number: int, question: str, rows: int, features: int, mathematics: str) -> Corner:
+        inputs = {"input": np.ones((rows, features)), "weight": np.ones((2, features)), "bias": np.array([1.0, 2.0])}
+        return _row(number, question, Problem("linear", _F32, inputs, {}, np.ones((rows, 2))), mathematics)
+
+    yield layer(160, "linear of no rows", 0, 3, "nothing; ∂W and ∂b are empty sums: 0")
+    yield layer(161, "linear of no features", 2, 0, "empty sums: the bias")
+    for number, reduction, mathematics in (
+        (162, "sum", "0, and ∂W = 0"),
+        (163, "mean", "NaN, and ∂W is an empty sum: 0"),
+    ):
+        inputs = {"input": np.ones((0, 3)), "linear_weight": np.ones((2, 3)), "target": np.zeros(0, np.int64)}
+        problem = Problem("linear_cross_entropy", _F32, inputs, {"reduction": reduction}, 1.0)
+        yield _row(
+            number, f"linear_cross_entropy of no rows, {reduction}", problem, mathematics, "as linear, cross_entropy"
+        )
+    inputs = {"input": np.ones((2, 3)), "linear_weight": np.ones((2, 3)), "target": np.array([-100, -100])}
+    yield _row(
+        164,
+        "linear_cross_entropy, every row ignored, mean",
+        Problem("linear_cross_entropy", _F32, inputs, {}, 1.0),
+        "as 92",
+        "as linear, cross_entropy",
+    )
+
+
+SECTIONS = {
+    "Softmax and log-softmax": tuple(_softmax_corners()),
+    "Logsumexp": tuple(_logsumexp_corners()),
+    "Entropy, cross-entropy and divergence of distributions": tuple(_distribution_corners()),
+    "Cross-entropy: all combinations of options": tuple(_option_corners()),
+    "Cross-entropy: what the mean divides by": tuple(_normaliser_corners()),
+    "Cross-entropy: logits that are not finite": tuple(_infinite_corners()),
+    "Cross-entropy: targets": tuple(_target_corners()),
+    "Linear classifier": tuple(_linear_corners()),
+}
+CORNERS = tuple(corner for section in SECTIONS.values() for corner in section)

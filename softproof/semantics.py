@@ -1,0 +1,155 @@
+"""Semantics: the corners put to implementations, and docs/semantics.md, which shows what each of them does."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .compare import Verdict
+from .corners import CORNERS as CORNERS
+from .corners import ERROR, SECTIONS, UNSPECIFIED, Corner
+from .implementation import Candidate
+from .judge import judge_refusal, judge_result
+from .operations import OPERATIONS
+from .problem import Array, Problem, Result
+from .report import versions
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an implementation did: its answer, and the verdict where the judge can be asked."""
+
+    result: Result
+    verdict: Verdict | None
+
+
+def see(corner: Corner, candidate: Candidate, device: str = "cpu") -> Seen | None:
+    """Ask one corner; None where the candidate does not have the operation, or does not take what is asked.
+
+    >>> from softproof import load
+    >>> see(CORNERS[0], load("torch.nn.functional:softmax")).verdict.outcome
+    'agrees'
+    """
+    problem = corner.problem
+    if not _takes(candidate, problem) or (corner.demanded == ERROR and not device.startswith("cpu")):
+        return None  # a failed assertion on a CUDA device ends the process
+    if not candidate.differentiates(problem.operation):
+        problem = replace(problem, grad_output=None)
+    device = "cpu" if candidate.adapter == "numpy" else device
+    with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answer
+        result = _with_labels(candidate, corner).answer(problem, device)
+    if corner.demanded == ERROR:
+        return Seen(result, judge_refusal(problem, result))
+    return Seen(result, judge_result(problem, result, device=device) if corner.judged else None)
+
+
+def _takes(candidate: Candidate, problem: Problem) -> bool:
+    """Whether the candidate has the operation, the format, and what the problem asks of them."""
+    if problem.operation not in candidate.operations or problem.dtype not in candidate.dtypes:
+        return False
+    kinds = {"unbatched"} if "target" in problem.inputs and next(iter(problem.inputs.values())).ndim == 1 else set()
+    if "target" in problem.inputs and problem.inputs["target"].dtype != np.int64:
+        kinds.add("probabilities")
+    asked = (set(problem.inputs) | set(problem.options)) & set(OPERATIONS[problem.operation].extras) | kinds
+    return asked <= candidate.supports(problem.operation)
+
+
+def _with_labels(candidate: Candidate, corner: Corner) -> Candidate:
+    """The candidate, given labels of the integer type that the corner asks."""
+    if corner.labels == "int64":
+        return candidate
+    operation, cast = corner.problem.operation, candidate.arrays.cast
+
+    def function(logits: Any, target: Any, **options: Any) -> Any:
+        return candidate.functions[operation](logits, cast(target, corner.labels), **options)
+
+    def backward(grad_output: Any, logits: Any, target: Any, **options: Any) -> Any:
+        return candidate.backwards[operation](grad_output, logits, cast(target, corner.labels), **options)
+
+    backwards = {operation: backward} if operation in candidate.backwards else {}
+    return replace(candidate, functions={operation: function}, backwards=backwards)
+
+
+# ---- the document ---------------------------------------------------------------------------------------------------
+
+
+def semantics_report(candidates: Sequence[Candidate], device: str = "cpu") -> str:
+    """docs/semantics.md: every corner, and what each candidate does there."""
+    names = ", ".join(f"`{candidate.name}`" for candidate in candidates)
+    lines = [_PREFACE.format(names=names), *_versions(device)]
+    for title, corners in SECTIONS.items():
+        lines += ["", f"## {title}", "", *_demands(corners), "", *_answers(corners, candidates, device)]
+    return "\n".join(lines)
+
+
+_PREFACE = """\
+# Semantics
+
+What every implementation meets in the corners: special values, empty things, options that meet. Each row is one small
+question with a number that never changes. *Mathematics* is what follows from the definition, in extended real numbers
+where there is a limit; *documented* paraphrases torch.nn.CrossEntropyLoss, torch.nn.functional and torch.special, and
+is empty where they are silent; *demanded* is what the judge takes for right: the exact value, an infinity and NaN among
+them, within its bound; an error; or, where no document fixes the answer, also what the row names. That holds for the
+outputs that the row names, and nowhere else. The sign of a zero is never compared.
+
+Below each table stands what {names} do, in float32 unless
+the row says otherwise: the value, and after *∂* the gradients by name for an upstream gradient of 1, or of 1, 2, 3, …
+where there are several elements. **Bold** is not what is demanded ([findings.md](findings.md) has the reasons);
+*italics* is right by a row that is unspecified; a dash means that the implementation does not have the operation or
+does not take what is asked.
+
+`softproof semantics TARGET…` prints the same for your own; `make semantics` writes this file.
+"""
+
+
+def _versions(device: str) -> list[str]:
+    found = versions() | {"device": device}
+    return ["| | |", "|---|---|", *(f"| {name} | {found[name]} |" for name in ("numpy", "torch", "device"))]
+
+
+def _demands(corners: Sequence[Corner]) -> Iterator[str]:
+    yield "| | question | mathematics | documented | demanded |"
+    yield "|---:|---|---|---|---|"
+    for corner in corners:
+        demanded = f"*unspecified*: {corner.besides}" if corner.demanded == UNSPECIFIED else corner.demanded
+        cells = (str(corner.number), corner.question, corner.mathematics, corner.documented, demanded)
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _answers(corners: Sequence[Corner], candidates: Sequence[Candidate], device: str) -> Iterator[str]:
+    having = [c for c in candidates if any(corner.problem.operation in c.operations for corner in corners)]
+    yield f"| | {' | '.join(f'`{candidate.name}`' for candidate in having)} |"
+    yield f"|---:|{'---|' * len(having)}"
+    for corner in corners:
+        cells = [_cell(see(corner, candidate, device)) for candidate in having]
+        yield f"| {corner.number} | {' | '.join(cells)} |"
+
+
+def _cell(seen: Seen | None) -> str:
+    """One answer in a few characters."""
+    if seen is None:
+        return "–"
+    text = seen.result.raised.split(" ")[0] if seen.result.raised is not None else _numbers(seen.result)
+    if seen.verdict is None:
+        return text
+    if not seen.verdict.ok:
+        return f"**{text}**"
+    return f"*{text}*" if seen.verdict.unspecified else text
+
+
+def _numbers(result: Result) -> str:
+    value = _short(result.outputs["value"].values)
+    names = [name for name in result.outputs if name != "value"]
+    slopes = [f"∂{name.removeprefix('grad_')} {_short(result.outputs[name].values)}" for name in names]
+    return "; ".join([value, *slopes])
+
+
+def _short(array: Array) -> str:
+    """Three digits of each element."""
+    if array.ndim:
+        return f"[{', '.join(map(_short, array))}]" if array.size else f"empty {array.shape}".replace(",)", ")")
+    return f"{float(array) + 0.0:.3g}".replace("inf", "∞").replace("nan", "NaN")

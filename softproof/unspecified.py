@@ -1,0 +1,116 @@
+"""What no document fixes: the few answers that are as right as the exact one, by their numbers in docs/semantics.md.
+
+Each rule names the outputs, and in them the elements, that it is about, and what is right there besides the exact
+value: NaN, anything that is not finite, or anything at all. Everywhere else a NaN that should not be is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from .compare import Elements
+from .problem import Array, Problem
+from .rows import (
+    ALL,
+    Rows,
+    axis_of,
+    class_weights,
+    count_classes,
+    denominator,
+    is_by_rows,
+    is_labels,
+    kept,
+    mixed_weights,
+    one_infinity,
+    reduction_of,
+    wide_rows,
+)
+
+ONE_INFINITY = {"softmax": 3, "log_softmax": 12, "logsumexp": 22, "cross_entropy": 122}
+SEVERAL_INFINITIES = {"softmax": 4, "log_softmax": 13}
+SLOPE_AT_ZERO, SLOPE_AT_TWO_ZEROS, SLOPE_OF_NO_WEIGHT = 34, 35, 120
+NO_SHARE, NO_WEIGHT, ONLY_SMOOTHING = 113, 115, 118
+NO_TOTAL, NO_TOTAL_LEFT = 94, 96
+
+Rule = tuple[int, Array, Callable[[Array], Array]]  # number, where, what is right as well
+
+
+def excused(problem: Problem, name: str, rows: Rows, elements: Elements) -> Elements:
+    """The elements of some rows of an output, of which those that no document fixes agree."""
+    for number, where, also in _rules(problem, name, rows):
+        elements = elements.unless(number, where, also)
+    return elements
+
+
+def _not_finite(got: Array) -> Array:
+    return np.asarray(~np.isfinite(got))
+
+
+def _zero(got: Array) -> Array:
+    return np.asarray(got == 0)
+
+
+def _anything(got: Array) -> Array:
+    return np.ones(got.shape, bool)
+
+
+def _rules(problem: Problem, name: str, rows: Rows) -> Iterator[Rule]:
+    """What applies to some rows of an output."""
+    if "logits" in problem.inputs and (problem.operation, name) != ("logsumexp", "value"):
+        x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
+        infinite = one_infinity(x)
+        if "target" in problem.inputs:
+            infinite = infinite & kept(problem, rows)[:, None]
+        yield ONE_INFINITY[problem.operation], _as_output(problem, name, infinite), np.isnan
+        if name == "value" and problem.operation in SEVERAL_INFINITIES:
+            beside = (x.max(-1, keepdims=True) == np.inf) & (x < np.inf)
+            limit = _zero if problem.operation == "softmax" else np.isneginf
+            yield SEVERAL_INFINITIES[problem.operation], beside, limit
+    if "p" in problem.inputs and name != "value":
+        zero = [wide_rows(problem.inputs[each], axis_of(problem), rows) == 0 for each in problem.inputs]
+        yield SLOPE_AT_ZERO, np.logical_or.reduce(zero), np.isnan
+        yield SLOPE_AT_TWO_ZEROS, np.logical_and.reduce(zero) & (len(zero) == 2), _zero
+    if "target" in problem.inputs:
+        yield from _rules_of_losses(problem, name, rows)
+
+
+def _as_output(problem: Problem, name: str, where: Array) -> Array:
+    """Rows (r, 1), as they show in an output: in their own elements, or in a loss that they were reduced to."""
+    return np.asarray(where.any(keepdims=True)) if name == "value" and reduction_of(problem) != "none" else where
+
+
+def _rules_of_losses(problem: Problem, name: str, rows: Rows) -> Iterator[Rule]:
+    counts = kept(problem, rows if is_by_rows(problem) else ALL)[:, None]
+    if "logits" in problem.inputs:
+        masked = wide_rows(problem.inputs["logits"], axis_of(problem), rows) == -np.inf
+        if name == "value":
+            for number, factor in _factors_of_zero(problem, rows):
+                no_share = (masked & factor).any(-1, keepdims=True) & counts
+                yield number, _as_output(problem, name, no_share), np.isnan
+        elif name == "grad_target":
+            yield SLOPE_OF_NO_WEIGHT, masked & _has_no_slope(problem), np.isnan
+    if reduction_of(problem) == "mean" and kept(problem).any() and denominator(problem, count_classes(problem)) == 0:
+        counted = counts if is_by_rows(problem) and name == "grad_logits" else np.ones((1, 1), bool)
+        yield (NO_TOTAL_LEFT, counted, _anything) if mixed_weights(problem) else (NO_TOTAL, counted, _not_finite)
+
+
+def _factors_of_zero(problem: Problem, rows: Rows) -> Iterator[tuple[int, Array]]:
+    """Where a coefficient w((1 - ε)q + ε/C) has a factor of 0, whatever is added to it: each (r, C)."""
+    classes, epsilon = count_classes(problem), problem.options.get("label_smoothing", 0.0)
+    none = class_weights(problem, classes) == 0  # (C,)
+    if is_labels(problem):
+        label = problem.inputs["target"].reshape(-1)[rows][:, None] == np.arange(classes)
+        yield NO_WEIGHT, none & (label | (epsilon > 0))
+        yield ONLY_SMOOTHING, label & (epsilon == 1)
+    else:
+        yield NO_SHARE, wide_rows(problem.inputs["target"], axis_of(problem), rows) == 0
+        yield NO_WEIGHT, np.broadcast_to(none, (1, classes))
+        yield ONLY_SMOOTHING, np.full((1, 1), epsilon == 1)
+
+
+def _has_no_slope(problem: Problem) -> Array:
+    """Where ∂loss/∂q has the factor w(1 - ε) = 0: (C,), or all classes."""
+    none = class_weights(problem, count_classes(problem)) == 0
+    return np.asarray(none | (problem.options.get("label_smoothing", 0.0) == 1))

@@ -1,0 +1,189 @@
+"""The corners: both halves do what is demanded, and docs/semantics.md shows what everybody does."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import manual
+from softproof import Candidate, Output, Problem, Result, judge_result, load
+from softproof.cli import main
+from softproof.compare import AGREES, DISAGREES, UNSPECIFIED
+from softproof.corners import CORNERS, ERROR, SECTIONS, Corner
+from softproof.corners import UNSPECIFIED as NOT_FIXED
+from softproof.problem import Array
+from softproof.semantics import Seen, see, semantics_report
+
+from .candidates import MANUAL, REFERENCE
+from .test_findings import recorded_here
+
+DOCS = Path(__file__).parent.parent / "docs" / "semantics.md"
+TARGETS = ("torch.nn.functional", "reference", "manual", "examples.candidates.scipy_special")
+VERSIONS = re.compile(r"^\| (numpy|torch) \| .* \|$", re.MULTILINE)
+BY_NUMBER = {corner.number: corner for corner in CORNERS}
+IN_HALF_PRECISION = {26, 150}  # torch leaves "float32 inside" there (docs/findings.md)
+
+
+def _seen(number: int, candidate: Candidate, device: str = "cpu") -> Seen:
+    seen = see(BY_NUMBER[number], candidate, device)
+    assert seen is not None
+    return seen
+
+
+def test_numbers_are_unique_and_ascend() -> None:
+    """They are cited."""
+    numbers = [corner.number for corner in CORNERS]
+
+    assert numbers == sorted(set(numbers))
+
+
+def test_all_combinations_of_options_are_there() -> None:
+    """Three reductions, with and without weight and smoothing; labels also with and without an ignored row."""
+    combinations = {
+        (
+            problem.inputs["target"].dtype == np.int64,
+            problem.options["reduction"],
+            "weight" in problem.inputs,
+            bool((problem.inputs["target"] == -100).any()),
+            "label_smoothing" in problem.options,
+        )
+        for problem in (corner.problem for corner in SECTIONS["Cross-entropy: all combinations of options"])
+    }
+
+    assert len(combinations) == 3 * 2 * 2 * (2 + 1)
+
+
+@pytest.mark.parametrize("corner", CORNERS, ids=lambda corner: str(corner.number))
+def test_both_halves_do_what_is_demanded(half: Candidate, device: str, corner: Corner) -> None:
+    """The value, NaN, an error; and only rows that are unspecified excuse anything."""
+    seen = see(corner, half, device)
+    if seen is None:
+        assert (half is MANUAL and corner.labels != "int64") or device != "cpu" or corner.problem.dtype == "bfloat16"
+        return
+    if seen.verdict is None:
+        assert corner.demanded == NOT_FIXED
+        return
+    if half is REFERENCE and corner.number in IN_HALF_PRECISION:
+        assert seen.verdict.outcome == DISAGREES
+        return
+    assert seen.verdict.ok, seen.verdict
+    assert corner.demanded == NOT_FIXED or not seen.verdict.unspecified
+
+
+def test_a_wrong_nan_is_excused_nowhere_else() -> None:
+    """NaN in place of all outputs disagrees in each corner that demands something else."""
+    for corner in CORNERS:
+        seen = see(corner, MANUAL)
+        if seen is None or seen.verdict is None or corner.demanded in (ERROR, NOT_FIXED):
+            continue
+        for name, output in seen.result.outputs.items():
+            all_nan = replace(output, values=np.full_like(output.values, np.nan))
+            verdict = judge_result(corner.problem, Result({**seen.result.outputs, name: all_nan}))
+            assert verdict.ok is bool(np.isnan(output.values).all()), (corner.number, name)
+
+
+def _excused(problem: Problem, name: str, values: object) -> str:
+    """The outcome of one output being replaced, the others being by hand."""
+    found = MANUAL.answer(problem).outputs
+    output = Output(np.asarray(values, np.float32).reshape(found[name].values.shape), problem.dtype)
+    return judge_result(problem, Result({**found, name: output})).outcome
+
+
+@pytest.mark.parametrize(
+    ("number", "name", "right", "wrong"),
+    [
+        (3, "value", [np.nan, np.nan], [0.5, 0.5]),
+        (3, "value", [1.0, 0.0], [np.nan, 0.5]),
+        (4, "value", [np.nan, np.nan, 0.0], [0.5, 0.5, 0.0]),
+        (13, "value", [np.nan, np.nan, -np.inf], [np.nan, np.nan, 0.0]),
+        (12, "grad_logits", [np.nan, np.nan], [0.0, 0.0]),
+        (22, "grad_logits", [np.nan, 0.0], [0.5, 0.5]),
+        (22, "value", np.inf, np.nan),
+        (31, "grad_p", [np.nan, -1.0], [0.0, -1.0]),
+        (34, "grad_q", [np.nan, -0.5], [np.inf, -0.5]),
+        (35, "grad_p", [0.0, 0.0], [1.0, 0.0]),
+        (94, "value", np.inf, 0.0),
+        (94, "grad_logits", [np.nan] * 4, [0.0] * 4),
+        (96, "value", 1.0, None),
+        (113, "value", np.nan, np.inf),
+        (113, "value", None, 0.0),
+        (113, "grad_logits", None, [np.nan] * 3),
+        (115, "value", np.nan, np.inf),
+        (118, "value", np.nan, 1.0),
+        (120, "grad_target", None, [[1.0, np.inf, 1.0]]),
+        (122, "value", np.nan, np.inf),
+        (123, "grad_logits", [np.nan, np.nan], [0.0, 0.0]),
+        (92, "grad_logits", [0.0] * 4, [np.nan] * 4),
+        (111, "value", np.inf, np.nan),
+        (110, "value", None, np.nan),
+    ],
+)
+def test_what_is_right_besides_the_exact_value(number: int, name: str, right: object, wrong: object) -> None:
+    """Each rule excuses what its row names, and nothing else."""
+    problem = BY_NUMBER[number].problem
+    if right is not None:
+        assert _excused(problem, name, right) in (AGREES, UNSPECIFIED)
+    if wrong is not None:
+        assert _excused(problem, name, wrong) == DISAGREES
+
+
+def test_a_row_that_is_excused_does_not_excuse_its_neighbours() -> None:
+    """A NaN beside the row that no document fixes is wrong."""
+    problem = Problem("softmax", "float32", {"logits": [[np.inf, 0.0], [0.0, 0.0]]}, {"dim": -1})
+
+    def verdict(rows: list[list[float]]) -> str:
+        return judge_result(problem, Result({"value": Output(np.array(rows, np.float32), "float32")})).outcome
+
+    assert verdict([[np.nan, np.nan], [0.5, 0.5]]) == AGREES
+    assert verdict([[np.nan, np.nan], [np.nan, 0.5]]) == DISAGREES
+
+
+def test_nothing_but_excuses_is_no_agreement() -> None:
+    """The outcome says so, cites the rows, and speaks against nothing."""
+    problem = Problem("softmax", "float32", {"logits": [np.inf, 0.0]}, {"dim": -1})
+
+    verdict = judge_result(problem, Result({"value": Output(np.full(2, np.nan, np.float32), "float32")}))
+
+    assert verdict.outcome == UNSPECIFIED
+    assert verdict.unspecified == (3,)
+    assert verdict.ok
+
+
+def _wrapping(logits: Array, target: Array, **options: Any) -> Array:
+    """A loss that reads a label outside the classes as another class."""
+    return manual.cross_entropy(logits, target % logits.shape[1], **options)
+
+
+def test_an_answer_to_what_should_be_an_error_disagrees() -> None:
+    """Labels that wrap around."""
+    candidate = load(_wrapping, operation="cross_entropy", adapter="numpy")
+
+    for number in (135, 136, 137):
+        verdict = _seen(number, candidate).verdict
+        assert verdict is not None
+        assert verdict.outcome == DISAGREES
+        assert "expected an error" in verdict.explanation
+
+
+@recorded_here
+def test_the_document_is_the_report() -> None:
+    """But for the versions."""
+    report = semantics_report([load(name) for name in TARGETS]) + "\n"
+
+    assert VERSIONS.sub("", DOCS.read_text()) == VERSIONS.sub("", report)
+
+
+def test_the_command_shows_your_own(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """One function, on the screen and in a file."""
+    file = tmp_path / "semantics.md"
+
+    assert main(["semantics", "manual:softmax", "--write", str(file)]) == 0
+
+    printed = capsys.readouterr().out
+    assert printed == file.read_text()
+    assert "| 1 | [1, 0]; ∂logits [0, 0] |" in printed
