@@ -9,7 +9,8 @@ import numpy as np
 from softproof import Problem
 from softproof.formats import FORMATS, Floats
 from softproof.problem import Array
-from softproof.strategies import STYLES, has_gradient, styles
+from softproof.strategies import has_gradient
+from softproof.styles import STYLES, styles
 
 MASKED = "-inf entries"
 OF_LOGITS = ("softmax", "log_softmax", "logsumexp")

@@ -108,7 +108,8 @@ def _logsumexp_corners() -> Iterator[Corner]:
     yield row(21, "a row of -∞", [-inf, -inf], "log 0 = -∞; ∂x is 0/0: NaN")
     besides = ("", UNSPECIFIED, "NaN in the gradient; the value is demanded")
     yield row(22, "a row with one +∞", [inf, 0.0], "+∞; ∂x has the limit [1, 0]", *besides)
-    yield row(23, "a row with two +∞", [inf, inf], "+∞; ∂x is ∞/∞: NaN")
+    besides = ("", UNSPECIFIED, "the limit 0 in the gradient of the elements beside them")
+    yield row(23, "a row with two +∞", [inf, inf, 0.0], "+∞; ∂x is ∞/∞, and no limit where they are: NaN", *besides)
     yield row(24, "a row with NaN", [nan, 0.0], "NaN")
     besides = ("", UNSPECIFIED, "an error; not asked")
     yield replace(row(25, "no classes", np.zeros((2, 0)), "log 0 = -∞", *besides), judged=False)
@@ -330,9 +331,9 @@ def _infinite_corners() -> Iterator[Corner]:
     )
     yield _row(
         120,
-        "∂ of a probability at -∞ with weight 0",
+        "∂ of a probability at -∞ with weight 0, smoothing 1 or an upstream gradient of 0",
         _loss([x], [[0.5, 0.25, 0.25]], [1.0, 0.0, 1.0], **rest),
-        "∂q = -w log p = 0 for every p > 0: 0",
+        "∂q = -g w (1 - ε) log p = 0 for every p > 0: 0",
         "",
         UNSPECIFIED,
         "NaN, in that element",

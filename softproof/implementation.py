@@ -75,6 +75,11 @@ class Candidate:
         """The formats that the adapter has."""
         return tuple(self.arrays.DTYPES)
 
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """How the adapter can lay arrays out in memory."""
+        return tuple(self.arrays.LAYOUTS)
+
     def only(self, operation: str) -> Candidate:
         """The same candidate with one of its operations."""
         if operation not in self.functions:
@@ -102,7 +107,8 @@ class Candidate:
         if problem.grad_output is not None:
             given["grad_output"] = problem.grad_output
         arrays = {
-            name: self.arrays.make(values, problem.dtype, problem.layout, device) for name, values in given.items()
+            name: self.arrays.make(values, problem.dtype, problem.layout_of(name), device)
+            for name, values in given.items()
         }
         try:
             outputs = self._outputs(problem, arrays)

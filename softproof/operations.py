@@ -34,12 +34,15 @@ class Operation:
         return self.optional + self.options + self.kinds
 
 
+# Kinds of input that not everybody takes: probabilities as target, and such that do not sum to 1 or are negative;
+# logits without a batch; class weights below 0; rows of logits that are not finite.
+_LOSS_KINDS = ("probabilities", "unnormalised", "unbatched", "negative_weights")
 _LOSS_OPTIONS = ("ignore_index", "reduction", "label_smoothing")
 
 OPERATIONS = {
-    "softmax": Operation(("logits",), options=("dim",), gradients=("logits",)),
-    "log_softmax": Operation(("logits",), options=("dim",), gradients=("logits",)),
-    "logsumexp": Operation(("logits",), options=("dim",), gradients=("logits",)),
+    "softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=("nonfinite",)),
+    "log_softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=("nonfinite",)),
+    "logsumexp": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=("nonfinite",)),
     "entropy": Operation(("p",), options=("dim",), gradients=("p",)),
     "distribution_cross_entropy": Operation(("p", "q"), options=("dim",), gradients=("p", "q")),
     "kl_divergence": Operation(("p", "q"), options=("dim",), gradients=("p", "q")),
@@ -49,14 +52,14 @@ OPERATIONS = {
         optional=("weight",),
         options=_LOSS_OPTIONS,
         gradients=("logits", "target"),
-        kinds=("probabilities", "unbatched"),
+        kinds=(*_LOSS_KINDS, "nonfinite"),
     ),
     "linear_cross_entropy": Operation(
         ("input", "linear_weight", "target"),
         optional=("linear_bias", "weight"),
         options=_LOSS_OPTIONS,
         gradients=("input", "linear_weight", "linear_bias"),
-        kinds=("probabilities", "unbatched"),
+        kinds=_LOSS_KINDS,
     ),
 }
 
@@ -96,9 +99,8 @@ def check(problem: Problem) -> None:
         raise ValueError(f"operation is {problem.operation!r}; expected one of {', '.join(OPERATIONS)}")
     if problem.dtype not in FORMATS:
         raise ValueError(f"dtype is {problem.dtype!r}; expected one of {', '.join(FORMATS)}")
-    if problem.layout not in LAYOUTS:
-        raise ValueError(f"layout is {problem.layout!r}; expected one of {', '.join(LAYOUTS)}")
     operation = OPERATIONS[problem.operation]
+    _check_layouts(problem)
     if missing := set(operation.inputs) - set(problem.inputs):
         raise TypeError(
             f"{problem.operation} needs {', '.join(operation.inputs)}; missing {', '.join(sorted(missing))}"
@@ -127,6 +129,16 @@ def _first_not_held(array: Array, fmt: Format) -> float | None:
         if (bad := ~fmt.holds(part)).any():
             return float(part[bad][0])
     return None
+
+
+def _check_layouts(problem: Problem) -> None:
+    """Layouts that there are, of arrays that there are."""
+    arrays = (*problem.inputs, "grad_output")
+    for name in arrays:
+        if (layout := problem.layout_of(name)) not in LAYOUTS:
+            raise ValueError(f"layout of {name} is {layout!r}; expected one of {', '.join(LAYOUTS)}")
+    if not isinstance(problem.layout, str) and (unknown := set(problem.layout) - set(arrays)):
+        raise ValueError(f"layout names {', '.join(sorted(unknown))}; the problem has {', '.join(arrays)}")
 
 
 def _check_shapes(problem: Problem) -> None:

@@ -16,7 +16,15 @@ from numpy.typing import ArrayLike, NDArray
 
 Array = NDArray[Any]
 
-LAYOUTS = ("contiguous", "transposed", "strided")
+LAYOUTS = {
+    "contiguous": "one element after another",
+    "transposed": "strides reversed",
+    "strided": "every second element of a buffer twice as long",
+    "sliced": "columns from the middle of wider rows",
+    "offset": "one element after another, from the second element of a buffer on",
+    "expanded": "stride 0 along every axis along which the values do not change",
+    "reversed": "a negative step along the last axis, which torch does not have",
+}
 
 
 def _fits_float32(array: Array) -> bool:
@@ -47,8 +55,9 @@ class Problem:
         inputs: arrays by name; floating-point values must be representable in `dtype`, labels are integers.
         options: keyword options that are not arrays, such as ``{"reduction": "mean"}``.
         grad_output: the upstream gradient, of the shape of the operation's value.
-        layout: how the arrays lie in memory: ``"contiguous"``, ``"transposed"`` (strides reversed) or ``"strided"``
-            (every second element of a buffer twice as long). The values are the same in each.
+        layout: how the arrays lie in memory, a key of `LAYOUTS` for all of them, or one for each by name, such as
+            ``{"logits": "transposed", "grad_output": "expanded"}``, the others being contiguous. The values are the
+            same in each; what lies between them in memory is NaN, or the label 0.
 
     >>> problem = Problem("softmax", "float32", {"logits": [1.0, 2.0]}, {"dim": -1}, grad_output=[1.0, 0.0])
     >>> problem.inputs["logits"]
@@ -60,7 +69,7 @@ class Problem:
     inputs: Mapping[str, Array]
     options: Mapping[str, Any]
     grad_output: Array | None
-    layout: str
+    layout: str | Mapping[str, str]
 
     def __init__(
         self,
@@ -69,13 +78,19 @@ class Problem:
         inputs: Mapping[str, ArrayLike],
         options: Mapping[str, Any] | None = None,
         grad_output: ArrayLike | None = None,
-        layout: str = "contiguous",
+        layout: str | Mapping[str, str] = "contiguous",
     ) -> None:
         frozen = {name: _frozen(values, dtype) for name, values in inputs.items()}
         upstream = None if grad_output is None else _frozen(grad_output, dtype)
+        if not isinstance(layout, str):
+            layout = {name: each for name, each in layout.items() if each != "contiguous"} or "contiguous"
         values = (operation, dtype, frozen, dict(options or {}), upstream, layout)
         for each, value in zip(fields(self), values, strict=True):
             object.__setattr__(self, each.name, value)
+
+    def layout_of(self, name: str) -> str:
+        """How one of the arrays lies in memory."""
+        return self.layout if isinstance(self.layout, str) else self.layout.get(name, "contiguous")
 
     def __repr__(self) -> str:
         """Python that builds the same problem again (with ``array`` and ``inf`` in scope)."""

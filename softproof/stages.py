@@ -6,8 +6,10 @@ stands alone, so that an error of a few units in any one of them shows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+
+import numpy as np
 
 from .compare import DISAGREES, NO_GUARANTEE, UNDECIDED, Verdict
 from .implementation import Implementation
@@ -45,7 +47,7 @@ def stages(implementation: Implementation, problem: Problem, judge: Judge, devic
     if problem.grad_output is None or not verdict.ok:
         return
     grad_logits = _output(implementation, loss, "grad_logits", device)
-    if grad_logits is not None:
+    if grad_logits is not None and np.isfinite(grad_logits).all():  # else there is nothing to carry back
         yield judge(replace(layer, grad_output=grad_logits))
 
 
@@ -61,13 +63,21 @@ def worst(verdicts: Iterator[Verdict]) -> Verdict:
 def _layer(problem: Problem) -> Problem:
     names = {"input": "input", "linear_weight": "weight", "linear_bias": "bias"}
     inputs = {names[name]: array for name, array in problem.inputs.items() if name in names}
-    return Problem("linear", problem.dtype, inputs, layout=problem.layout)
+    return Problem("linear", problem.dtype, inputs, layout=_layout(problem, names))
 
 
 def _loss(problem: Problem, logits: Array) -> Problem:
     inputs = {name: problem.inputs[name] for name in ("target", "weight") if name in problem.inputs}
     inputs = {"logits": logits} | inputs
-    return Problem("cross_entropy", problem.dtype, inputs, problem.options, problem.grad_output, problem.layout)
+    layout = _layout(problem, {name: name for name in ("target", "weight", "grad_output")})
+    return Problem("cross_entropy", problem.dtype, inputs, problem.options, problem.grad_output, layout)
+
+
+def _layout(problem: Problem, names: Mapping[str, str]) -> str | dict[str, str]:
+    """The layout of the arrays that a stage takes over, under its own names."""
+    if isinstance(problem.layout, str):
+        return problem.layout
+    return {own: problem.layout_of(name) for name, own in names.items() if name in (*problem.inputs, "grad_output")}
 
 
 def _output(implementation: Implementation, problem: Problem, name: str, device: str) -> Array | None:

@@ -6,129 +6,29 @@ that shrinks. Small arrays are drawn element by element, so that a counterexampl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import hypothesis
 import numpy as np
 from hypothesis import strategies as st
 
-from .formats import FORMATS, Floats, Format
+from .formats import FORMATS, Floats
 from .operations import OPERATIONS
 from .problem import LAYOUTS, Array, Problem
+from .regions import regions
+from .styles import STYLES, every_row_its_own, styles
 
-WIDTHS = ((1, 2, 3), (4, 5, 7, 8, 9), (15, 16, 17), (31, 32, 33), (64, 65, 127, 129))  # around vectors and tiles
+# around vectors, warps, tiles and blocks; the fewer, the wider
+WIDTHS = ((1, 2, 3), (4, 5, 7, 8, 9), (15, 16, 17), (31, 32, 33), (64, 65, 127, 129), (255, 257, 513, 781, 1025))
+ROWS = (1, 2, 3, 5, 8, 9, 0, 4, 7, 12)
+CHUNKS = (16, 17, 33, 65)  # rows around and above chunks, not a multiple of any
 SMALL = 12  # arrays of at most this many elements are drawn element by element
+COMMON_LAYOUTS = tuple(name for name in LAYOUTS if name != "reversed")  # those that every framework has
 
 
 # ---- arrays ---------------------------------------------------------------------------------------------------------
-
-
-Draw = Callable[[np.random.Generator, tuple[int, ...]], Floats]
-
-
-@dataclass(frozen=True)
-class Style:
-    """One look of logits: `draw` takes (rng, shape) and makes rows along the last axis, in float64.
-
-    It needs a format of `precision` bits that holds numbers up to `largest`.
-    """
-
-    draw: Draw
-    precision: int = 0
-    largest: float = 0.0
-
-    def fits(self, fmt: Format, finite: bool) -> bool:
-        """Whether `fmt` holds these logits and, if they have to be `finite`, the distances between them."""
-        return fmt.precision >= self.precision and fmt.largest >= self.largest * (1 + finite)
-
-
-def _normal(rng: np.random.Generator, shape: tuple[int, ...], scale: float = 3.0) -> Floats:
-    return rng.normal(0.0, scale, shape)
-
-
-def _one_dominant(rng: np.random.Generator, shape: tuple[int, ...], gap: float) -> Floats:
-    """Each row has one logit that stands `gap` above the rest."""
-    x = rng.uniform(-1.0, 1.0, shape)
-    if x.size:
-        np.put_along_axis(x, rng.integers(0, shape[-1], (*shape[:-1], 1)), gap, axis=-1)
-    return x
-
-
-def _two_levels(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """A high and a low value, in any proportion."""
-    return np.where(rng.random(shape) < rng.random(), 0.0, -rng.exponential(10.0))
-
-
-def _spread(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """All magnitudes from 1/1000 to 10 000."""
-    return rng.choice((-1.0, 1.0), shape) * 10.0 ** rng.uniform(-3.0, 4.0, shape)
-
-
-def _near_underflow(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """Exponentials around the smallest normal and subnormal numbers of float16, of float32, or of float64."""
-    low, high = ((-18.0, -9.0), (-105.0, -86.0), (-747.0, -707.0))[rng.integers(3)]
-    x = rng.uniform(low, high, shape)
-    if x.size:
-        np.put_along_axis(x, rng.integers(0, shape[-1], (*shape[:-1], 1)), 0.0, axis=-1)
-    return x
-
-
-def _stagnation(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """1, and then many exponentials below one rounding of it, each ignored by a running sum in float32 or float64."""
-    x = np.full(shape, np.log(rng.choice((0.999, 0.5)) * rng.choice((2.0**-24, 2.0**-53))))
-    x[..., :1] = 0.0
-    return x
-
-
-def _near_one(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    """One logit so far above the rest that their exponentials together are from 1/20 down to nothing beside its own."""
-    return _one_dominant(rng, shape, np.log(shape[-1]) + rng.uniform(3.0, 40.0))
-
-
-def _ramp(rng: np.random.Generator, shape: tuple[int, ...], sign: float) -> Floats:
-    """Equal steps from one end of the row to the other."""
-    return np.broadcast_to(sign * rng.choice((1.0, 20.0, 100.0)) * np.linspace(0.0, 1.0, shape[-1]), shape)
-
-
-# The styles of the campaign that docs/figures.md reports; classes of -inf are drawn by `logit_arrays`.
-STYLES = {
-    "normal": Style(_normal),
-    "wide": Style(lambda rng, shape: rng.uniform(-100.0, 100.0, shape)),
-    "equal": Style(lambda rng, shape: np.full(shape, rng.normal())),
-    "ties": Style(lambda rng, shape: rng.integers(-2, 3, shape).astype(np.float64)),
-    "gap 8": Style(lambda rng, shape: _one_dominant(rng, shape, 8.0)),
-    "gap 17": Style(lambda rng, shape: _one_dominant(rng, shape, 17.0)),
-    "gap 89": Style(lambda rng, shape: _one_dominant(rng, shape, 89.0)),
-    "gap 104": Style(lambda rng, shape: _one_dominant(rng, shape, 104.0)),
-    "gap 800": Style(lambda rng, shape: _one_dominant(rng, shape, 800.0)),
-    "two levels": Style(_two_levels),
-    "spread": Style(_spread),
-    "near underflow": Style(_near_underflow),
-    "stagnation": Style(_stagnation),
-    "near 1": Style(_near_one),
-    "ramp up": Style(lambda rng, shape: _ramp(rng, shape, 1.0)),
-    "ramp down": Style(lambda rng, shape: _ramp(rng, shape, -1.0)),
-    "tiny": Style(lambda rng, shape: rng.normal(0.0, 1e-30, shape)),
-    "up to 3e38": Style(lambda rng, shape: rng.uniform(-3e38, 3e38, shape), largest=3e38),
-    "up to 1e300": Style(lambda rng, shape: rng.uniform(-1e300, 1e300, shape), largest=1e300),
-    "offset 1e2": Style(lambda rng, shape: _normal(rng, shape) + 1e2),
-    "offset 1e4": Style(lambda rng, shape: _normal(rng, shape) - 1e4),
-    "offset 1e8": Style(lambda rng, shape: _normal(rng, shape, 30.0) + 1e8, precision=24),
-    "Laplace": Style(lambda rng, shape: rng.laplace(0.0, 3.0, shape)),
-    "Cauchy": Style(lambda rng, shape: rng.standard_cauchy(shape).clip(-3e4, 3e4)),
-}
-
-
-def styles(dtype: str, *, finite: bool = True) -> list[str]:
-    """The names of STYLES in `dtype`; where logits have to be `finite`, so do the distances between them."""
-    return [name for name, style in STYLES.items() if style.fits(FORMATS[dtype], finite)]
-
-
-def _every_row_its_own(rng: np.random.Generator, shape: tuple[int, ...], names: list[str]) -> Floats:
-    """A style for each row, so that one problem visits several regions."""
-    rows = [STYLES[rng.choice(names)].draw(rng, shape[-1:]) for _ in range(int(np.prod(shape[:-1])))]
-    return np.array(rows, np.float64).reshape(shape)
 
 
 def elements(dtype: str, *, bound: float = 1000.0) -> st.SearchStrategy[float]:
@@ -162,7 +62,7 @@ def float_arrays(
     style = None if mixed else draw(st.sampled_from(names))
     rng = np.random.default_rng(draw(seeds()))
     moved = tuple(np.moveaxis(np.empty(shape, bool), axis, -1).shape)
-    x = STYLES[style].draw(rng, moved) if style else _every_row_its_own(rng, moved, names)
+    x = STYLES[style].draw(rng, moved) if style else every_row_its_own(rng, moved, names)
     return FORMATS[dtype].round(np.moveaxis(x, -1, axis))
 
 
@@ -185,19 +85,44 @@ def logit_arrays(
     return x
 
 
+# What a whole row can be that has no softmax, or one in the limit alone; the elements are repeated along it.
+STRANGE_ROWS = {
+    "-inf alone": (-np.inf,),
+    "one +inf": (np.inf, *(0.0,) * 4096),
+    "two +inf": (np.inf, np.inf, *(0.0,) * 4096),
+    "NaN": (0.0, np.nan),
+}
+
+
+@st.composite
+def with_strange_rows(draw: st.DrawFn, x: Floats, axis: int, where: Array | None = None) -> Floats:
+    """x with rows that are not finite: one of them, or all that `where` names, whose axis of classes has length 1."""
+    if not x.size or (where is not None and not where.any()):
+        return x
+    row = np.resize(STRANGE_ROWS[draw(st.sampled_from(sorted(STRANGE_ROWS)))], x.shape[axis])
+    rows = np.moveaxis(x, axis, -1).copy()
+    if where is None:
+        rows.reshape(-1, rows.shape[-1])[draw(st.integers(0, x.size // x.shape[axis] - 1))] = row
+    else:
+        rows[np.moveaxis(where, axis, -1)[..., 0]] = row
+    return np.moveaxis(rows, -1, axis)
+
+
 @st.composite
 def upstream_gradients(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False) -> Floats:
     """Upstream gradients: different for every element, all alike, one-hot, or zero; small and large ones among them."""
-    most = 1024.0 if FORMATS[dtype].largest > 1e30 else 8.0  # products of a few factors stay inside float16
+    fmt = FORMATS[dtype]
+    most = 1024.0 if fmt.largest > 1e30 else 8.0  # products of a few factors stay inside float16
     if _elementwise(draw, shape, small):
         return draw(_by_elements(shape, dtype, bound=most))
-    style = draw(st.sampled_from(("different", "alike", "one-hot", "zero")))
+    style = draw(st.sampled_from(("different", "different", "alike", "alike", "one-hot", "zero")))
     rng = np.random.default_rng(draw(seeds()))
-    scale = draw(st.sampled_from((1.0, 0.0078125, most)))
+    extremes = (2.0 ** (np.log2(fmt.largest) // 2), fmt.tiny * 2.0**20) if fmt.largest > 1e30 else (most,)
+    scale = draw(st.sampled_from((1.0, most, *extremes)))
     if style == "different":
-        return FORMATS[dtype].round(scale * rng.normal(size=shape))
+        return fmt.round(scale * rng.normal(size=shape))
     if style == "alike":
-        return FORMATS[dtype].round(np.full(shape, scale * rng.normal()))
+        return fmt.round(np.full(shape, scale * rng.normal()))
     gradient = np.zeros(shape)
     if style == "one-hot" and gradient.size:
         gradient.flat[rng.integers(gradient.size)] = scale
@@ -236,7 +161,12 @@ def distributions(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: 
 
 
 def problems(
-    operation: str, dtype: str, *, supports: frozenset[str] | None = None, small: bool = False
+    operation: str,
+    dtype: str,
+    *,
+    supports: frozenset[str] | None = None,
+    small: bool = False,
+    layouts: Sequence[str] = COMMON_LAYOUTS,
 ) -> st.SearchStrategy[Problem]:
     """Problems of one operation in one dtype.
 
@@ -245,7 +175,9 @@ def problems(
         dtype: a format, such as ``"float32"``.
         supports: the optional inputs and options that may be drawn; by default all.
         small: at most three classes and two rows, drawn element by element: the witnesses that people like to read.
-    Returns: a Hypothesis strategy for `Problem`; logits are finite, or -inf for some but not all classes of a row.
+        layouts: the layouts that may be drawn, keys of `softproof.problem.LAYOUTS`.
+    Returns: a Hypothesis strategy for `Problem`. Each problem drawn is an event for every region that it lies in, which
+        ``pytest --hypothesis-show-statistics`` counts.
     Raises: ValueError for an unknown operation, dtype or option.
 
     >>> from hypothesis import find
@@ -259,7 +191,16 @@ def problems(
     extras = frozenset(OPERATIONS[operation].extras)
     if unknown := (supports or extras) - extras:
         raise ValueError(f"supports names {', '.join(sorted(unknown))}; {operation} has {', '.join(sorted(extras))}")
-    return _STRATEGIES[operation](_Question(operation, dtype, extras if supports is None else supports, small))
+    if strange := set(layouts) - set(LAYOUTS):
+        raise ValueError(f"layouts names {', '.join(sorted(strange))}; expected some of {', '.join(LAYOUTS)}")
+    question = _Question(operation, dtype, extras if supports is None else supports, small, tuple(layouts))
+    return _STRATEGIES[operation](question).map(_with_events)
+
+
+def _with_events(problem: Problem) -> Problem:
+    for region in regions(problem):
+        hypothesis.event(region)
+    return problem
 
 
 @dataclass(frozen=True)
@@ -270,21 +211,50 @@ class _Question:
     dtype: str
     extras: frozenset[str]
     small: bool
+    known_layouts: tuple[str, ...]
 
-    def widths(self, most: int = 129) -> st.SearchStrategy[int]:
+    def widths(self, most: int = 1025) -> st.SearchStrategy[int]:
         kinds = WIDTHS[:1] if self.small else WIDTHS
         return st.one_of([st.sampled_from(kind) for kind in kinds if kind[-1] <= most])
 
-    def rows(self) -> st.SearchStrategy[int]:
-        return st.sampled_from((1, 2, 0) if self.small else (1, 2, 3, 5, 8, 9, 0))
+    def rows(self, *others: int, chunks: bool = False) -> st.SearchStrategy[int]:
+        """A number of rows; sometimes that of another dimension, so that mistaking one for the other fits."""
+        if self.small:
+            return st.sampled_from((1, 2, 0, *others))
+        if max(others, default=0) > 200:
+            return st.sampled_from((1, 2, 3, 0))
+        return st.sampled_from((*ROWS, *(other for other in others if other < 40), *(CHUNKS if chunks else ())))
+
+    def strange(self, draw: st.DrawFn) -> bool:
+        """Whether a row that is not finite is to be planted, in a third of the problems."""
+        return "nonfinite" in self.extras and draw(st.integers(0, 2)) == 2
 
     def batches(self) -> tuple[str, ...]:
         """How the rows of logits are arranged."""
-        kinds = ("batch", "batch", "spatial", "unbatched")
-        return kinds if "unbatched" in self.extras else kinds[:3]
+        kinds = ("batch", "batch", "batch", "spatial", "spatial", "unbatched")
+        return kinds if "unbatched" in self.extras else kinds[:-1]
 
-    def layouts(self) -> st.SearchStrategy[str]:
-        return st.sampled_from(LAYOUTS)
+    def problem(
+        self, draw: st.DrawFn, inputs: dict[str, Array], options: dict[str, Any], upstream: Floats | None
+    ) -> Problem:
+        """The problem, with a layout for each array in four fifths of all cases.
+
+        An array that is to be expanded becomes one row over and over, save a single distribution.
+        """
+        arrays = inputs if upstream is None else inputs | {"grad_output": upstream}
+        layout = {}
+        if draw(st.integers(0, 4)):
+            telling = ("expanded", "strided", "expanded", "strided")  # which autograd, and few others, hand back
+            more = {"grad_output": tuple(name for name in telling if name in self.known_layouts)}
+            layout = {name: draw(st.sampled_from(self.known_layouts + more.get(name, ()))) for name in arrays}
+            expanded = {
+                name: _repeated(array, self.axis(name, array, options))
+                for name, array in arrays.items()
+                if layout[name] == "expanded"
+            }
+            inputs = {name: expanded.get(name, array) for name, array in inputs.items()}
+            upstream = expanded.get("grad_output", upstream)
+        return Problem(self.operation, self.dtype, inputs, options, upstream, layout)
 
     def floats(self, shape: tuple[int, ...], axis: int = -1) -> st.SearchStrategy[Floats]:
         return float_arrays(shape, self.dtype, axis=axis, small=self.small)
@@ -293,6 +263,12 @@ class _Question:
         finite = self.operation == "cross_entropy"  # of losses that overflow a class weight may make numbers again
         return logit_arrays(shape, self.dtype, axis=axis, small=self.small, finite=finite)
 
+    def axis(self, name: str, array: Array, options: dict[str, Any]) -> int | None:
+        """The axis along which an array holds a distribution, if it does."""
+        if name not in ("p", "q", "target") or array.dtype.kind == "i":
+            return None
+        return int(options.get("dim", -1)) % array.ndim if name != "target" else min(array.ndim - 1, 1)
+
     def upstream(self, shape: tuple[int, ...]) -> st.SearchStrategy[Floats]:
         return upstream_gradients(shape, self.dtype, small=self.small)
 
@@ -300,12 +276,19 @@ class _Question:
         return factors(shape, self.dtype, small=self.small)
 
 
+def _repeated(array: Array, kept: int | None) -> Array:
+    """One slice of the array over and over, along the first axis that is not to be `kept`."""
+    axis = 1 if kept == 0 else 0
+    return np.broadcast_to(array.take([0], axis), array.shape) if axis < array.ndim and array.shape[axis] else array
+
+
 @st.composite
 def _shapes(draw: st.DrawFn, question: _Question) -> tuple[tuple[int, ...], int]:
     """A shape of one to four dimensions and one of its axes, which has at least one element."""
-    others = draw(st.lists(question.rows(), max_size=1 if question.small else 3))
+    width = draw(question.widths())
+    others = draw(st.lists(question.rows(width), max_size=1 if question.small or width > 200 else 3))
     dim = draw(st.integers(-len(others) - 1, len(others))) if "dim" in question.extras else -1
-    others.insert(dim if dim >= 0 else len(others) + 1 + dim, draw(question.widths()))
+    others.insert(dim if dim >= 0 else len(others) + 1 + dim, width)
     return tuple(others), dim
 
 
@@ -317,10 +300,11 @@ def _dim_option(question: _Question, dim: int) -> dict[str, Any]:
 def _softmax_problems(draw: st.DrawFn, question: _Question) -> Problem:
     shape, dim = draw(_shapes(question))
     logits = draw(question.logits(shape, dim))
+    if question.strange(draw):
+        logits = draw(with_strange_rows(logits, dim))
     rows = tuple(np.delete(shape, dim)) if question.operation == "logsumexp" else shape
     upstream = draw(question.upstream(rows)) if has_gradient(question.operation, logits) else None
-    options, layout = _dim_option(question, dim), draw(question.layouts())
-    return Problem(question.operation, question.dtype, {"logits": logits}, options, upstream, layout)
+    return question.problem(draw, {"logits": logits}, _dim_option(question, dim), upstream)
 
 
 def has_gradient(operation: str, logits: Floats) -> bool:
@@ -333,24 +317,21 @@ def _distribution_problems(draw: st.DrawFn, question: _Question) -> Problem:
     shape, dim = draw(_shapes(question))
     names = OPERATIONS[question.operation].inputs
     inputs = {name: draw(distributions(shape, question.dtype, axis=dim)) for name in names}
-    options, layout = _dim_option(question, dim), draw(question.layouts())
-    positive = all((p > 0).all() for p in inputs.values())  # no document fixes the slopes at 0
-    upstream = draw(question.upstream(tuple(np.delete(shape, dim)))) if positive else None
-    return Problem(question.operation, question.dtype, inputs, options, upstream, layout)
+    upstream = draw(question.upstream(tuple(np.delete(shape, dim))))
+    return question.problem(draw, inputs, _dim_option(question, dim), upstream)
 
 
 @st.composite
 def _linear_problems(draw: st.DrawFn, question: _Question) -> Problem:
-    batch = tuple(draw(st.lists(question.rows(), max_size=2)))
     features, classes = draw(question.widths(most=17)), draw(question.widths(most=17))
+    batch = tuple(draw(st.lists(question.rows(classes, features, chunks=True), max_size=2)))
     inputs = {
         "input": draw(question.factors((*batch, features))),
         "weight": draw(question.factors((classes, features))),
     }
     if "bias" in question.extras and draw(st.booleans()):
         inputs["bias"] = draw(question.factors((classes,)))
-    upstream, layout = draw(question.upstream((*batch, classes))), draw(question.layouts())
-    return Problem(question.operation, question.dtype, inputs, {}, upstream, layout)
+    return question.problem(draw, inputs, {}, draw(question.upstream((*batch, classes))))
 
 
 @st.composite
@@ -363,53 +344,108 @@ def _losses(
     inputs: dict[str, Array] = {}
     options: dict[str, Any] = {}
     if "reduction" in question.extras:
-        options["reduction"] = draw(st.sampled_from(("mean", "sum", "none", "none")))
+        options["reduction"] = draw(st.sampled_from(("mean", "sum", "none")))
     if "label_smoothing" in question.extras and (epsilon := draw(st.sampled_from((0.0, 0.1, 0.0, 0.5, 1.0, 1e-3)))):
         options["label_smoothing"] = epsilon
-    if "weight" in question.extras and draw(st.sampled_from((False, True, True))):
-        inputs["weight"] = draw(class_weights(classes, question.dtype))
     kinds = ("labels", "labels", "probabilities") if "probabilities" in question.extras else ("labels",)
     if draw(st.sampled_from(kinds)) == "probabilities":
-        inputs["target"] = draw(distributions(shape, question.dtype, axis=axis))
+        inputs["target"] = draw(_probabilities(question, shape, axis))
     else:
-        rng = np.random.default_rng(draw(seeds()))
-        inputs["target"] = rng.integers(0, classes, rows)
-        if "ignore_index" in question.extras and (share := draw(st.sampled_from((0.0, 0.3, 0.3, 0.6, 1.0)))):
-            ignore_index = draw(st.sampled_from((-100, -1, 0, classes - 1, 255)))
+        inputs["target"] = draw(_labels(classes, rows))
+        if "ignore_index" in question.extras and (share := draw(st.sampled_from((0.0, 0.3, 0.5, 0.5, 1.0)))):
+            ignore_index = draw(st.sampled_from((-100, -1, 0, classes - 1, classes, 255)))
             options |= {"ignore_index": ignore_index} if ignore_index != -100 else {}
+            rng = np.random.default_rng(draw(seeds()))
             inputs["target"] = np.where(rng.random(rows) < share, ignore_index, inputs["target"])
+    if "weight" in question.extras and draw(st.sampled_from((False, True, True))):
+        weight = draw(class_weights(classes, question.dtype, negative="negative_weights" in question.extras))
+        ignored = options.get("ignore_index", -100)
+        inputs["weight"] = np.abs(weight) if _nearly_cancel(weight, inputs["target"], ignored) else weight
     upstream = draw(question.upstream(rows if options.get("reduction") == "none" else ()))
     return inputs, options, upstream
 
 
 @st.composite
-def class_weights(draw: st.DrawFn, classes: int, dtype: str) -> Floats:
-    """Positive class weights."""
+def _labels(draw: st.DrawFn, classes: int, rows: tuple[int, ...]) -> Array:
+    """Labels: all over the classes, or everywhere the first or the last."""
+    style = draw(st.sampled_from(("any", "any", "first", "last")))
+    if style != "any":
+        return np.full(rows, 0 if style == "first" else classes - 1)
+    return np.random.default_rng(draw(seeds())).integers(0, classes, rows)
+
+
+@st.composite
+def _probabilities(draw: st.DrawFn, question: _Question, shape: tuple[int, ...], axis: int) -> Floats:
+    """Distributions; or shares that do not sum to 1, some of them negative, to which the same formula applies."""
+    q = draw(distributions(shape, question.dtype, axis=axis))
+    if "unnormalised" in question.extras and draw(st.booleans()):
+        rng = np.random.default_rng(draw(seeds()))
+        q = q * draw(st.sampled_from((2.0, 0.0, 0.5))) + draw(st.sampled_from((0.0, 0.25))) * rng.normal(size=shape)
+        q = FORMATS[question.dtype].round(q)
+    return q
+
+
+@st.composite
+def class_weights(draw: st.DrawFn, classes: int, dtype: str, *, negative: bool = False) -> Floats:
+    """Class weights: of one size, of many sizes, all alike, some of them 0; some negative if that is wanted."""
+    style = draw(st.sampled_from(("one size", "one size", "many sizes", "alike", "zeros", "signs")))
     rng = np.random.default_rng(draw(seeds()))
-    return FORMATS[dtype].round(rng.uniform(0.1, 4.0, classes))
+    if style == "many sizes":
+        weight = 2.0 ** rng.uniform(-8.0, 3.0, classes)
+    elif style == "alike":
+        weight = np.full(classes, draw(st.sampled_from((1.0, 0.5, 3.0))))
+    else:
+        weight = rng.uniform(0.1, 4.0, classes)
+        weight = np.where((style == "zeros") & (rng.random(classes) < 0.4), 0.0, weight)
+        weight = np.where((style == "signs") & negative & (rng.random(classes) < 0.5), -np.ceil(weight), weight)
+    return FORMATS[dtype].round(weight)
 
 
-def _masks_are_specified(inputs: dict[str, Array], options: dict[str, Any]) -> bool:
-    """Whether a -inf logit has one answer: a coefficient of 0 that meets it is 0·inf, which no document fixes."""
-    return inputs["target"].dtype == np.int64 and options.get("label_smoothing") != 1.0
+def _nearly_cancel(weight: Floats, target: Array, ignored: int) -> bool:
+    """Whether so little is left of the weights of the labels that a bound on their sum promises nothing."""
+    if target.dtype.kind != "i" or not (weight < 0).any():
+        return False
+    kept = weight[target[target != ignored]]
+    return 0 < abs(float(kept.sum())) * 16 < float(np.abs(kept).sum())
 
 
 @st.composite
 def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
     classes, kind = draw(question.widths()), draw(st.sampled_from(question.batches()))
-    spatial = draw(st.lists(question.rows(), min_size=1, max_size=2)) if kind == "spatial" else ()
-    shape = (classes,) if kind == "unbatched" else (draw(question.rows()), classes, *spatial)
+    spatial = draw(st.lists(question.rows(classes), min_size=1, max_size=2)) if kind == "spatial" else ()
+    shape = (classes,) if kind == "unbatched" else (draw(question.rows(classes)), classes, *spatial)
+    axis = 0 if kind == "unbatched" else 1
     extra, options, upstream = draw(_losses(question, shape))
-    arrays = question.logits if _masks_are_specified(extra, options) else question.floats
-    inputs = {"logits": draw(arrays(shape, 0 if kind == "unbatched" else 1))} | extra
-    return Problem(question.operation, question.dtype, inputs, options, upstream, draw(question.layouts()))
+    logits = draw(question.logits(shape, axis))
+    if extra["target"].dtype.kind == "i":
+        ignored = np.expand_dims(extra["target"] == options.get("ignore_index", -100), axis)
+        logits = draw(_with_the_labels(logits, extra["target"], ignored, axis))
+        if "nonfinite" in question.extras and draw(st.booleans()):
+            logits = draw(with_strange_rows(logits, axis, ignored))
+    if options.get("reduction") == "none" and question.strange(draw):
+        logits = draw(with_strange_rows(logits, axis))
+    return question.problem(draw, {"logits": logits} | extra, options, upstream)
+
+
+@st.composite
+def _with_the_labels(draw: st.DrawFn, logits: Floats, target: Array, ignored: Array, axis: int) -> Floats:
+    """Logits whose labels are masked in a quarter of the problems alone: an infinite loss hides what it is added to."""
+    if not np.isneginf(logits).any() or draw(st.integers(0, 3)) == 3:
+        return logits
+    labels = np.where(ignored, 0, np.expand_dims(target, axis))
+    own = np.take_along_axis(logits, labels, axis)
+    unmasked = logits.copy()
+    np.put_along_axis(unmasked, labels, np.where(np.isneginf(own), 0.0, own), axis)
+    return unmasked
 
 
 @st.composite
 def _linear_cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
-    batches = st.tuples(question.rows())
-    batch = draw(st.one_of(batches, st.just(())) if "unbatched" in question.extras else batches)
     features, classes = draw(question.widths(most=17)), draw(question.widths(most=17))
+    features = classes if draw(st.integers(0, 5)) == 5 else features
+    rows = draw(question.rows(classes, features, chunks=True))
+    unbatched = "unbatched" in question.extras and draw(st.integers(0, 3)) == 3
+    batch = () if unbatched else (rows,)
     inputs: dict[str, Array] = {
         "input": draw(question.factors((*batch, features))),
         "linear_weight": draw(question.factors((classes, features))),
@@ -417,7 +453,7 @@ def _linear_cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Prob
     if "linear_bias" in question.extras and draw(st.booleans()):
         inputs["linear_bias"] = draw(question.factors((classes,)))
     extra, options, upstream = draw(_losses(question, (*batch, classes)))
-    return Problem(question.operation, question.dtype, inputs | extra, options, upstream, draw(question.layouts()))
+    return question.problem(draw, inputs | extra, options, upstream)
 
 
 _STRATEGIES = {

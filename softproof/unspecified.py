@@ -29,7 +29,7 @@ from .rows import (
 )
 
 ONE_INFINITY = {"softmax": 3, "log_softmax": 12, "logsumexp": 22, "cross_entropy": 122}
-SEVERAL_INFINITIES = {"softmax": 4, "log_softmax": 13}
+SEVERAL_INFINITIES = {("softmax", "value"): 4, ("log_softmax", "value"): 13, ("logsumexp", "grad_logits"): 23}
 SLOPE_AT_ZERO, SLOPE_AT_TWO_ZEROS, SLOPE_OF_NO_WEIGHT = 34, 35, 120
 NO_SHARE, NO_WEIGHT, ONLY_SMOOTHING = 113, 115, 118
 NO_TOTAL, NO_TOTAL_LEFT = 94, 96
@@ -64,10 +64,10 @@ def _rules(problem: Problem, name: str, rows: Rows) -> Iterator[Rule]:
         if "target" in problem.inputs:
             infinite = infinite & kept(problem, rows)[:, None]
         yield ONE_INFINITY[problem.operation], _as_output(problem, name, infinite), np.isnan
-        if name == "value" and problem.operation in SEVERAL_INFINITIES:
+        if (problem.operation, name) in SEVERAL_INFINITIES:
             beside = (x.max(-1, keepdims=True) == np.inf) & (x < np.inf)
-            limit = _zero if problem.operation == "softmax" else np.isneginf
-            yield SEVERAL_INFINITIES[problem.operation], beside, limit
+            limit = np.isneginf if problem.operation == "log_softmax" else _zero
+            yield SEVERAL_INFINITIES[problem.operation, name], beside, limit
     if "p" in problem.inputs and name != "value":
         zero = [wide_rows(problem.inputs[each], axis_of(problem), rows) == 0 for each in problem.inputs]
         yield SLOPE_AT_ZERO, np.logical_or.reduce(zero), np.isnan
@@ -90,7 +90,7 @@ def _rules_of_losses(problem: Problem, name: str, rows: Rows) -> Iterator[Rule]:
                 no_share = (masked & factor).any(-1, keepdims=True) & counts
                 yield number, _as_output(problem, name, no_share), np.isnan
         elif name == "grad_target":
-            yield SLOPE_OF_NO_WEIGHT, masked & _has_no_slope(problem), np.isnan
+            yield SLOPE_OF_NO_WEIGHT, masked & _has_no_slope(problem, rows), np.isnan
     if reduction_of(problem) == "mean" and kept(problem).any() and denominator(problem, count_classes(problem)) == 0:
         counted = counts if is_by_rows(problem) and name == "grad_logits" else np.ones((1, 1), bool)
         yield (NO_TOTAL_LEFT, counted, _anything) if mixed_weights(problem) else (NO_TOTAL, counted, _not_finite)
@@ -110,7 +110,9 @@ def _factors_of_zero(problem: Problem, rows: Rows) -> Iterator[tuple[int, Array]
         yield ONLY_SMOOTHING, np.full((1, 1), epsilon == 1)
 
 
-def _has_no_slope(problem: Problem) -> Array:
-    """Where ∂loss/∂q has the factor w(1 - ε) = 0: (C,), or all classes."""
+def _has_no_slope(problem: Problem, rows: Rows) -> Array:
+    """Where ∂L/∂q has the factor g w(1 - ε) = 0: (r, C), or a shape that broadcasts to it."""
     none = class_weights(problem, count_classes(problem)) == 0
-    return np.asarray(none | (problem.options.get("label_smoothing", 0.0) == 1))
+    g = np.asarray(problem.grad_output).reshape(-1, 1)
+    g = g[rows] if reduction_of(problem) == "none" else g
+    return np.asarray(none | (problem.options.get("label_smoothing", 0.0) == 1) | (g == 0))

@@ -218,7 +218,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     supports = candidate.supports(operation)
     verdicts: list[Verdict] = []
     for number, (small, count) in enumerate(_batches(examples)):
-        strategy = problems(operation, dtype, supports=supports, small=small)
+        strategy = problems(operation, dtype, supports=supports, small=small, layouts=candidate.layouts)
         verdicts += _ask(candidate, strategy, terms, count, f"{seed} {number}")
         if not verdicts[-1].ok:
             break

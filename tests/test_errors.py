@@ -265,7 +265,7 @@ def test_a_device_that_is_not_there_is_an_error() -> None:
         (
             softproof.Problem("softmax", "float32", {"logits": [1.0]}, layout="upside down"),
             ValueError,
-            "layout is 'upside down'; expected one of contiguous",
+            "layout of logits is 'upside down'; expected one of contiguous",
         ),
         (
             softproof.Problem("softmax", "float32", {"logits": [1.0]}, grad_output=[1.0, 2.0]),

@@ -104,6 +104,7 @@ def _excused(problem: Problem, name: str, values: object) -> str:
         (12, "grad_logits", [np.nan, np.nan], [0.0, 0.0]),
         (22, "grad_logits", [np.nan, 0.0], [0.5, 0.5]),
         (22, "value", np.inf, np.nan),
+        (23, "grad_logits", [np.nan, np.nan, 0.0], [np.nan, np.nan, 1.0]),
         (31, "grad_p", [np.nan, -1.0], [0.0, -1.0]),
         (34, "grad_q", [np.nan, -0.5], [np.inf, -0.5]),
         (35, "grad_p", [0.0, 0.0], [1.0, 0.0]),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cache
 
 import hypothesis
 import numpy as np
@@ -17,8 +15,8 @@ from softproof import OPERATIONS, Candidate, Problem, Result, problems, verify
 from softproof.exact import solve
 from softproof.formats import FORMATS, Floats
 from softproof.operations import check
-from softproof.problem import Array
-from softproof.strategies import STYLES, Draw, styles
+from softproof.regions import REGIONS, regions
+from softproof.styles import STYLES, Draw, styles
 from softproof.verify import EXAMPLES
 
 from .candidates import MANUAL
@@ -36,69 +34,6 @@ def test_problems_are_well_formed(operation: str, name: str, data: st.DataObject
         assert problem.grad_output.shape == solve(problem)["value"].shape
 
 
-def _rows(problem: Problem) -> Array:
-    logits = problem.inputs["logits"]
-    return np.moveaxis(logits, min(logits.ndim - 1, 1), -1)
-
-
-def _gap(problem: Problem) -> float:
-    """The largest distance between the two largest finite logits of a row."""
-    rows = _rows(problem)
-    if rows.shape[-1] < 2 or not rows.size:
-        return 0.0
-    ordered = np.sort(np.where(np.isfinite(rows), rows, rows.max(-1, keepdims=True)), -1)
-    return float((ordered[..., -1] - ordered[..., -2]).max())
-
-
-def _offset(problem: Problem) -> float:
-    """The largest magnitude that a whole row exceeds."""
-    rows = _rows(problem)
-    return float(np.abs(rows).min(-1).max()) if rows.size else 0.0
-
-
-def _upstream(problem: Problem) -> Array:
-    assert problem.grad_output is not None
-    return problem.grad_output
-
-
-def _ignored(problem: Problem) -> float:
-    """The share of ignored labels."""
-    target = problem.inputs["target"]
-    if target.dtype != np.int64 or not target.size:
-        return 0.0
-    return float((target == problem.options.get("ignore_index", -100)).mean())
-
-
-REGIONS: dict[str, Callable[[Problem], bool]] = {
-    "no rows": lambda problem: problem.inputs["logits"].size == 0,
-    "one class": lambda problem: _rows(problem).shape[-1] == 1,
-    "more than 100 classes": lambda problem: _rows(problem).shape[-1] > 100,
-    "unbatched": lambda problem: problem.inputs["logits"].ndim == 1,
-    "spatial": lambda problem: problem.inputs["logits"].ndim > 2,
-    "a gap above 17": lambda problem: _gap(problem) > 17,
-    "a gap above 104": lambda problem: _gap(problem) > 104,
-    "a common offset of 1e8": lambda problem: 9e7 < _offset(problem) < 2e8,
-    "masked classes": lambda problem: bool(np.isneginf(problem.inputs["logits"]).any()),
-    "probabilities": lambda problem: problem.inputs["target"].dtype != np.int64,
-    "some rows ignored": lambda problem: 0 < _ignored(problem) < 1,
-    "all rows ignored": lambda problem: _ignored(problem) == 1,
-    "an ignore_index that is a class": lambda problem: problem.options.get("ignore_index", -100) >= 0,
-    "weights": lambda problem: "weight" in problem.inputs,
-    "weights, smoothing and ignored rows": lambda problem: (
-        "weight" in problem.inputs and "label_smoothing" in problem.options and 0 < _ignored(problem) < 1
-    ),
-    "no reduction, upstream gradients that differ": lambda problem: (
-        problem.options["reduction"] == "none" and len(np.unique(_upstream(problem))) > 1
-    ),
-    "an upstream gradient of zero": lambda problem: not _upstream(problem).any(),
-    "a scalar upstream gradient that is not 1": lambda problem: (
-        _upstream(problem).ndim == 0 and _upstream(problem) not in (0, 1)
-    ),
-    "transposed": lambda problem: problem.layout == "transposed" and problem.inputs["logits"].ndim > 1,
-    "strided": lambda problem: problem.layout == "strided",
-}
-
-
 @dataclass(frozen=True)
 class _Recorder(Candidate):
     """Answers by hand, and counts the regions that it was asked about."""
@@ -106,24 +41,33 @@ class _Recorder(Candidate):
     reached: Counter[str] = field(default_factory=Counter)
 
     def answer(self, problem: Problem, device: str = "cpu") -> Result:
-        self.reached.update(region for region, contains in REGIONS.items() if contains(problem))
+        self.reached.update(regions(problem))
         return super().answer(problem, device)
 
 
-@cache
-def _reached(seed: int) -> Counter[str]:
-    """How many of the 100 problems of a row of the report lie in each region."""
-    by_hand = MANUAL.only("cross_entropy")
-    recorder = _Recorder(by_hand.name, by_hand.functions, by_hand.backwards, by_hand.adapter)
-    verify(recorder, dtypes=["float32"], seed=seed).check()
-    return recorder.reached
-
-
-@pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("seed", range(3))
-def test_the_default_number_of_examples_reaches(region: str, seed: int) -> None:
-    """Every region, from each of three seeds."""
-    assert _reached(seed)[region] > 0
+def test_the_default_number_of_examples_reaches_every_region(operation: str, seed: int) -> None:
+    """The 100 problems of a row of the report, from each of three seeds."""
+    by_hand = MANUAL.only(operation)
+    recorder = _Recorder(by_hand.name, by_hand.functions, by_hand.backwards, by_hand.adapter)
+
+    verify(recorder, dtypes=["float32"], seed=seed).check()
+
+    assert not set(REGIONS[operation]) - set(recorder.reached)
+
+
+def test_regions_are_told_apart() -> None:
+    """A problem that lies in none of those that concern values, and one that lies in several."""
+    plain = Problem("softmax", "float32", {"logits": [np.arange(6.0)]}, {"dim": -1}, [np.ones(6)])
+    hard = Problem("softmax", "float32", {"logits": [[0.0, -200.0, -np.inf], [np.inf, np.nan, 0.0]]}, {"dim": -1},
+                   np.zeros((2, 3)), layout={"logits": "sliced", "grad_output": "expanded"})  # fmt: skip
+
+    assert regions(plain) == ["2 to 9 classes"]
+    assert set(regions(hard)) == {
+        "2 to 9 classes", "classes a power of two less 1", "a gap above 17", "a gap above 104", "exponentials that underflow", "masked classes",
+        "a row with +inf", "a row with NaN", "an upstream gradient of zero", "logits sliced", "grad_output expanded",
+    }  # fmt: skip
 
 
 def _counted(draw: Draw, drawn: Counter[str], name: str) -> Draw:
@@ -171,12 +115,38 @@ def test_styles_are_finite_logits(name: str, shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("operation", ["cross_entropy", "linear_cross_entropy"])
 @given(data=st.data())
 def test_what_is_not_supported_is_not_drawn(operation: str, data: st.DataObject) -> None:
-    """Neither logits without a batch nor probabilities, for a loss that takes neither."""
-    supports = frozenset(OPERATIONS[operation].extras) - {"unbatched", "probabilities"}
+    """Neither logits without a batch, nor probabilities, negative weights or rows that are not finite."""
+    left_out = {"unbatched", "probabilities", "negative_weights", "nonfinite"}
+    supports = frozenset(OPERATIONS[operation].extras) - left_out
     problem = data.draw(problems(operation, "float32", supports=supports))
 
-    assert next(iter(problem.inputs.values())).ndim >= 2
+    main = next(iter(problem.inputs.values()))
+    assert main.ndim >= 2
+    assert not np.isnan(main).any()
+    assert not np.isposinf(main).any()
     assert problem.inputs["target"].dtype == np.int64
+    assert not (problem.inputs.get("weight", np.ones(1)) < 0).any()
+
+
+@given(data=st.data())
+def test_probabilities_sum_to_one_unless_others_are_supported(data: st.DataObject) -> None:
+    """Up to rounding."""
+    supports = frozenset(OPERATIONS["cross_entropy"].extras) - {"unnormalised"}
+    problem = data.draw(problems("cross_entropy", "float64", supports=supports))
+    target = problem.inputs["target"]
+
+    if target.dtype != np.int64:
+        assert (target >= 0).all()
+        assert np.allclose(target.sum(min(target.ndim - 1, 1)), 1, rtol=0, atol=target.size * 2.0**-52)
+
+
+@given(data=st.data())
+def test_only_the_layouts_that_are_asked_for_are_drawn(data: st.DataObject) -> None:
+    """Such as the negative steps that torch does not have."""
+    problem = data.draw(problems("cross_entropy", "float32", layouts=["reversed"]))
+
+    layouts = {problem.layout_of(name) for name in (*problem.inputs, "grad_output")}
+    assert layouts <= {"contiguous", "reversed"}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -9,6 +9,7 @@ import numpy as np
 from ..problem import Array, Output
 
 DTYPES = ("float64", "float32", "float16")
+LAYOUTS = ("contiguous", "transposed", "strided", "sliced", "offset", "expanded", "reversed")
 
 
 def check_device(device: str) -> None:
@@ -22,11 +23,32 @@ def make(values: Array, dtype: str, layout: str, _device: str) -> Array:
     array = values.astype(dtype if values.dtype.kind == "f" else np.int64)
     if layout == "transposed":
         return array.T.copy().T
-    if layout == "strided" and array.ndim:
-        buffer = np.empty((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
-        buffer[..., ::2] = array
-        return buffer[..., ::2]
-    return array
+    if layout == "expanded":
+        once = tuple(slice(0, 1) if is_repeated(array, axis) else slice(None) for axis in range(array.ndim))
+        return np.broadcast_to(array[once].copy(), array.shape)
+    if layout == "contiguous" or not array.ndim:
+        return array
+    *rest, last = array.shape
+    fill = np.nan if array.dtype.kind == "f" else 0
+    if layout == "offset":
+        return _placed(np.full(array.size + 1, fill, array.dtype)[1:].reshape(array.shape), array)
+    if layout == "sliced":
+        return _placed(np.full((*rest, last + 3), fill, array.dtype)[..., 1 : last + 1], array)
+    if layout == "reversed":
+        return _placed(np.full(array.shape, fill, array.dtype)[..., ::-1], array)
+    return _placed(np.full((*rest, 2 * last), fill, array.dtype)[..., ::2], array)
+
+
+def is_repeated(array: Array, axis: int) -> bool:
+    """Whether the values do not change along an axis of several elements; -0 is not 0."""
+    first = array.take([0], axis) if array.shape[axis] > 1 else array
+    same = array.shape[axis] > 1 and bool(((array == first) & (np.signbit(array) == np.signbit(first))).all())
+    return same and array.size > 0
+
+
+def _placed(view: Array, values: Array) -> Array:
+    view[...] = values
+    return view
 
 
 def cast(array: Array, dtype: str) -> Array:

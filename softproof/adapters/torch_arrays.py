@@ -8,8 +8,10 @@ from typing import Any
 import torch
 
 from ..problem import Array, Output
+from .numpy_arrays import is_repeated
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
+LAYOUTS = ("contiguous", "transposed", "strided", "sliced", "offset", "expanded")
 
 
 def check_device(device: str) -> None:
@@ -30,11 +32,21 @@ def make(values: Array, dtype: str, layout: str, device: str) -> torch.Tensor:
     if layout == "transposed":
         axes = tuple(reversed(range(tensor.ndim)))
         return tensor.permute(axes).contiguous().permute(axes)
-    if layout == "strided" and tensor.ndim:
-        buffer = tensor.new_empty((*tensor.shape[:-1], 2 * tensor.shape[-1]))
-        buffer[..., ::2] = tensor
-        return buffer[..., ::2]
-    return tensor
+    if layout == "expanded":
+        for axis in range(tensor.ndim):
+            tensor = tensor.narrow(axis, 0, 1) if is_repeated(values, axis) else tensor
+        return tensor.clone(memory_format=torch.contiguous_format).expand(values.shape)
+    if layout == "contiguous" or not tensor.ndim:
+        return tensor
+    *rest, last = values.shape
+    fill = float("nan") if values.dtype.kind == "f" else 0
+    if layout == "offset":
+        return tensor.new_full((tensor.numel() + 1,), fill)[1:].view(tensor.shape).copy_(tensor)
+    if layout == "sliced":
+        return tensor.new_full((*rest, last + 3), fill)[..., 1 : last + 1].copy_(tensor)
+    if layout == "strided":
+        return tensor.new_full((*rest, 2 * last), fill)[..., ::2].copy_(tensor)
+    raise ValueError(f"layout is {layout!r}; torch has {', '.join(LAYOUTS)}")
 
 
 def cast(tensor: torch.Tensor, dtype: str) -> torch.Tensor:

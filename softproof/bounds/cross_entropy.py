@@ -173,7 +173,7 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
     if reduction_of(problem) == "mean":
         rho = rdiv(powers(mean.roundings, (a.total or a.compute).u), mean.omega)
         value = value / mean.divisor
-        error = error / mean.divisor * (1 + rho) + np.abs(value) * rho + a.underflow("terms")
+        error = error / abs(mean.divisor) * (1 + rho) + np.abs(value) * rho + a.underflow("terms")
     return Allowed(np.reshape(value, (1, 1)), np.reshape(error, (1, 1)), overflows=overflows)
 
 

@@ -1,0 +1,336 @@
+"""Regions: the kinds of question that have hurt implementations, by name, so that a run can say which it asked.
+
+A problem lies in any number of them. `REGIONS` says which regions an operation has; a test shows that the default
+number of examples reaches each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .formats import FORMATS
+from .operations import value_shape
+from .problem import Array, Problem
+from .rows import axis_of, to_rows
+
+Region = Callable[[Problem], bool]
+
+
+def regions(problem: Problem) -> list[str]:
+    """The names of the regions that a problem lies in.
+
+    >>> regions(Problem("softmax", "float32", {"logits": [0.0, -20.0]}, {"dim": -1}))
+    ['2 to 9 classes', 'no batch', 'a gap above 17']
+    """
+    return [name for name, contains in REGIONS[problem.operation].items() if contains(problem)]
+
+
+# ---- sizes and layouts ----------------------------------------------------------------------------------------------
+
+
+def _main(problem: Problem) -> Array:
+    return next(iter(problem.inputs.values()))
+
+
+def _classes(problem: Problem) -> int:
+    if problem.operation in ("linear", "linear_cross_entropy"):
+        return len(problem.inputs["weight" if problem.operation == "linear" else "linear_weight"])
+    return int(_main(problem).shape[axis_of(problem)])
+
+
+def _others(problem: Problem) -> list[int]:
+    """The sizes of the dimensions that are not the classes."""
+    shape = list(_main(problem).shape)
+    if problem.operation not in ("linear", "linear_cross_entropy"):
+        del shape[axis_of(problem)]
+    return shape
+
+
+def _power_of_two(problem: Problem, beside: int) -> bool:
+    size = _classes(problem) - beside
+    return size >= 4 and size & (size - 1) == 0
+
+
+def _is_laid_out(problem: Problem, name: str, layout: str) -> bool:
+    array = problem.grad_output if name == "grad_output" else problem.inputs.get(name)
+    if array is None or problem.layout_of(name) != layout or not array.size:
+        return False
+    if layout == "transposed":
+        return array.ndim > 1 and max(array.shape) > 1
+    if layout == "expanded":
+        return any(size > 1 and bool((array == array.take([0], axis)).all()) for axis, size in enumerate(array.shape))
+    return array.ndim > 0
+
+
+_SIZES: dict[str, Region] = {
+    "no rows": lambda problem: 0 in _main(problem).shape,
+    "one class": lambda problem: _classes(problem) == 1,
+    "2 to 9 classes": lambda problem: 2 <= _classes(problem) <= 9,
+    "classes a power of two": lambda problem: _power_of_two(problem, 0),
+    "classes a power of two and 1": lambda problem: _power_of_two(problem, 1),
+    "classes a power of two less 1": lambda problem: _power_of_two(problem, -1),
+    "more than 100 classes": lambda problem: _classes(problem) > 100,
+    "more than 500 classes": lambda problem: _classes(problem) > 500,
+    "no batch": lambda problem: (
+        not _others(problem) or (problem.operation[:6] == "linear" and len(_others(problem)) == 1)
+    ),
+    "more than one batch dimension": lambda problem: len(_others(problem)) > 1 + (problem.operation[:6] == "linear"),
+    "as many rows as classes": lambda problem: _classes(problem) > 1 and _classes(problem) in _others(problem)[:1],
+}
+
+
+def _layouts(
+    *names: str, first: tuple[str, ...] = ("transposed", "strided", "sliced", "offset", "expanded")
+) -> dict[str, Region]:
+    """Regions for how arrays lie in memory: all ways for the first, the most telling two for the others."""
+
+    def region(name: str, layout: str) -> Region:
+        return lambda problem: _is_laid_out(problem, name, layout)
+
+    ways = {name: first if name == names[0] else ("strided", "expanded") for name in names}
+    return {f"{name} {layout}": region(name, layout) for name, layouts in ways.items() for layout in layouts}
+
+
+# ---- logits ---------------------------------------------------------------------------------------------------------
+
+
+def _rows(problem: Problem) -> Array:
+    return to_rows(problem.inputs["logits"], axis_of(problem)).astype(np.float64)
+
+
+def _gap(problem: Problem) -> float:
+    """The largest distance between the two largest logits of a row that is finite but for masks."""
+    x = _rows(problem)
+    x = x[np.isfinite(x.max(-1, initial=-np.inf))]
+    if x.shape[-1] < 2 or not x.size:
+        return 0.0
+    ordered = np.sort(x, -1)
+    with np.errstate(over="ignore"):
+        gap = ordered[:, -1] - ordered[:, -2]
+    return float(gap.max(initial=0.0, where=np.isfinite(gap)))
+
+
+def _offset(problem: Problem, low: float, high: float) -> bool:
+    """Whether the least magnitude in a row is in an interval."""
+    least = np.abs(_rows(problem)).min(-1, initial=np.inf)
+    return bool(((low < least) & (least < high)).any())
+
+
+def _masked(problem: Problem) -> bool:
+    x = _rows(problem)
+    return bool((np.isneginf(x).any(-1) & np.isfinite(x.max(-1, initial=-np.inf))).any())
+
+
+def _has_ties(problem: Problem) -> bool:
+    x = _rows(problem)
+    return x.shape[-1] > 1 and bool(((x == x.max(-1, keepdims=True)).sum(-1) > 1).any()) if x.size else False
+
+
+def _underflows(problem: Problem) -> bool:
+    """Whether an exponential is below the normal numbers of the format."""
+    x = _rows(problem)
+    if not x.size:
+        return False
+    with np.errstate(invalid="ignore", over="ignore"):
+        d = x - x.max(-1, keepdims=True)
+    return bool((np.isfinite(d) & (d < np.log(FORMATS[problem.dtype].tiny))).any())
+
+
+_GAPS: dict[str, Region] = {
+    "a gap above 17": lambda problem: _gap(problem) > 17,
+    "a gap above 104": lambda problem: _gap(problem) > 104,
+    "ties of the largest": _has_ties,
+    "exponentials that underflow": _underflows,
+    "a common offset of 1e4": lambda problem: _offset(problem, 9e3, 2e4),
+    "a common offset of 1e8": lambda problem: _offset(problem, 9e7, 2e8),
+    "masked classes": _masked,
+}
+_NOT_FINITE: dict[str, Region] = {
+    "a row of -inf": lambda problem: (
+        bool(np.isneginf(_rows(problem)).all(-1).any()) and problem.inputs["logits"].size > 0
+    ),
+    "a row with +inf": lambda problem: bool(np.isposinf(problem.inputs["logits"]).any()),
+    "a row with NaN": lambda problem: bool(np.isnan(problem.inputs["logits"]).any()),
+}
+
+
+# ---- upstream gradients ---------------------------------------------------------------------------------------------
+
+
+def _upstream(problem: Problem) -> Array:
+    g = problem.grad_output
+    return np.zeros(0) if g is None else g.astype(np.float64).reshape(-1)
+
+
+_UPSTREAM: dict[str, Region] = {
+    "an upstream gradient of zero": lambda problem: bool(_upstream(problem).size) and not _upstream(problem).any(),
+    "upstream gradients that differ": lambda problem: len(np.unique(_upstream(problem))) > 1,
+    "one upstream gradient for all": lambda problem: (
+        _upstream(problem).size > 1 and len(np.unique(_upstream(problem))) == 1 and _upstream(problem)[0] not in (0, 1)
+    ),
+    "a huge upstream gradient": lambda problem: bool((np.abs(_upstream(problem)) > 1e6).any()),
+    "a tiny upstream gradient": lambda problem: bool(
+        ((np.abs(_upstream(problem)) < 1e-20) & (_upstream(problem) != 0)).any()
+    ),
+}
+_SCALAR: dict[str, Region] = {
+    "a scalar upstream gradient that is not 1": lambda problem: (
+        value_shape(problem) == () and _upstream(problem).size == 1 and _upstream(problem)[0] not in (0, 1)
+    ),
+}
+
+
+# ---- targets and options --------------------------------------------------------------------------------------------
+
+
+def _labels(problem: Problem) -> bool:
+    return problem.inputs["target"].dtype == np.int64
+
+
+def _ignored(problem: Problem) -> float:
+    """The share of ignored labels."""
+    target = problem.inputs["target"]
+    if not _labels(problem) or not target.size:
+        return 0.0
+    return float((target == problem.options.get("ignore_index", -100)).mean())
+
+
+def _smoothed(problem: Problem) -> bool:
+    return "label_smoothing" in problem.options
+
+
+def _weighted(problem: Problem) -> bool:
+    return "weight" in problem.inputs
+
+
+def _reduction(problem: Problem) -> str:
+    return str(problem.options.get("reduction", "mean"))
+
+
+def _reduced(*names: str) -> Region:
+    return lambda problem: _reduction(problem) in names
+
+
+_OPTIONS: dict[str, Region] = {
+    "labels": _labels,
+    "probabilities": lambda problem: not _labels(problem),
+    "reduction none": _reduced("none"),
+    "reduction sum": _reduced("sum"),
+    "reduction mean": _reduced("mean"),
+    "weights": _weighted,
+    "smoothing": _smoothed,
+    "some rows ignored": lambda problem: 0 < _ignored(problem) < 1,
+    "all rows ignored": lambda problem: _ignored(problem) == 1,
+    "an ignore_index that is a class": lambda problem: (
+        _labels(problem) and problem.options.get("ignore_index", -100) >= 0
+    ),
+    "an ignore_index of -1": lambda problem: problem.options.get("ignore_index") == -1 and _ignored(problem) > 0,
+}
+_VALUES: dict[str, Region] = {
+    "probabilities that do not sum to 1": lambda problem: (
+        not _labels(problem)
+        and problem.inputs["target"].size > 0
+        and bool((np.abs(_target_rows(problem).sum(-1) - 1) > 0.1).any())
+    ),
+    "negative probabilities": lambda problem: not _labels(problem) and bool((problem.inputs["target"] < 0).any()),
+    "a weight of 0": lambda problem: _weighted(problem) and bool((problem.inputs["weight"] == 0).any()),
+    "a negative weight": lambda problem: _weighted(problem) and bool((problem.inputs["weight"] < 0).any()),
+    "smoothing 1": lambda problem: problem.options.get("label_smoothing") == 1.0,
+}
+
+
+def _target_rows(problem: Problem) -> Array:
+    target = problem.inputs["target"]
+    return to_rows(target, 0 if target.ndim == 1 else 1).astype(np.float64)
+
+
+def _pairs() -> dict[str, Region]:
+    """Every two options at a time that can meet, and three of them."""
+    options = {name: _OPTIONS[name] for name in ("weights", "smoothing", "some rows ignored", "probabilities")}
+    reductions = {name: _OPTIONS[name] for name in ("reduction none", "reduction sum", "reduction mean")}
+    names = [*options, *reductions]
+    contains = options | reductions
+
+    def both(first: str, second: str) -> Region:
+        return lambda problem: contains[first](problem) and contains[second](problem)
+
+    pairs = {
+        f"{first}, {second}": both(first, second)
+        for i, first in enumerate(names)
+        for second in names[i + 1 :]
+        if {first, second} != {"some rows ignored", "probabilities"} and not {first, second} <= set(reductions)
+    }
+    three = {"weights", "smoothing", "some rows ignored"}
+    triples: dict[str, Region] = {
+        "weights, smoothing, some rows ignored": lambda problem: all(options[name](problem) for name in three),
+        "weights, smoothing, probabilities": lambda problem: (
+            _weighted(problem) and _smoothed(problem) and not _labels(problem)
+        ),
+    }
+    return pairs | triples
+
+
+def _in_ignored_rows(test: Callable[[Array], Array]) -> Region:
+    def contains(problem: Problem) -> bool:
+        if not _labels(problem):
+            return False
+        ignored = problem.inputs["target"].reshape(-1) == problem.options.get("ignore_index", -100)
+        return bool(test(_rows(problem)[ignored]).any())
+
+    return contains
+
+
+_PADDING: dict[str, Region] = {
+    "NaN or inf in ignored rows": _in_ignored_rows(lambda x: ~(x < np.inf)),
+    "a label that is masked": lambda problem: _labels(problem) and _label_is_masked(problem),
+    "-inf where a probability is 0": lambda problem: (
+        not _labels(problem) and bool((np.isneginf(_rows(problem)) & (_target_rows(problem) == 0)).any())
+    ),
+    "masked classes, smoothing": lambda problem: _masked(problem) and _smoothed(problem),
+}
+
+
+def _label_is_masked(problem: Problem) -> bool:
+    x, labels = _rows(problem), problem.inputs["target"].reshape(-1)
+    kept = np.flatnonzero(labels != problem.options.get("ignore_index", -100))
+    return bool(np.isneginf(x[kept, labels[kept]]).any())
+
+
+# ---- distributions --------------------------------------------------------------------------------------------------
+
+_ZEROS: dict[str, Region] = {
+    "a probability of 0": lambda problem: any(bool((each == 0).any()) for each in problem.inputs.values()),
+    "a certain outcome": lambda problem: any(bool((each == 1).any()) for each in problem.inputs.values()),
+}
+_PAIRS_OF_DISTRIBUTIONS: dict[str, Region] = {
+    "q = 0 < p": lambda problem: bool(((problem.inputs["q"] == 0) & (problem.inputs["p"] > 0)).any()),
+    "p = q = 0": lambda problem: bool(((problem.inputs["q"] == 0) & (problem.inputs["p"] == 0)).any()),
+}
+
+
+# ---- by operation ---------------------------------------------------------------------------------------------------
+
+_OF_LOGITS = _SIZES | _GAPS | _NOT_FINITE | _UPSTREAM | _layouts("logits", "grad_output")
+_OF_LOSSES = _OPTIONS | _VALUES | _pairs() | _UPSTREAM | _SCALAR
+_FEW_CLASSES = {name: region for name, region in _SIZES.items() if not name.startswith("more than")}
+_OF_PAIRS = _SIZES | _ZEROS | _PAIRS_OF_DISTRIBUTIONS | _UPSTREAM | _layouts("p", "q", "grad_output")
+
+REGIONS: dict[str, dict[str, Region]] = {
+    "softmax": _OF_LOGITS,
+    "log_softmax": _OF_LOGITS,
+    "logsumexp": _OF_LOGITS,
+    "entropy": _SIZES | _ZEROS | _UPSTREAM | _layouts("p", "grad_output"),
+    "distribution_cross_entropy": _OF_PAIRS,
+    "kl_divergence": _OF_PAIRS,
+    "linear": _FEW_CLASSES | _UPSTREAM | _layouts("input", "weight", "bias", "grad_output"),
+    "cross_entropy": (
+        _SIZES | _GAPS | _NOT_FINITE | _OF_LOSSES | _PADDING | _layouts("logits", "target", "weight", "grad_output")
+    ),
+    "linear_cross_entropy": (
+        {name: region for name, region in _FEW_CLASSES.items() if name != "more than one batch dimension"}
+        | _OF_LOSSES
+        | _layouts("input", "linear_weight", "target", "weight", "grad_output")
+    ),
+}
