@@ -49,13 +49,16 @@ class Verdict:
         return f"{self.outcome}: {self.explanation}"
 
 
-def not_an_answer(problem: Problem, result: Result, device: str) -> str:
-    """What is wrong with an answer before any number of it is looked at; empty when nothing is."""
+def not_an_answer(problem: Problem, result: Result, device: str, unasked: frozenset[str] = frozenset()) -> str:
+    """What is wrong with an answer before any number of it is looked at; empty when nothing is.
+
+    `unasked` names outputs of the problem that were not asked of this implementation.
+    """
     if result.raised is not None:
         return f"raised {result.raised}"
     if result.written:
         return f"the call changed its input {', '.join(result.written)}"
-    shapes = output_shapes(problem)
+    shapes = {name: shape for name, shape in output_shapes(problem).items() if name not in unasked}
     if result.outputs.keys() != shapes.keys():
         return f"gave {', '.join(result.outputs) or 'nothing'}; expected {', '.join(shapes)}"
     for name, output in result.outputs.items():

@@ -49,6 +49,7 @@ class Problem:
         grad_output: the upstream gradient, of the shape of the operation's value.
         layout: how the arrays lie in memory: ``"contiguous"``, ``"transposed"`` (strides reversed) or ``"strided"``
             (every second element of a buffer twice as long). The values are the same in each.
+        tangent: a direction of the logits, of their shape: asks for derivatives in this direction as well.
 
     >>> problem = Problem("softmax", "float32", {"logits": [1.0, 2.0]}, {"dim": -1}, grad_output=[1.0, 0.0])
     >>> problem.inputs["logits"]
@@ -61,6 +62,7 @@ class Problem:
     options: Mapping[str, Any]
     grad_output: Array | None
     layout: str
+    tangent: Array | None
 
     def __init__(
         self,
@@ -70,10 +72,12 @@ class Problem:
         options: Mapping[str, Any] | None = None,
         grad_output: ArrayLike | None = None,
         layout: str = "contiguous",
+        tangent: ArrayLike | None = None,
     ) -> None:
         frozen = {name: _frozen(values, dtype) for name, values in inputs.items()}
         upstream = None if grad_output is None else _frozen(grad_output, dtype)
-        values = (operation, dtype, frozen, dict(options or {}), upstream, layout)
+        direction = None if tangent is None else _frozen(tangent, dtype)
+        values = (operation, dtype, frozen, dict(options or {}), upstream, layout, direction)
         for each, value in zip(fields(self), values, strict=True):
             object.__setattr__(self, each.name, value)
 
@@ -87,6 +91,8 @@ class Problem:
             lines.append(f"grad_output={_literal(self.grad_output)}")
         if self.layout != "contiguous":
             lines.append(f"layout={self.layout!r}")
+        if self.tangent is not None:
+            lines.append(f"tangent={_literal(self.tangent)}")
         return "Problem(\n    " + ",\n    ".join(lines) + ",\n)"
 
 
@@ -117,7 +123,7 @@ class Output:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """An answer: outputs by name (``"value"``, ``"grad_logits"``, …), or what was raised instead.
+    """An answer: outputs by name (``"value"``, ``"grad_logits"``, ``"jvp"``, …), or what was raised instead.
 
     `written` names the inputs that the call changed; it should be empty.
     """

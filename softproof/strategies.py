@@ -14,7 +14,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from .formats import FORMATS, Floats, Format
-from .operations import OPERATIONS
+from .operations import DIRECTIONAL, OPERATIONS
 from .problem import LAYOUTS, Array, Problem
 
 WIDTHS = ((1, 2, 3), (4, 5, 7, 8, 9), (15, 16, 17), (31, 32, 33), (64, 65, 127, 129))  # around vectors and tiles
@@ -296,6 +296,11 @@ class _Question:
     def upstream(self, shape: tuple[int, ...]) -> st.SearchStrategy[Floats]:
         return upstream_gradients(shape, self.dtype, small=self.small)
 
+    def tangents(self, shape: tuple[int, ...]) -> st.SearchStrategy[Floats | None]:
+        """A direction of the logits in a third of the problems, where somebody has derivatives in a direction."""
+        none: st.SearchStrategy[Floats | None] = st.none()
+        return st.one_of(none, none, self.upstream(shape)) if self.extras & set(DIRECTIONAL) else none
+
     def factors(self, shape: tuple[int, ...]) -> st.SearchStrategy[Floats]:
         return factors(shape, self.dtype, small=self.small)
 
@@ -319,8 +324,9 @@ def _softmax_problems(draw: st.DrawFn, question: _Question) -> Problem:
     logits = draw(question.logits(shape, dim))
     rows = tuple(np.delete(shape, dim)) if question.operation == "logsumexp" else shape
     upstream = draw(question.upstream(rows)) if has_gradient(question.operation, logits) else None
+    tangent = draw(question.tangents(shape)) if has_gradient(question.operation, logits) else None
     options, layout = _dim_option(question, dim), draw(question.layouts())
-    return Problem(question.operation, question.dtype, {"logits": logits}, options, upstream, layout)
+    return Problem(question.operation, question.dtype, {"logits": logits}, options, upstream, layout, tangent)
 
 
 def has_gradient(operation: str, logits: Floats) -> bool:
@@ -402,7 +408,8 @@ def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
     extra, options, upstream = draw(_losses(question, shape))
     arrays = question.logits if _masks_are_specified(extra, options) else question.floats
     inputs = {"logits": draw(arrays(shape, 0 if kind == "unbatched" else 1))} | extra
-    return Problem(question.operation, question.dtype, inputs, options, upstream, draw(question.layouts()))
+    layout, tangent = draw(question.layouts()), draw(question.tangents(shape))
+    return Problem(question.operation, question.dtype, inputs, options, upstream, layout, tangent)
 
 
 @st.composite
