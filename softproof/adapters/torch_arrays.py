@@ -90,10 +90,13 @@ def hvp(
 
     It is 0 where autograd takes the gradient for a constant, as it is wherever that gradient is part of a larger sum.
     """
-    logits = inputs["logits"].detach().requires_grad_()
+    logits, upstream = inputs["logits"].detach().requires_grad_(), grad_output.detach().requires_grad_()
     value = call({**inputs, "logits": logits})
-    (grad,) = torch.autograd.grad(value, logits, grad_output, create_graph=True)
+    (grad,) = torch.autograd.grad(value, logits, upstream, create_graph=True)
     if not grad.requires_grad:
         return torch.zeros_like(logits)
-    (found,) = torch.autograd.grad(grad, logits, tangent, allow_unused=True)
-    return torch.zeros_like(logits) if found is None else found
+    (found,) = torch.autograd.grad(grad, logits, tangent, allow_unused=True, retain_graph=True)
+    if found is None:
+        grad.backward(tangent)  # which walks all of the graph, and meets who refuses: once_differentiable
+        return torch.zeros_like(logits)
+    return found
