@@ -1,4 +1,4 @@
-"""The cross-entropy loss of logits against labels or probabilities, and its gradient.
+"""The cross-entropy loss of logits against labels or probabilities, its gradient, and its derivatives in a direction.
 
 For a row a of C logits with log-probabilities l = log_softmax(a), class weights w and smoothing ε (the definitions of
 torch.nn.CrossEntropyLoss; for ε = 0, w = 1 the article's equations 3 and 5):
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .arrays import LABELS, REDUCTIONS, Array, floats, quiet, row_blocks, shaped, with_axis, working
-from .softmax import shifted
+from .softmax import along, exponentials, inner, shifted
 
 
 class _Loss(NamedTuple):
@@ -262,3 +262,86 @@ def cross_entropy_backward(
         else:
             np.copyto(out, 0, where=rest)
     return (grad, other) if loss.ignored is None else grad
+
+
+def _tangent(values: ArrayLike, loss: _Loss) -> Array:
+    return shaped("tangent", floats("tangent", values, loss.logits), loss.logits.shape, "that of the logits")
+
+
+@quiet
+def cross_entropy_jvp(
+    tangent: ArrayLike,
+    logits: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Array:
+    """Derivative of the loss in the direction v of the logits.
+
+    Equation: dloss_i = Σ_j t_ij (Σ_k p_ik v_ik - v_ij), then the mean or the sum over rows, or the rows themselves.
+
+    Args:
+        tangent: v, the shape and dtype of `logits`.
+        logits, target and the options: as given to `cross_entropy`.
+    Returns: the shape and dtype of the loss.
+    Raises: as `cross_entropy`, and ValueError or TypeError when `tangent` does not fit.
+    Error: docs/bounds.md, Theorem 17.
+
+    >>> float(cross_entropy_jvp([[1.0, 0.0]], [[0.0, 0.0]], np.array([0])))
+    -0.5
+    """
+    loss = checked(logits, target, weight, ignore_index, reduction, label_smoothing)
+    v, rows = _tangent(tangent, loss), np.empty(loss.column, loss.work)  # (…, 1, …)
+    for x, direction, y, out in row_blocks(loss.logits, v, loss.target, rows, axis=loss.axis):
+        e, s = exponentials(x, np.empty_like(x))
+        mean = inner(e, direction) / s  # Σ_k p_k v_k (…, 1)
+        if loss.sparse:
+            out[...] = loss.weighted(mean - at_labels(direction, y), y)
+        else:
+            out[...] = (loss.coefficients(y) * (mean - direction)).sum(-1, keepdims=True)
+    return loss.reduced(rows, reduction)
+
+
+@quiet
+def cross_entropy_hvp(
+    tangent: ArrayLike,
+    grad_output: ArrayLike,
+    logits: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Array:
+    """Derivative of the gradient of the logits in the direction v of the logits: their Hessian times v.
+
+    Equation: h_i = c_i T_i J_i v_i, with J_i = diag(p_i) - p_i p_iᵀ and c_i, T_i as in `cross_entropy_backward`: the
+    target enters by T_i = Σ_j t_ij alone.
+
+    Args:
+        tangent: v, the shape and dtype of `logits`.
+        grad_output: g, the shape of the loss and the dtype of `logits`, or a Python number.
+        logits, target and the options: as given to `cross_entropy`.
+    Returns: h, the shape and dtype of `logits`. An ignored row has 0.
+    Raises: as `cross_entropy`, and ValueError or TypeError when `tangent` or `grad_output` does not fit.
+    Error: docs/bounds.md, Theorem 18.
+
+    >>> cross_entropy_hvp([[1.0, 0.0]], 1.0, [[0.0, 0.0]], np.array([0]))
+    array([[ 0.25, -0.25]])
+    """
+    loss = checked(logits, target, weight, ignore_index, reduction, label_smoothing)
+    c, found = loss.upstream(grad_output, reduction), np.empty_like(loss.logits)
+    arrays = loss.logits, _tangent(tangent, loss), loss.target, c, found
+    for x, direction, y, upstream, out in row_blocks(*arrays, axis=loss.axis):
+        p, s = exponentials(x, out)
+        p /= s
+        t = None if loss.sparse else loss.coefficients(y).sum(-1, keepdims=True)  # T (…, 1)
+        slope = loss.weighted(upstream, y) if t is None else upstream * t  # c_i T_i (…, 1)
+        np.multiply(along(p, direction), slope, out=out, casting="same_kind")
+    if loss.ignored is not None:
+        np.copyto(found, 0, where=loss.ignored)
+    return found

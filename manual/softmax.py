@@ -1,4 +1,4 @@
-"""Softmax, its logarithm and its normaliser, each with its gradient.
+"""Softmax, its logarithm and its normaliser, each with its gradient and its derivatives in a direction.
 
 Equation (1) of the article, for a row a of C logits, with m = max(a):
 
@@ -32,6 +32,33 @@ def exponentials(x: Array, out: Array) -> tuple[Array, Array]:
     np.subtract(x, x.max(-1, keepdims=True), out=out)  # (…, C)
     e = np.exp(out, out=out)
     return e, e.sum(-1, keepdims=True)  # (…, 1)
+
+
+def inner(p: Array, v: Array) -> Array:
+    """Σ_k p_k v_k of rows p and v (…, C): (…, 1)."""
+    found: Array = np.einsum("...i, ...i -> ...", v, p)[..., None]
+    return found
+
+
+def along(p: Array, v: Array) -> Array:
+    """J v of rows p and v (…, C), for the matrix J = diag(p) - p pᵀ of each row, which is never formed."""
+    found: Array = p * (v - inner(p, v))
+    return found
+
+
+def _tangent(values: ArrayLike, logits: Array) -> Array:
+    return shaped("tangent", floats("tangent", values, logits), logits.shape, "that of the logits")
+
+
+def _upstream(values: ArrayLike, logits: Array) -> Array:
+    return shaped("grad_output", floats("grad_output", values, logits), logits.shape, "that of the logits")
+
+
+def _upstream_of_rows(values: ArrayLike, logits: Array, axis: int, dim: int) -> Array:
+    """g of the rows, with a class axis of length 1."""
+    expected = logits.shape[:axis] + logits.shape[axis + 1 :]
+    g = floats("grad_output", values, logits)
+    return np.expand_dims(shaped("grad_output", g, expected, f"that of the logits without {dim}"), axis)
 
 
 @quiet
@@ -75,14 +102,64 @@ def softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -
     array([ 0.25, -0.25])
     """
     logits, axis = with_axis("logits", logits, dim)
-    g = shaped("grad_output", floats("grad_output", grad_output, logits), logits.shape, "that of the logits")
+    g = _upstream(grad_output, logits)
     grad = np.empty_like(logits)
     for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
         p, s = exponentials(x, out)
         p /= s
-        inner = np.einsum("...i, ...i -> ...", upstream, p)[..., None]  # Σ_i g_i p_i: (…, 1)
-        np.multiply(p, upstream - inner, out=out, casting="same_kind")
+        np.multiply(p, upstream - inner(p, upstream), out=out, casting="same_kind")
     return grad
+
+
+@quiet
+def softmax_jvp(tangent: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
+    """Derivative of p = softmax(logits) in the direction v: J v with J = diag(p) - p pᵀ.
+
+    Equation: dp_i = Σ_k ∂p_i/∂a_k v_k = p_i (v_i - Σ_k p_k v_k). J is symmetric: the same formula carries g back.
+
+    Args:
+        tangent: v, the shape and dtype of `logits`.
+        logits, dim: as given to `softmax`.
+    Returns: dp, the shape and dtype of `logits`.
+    Raises: as `softmax`, and ValueError or TypeError when `tangent` does not fit.
+    Error: docs/bounds.md, Theorem 17.
+
+    >>> softmax_jvp([1.0, 0.0], [0.0, 0.0])
+    array([ 0.25, -0.25])
+    """
+    logits, axis = with_axis("logits", logits, dim)
+    v, dp = _tangent(tangent, logits), np.empty_like(logits)
+    for x, direction, out in row_blocks(logits, v, dp, axis=axis):
+        p, s = exponentials(x, out)
+        p /= s
+        np.multiply(p, direction - inner(p, direction), out=out, casting="same_kind")
+    return dp
+
+
+@quiet
+def softmax_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
+    """Derivative of the gradient p (g - Σ_k p_k g_k) in the direction v: the Hessian of Σ_k g_k p_k times v.
+
+    Equation, by the product rule with dp = J v: h_i = dp_i (g_i - Σ_k p_k g_k) - p_i Σ_k g_k dp_k.
+
+    Args:
+        tangent: v, grad_output: g; both of the shape and dtype of `logits`.
+        logits, dim: as given to `softmax`.
+    Returns: h, the shape and dtype of `logits`.
+    Raises: as `softmax`, and ValueError or TypeError when `tangent` or `grad_output` does not fit.
+    Error: docs/bounds.md, Theorem 18.
+
+    >>> softmax_hvp([1.0, 0.0], [1.0, 0.0], [0.0, np.log(3.0)]).round(5)
+    array([ 0.09375, -0.09375])
+    """
+    logits, axis = with_axis("logits", logits, dim)
+    v, g, found = _tangent(tangent, logits), _upstream(grad_output, logits), np.empty_like(logits)
+    for x, direction, upstream, out in row_blocks(logits, v, g, found, axis=axis):
+        p, s = exponentials(x, out)
+        p /= s
+        dp = along(p, direction)
+        np.subtract(dp * (upstream - inner(p, upstream)), p * inner(dp, upstream), out=out, casting="same_kind")
+    return found
 
 
 @quiet
@@ -145,13 +222,56 @@ def log_softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -
     array([ 0.5, -0.5])
     """
     logits, axis = with_axis("logits", logits, dim)
-    g = shaped("grad_output", floats("grad_output", grad_output, logits), logits.shape, "that of the logits")
+    g = _upstream(grad_output, logits)
     grad = np.empty_like(logits)
     for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
         e, s = exponentials(x, out)
         e *= upstream.sum(-1, keepdims=True, dtype=e.dtype) / s  # p_j Σ_i g_i with one multiplication for each j
         np.subtract(upstream, e, out=out, casting="same_kind")
     return grad
+
+
+@quiet
+def log_softmax_jvp(tangent: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
+    """Derivative of l = log_softmax(logits) in the direction v.
+
+    Equation: dl_i = Σ_k (δ_ik - p_k) v_k = v_i - Σ_k p_k v_k.
+
+    Args, Returns, Raises: as `softmax_jvp`.
+    Error: docs/bounds.md, Theorem 17.
+
+    >>> log_softmax_jvp([1.0, 0.0], [0.0, 0.0])
+    array([ 0.5, -0.5])
+    """
+    logits, axis = with_axis("logits", logits, dim)
+    v, dl = _tangent(tangent, logits), np.empty_like(logits)
+    for x, direction, out in row_blocks(logits, v, dl, axis=axis):
+        p, s = exponentials(x, out)
+        p /= s
+        np.subtract(direction, inner(p, direction), out=out, casting="same_kind")
+    return dl
+
+
+@quiet
+def log_softmax_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
+    """Derivative of the gradient g - p Σ_k g_k in the direction v: the Hessian of Σ_k g_k l_k times v.
+
+    Equation: h = -(Σ_k g_k) J v, with J = diag(p) - p pᵀ.
+
+    Args, Returns, Raises: as `softmax_hvp`.
+    Error: docs/bounds.md, Theorem 18.
+
+    >>> log_softmax_hvp([1.0, 0.0], [1.0, 1.0], [0.0, 0.0])
+    array([-0.5,  0.5])
+    """
+    logits, axis = with_axis("logits", logits, dim)
+    v, g, found = _tangent(tangent, logits), _upstream(grad_output, logits), np.empty_like(logits)
+    for x, direction, upstream, out in row_blocks(logits, v, g, found, axis=axis):
+        p, s = exponentials(x, out)
+        p /= s
+        total = upstream.sum(-1, keepdims=True, dtype=p.dtype)  # (…, 1)
+        np.multiply(along(p, direction), 0 - total, out=out, casting="same_kind")
+    return found
 
 
 @quiet
@@ -195,11 +315,56 @@ def logsumexp_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1)
     array([1., 1.])
     """
     logits, axis = with_axis("logits", logits, dim)
-    expected = logits.shape[:axis] + logits.shape[axis + 1 :]
-    g = shaped("grad_output", floats("grad_output", grad_output, logits), expected, f"that of the logits without {dim}")
+    g = _upstream_of_rows(grad_output, logits, axis, dim)
     grad = np.empty_like(logits)
-    for x, upstream, out in row_blocks(logits, np.expand_dims(g, axis), grad, axis=axis):
+    for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
         p, s = exponentials(x, out)
         p /= s
         np.multiply(p, upstream, out=out, casting="same_kind")
     return grad
+
+
+@quiet
+def logsumexp_jvp(tangent: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
+    """Derivative of y = logsumexp(logits) in the direction v.
+
+    Equation: dy = Σ_k ∂y/∂a_k v_k = Σ_k p_k v_k.
+
+    Args, Raises: as `softmax_jvp`.
+    Returns: dy, the shape of `logits` without `dim`, its dtype.
+    Error: docs/bounds.md, Theorem 17.
+
+    >>> float(logsumexp_jvp([1.0, 0.0], [0.0, 0.0]))
+    0.5
+    """
+    logits, axis = with_axis("logits", logits, dim)
+    v, dy = _tangent(tangent, logits), np.empty(logits.shape[:axis] + logits.shape[axis + 1 :], logits.dtype)
+    for x, direction, out in row_blocks(logits, v, np.expand_dims(dy, axis), axis=axis):
+        e, s = exponentials(x, np.empty_like(x))
+        np.divide(inner(e, direction), s, out=out, casting="same_kind")
+    return dy
+
+
+@quiet
+def logsumexp_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
+    """Derivative of the gradient g p in the direction v: the Hessian of g y times v.
+
+    Equation: h = g J v, with J = diag(p) - p pᵀ.
+
+    Args:
+        tangent: v, the shape and dtype of `logits`.
+        grad_output: g, the shape of `logits` without `dim`, its dtype.
+        logits, dim: as given to `logsumexp`.
+    Returns, Raises: as `softmax_hvp`.
+    Error: docs/bounds.md, Theorem 18.
+
+    >>> logsumexp_hvp([1.0, 0.0], 2.0, [0.0, 0.0])
+    array([ 0.5, -0.5])
+    """
+    logits, axis = with_axis("logits", logits, dim)
+    v, g, found = _tangent(tangent, logits), _upstream_of_rows(grad_output, logits, axis, dim), np.empty_like(logits)
+    for x, direction, upstream, out in row_blocks(logits, v, g, found, axis=axis):
+        p, s = exponentials(x, out)
+        p /= s
+        np.multiply(along(p, direction), upstream, out=out, casting="same_kind")
+    return found

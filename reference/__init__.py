@@ -14,6 +14,8 @@ from .backprop import weight_gradient_over_all_paths as weight_gradient_over_all
 from .backprop import weight_gradient_through_one_path as weight_gradient_through_one_path
 from .cross_entropy import cross_entropy as cross_entropy
 from .cross_entropy import cross_entropy_backward as cross_entropy_backward
+from .cross_entropy import cross_entropy_hvp as cross_entropy_hvp
+from .cross_entropy import cross_entropy_jvp as cross_entropy_jvp
 from .information import distribution_cross_entropy as distribution_cross_entropy
 from .information import distribution_cross_entropy_backward as distribution_cross_entropy_backward
 from .information import entropy as entropy
@@ -24,8 +26,14 @@ from .linear import linear as linear
 from .linear import linear_backward as linear_backward
 from .softmax import log_softmax as log_softmax
 from .softmax import log_softmax_backward as log_softmax_backward
+from .softmax import log_softmax_hvp as log_softmax_hvp
+from .softmax import log_softmax_jvp as log_softmax_jvp
 from .softmax import logsumexp as logsumexp
 from .softmax import logsumexp_backward as logsumexp_backward
+from .softmax import logsumexp_hvp as logsumexp_hvp
+from .softmax import logsumexp_jvp as logsumexp_jvp
 from .softmax import softmax as softmax
 from .softmax import softmax_backward as softmax_backward
+from .softmax import softmax_hvp as softmax_hvp
 from .softmax import softmax_jacobian as softmax_jacobian
+from .softmax import softmax_jvp as softmax_jvp

@@ -1,7 +1,10 @@
-"""What every operation needs first: checked tensors on the device asked for, and autograd's vector-Jacobian product."""
+"""What every operation needs first: checked tensors on the device asked for, and autograd's products with vectors: of
+the transposed Jacobian, of the Jacobian and of the Hessian.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -67,3 +70,26 @@ def vector_jacobian_product(function: Callable[..., Tensor], grad_output: Any, *
     g = floats("grad_output", grad_output, inputs[0].device, inputs[0], "the input")
     g = shaped("grad_output", g, tuple(value.shape), "that of the output")
     return torch.autograd.grad(value, leaves, g)
+
+
+def _tangent(tangent: Any, x: Tensor) -> Tensor:
+    v = floats("tangent", tangent, x.device, x)
+    return shaped("tangent", v, tuple(x.shape), "that of the logits")
+
+
+def jacobian_vector_product(function: Callable[[Tensor], Tensor], tangent: Any, x: Tensor) -> Tensor:
+    """Derivative of ``function(x)`` in the direction `tangent`, by forward mode: torch.func.jvp."""
+    v = _tangent(tangent, x)
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # torch warns of its own torch.jit
+        found: Tensor = torch.func.jvp(function, (x.contiguous(),), (v.contiguous(),))[1]  # expanded ones are refused
+    return found
+
+
+def hessian_vector_product(function: Callable[[Tensor], Tensor], tangent: Any, grad_output: Any, x: Tensor) -> Tensor:
+    """Derivative of the gradient of x in the direction `tangent`: autograd of autograd, the Hessian being symmetric."""
+    v, leaf = _tangent(tangent, x), x.detach().requires_grad_()
+    value = function(leaf)
+    g = shaped("grad_output", floats("grad_output", grad_output, x.device, x), tuple(value.shape), "that of the output")
+    (grad,) = torch.autograd.grad(value, leaf, g, create_graph=True)
+    (found,) = torch.autograd.grad(grad, leaf, v)
+    return found

@@ -1,4 +1,4 @@
-"""The cross-entropy loss by torch.nn.functional.cross_entropy, with gradients by autograd: the twin of
+"""The cross-entropy loss by torch.nn.functional.cross_entropy, with derivatives by autograd: the twin of
 manual/cross_entropy.py.
 """
 
@@ -9,7 +9,18 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from .arrays import LABELS, REDUCTIONS, Device, floats, shaped, tensor, vector_jacobian_product, with_axis
+from .arrays import (
+    LABELS,
+    REDUCTIONS,
+    Device,
+    floats,
+    hessian_vector_product,
+    jacobian_vector_product,
+    shaped,
+    tensor,
+    vector_jacobian_product,
+    with_axis,
+)
 
 
 def checked(
@@ -101,3 +112,45 @@ def cross_entropy_backward(
         return vector_jacobian_product(lambda a: _loss(a, y, options), grad_output, x)[0]
     grads = vector_jacobian_product(lambda a, q: _loss(a, q, options), grad_output, x, y)
     return grads[0], grads[1]
+
+
+def cross_entropy_jvp(
+    tangent: Any,
+    logits: Any,
+    target: Any,
+    *,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+    device: Device = None,
+) -> Tensor:
+    """Derivative of the loss in the direction v of the logits, by forward mode; as `manual.cross_entropy_jvp`.
+
+    >>> cross_entropy_jvp([[1.0, 0.0]], [[0.0, 0.0]], [0])
+    tensor(-0.5000, dtype=torch.float64)
+    """
+    x, y, options = checked(logits, target, weight, ignore_index, reduction, label_smoothing, device)
+    return jacobian_vector_product(lambda a: _loss(a, y, options), tangent, x)
+
+
+def cross_entropy_hvp(
+    tangent: Any,
+    grad_output: Any,
+    logits: Any,
+    target: Any,
+    *,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+    device: Device = None,
+) -> Tensor:
+    """Derivative of the gradient of the logits in the direction v of the logits, by autograd twice; as
+    `manual.cross_entropy_hvp`.
+
+    >>> cross_entropy_hvp([[1.0, 0.0]], 1.0, [[0.0, 0.0]], [0])
+    tensor([[ 0.2500, -0.2500]], dtype=torch.float64)
+    """
+    x, y, options = checked(logits, target, weight, ignore_index, reduction, label_smoothing, device)
+    return hessian_vector_product(lambda a: _loss(a, y, options), tangent, grad_output, x)

@@ -1,4 +1,4 @@
-"""Softmax, its logarithm and its normaliser by torch, with gradients by autograd: the twin of manual/softmax.py."""
+"""Softmax, its logarithm and its normaliser by torch, with derivatives by autograd: the twin of manual/softmax.py."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .arrays import Device, vector_jacobian_product, with_axis
+from .arrays import (
+    Device,
+    hessian_vector_product,
+    jacobian_vector_product,
+    vector_jacobian_product,
+    with_axis,
+)
 
 
 def softmax(logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
@@ -31,6 +37,26 @@ def softmax_backward(grad_output: Any, logits: Any, dim: int = -1, *, device: De
     """
     x = with_axis("logits", logits, dim, device)
     return vector_jacobian_product(lambda a: F.softmax(a, dim), grad_output, x)[0]
+
+
+def softmax_jvp(tangent: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+    """Derivative of p = softmax(logits) in the direction v, by forward mode; as `manual.softmax_jvp`.
+
+    >>> softmax_jvp([1.0, 0.0], [0.0, 0.0])
+    tensor([ 0.2500, -0.2500], dtype=torch.float64)
+    """
+    x = with_axis("logits", logits, dim, device)
+    return jacobian_vector_product(lambda a: F.softmax(a, dim), tangent, x)
+
+
+def softmax_hvp(tangent: Any, grad_output: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+    """Derivative of the gradient of the logits in the direction v, by autograd twice; as `manual.softmax_hvp`.
+
+    >>> softmax_hvp([1.0, 0.0], [1.0, 0.0], [0.0, 0.0])
+    tensor([0., 0.], dtype=torch.float64)
+    """
+    x = with_axis("logits", logits, dim, device)
+    return hessian_vector_product(lambda a: F.softmax(a, dim), tangent, grad_output, x)
 
 
 def softmax_jacobian(logits: Any, *, device: Device = None) -> Tensor:
@@ -66,6 +92,26 @@ def log_softmax_backward(grad_output: Any, logits: Any, dim: int = -1, *, device
     return vector_jacobian_product(lambda a: F.log_softmax(a, dim), grad_output, x)[0]
 
 
+def log_softmax_jvp(tangent: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+    """Derivative of l = log_softmax(logits) in the direction v, by forward mode; as `manual.log_softmax_jvp`.
+
+    >>> log_softmax_jvp([1.0, 0.0], [0.0, 0.0])
+    tensor([ 0.5000, -0.5000], dtype=torch.float64)
+    """
+    x = with_axis("logits", logits, dim, device)
+    return jacobian_vector_product(lambda a: F.log_softmax(a, dim), tangent, x)
+
+
+def log_softmax_hvp(tangent: Any, grad_output: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+    """Derivative of the gradient of the logits in the direction v, by autograd twice; as `manual.log_softmax_hvp`.
+
+    >>> log_softmax_hvp([1.0, 0.0], [1.0, 1.0], [0.0, 0.0])
+    tensor([-0.5000,  0.5000], dtype=torch.float64)
+    """
+    x = with_axis("logits", logits, dim, device)
+    return hessian_vector_product(lambda a: F.log_softmax(a, dim), tangent, grad_output, x)
+
+
 def logsumexp(logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
     """Logarithm of the sum of e^logits along `dim`: torch.logsumexp; as `manual.logsumexp`.
 
@@ -83,3 +129,23 @@ def logsumexp_backward(grad_output: Any, logits: Any, dim: int = -1, *, device: 
     """
     x = with_axis("logits", logits, dim, device)
     return vector_jacobian_product(lambda a: torch.logsumexp(a, dim), grad_output, x)[0]
+
+
+def logsumexp_jvp(tangent: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+    """Derivative of y = logsumexp(logits) in the direction v, by forward mode; as `manual.logsumexp_jvp`.
+
+    >>> logsumexp_jvp([1.0, 0.0], [0.0, 0.0])
+    tensor(0.5000, dtype=torch.float64)
+    """
+    x = with_axis("logits", logits, dim, device)
+    return jacobian_vector_product(lambda a: torch.logsumexp(a, dim), tangent, x)
+
+
+def logsumexp_hvp(tangent: Any, grad_output: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+    """Derivative of the gradient of the logits in the direction v, by autograd twice; as `manual.logsumexp_hvp`.
+
+    >>> logsumexp_hvp([1.0, 0.0], 2.0, [0.0, 0.0])
+    tensor([ 0.5000, -0.5000], dtype=torch.float64)
+    """
+    x = with_axis("logits", logits, dim, device)
+    return hessian_vector_product(lambda a: torch.logsumexp(a, dim), tangent, grad_output, x)

@@ -14,7 +14,9 @@ from functools import cache
 from .formats import FORMATS, Format
 from .problem import Array
 
-STORED = frozenset(("shift", "exp", "sum", "log", "output", "terms", "total", "logits", "product", "partial products"))
+STORED = frozenset(
+    ("shift", "exp", "sum", "log", "output", "terms", "total", "logits", "product", "partial products", "derivatives")
+)
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Arithmetic:
     for the sum of losses over rows, or is that number; the sum is taken in the format `total`. `stored` names the
     intermediate results that are rounded to `storage`: "shift" x - m, "exp", "sum" and "log" of a row; "output", when
     the backward pass starts from the stored result of the forward pass; "terms" of a loss or of its gradient, and their
-    "total"; "logits" of a classifier and their gradient; a "product" before the bias is added, or "partial products".
+    "total"; "logits" of a classifier and their gradient; a "product" before the bias is added, or "partial products";
+    and "derivatives" in a direction, every step of which is then rounded.
     `quotient` says that softmax is known to be formed as a quotient, and not as exp of a logarithm, `divides` that the
     gradient of a mean is divided once, and not multiplied by a rounded reciprocal. `flushes` says that subnormal
     numbers may be taken for 0. `factors` is the format that the factors of a matrix product are rounded to first, if

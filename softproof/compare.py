@@ -54,13 +54,16 @@ class Verdict:
         return f"{self.outcome}: {self.explanation}"
 
 
-def not_an_answer(problem: Problem, result: Result, device: str) -> str:
-    """What is wrong with an answer before any number of it is looked at; empty when nothing is."""
+def not_an_answer(problem: Problem, result: Result, device: str, unasked: frozenset[str] = frozenset()) -> str:
+    """What is wrong with an answer before any number of it is looked at; empty when nothing is.
+
+    `unasked` names outputs of the problem that were not asked of this implementation.
+    """
     if result.raised is not None:
         return f"raised {result.raised}"
     if result.written:
         return f"the call changed its input {', '.join(result.written)}"
-    shapes = output_shapes(problem)
+    shapes = {name: shape for name, shape in output_shapes(problem).items() if name not in unasked}
     if result.outputs.keys() != shapes.keys():
         return f"gave {', '.join(result.outputs) or 'nothing'}; expected {', '.join(shapes)}"
     for name, output in result.outputs.items():
@@ -139,7 +142,7 @@ class Elements:
             strange, promised = special | ~np.isfinite(got), np.isfinite(allowed)
             right = special & ((got == nearest) | (np.isnan(got) & np.isnan(nearest)))
             overflowed = np.isinf(got) & (np.sign(got) == np.sign(nearest)) & _overflow(nearest, bound, storage)
-            right |= ~special & promised & overflowed
+            right |= ~special & overflowed & (promised | _certainly_overflows(nearest, storage))
             agreed, refuted = np.where(strange, right, agreed), np.where(strange, ~right, refuted)
         return cls(got, exact, nearest, special, error, doubt, allowed, agreed, refuted, bound.row)
 
@@ -223,6 +226,12 @@ class Elements:
 _is_float = np.frompyfunc(lambda element: isinstance(element, float), 1, 1)
 _middle = np.frompyfunc(lambda ball: float(ball.mid()), 1, 1)
 _radius = np.frompyfunc(lambda ball: float(ball.rad()) * (1 + ROUNDING), 1, 1)
+
+
+def _certainly_overflows(nearest: Array, storage: Format) -> Array:
+    """Where the exact value itself rounds to an infinity."""
+    with np.errstate(over="ignore"):
+        return np.asarray(np.abs(nearest) >= storage.largest + storage.ulp(storage.largest) / 2)
 
 
 def _overflow(nearest: Array, bound: Allowed, storage: Format) -> Array:

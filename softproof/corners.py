@@ -285,6 +285,9 @@ def _normaliser_corners() -> Iterator[Corner]:
         "an error; not asked",
         judged=False,
     )
+    along = replace(_loss(some, none), grad_output=None, tangent=np.ones((2, 2)))
+    besides = ("", UNSPECIFIED, "0, in the derivative")
+    yield _row(105, "every row ignored, mean, in a direction", along, "the derivative of 0/0: NaN", *besides)
 
 
 def _infinite_corners() -> Iterator[Corner]:

@@ -20,6 +20,7 @@ from .operations import output_shapes
 from .problem import Array, Problem
 from .rows import (
     ALL,
+    REDUCED,
     Rows,
     axis_of,
     class_weights,
@@ -27,6 +28,7 @@ from .rows import (
     count_classes,
     denominator,
     is_labels,
+    is_reduced,
     is_sparse,
     kept,
     label_coefficients,
@@ -54,31 +56,31 @@ def floats(values: Array) -> Array:
 
 
 def solve(problem: Problem, bits: int = 128) -> Truth:
-    """Value and gradients of a problem, each element enclosed with a working precision of `bits`.
+    """Value and derivatives of a problem, each element enclosed with a working precision of `bits`.
 
     >>> problem = Problem("logsumexp", "float64", {"logits": [0.0, 0.0]}, {"dim": -1}, grad_output=1.0)
     >>> print(solve(problem)["value"][()].str(30))
     [0.693147180559945309417232121458 +/- 1.77e-31]
     """
-    found, losses = solve_rows(problem, bits)
-    if losses is not None:
-        found["value"] = total(problem, [losses], bits)
+    found, summands = solve_rows(problem, bits)
+    found |= {name: total(problem, [each], bits) for name, each in summands.items()}
     return {name: shaped(problem, name, found[name], shape) for name, shape in output_shapes(problem).items()}
 
 
-def solve_rows(problem: Problem, bits: int, rows: Rows = ALL) -> tuple[Truth, Array | None]:
-    """The truth about some rows, in row form, and their losses (r, 1) where the loss is reduced."""
+def solve_rows(problem: Problem, bits: int, rows: Rows = ALL) -> tuple[Truth, Truth]:
+    """The truth about some rows, in row form; and of what is reduced, what `total` wants of these rows (r, 1)."""
     if bits == FLOAT64:
         with np.errstate(all="ignore"):
             found = _SOLVERS[problem.operation](problem, rows, floats)
     else:
         with ctx.workprec(bits):
             found = _SOLVERS[problem.operation](problem, rows, balls)
-    return found, found.pop("losses", None)
+    summands = {name: found.pop(name) for name in REDUCED if name in found and is_reduced(problem, name)}
+    return found, summands
 
 
 def total(problem: Problem, losses: Sequence[Array], bits: int) -> Array:
-    """The reduced loss (1, 1), from the losses of all rows."""
+    """The reduced loss, or its derivative in a direction, (1, 1), from those of all rows."""
     with ctx.workprec(bits), np.errstate(all="ignore"):
         return _reduced(problem, np.concatenate(losses), floats if bits == FLOAT64 else balls)
 
@@ -131,6 +133,14 @@ class _Softmax:
         l = np.where(masked, zero, l) if masked.any() else l  # noqa: E741
         return cls(e, e / s, l, number(shift) + log_s, masked)
 
+    def mean(self, v: Array) -> Array:
+        """Σ_k p_k v_k (r, 1), of a direction v (r, C)."""
+        return _sum(self.p * v, -1)
+
+    def along(self, v: Array) -> Array:
+        """J v (r, C), the derivative of p in the direction v, with J = diag(p) - p pᵀ."""
+        return np.asarray(self.p * (v - self.mean(v)))
+
 
 def _of_logits(problem: Problem, rows: Rows, number: Number) -> tuple[_Softmax, Array]:
     """Softmax of the rows, and which rows have one (r, 1)."""
@@ -158,12 +168,22 @@ def _upstream_of_rows(problem: Problem, rows: Rows, number: Number) -> Array:
     return np.asarray(number(problem.grad_output.reshape(-1, 1)[rows]))
 
 
+def _direction(problem: Problem, rows: Rows, number: Number) -> Array:
+    """The tangent of each class (r, C)."""
+    assert problem.tangent is not None
+    return np.asarray(number(wide_rows(problem.tangent, axis_of(problem), rows)))
+
+
 def _softmax(problem: Problem, rows: Rows, number: Number) -> Truth:
     f, defined = _of_logits(problem, rows, number)
     truth = {"value": f.p}
     if problem.grad_output is not None:
         g = _upstream(problem, rows, number)
-        truth["grad_logits"] = f.p * (g - _sum(g * f.p, -1))
+        truth["grad_logits"] = f.p * (g - f.mean(g))
+    if problem.tangent is not None:
+        truth["jvp"] = f.along(_direction(problem, rows, number))
+        if problem.grad_output is not None:
+            truth["hvp_logits"] = truth["jvp"] * (g - f.mean(g)) - f.p * _sum(g * truth["jvp"], -1)
     return _where_defined(truth, defined)
 
 
@@ -173,6 +193,11 @@ def _log_softmax(problem: Problem, rows: Rows, number: Number) -> Truth:
     if problem.grad_output is not None:
         g = _upstream(problem, rows, number)
         truth["grad_logits"] = g - f.p * _sum(g, -1)
+    if problem.tangent is not None:
+        v = _direction(problem, rows, number)
+        truth["jvp"] = v - f.mean(v)
+        if problem.grad_output is not None:
+            truth["hvp_logits"] = -_sum(g, -1) * f.along(v)
     return _where_defined(truth, defined)
 
 
@@ -180,7 +205,13 @@ def _logsumexp(problem: Problem, rows: Rows, number: Number) -> Truth:
     f, defined = _of_logits(problem, rows, number)
     truth = {"value": f.lse}
     if problem.grad_output is not None:
-        truth["grad_logits"] = _upstream_of_rows(problem, rows, number) * f.p
+        g = _upstream_of_rows(problem, rows, number)
+        truth["grad_logits"] = g * f.p
+    if problem.tangent is not None:
+        v = _direction(problem, rows, number)
+        truth["jvp"] = f.mean(v)
+        if problem.grad_output is not None:
+            truth["hvp_logits"] = g * f.along(v)
     truth = _where_defined(truth, defined)
     top = wide_rows(problem.inputs["logits"], axis_of(problem), rows).max(-1, keepdims=True)
     if not np.isfinite(top).all():  # the sum of e^x is 0, infinite, or not a number
@@ -287,48 +318,88 @@ def _flat(truth: Truth) -> Truth:
 # ---- cross-entropy --------------------------------------------------------------------------------------------------
 
 
-def _losses(problem: Problem, f: _Softmax, rows: Rows, number: Number) -> tuple[Array, Array, Array]:
-    """The losses of rows (r, 1), ∂L/∂x and ∂L/∂q (r, C)."""
-    classes = f.p.shape[1]
-    if is_sparse(problem):  # t, l and what is masked in the column of the label alone: (r, 1)
+@dataclass(frozen=True)
+class _Terms:
+    """The coefficients t of some rows (r, C); or (r, 1), in the places `at`, where one class alone counts."""
+
+    problem: Problem
+    f: _Softmax
+    rows: Rows
+    number: Number
+    t: Array
+    at: tuple[Array, Array] | None
+
+    @classmethod
+    def of(cls, problem: Problem, f: _Softmax, rows: Rows, number: Number) -> _Terms:
+        classes = f.p.shape[1]
+        if not is_sparse(problem):
+            return cls(problem, f, rows, number, coefficients(problem, classes, rows, number), None)
         columns, weights = label_coefficients(problem, classes, rows)
-        at = np.arange(len(f.p))[:, None], columns
-        t, l, masked = number(weights), f.l[at], f.masked[at]  # noqa: E741
-    else:
-        t, l, masked = coefficients(problem, classes, rows, number), f.l, f.masked  # noqa: E741
-    losses = -_sum(t * l, -1)
-    if f.masked.any():
-        sign = np.sign(t.astype(np.float64)) * masked
+        return cls(problem, f, rows, number, number(weights), (np.arange(len(f.p))[:, None], columns))
+
+    def of_these(self, array: Array) -> Array:
+        """The places of (r, C) that t has."""
+        return array if self.at is None else array[self.at]
+
+    @property
+    def losses(self) -> Array:
+        """-Σ_j t_j l_j, and inf with the sign of t_j where a class that counts is masked: (r, 1)."""
+        losses = -_sum(self.t * self.of_these(self.f.l), -1)
+        if not self.f.masked.any():
+            return losses
+        sign = np.sign(self.t.astype(np.float64)) * self.of_these(self.f.masked)
         above, below = (sign > 0).any(-1, keepdims=True), (sign < 0).any(-1, keepdims=True)
         infinite = np.where(below, np.where(above, np.nan, -np.inf), np.inf)
-        losses = np.where(above | below, infinite, losses)
-    if problem.grad_output is None:
-        return losses, t, t
+        return np.where(above | below, infinite, losses)
 
-    reduction, counts = reduction_of(problem), kept(problem, rows)[:, None]
-    c = number(problem.grad_output.reshape(-1, 1))  # ∂(whole)/∂loss_i
-    c = c[rows] if reduction == "none" else np.broadcast_to(c, (len(t), 1))
-    if reduction == "mean":
-        divisor = denominator(problem, classes, number)
-        if divisor == 0:  # 0/0 in every row that counts, and no gradient in a row that does not
-            undefined = np.where(counts, np.nan, number(np.zeros(1))) * np.ones((1, classes))
-            return losses, undefined, undefined
-        c = np.where(counts, c / divisor, number(np.zeros(1)))
-    grad_x = (c * _sum(t, -1)) * f.p
-    if is_sparse(problem):
-        own = f.e[at]
-        f.e[at] = number(np.zeros(1))  # and what remains are the others
-        beside = _sum(f.e, -1)
-        grad_x[at] = -c * t * (beside / (beside + own))  # p - 1 without a cancellation
-    else:
-        grad_x = grad_x - c * t
-    if is_labels(problem):
-        return losses, grad_x, grad_x
-    smoothing = number(np.array(float(problem.options.get("label_smoothing", 0.0))))
-    slope = number(class_weights(problem, classes)) * (1 - smoothing)  # (C,)
-    grad_q = -c * slope * f.l
-    certain = slope.astype(np.float64) != 0  # a slope of 0 is 0 at every log-probability, and so in the limit
-    return losses, grad_x, _with_limit(grad_q, c * slope, f.masked & certain)
+    def along(self, v: Array) -> Array:
+        """The derivatives of the losses in the direction v (r, C), Σ_j t_j (Σ_k p_k v_k - v_j): (r, 1)."""
+        return _sum(self.t * (self.f.mean(v) - self.of_these(v)), -1)
+
+    def gradients(self) -> Truth:
+        """∂L/∂x, ∂L/∂q, and the derivative of ∂L/∂x in the direction of the tangent, all (r, C)."""
+        problem, classes, zero = self.problem, self.f.p.shape[1], self.number(np.zeros(1))
+        assert problem.grad_output is not None
+        counts = kept(problem, self.rows)[:, None]
+        c = self.number(problem.grad_output.reshape(-1, 1))  # ∂(whole)/∂loss_i
+        c = c[self.rows] if reduction_of(problem) == "none" else np.broadcast_to(c, (len(self.t), 1))
+        if reduction_of(problem) == "mean":
+            divisor = denominator(problem, classes, self.number)
+            if divisor == 0:  # 0/0 in every row that counts, and no gradient in a row that does not
+                undefined = np.where(counts, np.nan, zero) * np.ones((1, classes))
+                return dict.fromkeys(self._gradient_names, undefined)
+            c = np.where(counts, c / divisor, zero)
+        slopes = c * _sum(self.t, -1)
+        truth = {"hvp_logits": slopes * self.f.along(self._tangent)} if "hvp_logits" in self._gradient_names else {}
+        truth["grad_logits"] = self._of_logits(c, slopes)
+        if not is_labels(problem):
+            truth["grad_target"] = self._of_target(c)
+        return truth
+
+    @property
+    def _gradient_names(self) -> list[str]:
+        asked = {"grad_target": not is_labels(self.problem), "hvp_logits": self.problem.tangent is not None}
+        return ["grad_logits", *(name for name, is_asked in asked.items() if is_asked)]
+
+    @property
+    def _tangent(self) -> Array:
+        return _direction(self.problem, self.rows, self.number)
+
+    def _of_logits(self, c: Array, slopes: Array) -> Array:
+        f, grad = self.f, slopes * self.f.p
+        if self.at is None:
+            return np.asarray(grad - c * self.t)
+        own, others = f.e[self.at], f.e.copy()
+        others[self.at] = self.number(np.zeros(1))
+        beside = _sum(others, -1)
+        grad[self.at] = -c * self.t * (beside / (beside + own))  # p - 1 without a cancellation
+        return np.asarray(grad)
+
+    def _of_target(self, c: Array) -> Array:
+        smoothing = self.number(np.array(float(self.problem.options.get("label_smoothing", 0.0))))
+        slope = self.number(class_weights(self.problem, self.f.p.shape[1])) * (1 - smoothing)  # (C,)
+        certain = slope.astype(np.float64) != 0  # a slope of 0 is 0 at every log-probability, and so in the limit
+        return _with_limit(-c * slope * self.f.l, c * slope, self.f.masked & certain)
 
 
 def _reduced(problem: Problem, losses: Array, number: Number) -> Array:
@@ -344,18 +415,15 @@ def _reduced(problem: Problem, losses: Array, number: Number) -> Array:
 
 def _cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
     f, defined = _of_logits(problem, rows, number)
-    losses, grad_x, grad_q = _losses(problem, f, rows, number)
-    counted = defined | ~kept(problem, rows)[:, None]  # an ignored row counts nothing, whatever it holds
-    known = counted & ~_has_nan_target(problem, rows)
-    if not known.all():
-        losses, grad_x = (np.where(known, each, np.nan) for each in (losses, grad_x))
-        grad_q = np.where(counted, grad_q, np.nan)
-    truth = {"value" if reduction_of(problem) == "none" else "losses": losses}
+    terms = _Terms.of(problem, f, rows, number)
+    truth = {"value": terms.losses}
+    if problem.tangent is not None:
+        truth["jvp"] = terms.along(_direction(problem, rows, number))
     if problem.grad_output is not None:
-        truth["grad_logits"] = grad_x
-        if not is_labels(problem):
-            truth["grad_target"] = grad_q
-    return truth
+        truth |= terms.gradients()
+    unknown = _has_nan_target(problem, rows)
+    truth |= {name: np.where(unknown, np.nan, truth[name]) for name in truth if name != "grad_target" and unknown.any()}
+    return _where_defined(truth, defined | ~kept(problem, rows)[:, None])  # an ignored row counts nothing
 
 
 def _has_nan_target(problem: Problem, rows: Rows) -> Array:
@@ -371,10 +439,10 @@ def _linear_cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth
     a = _matmul(x, w.T)  # (R, C)
     if "linear_bias" in inputs:
         a = a + number(inputs["linear_bias"])
-    losses, grad_a, _ = _losses(problem, _Softmax.of(a, np.zeros(a.shape, bool), number), rows, number)
-    truth = {"value": losses if reduction_of(problem) == "none" else _reduced(problem, losses, number)}
+    terms = _Terms.of(problem, _Softmax.of(a, np.zeros(a.shape, bool), number), rows, number)
+    truth = {"value": terms.losses if reduction_of(problem) == "none" else _reduced(problem, terms.losses, number)}
     if problem.grad_output is not None:
-        grads = _linear_gradients(grad_a, x, w)
+        grads = _linear_gradients(terms.gradients()["grad_logits"], x, w)
         truth["grad_input"] = grads["grad_input"]
         truth["grad_linear_weight"] = grads["grad_weight"]
         if "linear_bias" in inputs:

@@ -1,7 +1,8 @@
 """What is under judgement: anything that answers a Problem with a Result.
 
-A candidate is a module with functions named after the operations (and, beside each, its ``<operation>_backward``), or
-one function. Its arrays are NumPy's or torch's; a torch function without a backward pass is differentiated by autograd.
+A candidate is a module with functions named after the operations (and, beside each, its ``<operation>_backward``,
+``<operation>_jvp`` and ``<operation>_hvp``), or one function. Its arrays are NumPy's or torch's; a torch function
+without a backward pass is differentiated by autograd.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ import importlib.util
 import inspect
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 
-from .operations import OPERATIONS, gradient_names
-from .problem import Output, Problem, Result
+from .operations import DIRECTIONAL, OPERATIONS, gradient_names, value_shape
+from .problem import Array, Output, Problem, Result
 
 ADAPTERS = ("numpy", "torch")
 
@@ -46,7 +48,10 @@ class Implementation(Protocol):
         """Which optional inputs and options of `operation` it takes."""
 
     def answer(self, problem: Problem, device: str) -> Result:
-        """Value and gradients; leaves the problem as it was. An exception becomes `Result.raised`."""
+        """Value, gradients and what it has of derivatives in a direction; leaves the problem as it was.
+
+        An exception becomes `Result.raised`.
+        """
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,8 @@ class Candidate:
     adapter: str
     source: str = ""  # Python text that names the target again
     without: frozenset[str] = frozenset()  # optional inputs, options and kinds of input that are not to be asked
+    jvps: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # derivatives in a direction
+    hvps: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # those of the gradient
 
     @property
     def arrays(self) -> Any:
@@ -91,7 +98,13 @@ class Candidate:
         return bool(OPERATIONS[operation].gradients) and (operation in self.backwards or self.adapter == "torch")
 
     def supports(self, operation: str) -> frozenset[str]:
-        """Which extras the function's signature names; a function that hides its signature is taken to support all."""
+        """Which extras the function's signature names, and which derivatives in a direction there are.
+
+        A function that hides its signature is taken to support all extras.
+        """
+        return (self._named(operation) - set(DIRECTIONAL)) | (self._directional[operation] - self.without)
+
+    def _named(self, operation: str) -> frozenset[str]:
         extras = frozenset(OPERATIONS[operation].extras) - self.without
         try:
             parameters = inspect.signature(self.functions[operation]).parameters.values()
@@ -101,15 +114,40 @@ class Candidate:
             return extras
         return extras & {*OPERATIONS[operation].kinds, *(parameter.name for parameter in parameters)}
 
-    def answer(self, problem: Problem, device: str = "cpu") -> Result:
-        """Value and gradients, or what was raised."""
-        given = dict(problem.inputs)
-        if problem.grad_output is not None:
-            given["grad_output"] = problem.grad_output
-        arrays = {
+    @cached_property
+    def _directional(self) -> dict[str, frozenset[str]]:
+        """The derivatives in a direction that each operation has, tried out once."""
+        return {each: frozenset(kind for kind in DIRECTIONAL if self._has(each, kind)) for each in self.functions}
+
+    def _has(self, operation: str, kind: str) -> bool:
+        """With a function of its own; or by autograd, which may refuse, unless the candidate brings a backward pass."""
+        if kind not in OPERATIONS[operation].kinds:
+            return False
+        if operation in (self.jvps if kind == "jvp" else self.hvps):
+            return True
+        if operation in self.backwards or self.adapter != "torch":
+            return False
+        return any(self._answers(operation, kind, device) for device in self.arrays.devices())
+
+    def _answers(self, operation: str, kind: str, device: str) -> bool:
+        question = _probe(self, operation)
+        question = replace(question, grad_output=np.ones(value_shape(question)), tangent=np.array([[0.5, 0.25]]))
+        try:
+            self._along(question, self._made(question, device), kind)
+        except Exception:  # whatever it is that the candidate cannot do
+            return False
+        return True
+
+    def _made(self, problem: Problem, device: str) -> dict[str, Any]:
+        """The arrays of a problem, as the adapter has them."""
+        return {
             name: self.arrays.make(values, problem.dtype, problem.layout_of(name), device)
-            for name, values in given.items()
+            for name, values in _given(problem).items()
         }
+
+    def answer(self, problem: Problem, device: str = "cpu") -> Result:
+        """Value, gradients and derivatives in a direction, or what was raised."""
+        given, arrays = _given(problem), self._made(problem, device)
         try:
             outputs = self._outputs(problem, arrays)
         except Exception as error:  # any failure of the candidate is an answer, and a wrong one
@@ -121,6 +159,27 @@ class Candidate:
         return Result(outputs, written=tuple(written))
 
     def _outputs(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Output]:
+        found = self._value_and_gradients(problem, arrays)
+        if problem.tangent is None:
+            return found
+        has = self.supports(problem.operation)
+        if "jvp" in has:
+            found["jvp"] = self.arrays.take(self._along(problem, arrays, "jvp"))
+        if "hvp" in has and problem.grad_output is not None:
+            found["hvp_logits"] = self.arrays.take(self._along(problem, arrays, "hvp"))
+        return found
+
+    def _along(self, problem: Problem, arrays: dict[str, Any], kind: str) -> Any:
+        """A derivative in the direction of the tangent: "jvp" of the value, "hvp" of the gradient of the logits."""
+        siblings = self.jvps if kind == "jvp" else self.hvps
+        vectors = [arrays["tangent"]] if kind == "jvp" else [arrays["tangent"], arrays["grad_output"]]
+        if problem.operation in siblings:
+            return self._call(problem, siblings[problem.operation], *vectors)(arrays)
+        if kind == "jvp":
+            return self.arrays.jvp(self._call(problem), arrays, arrays["tangent"])
+        return self.arrays.hvp(self._call(problem), arrays, arrays["grad_output"], arrays["tangent"])
+
+    def _value_and_gradients(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Output]:
         operation, take = problem.operation, self.arrays.take
         call = self._call(problem)
         if problem.grad_output is None:
@@ -149,6 +208,12 @@ class Candidate:
             return function(*before, *positional, **keywords, **problem.options)
 
         return call
+
+
+def _given(problem: Problem) -> dict[str, Array]:
+    """All arrays of a problem."""
+    vectors = {"grad_output": problem.grad_output, "tangent": problem.tangent}
+    return dict(problem.inputs) | {name: array for name, array in vectors.items() if array is not None}
 
 
 Target = str | ModuleType | Callable[..., Any] | Candidate
@@ -185,13 +250,15 @@ def load(target: Target, operation: str | None = None, adapter: str | None = Non
         siblings = inspect.getmodule(found)
     else:
         raise TypeError(f"target is a {type(found).__name__}; expected a module, a callable, or the name of one")
-    backwards = {
-        each: getattr(siblings, f"{function.__name__}_backward")
-        for each, function in functions.items()
-        if callable(getattr(siblings, f"{getattr(function, '__name__', '')}_backward", None))
-    }
+    backwards, jvps, hvps = (_beside(functions, siblings, suffix) for suffix in ("backward", "jvp", "hvp"))
     adapter = adapter or _guess_adapter(functions)
-    return Candidate(name, functions, backwards, adapter, _source(target, found))
+    return Candidate(name, functions, backwards, adapter, _source(target, found), jvps=jvps, hvps=hvps)
+
+
+def _beside(functions: Mapping[str, Callable[..., Any]], module: Any, suffix: str) -> dict[str, Callable[..., Any]]:
+    """The functions of the module that are named ``<name>_<suffix>``."""
+    names = {each: f"{getattr(function, '__name__', '')}_{suffix}" for each, function in functions.items()}
+    return {each: getattr(module, name) for each, name in names.items() if callable(getattr(module, name, None))}
 
 
 def _resolve(name: str) -> Any:
@@ -240,4 +307,4 @@ def _probe(candidate: Candidate, operation: str) -> Problem:
     inputs: dict[str, Any] = {
         name: [0] if name == "target" else square if "weight" in name else row for name in OPERATIONS[operation].inputs
     }
-    return Problem(operation, "float64", inputs, {"dim": -1} if "dim" in candidate.supports(operation) else {})
+    return Problem(operation, "float64", inputs, {"dim": -1} if "dim" in candidate._named(operation) else {})

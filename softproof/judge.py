@@ -7,6 +7,7 @@ for whatever disagrees. A problem is judged some rows at a time, so that its siz
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -55,7 +56,8 @@ def judge(
 ) -> Verdict:
     """Ask `implementation` one question and compare its answer with the truth.
 
-    The value is judged, and the gradients when the problem has a `grad_output` and the implementation a backward pass.
+    The value is judged, and the gradients when the problem has a `grad_output` and the implementation a backward pass;
+    and derivatives in the direction of its `tangent`, of those kinds that the implementation has.
 
     Args:
         implementation: what is judged, as `softproof.load` gives it.
@@ -81,8 +83,7 @@ def judge(
     if problem.operation not in implementation.operations:
         has = ", ".join(implementation.operations)
         raise ValueError(f"the problem is about {problem.operation}; {implementation.name} has {has}")
-    if not implementation.differentiates(problem.operation):
-        problem = replace(problem, grad_output=None)
+    problem, unasked = _asked(implementation, problem)
     reached = None
     if accuracy == "D":
         if baseline is None:
@@ -91,9 +92,21 @@ def judge(
         reached = judge(baseline, problem, device=device, arithmetic=arithmetic, bits=balls)
         if not reached.ok:
             return replace(reached, outcome=NO_GUARANTEE, explanation=f"the baseline {reached}", accuracy="D")
+        unasked |= {"jvp", "hvp_logits"} - reached.ratios.keys()
     promised = Accuracy(accuracy, factor, None if reached is None else reached.ratios)
     answer = implementation.answer(problem, device)
-    return _judge(problem, answer, device, arithmetic, promised, bits)
+    return _judge(problem, answer, device, arithmetic, promised, bits, unasked)
+
+
+def _asked(implementation: Implementation, problem: Problem) -> tuple[Problem, frozenset[str]]:
+    """What of a problem the implementation can be asked, and the outputs that it does not have."""
+    if not implementation.differentiates(problem.operation):
+        problem = replace(problem, grad_output=None)
+    if problem.tangent is None:
+        return problem, frozenset()
+    has = implementation.supports(problem.operation)
+    unasked = frozenset(name for kind, name in (("jvp", "jvp"), ("hvp", "hvp_logits")) if kind not in has)
+    return (replace(problem, tangent=None) if len(unasked) == 2 else problem), unasked
 
 
 def judge_result(
@@ -132,8 +145,11 @@ def _judge(
     arithmetic: str | Arithmetic | Model | None,
     accuracy: Accuracy,
     bits: Sequence[int],
+    unasked: frozenset[str] = frozenset(),
 ) -> Verdict:
-    if text := not_an_answer(problem, result, device):
+    asked = {name: output for name, output in result.outputs.items() if name not in unasked}
+    result = replace(result, outputs=asked)
+    if text := not_an_answer(problem, result, device, unasked):
         return Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem, accuracy=accuracy.letter)
     chosen = arithmetic_of(model(arithmetic), problem)
     case = _Case(problem, result, accuracy.arithmetic(chosen), accuracy)
@@ -157,8 +173,8 @@ def _float64_decides(problem: Problem) -> bool:
         most = float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0))
         if most > 2.0**300 or (name == "weight" and _smallest(array) < 2.0**-300):
             return False
-    g = problem.grad_output
-    return g is None or float(np.abs(g).max(initial=0.0)) <= 2.0**300
+    limits = ((problem.grad_output, 2.0**300), (problem.tangent, 2.0**100))
+    return all(each is None or float(np.abs(each).max(initial=0.0)) <= most for each, most in limits)
 
 
 def _smallest(weight: Array) -> float:
@@ -193,27 +209,29 @@ class _Case:
     def elements(
         self, bits: int, rows_at_a_time: Sequence[Rows], total: bool = True
     ) -> Iterator[tuple[str, Rows, Elements]]:
-        """The outputs beside the truth, some rows at a time; then the reduced loss, if there is one and it is asked."""
-        truths: list[Array] = []
-        bounds: list[Losses] = []
-        doubts: list[Losses] = []
+        """The outputs beside the truth, some rows at a time; then what is reduced, if it is asked."""
+        truths: dict[str, list[Array]] = defaultdict(list)
+        bounds: dict[str, list[Losses]] = defaultdict(list)
+        doubts: dict[str, list[Losses]] = defaultdict(list)
         for rows in rows_at_a_time:
-            truth, row_losses = exact.solve_rows(self.problem, bits, rows)
-            bound, loss_bounds = allowed(self.problem, self.arithmetic, rows)
-            doubt, loss_doubts = self._doubt(bits, rows, bound)
+            truth, summands = exact.solve_rows(self.problem, bits, rows)
+            bound, bounds_of_summands = allowed(self.problem, self.arithmetic, rows)
+            doubt, doubts_of_summands = self._doubt(bits, rows, bound)
             for name, values in truth.items():
+                if name not in self.result.outputs:  # which is not asked
+                    continue
                 got = row_form(self.problem, name, self.result.outputs[name].values)[rows]
                 yield name, rows, self._compared(name, rows, got, values, doubt[name], bound[name])
-            if row_losses is not None and loss_bounds is not None:
-                truths.append(row_losses)
-                bounds.append(loss_bounds)
-                doubts += [] if loss_doubts is None else [loss_doubts]
-        if truths and total:
-            bound_ = allowed_total(self.problem, self.arithmetic, bounds)
-            doubt_ = self._total_doubt(bits, bound_, doubts)
-            got = self.result.outputs["value"].values.reshape(1, 1)
-            truth_ = exact.total(self.problem, truths, bits)
-            yield "value", ALL, self._compared("value", ALL, got, truth_, doubt_, bound_)
+            for name in summands.keys() & self.result.outputs.keys():
+                truths[name].append(summands[name])
+                bounds[name].append(bounds_of_summands[name])
+                doubts[name] += [doubts_of_summands[name]] if name in doubts_of_summands else []
+        for name in truths if total else ():
+            bound_ = allowed_total(self.problem, self.arithmetic, bounds[name])
+            doubt_ = self._total_doubt(bits, bound_, doubts[name])
+            got = self.result.outputs[name].values.reshape(1, 1)
+            truth_ = exact.total(self.problem, truths[name], bits)
+            yield name, ALL, self._compared(name, ALL, got, truth_, doubt_, bound_)
 
     def _compared(
         self, name: str, rows: Rows, got: Array, truth: Array, doubt: Array | float, bound: Allowed
@@ -226,15 +244,15 @@ class _Case:
 
     def _doubt(
         self, bits: int, rows: Rows, bound: dict[str, Allowed]
-    ) -> tuple[dict[str, Array | float], Losses | None]:
+    ) -> tuple[dict[str, Array | float], dict[str, Losses]]:
         """How far the truth of these rows may be from the truth: nothing for balls, which know it themselves."""
         if bits != FLOAT64:
-            return dict.fromkeys(bound, 0.0), None
+            return dict.fromkeys(bound, 0.0), {}
         if self.problem.dtype == "float64":
-            own, losses = allowed(self.problem, self._own, rows)
-            return {name: each.error for name, each in own.items()}, losses
+            own, summands = allowed(self.problem, self._own, rows)
+            return {name: each.error for name, each in own.items()}, summands
         share = float64_share(self.problem, self.arithmetic)
-        return {name: share * each.error for name, each in bound.items()}, None
+        return {name: share * each.error for name, each in bound.items()}, {}
 
     def _total_doubt(self, bits: int, bound: Allowed, losses: list[Losses]) -> Array | float:
         if bits != FLOAT64:
@@ -254,7 +272,7 @@ class _Case:
 
     @property
     def _values_only(self) -> _Case:
-        return replace(self, problem=replace(self.problem, grad_output=None))
+        return replace(self, problem=replace(self.problem, grad_output=None, tangent=None))
 
     def verdict(self, steps: Sequence[int]) -> Verdict:
         """Float64 for all rows, more bits for those that it leaves open, balls for the worst disagreement."""

@@ -90,10 +90,18 @@ def torch_cpu(problem: Problem) -> Arithmetic:
         return arithmetic
     return replace(
         arithmetic,
-        stored=frozenset(_stored_on_cpu(problem)),
+        stored=frozenset(_stored_on_cpu(problem) | _of_derivatives(problem)),
         total=base.storage if "target" in problem.inputs and is_labels(problem) else None,
         flushes=problem.operation == "linear" and problem.dtype == "bfloat16",  # VDPBF16PS, Intel SDM
     )
+
+
+def _of_derivatives(problem: Problem) -> set[str]:
+    """Derivatives in a direction are compositions of torch's own operations, each of which rounds its result.
+
+    tools/autograd/derivatives.yaml and torch/csrc/autograd/FunctionsManual.cpp: softmax_double_backward, logsumexp_jvp.
+    """
+    return set() if problem.tangent is None else {"derivatives"}
 
 
 def _stored_on_cpu(problem: Problem) -> set[str]:
@@ -142,6 +150,7 @@ def torch_cuda(problem: Problem) -> Arithmetic:
         stored = {"output", "terms", "total", "partial products"}
         stored |= _ROW["logsumexp", "last"] if problem.operation == "logsumexp" else set()
         stored |= {"logits"} if problem.operation == "linear_cross_entropy" else set()
+        stored |= _of_derivatives(problem)
     return replace(
         base,
         name="torch cuda",

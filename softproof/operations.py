@@ -19,7 +19,8 @@ from .rows import count_classes
 class Operation:
     """One operation: positional `inputs`, `optional` inputs, `options`, the inputs that have `gradients`.
 
-    `kinds` names kinds of input that not everybody takes.
+    `kinds` names what not everybody takes or gives: kinds of input, and derivatives in a direction, which are the
+    Jacobian times a vector, "jvp", and the derivative of the gradient, the Hessian times a vector, "hvp".
     """
 
     inputs: tuple[str, ...]
@@ -38,11 +39,13 @@ class Operation:
 # logits without a batch; class weights below 0; rows of logits that are not finite.
 _LOSS_KINDS = ("probabilities", "unnormalised", "unbatched", "negative_weights")
 _LOSS_OPTIONS = ("ignore_index", "reduction", "label_smoothing")
+DIRECTIONAL = ("jvp", "hvp")  # derivatives in a direction, which not everybody has
+_LOGIT_KINDS = ("nonfinite", *DIRECTIONAL)
 
 OPERATIONS = {
-    "softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=("nonfinite",)),
-    "log_softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=("nonfinite",)),
-    "logsumexp": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=("nonfinite",)),
+    "softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=_LOGIT_KINDS),
+    "log_softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=_LOGIT_KINDS),
+    "logsumexp": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=_LOGIT_KINDS),
     "entropy": Operation(("p",), options=("dim",), gradients=("p",)),
     "distribution_cross_entropy": Operation(("p", "q"), options=("dim",), gradients=("p", "q")),
     "kl_divergence": Operation(("p", "q"), options=("dim",), gradients=("p", "q")),
@@ -52,7 +55,7 @@ OPERATIONS = {
         optional=("weight",),
         options=_LOSS_OPTIONS,
         gradients=("logits", "target"),
-        kinds=(*_LOSS_KINDS, "nonfinite"),
+        kinds=(*_LOSS_KINDS, *_LOGIT_KINDS),
     ),
     "linear_cross_entropy": Operation(
         ("input", "linear_weight", "target"),
@@ -90,6 +93,10 @@ def output_shapes(problem: Problem) -> dict[str, tuple[int, ...]]:
     shapes = {"value": value_shape(problem)}
     if problem.grad_output is not None:
         shapes |= {f"grad_{name}": problem.inputs[name].shape for name in gradient_names(problem)}
+    if problem.tangent is not None:
+        shapes["jvp"] = shapes["value"]
+        if problem.grad_output is not None:
+            shapes["hvp_logits"] = problem.inputs["logits"].shape
     return shapes
 
 
@@ -109,7 +116,8 @@ def check(problem: Problem) -> None:
     if unknown := given - set(operation.inputs) - set(operation.extras):
         raise TypeError(f"{problem.operation} has no {', '.join(sorted(unknown))}; it has "
                         f"{', '.join(operation.inputs + operation.extras)}")  # fmt: skip
-    arrays = dict(problem.inputs) | ({} if problem.grad_output is None else {"grad_output": problem.grad_output})
+    vectors = {"grad_output": problem.grad_output, "tangent": problem.tangent}
+    arrays = dict(problem.inputs) | {name: array for name, array in vectors.items() if array is not None}
     for name, array in arrays.items():
         if (bad := _first_not_held(array, FORMATS[problem.dtype])) is not None:
             raise ValueError(f"{name} holds {bad!r}, which is not a {problem.dtype} number")
@@ -117,6 +125,19 @@ def check(problem: Problem) -> None:
     if problem.grad_output is not None and problem.grad_output.shape != value_shape(problem):
         shape = problem.grad_output.shape
         raise ValueError(f"grad_output has shape {shape}; the value of {problem.operation} has {value_shape(problem)}")
+    if problem.tangent is not None:
+        _check_tangent(problem, problem.tangent)
+
+
+def _check_tangent(problem: Problem, tangent: Array) -> None:
+    """A finite direction, of the shape of the logits, and an operation that takes one."""
+    takes = [name for name, operation in OPERATIONS.items() if set(DIRECTIONAL) & set(operation.kinds)]
+    if problem.operation not in takes:
+        raise TypeError(f"{problem.operation} takes no tangent; {', '.join(takes)} do")
+    if tangent.shape != problem.inputs["logits"].shape:
+        raise ValueError(f"tangent has shape {tangent.shape}; the logits have {problem.inputs['logits'].shape}")
+    if not np.isfinite(tangent).all():
+        raise ValueError(f"tangent holds {float(tangent[~np.isfinite(tangent)][0])}; expected finite numbers")
 
 
 def _first_not_held(array: Array, fmt: Format) -> float | None:
@@ -133,7 +154,7 @@ def _first_not_held(array: Array, fmt: Format) -> float | None:
 
 def _check_layouts(problem: Problem) -> None:
     """Layouts that there are, of arrays that there are."""
-    arrays = (*problem.inputs, "grad_output")
+    arrays = (*problem.inputs, "grad_output", "tangent")
     for name in arrays:
         if (layout := problem.layout_of(name)) not in LAYOUTS:
             raise ValueError(f"layout of {name} is {layout!r}; expected one of {', '.join(LAYOUTS)}")

@@ -58,6 +58,7 @@ class Problem:
         layout: how the arrays lie in memory, a key of `LAYOUTS` for all of them, or one for each by name, such as
             ``{"logits": "transposed", "grad_output": "expanded"}``, the others being contiguous. The values are the
             same in each; what lies between them in memory is NaN, or the label 0.
+        tangent: a direction of the logits, of their shape: asks for derivatives in this direction as well.
 
     >>> problem = Problem("softmax", "float32", {"logits": [1.0, 2.0]}, {"dim": -1}, grad_output=[1.0, 0.0])
     >>> problem.inputs["logits"]
@@ -70,6 +71,7 @@ class Problem:
     options: Mapping[str, Any]
     grad_output: Array | None
     layout: str | Mapping[str, str]
+    tangent: Array | None
 
     def __init__(
         self,
@@ -79,12 +81,14 @@ class Problem:
         options: Mapping[str, Any] | None = None,
         grad_output: ArrayLike | None = None,
         layout: str | Mapping[str, str] = "contiguous",
+        tangent: ArrayLike | None = None,
     ) -> None:
         frozen = {name: _frozen(values, dtype) for name, values in inputs.items()}
         upstream = None if grad_output is None else _frozen(grad_output, dtype)
+        direction = None if tangent is None else _frozen(tangent, dtype)
         if not isinstance(layout, str):
             layout = {name: each for name, each in layout.items() if each != "contiguous"} or "contiguous"
-        values = (operation, dtype, frozen, dict(options or {}), upstream, layout)
+        values = (operation, dtype, frozen, dict(options or {}), upstream, layout, direction)
         for each, value in zip(fields(self), values, strict=True):
             object.__setattr__(self, each.name, value)
 
@@ -102,6 +106,8 @@ class Problem:
             lines.append(f"grad_output={_literal(self.grad_output)}")
         if self.layout != "contiguous":
             lines.append(f"layout={self.layout!r}")
+        if self.tangent is not None:
+            lines.append(f"tangent={_literal(self.tangent)}")
         return "Problem(\n    " + ",\n    ".join(lines) + ",\n)"
 
 
@@ -132,7 +138,7 @@ class Output:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """An answer: outputs by name (``"value"``, ``"grad_logits"``, …), or what was raised instead.
+    """An answer: outputs by name (``"value"``, ``"grad_logits"``, ``"jvp"``, …), or what was raised instead.
 
     `written` names the inputs that the call changed; it should be empty.
     """

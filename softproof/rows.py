@@ -19,6 +19,7 @@ Rows = slice | NDArray[np.int64]
 ALL = slice(None)
 BLOCK = 1 << 16  # elements judged at a time: half a mebibyte in float64
 
+REDUCED = ("value", "jvp")  # the outputs that a reduction makes one number of
 _OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
 _OF_DISTRIBUTIONS = ("entropy", "distribution_cross_entropy", "kl_divergence")
 
@@ -73,6 +74,11 @@ def reduction_of(problem: Problem) -> str:
     return str(problem.options.get("reduction", "mean")) if "target" in problem.inputs else "none"
 
 
+def is_reduced(problem: Problem, name: str) -> bool:
+    """Whether an output is one number made of all rows, which are judged by themselves otherwise."""
+    return name in REDUCED and is_by_rows(problem) and reduction_of(problem) != "none"
+
+
 def is_by_rows(problem: Problem) -> bool:
     """Whether rows can be judged by themselves (a reduced loss apart)."""
     return problem.operation in (*_OF_LOGITS, *_OF_DISTRIBUTIONS, "cross_entropy")
@@ -85,7 +91,7 @@ def _main(problem: Problem) -> Array:
 
 def _has_classes(problem: Problem, name: str, shape: tuple[int, ...]) -> bool:
     """Whether an output of that `shape` has an element for each class of each row."""
-    one_per_row = name == "value" and problem.operation not in ("softmax", "log_softmax")
+    one_per_row = name in REDUCED and problem.operation not in ("softmax", "log_softmax")
     return is_by_rows(problem) and shape == _main(problem).shape and not one_per_row
 
 

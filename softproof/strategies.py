@@ -15,7 +15,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from .formats import FORMATS, Floats
-from .operations import OPERATIONS
+from .operations import DIRECTIONAL, OPERATIONS
 from .problem import LAYOUTS, Array, Problem
 from .regions import regions
 from .styles import STYLES, every_row_its_own, styles
@@ -109,16 +109,20 @@ def with_strange_rows(draw: st.DrawFn, x: Floats, axis: int, where: Array | None
 
 
 @st.composite
-def upstream_gradients(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False) -> Floats:
-    """Upstream gradients: different for every element, all alike, one-hot, or zero; small and large ones among them."""
+def upstream_gradients(
+    draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False, extremes: bool = True
+) -> Floats:
+    """Upstream gradients: different for every element, all alike, one-hot, or zero; with `extremes` up to the root of
+    the largest number, and next to the smallest.
+    """
     fmt = FORMATS[dtype]
     most = 1024.0 if fmt.largest > 1e30 else 8.0  # products of a few factors stay inside float16
     if _elementwise(draw, shape, small):
         return draw(_by_elements(shape, dtype, bound=most))
     style = draw(st.sampled_from(("different", "different", "alike", "alike", "one-hot", "zero")))
     rng = np.random.default_rng(draw(seeds()))
-    extremes = (2.0 ** (np.log2(fmt.largest) // 2), fmt.tiny * 2.0**20) if fmt.largest > 1e30 else (most,)
-    scale = draw(st.sampled_from((1.0, most, *extremes)))
+    ends = (2.0 ** (np.log2(fmt.largest) // 2), fmt.tiny * 2.0**20)
+    scale = draw(st.sampled_from((1.0, most, *ends) if extremes and fmt.largest > 1e30 else (1.0, most)))
     if style == "different":
         return fmt.round(scale * rng.normal(size=shape))
     if style == "alike":
@@ -235,13 +239,19 @@ class _Question:
         return kinds if "unbatched" in self.extras else kinds[:-1]
 
     def problem(
-        self, draw: st.DrawFn, inputs: dict[str, Array], options: dict[str, Any], upstream: Floats | None
+        self,
+        draw: st.DrawFn,
+        inputs: dict[str, Array],
+        options: dict[str, Any],
+        upstream: Floats | None,
+        tangent: Floats | None = None,
     ) -> Problem:
         """The problem, with a layout for each array in four fifths of all cases.
 
         An array that is to be expanded becomes one row over and over, save a single distribution.
         """
-        arrays = inputs if upstream is None else inputs | {"grad_output": upstream}
+        vectors = {"grad_output": upstream, "tangent": tangent}
+        arrays = inputs | {name: array for name, array in vectors.items() if array is not None}
         layout = {}
         if draw(st.integers(0, 4)):
             telling = ("expanded", "strided", "expanded", "strided")  # which autograd, and few others, hand back
@@ -253,8 +263,8 @@ class _Question:
                 if layout[name] == "expanded"
             }
             inputs = {name: expanded.get(name, array) for name, array in inputs.items()}
-            upstream = expanded.get("grad_output", upstream)
-        return Problem(self.operation, self.dtype, inputs, options, upstream, layout)
+            upstream, tangent = expanded.get("grad_output", upstream), expanded.get("tangent", tangent)
+        return Problem(self.operation, self.dtype, inputs, options, upstream, layout, tangent)
 
     def floats(self, shape: tuple[int, ...], axis: int = -1) -> st.SearchStrategy[Floats]:
         return float_arrays(shape, self.dtype, axis=axis, small=self.small)
@@ -271,6 +281,13 @@ class _Question:
 
     def upstream(self, shape: tuple[int, ...]) -> st.SearchStrategy[Floats]:
         return upstream_gradients(shape, self.dtype, small=self.small)
+
+    def tangents(self, shape: tuple[int, ...]) -> st.SearchStrategy[Floats | None]:
+        """A direction of the logits in a third of the problems, where somebody has derivatives in a direction."""
+        asked: st.SearchStrategy[bool] = st.sampled_from((False, False, True))
+        asked = asked if self.extras & set(DIRECTIONAL) else st.just(False)
+        vectors = upstream_gradients(shape, self.dtype, small=self.small, extremes=False)
+        return asked.flatmap(lambda is_asked: vectors if is_asked else st.none())
 
     def factors(self, shape: tuple[int, ...]) -> st.SearchStrategy[Floats]:
         return factors(shape, self.dtype, small=self.small)
@@ -304,7 +321,8 @@ def _softmax_problems(draw: st.DrawFn, question: _Question) -> Problem:
         logits = draw(with_strange_rows(logits, dim))
     rows = tuple(np.delete(shape, dim)) if question.operation == "logsumexp" else shape
     upstream = draw(question.upstream(rows)) if has_gradient(question.operation, logits) else None
-    return question.problem(draw, {"logits": logits}, _dim_option(question, dim), upstream)
+    tangent = draw(question.tangents(shape)) if has_gradient(question.operation, logits) else None
+    return question.problem(draw, {"logits": logits}, _dim_option(question, dim), upstream, tangent)
 
 
 def has_gradient(operation: str, logits: Floats) -> bool:
@@ -424,7 +442,7 @@ def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
             logits = draw(with_strange_rows(logits, axis, ignored))
     if options.get("reduction") == "none" and question.strange(draw):
         logits = draw(with_strange_rows(logits, axis))
-    return question.problem(draw, {"logits": logits} | extra, options, upstream)
+    return question.problem(draw, {"logits": logits} | extra, options, upstream, draw(question.tangents(shape)))
 
 
 @st.composite

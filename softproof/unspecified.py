@@ -32,7 +32,7 @@ ONE_INFINITY = {"softmax": 3, "log_softmax": 12, "logsumexp": 22, "cross_entropy
 SEVERAL_INFINITIES = {("softmax", "value"): 4, ("log_softmax", "value"): 13, ("logsumexp", "grad_logits"): 23}
 SLOPE_AT_ZERO, SLOPE_AT_TWO_ZEROS, SLOPE_OF_NO_WEIGHT = 34, 35, 120
 NO_SHARE, NO_WEIGHT, ONLY_SMOOTHING = 113, 115, 118
-NO_TOTAL, NO_TOTAL_LEFT = 94, 96
+NO_TOTAL, NO_TOTAL_LEFT, ALONG_NO_ROWS = 94, 96, 105
 
 Rule = tuple[int, Array, Callable[[Array], Array]]  # number, where, what is right as well
 
@@ -78,7 +78,8 @@ def _rules(problem: Problem, name: str, rows: Rows) -> Iterator[Rule]:
 
 def _as_output(problem: Problem, name: str, where: Array) -> Array:
     """Rows (r, 1), as they show in an output: in their own elements, or in a loss that they were reduced to."""
-    return np.asarray(where.any(keepdims=True)) if name == "value" and reduction_of(problem) != "none" else where
+    reduced = name in ("value", "jvp") and reduction_of(problem) != "none"
+    return np.asarray(where.any(keepdims=True)) if reduced else where
 
 
 def _rules_of_losses(problem: Problem, name: str, rows: Rows) -> Iterator[Rule]:
@@ -91,9 +92,17 @@ def _rules_of_losses(problem: Problem, name: str, rows: Rows) -> Iterator[Rule]:
                 yield number, _as_output(problem, name, no_share), np.isnan
         elif name == "grad_target":
             yield SLOPE_OF_NO_WEIGHT, masked & _has_no_slope(problem, rows), np.isnan
-    if reduction_of(problem) == "mean" and kept(problem).any() and denominator(problem, count_classes(problem)) == 0:
-        counted = counts if is_by_rows(problem) and name == "grad_logits" else np.ones((1, 1), bool)
-        yield (NO_TOTAL_LEFT, counted, _anything) if mixed_weights(problem) else (NO_TOTAL, counted, _not_finite)
+    if reduction_of(problem) == "mean":
+        yield from _rules_of_means(problem, name, counts)
+
+
+def _rules_of_means(problem: Problem, name: str, counts: Array) -> Iterator[Rule]:
+    everywhere = np.ones((1, 1), bool)
+    if not kept(problem).any():
+        yield ALONG_NO_ROWS, everywhere & (name == "jvp"), _zero
+    elif denominator(problem, count_classes(problem)) == 0:
+        where = counts if is_by_rows(problem) and name in ("grad_logits", "hvp_logits") else everywhere
+        yield (NO_TOTAL_LEFT, where, _anything) if mixed_weights(problem) else (NO_TOTAL, where, _not_finite)
 
 
 def _factors_of_zero(problem: Problem, rows: Rows) -> Iterator[tuple[int, Array]]:

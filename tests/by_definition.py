@@ -2,7 +2,8 @@
 
 Nothing is shared with the truth but the Problem: no rows, no coefficients, no formula of a gradient. Gradients are the
 products of the upstream gradient with the partial derivatives ∂p_i/∂a_j = p_i (δ_ij - p_j) and ∂l_i/∂a_j = δ_ij - p_j.
-What is not a finite number is the float inf, -inf or nan.
+Derivatives in a direction are those of the values themselves, by hyperdual numbers; a loss may be infinite, and its
+derivative is the gradient times the direction. What is not a finite number is the float inf, -inf or nan.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from softproof import Problem
 from softproof.problem import Array
 
 from .arithmetics import Number
+from .hyperdual import Hyperdual, Hyperduals
 
-Kind = type[Number]
+Kind = Any  # type[Number], or Hyperduals of one
 Row = list[Any]  # numbers, or -inf for a logit that is masked
 Outputs = dict[str, Array]
 
@@ -49,8 +51,8 @@ def _from_rows(rows: list[Row], shape: tuple[int, ...], axis: int = -1) -> Array
 
 
 def _exponentials(kind: Kind, x: Row) -> tuple[Row, Number, Number]:
-    top = kind.top([each for each in x if isinstance(each, Number)])
-    e = [(each - top).exp() if isinstance(each, Number) else kind.of(0.0) for each in x]
+    top = kind.top([each for each in x if not isinstance(each, float)])
+    e = [kind.of(0.0) if isinstance(each, float) else (each - top).exp() for each in x]
     return e, kind.total(e), top
 
 
@@ -61,7 +63,7 @@ def _softmax(kind: Kind, x: Row) -> Row:
 
 def _log_softmax(kind: Kind, x: Row) -> Row:
     _, s, top = _exponentials(kind, x)
-    return [each - top - s.log() if isinstance(each, Number) else -np.inf for each in x]
+    return [-np.inf if isinstance(each, float) else each - top - s.log() for each in x]
 
 
 def _logsumexp(kind: Kind, x: Row) -> Row:
@@ -99,9 +101,43 @@ def _of_logits(
             upstream = _rows(kind, np.expand_dims(g, dim) if reduces else g, dim)
             grads = [backward(kind, *pair) for pair in zip(upstream, rows, strict=True)]
             found["grad_logits"] = _from_rows(grads, logits.shape, dim)
+        if problem.tangent is not None:
+            directions = _rows(kind, problem.tangent, dim)
+            jvp = [_along(kind, forward, v, x) for v, x in zip(directions, rows, strict=True)]
+            found["jvp"] = _from_rows(jvp, value.shape, dim)
+            found["jvp"] = found["jvp"].squeeze(dim) if reduces else found["jvp"]
+            if g is not None:
+                hvp = [_hessian(kind, forward, *each) for each in zip(directions, upstream, rows, strict=True)]
+                found["hvp_logits"] = _from_rows(hvp, logits.shape, dim)
         return found
 
     return outputs
+
+
+def _varied(kind: Kind, forward: Callable[[Kind, Row], Row], x: Row, j: int, v: Row) -> list[Hyperdual]:
+    """forward(x + e_j ε + v η); of a masked logit l_i = l_k + x_i - x_k, with any k that is not masked."""
+    numbers, zero = Hyperduals(kind), kind.of(0.0)
+    units = [kind.of(float(k == j)) for k in range(len(x))]
+    out = forward(numbers, [
+        each if isinstance(each, float) else numbers.variable(each, *both)
+        for each, *both in zip(x, units, v, strict=True)
+    ])  # fmt: skip
+    known = next(k for k, each in enumerate(out) if not isinstance(each, float))
+    return [
+        out[known] + Hyperdual(zero, units[k] - units[known], v[k] - v[known], zero)
+        if isinstance(each, float)
+        else each
+        for k, each in enumerate(out)
+    ]
+
+
+def _along(kind: Kind, forward: Callable[[Kind, Row], Row], v: Row, x: Row) -> Row:
+    return [each.c for each in _varied(kind, forward, x, 0, v)]
+
+
+def _hessian(kind: Kind, forward: Callable[[Kind, Row], Row], v: Row, g: Row, x: Row) -> Row:
+    columns = [_varied(kind, forward, x, j, v) for j in range(len(x))]
+    return [kind.total([g_i * each.d for g_i, each in zip(g, column, strict=True)]) for column in columns]
 
 
 def _one(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:
@@ -127,19 +163,33 @@ def _divergence(kind: Kind, p: Row, q: Row) -> Any:
 
 
 def _entropy_slopes(kind: Kind, p: Number) -> Row:
-    return [-(p.log() + kind.of(1.0))]
+    return [-(p.log() + kind.of(1.0)) if p.value else np.inf]
 
 
 def _cross_slopes(kind: Kind, p: Number, q: Number) -> Row:
-    return [-q.log(), kind.of(0.0) - p / q]
+    return [-q.log() if q.value else np.inf, _minus_quotient(kind, p, q)]
 
 
 def _divergence_slopes(kind: Kind, p: Number, q: Number) -> Row:
-    return [(p / q).log() + kind.of(1.0), kind.of(0.0) - p / q]
+    if not p.value:
+        return [-np.inf, _minus_quotient(kind, p, q)]
+    return [(p / q).log() + kind.of(1.0) if q.value else np.inf, _minus_quotient(kind, p, q)]
+
+
+def _minus_quotient(kind: Kind, p: Number, q: Number) -> Any:
+    """-p/q, and its limits from within at q = 0."""
+    return kind.of(0.0) - p / q if q.value else -np.inf if p.value else kind.of(0.0)
+
+
+def _times(kind: Kind, g: Number, slope: Any) -> Any:
+    """g times a slope, which may be infinite; 0 where g is."""
+    if isinstance(slope, Number):
+        return g * slope
+    return float(np.sign(float(g.value))) * slope if g.value else kind.of(0.0)
 
 
 def _of_distributions(value: Callable[..., Any], slopes: Callable[..., Row]) -> Callable[[Kind, Problem], Outputs]:
-    """The value, and with positive probabilities g times the derivative of one term, for each input in turn."""
+    """The value, and g times the derivative of one term for each input in turn; a limit where a probability is 0."""
 
     def outputs(kind: Kind, problem: Problem) -> Outputs:
         dim = problem.options.get("dim", -1)
@@ -152,7 +202,7 @@ def _of_distributions(value: Callable[..., Any], slopes: Callable[..., Row]) -> 
         upstream = [kind.of(g) for g in problem.grad_output.reshape(-1).tolist()]
         for i, name in enumerate(problem.inputs):
             grads = [
-                [g * slopes(kind, *each)[i] for each in zip(*pair, strict=True)]
+                [_times(kind, g, slopes(kind, *each)[i]) for each in zip(*pair, strict=True)]
                 for g, pair in zip(upstream, pairs, strict=True)
             ]
             found[f"grad_{name}"] = _from_rows(grads, shape, dim)
@@ -201,7 +251,7 @@ def _linear(kind: Kind, problem: Problem) -> Outputs:
 # ---- cross-entropy --------------------------------------------------------------------------------------------------
 
 
-def _target(kind: Kind, problem: Problem, classes: int) -> tuple[list[Row], list[bool], Number]:
+def _target(kind: Kind, problem: Problem, classes: int) -> tuple[list[Row], list[bool], Any]:
     """Target probabilities q, which rows count, and what the mean divides by."""
     target, one = problem.inputs["target"], kind.of(1.0)
     if target.dtype != np.int64:
@@ -218,7 +268,7 @@ def _weight(kind: Kind, problem: Problem, classes: int) -> Row:
     return _rows(kind, problem.inputs.get("weight", np.ones(classes)))[0]
 
 
-def _smoothing(kind: Kind, problem: Problem) -> Number:
+def _smoothing(kind: Kind, problem: Problem) -> Any:
     return kind.of(problem.options.get("label_smoothing", 0.0))
 
 
@@ -253,11 +303,15 @@ def _loss(kind: Kind, problem: Problem, a: list[Row], classes: int) -> Row:
     return [total / count if reduction == "mean" and isinstance(total, Number) else total]
 
 
-def _loss_backward(kind: Kind, problem: Problem, a: list[Row], classes: int) -> tuple[list[Row], list[Row]]:
-    """∂L/∂a_k = -c Σ_j t_j ∂l_j/∂a_k and ∂L/∂q_j = -c w_j (1 - ε) l_j, with c = ∂L/∂loss."""
+def _loss_backward(
+    kind: Kind, problem: Problem, a: list[Row], classes: int, grad_output: Array, v: list[Row] | None = None
+) -> tuple[list[Row], list[Row]]:
+    """∂L/∂a_k = -c Σ_j t_j ∂l_j/∂a_k, or its derivative in the direction v, and ∂L/∂q_j = -c w_j (1 - ε) l_j.
+
+    c is ∂L/∂loss.
+    """
     (q, kept, count), w = _target(kind, problem, classes), _weight(kind, problem, classes)
-    assert problem.grad_output is not None
-    g = [kind.of(x) for x in np.broadcast_to(problem.grad_output.reshape(-1), len(a)).tolist()]
+    g = [kind.of(x) for x in np.broadcast_to(grad_output.reshape(-1), len(a)).tolist()]
     mean, hard = problem.options.get("reduction", "mean") == "mean", kind.of(1.0) - _smoothing(kind, problem)
     grad_a, grad_q = [], []
     for n, a_n in enumerate(a):
@@ -265,10 +319,12 @@ def _loss_backward(kind: Kind, problem: Problem, a: list[Row], classes: int) -> 
             grad_a.append([np.nan if kept[n] else kind.of(0.0)] * classes)
             continue
         c = -(g[n] / count if mean else g[n])
-        grad_a.append(_log_softmax_backward(kind, [c * t_j for t_j in _coefficients(kind, problem, q[n])], a_n))
-        if -np.inf not in a_n:  # no target probability is asked beside a mask
-            pairs = zip(w, _log_softmax(kind, a_n), strict=True)
-            grad_q.append([c * w_j * hard * log_p for w_j, log_p in pairs])
+        slopes = [c * t_j for t_j in _coefficients(kind, problem, q[n])]
+        grad_a.append(
+            _log_softmax_backward(kind, slopes, a_n) if v is None else _hessian(kind, _log_softmax, v[n], slopes, a_n)
+        )
+        pairs = zip(w, _log_softmax(kind, a_n), strict=True)
+        grad_q.append([_times(kind, c * w_j * hard, log_p) for w_j, log_p in pairs])
     return grad_a, grad_q
 
 
@@ -278,11 +334,28 @@ def _cross_entropy(kind: Kind, problem: Problem) -> Outputs:
     a, classes = _rows(kind, logits, axis), logits.shape[axis]
     found = {"value": _reduced(problem, _loss(kind, problem, a, classes), tuple(np.delete(logits.shape, axis)))}
     if problem.grad_output is not None:
-        grad_a, grad_q = _loss_backward(kind, problem, a, classes)
+        grad_a, grad_q = _loss_backward(kind, problem, a, classes, problem.grad_output)
         found["grad_logits"] = _from_rows(grad_a, logits.shape, axis)
         if target.dtype != np.int64:
             found["grad_target"] = _from_rows(grad_q, logits.shape, axis)
+    if problem.tangent is not None:
+        v, one = _rows(kind, problem.tangent, axis), np.ones(())
+        found["jvp"] = _loss_along(kind, problem, v, _loss_backward(kind, problem, a, classes, one)[0])
+        if problem.grad_output is not None:
+            hvp, _ = _loss_backward(kind, problem, a, classes, problem.grad_output, v)
+            found["hvp_logits"] = _from_rows(hvp, logits.shape, axis)
     return found
+
+
+def _loss_along(kind: Kind, problem: Problem, v: list[Row], gradient: list[Row]) -> Array:
+    """The gradient times the direction, of each row or of all; a mean over nothing is none."""
+    logits, reduction = problem.inputs["logits"], problem.options.get("reduction", "mean")
+    *_, count = _target(kind, problem, logits.shape[min(logits.ndim - 1, 1)])
+    if reduction == "mean" and not count.value:
+        return _array([np.nan], ())
+    rows = [kind.total([g * u for g, u in zip(*pair, strict=True)]) for pair in zip(gradient, v, strict=True)]
+    shape = tuple(np.delete(logits.shape, min(logits.ndim - 1, 1)))
+    return _reduced(problem, rows if reduction == "none" else [kind.total(rows)], shape)
 
 
 def _reduced(problem: Problem, losses: Row, shape: tuple[int, ...]) -> Array:
@@ -296,7 +369,7 @@ def _linear_cross_entropy(kind: Kind, problem: Problem) -> Outputs:
     a = _affine(kind, x, w, b)
     found = {"value": _reduced(problem, _loss(kind, problem, a, len(w)), inputs["input"].shape[:-1])}
     if problem.grad_output is not None:
-        grads = _affine_backward(kind, _loss_backward(kind, problem, a, len(w))[0], x, w)
+        grads = _affine_backward(kind, _loss_backward(kind, problem, a, len(w), problem.grad_output)[0], x, w)
         found["grad_input"] = _from_rows(grads[0], inputs["input"].shape)
         found["grad_linear_weight"] = _from_rows(grads[1], inputs["linear_weight"].shape)
         if b is not None:

@@ -49,6 +49,8 @@ def test_the_halves_are_within_both_bounds_of_each_other(
 ) -> None:
     """|manual - reference| <= B_manual + B_reference: the truth is not consulted, the bound alone is."""
     problem = data.draw(problems(operation, dtype))
+    if judge(MANUAL, problem).unspecified or judge(REFERENCE, problem, device=device).unspecified:
+        return  # what no document fixes need not be the same
     by_hand, by_torch = answers(MANUAL, problem), answers(REFERENCE, problem, device)
     allowed = bound(problem)
 

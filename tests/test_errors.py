@@ -44,6 +44,41 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
         ValueError,
         "grad_output has shape (2, 3); expected (2,)",
     ),
+    "tangent shape": (
+        lambda f: f.softmax_jvp(X[0], X),
+        ValueError,
+        "tangent has shape (3,); expected (2, 3), that of the logits",
+    ),
+    "tangent dtype": (
+        lambda f: f.log_softmax_hvp(X.astype(np.float32), X, X),
+        TypeError,
+        "tangent has dtype (torch.)?float32; expected (torch.)?float64, that of logits",
+    ),
+    "tangent of a loss": (
+        lambda f: f.cross_entropy_jvp(X[0], X, Y),
+        ValueError,
+        "tangent has shape (3,); expected (2, 3), that of the logits",
+    ),
+    "upstream of a second derivative": (
+        lambda f: f.logsumexp_hvp(X, X, X),
+        ValueError,
+        "grad_output has shape (2, 3); expected (2,)",
+    ),
+    "upstream of the second derivative of a mean": (
+        lambda f: f.cross_entropy_hvp(X, np.ones(2), X, Y),
+        ValueError,
+        "grad_output has shape (2,); expected ()",
+    ),
+    "dim too large, in a direction": (
+        lambda f: f.logsumexp_jvp(X, X, 2),
+        IndexError,
+        "dim is 2; logits of shape (2, 3) has dims -2 to 1",
+    ),
+    "label too large, in a direction": (
+        lambda f: f.cross_entropy_hvp(X, 1.0, X, np.array([0, 3])),
+        IndexError,
+        "target holds 3; expected labels from 0 to 2, or -100",
+    ),
     "negative probability": (lambda f: f.entropy([1.5, -0.5]), ValueError, "p holds -0.5; expected probabilities"),
     "nan probability": (lambda f: f.entropy([np.nan, 1.0]), ValueError, "p holds nan; expected probabilities"),
     "p and q of two shapes": (
@@ -289,6 +324,26 @@ def test_a_device_that_is_not_there_is_an_error() -> None:
             ValueError,
             "weight holds inf; expected finite numbers",
         ),
+        (
+            softproof.Problem("linear", "float32", {"input": [1.0], "weight": [[1.0]]}, tangent=[1.0]),
+            TypeError,
+            "linear takes no tangent; softmax, log_softmax, logsumexp, cross_entropy do",
+        ),
+        (
+            softproof.Problem("softmax", "float32", {"logits": [1.0]}, tangent=[[1.0]]),
+            ValueError,
+            "tangent has shape (1, 1); the logits have (1,)",
+        ),
+        (
+            softproof.Problem("softmax", "float32", {"logits": [1.0]}, tangent=[np.inf]),
+            ValueError,
+            "tangent holds inf; expected finite numbers",
+        ),
+        (
+            softproof.Problem("softmax", "float32", {"logits": [1.0]}, tangent=[0.1]),
+            ValueError,
+            "tangent holds 0.1, which is not a float32 number",
+        ),
     ],
     ids=[
         "operation",
@@ -301,6 +356,10 @@ def test_a_device_that_is_not_there_is_an_error() -> None:
         "label",
         "smoothing",
         "weight",
+        "no tangent",
+        "tangent shape",
+        "tangent not finite",
+        "tangent not representable",
     ],
 )
 def test_the_judge_refuses_a_question_without_sense(

@@ -65,8 +65,9 @@ def test_regions_are_told_apart() -> None:
 
     assert regions(plain) == ["2 to 9 classes"]
     assert set(regions(hard)) == {
-        "2 to 9 classes", "classes a power of two less 1", "a gap above 17", "a gap above 104", "exponentials that underflow", "masked classes",
-        "a row with +inf", "a row with NaN", "an upstream gradient of zero", "logits sliced", "grad_output expanded",
+        "2 to 9 classes", "classes a power of two less 1", "a gap above 17", "a gap above 104",
+        "exponentials that underflow", "masked classes", "a row with +inf", "a row with NaN",
+        "an upstream gradient of zero", "logits sliced", "grad_output expanded",
     }  # fmt: skip
 
 
@@ -90,7 +91,7 @@ def test_every_style_is_drawn(seed: int, name: str, monkeypatch: pytest.MonkeyPa
 
     @hypothesis.seed(seed)
     @hypothesis.settings(max_examples=EXAMPLES, database=None, deadline=None, phases=[hypothesis.Phase.generate])
-    @given(problem=problems("softmax", name))
+    @given(problem=problems("softmax", name, supports=frozenset({"dim"})))  # tangents have no style
     def draw(problem: Problem) -> None:
         assert problem.inputs
 

@@ -270,15 +270,15 @@ def _doubtful(problem: Problem, arithmetic: Arithmetic, letter: str) -> Iterator
     accuracy = Accuracy(letter)
     arithmetic = accuracy.arithmetic(arithmetic)
     case = _Case(problem, Result(), arithmetic, accuracy)
-    (rough, rough_losses), (exact, losses) = solve_rows(problem, 53), solve_rows(problem, 256)
-    limits, of_losses = allowed(problem, arithmetic)
+    (rough, rough_summands), (exact, summands) = solve_rows(problem, 53), solve_rows(problem, 256)
+    limits, of_summands = allowed(problem, arithmetic)
     doubt, of_doubts = case._doubt(53, ALL, limits)
-    if losses is not None and rough_losses is not None and of_losses is not None:
-        rough["value"], exact["value"] = (
-            total(problem, [each], bits) for each, bits in ((rough_losses, 53), (losses, 256))
+    for name, each in summands.items():
+        rough[name], exact[name] = (
+            total(problem, [rows], bits) for rows, bits in ((rough_summands[name], 53), (each, 256))
         )
-        limit = allowed_total(problem, arithmetic, [of_losses])
-        doubt["value"] = case._total_doubt(53, limit, [] if of_doubts is None else [of_doubts])
+        limit = allowed_total(problem, arithmetic, [of_summands[name]])
+        doubt[name] = case._total_doubt(53, limit, [of_doubts[name]] if name in of_doubts else [])
     for name, balls in exact.items():
         allowance = np.broadcast_to(doubt[name], balls.shape)
         for at in np.ndindex(*balls.shape):
@@ -574,14 +574,18 @@ def _row(rng: np.random.Generator, arithmetic: Arithmetic, classes: int) -> Row:
 
 
 def _limits(
-    operation: str, arithmetic: Arithmetic, inputs: dict[str, Any], options: dict[str, Any], g: Array
+    operation: str,
+    arithmetic: Arithmetic,
+    inputs: dict[str, Any],
+    options: dict[str, Any],
+    g: Array,
+    tangent: Array | None = None,
 ) -> tuple[dict[str, Array], dict[str, Allowed]]:
     """The truth, which float64 is near enough to, and the bounds."""
-    problem = Problem(operation, "float64", inputs, options, g)
-    (truth, losses), (found, of_losses) = solve_rows(problem, 53), allowed(problem, arithmetic)
-    if losses is not None and of_losses is not None:
-        truth["value"] = total(problem, [losses], 53)
-        found["value"] = allowed_total(problem, arithmetic, [of_losses])
+    problem = Problem(operation, "float64", inputs, options, g, tangent=tangent)
+    (truth, summands), (found, of_summands) = solve_rows(problem, 53), allowed(problem, arithmetic)
+    truth |= {name: total(problem, [each], 53) for name, each in summands.items()}
+    found |= {name: allowed_total(problem, arithmetic, [each]) for name, each in of_summands.items()}
     return truth, found
 
 

@@ -98,7 +98,7 @@ def test_a_function_without_a_backward_is_judged_on_its_value() -> None:
 
     report.check()
     assert not report.rows[0].gradients
-    assert "not asked of softmax: gradients (no backward pass)" in str(report)
+    assert "not asked of softmax: hvp, jvp, gradients (no backward pass)" in str(report)
 
 
 def softmax(logits: Array) -> Array:
@@ -116,7 +116,7 @@ def test_a_backward_beside_the_function_is_found_and_judged() -> None:
     report = softproof.verify(softmax, examples=20, seed=0, dtypes=["float64"])
 
     assert report.rows[0].gradients
-    assert report.rows[0].unsupported == ("dim",)
+    assert report.rows[0].unsupported == ("dim", "hvp", "jvp")
     assert "grad_logits" in str(report)
     assert "not asked of softmax: dim" in str(report)
 

@@ -18,6 +18,11 @@ def check_device(device: str) -> None:
         raise ValueError(f"device is {device!r}; the numpy adapter has cpu only")
 
 
+def devices() -> tuple[str, ...]:
+    """Where something can be tried out."""
+    return ("cpu",)
+
+
 def make(values: Array, dtype: str, layout: str, _device: str) -> Array:
     """An array of `dtype` with these values, laid out in memory as asked; integers stay int64."""
     array = values.astype(dtype if values.dtype.kind == "f" else np.int64)

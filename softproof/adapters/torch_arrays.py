@@ -1,11 +1,13 @@
-"""Problems as torch tensors, answers as torch tensors; gradients by autograd for those who bring no backward pass."""
+"""Problems as torch tensors, answers as torch tensors; derivatives by autograd for those who bring none."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
+from torch.autograd import forward_ad
 
 from ..problem import Array, Output
 from .numpy_arrays import is_repeated
@@ -23,6 +25,11 @@ def check_device(device: str) -> None:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device is {device!r}; torch cannot use it: {str(error).splitlines()[0]}") from error
+
+
+def devices() -> tuple[str, ...]:
+    """Where something can be tried out."""
+    return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 
 
 def make(values: Array, dtype: str, layout: str, device: str) -> torch.Tensor:
@@ -80,3 +87,34 @@ def differentiate(
         return value, {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
     grads = torch.autograd.grad(value, list(leaves.values()), grad_output)
     return value, dict(zip(leaves, grads, strict=True))
+
+
+Call = Callable[[Mapping[str, Any]], torch.Tensor]
+
+
+def jvp(call: Call, inputs: Mapping[str, torch.Tensor], tangent: torch.Tensor) -> torch.Tensor:
+    """The derivative of `call` in the direction `tangent` of the logits by forward mode, 0 where autograd sees none."""
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning), forward_ad.dual_level():  # torch's own
+        primal, along = inputs["logits"].detach().contiguous(), tangent.contiguous()  # torch refuses expanded ones
+        logits = forward_ad.make_dual(primal, along)  # type: ignore[no-untyped-call]
+        value, found = forward_ad.unpack_dual(call({**inputs, "logits": logits}))  # type: ignore[no-untyped-call]
+        return torch.zeros_like(value) if found is None else found
+
+
+def hvp(
+    call: Call, inputs: Mapping[str, torch.Tensor], grad_output: torch.Tensor, tangent: torch.Tensor
+) -> torch.Tensor:
+    """The Hessian with respect to the logits of Σ grad_output·call times `tangent`: the gradient of the gradient.
+
+    It is 0 where autograd takes the gradient for a constant, as it is wherever that gradient is part of a larger sum.
+    """
+    logits, upstream = inputs["logits"].detach().requires_grad_(), grad_output.detach().requires_grad_()
+    value = call({**inputs, "logits": logits})
+    (grad,) = torch.autograd.grad(value, logits, upstream, create_graph=True)
+    if not grad.requires_grad:
+        return torch.zeros_like(logits)
+    (found,) = torch.autograd.grad(grad, logits, tangent, allow_unused=True, retain_graph=True)
+    if found is None:
+        grad.backward(tangent)  # which walks all of the graph, and meets who refuses: once_differentiable
+        return torch.zeros_like(logits)
+    return found

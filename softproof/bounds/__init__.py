@@ -60,24 +60,23 @@ def bound(problem: Problem, arithmetic: str | Arithmetic | Model | None = None) 
     """
     check(problem)
     chosen = arithmetic_of(model(arithmetic), problem)
-    found, losses = allowed(problem, chosen)
-    if losses is not None:
-        found["value"] = allowed_total(problem, chosen, [losses])
+    found, summands = allowed(problem, chosen)
+    found |= {name: allowed_total(problem, chosen, [each]) for name, each in summands.items()}
     shapes = output_shapes(problem)
     return {name: shaped(problem, name, found[name].error, shape) for name, shape in shapes.items()}
 
 
 @_quiet
-def allowed(problem: Problem, arithmetic: Arithmetic, rows: Rows = ALL) -> tuple[dict[str, Allowed], Losses | None]:
-    """The bounds of some rows, in row form, and what `allowed_total` wants of them where the loss is reduced."""
+def allowed(problem: Problem, arithmetic: Arithmetic, rows: Rows = ALL) -> tuple[dict[str, Allowed], dict[str, Losses]]:
+    """The bounds of some rows, in row form; and of what is reduced, what `allowed_total` wants of these rows."""
     found = _THEOREMS[problem.operation](problem, arithmetic, rows)
-    losses = found.pop("losses", None)
-    return {name: _finished(each, arithmetic) for name, each in found.items()}, losses
+    summands = {name: each for name, each in found.items() if isinstance(each, Losses)}
+    return {name: _finished(each, arithmetic) for name, each in found.items() if name not in summands}, summands
 
 
 @_quiet
 def allowed_total(problem: Problem, arithmetic: Arithmetic, losses: Sequence[Losses]) -> Allowed:
-    """The bound of a reduced loss, from the losses of all rows."""
+    """The bound of a reduced loss, or of its derivative in a direction, from those of all rows."""
     columns = [np.concatenate([getattr(each, column.name) for each in losses]) for column in fields(Losses)]
     return _finished(reduced(problem, arithmetic, Losses(*columns)), arithmetic)
 

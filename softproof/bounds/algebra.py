@@ -54,6 +54,30 @@ class Allowed:
     overflows: Array | bool = False
 
 
+@dataclass(frozen=True)
+class Known:
+    """Numbers of at most the magnitude `size`, known up to `error`; so are their sums and products, rounded or not."""
+
+    size: Array
+    error: Array | float = 0.0
+
+    def __mul__(self, other: Known) -> Known:
+        error = self.error * other.size + (self.size + self.error) * other.error
+        return Known(self.size * other.size, error)
+
+    def __add__(self, other: Known) -> Known:
+        return Known(self.size + other.size, self.error + other.error)
+
+    def summed(self) -> Known:
+        """The exact sum of each row: (r, 1)."""
+        error = np.broadcast_to(self.error, self.size.shape).sum(-1, keepdims=True)
+        return Known(self.size.sum(-1, keepdims=True), error)
+
+    def rounded(self, relative: Array | float, underflow: Array | float) -> Known:
+        """After roundings of this relative error together, which may underflow by so much."""
+        return Known(self.size, self.error + relative * (self.size + self.error) + underflow)
+
+
 def rmul(*errors: Array | float) -> Array:
     """Relative error of a product: Π(1 + r) - 1 without forming 1 + r, which float64 would round to 1.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from flint import ctx
@@ -26,14 +26,15 @@ from ..rows import (
     reduction_of,
     wide_rows,
 )
-from .algebra import Allowed, additions, powers, rdiv, rmul, stored
+from .algebra import Allowed, Known, additions, powers, rdiv, rmul, stored
 from .linear import flat, linear_gradients, product
-from .softmax import SoftmaxRows, carried_back, nonzeros
+from .second_order import given, inside, mean, scaled
+from .softmax import SoftmaxRows, carried_back, direction, nonzeros, summed_known
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Theorem 9 before the reduction: the losses of rows, each column (r, 1)."""
+    """Theorem 9 before the reduction: the losses of rows, or their derivatives in a direction, each column (r, 1)."""
 
     value: Floats
     size: Floats  # Σ |t l|, with the magnitudes of the parts of t
@@ -122,20 +123,34 @@ class _Terms:
 
 def losses(problem: Problem, terms: _Terms) -> Losses:
     """Theorem 9: the terms of each row."""
-    a, t, m = terms.f.arithmetic, terms.t, terms.m
     l, l_error = terms.of_these(terms.f.l), terms.of_these(terms.f.kept_error)  # noqa: E741
+    return _weighted(problem, terms, l, Known(np.abs(l), l_error))
+
+
+def losses_along(problem: Problem, terms: _Terms, v: Floats) -> Losses:
+    """Theorem 17 (c): the same with the derivatives v - Σ p v of the log-probabilities in their place."""
+    f, a = terms.f, terms.f.arithmetic
+    found = terms.of_these(v) - f.mean(v)
+    known = given(terms.of_these(v), a) + mean(Known(f.p, f.p_error), given(v, a), a)
+    rows = _weighted(problem, terms, found, known.rounded(a.rounding("derivatives"), a.flushed(1)))
+    return replace(rows, terms=2 * rows.terms)  # as Σ t times Σ p v, less Σ t v
+
+
+def _weighted(problem: Problem, terms: _Terms, factor: Floats, known: Known) -> Losses:
+    """Rows -Σ t·factor, with factors of a magnitude, and up to an error, that are `known`."""
+    a, t, m = terms.f.arithmetic, terms.t, terms.m
     roundings = _roundings(problem)
     kappa = powers(roundings, a.rounding("terms"))
-    size = m * np.abs(l)
-    error = m * l_error * (1 + kappa) + size * kappa
+    size = m * known.size
+    error = m * known.error * (1 + kappa) + size * kappa
     mixed = 0 < _smoothing(problem) < 1  # the label's part of a row may be added by itself
     if roundings or reduction_of(problem) == "mean":
         divisor = max(1.0, abs(terms.mean.divisor))
-        eta = terms.of_these(_eta(problem, a, terms.f.classes)) * np.maximum(1, np.abs(l) + l_error) * divisor
+        eta = terms.of_these(_eta(problem, a, terms.f.classes)) * np.maximum(1, known.size + known.error) * divisor
         error = error + np.where(m != 0, eta, 0.0)
     weight = np.abs(class_weights(problem, terms.f.classes))
-    peak = np.where(m != 0, np.abs(l) * np.maximum(1, terms.of_these(weight)), 0.0)
-    value, size, error, peak = (each.sum(-1, keepdims=True) for each in (-t * l, size, error, peak))
+    peak = np.where(m != 0, known.size * np.maximum(1, terms.of_these(weight)), 0.0)
+    value, size, error, peak = (each.sum(-1, keepdims=True) for each in (-t * factor, size, error, peak))
     return Losses(value, size, peak, error, np.asarray(nonzeros(m) + mixed, np.float64))
 
 
@@ -177,28 +192,60 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
     return Allowed(np.reshape(value, (1, 1)), np.reshape(error, (1, 1)), overflows=overflows)
 
 
+def _upstream(problem: Problem, divided: _Mean, rows: Rows) -> tuple[Floats, Floats]:
+    """g, (r, 1) or (1, 1), and by how much the factors g and 1/D enlarge what has underflowed before them."""
+    assert problem.grad_output is not None
+    g = np.asarray(problem.grad_output, np.float64).reshape(-1, 1)
+    g = g[rows] if reduction_of(problem) == "none" else g
+    return g, np.maximum(1, np.abs(g)) * np.maximum(1, 1 / abs(divided.divisor))
+
+
+def _slopes(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Floats, Floats]:
+    """h = -c t, ∂L/∂l, and its error (Theorem 10), both of the shape of t."""
+    a, t, divided = terms.f.arithmetic, terms.t, terms.mean
+    g, enlarged = _upstream(problem, divided, rows)
+    kappa = rdiv(powers(_roundings(problem) + divided.roundings, a.rounding("terms")), divided.omega)
+    c, m = g / divided.divisor, terms.m
+    eta = terms.of_these(_eta(problem, a, terms.f.classes))
+    return -c * t, np.abs(c) * m * kappa + np.where(m != 0, eta * enlarged, 0.0)
+
+
+def _last(problem: Problem, terms: _Terms, rows: Rows) -> Floats:
+    """By how much all factors enlarge what has underflowed before them."""
+    _, enlarged = _upstream(problem, terms.mean, rows)
+    return enlarged * max(1.0, float(np.abs(class_weights(problem, terms.f.classes)).max()))
+
+
+def _where_counted(of_logits: Allowed, m: Floats) -> Allowed:
+    """A row that does not count has derivatives of 0 exactly."""
+    counts = nonzeros(m) > 0
+    if counts.all():
+        return of_logits
+    return Allowed(np.where(counts, of_logits.value, 0.0), np.where(counts, of_logits.error, 0.0))
+
+
+def gradient_along(problem: Problem, terms: _Terms, v: Floats, rows: Rows) -> Allowed:
+    """Theorem 18 (a): the derivative of ∂L/∂x in the direction v, -Σh times J v (r, C)."""
+    f, a = terms.f, terms.f.arithmetic
+    slope, total = summed_known(*_slopes(problem, terms, rows), a)
+    error = scaled(slope, Known(f.p, f.p_error), given(v, a), a, _last(problem, terms, rows))
+    return _where_counted(Allowed(-total * f.along(v), error), terms.m)
+
+
 def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, Allowed]:
     """Theorems 10 and 11: of ∂L/∂x and ∂L/∂q, both (r, C)."""
-    assert problem.grad_output is not None
-    f, t = terms.f, terms.t
-    a, mean = f.arithmetic, terms.mean
-    g = np.asarray(problem.grad_output, np.float64).reshape(-1, 1)  # (R, 1) or (1, 1)
-    g = g[rows] if reduction_of(problem) == "none" else g
-    c = g / mean.divisor
-    kappa = rdiv(powers(_roundings(problem) + mean.roundings, a.rounding("terms")), mean.omega)
-    eta, enlarged = _eta(problem, a, f.classes), np.maximum(1, np.abs(g)) * np.maximum(1, 1 / abs(mean.divisor))
-    h = -c * t
-    h_error = np.abs(c) * terms.m * kappa + np.where(terms.m != 0, terms.of_these(eta) * enlarged, 0.0)
-    count = nonzeros(terms.m)
-    last = enlarged * max(1.0, float(np.abs(class_weights(problem, f.classes)).max()))
-    grad_x = carried_back(f, h, h_error, count, terms.at, last)
-    if not count.all():  # a row that does not count has a gradient of 0 exactly
-        counts = count > 0
-        grad_x = Allowed(np.where(counts, grad_x.value, 0.0), np.where(counts, grad_x.error, 0.0))
+    f, divided = terms.f, terms.mean
+    a = f.arithmetic
+    g, enlarged = _upstream(problem, divided, rows)
+    c, eta = g / divided.divisor, _eta(problem, a, f.classes)
+    h, h_error = _slopes(problem, terms, rows)
+    grad_x = carried_back(f, h, h_error, nonzeros(terms.m), terms.at, _last(problem, terms, rows))
+    grad_x = _where_counted(grad_x, terms.m)
     if is_labels(problem):
         return grad_x, grad_x
     weight = np.abs(class_weights(problem, f.classes))
-    kappa = rdiv(powers(4 + mean.roundings, a.rounding("terms")), mean.omega)  # 1 - ε, and products with w, l and g
+    roundings = 4 + divided.roundings  # 1 - ε, and products with w, l and g
+    kappa = rdiv(powers(roundings, a.rounding("terms")), divided.omega)
     slope, size = np.abs(c) * weight * (1 - _smoothing(problem)), np.abs(f.l)
     reach = np.maximum(1, size + f.kept_error)
     error = slope * (f.kept_error * (1 + kappa) + kappa * size) + eta * enlarged * reach
@@ -208,17 +255,28 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
 
 
 def cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed | Losses]:
-    """Theorems 9 to 11; a loss that is reduced comes as the losses of these rows."""
-    f = SoftmaxRows.of(wide_rows(problem.inputs["logits"], axis_of(problem), rows), arithmetic)
-    terms = _Terms.of(problem, f, rows)
-    found = losses(problem, terms)
-    none = reduction_of(problem) == "none"
-    bounds: dict[str, Allowed | Losses] = {"value": reduced(problem, arithmetic, found)} if none else {"losses": found}
+    """Theorems 9 to 11, 17 and 18; what is reduced comes as the losses of these rows, or their derivatives."""
+    terms = _terms(problem, arithmetic, rows)
+    bounds: dict[str, Allowed | Losses] = {"value": losses(problem, terms)}
     if problem.grad_output is not None:
         bounds["grad_logits"], grad_target = gradients(problem, terms, rows)
         if not is_labels(problem):
             bounds["grad_target"] = grad_target
-    return bounds
+    if problem.tangent is not None:
+        v, used = direction(problem, rows), inside(arithmetic)
+        terms = terms if used is arithmetic else _terms(problem, used, rows)
+        bounds["jvp"] = losses_along(problem, terms, v)
+        if problem.grad_output is not None:
+            bounds["hvp_logits"] = gradient_along(problem, terms, v, rows)
+    if reduction_of(problem) != "none":
+        return bounds
+    return {name: reduced(problem, arithmetic, each) if isinstance(each, Losses) else each
+            for name, each in bounds.items()}  # fmt: skip
+
+
+def _terms(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> _Terms:
+    x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
+    return _Terms.of(problem, SoftmaxRows.of(x, arithmetic), rows)
 
 
 def linear_cross_entropy(problem: Problem, arithmetic: Arithmetic, _rows: Rows) -> dict[str, Allowed]:

@@ -11,7 +11,8 @@ from ..arithmetic import Arithmetic
 from ..formats import Floats, Format
 from ..problem import Array, Problem
 from ..rows import Rows, axis_of, wide_rows, with_softmax
-from .algebra import Allowed, RowFactor, additions, grown, powers, rdiv, rmul, stored
+from .algebra import Allowed, Known, RowFactor, additions, grown, powers, rdiv, rmul, stored
+from .second_order import along, curvature, given, inside, mean, scaled
 
 LARGEST = np.finfo(np.float64).max
 
@@ -130,6 +131,14 @@ class SoftmaxRows:
             lam = stored(log_s, lam, a)
         return cls(a, classes, masked, e / s, l, top + log_s, h, e_error, s, sigma, lam, first, first_error)
 
+    def mean(self, v: Floats) -> Floats:
+        """Σ p v (r, 1)."""
+        return np.asarray((self.p * v).sum(-1, keepdims=True))
+
+    def along(self, v: Floats) -> Floats:
+        """J v (r, C)."""
+        return self.p * (v - self.mean(v))
+
     @cached_property
     def l_error(self) -> Floats:
         """|l̂ - l| (Theorem 4); in class B less at the largest logit (Theorem 16)."""
@@ -243,7 +252,27 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
         reach = np.abs(g - inner) if arithmetic.quotient else size + np.abs(inner)  # one p̂, or two that differ
         error = b * reach + (p + b) * (inner_error + roundings * (size + np.abs(inner) + inner_error))
         bounds["grad_logits"] = Allowed(value, error + u * np.abs(value) + 3 * eta + arithmetic.underflow("terms"))
+    if problem.tangent is not None:
+        bounds |= _softmax_along(problem, arithmetic, rows)
     return bounds
+
+
+def _softmax_along(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
+    """Theorems 17 and 18 for softmax."""
+    f, a, v = _rows(problem, inside(arithmetic), rows), arithmetic, direction(problem, rows)
+    p, dp = Known(f.p, f.saved_error), f.along(v)
+    bounds = {"jvp": Allowed(dp, along(p, given(v, a), a))}
+    if problem.grad_output is not None:
+        g = wide_rows(problem.grad_output, axis_of(problem), rows)
+        value = dp * (g - f.mean(g)) - f.p * (g * dp).sum(-1, keepdims=True)
+        bounds["hvp_logits"] = Allowed(value, curvature(p, given(g, a), given(v, a), a))
+    return bounds
+
+
+def direction(problem: Problem, rows: Rows) -> Floats:
+    """The tangent of some rows (r, C)."""
+    assert problem.tangent is not None
+    return wide_rows(problem.tangent, axis_of(problem), rows)
 
 
 def log_softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
@@ -253,12 +282,42 @@ def log_softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[st
     if problem.grad_output is not None:
         g = wide_rows(problem.grad_output, axis_of(problem), rows)
         bounds["grad_logits"] = carried_back(f, g, 0.0, nonzeros(g))
+    if problem.tangent is not None:
+        bounds |= _log_softmax_along(problem, arithmetic, rows)
+    return bounds
+
+
+def _log_softmax_along(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
+    """Theorems 17 and 18 for log-softmax: v - Σ p v, and -Σg times J v."""
+    f, a, v = _rows(problem, inside(arithmetic), rows), arithmetic, direction(problem, rows)
+    p = Known(f.p, f.p_error)
+    jvp = mean(p, given(v, a), a) + given(v, a)
+    jvp = jvp.rounded(a.rounding("derivatives"), a.flushed(1))
+    bounds = {"jvp": Allowed(v - f.mean(v), np.broadcast_to(jvp.error, v.shape))}
+    if problem.grad_output is not None:
+        g = wide_rows(problem.grad_output, axis_of(problem), rows)
+        slope, total = summed_known(g, 0.0, a)
+        bounds["hvp_logits"] = Allowed(-total * f.along(v), scaled(slope, p, given(v, a), a))
     return bounds
 
 
 def nonzeros(array: Array) -> Array:
     """How many entries of each row are not 0: (r, 1)."""
     return np.count_nonzero(array, axis=-1, keepdims=True)
+
+
+def summed(h: Array, h_error: Array | float, terms: Array, a: Arithmetic) -> tuple[Array, Array]:
+    """Σh of each row (r, 1), of which `terms` are not zero and each is known up to h_error, and its error."""
+    rounding = additions(terms, a.compute.u)
+    error = np.sum(np.broadcast_to(h_error, h.shape), -1, keepdims=True) * (1 + rounding)
+    return h.sum(-1, keepdims=True), error + np.abs(h).sum(-1, keepdims=True) * rounding
+
+
+def summed_known(h: Array, h_error: Array | float, a: Arithmetic) -> tuple[Known, Array]:
+    """The same as a factor, and the sum itself; where subnormal numbers count as 0, those of the row do."""
+    terms = nonzeros(h)
+    total, error = summed(h, h_error, terms, a)
+    return Known(np.abs(total), error + 2 * a.flushed(terms)), total
 
 
 def carried_back(
@@ -275,10 +334,8 @@ def carried_back(
     factors that are applied last.
     """
     u = f.arithmetic.compute.u
-    total, magnitude = h.sum(-1, keepdims=True), np.abs(h).sum(-1, keepdims=True)
-    rounding = additions(terms, u)
-    total_error = np.sum(np.broadcast_to(h_error, h.shape), -1, keepdims=True) * (1 + rounding) + magnitude * rounding
-    reach = magnitude + total_error  # (r, 1)
+    total, total_error = summed(h, h_error, terms, f.arithmetic)
+    reach = np.abs(h).sum(-1, keepdims=True) + total_error  # (r, 1)
     error = f.p_error * (reach * (1 + u))
     error += f.p * (total_error + u * reach)
     value = f.p * -total
@@ -305,17 +362,47 @@ def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str,
     """Theorem 3 for the value, Theorem 6 (c) for the gradient."""
     f, a = _rows(problem, arithmetic, rows), arithmetic
     u = a.compute.u
-    error = f.lam * (1 + u) + u * np.abs(f.lse) + a.flushed(1)  # (r, 1)
-    bounds = {"value": Allowed(f.lse, error)}
+    bounds = {"value": Allowed(f.lse, _lse_error(f))}
     if problem.grad_output is not None:
-        g = np.asarray(problem.grad_output, np.float64).reshape(-1, 1)[rows]  # (r, 1)
-        kept = stored(f.lse, error, a) if "output" in a.stored else error
-        delta = kept + a.rounding("shift") * (np.abs(f.l) + kept)  # of x - ŷ, for p̂ = exp(x - ŷ)
-        roundings = rmul(a.c_exp * u, a.rounding("exp"))
-        p_error = grown(f.p, f.l, delta, float(roundings)) + a.exp_underflow + a.underflow("exp")
-        p_error = np.maximum(p_error, f.p_error * (1 + u))
-        if f.masked is not None:
-            p_error[f.masked] = 0.0
+        g = _upstream_of_rows(problem, rows)
         value = g * f.p
-        bounds["grad_logits"] = Allowed(value, np.abs(g) * p_error * (1 + u) + u * np.abs(value) + a.underflow())
+        error = np.abs(g) * _p_error_by_difference(f) * (1 + u) + u * np.abs(value) + a.underflow()
+        bounds["grad_logits"] = Allowed(value, error)
+    if problem.tangent is not None:
+        bounds |= _logsumexp_along(problem, arithmetic, rows)
+    return bounds
+
+
+def _upstream_of_rows(problem: Problem, rows: Rows) -> Floats:
+    """g (r, 1)."""
+    return np.asarray(problem.grad_output, np.float64).reshape(-1, 1)[rows]
+
+
+def _lse_error(f: SoftmaxRows) -> Floats:
+    """Theorem 3 (r, 1)."""
+    u = f.arithmetic.compute.u
+    return np.asarray(f.lam * (1 + u) + u * np.abs(f.lse) + f.arithmetic.flushed(1))
+
+
+def _p_error_by_difference(f: SoftmaxRows) -> Floats:
+    """|p̂ - p| (r, C) for p̂ = exp(x - ŷ) as well (Theorem 6 (c))."""
+    a, u, error = f.arithmetic, f.arithmetic.compute.u, _lse_error(f)
+    kept = stored(f.lse, error, a) if "output" in a.stored else error
+    delta = kept + a.rounding("shift") * (np.abs(f.l) + kept)  # of x - ŷ
+    roundings = rmul(a.c_exp * u, a.rounding("exp"))
+    p_error = grown(f.p, f.l, delta, float(roundings)) + a.exp_underflow + a.underflow("exp")
+    p_error = np.maximum(p_error, f.p_error * (1 + u))
+    if f.masked is not None:
+        p_error[f.masked] = 0.0
+    return p_error
+
+
+def _logsumexp_along(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
+    """Theorems 17 and 18 for logsumexp: Σ p v, and g times J v."""
+    f, a, v = _rows(problem, inside(arithmetic), rows), arithmetic, direction(problem, rows)
+    p = Known(f.p, _p_error_by_difference(f))
+    bounds = {"jvp": Allowed(f.mean(v), np.asarray(mean(p, given(v, a), a).error))}
+    if problem.grad_output is not None:
+        g = _upstream_of_rows(problem, rows)
+        bounds["hvp_logits"] = Allowed(g * f.along(v), scaled(given(g, a), p, given(v, a), a))
     return bounds
