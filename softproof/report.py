@@ -60,7 +60,7 @@ class Row:
     ratio: float  # worst error in units of the bound
     verdict: str
     gradients: bool  # whether gradients were judged, or the value alone
-    unsupported: tuple[str, ...]  # inputs and options that the implementation does not take, and was not asked
+    unsupported: tuple[str, ...]  # inputs, options and derivatives that the implementation lacks, and was not asked
     arithmetic: str  # the model that the bound is a theorem about
     accuracy: str = "C"  # the class that was asked for
     failure: Failure | None = field(default=None, compare=False)

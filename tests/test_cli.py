@@ -63,7 +63,7 @@ def test_labels_alone(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--operation", "cross_entropy", "--accuracy", "B", "--without", "probabilities"]
 
     assert main(["verify", "manual:accurate_cross_entropy", *arguments, *QUICK]) == 0
-    assert "not asked of cross_entropy: label_smoothing, probabilities" in capsys.readouterr().out
+    assert "not asked of cross_entropy: hvp, jvp, label_smoothing, probabilities" in capsys.readouterr().out
 
 
 def test_json_is_written(tmp_path: Path) -> None:

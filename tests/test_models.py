@@ -56,7 +56,7 @@ def test_a_model_that_is_not_there(name: str, error: type[Exception], words: str
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"stored": frozenset({"exps"})}, ValueError, "stored names exps; expected some of exp, log"),
+        ({"stored": frozenset({"exps"})}, ValueError, "stored names exps; expected some of derivatives, exp, log"),
         ({"c_exp": -1.0}, ValueError, "c_exp is -1.0; expected a number that is not negative"),
         ({"depth": "sequential"}, ValueError, "depth is 'sequential'; expected one of any order, numpy"),
         ({"compute": "float32"}, TypeError, "compute is 'float32'; expected a Format"),

@@ -233,6 +233,12 @@ def _rows(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> SoftmaxRows:
     return SoftmaxRows.of(wide_rows(problem.inputs["logits"], axis_of(problem), rows), arithmetic)
 
 
+def _inside(f: SoftmaxRows, problem: Problem, rows: Rows) -> SoftmaxRows:
+    """The same rows as derivatives in a direction see them."""
+    arithmetic = inside(f.arithmetic)
+    return f if arithmetic is f.arithmetic else _rows(problem, arithmetic, rows)
+
+
 def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
     """Theorems 2 and 5 for the value, Theorem 6 (b) for the gradient."""
     f = _rows(problem, arithmetic, rows)
@@ -253,13 +259,13 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
         error = b * reach + (p + b) * (inner_error + roundings * (size + np.abs(inner) + inner_error))
         bounds["grad_logits"] = Allowed(value, error + u * np.abs(value) + 3 * eta + arithmetic.underflow("terms"))
     if problem.tangent is not None:
-        bounds |= _softmax_along(problem, arithmetic, rows)
+        bounds |= _softmax_along(problem, _inside(f, problem, rows), rows)
     return bounds
 
 
-def _softmax_along(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
+def _softmax_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str, Allowed]:
     """Theorems 17 and 18 for softmax."""
-    f, a, v = _rows(problem, inside(arithmetic), rows), arithmetic, direction(problem, rows)
+    a, v = f.arithmetic, direction(problem, rows)
     p, dp = Known(f.p, f.saved_error), f.along(v)
     bounds = {"jvp": Allowed(dp, along(p, given(v, a), a))}
     if problem.grad_output is not None:
@@ -283,13 +289,13 @@ def log_softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[st
         g = wide_rows(problem.grad_output, axis_of(problem), rows)
         bounds["grad_logits"] = carried_back(f, g, 0.0, nonzeros(g))
     if problem.tangent is not None:
-        bounds |= _log_softmax_along(problem, arithmetic, rows)
+        bounds |= _log_softmax_along(problem, _inside(f, problem, rows), rows)
     return bounds
 
 
-def _log_softmax_along(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
+def _log_softmax_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str, Allowed]:
     """Theorems 17 and 18 for log-softmax: v - Σ p v, and -Σg times J v."""
-    f, a, v = _rows(problem, inside(arithmetic), rows), arithmetic, direction(problem, rows)
+    a, v = f.arithmetic, direction(problem, rows)
     p = Known(f.p, f.p_error)
     jvp = mean(p, given(v, a), a) + given(v, a)
     jvp = jvp.rounded(a.rounding("derivatives"), a.flushed(1))
@@ -369,7 +375,7 @@ def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str,
         error = np.abs(g) * _p_error_by_difference(f) * (1 + u) + u * np.abs(value) + a.underflow()
         bounds["grad_logits"] = Allowed(value, error)
     if problem.tangent is not None:
-        bounds |= _logsumexp_along(problem, arithmetic, rows)
+        bounds |= _logsumexp_along(problem, _inside(f, problem, rows), rows)
     return bounds
 
 
@@ -397,9 +403,9 @@ def _p_error_by_difference(f: SoftmaxRows) -> Floats:
     return p_error
 
 
-def _logsumexp_along(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
+def _logsumexp_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str, Allowed]:
     """Theorems 17 and 18 for logsumexp: Σ p v, and g times J v."""
-    f, a, v = _rows(problem, inside(arithmetic), rows), arithmetic, direction(problem, rows)
+    a, v = f.arithmetic, direction(problem, rows)
     p = Known(f.p, _p_error_by_difference(f))
     bounds = {"jvp": Allowed(f.mean(v), np.asarray(mean(p, given(v, a), a).error))}
     if problem.grad_output is not None:
