@@ -181,11 +181,11 @@ def _minus_quotient(kind: Kind, p: Number, q: Number) -> Any:
     return kind.of(0.0) - p / q if q.value else -np.inf if p.value else kind.of(0.0)
 
 
-def _times(kind: Kind, g: Number, slope: Any) -> Any:
+def _times(g: Number, slope: Any) -> Any:
     """g times a slope, which may be infinite; 0 where g is."""
     if isinstance(slope, Number):
         return g * slope
-    return float(np.sign(float(g.value))) * slope if g.value else kind.of(0.0)
+    return float(np.sign(float(g.value))) * slope if g.value else 0.0
 
 
 def _of_distributions(value: Callable[..., Any], slopes: Callable[..., Row]) -> Callable[[Kind, Problem], Outputs]:
@@ -202,7 +202,7 @@ def _of_distributions(value: Callable[..., Any], slopes: Callable[..., Row]) -> 
         upstream = [kind.of(g) for g in problem.grad_output.reshape(-1).tolist()]
         for i, name in enumerate(problem.inputs):
             grads = [
-                [_times(kind, g, slopes(kind, *each)[i]) for each in zip(*pair, strict=True)]
+                [_times(g, slopes(kind, *each)[i]) for each in zip(*pair, strict=True)]
                 for g, pair in zip(upstream, pairs, strict=True)
             ]
             found[f"grad_{name}"] = _from_rows(grads, shape, dim)
@@ -324,7 +324,7 @@ def _loss_backward(
             _log_softmax_backward(kind, slopes, a_n) if v is None else _hessian(kind, _log_softmax, v[n], slopes, a_n)
         )
         pairs = zip(w, _log_softmax(kind, a_n), strict=True)
-        grad_q.append([_times(kind, c * w_j * hard, log_p) for w_j, log_p in pairs])
+        grad_q.append([_times(c * w_j * hard, log_p) for w_j, log_p in pairs])
     return grad_a, grad_q
 
 
