@@ -13,6 +13,8 @@ from .implementation import Implementation as Implementation
 from .implementation import load as load
 from .judge import judge as judge
 from .judge import judge_result as judge_result
+from .laws import LAWS as LAWS
+from .laws import laws as laws
 from .models import MODELS as MODELS
 from .operations import OPERATIONS as OPERATIONS
 from .problem import Output as Output
