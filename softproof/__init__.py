@@ -7,6 +7,9 @@ from .arithmetic import Arithmetic as Arithmetic
 from .arithmetic import any_order as any_order
 from .bounds import bound as bound
 from .compare import Verdict as Verdict
+from .conduct import WAYS as WAYS
+from .conduct import Conduct as Conduct
+from .conduct import conduct as conduct
 from .exact import solve as solve
 from .implementation import Candidate as Candidate
 from .implementation import Implementation as Implementation

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .operations import OPERATIONS, gradient_names
-from .problem import Output, Problem, Result
+from .problem import Problem, Result
 
 ADAPTERS = ("numpy", "torch")
 
@@ -98,6 +98,10 @@ class Candidate:
 
     def answer(self, problem: Problem, device: str = "cpu") -> Result:
         """Value and gradients, or what was raised."""
+        return self.ask(problem, device, self.outputs)
+
+    def ask(self, problem: Problem, device: str, way: Callable[[Problem, dict[str, Any]], dict[str, Any]]) -> Result:
+        """What `way` makes of the problem and its arrays, or what was raised, and which arrays it changed."""
         given = dict(problem.inputs)
         if problem.grad_output is not None:
             given["grad_output"] = problem.grad_output
@@ -105,7 +109,7 @@ class Candidate:
             name: self.arrays.make(values, problem.dtype, problem.layout, device) for name, values in given.items()
         }
         try:
-            outputs = self._outputs(problem, arrays)
+            outputs = {name: self.arrays.take(array) for name, array in way(problem, arrays).items()}
         except Exception as error:  # any failure of the candidate is an answer, and a wrong one
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(frame.filename).name}:{frame.lineno}"
@@ -114,23 +118,25 @@ class Candidate:
         written = [name for name in given if not np.array_equal(after[name], given[name], equal_nan=True)]
         return Result(outputs, written=tuple(written))
 
-    def _outputs(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Output]:
-        operation, take = problem.operation, self.arrays.take
-        call = self._call(problem)
+    def outputs(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Any]:
+        """Value and gradients by name, as the candidate's own arrays."""
+        call = self.call(problem)
         if problem.grad_output is None:
-            return {"value": take(call(arrays))}
-        names = gradient_names(problem)
-        upstream = arrays["grad_output"]
-        if operation in self.backwards:
-            value = call(arrays)
-            grads = self._call(problem, self.backwards[operation], upstream)(arrays)
-            found = grads if isinstance(grads, tuple) else (grads,)
-            by_name = dict(zip(names, (grad for grad in found if grad is not None), strict=True))
+            return {"value": call(arrays)}
+        names, upstream = gradient_names(problem), arrays["grad_output"]
+        if problem.operation in self.backwards:
+            value, by_name = call(arrays), self.gradients(problem, arrays, upstream)
         else:
             value, by_name = self.arrays.differentiate(call, arrays, names, upstream)
-        return {"value": take(value)} | {f"grad_{name}": take(grad) for name, grad in by_name.items()}
+        return {"value": value} | {f"grad_{name}": grad for name, grad in by_name.items()}
 
-    def _call(
+    def gradients(self, problem: Problem, arrays: dict[str, Any], upstream: Any) -> dict[str, Any]:
+        """What the candidate's own backward pass gives, by input."""
+        grads = self.call(problem, self.backwards[problem.operation], upstream)(arrays)
+        found = grads if isinstance(grads, tuple) else (grads,)
+        return dict(zip(gradient_names(problem), (grad for grad in found if grad is not None), strict=True))
+
+    def call(
         self, problem: Problem, function: Callable[..., Any] | None = None, *before: Any
     ) -> Callable[[Mapping[str, Any]], Any]:
         """The function applied to arrays by name: positional inputs in order, the rest by keyword."""

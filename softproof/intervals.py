@@ -41,6 +41,14 @@ class Interval:
         """The same numbers in another arrangement, or some of them."""
         return Interval(change(self.middle), change(self.radius))
 
+    def take(self, index: Array, axis: int) -> Interval:
+        """The numbers at `index` along `axis`."""
+        return self.view(lambda array: array.take(index, axis))
+
+    def reshape(self, shape: tuple[int, ...]) -> Interval:
+        """The numbers in another shape."""
+        return self.view(lambda array: array.reshape(shape))
+
     def __add__(self, other: Interval) -> Interval:
         with np.errstate(invalid="ignore", over="ignore"):
             return _rounded(self.middle + other.middle, self.radius + other.radius, self, other)

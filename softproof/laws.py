@@ -94,11 +94,8 @@ def permuted_rows(problem: Problem, _extras: Extras, rng: Rng) -> Identity | Non
 
 def _moved(problem: Problem, found: Outputs, order: Array, axis_in: Callable[[Problem, str], int | None]) -> Outputs:
     """Every output back in its place."""
-    back, places = np.argsort(order), {name: axis_in(problem, name) for name in found}
-    return {
-        name: each if (axis := places[name]) is None else each.view(lambda array, axis=axis: array.take(back, axis))
-        for name, each in found.items()
-    }
+    axes, back = {name: axis_in(problem, name) for name in found}, np.argsort(order)
+    return {name: each if (axis := axes[name]) is None else each.take(back, axis) for name, each in found.items()}
 
 
 def flattened(problem: Problem, extras: Extras, _rng: Rng) -> Identity | None:
@@ -119,16 +116,17 @@ def flattened(problem: Problem, extras: Extras, _rng: Rng) -> Identity | None:
     flat = Problem(problem.operation, problem.dtype, inputs, options, upstream, problem.layout)
 
     def combine(found: Outputs) -> Outputs:
-        return {name: each.view(lambda array, name=name: _unflattened(problem, name, array))
-                for name, each in found.items()}  # fmt: skip
+        return {name: _unflattened(problem, name, each) for name, each in found.items()}
 
     return Identity(problem, (flat,), combine)
 
 
-def _unflattened(problem: Problem, name: str, array: Array) -> Array:
+def _unflattened(problem: Problem, name: str, rows: Interval) -> Interval:
     """An output of the flattened problem in the shape of the problem's own."""
-    shape = output_shapes(problem)[name]
-    return from_rows(array, shape, axis_of(problem)) if array.ndim == 2 and len(shape) > 1 else array.reshape(shape)
+    shape, axis = output_shapes(problem)[name], axis_of(problem)
+    if rows.middle.ndim < 2 or len(shape) < 2:
+        return rows.reshape(shape)
+    return rows.view(lambda array: from_rows(array, shape, axis))
 
 
 def batch_of_one(problem: Problem, extras: Extras, rng: Rng) -> Identity | None:
@@ -141,12 +139,11 @@ def batch_of_one(problem: Problem, extras: Extras, rng: Rng) -> Identity | None:
     else:
         return None
     shapes = output_shapes(alone)
-    return Identity(
-        alone,
-        (_with_batch(alone),),
-        lambda found: {name: each.view(lambda array, name=name: array.reshape(shapes[name]))
-                       for name, each in found.items()},
-    )  # fmt: skip
+
+    def combine(found: Outputs) -> Outputs:
+        return {name: each.reshape(shapes[name]) for name, each in found.items()}
+
+    return Identity(alone, (_with_batch(alone),), combine)
 
 
 def _without_batch(problem: Problem) -> Problem:
@@ -290,19 +287,23 @@ def ignored_rows(problem: Problem, extras: Extras, rng: Rng) -> Identity | None:
     whole = replace(problem, inputs={**problem.inputs, "target": target})
     rows = np.flatnonzero(target != ignored)
 
-    def put_back(array: Array, axis: int) -> Array:
+    def combine(found: Outputs) -> Outputs:
+        axes = {name: row_axis(whole, name) for name in found}
+        return {name: each if (axis := axes[name]) is None else _among_zeros(each, rows, count, axis)
+                for name, each in found.items()}  # fmt: skip
+
+    return Identity(whole, (take_rows(whole, rows),), combine)
+
+
+def _among_zeros(found: Interval, rows: Array, count: int, axis: int) -> Interval:
+    """`rows` of an output along `axis` in their places among `count`, of which the others are 0."""
+
+    def put_back(array: Array) -> Array:
         full = np.zeros((*array.shape[:axis], count, *array.shape[axis + 1 :]))
         full[(slice(None),) * axis + (rows,)] = array
         return full
 
-    def combine(found: Outputs) -> Outputs:
-        return {
-            name: each if (axis := row_axis(whole, name)) is None
-            else each.view(lambda array, axis=axis: put_back(array, axis))
-            for name, each in found.items()
-        }  # fmt: skip
-
-    return Identity(whole, (take_rows(whole, rows),), combine)
+    return found.view(put_back)
 
 
 def upstream_gradient(problem: Problem, _extras: Extras, rng: Rng) -> Identity | None:

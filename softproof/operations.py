@@ -49,14 +49,14 @@ OPERATIONS = {
         optional=("weight",),
         options=_LOSS_OPTIONS,
         gradients=("logits", "target"),
-        kinds=("probabilities", "unbatched"),
+        kinds=("probabilities", "unbatched", "invalid_labels"),
     ),
     "linear_cross_entropy": Operation(
         ("input", "linear_weight", "target"),
         optional=("linear_bias", "weight"),
         options=_LOSS_OPTIONS,
         gradients=("input", "linear_weight", "linear_bias"),
-        kinds=("probabilities", "unbatched"),
+        kinds=("probabilities", "unbatched", "invalid_labels"),
     ),
 }
 

@@ -20,7 +20,7 @@ def main_input(problem: Problem) -> Array:
 
 
 def _input_of(name: str) -> str:
-    """The input, or the value, whose shape `name` has: "grad_logits" that of logits, "grad_output" that of the value."""
+    """The input, or the value, whose shape `name` has: "grad_logits" that of logits."""
     return "value" if name == "grad_output" else name.removeprefix("grad_")
 
 
