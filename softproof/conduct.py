@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -140,7 +141,7 @@ def overwritten_answers(question: Question) -> Answers:
 
 def _may_pass_on(question: Question, output: str, given: str) -> bool:
     """Autograd hands an upstream gradient on where nothing is to be done, as for a bias."""
-    return question.by_autograd and output != "value" and given == "grad_output"
+    return question.candidate.adapter == "torch" and output != "value" and given == "grad_output"
 
 
 def after_other_values(question: Question) -> Answers:
@@ -481,50 +482,57 @@ def conduct(
     >>> problem = Problem("softmax", "float64", {"logits": [[0.0, 1.0], [2.0, 0.0]]}, {"dim": -1})
     >>> found = softproof.conduct(softproof.load(softmax, adapter="numpy"), problem)
     >>> print(found)
-    agrees: asked in 9 ways, with the same bits in each
+    agrees: asked in 9 ways, with the same bits
     """
     check(problem)
     if way not in (None, *WAYS):
         raise ValueError(f"way is {way!r}; expected one of {', '.join(WAYS)}")
     if accuracy == "D":
         raise ValueError("accuracy D compares with a baseline; conduct judges other answers in class A, B or C")
+    question = question_of(candidate, problem, device, dtypes)
+    if text := not_an_answer(question.problem, question.first, device):
+        return Conduct(Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem), (), ())
+    names = tuple(name for name in (WAYS if way is None else (way,)) if WAYS[name].applies(question))
+    judge = partial(judge_result, device=device, arithmetic=arithmetic, accuracy=accuracy, bits=bits)
+    differ: list[str] = []
+    for name in names:
+        verdict, same = asked(question, name, judge)
+        differ += [] if same else [name]
+        if verdict is not None:
+            return Conduct(replace(verdict, problem=problem, accuracy=accuracy), names, tuple(differ))
+    text = f"asked in {len(names)} ways, " if way is None else f"{way}: "
+    text += f"with other bits: {', '.join(differ)}" if differ else "with the same bits"
+    return Conduct(Verdict(AGREES, explanation=text, problem=problem, accuracy=accuracy), names, tuple(differ))
+
+
+def question_of(candidate: Candidate, problem: Problem, device: str, dtypes: Sequence[str] = DTYPES) -> Question:
+    """The problem with its first answer; without gradients where the candidate has none."""
     if not candidate.differentiates(problem.operation):
         problem = replace(problem, grad_output=None)
-    first = candidate.answer(problem, device)
-    if text := not_an_answer(problem, first, device):
-        return Conduct(Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem), (), ())
-    question = Question(candidate, problem, first, device, dtypes)
-
-    def judge(other: Again) -> Verdict:
-        terms: dict[str, Any] = {"device": device, "arithmetic": arithmetic, "accuracy": accuracy, "bits": bits}
-        return judge_result(other.problem, other.result, **terms)
-
-    asked = tuple(name for name in (WAYS if way is None else (way,)) if WAYS[name].applies(question))
-    differ: list[str] = []
-    for name in asked:
-        for answer in WAYS[name].asks(question):
-            verdict = _verdict(answer, judge)
-            if verdict is not None and verdict.outcome == DISAGREES:
-                return Conduct(replace(verdict, problem=problem, accuracy=accuracy), asked, tuple(differ))
-            if verdict is not None and isinstance(answer, Again) and answer.expected is not None:
-                differ.append(name)
-    differ = list(dict.fromkeys(differ))
-    text = f"asked in {len(asked)} ways, " if way is None else f"{way}: "
-    text += f"with other bits: {', '.join(differ)}" if differ else "with the same bits" + " in each" * (way is None)
-    return Conduct(Verdict(AGREES, explanation=text, problem=problem, accuracy=accuracy), asked, tuple(differ))
+    return Question(candidate, problem, candidate.answer(problem, device), device, dtypes)
 
 
-def _verdict(answer: Again | str, judge: Callable[[Again], Verdict]) -> Verdict | None:
-    """None where the bits are the same; else the verdict on this answer by itself."""
-    if isinstance(answer, str):
-        return Verdict(DISAGREES, np.inf, np.inf, explanation=answer)
-    if answer.expected is not None and answer.seen is not None and not answer.result.written:
-        names = answer.expected.keys() & answer.seen.keys()
-        given = answer.result.raised is None and answer.expected.keys() == answer.seen.keys()
-        if given and all(same_bits(answer.seen[name], answer.expected[name]) for name in names):
-            return None
-    verdict = judge(answer)
-    return replace(verdict, explanation=f"{answer.words}: {verdict.explanation}")
+def asked(question: Question, way: str, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict | None, bool]:
+    """The verdict of one way, if something disagrees, and whether all bits were the same."""
+    same = True
+    for answer in WAYS[way].asks(question):
+        if isinstance(answer, str):
+            return Verdict(DISAGREES, np.inf, np.inf, explanation=answer), same
+        if _has_expected_bits(answer):
+            continue
+        same = same and answer.expected is None
+        verdict = judge(answer.problem, answer.result)
+        if verdict.outcome == DISAGREES:
+            return replace(verdict, explanation=f"{answer.words}: {verdict.explanation}"), same
+    return None, same
+
+
+def _has_expected_bits(answer: Again) -> bool:
+    if answer.expected is None or answer.seen is None or answer.result.raised is not None or answer.result.written:
+        return False
+    if answer.seen.keys() != answer.expected.keys():
+        return False
+    return all(same_bits(answer.seen[name], answer.expected[name]) for name in answer.seen)
 
 
 def same_bits(one: Array, two: Array) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
@@ -13,13 +13,15 @@ from hypothesis.strategies import SearchStrategy
 
 from .accuracy import Accuracy
 from .arithmetic import Arithmetic, any_order
-from .compare import Verdict
+from .compare import DISAGREES, Verdict
+from .conduct import WAYS, Question, asked, question_of
 from .formats import FORMATS
 from .implementation import Candidate, Target, load
-from .judge import BITS, judge
+from .judge import BITS, judge, judge_result
+from .laws import LAWS, identity_of, laws
 from .models import Model, arithmetic_of, model
 from .operations import OPERATIONS
-from .problem import Problem
+from .problem import Problem, Result
 from .report import Failure, Report, Row
 from .stages import NEEDED, stages, worst
 from .strategies import problems
@@ -81,6 +83,7 @@ def verify(
         accuracy,
         load_baseline(accuracy, baseline, factor, operation),
         factor,
+        tuple(dtypes or DTYPES),
     )
     check_terms(candidate, terms.baseline, terms.model, dtypes or DTYPES)
     if seed is not None and not isinstance(seed, int):
@@ -115,6 +118,7 @@ class Terms:
     accuracy: str
     baseline: Candidate | None
     factor: float
+    dtypes: tuple[str, ...] = DTYPES
     by_stages: bool = False
 
     def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:
@@ -136,6 +140,13 @@ class Terms:
             bits=BITS[1:] if problem.dtype == "float64" else BITS,
         )
 
+    def judge_result(self, problem: Problem, result: Result) -> Verdict:
+        """One verdict on another answer."""
+        bits = BITS[1:] if problem.dtype == "float64" else BITS
+        return judge_result(
+            problem, result, device=self.device, arithmetic=self.model, accuracy=self.accuracy, bits=bits
+        )
+
     def words(self, operation: str) -> str:
         """The keyword arguments of `judge` that repeat this, as far as they can be written down."""
         words = f"device={self.device!r}"
@@ -146,6 +157,88 @@ class Terms:
         if self.baseline is not None:
             words += f", baseline=load({self.baseline.source}, operation={operation!r}), factor={self.factor!r}"
         return words
+
+
+@dataclass
+class Rotation:
+    """The questions about one row: each problem that agrees is also asked in some ways and by some laws in turn.
+
+    Those come first that were asked least, so that a hundred problems ask each of them ten times if it applies. Once
+    something disagrees, smaller problems are asked that alone.
+    """
+
+    candidate: Candidate
+    terms: Terms
+    operation: str
+    supports: frozenset[str]
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    differ: dict[str, None] = field(default_factory=dict)  # ways, in the order found
+    failed: tuple[str, str] | None = None  # ("judge", ""), or a way or law
+
+    def __post_init__(self) -> None:
+        if not self.terms.by_stages and self.terms.accuracy != "D":
+            self.counts = {("way", name): 0 for name in WAYS} | {("law", name): 0 for name in LAWS}
+
+    def verdict(self, problem: Problem) -> Verdict:
+        """On the problem itself and, if it agrees, on what is asked besides."""
+        verdict = self.terms.verdict(self.candidate, problem)
+        if not verdict.ok:
+            self.failed = ("judge", "")
+            return verdict
+        return self._besides(problem) or verdict
+
+    def _besides(self, problem: Problem) -> Verdict | None:
+        """What disagrees, if anything."""
+        todo = sorted(self.counts, key=self.counts.__getitem__) if self.failed is None else [self.failed]
+        question = None
+        most = -(-len(self.counts) // 10)
+        for kind, name in todo:
+            if most == 0 or kind == "judge":
+                break
+            if kind == "law":
+                identity = identity_of(name, self.candidate, problem)
+                if identity is None:
+                    continue
+                verdict = self._law(name, problem)
+            else:
+                question = question or question_of(self.candidate, problem, self.terms.device, self.terms.dtypes)
+                if not WAYS[name].applies(question):
+                    continue
+                verdict = self._way(question, name)
+            most -= 1
+            self.counts[kind, name] += 1
+            if verdict is not None:
+                self.failed = (kind, name)
+                return replace(verdict, problem=problem, accuracy=self.terms.accuracy)
+        return None
+
+    def _law(self, name: str, problem: Problem) -> Verdict | None:
+        terms = self.terms
+        verdict = laws(self.candidate, problem, law=name, device=terms.device, arithmetic=terms.model,
+                       accuracy=terms.accuracy)  # fmt: skip
+        return verdict if verdict.outcome == DISAGREES else None
+
+    def _way(self, question: Question, name: str) -> Verdict | None:
+        verdict, same = asked(question, name, self.terms.judge_result)
+        self.differ |= {} if same else {name: None}
+        return verdict
+
+    def asked(self, kind: str) -> tuple[str, ...]:
+        """The ways, or the laws, that were asked."""
+        return tuple(name for (each, name), count in self.counts.items() if each == kind and count)
+
+    @property
+    def call(self) -> str:
+        """The function that shows the failure again."""
+        return {"way": "conduct", "law": "laws"}.get(self.failed[0] if self.failed else "", "judge")
+
+    def words(self, operation: str) -> str:
+        """Its keyword arguments."""
+        words = self.terms.words(operation)
+        if self.call == "judge" or self.failed is None:
+            return words
+        dtypes = f"dtypes={self.terms.dtypes!r}, " if self.call == "conduct" and self.terms.dtypes != DTYPES else ""
+        return f"{self.failed[0]}={self.failed[1]!r}, {dtypes}{words}"
 
 
 def _name(arithmetic: str | Arithmetic | Model | None) -> str:
@@ -216,10 +309,11 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     label, operation = operation, operation.removesuffix(BY_STAGES)
     terms = replace(terms, by_stages=label != operation)
     supports = candidate.supports(operation)
+    rotation = Rotation(candidate, terms, operation, supports)
     verdicts: list[Verdict] = []
     for number, (small, count) in enumerate(_batches(examples)):
         strategy = problems(operation, dtype, supports=supports, small=small)
-        verdicts += _ask(candidate, strategy, terms, count, f"{seed} {number}")
+        verdicts += _ask(rotation, strategy, count, f"{seed} {number}")
         if not verdicts[-1].ok:
             break
     last = verdicts[-1]
@@ -236,6 +330,9 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         unsupported=tuple(sorted(set(OPERATIONS[operation].extras) - supports)),
         arithmetic=terms.name or any_order(dtype).name,
         accuracy=terms.accuracy,
+        ways=rotation.asked("way"),
+        differ=tuple(rotation.differ),
+        laws=rotation.asked("law"),
         failure=None
         if last.ok
         else Failure(
@@ -244,7 +341,8 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
             candidate.adapter,
             terms.device,
             seed,
-            terms.words(last.problem.operation if last.problem else operation),
+            rotation.words(last.problem.operation if last.problem else operation),
+            rotation.call,
         ),
     )
 
@@ -259,9 +357,7 @@ def _batches(examples: int) -> Iterator[tuple[bool, int]]:
             yield small, min(10, share - start)
 
 
-def _ask(
-    candidate: Candidate, strategy: SearchStrategy[Problem], terms: Terms, examples: int, seed: str
-) -> list[Verdict]:
+def _ask(rotation: Rotation, strategy: SearchStrategy[Problem], examples: int, seed: str) -> list[Verdict]:
     """Verdicts on drawn problems; if one is not agreement, it is the last, on the smallest problem found."""
     agreed: list[Verdict] = []
     refused: list[Verdict] = []
@@ -279,7 +375,7 @@ def _ask(
     )
     @hypothesis.given(problem=strategy)
     def ask(problem: Problem) -> None:
-        verdict = terms.verdict(candidate, problem)
+        verdict = rotation.verdict(problem)
         (agreed if verdict.ok else refused).append(verdict)
         if not verdict.ok:
             raise _NotProvenError(verdict.explanation)
