@@ -498,7 +498,7 @@ def conduct(
     for name in names:
         verdict, same = asked(question, name, judge)
         differ += [] if same else [name]
-        if verdict is not None:
+        if not verdict.ok:
             return Conduct(replace(verdict, problem=problem, accuracy=accuracy), names, tuple(differ))
     text = f"asked in {len(names)} ways, " if way is None else f"{way}: "
     text += f"with other bits: {', '.join(differ)}" if differ else "with the same bits"
@@ -512,8 +512,8 @@ def question_of(candidate: Candidate, problem: Problem, device: str, dtypes: Seq
     return Question(candidate, problem, candidate.answer(problem, device), device, dtypes)
 
 
-def asked(question: Question, way: str, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict | None, bool]:
-    """The verdict of one way, if something disagrees, and whether all bits were the same."""
+def asked(question: Question, way: str, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:
+    """The verdict on the answers of one way, and whether all that are comparable had the same bits."""
     same = True
     for answer in WAYS[way].asks(question):
         if isinstance(answer, str):
@@ -524,7 +524,7 @@ def asked(question: Question, way: str, judge: Callable[[Problem, Result], Verdi
         verdict = judge(answer.problem, answer.result)
         if verdict.outcome == DISAGREES:
             return replace(verdict, explanation=f"{answer.words}: {verdict.explanation}"), same
-    return None, same
+    return Verdict(AGREES), same
 
 
 def _has_expected_bits(answer: Again) -> bool:

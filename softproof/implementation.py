@@ -12,6 +12,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -63,7 +64,7 @@ class Candidate:
     @property
     def arrays(self) -> Any:
         """The adapter's module: `make`, `take`, `check_device`, `DTYPES`."""
-        return importlib.import_module(f".adapters.{self.adapter}_arrays", __package__)
+        return _adapter(self.adapter)
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -149,6 +150,11 @@ class Candidate:
             return function(*before, *positional, **keywords, **problem.options)
 
         return call
+
+
+@cache
+def _adapter(name: str) -> ModuleType:
+    return importlib.import_module(f".adapters.{name}_arrays", __package__)
 
 
 Target = str | ModuleType | Callable[..., Any] | Candidate

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from operator import add
 from typing import Any
 
@@ -379,11 +379,12 @@ def laws(
         raise ValueError(f"law is {law!r}; expected one of {', '.join(LAWS)}")
     if accuracy == "D":
         raise ValueError("accuracy D compares with a baseline; laws compare answers with each other, in A, B or C")
-    chosen, promised = model(arithmetic), Accuracy(accuracy)
+    answers = Answers(candidate, asked_of(candidate, problem), device, model(arithmetic), Accuracy(accuracy))
+    extras = candidate.supports(problem.operation)
     found = [
-        _compared(candidate, name, identity, device, chosen, promised)
+        compared(name, identity, answers)
         for name in (LAWS if law is None else (law,))
-        if (identity := identity_of(name, candidate, problem)) is not None
+        if (identity := identity_of(name, answers.problem, extras)) is not None
     ]
     for outcome in (DISAGREES, NO_GUARANTEE):
         if bad := [verdict for verdict in found if verdict.outcome == outcome]:
@@ -393,26 +394,52 @@ def laws(
     return Verdict(AGREES, ratio, explanation=asked, problem=problem, accuracy=accuracy)
 
 
-def identity_of(name: str, candidate: Implementation, problem: Problem) -> Identity | None:
+def asked_of(candidate: Implementation, problem: Problem) -> Problem:
+    """The problem without its upstream gradient, where the candidate has no backward pass."""
+    return problem if candidate.differentiates(problem.operation) else replace(problem, grad_output=None)
+
+
+def identity_of(law: str, problem: Problem, extras: Extras) -> Identity | None:
     """What a law says of a problem, if anything; the same for the same problem."""
-    if not candidate.differentiates(problem.operation):
-        problem = replace(problem, grad_output=None)
-    rng = np.random.default_rng(zlib.crc32(np.ascontiguousarray(main_input(problem)).tobytes()))
-    return LAWS[name](problem, candidate.supports(problem.operation), rng)
+    return LAWS[law](problem, extras, np.random.default_rng(zlib.crc32(main_input(problem).tobytes())))
 
 
-def _compared(
-    candidate: Implementation, law: str, identity: Identity, device: str, chosen: Model, accuracy: Accuracy
-) -> Verdict:
-    """One law."""
+@dataclass(frozen=True)
+class Answers:
+    """Asks a candidate; the answer to `problem` is kept, since most laws start from it."""
+
+    candidate: Implementation
+    problem: Problem
+    device: str
+    model: Model
+    accuracy: Accuracy
+
+    def enclosed(self, problem: Problem) -> Outputs | str:
+        """Intervals around the exact outputs, if the answer is right; or why it is no answer."""
+        return self._first if problem is self.problem else self._asked(problem)
+
+    @cached_property
+    def _first(self) -> Outputs | str:
+        return self._asked(self.problem)
+
+    def _asked(self, problem: Problem) -> Outputs | str:
+        result = self.candidate.answer(problem, self.device)
+        text = not_an_answer(problem, result, self.device)
+        arithmetic = self.accuracy.arithmetic(arithmetic_of(self.model, problem))
+        return text or enclosed(problem, result, arithmetic)
+
+
+def compared(law: str, identity: Identity, answers: Answers) -> Verdict:
+    """Whether the intervals of both sides meet."""
     found: list[Outputs] = []
     for problem in (identity.problem, *identity.others):
-        result = candidate.answer(problem, device)
-        if text := not_an_answer(problem, result, device):
-            return Verdict(DISAGREES, np.inf, np.inf, explanation=f"{law}: {text}", accuracy=accuracy.letter)
-        found.append(enclosed(problem, result, accuracy.arithmetic(arithmetic_of(chosen, problem))))
+        outputs = answers.enclosed(problem)
+        if isinstance(outputs, str):
+            explanation = f"{law}: {outputs}"
+            return Verdict(DISAGREES, np.inf, np.inf, explanation=explanation, accuracy=answers.accuracy.letter)
+        found.append(outputs)
     one, two = found[0], identity.combine(*found[1:])
-    verdicts = [_distance(law, name, one[name], two[name], accuracy.letter) for name in two]
+    verdicts = [_distance(law, name, one[name], two[name], answers.accuracy.letter) for name in two]
     order = (DISAGREES, NO_GUARANTEE, AGREES)
     return min(verdicts, key=lambda verdict: (order.index(verdict.outcome), -verdict.ratio))
 

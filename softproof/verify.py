@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
@@ -13,16 +13,15 @@ from hypothesis.strategies import SearchStrategy
 
 from .accuracy import Accuracy
 from .arithmetic import Arithmetic, any_order
-from .compare import DISAGREES, Verdict
-from .conduct import WAYS, Question, asked, question_of
+from .compare import Verdict
 from .formats import FORMATS
 from .implementation import Candidate, Target, load
 from .judge import BITS, judge, judge_result
-from .laws import LAWS, identity_of, laws
 from .models import Model, arithmetic_of, model
 from .operations import OPERATIONS
 from .problem import Problem, Result
 from .report import Failure, Report, Row
+from .rotation import Rotation
 from .stages import NEEDED, stages, worst
 from .strategies import problems
 
@@ -159,88 +158,6 @@ class Terms:
         return words
 
 
-@dataclass
-class Rotation:
-    """The questions about one row: each problem that agrees is also asked in some ways and by some laws in turn.
-
-    Those come first that were asked least, so that a hundred problems ask each of them ten times if it applies. Once
-    something disagrees, smaller problems are asked that alone.
-    """
-
-    candidate: Candidate
-    terms: Terms
-    operation: str
-    supports: frozenset[str]
-    counts: dict[tuple[str, str], int] = field(default_factory=dict)
-    differ: dict[str, None] = field(default_factory=dict)  # ways, in the order found
-    failed: tuple[str, str] | None = None  # ("judge", ""), or a way or law
-
-    def __post_init__(self) -> None:
-        if not self.terms.by_stages and self.terms.accuracy != "D":
-            self.counts = {("way", name): 0 for name in WAYS} | {("law", name): 0 for name in LAWS}
-
-    def verdict(self, problem: Problem) -> Verdict:
-        """On the problem itself and, if it agrees, on what is asked besides."""
-        verdict = self.terms.verdict(self.candidate, problem)
-        if not verdict.ok:
-            self.failed = ("judge", "")
-            return verdict
-        return self._besides(problem) or verdict
-
-    def _besides(self, problem: Problem) -> Verdict | None:
-        """What disagrees, if anything."""
-        todo = sorted(self.counts, key=self.counts.__getitem__) if self.failed is None else [self.failed]
-        question = None
-        most = -(-len(self.counts) // 10)
-        for kind, name in todo:
-            if most == 0 or kind == "judge":
-                break
-            if kind == "law":
-                identity = identity_of(name, self.candidate, problem)
-                if identity is None:
-                    continue
-                verdict = self._law(name, problem)
-            else:
-                question = question or question_of(self.candidate, problem, self.terms.device, self.terms.dtypes)
-                if not WAYS[name].applies(question):
-                    continue
-                verdict = self._way(question, name)
-            most -= 1
-            self.counts[kind, name] += 1
-            if verdict is not None:
-                self.failed = (kind, name)
-                return replace(verdict, problem=problem, accuracy=self.terms.accuracy)
-        return None
-
-    def _law(self, name: str, problem: Problem) -> Verdict | None:
-        terms = self.terms
-        verdict = laws(self.candidate, problem, law=name, device=terms.device, arithmetic=terms.model,
-                       accuracy=terms.accuracy)  # fmt: skip
-        return verdict if verdict.outcome == DISAGREES else None
-
-    def _way(self, question: Question, name: str) -> Verdict | None:
-        verdict, same = asked(question, name, self.terms.judge_result)
-        self.differ |= {} if same else {name: None}
-        return verdict
-
-    def asked(self, kind: str) -> tuple[str, ...]:
-        """The ways, or the laws, that were asked."""
-        return tuple(name for (each, name), count in self.counts.items() if each == kind and count)
-
-    @property
-    def call(self) -> str:
-        """The function that shows the failure again."""
-        return {"way": "conduct", "law": "laws"}.get(self.failed[0] if self.failed else "", "judge")
-
-    def words(self, operation: str) -> str:
-        """Its keyword arguments."""
-        words = self.terms.words(operation)
-        if self.call == "judge" or self.failed is None:
-            return words
-        dtypes = f"dtypes={self.terms.dtypes!r}, " if self.call == "conduct" and self.terms.dtypes != DTYPES else ""
-        return f"{self.failed[0]}={self.failed[1]!r}, {dtypes}{words}"
-
-
 def _name(arithmetic: str | Arithmetic | Model | None) -> str:
     """How a report calls a model."""
     if arithmetic is None or isinstance(arithmetic, str):
@@ -309,7 +226,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     label, operation = operation, operation.removesuffix(BY_STAGES)
     terms = replace(terms, by_stages=label != operation)
     supports = candidate.supports(operation)
-    rotation = Rotation(candidate, terms, operation, supports)
+    rotation = Rotation(candidate, terms, supports)
     verdicts: list[Verdict] = []
     for number, (small, count) in enumerate(_batches(examples)):
         strategy = problems(operation, dtype, supports=supports, small=small)
