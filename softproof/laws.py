@@ -25,7 +25,7 @@ from .intervals import Interval, enclosed, joined
 from .models import Model, arithmetic_of, model
 from .operations import check, output_shapes
 from .parts import class_axis, class_count, main_input, row_axis, row_count, take_classes, take_rows
-from .problem import Array, Problem
+from .problem import Array, Problem, Result
 from .rows import axis_of, denominator, from_rows, is_labels, reduction_of, to_rows
 
 Outputs = dict[str, Interval]
@@ -414,34 +414,52 @@ class Answers:
     model: Model
     accuracy: Accuracy
 
-    def enclosed(self, problem: Problem) -> Outputs | str:
-        """Intervals around the exact outputs, if the answer is right; or why it is no answer."""
-        return self._first if problem is self.problem else self._asked(problem)
+    def to(self, problem: Problem) -> Result:
+        """The answer to a problem."""
+        return self._first if problem is self.problem else self.candidate.answer(problem, self.device)
 
     @cached_property
-    def _first(self) -> Outputs | str:
-        return self._asked(self.problem)
+    def _first(self) -> Result:
+        return self.candidate.answer(self.problem, self.device)
 
-    def _asked(self, problem: Problem) -> Outputs | str:
-        result = self.candidate.answer(problem, self.device)
-        text = not_an_answer(problem, result, self.device)
-        arithmetic = self.accuracy.arithmetic(arithmetic_of(self.model, problem))
-        return text or enclosed(problem, result, arithmetic)
+    def enclosed(self, problem: Problem, result: Result) -> Outputs:
+        """Intervals around the exact outputs, if the answer is right."""
+        return self._first_enclosed if problem is self.problem else self._enclosed(problem, result)
+
+    @cached_property
+    def _first_enclosed(self) -> Outputs:
+        return self._enclosed(self.problem, self._first)
+
+    def _enclosed(self, problem: Problem, result: Result) -> Outputs:
+        return enclosed(problem, result, self.accuracy.arithmetic(arithmetic_of(self.model, problem)))
 
 
 def compared(law: str, identity: Identity, answers: Answers) -> Verdict:
-    """Whether the intervals of both sides meet."""
-    found: list[Outputs] = []
-    for problem in (identity.problem, *identity.others):
-        outputs = answers.enclosed(problem)
-        if isinstance(outputs, str):
-            explanation = f"{law}: {outputs}"
-            return Verdict(DISAGREES, np.inf, np.inf, explanation=explanation, accuracy=answers.accuracy.letter)
-        found.append(outputs)
-    one, two = found[0], identity.combine(*found[1:])
-    verdicts = [_distance(law, name, one[name], two[name], answers.accuracy.letter) for name in two]
+    """Whether the intervals of both sides meet; their bounds are evaluated where the numbers are not the same."""
+    problems, accuracy = (identity.problem, *identity.others), answers.accuracy.letter
+    results = [answers.to(problem) for problem in problems]
+    for problem, result in zip(problems, results, strict=True):
+        if text := not_an_answer(problem, result, answers.device):
+            return Verdict(DISAGREES, np.inf, np.inf, explanation=f"{law}: {text}", accuracy=accuracy)
+    one, *others = map(unbounded, results)
+    two = identity.combine(*others)
+    if all(same_numbers(one[name].middle, two[name].middle) for name in two):
+        return Verdict(AGREES, accuracy=accuracy)
+    one, *others = map(answers.enclosed, problems, results)
+    two = identity.combine(*others)
+    verdicts = [_distance(law, name, one[name], two[name], accuracy) for name in two]
     order = (DISAGREES, NO_GUARANTEE, AGREES)
     return min(verdicts, key=lambda verdict: (order.index(verdict.outcome), -verdict.ratio))
+
+
+def unbounded(result: Result) -> Outputs:
+    """The answer without its bounds."""
+    return {name: Interval.exactly(output.values.astype(np.float64)) for name, output in result.outputs.items()}
+
+
+def same_numbers(one: Array, two: Array) -> bool:
+    """Whether all numbers are equal, NaN to NaN."""
+    return one.shape == two.shape and bool(((one == two) | (np.isnan(one) & np.isnan(two))).all())
 
 
 def _distance(law: str, name: str, one: Interval, two: Interval, accuracy: str) -> Verdict:

@@ -15,8 +15,8 @@ from .problem import Problem
 if TYPE_CHECKING:
     from .verify import Terms
 
-SHARE = 9  # one problem in nine asks a question that applies, so that a hundred problems ask it more than ten times
-MOST = 3  # questions besides, of one problem
+SHARE = 10  # one problem in ten asks a question that applies, so that a hundred problems ask it ten times
+MOST = 6  # questions besides, of one problem
 
 
 @dataclass
@@ -49,11 +49,13 @@ class Rotation:
 
     def _besides(self, problem: Problem) -> Verdict | None:
         """What disagrees, if anything."""
+        todo, terms, count = self._todo(), self.terms, 0
+        if not todo:
+            return None
         problem = asked_of(self.candidate, problem)
-        terms, count = self.terms, 0
         question = question_of(self.candidate, problem, terms.device, terms.dtypes)
         answers = Answers(self.candidate, problem, terms.device, terms.model, Accuracy(terms.accuracy))
-        for kind, name in self._todo():
+        for kind, name in todo:
             found = self._law(name, answers) if kind == "law" else self._way(name, question)
             if found is None:
                 continue
