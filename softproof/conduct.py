@@ -27,6 +27,7 @@ from .rows import axis_of, is_labels, reduction_of
 
 Arrays = dict[str, Any]
 DTYPES = ("float64", "float32")  # those between which a way changes
+BEFORE, AFTER = 13, 4  # padding rows; not the size of a block
 
 
 @dataclass(frozen=True)
@@ -364,8 +365,8 @@ def permuted_rows(question: Question) -> Answers:
 def padding_rows(question: Question) -> Answers:
     """More rows before and after."""
     rows = range(row_count(question.problem))
-    padded = [rows[-1]] * 3 + [*rows] + [0] * 14
-    yield _some_rows(question, "with other rows before and after", padded, rows, range(3, 3 + len(rows)))
+    padded = [rows[-1]] * BEFORE + [*rows] + [0] * AFTER
+    yield _some_rows(question, "with other rows before and after", padded, rows, range(BEFORE, BEFORE + len(rows)))
 
 
 def _some_rows(
