@@ -65,7 +65,7 @@ def verify(
         accuracy: the class that is asked for, "A" to "D" (`softproof.accuracy`).
         baseline: for class D, the target whose error counts; `factor`: how many times that error is allowed.
         without: optional inputs and options that are not to be asked, such as ``"label_smoothing"``, and
-            ``"probabilities"`` for a loss that takes labels alone.
+            ``"probabilities"`` for a loss that takes labels alone, or ``"invalid_labels"`` for one that lets any pass.
         progress: called with each row as it is finished, its number and the number of rows.
     Returns: a `Report` with `ok`, `rows` and `check()`.
     Raises: ValueError or TypeError naming an argument that does not fit.

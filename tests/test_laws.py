@@ -207,7 +207,7 @@ class _Clipped(torch.autograd.Function):
 
     @staticmethod
     def backward(_ctx: Any, *grads: Tensor) -> Tensor:
-        return grads[0] / grads[0].norm().clamp(min=1.0)
+        return torch.as_tensor(grads[0] / grads[0].norm().clamp(min=1.0))
 
 
 def gradient_clipped(input: Tensor, dim: int) -> Tensor:
