@@ -375,6 +375,8 @@ def _some_rows(
     """Rows `asked`, and at `seen` among them what the first answer has at `expected`."""
     problem = take_rows(question.problem, asked)
     result = question.again(problem)
+    if not_an_answer(problem, result, question.device):
+        return Again(words, problem, result)
     return Again(
         words,
         problem,

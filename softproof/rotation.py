@@ -15,7 +15,7 @@ from .problem import Problem
 if TYPE_CHECKING:
     from .verify import Terms
 
-SHARE = 10  # one problem in ten asks a question that applies, so that a hundred problems ask it ten times
+SHARE = 9  # each question is asked of one problem in nine; not ten, which Hypothesis draws together, the first trivial
 MOST = 6  # questions besides, of one problem
 
 
@@ -72,7 +72,11 @@ class Rotation:
         """The questions whose turn it is."""
         if self.failed is not None:
             return [self.failed] if self.failed in self.counts else []
-        behind = [question for question, count in self.counts.items() if count * SHARE < self.problems]
+        behind = [
+            question
+            for place, (question, count) in enumerate(self.counts.items())
+            if count < (self.problems + place) // SHARE
+        ]
         return sorted(behind, key=self.counts.__getitem__)
 
     def _law(self, name: str, answers: Answers) -> Verdict | None:

@@ -235,6 +235,16 @@ def never_under_no_grad() -> Function:
     return softmax
 
 
+def in_place_under_no_grad() -> Function:
+    """Saves memory in the caller's tensor where no gradient is asked."""
+
+    def softmax(input: Tensor, dim: int) -> Tensor:
+        p = F.softmax(input, dim)
+        return p if torch.is_grad_enabled() else input.copy_(p).clone()
+
+    return softmax
+
+
 def never_in_inference_mode() -> Function:
     """Looks at the version of its result."""
 

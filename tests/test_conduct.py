@@ -16,6 +16,9 @@ from hypothesis import strategies as st
 import softproof
 from softproof import OPERATIONS, WAYS, Candidate, Problem, conduct, load, problems
 from softproof.conduct import in_dtype, same_bits
+from softproof.models import model
+from softproof.rotation import Rotation
+from softproof.verify import Terms
 
 from . import misconduct as wrong
 from .candidates import REFERENCE
@@ -40,6 +43,7 @@ CAUGHT = [
     (wrong.linear_for_training_alone, "linear", "torch", "some gradients", "with requires_grad for input alone: "),
     (wrong.never_without_gradients, "softmax", "torch", "no gradients", "with requires_grad for nothing: "),
     (wrong.never_under_no_grad, "softmax", "torch", "no_grad", "under no_grad: raised RuntimeError"),
+    (wrong.in_place_under_no_grad, "softmax", "torch", "no_grad", "under no_grad: the call changed its input logits"),
     (wrong.never_in_inference_mode, "softmax", "torch", "inference_mode", "under inference_mode: raised"),
     (wrong.labels_modulo_classes, "cross_entropy", "torch", "invalid labels", "with the label 3 among 3 classes"),
     (wrong.negative_labels_from_the_end, "cross_entropy", "numpy", "invalid labels", "with the label -1 among 3"),
@@ -58,6 +62,7 @@ SEEN_FIRST_BY_ANOTHER = {
     wrong.batch_of_one_is_no_batch,
     wrong.last_row_first,
     wrong.strides_ignored,
+    wrong.in_place_under_no_grad,
 }
 
 
@@ -158,6 +163,21 @@ def test_every_way_that_applies_is_asked_in_turn() -> None:
     row = softproof.verify(F.cross_entropy, dtypes=["float32"], seed=0).rows[0]
 
     assert set(row.ways) == set(WAYS) - {"after another dtype"}
+
+
+def test_a_hundred_problems_ask_each_question_ten_times() -> None:
+    """Each that applies."""
+    candidate = load(F.log_softmax, adapter="torch")
+    rotation = Rotation(candidate, Terms("cpu", model(None), "", "C", None, 1.0), candidate.supports("log_softmax"))
+
+    for _ in range(100):
+        assert rotation.verdict(_problem("log_softmax")).ok
+
+    asked = [count for count in rotation.counts.values() if count]
+    assert min(asked) >= 10
+    assert {("way", "rows alone"), ("law", "common shift")} <= {
+        each for each, count in rotation.counts.items() if count
+    }
 
 
 def test_without_leaves_invalid_labels_out() -> None:

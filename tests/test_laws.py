@@ -18,7 +18,7 @@ from torch import Tensor
 import softproof
 from softproof import OPERATIONS, Candidate, Output, Problem, Result, any_order, bound, laws, load, problems
 from softproof.exact import balls
-from softproof.intervals import Interval, enclosed
+from softproof.intervals import Interval, U, enclosed
 from softproof.problem import Array
 from softproof.strategies import seeds
 
@@ -307,7 +307,8 @@ def test_sums_and_products_are_rounded_outwards(points: list[float], weights: li
     with ctx.workprec(4096):
         x, y = (arb(float(i.middle[0])) + (2 * arb(w) - 1) * arb(float(i.radius[0]))
                 for i, w in zip((a, b), weights, strict=True))  # fmt: skip
-        for exact, found in ((x + y, a + b), (x * arb(factor), a.times(factor))):
+        rounded = arb(factor) * (1 + arb(U) * (2 * arb(weights[0]) - 1))  # what the factor may stand for
+        for exact, found in ((x + y, a + b), (x * arb(factor), a.times(factor, 0.0)), (x * rounded, a.times(factor))):
             assert abs(exact - arb(float(found.middle[0]))) <= arb(float(found.radius[0]))
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cache
+from unittest import mock
 
 import hypothesis
 import numpy as np
@@ -18,6 +19,7 @@ from softproof.exact import solve
 from softproof.formats import FORMATS, Floats
 from softproof.operations import check
 from softproof.problem import Array
+from softproof.rotation import Rotation
 from softproof.strategies import STYLES, Draw, styles
 from softproof.verify import EXAMPLES
 
@@ -115,7 +117,8 @@ def _reached(seed: int) -> Counter[str]:
     """How many of the 100 problems of a row of the report lie in each region."""
     by_hand = MANUAL.only("cross_entropy")
     recorder = _Recorder(by_hand.name, by_hand.functions, by_hand.backwards, by_hand.adapter)
-    verify(recorder, dtypes=["float32"], seed=seed).check()
+    with mock.patch.object(Rotation, "_besides", return_value=None):  # the problems as they are drawn, and nothing else
+        verify(recorder, dtypes=["float32"], seed=seed).check()
     return recorder.reached
 
 

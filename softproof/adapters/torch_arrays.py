@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -98,14 +99,21 @@ def differentiate_twice(
     return value, dict(zip(leaves, grads, strict=True))
 
 
+def _backward(value: torch.Tensor, grad_output: torch.Tensor | None = None) -> None:
+    """value.backward(grad_output), without torch's advice about the layout of gradients."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")
+        torch.autograd.backward(value, grad_output)
+
+
 def accumulate(
     call: Call, inputs: Tensors, wanted: tuple[str, ...], grad_output: torch.Tensor
 ) -> tuple[torch.Tensor, dict[str, Any]]:
     """Two values of the same leaves, each with its backward(), and what the leaves have gathered."""
     leaves = _leaves(inputs, wanted)
     first, second = call(inputs), call(inputs)
-    torch.autograd.backward(first, grad_output)
-    torch.autograd.backward(second, grad_output)
+    _backward(first, grad_output)
+    _backward(second, grad_output)
     return second, {name: leaf.grad for name, leaf in leaves.items()}
 
 
@@ -116,7 +124,7 @@ def backward_of_sum(
     leaves = _leaves(inputs, wanted)
     value = call(inputs)
     loss = value.sum() if grad_output is None else 2 * (value * grad_output).sum()
-    torch.autograd.backward(loss)
+    _backward(loss)
     return value, {name: leaf.grad for name, leaf in leaves.items()}
 
 
