@@ -312,6 +312,15 @@ def test_sums_and_products_are_rounded_outwards(points: list[float], weights: li
             assert abs(exact - arb(float(found.middle[0]))) <= arb(float(found.radius[0]))
 
 
+def test_a_factor_that_is_rounded_has_room() -> None:
+    """n/q by way of n·fl(1/q), which rounds twice."""
+    n, q = np.arange(1.0, 100.0), 49.0
+    found = Interval.exactly(n).times(1 / q)
+
+    for each, middle, radius in zip(n, found.middle, found.radius, strict=True):
+        assert abs(arb(each) / arb(q) - arb(middle)) <= arb(radius)
+
+
 @given(st.floats(-800, 800), st.floats(-800, 800))
 def test_the_rounding_of_logaddexp(x: float, y: float) -> None:
     """Two numbers that are known: what float64 makes of them is within the radius."""
