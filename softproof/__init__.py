@@ -7,6 +7,9 @@ from .arithmetic import Arithmetic as Arithmetic
 from .arithmetic import any_order as any_order
 from .bounds import bound as bound
 from .compare import Verdict as Verdict
+from .conduct import WAYS as WAYS
+from .conduct import Conduct as Conduct
+from .conduct import conduct as conduct
 from .exact import solve as solve
 from .implementation import Candidate as Candidate
 from .implementation import Implementation as Implementation
@@ -14,6 +17,8 @@ from .implementation import load as load
 from .judge import judge as judge
 from .judge import judge_refusal as judge_refusal
 from .judge import judge_result as judge_result
+from .laws import LAWS as LAWS
+from .laws import laws as laws
 from .models import MODELS as MODELS
 from .operations import OPERATIONS as OPERATIONS
 from .problem import Output as Output

@@ -13,7 +13,7 @@ import inspect
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -21,7 +21,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .operations import DIRECTIONAL, OPERATIONS, gradient_names, value_shape
-from .problem import Array, Output, Problem, Result
+from .problem import Array, Problem, Result
 
 ADAPTERS = ("numpy", "torch")
 
@@ -70,7 +70,7 @@ class Candidate:
     @property
     def arrays(self) -> Any:
         """The adapter's module: `make`, `take`, `check_device`, `DTYPES`."""
-        return importlib.import_module(f".adapters.{self.adapter}_arrays", __package__)
+        return _adapter(self.adapter)
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -147,9 +147,13 @@ class Candidate:
 
     def answer(self, problem: Problem, device: str = "cpu") -> Result:
         """Value, gradients and derivatives in a direction, or what was raised."""
+        return self.ask(problem, device, self.outputs)
+
+    def ask(self, problem: Problem, device: str, way: Callable[[Problem, dict[str, Any]], dict[str, Any]]) -> Result:
+        """What `way` makes of the problem and its arrays, or what was raised, and which arrays it changed."""
         given, arrays = _given(problem), self._made(problem, device)
         try:
-            outputs = self._outputs(problem, arrays)
+            outputs = {name: self.arrays.take(array) for name, array in way(problem, arrays).items()}
         except Exception as error:  # any failure of the candidate is an answer, and a wrong one
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{Path(frame.filename).name}:{frame.lineno}"
@@ -158,15 +162,16 @@ class Candidate:
         written = [name for name in given if not np.array_equal(after[name], given[name], equal_nan=True)]
         return Result(outputs, written=tuple(written))
 
-    def _outputs(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Output]:
+    def outputs(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Any]:
+        """Value, gradients and derivatives in a direction by name, as the candidate's own arrays."""
         found = self._value_and_gradients(problem, arrays)
         if problem.tangent is None:
             return found
         has = self.supports(problem.operation)
         if "jvp" in has:
-            found["jvp"] = self.arrays.take(self._along(problem, arrays, "jvp"))
+            found["jvp"] = self._along(problem, arrays, "jvp")
         if "hvp" in has and problem.grad_output is not None:
-            found["hvp_logits"] = self.arrays.take(self._along(problem, arrays, "hvp"))
+            found["hvp_logits"] = self._along(problem, arrays, "hvp")
         return found
 
     def _along(self, problem: Problem, arrays: dict[str, Any], kind: str) -> Any:
@@ -174,28 +179,29 @@ class Candidate:
         siblings = self.jvps if kind == "jvp" else self.hvps
         vectors = [arrays["tangent"]] if kind == "jvp" else [arrays["tangent"], arrays["grad_output"]]
         if problem.operation in siblings:
-            return self._call(problem, siblings[problem.operation], *vectors)(arrays)
+            return self.call(problem, siblings[problem.operation], *vectors)(arrays)
         if kind == "jvp":
-            return self.arrays.jvp(self._call(problem), arrays, arrays["tangent"])
-        return self.arrays.hvp(self._call(problem), arrays, arrays["grad_output"], arrays["tangent"])
+            return self.arrays.jvp(self.call(problem), arrays, arrays["tangent"])
+        return self.arrays.hvp(self.call(problem), arrays, arrays["grad_output"], arrays["tangent"])
 
-    def _value_and_gradients(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Output]:
-        operation, take = problem.operation, self.arrays.take
-        call = self._call(problem)
+    def _value_and_gradients(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Any]:
+        call = self.call(problem)
         if problem.grad_output is None:
-            return {"value": take(call(arrays))}
-        names = gradient_names(problem)
-        upstream = arrays["grad_output"]
-        if operation in self.backwards:
-            value = call(arrays)
-            grads = self._call(problem, self.backwards[operation], upstream)(arrays)
-            found = grads if isinstance(grads, tuple) else (grads,)
-            by_name = dict(zip(names, (grad for grad in found if grad is not None), strict=True))
+            return {"value": call(arrays)}
+        names, upstream = gradient_names(problem), arrays["grad_output"]
+        if problem.operation in self.backwards:
+            value, by_name = call(arrays), self.gradients(problem, arrays, upstream)
         else:
             value, by_name = self.arrays.differentiate(call, arrays, names, upstream)
-        return {"value": take(value)} | {f"grad_{name}": take(grad) for name, grad in by_name.items()}
+        return {"value": value} | {f"grad_{name}": grad for name, grad in by_name.items()}
 
-    def _call(
+    def gradients(self, problem: Problem, arrays: dict[str, Any], upstream: Any) -> dict[str, Any]:
+        """What the candidate's own backward pass gives, by input."""
+        grads = self.call(problem, self.backwards[problem.operation], upstream)(arrays)
+        found = grads if isinstance(grads, tuple) else (grads,)
+        return dict(zip(gradient_names(problem), (grad for grad in found if grad is not None), strict=True))
+
+    def call(
         self, problem: Problem, function: Callable[..., Any] | None = None, *before: Any
     ) -> Callable[[Mapping[str, Any]], Any]:
         """The function applied to arrays by name: positional inputs in order, the rest by keyword."""
@@ -214,6 +220,11 @@ def _given(problem: Problem) -> dict[str, Array]:
     """All arrays of a problem."""
     vectors = {"grad_output": problem.grad_output, "tangent": problem.tangent}
     return dict(problem.inputs) | {name: array for name, array in vectors.items() if array is not None}
+
+
+@cache
+def _adapter(name: str) -> ModuleType:
+    return importlib.import_module(f".adapters.{name}_arrays", __package__)
 
 
 Target = str | ModuleType | Callable[..., Any] | Candidate

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from .compare import AGREES, Verdict
+from .conduct import WAYS
 from .operations import OPERATIONS
 
 
@@ -22,7 +23,8 @@ class Failure:
     adapter: str
     device: str
     seed: int
-    words: str = ""  # keyword arguments of judge
+    words: str = ""  # keyword arguments of the call
+    call: str = "judge"  # or "conduct", or "laws"
 
     @property
     def snippet(self) -> str:
@@ -32,10 +34,10 @@ class Failure:
         return "\n".join(
             [
                 "from numpy import array, inf, nan, zeros",
-                "from softproof import Problem, judge, load",
+                f"from softproof import {', '.join(sorted(('Problem', self.call, 'load')))}",
                 f"candidate = load({self.target}, operation={operation!r}, adapter={self.adapter!r})",
                 f"problem = {self.verdict.problem!r}",
-                f"print(judge(candidate, problem, {self.words or f'device={self.device!r}'}))",
+                f"print({self.call}(candidate, problem, {self.words or f'device={self.device!r}'}))",
             ]
         )
 
@@ -63,6 +65,11 @@ class Row:
     unsupported: tuple[str, ...]  # inputs, options and derivatives that the implementation lacks, and was not asked
     arithmetic: str  # the model that the bound is a theorem about
     accuracy: str = "C"  # the class that was asked for
+    ways: tuple[str, ...] = ()  # in which the same question was asked again
+    differ: tuple[str, ...] = ()  # those of them whose answers had other bits, within the bounds
+    laws: tuple[str, ...] = ()  # that were asked
+    unspecified: tuple[int, ...] = ()  # rows of docs/semantics.md without which some answers would not agree
+    regions: dict[str, int] = field(default_factory=dict, compare=False)  # how many problems lay in each
     failure: Failure | None = field(default=None, compare=False)
 
     @property
@@ -167,7 +174,29 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     for name, text in sorted({(row.operation, _not_asked(row)) for row in rows}):
         if text:
             notes.append(f"not asked of {name}: {text}")
+    numbers = sorted({number for row in rows for number in row.unspecified})
+    if numbers:
+        notes.append(f"right where no document fixes the answer: {', '.join(map(str, numbers))} in docs/semantics.md")
+    return notes + _reproducibility(rows)
+
+
+def _reproducibility(rows: Sequence[Row]) -> list[str]:
+    """Whether answers had the same bits when asked again, and whether those of a row depend on its batch."""
+    notes = []
+    for title, of_rows in (("asked again", False), ("batch invariance", True)):
+        asked = {row.operation: None for row in rows if any(WAYS[way].of_rows == of_rows for way in row.ways)}
+        if not asked:
+            continue
+        within = [text for name in asked if (text := _differing(rows, name, of_rows))]
+        notes.append(f"{title}: " + (f"within bounds: {'; '.join(within)}" if within else "bitwise"))
     return notes
+
+
+def _differing(rows: Sequence[Row], operation: str, of_rows: bool) -> str:
+    """An operation with the ways in which it had other bits."""
+    seen = {way: None for row in rows if row.operation == operation for way in row.differ}
+    ways = [way for way in seen if WAYS[way].of_rows == of_rows]
+    return f"{operation} ({', '.join(ways)})" if ways else ""
 
 
 def _not_asked(row: Row) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import partial
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
@@ -13,19 +14,23 @@ from hypothesis.strategies import SearchStrategy
 
 from .accuracy import Accuracy
 from .arithmetic import Arithmetic, any_order
-from .compare import Verdict
+from .compare import AGREES, Verdict
 from .formats import FORMATS
 from .implementation import Candidate, Target, load
-from .judge import BITS, judge
+from .judge import BITS, judge, judge_result
 from .models import Model, arithmetic_of, model
 from .operations import OPERATIONS
-from .problem import Problem
+from .problem import Problem, Result
+from .regions import REGIONS, regions
 from .report import Failure, Report, Row
+from .rotation import Rotation
 from .stages import NEEDED, stages, worst
 from .strategies import problems
 
 EXAMPLES = 100
 DTYPES = ("float64", "float32")
+BATCH = 10  # problems that Hypothesis draws together
+MORE = 3  # times as many are drawn in search of regions that were missed
 
 
 class _NotProvenError(Exception):
@@ -57,14 +62,14 @@ def verify(
         adapter: ``"numpy"`` or ``"torch"``, the arrays that the target takes; by default it is tried out.
         device: where tensors live, such as ``"cpu"`` or ``"cuda"``.
         dtypes: names of formats; by default float64 and float32.
-        examples: how many problems for each operation and dtype.
+        examples: how many problems for each operation and dtype; from 100 on, some more where these miss a region.
         seed: makes the problems the same in every run; by default a new one is drawn, and reported.
         arithmetic: the model that the bounds are theorems about: a name from `softproof.MODELS`, an `Arithmetic`, or a
             function from a problem to one; by default sums in any order.
         accuracy: the class that is asked for, "A" to "D" (`softproof.accuracy`).
         baseline: for class D, the target whose error counts; `factor`: how many times that error is allowed.
         without: optional inputs and options that are not to be asked, such as ``"label_smoothing"``, and
-            ``"probabilities"`` for a loss that takes labels alone.
+            ``"probabilities"`` for a loss that takes labels alone, or ``"invalid_labels"`` for one that lets any pass.
         progress: called with each row as it is finished, its number and the number of rows.
     Returns: a `Report` with `ok`, `rows` and `check()`.
     Raises: ValueError or TypeError naming an argument that does not fit.
@@ -81,6 +86,7 @@ def verify(
         accuracy,
         load_baseline(accuracy, baseline, factor, operation),
         factor,
+        tuple(dtypes or DTYPES),
     )
     check_terms(candidate, terms.baseline, terms.model, dtypes or DTYPES)
     if seed is not None and not isinstance(seed, int):
@@ -115,6 +121,7 @@ class Terms:
     accuracy: str
     baseline: Candidate | None
     factor: float
+    dtypes: tuple[str, ...] = DTYPES
     by_stages: bool = False
 
     def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:
@@ -134,6 +141,13 @@ class Terms:
             baseline=self.baseline,
             factor=self.factor,
             bits=BITS[1:] if problem.dtype == "float64" else BITS,
+        )
+
+    def judge_result(self, problem: Problem, result: Result) -> Verdict:
+        """One verdict on another answer."""
+        bits = BITS[1:] if problem.dtype == "float64" else BITS
+        return judge_result(
+            problem, result, device=self.device, arithmetic=self.model, accuracy=self.accuracy, bits=bits
         )
 
     def words(self, operation: str) -> str:
@@ -216,12 +230,9 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     label, operation = operation, operation.removesuffix(BY_STAGES)
     terms = replace(terms, by_stages=label != operation)
     supports = candidate.supports(operation)
-    verdicts: list[Verdict] = []
-    for number, (small, count) in enumerate(_batches(examples)):
-        strategy = problems(operation, dtype, supports=supports, small=small, layouts=candidate.layouts)
-        verdicts += _ask(candidate, strategy, terms, count, f"{seed} {number}")
-        if not verdicts[-1].ok:
-            break
+    rotation = Rotation(candidate, terms, supports)
+    draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts)
+    verdicts = _verdicts(rotation, draw, REGIONS[operation], examples, seed)
     last = verdicts[-1]
     return Row(
         implementation=candidate.name,
@@ -231,11 +242,16 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         problems=len(verdicts),
         ulps=max(verdict.ulps for verdict in verdicts),
         ratio=max(verdict.ratio for verdict in verdicts),
-        verdict=last.outcome,
+        verdict=_outcome(verdicts),
         gradients=candidate.differentiates(operation),
         unsupported=tuple(sorted(set(OPERATIONS[operation].extras) - supports)),
         arithmetic=terms.name or any_order(dtype).name,
         accuracy=terms.accuracy,
+        ways=rotation.asked("way"),
+        differ=tuple(rotation.differ),
+        laws=rotation.asked("law"),
+        unspecified=tuple(sorted({number for verdict in verdicts for number in verdict.unspecified})),
+        regions=rotation.regions,
         failure=None
         if last.ok
         else Failure(
@@ -244,9 +260,39 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
             candidate.adapter,
             terms.device,
             seed,
-            terms.words(last.problem.operation if last.problem else operation),
+            rotation.words(last.problem.operation if last.problem else operation),
+            rotation.call,
         ),
     )
+
+
+def _outcome(verdicts: Sequence[Verdict]) -> str:
+    """The last outcome, if it is not agreement; *unspecified* where no document fixes any of the answers."""
+    outcomes = {verdict.outcome for verdict in verdicts}
+    return AGREES if verdicts[-1].ok and AGREES in outcomes else verdicts[-1].outcome
+
+
+Draw = Callable[..., SearchStrategy[Problem]]
+
+
+def _verdicts(rotation: Rotation, draw: Draw, wanted: Iterable[str], examples: int, seed: int) -> list[Verdict]:
+    """Verdicts on drawn problems, until one is not agreement.
+
+    With the default number of them, or more, others follow from the regions that they have missed.
+    """
+    verdicts: list[Verdict] = []
+    for number, (small, count) in enumerate(_batches(examples)):
+        verdicts += _ask(rotation, draw(small=small), count, f"{seed} {number}")
+        if not verdicts[-1].ok:
+            return verdicts
+    for number in range(MORE * (examples // EXAMPLES) * EXAMPLES // BATCH):
+        missed = set(wanted) - rotation.regions.keys()
+        if not missed:
+            break
+        verdicts += _ask(rotation, draw(), BATCH, f"{seed} more {number}", missed)
+        if not verdicts[-1].ok:
+            break
+    return verdicts
 
 
 def _batches(examples: int) -> Iterator[tuple[bool, int]]:
@@ -255,14 +301,21 @@ def _batches(examples: int) -> Iterator[tuple[bool, int]]:
     After ten examples Hypothesis turns to mutating what it has drawn; ten at a time keeps the problems independent.
     """
     for small, share in ((True, examples // 3), (False, examples - examples // 3)):
-        for start in range(0, share, 10):
-            yield small, min(10, share - start)
+        for start in range(0, share, BATCH):
+            yield small, min(BATCH, share - start)
 
 
 def _ask(
-    candidate: Candidate, strategy: SearchStrategy[Problem], terms: Terms, examples: int, seed: str
+    rotation: Rotation,
+    strategy: SearchStrategy[Problem],
+    examples: int,
+    seed: str,
+    missed: Set[str] | None = None,
 ) -> list[Verdict]:
-    """Verdicts on drawn problems; if one is not agreement, it is the last, on the smallest problem found."""
+    """Verdicts on drawn problems, or on those in regions that were `missed`.
+
+    If one is not agreement, it is the last, on the smallest problem found.
+    """
     agreed: list[Verdict] = []
     refused: list[Verdict] = []
 
@@ -279,7 +332,9 @@ def _ask(
     )
     @hypothesis.given(problem=strategy)
     def ask(problem: Problem) -> None:
-        verdict = terms.verdict(candidate, problem)
+        if missed is not None and not refused and missed.isdisjoint(regions(problem)):
+            return
+        verdict = rotation.verdict(problem)
         (agreed if verdict.ok else refused).append(verdict)
         if not verdict.ok:
             raise _NotProvenError(verdict.explanation)

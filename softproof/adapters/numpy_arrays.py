@@ -67,3 +67,14 @@ def take(answer: Any) -> Output:
         raise TypeError(f"the answer is a {type(answer).__name__}; expected a NumPy array")
     narrow = answer.dtype in (np.float16, np.float32)
     return Output(np.array(answer, np.float32 if narrow else np.float64), str(answer.dtype))
+
+
+def share_memory(one: Array, two: Array) -> bool:
+    """Whether two arrays have a byte in common."""
+    return bool(np.shares_memory(one, two))
+
+
+def overwrite(array: Array) -> None:
+    """Other numbers in place of those in an array, where it can be written to."""
+    if array.flags.writeable:
+        array[...] = 7

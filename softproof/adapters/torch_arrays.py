@@ -118,3 +118,74 @@ def hvp(
         grad.backward(tangent)  # which walks all of the graph, and meets who refuses: once_differentiable
         return torch.zeros_like(logits)
     return found
+
+
+# ---- other ways of asking, for softproof.conduct --------------------------------------------------------------------
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+def share_memory(one: torch.Tensor, two: torch.Tensor) -> bool:
+    """Whether two tensors have one storage."""
+    pointers = {each.untyped_storage().data_ptr() for each in (one, two)}
+    return min(one.numel(), two.numel()) > 0 and len(pointers) == 1
+
+
+def overwrite(tensor: torch.Tensor) -> None:
+    """Other numbers in place of those in a tensor, where it can be written to."""
+    if not any(stride == 0 and size > 1 for stride, size in zip(tensor.stride(), tensor.shape, strict=True)):
+        tensor.detach().fill_(7)
+
+
+def _leaves(inputs: Tensors, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    return {name: inputs[name].requires_grad_() for name in wanted}
+
+
+def differentiate_twice(
+    call: Call, inputs: Tensors, wanted: tuple[str, ...], before: torch.Tensor, grad_output: torch.Tensor
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """As `differentiate`, after a product with the gradient `before` on the same graph."""
+    leaves = _leaves(inputs, wanted)
+    value = call(inputs)
+    torch.autograd.grad(value, list(leaves.values()), before, retain_graph=True)
+    grads = torch.autograd.grad(value, list(leaves.values()), grad_output)
+    return value, dict(zip(leaves, grads, strict=True))
+
+
+def _backward(value: torch.Tensor, grad_output: torch.Tensor | None = None) -> None:
+    """value.backward(grad_output), without torch's advice about the layout of gradients."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")
+        torch.autograd.backward(value, grad_output)
+
+
+def accumulate(
+    call: Call, inputs: Tensors, wanted: tuple[str, ...], grad_output: torch.Tensor
+) -> tuple[torch.Tensor, dict[str, Any]]:
+    """Two values of the same leaves, each with its backward(), and what the leaves have gathered."""
+    leaves = _leaves(inputs, wanted)
+    first, second = call(inputs), call(inputs)
+    _backward(first, grad_output)
+    _backward(second, grad_output)
+    return second, {name: leaf.grad for name, leaf in leaves.items()}
+
+
+def backward_of_sum(
+    call: Call, inputs: Tensors, wanted: tuple[str, ...], grad_output: torch.Tensor | None
+) -> tuple[torch.Tensor, dict[str, Any]]:
+    """backward() of the sum of the value, or of twice the sum of its product with `grad_output`."""
+    leaves = _leaves(inputs, wanted)
+    value = call(inputs)
+    loss = value.sum() if grad_output is None else 2 * (value * grad_output).sum()
+    _backward(loss)
+    return value, {name: leaf.grad for name, leaf in leaves.items()}
+
+
+MODES = {"no_grad": torch.no_grad, "inference_mode": torch.inference_mode}
+
+
+def value_in(mode: str, call: Call, inputs: Tensors, wanted: tuple[str, ...]) -> torch.Tensor:
+    """The value where autograd is switched off, of leaves that ask for gradients."""
+    _leaves(inputs, wanted)
+    with MODES[mode]():
+        return call(inputs)

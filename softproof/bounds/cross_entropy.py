@@ -181,10 +181,10 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
         )
     value, size = rows.value.sum(), rows.size.sum()
     error = rows.error.sum() * (1 + relative) + relative * size + a.flushed(rows.terms.sum())
-    overflows = bool(rows.peak.sum() + error >= largest)
+    mean = _Mean.of(problem, a)
+    overflows = bool((rows.peak.sum() + error) / min(1.0, abs(mean.divisor)) >= largest)
     if "total" in a.stored:
         error = stored(value, error, a)
-    mean = _Mean.of(problem, a)
     if reduction_of(problem) == "mean":
         rho = rdiv(powers(mean.roundings, (a.total or a.compute).u), mean.omega)
         value = value / mean.divisor

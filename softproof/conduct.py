@@ -1,0 +1,549 @@
+"""What an implementation does besides its value: other ways of asking the same question.
+
+Every answer must have the same bits as the first one, or be judged by itself. An answer that agrees with other bits is
+not reproducible bit for bit, which is told and is no failure. docs/conduct.md says what each way checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from .arithmetic import Arithmetic
+from .compare import AGREES, DISAGREES, Verdict, not_an_answer
+from .formats import FORMATS
+from .implementation import Candidate
+from .judge import BITS, judge_result
+from .models import Model
+from .operations import check, gradient_names, value_shape
+from .parts import class_count, main_input, row_axis, row_count, take_rows
+from .problem import Array, Problem, Result
+from .rows import axis_of, is_labels, reduction_of
+
+Arrays = dict[str, Any]
+DTYPES = ("float64", "float32")  # those between which a way changes
+BEFORE, AFTER = 13, 4  # padding rows; not the size of a block
+
+
+@dataclass(frozen=True)
+class Question:
+    """A problem, who is asked, and the first answer."""
+
+    candidate: Candidate
+    problem: Problem
+    first: Result
+    device: str
+    dtypes: Sequence[str]
+
+    @property
+    def differentiates(self) -> bool:
+        """Whether gradients are asked."""
+        return self.problem.grad_output is not None
+
+    @property
+    def by_autograd(self) -> bool:
+        """Whether gradients are taken by torch."""
+        own = self.problem.operation in self.candidate.backwards
+        return self.differentiates and self.candidate.adapter == "torch" and not own
+
+    def ask(self, way: Callable[[Problem, Arrays], Arrays], problem: Problem | None = None) -> Result:
+        """The problem asked in some way."""
+        return self.candidate.ask(problem or self.problem, self.device, way)
+
+    def again(self, problem: Problem | None = None) -> Result:
+        """The problem, or another one, asked as usual."""
+        return self.candidate.answer(problem or self.problem, self.device)
+
+
+@dataclass(frozen=True)
+class Again:
+    """Another answer, to the same or to another problem; `seen` should have the bits of `expected`, if that is given.
+
+    `words` begin the sentence that explains what is wrong.
+    """
+
+    words: str
+    problem: Problem
+    result: Result
+    seen: Mapping[str, Array] | None = None
+    expected: Mapping[str, Array] | None = None
+
+
+Answers = Iterator[Again | str]  # an answer to be compared, or what is wrong in words
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of asking; `of_rows` when it is about the independence of rows."""
+
+    asks: Callable[[Question], Answers]
+    applies: Callable[[Question], bool] = lambda _question: True
+    of_rows: bool = False
+
+
+def _values(result: Result) -> dict[str, Array]:
+    return {name: output.values for name, output in result.outputs.items()}
+
+
+def _same(question: Question, words: str, result: Result) -> Again:
+    """The same problem once more; outputs that this way does not give are those of the first answer."""
+    seen = _values(result)
+    expected = {name: array for name, array in _values(question.first).items() if name in seen}
+    if result.raised is None:
+        result = replace(result, outputs={**question.first.outputs, **result.outputs})
+    return Again(words, question.problem, result, seen, expected)
+
+
+# ---- once more, and after something else ----------------------------------------------------------------------------
+
+
+def asked_twice(question: Question) -> Answers:
+    """The same arrays, asked again."""
+
+    def way(problem: Problem, arrays: Arrays) -> Arrays:
+        question.candidate.outputs(problem, arrays)
+        return question.candidate.outputs(problem, arrays)
+
+    yield _same(question, "asked twice", question.ask(way))
+
+
+def overwritten_answers(question: Question) -> Answers:
+    """Answers belong to the caller: they share no memory with an input or an earlier answer."""
+    arrays_of, faults = question.candidate.arrays, list[str]()
+
+    def way(problem: Problem, arrays: Arrays) -> Arrays:
+        first = question.candidate.outputs(problem, arrays)
+        kept = {name: arrays_of.take(array).values for name, array in first.items()}
+        second = question.candidate.outputs(problem, arrays)
+        faults.extend(
+            f"{name} of the first answer changed when the second was asked"
+            for name, array in first.items()
+            if not same_bits(arrays_of.take(array).values, kept[name])
+        )
+        for name, array in second.items():
+            own = {each: other for each, other in arrays.items() if not _may_pass_on(question, name, each)}
+            faults.extend(f"{name} shares memory with the input {each}" for each, other in own.items()
+                          if arrays_of.share_memory(array, other))  # fmt: skip
+            if not any(arrays_of.share_memory(array, other) for other in arrays.values()):
+                if arrays_of.share_memory(array, first[name]):
+                    faults.append(f"{name} shares memory with that of an earlier answer")
+                arrays_of.overwrite(array)
+        return question.candidate.outputs(problem, arrays)
+
+    result = question.ask(way)
+    yield from (f"after its answers were overwritten: {fault}" for fault in faults[:1])
+    yield _same(question, "after its answers were overwritten", result)
+
+
+def _may_pass_on(question: Question, output: str, given: str) -> bool:
+    """Autograd hands an upstream gradient on where nothing is to be done, as for a bias."""
+    return question.candidate.adapter == "torch" and output != "value" and given == "grad_output"
+
+
+def after_other_values(question: Question) -> Answers:
+    """Another problem of the same shape and dtype in between, judged as well."""
+    name, main = next(iter(question.problem.inputs.items()))
+    other = replace(question.problem, inputs={**question.problem.inputs, name: np.roll(main, 1, _last(question))})
+    yield Again("after other values of the same shape", other, question.again(other))
+    yield _same(question, "asked again after other values of the same shape", question.again())
+
+
+def _last(question: Question) -> int:
+    """The axis along which a row lies."""
+    return axis_of(question.problem)
+
+
+def after_another_dtype(question: Question) -> Answers:
+    """The same numbers in another dtype in between, judged as well."""
+    other = in_dtype(question.problem, _other_dtype(question))
+    if other is not None:
+        yield Again(f"in {other.dtype} after {question.problem.dtype}", other, question.again(other))
+        yield _same(question, f"asked again after {other.dtype}", question.again())
+
+
+def _other_dtype(question: Question) -> str:
+    """The first of DTYPES that may be asked and is another one, or nothing."""
+    allowed = [dtype for dtype in DTYPES if dtype in question.dtypes and dtype in question.candidate.dtypes]
+    return next((dtype for dtype in allowed if dtype != question.problem.dtype), "")
+
+
+def in_dtype(problem: Problem, dtype: str) -> Problem | None:
+    """The problem rounded to another dtype; None where infinities or zeros appear that were not there."""
+    arrays = dict(problem.inputs) | ({} if problem.grad_output is None else {"grad_output": problem.grad_output})
+    rounded = {}
+    for name, array in arrays.items():
+        rounded[name] = array if array.dtype == np.int64 else FORMATS[dtype].round(array)
+        if (np.isinf(rounded[name]) != np.isinf(array)).any() or ((rounded[name] == 0) != (array == 0)).any():
+            return None
+    upstream = rounded.pop("grad_output", None)
+    return Problem(problem.operation, dtype, rounded, problem.options, upstream, problem.layout)
+
+
+def after_another_shape(question: Question) -> Answers:
+    """One row more in between."""
+    question.again(take_rows(question.problem, [*range(row_count(question.problem)), 0]))
+    yield _same(question, "asked again after another shape", question.again())
+
+
+# ---- gradients ------------------------------------------------------------------------------------------------------
+
+
+def after_another_backward(question: Question) -> Answers:
+    """First the gradient for another upstream gradient, then the right one; by autograd on the same graph."""
+    candidate = question.candidate
+
+    def way(problem: Problem, arrays: Arrays) -> Arrays:
+        upstream, call = arrays["grad_output"], candidate.call(problem)
+        if question.by_autograd:
+            value, grads = candidate.arrays.differentiate_twice(
+                call, arrays, gradient_names(problem), -upstream, upstream
+            )
+        else:
+            value = call(arrays)
+            candidate.gradients(problem, arrays, -upstream)
+            grads = candidate.gradients(problem, arrays, upstream)
+        return _named(value, grads)
+
+    yield _same(question, "after a backward pass with another upstream gradient", question.ask(way))
+
+
+def _named(value: Any, grads: Mapping[str, Any]) -> Arrays:
+    return {"value": value} | {f"grad_{name}": grad for name, grad in grads.items()}
+
+
+def two_losses(question: Question) -> Answers:
+    """One tensor used twice gathers both gradients: exactly twice the first."""
+    if (double := _twice(question.problem)) is None:
+        return
+    candidate, names = question.candidate, gradient_names(question.problem)
+
+    def way(problem: Problem, arrays: Arrays) -> Arrays:
+        return _named(*candidate.arrays.accumulate(candidate.call(problem), arrays, names, arrays["grad_output"]))
+
+    result = question.ask(way)
+    with np.errstate(over="ignore"):
+        expected = {
+            name: array if name == "value" else array + array for name, array in _values(question.first).items()
+        }
+    yield Again("with two losses on one tensor", double, result, _values(result), expected)
+
+
+def _twice(problem: Problem) -> Problem | None:
+    """The problem with twice the upstream gradient; None where that is not held."""
+    assert problem.grad_output is not None
+    double = 2 * problem.grad_output.astype(np.float64)
+    fmt = FORMATS[problem.dtype]
+    return replace(problem, grad_output=double) if (np.abs(double) <= fmt.largest).all() else None
+
+
+def some_gradients(question: Question) -> Answers:
+    """Every non-empty subset of requires_grad: the gradients asked for are those that were."""
+    candidate, names = question.candidate, gradient_names(question.problem)
+    for count in range(1, len(names)):
+        for some in combinations(names, count):
+
+            def way(problem: Problem, arrays: Arrays, some: tuple[str, ...] = some) -> Arrays:
+                call, upstream = candidate.call(problem), arrays["grad_output"]
+                return _named(*candidate.arrays.differentiate(call, arrays, some, upstream))
+
+            yield _same(question, f"with requires_grad for {' and '.join(some)} alone", question.ask(way))
+
+
+def no_gradients(question: Question) -> Answers:
+    """Nothing that requires a gradient."""
+    result = question.ask(lambda problem, arrays: {"value": question.candidate.call(problem)(arrays)})
+    yield _same(question, "with requires_grad for nothing", result)
+
+
+def _switched_off(mode: str) -> Callable[[Question], Answers]:
+    """The value where autograd is switched off."""
+
+    def asks(question: Question) -> Answers:
+        candidate, names = question.candidate, gradient_names(question.problem)
+
+        def way(problem: Problem, arrays: Arrays) -> Arrays:
+            return {"value": candidate.arrays.value_in(mode, candidate.call(problem), arrays, names)}
+
+        yield _same(question, f"under {mode}", question.ask(way))
+
+    return asks
+
+
+def scaled_loss(question: Question) -> Answers:
+    """backward() of a loss that is multiplied by 2 is the gradient for twice the upstream gradient."""
+    if (double := _twice(question.problem)) is not None:
+        yield _summed(question, "by backward() of twice the loss", double, "grad_output")
+
+
+def summed_loss(question: Question) -> Answers:
+    """backward() of the sum of the value, whose upstream gradient is a single 1 seen many times (stride 0)."""
+    ones = replace(question.problem, grad_output=np.ones(value_shape(question.problem)))
+    yield _summed(question, "by backward() of the sum", ones, None)
+
+
+def _summed(question: Question, words: str, problem: Problem, upstream: str | None) -> Again:
+    """backward() of a sum beside the usual answer to `problem`."""
+    candidate = question.candidate
+
+    def way(asked: Problem, arrays: Arrays) -> Arrays:
+        given = None if upstream is None else arrays[upstream]
+        names = gradient_names(asked)
+        return _named(*candidate.arrays.backward_of_sum(candidate.call(asked), arrays, names, given))
+
+    result = question.ask(way)
+    return Again(words, problem, result, _values(result), _values(question.again(problem)))
+
+
+# ---- labels that are none -------------------------------------------------------------------------------------------
+
+
+def invalid_labels(question: Question) -> Answers:
+    """Labels outside [0, C) raise an error, for every reduction, with gradients and without."""
+    problem, classes = question.problem, class_count(question.problem)
+    reductions = ("none", "sum", "mean") if "reduction" in question.candidate.supports(problem.operation) else ("mean",)
+    for label in (classes, -1, 2**40):
+        if label == problem.options.get("ignore_index", -100):
+            continue
+        target = problem.inputs["target"].copy()
+        target.reshape(-1)[:1] = label
+        for reduction in reductions:
+            asked = _reduced(replace(problem, inputs={**problem.inputs, "target": target}), reduction)
+            for wrong in (replace(asked, grad_output=None), asked):
+                if question.again(wrong).raised is None:
+                    words = f"with the label {label} among {classes} classes, reduction {reduction!r}"
+                    words += "" if wrong.grad_output is None else " and gradients"
+                    yield f"{words}: gave numbers; expected an error"
+                    return
+
+
+def _reduced(problem: Problem, reduction: str) -> Problem:
+    """The same loss with another reduction, and an upstream gradient of ones that fits."""
+    if reduction != reduction_of(problem):
+        problem = replace(problem, options={**problem.options, "reduction": reduction})
+        if problem.grad_output is not None:
+            problem = replace(problem, grad_output=np.ones(value_shape(problem)))
+    return problem
+
+
+def _has_labels(question: Question) -> bool:
+    """On the CPU alone: on CUDA a failed assertion ends the process."""
+    problem = question.problem
+    kinds = question.candidate.supports(problem.operation)
+    if "target" not in problem.inputs or "invalid_labels" not in kinds or question.device != "cpu":
+        return False
+    return is_labels(problem) and problem.inputs["target"].size > 0
+
+
+# ---- rows -----------------------------------------------------------------------------------------------------------
+
+
+def _of_rows(question: Question) -> bool:
+    """Whether there are rows that do not depend on each other."""
+    name = next(iter(question.problem.inputs))
+    rows = row_axis(question.problem, name) is not None and row_count(question.problem) > 0
+    return rows and reduction_of(question.problem) == "none"
+
+
+def rows_alone(question: Question) -> Answers:
+    """The first row, one in the middle and the last, each asked by itself."""
+    count = row_count(question.problem)
+    for row in sorted({0, count // 2, count - 1}):
+        yield _some_rows(question, f"with row {row} alone", [row], [row], [0])
+
+
+def permuted_rows(question: Question) -> Answers:
+    """The rows in the opposite order."""
+    backwards = range(row_count(question.problem))[::-1]
+    yield _some_rows(question, "with its rows in the opposite order", backwards, backwards, range(len(backwards)))
+
+
+def padding_rows(question: Question) -> Answers:
+    """More rows before and after."""
+    rows = range(row_count(question.problem))
+    padded = [rows[-1]] * BEFORE + [*rows] + [0] * AFTER
+    yield _some_rows(question, "with other rows before and after", padded, rows, range(BEFORE, BEFORE + len(rows)))
+
+
+def _some_rows(
+    question: Question, words: str, asked: Sequence[int], expected: Sequence[int], seen: Sequence[int]
+) -> Again:
+    """Rows `asked`, and at `seen` among them what the first answer has at `expected`."""
+    problem = take_rows(question.problem, asked)
+    result = question.again(problem)
+    if not_an_answer(problem, result, question.device):
+        return Again(words, problem, result)
+    return Again(
+        words,
+        problem,
+        result,
+        _rows_of(question.problem, _values(result), seen),
+        _rows_of(question.problem, _values(question.first), expected),
+    )
+
+
+def _rows_of(problem: Problem, outputs: Mapping[str, Array], rows: Sequence[int]) -> dict[str, Array]:
+    """These rows of all outputs that have rows."""
+    axes = {name: row_axis(problem, name) for name in outputs}
+    return {name: np.take(outputs[name], rows, axis) for name, axis in axes.items() if axis is not None}
+
+
+def another_layout(question: Question) -> Answers:
+    """The same numbers laid out in memory in every other way."""
+    for layout in question.candidate.layouts:
+        if layout != question.problem.layout:
+            other = replace(question.problem, layout=layout)
+            result = question.again(other)
+            yield Again(f"laid out {layout}", other, result, _values(result), _values(question.first))
+
+
+# ---- all of them ----------------------------------------------------------------------------------------------------
+
+
+def _has_second_row(question: Question) -> bool:
+    return (
+        row_axis(question.problem, next(iter(question.problem.inputs))) is not None and row_count(question.problem) > 0
+    )
+
+
+WAYS: dict[str, Way] = {
+    "asked twice": Way(asked_twice),
+    "overwritten answers": Way(overwritten_answers),
+    "after other values": Way(
+        after_other_values, lambda question: main_input(question.problem).shape[_last(question)] > 1
+    ),
+    "after another dtype": Way(after_another_dtype, lambda question: bool(_other_dtype(question))),
+    "after another shape": Way(after_another_shape, _has_second_row),
+    "after another backward": Way(after_another_backward, lambda question: question.differentiates),
+    "two losses": Way(two_losses, lambda question: question.by_autograd),
+    "some gradients": Way(
+        some_gradients, lambda question: question.by_autograd and len(gradient_names(question.problem)) > 1
+    ),
+    "no gradients": Way(no_gradients, lambda question: question.by_autograd),
+    "no_grad": Way(_switched_off("no_grad"), lambda question: question.candidate.adapter == "torch"),
+    "inference_mode": Way(_switched_off("inference_mode"), lambda question: question.candidate.adapter == "torch"),
+    "scaled loss": Way(scaled_loss, lambda question: question.by_autograd),
+    "summed loss": Way(summed_loss, lambda question: question.by_autograd),
+    "invalid labels": Way(invalid_labels, _has_labels),
+    "rows alone": Way(rows_alone, _of_rows, of_rows=True),
+    "rows permuted": Way(permuted_rows, _of_rows, of_rows=True),
+    "padding rows": Way(padding_rows, _of_rows, of_rows=True),
+    "another layout": Way(another_layout, _of_rows, of_rows=True),
+}
+
+
+@dataclass(frozen=True)
+class Conduct:
+    """What was found: `ways` that were asked, and those whose bits `differ` from the first answer within the bounds."""
+
+    verdict: Verdict
+    ways: tuple[str, ...]
+    differ: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing disagrees."""
+        return self.verdict.ok
+
+    def __str__(self) -> str:
+        return str(self.verdict)
+
+
+def conduct(
+    candidate: Candidate,
+    problem: Problem,
+    *,
+    way: str | None = None,
+    device: str = "cpu",
+    dtypes: Sequence[str] = DTYPES,
+    arithmetic: str | Arithmetic | Model | None = None,
+    accuracy: str = "C",
+    bits: Sequence[int] = BITS,
+) -> Conduct:
+    """Ask the same question in other ways; every answer has the bits of the first one, or is judged by itself.
+
+    Args:
+        candidate: what is judged, as `softproof.load` gives it.
+        problem: the question.
+        way: one of `softproof.WAYS`; by default all that apply.
+        device: where tensors live.
+        dtypes: formats that the candidate may be asked in between.
+        arithmetic: the model that the bounds are theorems about, as in `softproof.judge`.
+        accuracy: the class that other answers are judged by, "A" to "C".
+        bits: precisions of the truth to try in turn, as in `softproof.judge`.
+    Returns: a `Conduct`: a verdict, the ways asked, and those that differ in their bits.
+    Raises: ValueError for a way that is not there, or an argument that does not fit.
+
+    >>> import numpy as np, softproof
+    >>> def softmax(logits, dim=-1):
+    ...     e = np.exp(logits - logits.max(dim, keepdims=True))
+    ...     return logits if logits.shape[dim] == 0 else e / e.sum(dim, keepdims=True)
+    >>> problem = Problem("softmax", "float64", {"logits": [[0.0, 1.0], [2.0, 0.0]]}, {"dim": -1})
+    >>> found = softproof.conduct(softproof.load(softmax, adapter="numpy"), problem)
+    >>> print(found)
+    agrees: asked in 9 ways, with the same bits
+    """
+    check(problem)
+    if way not in (None, *WAYS):
+        raise ValueError(f"way is {way!r}; expected one of {', '.join(WAYS)}")
+    if accuracy == "D":
+        raise ValueError("accuracy D compares with a baseline; conduct judges other answers in class A, B or C")
+    question = question_of(candidate, problem, device, dtypes)
+    if text := not_an_answer(question.problem, question.first, device):
+        return Conduct(Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem), (), ())
+    names = tuple(name for name in (WAYS if way is None else (way,)) if WAYS[name].applies(question))
+    judge = partial(judge_result, device=device, arithmetic=arithmetic, accuracy=accuracy, bits=bits)
+    differ: list[str] = []
+    for name in names:
+        verdict, same = asked(question, name, judge)
+        differ += [] if same else [name]
+        if not verdict.ok:
+            return Conduct(replace(verdict, problem=problem, accuracy=accuracy), names, tuple(differ))
+    text = f"asked in {len(names)} ways, " if way is None else f"{way}: "
+    text += f"with other bits: {', '.join(differ)}" if differ else "with the same bits"
+    return Conduct(Verdict(AGREES, explanation=text, problem=problem, accuracy=accuracy), names, tuple(differ))
+
+
+def question_of(candidate: Candidate, problem: Problem, device: str, dtypes: Sequence[str] = DTYPES) -> Question:
+    """The problem without a direction, with its first answer; without gradients where the candidate has none."""
+    upstream = problem.grad_output if candidate.differentiates(problem.operation) else None
+    problem = replace(problem, grad_output=upstream, tangent=None)
+    return Question(candidate, problem, candidate.answer(problem, device), device, dtypes)
+
+
+def asked(question: Question, way: str, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:
+    """The verdict on the answers of one way, and whether all that are comparable had the same bits."""
+    same = True
+    for answer in WAYS[way].asks(question):
+        if isinstance(answer, str):
+            return Verdict(DISAGREES, np.inf, np.inf, explanation=answer), same
+        if _has_expected_bits(answer):
+            continue
+        same = same and answer.expected is None
+        verdict = judge(answer.problem, answer.result)
+        if verdict.outcome == DISAGREES:
+            return replace(verdict, explanation=f"{answer.words}: {verdict.explanation}"), same
+    return Verdict(AGREES), same
+
+
+def _has_expected_bits(answer: Again) -> bool:
+    if answer.expected is None or answer.seen is None or answer.result.raised is not None or answer.result.written:
+        return False
+    if answer.seen.keys() != answer.expected.keys():
+        return False
+    return all(same_bits(answer.seen[name], answer.expected[name]) for name in answer.seen)
+
+
+def same_bits(one: Array, two: Array) -> bool:
+    """Whether two arrays hold the same numbers bit for bit; -0 is not 0, and NaN is NaN whatever its sign.
+
+    >>> same_bits(np.array([0.0, np.nan]), np.array([-0.0, np.nan]))
+    False
+    """
+    if one.shape != two.shape or one.dtype != two.dtype or not np.array_equal(one, two, equal_nan=True):
+        return False
+    return bool((np.signbit(one) == np.signbit(two))[one == 0].all())

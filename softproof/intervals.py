@@ -1,0 +1,128 @@
+"""Intervals of float64 numbers that hold an exact value: an answer, and its bound on either side.
+
+Sums and multiples of intervals are rounded outwards, so that what holds of exact values holds of their intervals: two
+intervals for one number have a common point. `laws` needs no other tolerance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .arithmetic import Arithmetic
+from .bounds import Allowed, Losses, allowed, allowed_total
+from .formats import FORMATS, Format
+from .operations import output_shapes
+from .problem import Array, Problem, Result
+from .rows import ALL, blocks, row_form, shaped
+
+U = 2.0**-53
+ROUNDING = 2.0**-48  # of the few float64 operations on a radius, and between a distance and its comparison
+
+
+@dataclass(frozen=True)
+class Interval:
+    """`middle` and `radius`, arrays of one shape. A radius of inf promises nothing.
+
+    A middle of inf, -inf or nan with a finite radius is that and nothing else.
+    """
+
+    middle: Array
+    radius: Array
+
+    @classmethod
+    def exactly(cls, values: Array) -> Interval:
+        """Numbers that are known."""
+        return cls(values, np.zeros(values.shape))
+
+    def view(self, change: Callable[[Array], Array]) -> Interval:
+        """The same numbers in another arrangement, or some of them."""
+        return Interval(change(self.middle), change(self.radius))
+
+    def take(self, index: Array, axis: int) -> Interval:
+        """The numbers at `index` along `axis`."""
+        return self.view(lambda array: array.take(index, axis))
+
+    def reshape(self, shape: tuple[int, ...]) -> Interval:
+        """The numbers in another shape."""
+        return self.view(lambda array: array.reshape(shape))
+
+    def __add__(self, other: Interval) -> Interval:
+        with np.errstate(invalid="ignore", over="ignore"):
+            return _rounded(self.middle + other.middle, self.radius + other.radius, self, other)
+
+    def times(self, factor: float, doubt: float = U) -> Interval:
+        """The product with a number that `factor` is near, up to a relative error of `doubt`."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            middle = self.middle * factor
+            size = np.where(np.isfinite(middle), np.abs(middle), 0.0)
+            reach = self.radius * abs(factor) if factor else np.zeros(self.radius.shape)
+            return _rounded(middle, reach * (1 + 2 * doubt) + 2 * doubt * size, self)
+
+    def logaddexp(self, other: Interval) -> Interval:
+        """log(eᵃ + eᵇ), which moves no more than a or b does, whichever moves most; for finite numbers."""
+        middle = np.logaddexp(self.middle, other.middle)
+        return Interval(middle, np.maximum(self.radius, other.radius) + 8 * U * (1 + np.abs(middle)))
+
+    def distance(self, other: Interval) -> Array:
+        """How far the middles are apart in units of both radii: above 1 no number is in both; NaN meets NaN alone."""
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            apart, reach = np.abs(self.middle - other.middle) * (1 - ROUNDING), self.radius + other.radius
+            ratio = np.where(apart == 0, 0.0, apart / reach)
+        same = (self.middle == other.middle) | (np.isnan(self.middle) & np.isnan(other.middle))
+        unpromised = np.isinf(reach) & ~(np.isnan(self.middle) | np.isnan(other.middle))
+        ratio = np.where(same | unpromised, np.where(np.isfinite(ratio), ratio, 0.0), ratio)
+        return np.where(np.isnan(ratio), np.inf, ratio)
+
+
+def _rounded(middle: Array, radius: Array, *parts: Interval) -> Interval:
+    """With room for the rounding of `middle` and of `radius`; where float64 itself overflows nothing is promised."""
+    radius = (radius + np.where(np.isfinite(middle), U * np.abs(middle) + 2.0**-1074, 0.0)) * (1 + ROUNDING)
+    if np.isfinite(middle).all():
+        return Interval(middle, radius)
+    finite = np.logical_and.reduce([np.isfinite(part.middle) for part in parts])
+    radius = np.where(finite & ~np.isfinite(middle), np.inf, radius)
+    numbers = ~np.logical_or.reduce([np.isnan(part.middle) for part in parts])
+    return Interval(np.where(np.isnan(middle) & numbers & np.isinf(radius), 0.0, middle), radius)
+
+
+def joined(parts: Sequence[Interval], axis: int) -> Interval:
+    """Intervals one after another along `axis`."""
+    return Interval(
+        np.concatenate([part.middle for part in parts], axis), np.concatenate([part.radius for part in parts], axis)
+    )
+
+
+def enclosed(problem: Problem, result: Result, arithmetic: Arithmetic) -> dict[str, Interval]:
+    """Where the exact outputs of `problem` are, if the `result` is right: within its bound of each element.
+
+    Where the bound lets a result overflow (docs/bounds.md, Theorem 13) an infinity promises nothing.
+    """
+    shapes = output_shapes(problem)
+    rows = {name: row_form(problem, name, output.values) for name, output in result.outputs.items()}
+    radii = {name: np.zeros(values.shape) for name, values in rows.items()}
+    summands: dict[str, list[Losses]] = {}
+    for block in blocks(problem):
+        found, of_rows = allowed(problem, arithmetic, block)
+        for name, losses in of_rows.items():
+            summands.setdefault(name, []).append(losses)
+        for name, each in found.items():
+            radii[name][block] = _radius(rows[name][block], each, FORMATS[problem.dtype])
+    for name, of_blocks in summands.items():
+        radii[name][ALL] = _radius(rows[name], allowed_total(problem, arithmetic, of_blocks), FORMATS[problem.dtype])
+    return {
+        name: Interval(result.outputs[name].values.astype(np.float64), shaped(problem, name, radii[name], shape))
+        for name, shape in shapes.items()
+    }
+
+
+def _radius(got: Array, bound: Allowed, storage: Format) -> Array:
+    """The bound; 0 for NaN, which nothing excuses, and inf for an infinity that may be an overflow."""
+    if np.isfinite(got).all():
+        return bound.error
+    near = np.abs(bound.value) + 2 * bound.error + storage.ulp(storage.largest)
+    overflows = ~(near < storage.largest) | bound.overflows
+    radius = np.where(np.isinf(got) & overflows, np.inf, bound.error)
+    return np.where(np.isnan(got), 0.0, radius)

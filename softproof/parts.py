@@ -1,0 +1,114 @@
+"""Parts of a problem: some of its rows, or its classes in another order. Rows are taken along their first axis."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .operations import value_shape
+from .problem import Array, Problem
+from .rows import axis_of, count_classes, is_labels, reduction_of
+
+_OF_CLASSES = ("weight", "bias", "linear_weight", "linear_bias")  # what has a row, or a number, for each class
+
+
+def main_input(problem: Problem) -> Array:
+    """The input that is made of rows."""
+    return next(iter(problem.inputs.values()))
+
+
+def _input_of(name: str) -> str:
+    """The input, or the value, whose shape `name` has: "grad_logits" that of logits."""
+    return "value" if name == "grad_output" else name.removeprefix("grad_")
+
+
+def row_axis(problem: Problem, name: str) -> int | None:
+    """Where the first axis of rows is in an input, an output or "grad_output"; None for what has no rows.
+
+    >>> row_axis(Problem("softmax", "float32", {"logits": [[1.0], [2.0]]}, {"dim": 0}), "value")
+    1
+    """
+    name, main = _input_of(name), main_input(problem)
+    if main.ndim == 1 or name in _OF_CLASSES or (name == "value" and reduction_of(problem) != "none"):
+        return None
+    dimensions = len(value_shape(problem)) if name == "value" else problem.inputs[name].ndim
+    return int(axis_of(problem) % main.ndim == 0 and dimensions == main.ndim)
+
+
+def class_axis(problem: Problem, name: str) -> int | None:
+    """Where the classes are in an input, an output or "grad_output"; None for what has none.
+
+    >>> class_axis(Problem("logsumexp", "float32", {"logits": [[1.0, 2.0]]}, {"dim": 1}), "grad_logits")
+    1
+    """
+    name = _input_of(name)
+    if name in _OF_CLASSES:
+        return 0
+    if name == "value":
+        if problem.operation == "linear":
+            return -1
+        return axis_of(problem) if problem.operation in ("softmax", "log_softmax") else None
+    if name == "input" or problem.inputs[name].dtype == np.int64:
+        return None
+    return axis_of(problem)
+
+
+def row_count(problem: Problem) -> int:
+    """How many rows there are along the first axis of rows; 1 where there is none."""
+    name = next(iter(problem.inputs))
+    axis = row_axis(problem, name)
+    return 1 if axis is None else problem.inputs[name].shape[axis]
+
+
+def class_count(problem: Problem) -> int:
+    """How many classes there are, of a loss, a layer or a distribution."""
+    if problem.operation == "linear":
+        return len(problem.inputs["weight"])
+    return count_classes(problem) if "target" in problem.inputs else main_input(problem).shape[axis_of(problem)]
+
+
+def taken(array: Array, index: Array, axis: int | None) -> Array:
+    """`array` at `index` along `axis`, or as it is."""
+    return array if axis is None else np.take(array, index, axis)
+
+
+def take_rows(problem: Problem, index: Any) -> Problem:
+    """The same question about rows `index` of the first axis of rows, in that order.
+
+    >>> problem = Problem("softmax", "float32", {"logits": [[1.0, 2.0], [3.0, 4.0]]}, {"dim": 1})
+    >>> take_rows(problem, [1]).inputs["logits"]
+    array([[3., 4.]], dtype=float32)
+    """
+    index = np.asarray(index, np.int64)
+    inputs = {name: taken(array, index, row_axis(problem, name)) for name, array in problem.inputs.items()}
+    return replace(problem, inputs=inputs, grad_output=_upstream(problem, index, row_axis(problem, "grad_output")))
+
+
+def take_classes(problem: Problem, order: Any) -> Problem:
+    """The same question with its classes in another order; labels, and the label that is ignored, go with them.
+
+    >>> problem = Problem("cross_entropy", "float32", {"logits": [[1.0, 2.0]], "target": [0]})
+    >>> take_classes(problem, [1, 0]).inputs["target"]
+    array([1])
+    """
+    order = np.asarray(order, np.int64)
+    inputs = {name: taken(array, order, class_axis(problem, name)) for name, array in problem.inputs.items()}
+    options = dict(problem.options)
+    if "target" in inputs and is_labels(problem):
+        inputs["target"] = _relabelled(inputs["target"], order)
+        if "ignore_index" in options:
+            options["ignore_index"] = int(_relabelled(np.array(options["ignore_index"]), order))
+    upstream = _upstream(problem, order, class_axis(problem, "grad_output"))
+    return replace(problem, inputs=inputs, options=options, grad_output=upstream)
+
+
+def _relabelled(labels: Array, order: Array) -> Array:
+    """The new number of each class; what is no class stays."""
+    known = (labels >= 0) & (labels < len(order))
+    return np.where(known, np.argsort(order)[np.where(known, labels, 0)], labels)
+
+
+def _upstream(problem: Problem, index: Array, axis: int | None) -> Array | None:
+    return None if problem.grad_output is None else taken(problem.grad_output, index, axis)

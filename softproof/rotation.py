@@ -1,0 +1,116 @@
+"""What each problem is asked besides its answer: ways and laws in turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from .accuracy import Accuracy
+from .compare import DISAGREES, Verdict
+from .conduct import DTYPES, WAYS, Question, asked, question_of
+from .implementation import Candidate
+from .laws import LAWS, Answers, asked_of, compared, identity_of
+from .problem import Problem
+from .regions import regions
+
+if TYPE_CHECKING:
+    from .verify import Terms
+
+SHARE = 9  # each question is asked of one problem in nine; not ten, which Hypothesis draws together, the first trivial
+MOST = 6  # questions besides, of one problem
+
+
+@dataclass
+class Rotation:
+    """The questions of one row: each problem that agrees is also asked in some ways, and by some laws, in turn.
+
+    The questions that were asked least come first. Once something disagrees, smaller problems are asked that alone.
+    """
+
+    candidate: Candidate
+    terms: Terms
+    extras: frozenset[str]
+    problems: int = 0
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)  # how often each question was asked
+    differ: dict[str, None] = field(default_factory=dict)  # ways, in the order found
+    regions: dict[str, int] = field(default_factory=dict)  # how many problems lay in each
+    failed: tuple[str, str] | None = None  # ("judge", ""), or a way or law
+
+    def __post_init__(self) -> None:
+        if not self.terms.by_stages and self.terms.accuracy != "D":
+            self.counts = {("way", name): 0 for name in WAYS} | {("law", name): 0 for name in LAWS}
+
+    def verdict(self, problem: Problem) -> Verdict:
+        """On the problem itself and, if it agrees, on what is asked besides."""
+        for region in regions(problem):
+            self.regions[region] = self.regions.get(region, 0) + 1
+        verdict = self.terms.verdict(self.candidate, problem)
+        if not verdict.ok:
+            self.failed = ("judge", "")
+            return verdict
+        if verdict.unspecified:
+            return verdict  # two answers that no document fixes need not be the same
+        self.problems += 1
+        return self._besides(problem) or verdict
+
+    def _besides(self, problem: Problem) -> Verdict | None:
+        """What disagrees, if anything."""
+        todo, terms, count = self._todo(), self.terms, 0
+        if not todo:
+            return None
+        problem = asked_of(self.candidate, problem)
+        question = question_of(self.candidate, problem, terms.device, terms.dtypes)
+        answers = Answers(self.candidate, problem, terms.device, terms.model, Accuracy(terms.accuracy))
+        for kind, name in todo:
+            found = self._law(name, answers) if kind == "law" else self._way(name, question)
+            if found is None:
+                continue
+            self.counts[kind, name] += 1
+            count += 1
+            if found.outcome == DISAGREES:
+                self.failed = (kind, name)
+                return replace(found, problem=problem, accuracy=terms.accuracy)
+            if count == MOST:
+                break
+        return None
+
+    def _todo(self) -> list[tuple[str, str]]:
+        """The questions whose turn it is."""
+        if self.failed is not None:
+            return [self.failed] if self.failed in self.counts else []
+        behind = [
+            question
+            for place, (question, count) in enumerate(self.counts.items())
+            if count < (self.problems + place) // SHARE
+        ]
+        return sorted(behind, key=self.counts.__getitem__)
+
+    def _law(self, name: str, answers: Answers) -> Verdict | None:
+        """The verdict of a law, if it applies."""
+        identity = identity_of(name, answers.problem, self.extras)
+        return None if identity is None else compared(name, identity, answers)
+
+    def _way(self, name: str, question: Question) -> Verdict | None:
+        """The verdict of a way, if it applies."""
+        if not WAYS[name].applies(question):
+            return None
+        verdict, same = asked(question, name, self.terms.judge_result)
+        self.differ |= {} if same else {name: None}
+        return verdict
+
+    def asked(self, kind: str) -> tuple[str, ...]:
+        """The ways, or the laws, that were asked."""
+        return tuple(name for (each, name), count in self.counts.items() if each == kind and count)
+
+    @property
+    def call(self) -> str:
+        """The function that shows the failure again."""
+        return {"way": "conduct", "law": "laws"}.get(self.failed[0] if self.failed else "", "judge")
+
+    def words(self, operation: str) -> str:
+        """Its keyword arguments."""
+        words = self.terms.words(operation)
+        if self.call == "judge" or self.failed is None:
+            return words
+        dtypes = f"dtypes={self.terms.dtypes!r}, " if self.call == "conduct" and self.terms.dtypes != DTYPES else ""
+        return f"{self.failed[0]}={self.failed[1]!r}, {dtypes}{words}"

@@ -1,0 +1,245 @@
+"""Every way of asking catches its misconduct, and finds nothing where there is nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+import softproof
+from softproof import OPERATIONS, WAYS, Candidate, Problem, conduct, load, problems
+from softproof.conduct import in_dtype, same_bits
+from softproof.models import model
+from softproof.rotation import Rotation
+from softproof.verify import Terms
+
+from . import misconduct as wrong
+from .candidates import REFERENCE
+from .misconduct import Function
+
+ROWS = [[0.0, 1.0, 3.0], [2.0, 0.5, 0.0], [1.0, 1.5, -2.0]]
+G = [[0.5, -1.0, 2.0], [1.0, 0.25, 0.0], [0.0, 3.0, 1.0]]
+LAYER = {"input": ROWS, "weight": [[1.0, 2.0, -1.0], [0.5, 0.0, 1.0]]}
+
+# makes the candidate, operation, adapter, the way, and how its explanation begins
+CAUGHT = [
+    (wrong.wrong_the_second_time, "softmax", "numpy", "asked twice", "asked twice: "),
+    (wrong.cached_by_shape, "softmax", "numpy", "after other values", "after other values of the same shape: "),
+    (wrong.kernel_of_the_first_dtype, "softmax", "torch", "after another dtype", "in float64 after float32: "),
+    (wrong.scratch_of_the_largest_batch, "softmax", "numpy", "after another shape", "asked again after another shape"),
+    (wrong.one_buffer_for_all_results, "softmax", "numpy", "overwritten answers", "after its answers were overwritten"),
+    (wrong.cached_by_shape, "softmax", "numpy", "rows permuted", "with its rows in the opposite order: "),
+    (wrong.gradient_of_the_first_pass, "log_softmax", "torch", "after another backward", "after a backward pass with"),
+    (wrong.gradient_that_gathers, "log_softmax", "torch", "two losses", "with two losses on one tensor: "),
+    (wrong.gradient_that_is_stored_too, "log_softmax", "torch", "scaled loss", "by backward() of twice the loss: "),
+    (wrong.gradient_of_packed_memory, "log_softmax", "torch", "summed loss", "by backward() of the sum: "),
+    (wrong.linear_for_training_alone, "linear", "torch", "some gradients", "with requires_grad for input alone: "),
+    (wrong.never_without_gradients, "softmax", "torch", "no gradients", "with requires_grad for nothing: "),
+    (wrong.never_under_no_grad, "softmax", "torch", "no_grad", "under no_grad: raised RuntimeError"),
+    (wrong.in_place_under_no_grad, "softmax", "torch", "no_grad", "under no_grad: the call changed its input logits"),
+    (wrong.never_in_inference_mode, "softmax", "torch", "inference_mode", "under inference_mode: raised"),
+    (wrong.labels_modulo_classes, "cross_entropy", "torch", "invalid labels", "with the label 3 among 3 classes"),
+    (wrong.negative_labels_from_the_end, "cross_entropy", "numpy", "invalid labels", "with the label -1 among 3"),
+    (wrong.blocks_of_twelve_rows, "softmax", "torch", "padding rows", "with other rows before and after: "),
+    (wrong.batch_of_one_is_no_batch, "softmax", "torch", "rows alone", "with row 0 alone: "),
+    (wrong.last_row_first, "softmax", "torch", "rows permuted", "with its rows in the opposite order: "),
+    (wrong.strides_ignored, "softmax", "torch", "another layout", "laid out "),
+]
+NAMES = [f"{make.__name__}-{way}" for make, _, _, way, _ in CAUGHT]
+
+# what the judge, a law or another way may see first when verify asks
+SEEN_FIRST_BY_ANOTHER = {
+    wrong.wrong_the_second_time,
+    wrong.cached_by_shape,
+    wrong.gradient_that_gathers,
+    wrong.batch_of_one_is_no_batch,
+    wrong.last_row_first,
+    wrong.strides_ignored,
+    wrong.in_place_under_no_grad,
+    wrong.scratch_of_the_largest_batch,
+    wrong.gradient_that_is_stored_too,
+}
+
+
+def _problem(operation: str, dtype: str = "float32") -> Problem:
+    """Rows for which every way applies."""
+    if operation == "linear":
+        return Problem("linear", dtype, LAYER, grad_output=[[1.0, 2.0], [0.5, -1.0], [3.0, 0.0]])
+    if operation == "cross_entropy":
+        return Problem("cross_entropy", dtype, {"logits": ROWS, "target": [0, 2, 1]}, grad_output=1.0)
+    return Problem(operation, dtype, {"logits": ROWS}, {"dim": -1}, G)
+
+
+def _asked(make: Function, operation: str, adapter: str) -> tuple[Candidate, Problem]:
+    candidate, problem = load(make(), operation=operation, adapter=adapter), _problem(operation)
+    options = {name: value for name, value in problem.options.items() if name in candidate.supports(operation)}
+    return candidate, Problem(operation, problem.dtype, problem.inputs, options, problem.grad_output)
+
+
+@pytest.mark.parametrize(("make", "operation", "adapter", "way", "words"), CAUGHT, ids=NAMES)
+def test_each_way_catches_its_misconduct(make: Function, operation: str, adapter: str, way: str, words: str) -> None:
+    """On a small problem, asked by itself; the explanation begins with the way in words."""
+    candidate, problem = _asked(make, operation, adapter)
+
+    found = conduct(candidate, problem, way=way)
+
+    assert found.verdict.outcome == "disagrees"
+    assert found.verdict.explanation.startswith(words)
+
+
+@pytest.mark.parametrize(("make", "operation", "adapter", "way", "words"), CAUGHT, ids=NAMES)
+def test_verify_catches_it_too(make: Function, operation: str, adapter: str, way: str, words: str) -> None:
+    """In the default number of examples; by this very way, unless something else sees it as well."""
+    report = softproof.verify(make(), operation=operation, adapter=adapter, dtypes=["float32", "float64"], seed=1)
+
+    failures = [row.failure for row in report.rows if row.failure is not None]
+    assert failures
+    if make not in SEEN_FIRST_BY_ANOTHER:
+        assert failures[0].verdict.explanation.startswith(words[:14])
+        assert f"way={way!r}" in failures[0].snippet
+
+
+@pytest.mark.parametrize("make", [wrong.logsumexp_of_one_class_is_its_input, wrong.detached_view])
+def test_a_view_of_the_input_is_no_answer(make: Function) -> None:
+    """Right in value, and the caller's own array."""
+    report = softproof.verify(make(), operation="logsumexp", seed=0, dtypes=["float64"])
+
+    assert "value shares memory with the input logits" in str(report)
+
+
+def test_a_backward_pass_that_writes_is_caught() -> None:
+    """The logits are the caller's."""
+    report = softproof.verify(wrong.backward_that_writes(), operation="log_softmax", adapter="torch", seed=0)
+
+    assert "the call changed its input logits" in str(report)
+
+
+def test_the_snippet_asks_in_the_same_way() -> None:
+    """Pasted as it is, it prints the same verdict."""
+    report = softproof.verify(not_for_inference, operation="softmax", adapter="torch", dtypes=["float32"], seed=1)
+    failure = report.rows[0].failure
+    assert failure is not None
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(failure.snippet, {})  # the snippet is what is under test
+
+    assert "conduct(candidate, problem, way='inference_mode', dtypes=('float32',), device='cpu')" in failure.snippet
+    assert printed.getvalue().strip() == str(failure.verdict)
+
+
+def not_for_inference(input: torch.Tensor, dim: int) -> torch.Tensor:
+    """Looks at the version of its result."""
+    found = F.softmax(input, dim)
+    assert found._version >= 0
+    return found
+
+
+def test_other_bits_are_told_and_no_failure() -> None:
+    """A sum in an order that changes is within the bound, and not reproducible."""
+    report = softproof.verify(wrong.in_any_order(), operation="softmax", dtypes=["float32"], seed=0)
+
+    report.check()
+    assert "asked again: within bounds: softmax (" in str(report)
+    assert report.rows[0].differ
+    assert json.loads(report.to_json())["rows"][0]["differ"] == list(report.rows[0].differ)
+
+
+def test_the_same_bits_are_told() -> None:
+    """One line for asking again, and one for the independence of rows."""
+    report = softproof.verify("manual:log_softmax", dtypes=["float32"], seed=0, examples=30)
+
+    assert "asked again: bitwise" in str(report)
+    assert "batch invariance: " in str(report)
+    assert {"asked twice", "rows alone"} <= set(report.rows[0].ways)
+
+
+def test_every_way_that_applies_is_asked_in_turn() -> None:
+    """Within a hundred problems."""
+    row = softproof.verify(F.cross_entropy, dtypes=["float32"], seed=0).rows[0]
+
+    assert set(row.ways) == set(WAYS) - {"after another dtype"}
+
+
+def test_a_hundred_problems_ask_each_question_ten_times() -> None:
+    """Each that applies."""
+    candidate = load(F.log_softmax, adapter="torch")
+    rotation = Rotation(candidate, Terms("cpu", model(None), "", "C", None, 1.0), candidate.supports("log_softmax"))
+
+    for _ in range(100):
+        assert rotation.verdict(_problem("log_softmax")).ok
+
+    asked = [count for count in rotation.counts.values() if count]
+    assert min(asked) >= 10
+    assert {("way", "rows alone"), ("law", "common shift")} <= {
+        each for each, count in rotation.counts.items() if count
+    }
+
+
+def test_without_leaves_invalid_labels_out() -> None:
+    """For a kernel that documents another behaviour."""
+    report = softproof.verify(wrong.labels_modulo_classes(), operation="cross_entropy", adapter="torch", seed=1,
+                              dtypes=["float32"], without=["invalid_labels"])  # fmt: skip
+
+    report.check()
+    assert "invalid_labels" in str(report)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@given(data=st.data())
+def test_nothing_is_found_where_nothing_is_wrong(
+    half: Candidate, operation: str, dtype: str, device: str, data: st.DataObject
+) -> None:
+    """Every way, on problems of every operation."""
+    problem = data.draw(problems(operation, dtype))
+
+    assert str(conduct(half, problem, device=device)).startswith("agrees")
+
+
+@pytest.mark.parametrize("operation", ["softmax", "log_softmax", "linear", "cross_entropy"])
+@given(data=st.data())
+def test_torch_by_autograd_behaves(operation: str, dtype: str, data: st.DataObject) -> None:
+    """The ways that are about autograd, on torch itself."""
+    candidate = load(getattr(F, operation), operation=operation, adapter="torch")
+    problem = data.draw(problems(operation, dtype, supports=candidate.supports(operation)))
+
+    assert str(conduct(candidate, problem)).startswith("agrees")
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "same"),
+    [
+        ([1.0, np.nan], [1.0, -np.nan], True),
+        ([0.0], [-0.0], False),
+        ([1.0], [1.0 + 2.0**-52], False),
+        ([np.inf], [-np.inf], False),
+        ([1.0], [[1.0]], False),
+        ([np.nan], [1.0], False),
+    ],
+)
+def test_bits(one: list[float], two: list[float], same: bool) -> None:
+    """NaN is NaN, and everything else is itself."""
+    assert same_bits(np.array(one), np.array(two)) is same
+
+
+def test_a_problem_that_another_dtype_does_not_hold_is_not_asked() -> None:
+    """1e300 is no float32, and 1e-300 none that is not 0."""
+    for number in (1e300, 1e-300):
+        assert in_dtype(Problem("softmax", "float64", {"logits": [number]}, {"dim": 0}), "float32") is None
+    assert in_dtype(Problem("softmax", "float64", {"logits": [0.1]}, {"dim": 0}), "float32") is not None
+
+
+def test_arguments_that_do_not_fit_are_errors() -> None:
+    """Naming both sides."""
+    problem = _problem("softmax")
+    with pytest.raises(ValueError, match="way is 'sideways'; expected one of asked twice"):
+        conduct(REFERENCE, problem, way="sideways")
+    with pytest.raises(ValueError, match="accuracy D"):
+        conduct(REFERENCE, problem, accuracy="D")
