@@ -173,15 +173,26 @@ def _other_dtype(question: Question) -> str:
 
 
 def in_dtype(problem: Problem, dtype: str) -> Problem | None:
-    """The problem rounded to another dtype; None where infinities or zeros appear that were not there."""
+    """The problem rounded to another dtype; None where infinities or zeros appear that were not there.
+
+    Logits of a loss keep finite distances, as they have in the problems that are drawn.
+    """
     arrays = dict(problem.inputs) | ({} if problem.grad_output is None else {"grad_output": problem.grad_output})
     rounded = {}
     for name, array in arrays.items():
         rounded[name] = array if array.dtype == np.int64 else FORMATS[dtype].round(array)
         if (np.isinf(rounded[name]) != np.isinf(array)).any() or ((rounded[name] == 0) != (array == 0)).any():
             return None
+    if "target" in problem.inputs and not _has_distances(next(iter(rounded.values())), dtype):
+        return None
     upstream = rounded.pop("grad_output", None)
     return Problem(problem.operation, dtype, rounded, problem.options, upstream, problem.layout)
+
+
+def _has_distances(logits: Array, dtype: str) -> bool:
+    """Whether the finite numbers have distances that the dtype holds."""
+    finite = logits[np.isfinite(logits)].astype(np.float64)
+    return not finite.size or float(np.ptp(finite)) <= FORMATS[dtype].largest
 
 
 def after_another_shape(question: Question) -> Answers:

@@ -34,7 +34,8 @@ class Rotation:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)  # how often each question was asked
     differ: dict[str, None] = field(default_factory=dict)  # ways, in the order found
     regions: dict[str, int] = field(default_factory=dict)  # how many problems lay in each
-    failed: tuple[str, str] | None = None  # ("judge", ""), or a way or law
+    pinned: tuple[str, str] | None = None  # what disagreed first, ("judge", "") or a way or law
+    failed: tuple[str, str] | None = None  # what disagreed last
 
     def __post_init__(self) -> None:
         if not self.terms.by_stages and self.terms.accuracy != "D":
@@ -46,7 +47,7 @@ class Rotation:
             self.regions[region] = self.regions.get(region, 0) + 1
         verdict = self.terms.verdict(self.candidate, problem)
         if not verdict.ok:
-            self.failed = ("judge", "")
+            self._fail(("judge", ""))
             return verdict
         if verdict.unspecified:
             return verdict  # two answers that no document fixes need not be the same
@@ -68,16 +69,19 @@ class Rotation:
             self.counts[kind, name] += 1
             count += 1
             if found.outcome == DISAGREES:
-                self.failed = (kind, name)
+                self._fail((kind, name))
                 return replace(found, problem=problem, accuracy=terms.accuracy)
             if count == MOST:
                 break
         return None
 
+    def _fail(self, question: tuple[str, str]) -> None:
+        self.pinned, self.failed = self.pinned or question, question
+
     def _todo(self) -> list[tuple[str, str]]:
         """The questions whose turn it is."""
-        if self.failed is not None:
-            return [self.failed] if self.failed in self.counts else []
+        if self.pinned is not None:
+            return [self.pinned] if self.pinned in self.counts else []
         behind = [
             question
             for place, (question, count) in enumerate(self.counts.items())

@@ -246,7 +246,7 @@ class _Question:
     ) -> Problem:
         """The problem, with a layout for each array in four fifths of all cases.
 
-        An array that is to be expanded becomes one row over and over, save a single distribution.
+        An array that is to be expanded becomes one row over and over, save logits and distributions of a single row.
         """
         vectors = {"grad_output": upstream, "tangent": tangent}
         arrays = inputs | {name: array for name, array in vectors.items() if array is not None}
@@ -272,10 +272,10 @@ class _Question:
         return logit_arrays(shape, self.dtype, axis=axis, small=self.small, finite=finite)
 
     def axis(self, name: str, array: Array, options: dict[str, Any]) -> int | None:
-        """The axis along which an array holds a distribution, if it does."""
-        if name not in ("p", "q", "target") or array.dtype.kind == "i":
+        """The axis along which an array holds a distribution, or its logits, if it does."""
+        if name not in ("p", "q", "target", "logits") or array.dtype.kind == "i":
             return None
-        return int(options.get("dim", -1)) % array.ndim if name != "target" else min(array.ndim - 1, 1)
+        return min(array.ndim - 1, 1) if self.operation == "cross_entropy" else int(options.get("dim", -1)) % array.ndim
 
     def upstream(self, shape: tuple[int, ...]) -> st.SearchStrategy[Floats]:
         return upstream_gradients(shape, self.dtype, small=self.small)

@@ -65,7 +65,11 @@ SEEN_FIRST_BY_ANOTHER = {
     wrong.in_place_under_no_grad,
     wrong.scratch_of_the_largest_batch,
     wrong.gradient_that_is_stored_too,
+    wrong.gradient_of_packed_memory,
 }
+
+
+UNRELATED = {"jvp", "hvp", "nonfinite"}  # kinds of question that would find something else in these functions
 
 
 def _problem(operation: str, dtype: str = "float32") -> Problem:
@@ -97,7 +101,10 @@ def test_each_way_catches_its_misconduct(make: Function, operation: str, adapter
 @pytest.mark.parametrize(("make", "operation", "adapter", "way", "words"), CAUGHT, ids=NAMES)
 def test_verify_catches_it_too(make: Function, operation: str, adapter: str, way: str, words: str) -> None:
     """In the default number of examples; by this very way, unless something else sees it as well."""
-    report = softproof.verify(make(), operation=operation, adapter=adapter, dtypes=["float32", "float64"], seed=1)
+    without = set(OPERATIONS[operation].kinds) & UNRELATED
+    report = softproof.verify(
+        make(), operation=operation, adapter=adapter, dtypes=["float32", "float64"], seed=1, without=sorted(without)
+    )
 
     failures = [row.failure for row in report.rows if row.failure is not None]
     assert failures
@@ -109,7 +116,7 @@ def test_verify_catches_it_too(make: Function, operation: str, adapter: str, way
 @pytest.mark.parametrize("make", [wrong.logsumexp_of_one_class_is_its_input, wrong.detached_view])
 def test_a_view_of_the_input_is_no_answer(make: Function) -> None:
     """Right in value, and the caller's own array."""
-    report = softproof.verify(make(), operation="logsumexp", seed=0, dtypes=["float64"])
+    report = softproof.verify(make(), operation="logsumexp", seed=0, dtypes=["float64"], without=sorted(UNRELATED))
 
     assert "value shares memory with the input logits" in str(report)
 
@@ -163,7 +170,7 @@ def test_the_same_bits_are_told() -> None:
 
 def test_every_way_that_applies_is_asked_in_turn() -> None:
     """Within a hundred problems."""
-    row = softproof.verify(F.cross_entropy, dtypes=["float32"], seed=0).rows[0]
+    row = softproof.verify(F.cross_entropy, dtypes=["float32"], seed=0, without=["nonfinite"]).rows[0]
 
     assert set(row.ways) == set(WAYS) - {"after another dtype"}
 
@@ -186,7 +193,7 @@ def test_a_hundred_problems_ask_each_question_ten_times() -> None:
 def test_without_leaves_invalid_labels_out() -> None:
     """For a kernel that documents another behaviour."""
     report = softproof.verify(wrong.labels_modulo_classes(), operation="cross_entropy", adapter="torch", seed=1,
-                              dtypes=["float32"], without=["invalid_labels"])  # fmt: skip
+                              dtypes=["float32"], without=["invalid_labels", "nonfinite"])  # fmt: skip
 
     report.check()
     assert "invalid_labels" in str(report)
@@ -200,7 +207,7 @@ def test_nothing_is_found_where_nothing_is_wrong(
     """Every way, on problems of every operation."""
     problem = data.draw(problems(operation, dtype))
 
-    assert str(conduct(half, problem, device=device)).startswith("agrees")
+    assert conduct(half, problem, device=device).ok
 
 
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "linear", "cross_entropy"])
@@ -208,7 +215,8 @@ def test_nothing_is_found_where_nothing_is_wrong(
 def test_torch_by_autograd_behaves(operation: str, dtype: str, data: st.DataObject) -> None:
     """The ways that are about autograd, on torch itself."""
     candidate = load(getattr(F, operation), operation=operation, adapter="torch")
-    problem = data.draw(problems(operation, dtype, supports=candidate.supports(operation)))
+    supports = candidate.supports(operation) - {"nonfinite"}  # NaN in padding is a finding
+    problem = data.draw(problems(operation, dtype, supports=supports))
 
     assert str(conduct(candidate, problem)).startswith("agrees")
 

@@ -53,11 +53,16 @@ def _loss(logits: Array, target: Any, grad_output: Any, dtype: str, **options: A
 @given(data=st.data())
 def test_softmax_rows_sum_to_one(half: Candidate, dtype: str, device: str, data: st.DataObject) -> None:
     """Σ p = 1."""
-    problem = data.draw(problems("softmax", dtype))
+    problem = data.draw(problems("softmax", dtype, supports=frozenset({"dim"})))
 
     p = answers(half, problem, device)["value"]
 
     assert _sums_to(p, 1.0, bound(problem)["value"], problem.options["dim"])
+
+
+def _has_weight(problem: Problem) -> bool:
+    """Whether a mean divides by something, whichever rows count."""
+    return bool((problem.inputs.get("weight", np.ones(1)) > 0).all())
 
 
 @pytest.mark.parametrize("operation", ["softmax", "cross_entropy"])
@@ -66,7 +71,8 @@ def test_gradient_rows_sum_to_zero(
     half: Candidate, operation: str, dtype: str, device: str, data: st.DataObject
 ) -> None:
     """A common shift of the logits changes neither softmax nor loss, so Σ_j ∂L/∂a_j = 0."""
-    problem = data.draw(problems(operation, dtype))
+    supports = frozenset(OPERATIONS[operation].extras) - {"nonfinite"}
+    problem = data.draw(problems(operation, dtype, supports=supports).filter(_has_weight))
     axis = problem.options["dim"] if operation == "softmax" else min(problem.inputs["logits"].ndim - 1, 1)
 
     gradient = answers(half, problem, device)["grad_logits"]
