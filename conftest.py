@@ -22,6 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """--device and --require-cuda."""
     group = parser.getgroup("softproof")
     group.addoption("--device", action="append", help="try this device only (cpu, cuda, cuda:1, …); may be repeated")
+    group.addoption("--huge", action="store_true", help="also problems of more than 2^31 elements, in 20 GB of memory")
     group.addoption("--require-cuda", action="store_true", help="fail at once when there is no CUDA device")
 
 
@@ -33,6 +34,14 @@ def pytest_configure(config: pytest.Config) -> None:
     needs_cuda = config.getoption("--require-cuda") or any(device.startswith("cuda") for device in wanted)
     if needs_cuda and not torch.cuda.is_available():
         raise pytest.UsageError("a CUDA device was asked for, and torch finds none on this machine")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Huge problems are skipped unless somebody asks for them."""
+    if not config.getoption("--huge"):
+        for item in items:
+            if item.get_closest_marker("huge"):
+                item.add_marker(pytest.mark.skip(reason="needs --huge, and 20 GB of memory"))
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

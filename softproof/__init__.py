@@ -17,6 +17,7 @@ from .implementation import load as load
 from .judge import judge as judge
 from .judge import judge_refusal as judge_refusal
 from .judge import judge_result as judge_result
+from .large import large_problems as large_problems
 from .laws import LAWS as LAWS
 from .laws import laws as laws
 from .models import MODELS as MODELS

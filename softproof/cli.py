@@ -81,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
         "semantics", help="what implementations do in the corners, beside what is demanded", formatter_class=_Formatter
     )
     command.add_argument("targets", nargs="+", metavar="TARGET", help="a module, or package.module:function")
+    command.add_argument("--operation", choices=OPERATIONS, metavar="NAME", help="what a function computes")
+    command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that it takes (default: tried out)")
     command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
     command.add_argument("--write", type=Path, metavar="FILE", help="write the Markdown there as well")
     command = commands.add_parser(
@@ -104,7 +106,7 @@ def _check(options: argparse.Namespace) -> None:
     if options.command == "semantics":
         _check_folder("--write", options.write)
         for target in options.targets:
-            candidate = load(target)
+            candidate = load(target, options.operation, options.adapter)
             if candidate.adapter != "numpy":
                 candidate.arrays.check_device(options.device)
         return
@@ -130,7 +132,7 @@ def _check_folder(option: str, file: Path | None) -> None:
 
 def _semantics(options: argparse.Namespace) -> int:
     """Print what the targets do in the corners; the exit status is 0 whatever that is."""
-    candidates = [load(target) for target in options.targets]
+    candidates = [load(target, options.operation, options.adapter) for target in options.targets]
     text = semantics_report(candidates, options.device)
     print(text)
     if options.write is not None:

@@ -143,6 +143,7 @@ class Elements:
             right = special & ((got == nearest) | (np.isnan(got) & np.isnan(nearest)))
             overflowed = np.isinf(got) & (np.sign(got) == np.sign(nearest)) & _overflow(nearest, bound, storage)
             right |= ~special & overflowed & (promised | _certainly_overflows(nearest, storage))
+            right |= ~special & np.isnan(got) & bound.overflows & (nearest == 0)  # 0 times an overflow
             agreed, refuted = np.where(strange, right, agreed), np.where(strange, ~right, refuted)
         return cls(got, exact, nearest, special, error, doubt, allowed, agreed, refuted, bound.row)
 

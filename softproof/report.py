@@ -25,18 +25,20 @@ class Failure:
     seed: int
     words: str = ""  # keyword arguments of the call
     call: str = "judge"  # or "conduct", or "laws"
+    source: str = ""  # Python that makes the problem, where it is too large to be shown
 
     @property
     def snippet(self) -> str:
         """Python that asks the same question again when pasted."""
         assert self.verdict.problem is not None
         operation = self.verdict.problem.operation
+        maker = self.source.partition("(")[0] or "Problem"
         return "\n".join(
             [
                 "from numpy import array, inf, nan, zeros",
-                f"from softproof import {', '.join(sorted(('Problem', self.call, 'load')))}",
+                f"from softproof import {', '.join(sorted((maker, self.call, 'load')))}",
                 f"candidate = load({self.target}, operation={operation!r}, adapter={self.adapter!r})",
-                f"problem = {self.verdict.problem!r}",
+                f"problem = {self.source or repr(self.verdict.problem)}",
                 f"print({self.call}(candidate, problem, {self.words or f'device={self.device!r}'}))",
             ]
         )

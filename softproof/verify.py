@@ -18,6 +18,7 @@ from .compare import AGREES, Verdict
 from .formats import FORMATS
 from .implementation import Candidate, Target, load
 from .judge import BITS, judge, judge_result
+from .large import large_problems
 from .models import Model, arithmetic_of, model
 from .operations import OPERATIONS
 from .problem import Problem, Result
@@ -130,7 +131,7 @@ class Terms:
             return self.judge(candidate, problem)
         return worst(stages(candidate, problem, lambda stage: self.judge(candidate, stage), self.device))
 
-    def judge(self, candidate: Candidate, problem: Problem) -> Verdict:
+    def judge(self, candidate: Candidate, problem: Problem, bits: Sequence[int] | None = None) -> Verdict:
         """One verdict; in float64 from balls alone, so that the report states errors and not limits of errors."""
         return judge(
             candidate,
@@ -140,7 +141,7 @@ class Terms:
             accuracy=self.accuracy,
             baseline=self.baseline,
             factor=self.factor,
-            bits=BITS[1:] if problem.dtype == "float64" else BITS,
+            bits=bits or (BITS[1:] if problem.dtype == "float64" else BITS),
         )
 
     def judge_result(self, problem: Problem, result: Result) -> Verdict:
@@ -232,17 +233,20 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     supports = candidate.supports(operation)
     rotation = Rotation(candidate, terms, supports)
     draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts)
-    verdicts = _verdicts(rotation, draw, REGIONS[operation], examples, seed)
-    last = verdicts[-1]
+    drawn = _verdicts(rotation, draw, REGIONS[operation], examples, seed)
+    large = _of_large(rotation, operation, dtype) if drawn[-1].ok and examples >= EXAMPLES else []
+    last = [*drawn, *large][-1]
+    measured = drawn if last.ok else [*drawn, last]  # the errors of large problems are known as limits only
+    source = f"large_problems({operation!r}, {dtype!r}, {sorted(supports)!r})[{len(large) - 1}]" if large else ""
     return Row(
         implementation=candidate.name,
         operation=label,
         dtype=dtype,
         device=terms.device,
-        problems=len(verdicts),
-        ulps=max(verdict.ulps for verdict in verdicts),
-        ratio=max(verdict.ratio for verdict in verdicts),
-        verdict=_outcome(verdicts),
+        problems=len(drawn) + len(large),
+        ulps=max(verdict.ulps for verdict in measured),
+        ratio=max(verdict.ratio for verdict in measured),
+        verdict=_outcome([*drawn, *large]),
         gradients=candidate.differentiates(operation),
         unsupported=tuple(sorted(set(OPERATIONS[operation].extras) - supports)),
         arithmetic=terms.name or any_order(dtype).name,
@@ -250,7 +254,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         ways=rotation.asked("way"),
         differ=tuple(rotation.differ),
         laws=rotation.asked("law"),
-        unspecified=tuple(sorted({number for verdict in verdicts for number in verdict.unspecified})),
+        unspecified=tuple(sorted({number for verdict in drawn for number in verdict.unspecified})),
         regions=rotation.regions,
         failure=None
         if last.ok
@@ -262,8 +266,23 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
             seed,
             rotation.words(last.problem.operation if last.problem else operation),
             rotation.call,
+            source,
         ),
     )
+
+
+def _of_large(rotation: Rotation, operation: str, dtype: str) -> list[Verdict]:
+    """Verdicts on large problems, up to the first that is not agreement; the classifier by stages, and half precision,
+    where large sums keep no digit, are not asked.
+    """
+    verdicts: list[Verdict] = []
+    terms, candidate = rotation.terms, rotation.candidate
+    for problem in [] if terms.by_stages or dtype not in DTYPES else large_problems(operation, dtype, rotation.extras):
+        with warnings.catch_warnings(action="ignore"):
+            verdicts.append(terms.judge(candidate, problem, BITS))
+        if not verdicts[-1].ok:
+            break
+    return verdicts
 
 
 def _outcome(verdicts: Sequence[Verdict]) -> str:
@@ -298,11 +317,15 @@ def _verdicts(rotation: Rotation, draw: Draw, wanted: Iterable[str], examples: i
 def _batches(examples: int) -> Iterator[tuple[bool, int]]:
     """(small, count): small problems first, since where one of them fails nobody needs a large one.
 
-    After ten examples Hypothesis turns to mutating what it has drawn; ten at a time keeps the problems independent.
+    After ten examples Hypothesis turns to mutating what it has drawn; ten at a time keeps the problems independent. The
+    last fifth is drawn together, to be mutated towards larger errors.
     """
-    for small, share in ((True, examples // 3), (False, examples - examples // 3)):
+    together = examples // 5
+    for small, share in ((True, examples // 3), (False, examples - examples // 3 - together)):
         for start in range(0, share, BATCH):
             yield small, min(BATCH, share - start)
+    if together:
+        yield False, together
 
 
 def _ask(
@@ -325,7 +348,7 @@ def _ask(
         database=None,
         deadline=None,
         derandomize=False,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.generate, Phase.target, Phase.shrink),
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
         verbosity=hypothesis.Verbosity.quiet,
@@ -338,6 +361,7 @@ def _ask(
         (agreed if verdict.ok else refused).append(verdict)
         if not verdict.ok:
             raise _NotProvenError(verdict.explanation)
+        hypothesis.target(min(verdict.ratio, 1.0), label="error/bound")
 
     try:
         with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answers

@@ -107,6 +107,13 @@ def test_every_operation_is_there(candidate: Candidate) -> None:
         Problem(  # a probability that is subnormal
             "softmax", "float32", {"logits": [0.0, -95.0]}, {"dim": 0}, grad_output=[0.0, 1.0]
         ),
+        Problem(  # the upstream gradient times a log-probability overflows, and then meets 1 - ε = 0
+            "cross_entropy",
+            "float64",
+            {"logits": [[-7e299, 0.0]], "target": [[0.5, 0.5]]},
+            {"label_smoothing": 1.0},
+            grad_output=2.0**512,
+        ),
         Problem(  # the only label that counts has no weight: 0/0, in the loss and in the gradient
             "cross_entropy",
             "float32",
@@ -115,7 +122,15 @@ def test_every_operation_is_there(candidate: Candidate) -> None:
             grad_output=1.0,
         ),
     ],
-    ids=["subnormal upstream", "vanishing loss", "largest logits", "huge logits", "subnormal probability", "no weight"],
+    ids=[
+        "subnormal upstream",
+        "vanishing loss",
+        "largest logits",
+        "huge logits",
+        "subnormal probability",
+        "overflow",
+        "no weight",
+    ],
 )
 def test_the_edges_of_the_range(candidate: Candidate, problem: Problem) -> None:
     """Problems that were once found, or are known, to be hard."""

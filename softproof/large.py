@@ -1,0 +1,77 @@
+"""Large problems, part of every run without being drawn: more classes, or more rows, than a counter of 16 bits holds.
+
+They are made from a fixed seed, so that a number names one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from .formats import FORMATS, Floats
+from .operations import OPERATIONS
+from .problem import Array, Problem
+
+CLASSES, ROWS = 131072, 65537  # 2^17, and one more than 2^16
+_OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
+
+
+def large_problems(operation: str, dtype: str, supports: Iterable[str] | None = None) -> list[Problem]:
+    """One problem of many classes and one of many rows.
+
+    Args:
+        operation: a key of `softproof.OPERATIONS`.
+        dtype: a format, such as ``"float32"``.
+        supports: the optional inputs and options that may be asked; by default all.
+
+    >>> [problem.inputs["logits"].shape for problem in large_problems("softmax", "float32")]
+    [(2, 131072), (65537, 3)]
+    """
+    extras = frozenset(OPERATIONS[operation].extras) if supports is None else frozenset(supports)
+    sizes = ((2, CLASSES), (ROWS, 3))
+    return [_problem(operation, dtype, extras, *size) for size in sizes]
+
+
+def _numbers(rng: np.random.Generator, dtype: str, *shape: int) -> Floats:
+    return FORMATS[dtype].round(rng.normal(size=shape))
+
+
+def _problem(operation: str, dtype: str, extras: frozenset[str], rows: int, classes: int) -> Problem:
+    rng = np.random.default_rng(rows)
+    dim: dict[str, Any] = {"dim": -1} if "dim" in extras else {}
+    x, g = _numbers(rng, dtype, rows, classes), _numbers(rng, dtype, rows)
+    if operation in _OF_LOGITS:
+        upstream = g if operation == "logsumexp" else _numbers(rng, dtype, rows, classes)
+        return Problem(operation, dtype, {"logits": x}, dim, upstream)
+    if operation in ("linear", "linear_cross_entropy"):
+        return _classifier(rng, operation, dtype, extras, rows, classes)
+    if operation == "cross_entropy":
+        return Problem(operation, dtype, {"logits": x} | _targets(rng, rows, classes), _reduction(extras), 0.5)
+    inputs = {name: _distribution(rng, dtype, rows, classes) for name in OPERATIONS[operation].inputs}
+    return Problem(operation, dtype, inputs, dim, g)
+
+
+def _distribution(rng: np.random.Generator, dtype: str, rows: int, classes: int) -> Floats:
+    e = np.exp(rng.normal(size=(rows, classes)))
+    return np.maximum(FORMATS[dtype].round(e / e.sum(-1, keepdims=True)), FORMATS[dtype].tiny)
+
+
+def _targets(rng: np.random.Generator, rows: int, classes: int) -> dict[str, Array]:
+    return {"target": rng.integers(0, classes, rows)}
+
+
+def _reduction(extras: frozenset[str]) -> dict[str, Any]:
+    return {"reduction": "sum"} if "reduction" in extras else {}
+
+
+def _classifier(
+    rng: np.random.Generator, operation: str, dtype: str, extras: frozenset[str], rows: int, classes: int
+) -> Problem:
+    """Of two features; as many classes as there are."""
+    x, w = _numbers(rng, dtype, rows, 2), _numbers(rng, dtype, classes, 2)
+    if operation == "linear":
+        return Problem(operation, dtype, {"input": x, "weight": w}, {}, _numbers(rng, dtype, rows, classes))
+    inputs = {"input": x, "linear_weight": w} | _targets(rng, rows, classes)
+    return Problem(operation, dtype, inputs, _reduction(extras), 0.5)

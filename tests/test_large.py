@@ -1,0 +1,82 @@
+"""Large problems are asked in every run, and huge ones where somebody asks for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from softproof import OPERATIONS, Output, Problem, Result, judge_result, large_problems, verify
+from softproof.operations import check
+from softproof.verify import EXAMPLES
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_large_problems_ask_something(operation: str, dtype: str) -> None:
+    """Of more classes, or of more rows, than 16 bits count."""
+    many_classes, many_rows = large_problems(operation, dtype)
+
+    for problem in (many_classes, many_rows):
+        check(problem)
+    assert max(max(array.shape) for array in many_classes.inputs.values()) > 2**16
+    assert len(next(iter(many_rows.inputs.values()))) > 2**16
+
+
+def _softmax_of_short_rows(input: torch.Tensor, dim: int) -> torch.Tensor:
+    """Leaves out what is beyond 2^16 classes."""
+    return (
+        F.softmax(input.narrow(dim, 0, min(input.shape[dim], 2**16)), dim)
+        if input.shape[dim] > 2**16
+        else (F.softmax(input, dim))
+    )
+
+
+def _cross_entropy_of_short_batches(input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Counts rows in 16 bits."""
+    if not target.ndim:
+        return F.cross_entropy(input, target)
+    return F.cross_entropy(input[: 2**16], target[: 2**16])
+
+
+@pytest.mark.parametrize(
+    ("function", "operation", "number"),
+    [(_softmax_of_short_rows, "softmax", 0), (_cross_entropy_of_short_batches, "cross_entropy", 1)],
+)
+def test_a_counter_of_16_bits_is_caught(function: object, operation: str, number: int) -> None:
+    """By the large problem, which the report names instead of printing it."""
+    report = verify(function, operation=operation, adapter="torch", dtypes=["float32"], seed=0,  # type: ignore[arg-type]
+                    without=["nonfinite", "jvp", "hvp"])  # fmt: skip
+
+    row = report.rows[0]
+    assert row.failure is not None
+    assert row.problems > EXAMPLES
+    assert f")[{number}]" in row.failure.snippet
+    assert "from softproof import judge, large_problems, load" in row.failure.snippet
+    assert len(str(report)) < 4000
+
+
+@pytest.mark.huge
+@pytest.mark.parametrize("operation", ["softmax", "log_softmax", "cross_entropy"])
+def test_rows_beyond_2_to_the_31_elements(operation: str, device: str) -> None:
+    """65537 rows of 32768 classes in bfloat16: first, last and other rows are those of a problem of their own."""
+    rows, classes = 65537, 32768
+    generator = torch.Generator(device).manual_seed(0)
+    logits = torch.randn(rows, classes, dtype=torch.bfloat16, device=device, generator=generator)
+    target = torch.arange(rows, device=device) % classes
+    if operation == "cross_entropy":
+        found = F.cross_entropy(logits, target, reduction="none")
+    else:
+        found = getattr(F, operation)(logits, -1)
+
+    arithmetic = "torch-cpu" if device == "cpu" else "torch-cuda"
+    for row in (0, 1, 2**15, 2**16 - 1, 2**16):
+        values = found[row : row + 1].float().cpu().numpy()
+        inputs = {"logits": logits[row : row + 1].float().cpu().numpy()}
+        options = {"dim": -1} if operation != "cross_entropy" else {"reduction": "none"}
+        inputs |= {} if operation != "cross_entropy" else {"target": target[row : row + 1].cpu().numpy()}
+        problem = Problem(operation, "bfloat16", inputs, options)
+        verdict = judge_result(
+            problem, Result({"value": Output(np.asarray(values), "bfloat16")}), arithmetic=arithmetic
+        )
+        assert verdict.ok, (row, verdict)
