@@ -161,9 +161,13 @@ _FLOAT32 = Arithmetic(
 def any_order(dtype: str) -> Arithmetic:
     """The default for results stored in `dtype`; half precision computes in float32 and rounds once at the end.
 
+    Raises: ValueError for an unknown dtype.
+
     >>> any_order("float16").compute.name
     'float32'
     """
+    if dtype not in FORMATS:
+        raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(FORMATS)}")
     if dtype == "float64":
         return _FLOAT64
     if dtype == "float32":

@@ -36,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _semantics(options)
     report = _verify(options)
     print(report)
+    if options.regions:
+        print(f"\n{report.regions()}")
     print(f"\n{_summary(report)}")
     if options.json is not None:
         options.json.write_text(report.to_json() + "\n")
@@ -77,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
         help="an input or option that is not asked, or probabilities; may be repeated",
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
+    command.add_argument("--regions", action="store_true", help="print how many problems lay in each region as well")
     command = commands.add_parser(
         "semantics", help="what implementations do in the corners, beside what is demanded", formatter_class=_Formatter
     )

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from .arithmetic import Arithmetic
+from .checks import LOADED, check, check_kind
 from .compare import AGREES, DISAGREES, Verdict, not_an_answer
 from .formats import FORMATS
 from .implementation import Candidate
 from .judge import BITS, judge_result
 from .models import Model
-from .operations import check, gradient_names, value_shape
+from .operations import gradient_names, value_shape
 from .parts import class_count, main_input, row_axis, row_count, take_rows
 from .problem import Array, Problem, Result
 from .rows import axis_of, is_labels, reduction_of
@@ -499,6 +500,7 @@ def conduct(
     agrees: asked in 9 ways, with the same bits
     """
     check(problem)
+    check_kind("candidate", candidate, Candidate, LOADED)
     if way not in (None, *WAYS):
         raise ValueError(f"way is {way!r}; expected one of {', '.join(WAYS)}")
     if accuracy == "D":

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_mat, ctx
 
+from .checks import check
 from .operations import output_shapes
 from .problem import Array, Problem
 from .rows import (
@@ -58,10 +59,15 @@ def floats(values: Array) -> Array:
 def solve(problem: Problem, bits: int = 128) -> Truth:
     """Value and derivatives of a problem, each element enclosed with a working precision of `bits`.
 
+    Raises: ValueError, TypeError or IndexError when the problem asks nothing sensible, or `bits` is not at least 53.
+
     >>> problem = Problem("logsumexp", "float64", {"logits": [0.0, 0.0]}, {"dim": -1}, grad_output=1.0)
     >>> print(solve(problem)["value"][()].str(30))
     [0.693147180559945309417232121458 +/- 1.77e-31]
     """
+    check(problem)
+    if isinstance(bits, bool) or not isinstance(bits, int) or bits < FLOAT64:
+        raise ValueError(f"bits is {bits!r}; expected a whole number of at least {FLOAT64}")
     found, summands = solve_rows(problem, bits)
     found |= {name: total(problem, [each], bits) for name, each in summands.items()}
     return {name: shaped(problem, name, found[name], shape) for name, shape in output_shapes(problem).items()}

@@ -17,13 +17,13 @@ from . import exact
 from .accuracy import Accuracy
 from .arithmetic import NUMPY64, Arithmetic, height
 from .bounds import Allowed, Losses, allowed, allowed_total
+from .checks import LOADED, check, check_kind
 from .compare import AGREES, DISAGREES, NO_GUARANTEE, Elements, Verdict, not_an_answer
 from .exact import FLOAT64
 from .formats import FORMATS, Format
 from .implementation import Implementation
 from .models import Model, arithmetic_of, model
-from .operations import check
-from .problem import Array, Problem, Result
+from .problem import Array, Output, Problem, Result
 from .rows import (
     ALL,
     Rows,
@@ -79,7 +79,7 @@ def judge(
     """
     check(problem)
     if not hasattr(implementation, "answer"):
-        raise TypeError(f"implementation is a {type(implementation).__name__}; expected what softproof.load gives")
+        raise TypeError(f"implementation is a {type(implementation).__name__}; expected {LOADED}")
     if problem.operation not in implementation.operations:
         has = ", ".join(implementation.operations)
         raise ValueError(f"the problem is about {problem.operation}; {implementation.name} has {has}")
@@ -122,7 +122,15 @@ def judge_result(
     if accuracy == "D":
         raise ValueError("accuracy D compares with a baseline; judge asks it")
     check(problem)
+    _check_result(result)
     return _judge(problem, result, device, arithmetic, Accuracy(accuracy), bits)
+
+
+def _check_result(result: Result) -> None:
+    check_kind("result", result, Result, "a softproof.Result")
+    for name, output in result.outputs.items():
+        check_kind(f"output {name}", output, Output, "a softproof.Output")
+        check_kind(f"values of output {name}", output.values, np.ndarray, "a NumPy array")
 
 
 def judge_refusal(problem: Problem, result: Result) -> Verdict:
@@ -132,6 +140,8 @@ def judge_refusal(problem: Problem, result: Result) -> Verdict:
     >>> print(judge_refusal(problem, Result(raised="IndexError: target holds 2")))
     agrees: raised IndexError: target holds 2
     """
+    check_kind("problem", problem, Problem, "a softproof.Problem")
+    _check_result(result)
     if result.raised is not None:
         return Verdict(AGREES, explanation=f"raised {result.raised}", problem=problem)
     got = result.outputs["value"].values.tolist()

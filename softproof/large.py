@@ -25,10 +25,14 @@ def large_problems(operation: str, dtype: str, supports: Iterable[str] | None = 
         operation: a key of `softproof.OPERATIONS`.
         dtype: a format, such as ``"float32"``.
         supports: the optional inputs and options that may be asked; by default all.
+    Raises: ValueError for an unknown operation or dtype.
 
     >>> [problem.inputs["logits"].shape for problem in large_problems("softmax", "float32")]
     [(2, 131072), (65537, 3)]
     """
+    for name, value, known in (("operation", operation, OPERATIONS), ("dtype", dtype, FORMATS)):
+        if value not in known:
+            raise ValueError(f"{name} is {value!r}; expected one of {', '.join(known)}")
     extras = frozenset(OPERATIONS[operation].extras) if supports is None else frozenset(supports)
     sizes = ((2, CLASSES), (ROWS, 3))
     return [_problem(operation, dtype, extras, *size) for size in sizes]

@@ -18,12 +18,13 @@ import numpy as np
 
 from .accuracy import Accuracy
 from .arithmetic import Arithmetic
+from .checks import LOADED, check, check_kind
 from .compare import AGREES, DISAGREES, NO_GUARANTEE, Verdict, not_an_answer
 from .formats import FORMATS
-from .implementation import Implementation
+from .implementation import Candidate, Implementation
 from .intervals import Interval, enclosed, joined
 from .models import Model, arithmetic_of, model
-from .operations import check, output_shapes
+from .operations import output_shapes
 from .parts import class_axis, class_count, main_input, row_axis, row_count, take_classes, take_rows
 from .problem import Array, Problem, Result
 from .rows import axis_of, denominator, from_rows, is_labels, mixed_weights, reduction_of, to_rows
@@ -384,6 +385,7 @@ def laws(
     agrees
     """
     check(problem)
+    check_kind("candidate", candidate, Candidate, LOADED)
     if law not in (None, *LAWS):
         raise ValueError(f"law is {law!r}; expected one of {', '.join(LAWS)}")
     if accuracy == "D":

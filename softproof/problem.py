@@ -32,9 +32,14 @@ def _fits_float32(array: Array) -> bool:
         return bool(np.array_equal(array.astype(np.float32), array, equal_nan=True))
 
 
-def _frozen(values: ArrayLike, dtype: str) -> Array:
+def _frozen(name: str, values: ArrayLike, dtype: str) -> Array:
     """A read-only copy: int64 for integers, float64 for numbers, or float32 where that loses nothing."""
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{name} is a {type(values).__name__}; expected numbers that NumPy holds ({error})") from None
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} has dtype {array.dtype}; expected integers or floating-point numbers")
     if array.dtype.kind in "iu":
         array = array.astype(np.int64)
     elif array.dtype == np.float32 or (dtype != "float64" and _fits_float32(array)):
@@ -83,9 +88,12 @@ class Problem:
         layout: str | Mapping[str, str] = "contiguous",
         tangent: ArrayLike | None = None,
     ) -> None:
-        frozen = {name: _frozen(values, dtype) for name, values in inputs.items()}
-        upstream = None if grad_output is None else _frozen(grad_output, dtype)
-        direction = None if tangent is None else _frozen(tangent, dtype)
+        for name, mapping in (("inputs", inputs), ("options", options or {})):
+            if not isinstance(mapping, Mapping):
+                raise TypeError(f"{name} is a {type(mapping).__name__}; expected a mapping from names")
+        frozen = {name: _frozen(name, values, dtype) for name, values in inputs.items()}
+        upstream = None if grad_output is None else _frozen("grad_output", grad_output, dtype)
+        direction = None if tangent is None else _frozen("tangent", tangent, dtype)
         if not isinstance(layout, str):
             layout = {name: each for name, each in layout.items() if each != "contiguous"} or "contiguous"
         values = (operation, dtype, frozen, dict(options or {}), upstream, layout, direction)

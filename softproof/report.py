@@ -102,6 +102,19 @@ class Report:
                     for row in self.rows if row.failure is not None]  # fmt: skip
         return "\n".join([table(self.rows), *_notes(self.rows), *failures])
 
+    def regions(self) -> str:
+        """How many problems of each operation lay in each region of `softproof.regions`, rows of all dtypes together."""
+        counts: dict[tuple[str, str], int] = {}
+        for row in self.rows:
+            for region, count in row.regions.items():
+                key = row.operation, region
+                counts[key] = counts.get(key, 0) + count
+        width = max((len(operation) for operation, _ in counts), default=0)
+        lines = [
+            f"{operation.ljust(width)}  {count:6d}  {region}" for (operation, region), count in sorted(counts.items())
+        ]
+        return "\n".join([f"{'operation'.ljust(width)}  problems in the region", *lines])
+
     def to_json(self) -> str:
         """The report as JSON: versions, seed, and a record per row."""
         return json.dumps(

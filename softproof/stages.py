@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from .checks import check
 from .compare import DISAGREES, NO_GUARANTEE, UNDECIDED, Verdict
 from .implementation import Implementation
 from .problem import Array, Problem
@@ -28,6 +29,7 @@ def stages(implementation: Implementation, problem: Problem, judge: Judge, devic
         judge: gives the verdict on one stage, such as ``lambda stage: softproof.judge(implementation, stage)``.
         device: where tensors live.
     Yields: a `Verdict` for each stage, and no further one after an answer that could not be used.
+    Raises: ValueError or TypeError, when the first is asked for, naming an argument that does not fit.
 
     >>> import softproof
     >>> problem = Problem("linear_cross_entropy", "float64",
@@ -37,6 +39,11 @@ def stages(implementation: Implementation, problem: Problem, judge: Judge, devic
     >>> [verdict.outcome for verdict in stages(torch, problem, lambda stage: softproof.judge(torch, stage))]
     ['agrees', 'agrees', 'agrees']
     """
+    check(problem)
+    if problem.operation != "linear_cross_entropy":
+        raise ValueError(f"operation is {problem.operation!r}; linear_cross_entropy has stages")
+    if not callable(judge):
+        raise TypeError(f"judge is a {type(judge).__name__}; expected a function from a Problem to a Verdict")
     layer = _layer(problem)
     yield (verdict := judge(layer))
     logits = _output(implementation, layer, "value", device) if verdict.ok else None

@@ -120,3 +120,12 @@ def test_wrong_usage_exits_with_2(arguments: list[str], words: str, capsys: pyte
     assert exit_.value.code == 2
     assert words in " ".join(err.split())
     assert not out
+
+
+def test_regions_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    """By operation, where that is asked for."""
+    main(["verify", "manual:softmax", "--dtype", "float32", "--examples", "20", "--seed", "0", "--regions"])
+
+    printed = capsys.readouterr().out
+    assert "operation  problems in the region" in printed
+    assert "2 to 9 classes" in printed

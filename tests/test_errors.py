@@ -253,6 +253,31 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
         ValueError,
         "target has shape (2,); expected (3,), that of p",
     ),
+    "jacobian of integers": (
+        lambda f: f.softmax_jacobian([1, 2]),
+        TypeError,
+        "logits has dtype (torch.)?int64; expected one of",
+    ),
+    "direction of log-softmax": (
+        lambda f: f.log_softmax_jvp(X[0], X),
+        ValueError,
+        "tangent has shape (3,); expected (2, 3), that of the logits",
+    ),
+    "upstream of the second derivative of softmax": (
+        lambda f: f.softmax_hvp(X, X[0], X),
+        ValueError,
+        "grad_output has shape (3,); expected (2, 3)",
+    ),
+    "accurate loss of probabilities": (
+        lambda f: f.accurate_cross_entropy(X, Q),
+        TypeError,
+        "target has dtype (torch.)?float64; expected",
+    ),
+    "accurate loss, going back, label too large": (
+        lambda f: f.accurate_cross_entropy_backward(1.0, X, np.array([0, 3])),
+        IndexError,
+        "target holds 3; expected labels from 0 to 2",
+    ),
 }
 
 
@@ -273,6 +298,33 @@ def test_the_error_names_both_sides(half: ModuleType, wrong: str) -> None:
 
     for array, copy in zip((X, Y, Q, W, V), before, strict=True):
         np.testing.assert_array_equal(array, copy)
+
+
+class _Recorder:
+    """A module that remembers which of its names were used."""
+
+    def __init__(self, module: ModuleType) -> None:
+        self.module = module
+        self.used: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        self.used.add(name)
+        return getattr(self.module, name)
+
+
+def _public(module: ModuleType) -> set[str]:
+    return {name for name, each in vars(module).items() if callable(each) and not name.startswith("_")}
+
+
+@pytest.mark.parametrize("half", [manual, reference], ids=["manual", "reference"])
+def test_every_public_function_is_in_the_table(half: ModuleType) -> None:
+    """Of both halves, with at least one wrong argument."""
+    recorder: Any = _Recorder(half)
+    for call, kind, _ in WRONG.values():
+        with pytest.raises(kind):
+            call(recorder)
+
+    assert _public(half) == recorder.used
 
 
 def test_a_device_that_is_not_there_is_an_error() -> None:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from softproof import OPERATIONS, Output, Problem, Result, judge_result, large_problems, verify
-from softproof.operations import check
+from softproof.checks import check
 from softproof.verify import EXAMPLES
 
 

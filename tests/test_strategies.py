@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Candidate, Problem, Result, problems, verify
+from softproof.checks import check
 from softproof.exact import solve
 from softproof.formats import FORMATS, Floats
-from softproof.operations import check
 from softproof.regions import REGIONS, regions
 from softproof.rotation import Rotation
 from softproof.styles import STYLES, Draw, styles

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from ..arithmetic import Arithmetic
+from ..checks import check
 from ..formats import Floats
 from ..models import Model, arithmetic_of, model
-from ..operations import check, output_shapes
+from ..operations import output_shapes
 from ..problem import Problem
 from ..rows import ALL, Rows, shaped
 from .algebra import Allowed as Allowed

@@ -1,0 +1,199 @@
+"""What a problem must be for an answer to mean anything; every message names the argument and both sides."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .formats import FORMATS, Format
+from .operations import DIRECTIONAL, OPERATIONS, value_shape
+from .problem import LAYOUTS, Array, Problem
+
+Shape = tuple[int, ...]
+LOADED = "what softproof.load gives"
+
+
+def check(problem: Problem) -> None:
+    """Raise ValueError, TypeError or IndexError when a problem asks nothing sensible."""
+    if not isinstance(problem, Problem):
+        raise TypeError(f"problem is a {type(problem).__name__}; expected a softproof.Problem")
+    if problem.operation not in OPERATIONS:
+        raise ValueError(f"operation is {problem.operation!r}; expected one of {', '.join(OPERATIONS)}")
+    if problem.dtype not in FORMATS:
+        raise ValueError(f"dtype is {problem.dtype!r}; expected one of {', '.join(FORMATS)}")
+    _check_names(problem)
+    _check_layouts(problem)
+    _check_options(problem)
+    _check_shapes(problem)
+    _check_numbers(problem)
+    _check_labels(problem)
+    _check_vectors(problem)
+
+
+def _check_names(problem: Problem) -> None:
+    """The inputs that are needed, and none that is not known."""
+    operation = OPERATIONS[problem.operation]
+    if missing := set(operation.inputs) - set(problem.inputs):
+        raise TypeError(
+            f"{problem.operation} needs {', '.join(operation.inputs)}; missing {', '.join(sorted(missing))}"
+        )
+    given = set(problem.inputs) | set(problem.options)
+    if unknown := given - set(operation.inputs) - set(operation.extras):
+        has = ", ".join(operation.inputs + operation.extras)
+        raise TypeError(f"{problem.operation} has no {', '.join(sorted(unknown))}; it has {has}")
+
+
+def _check_layouts(problem: Problem) -> None:
+    """Layouts that there are, of arrays that there are."""
+    arrays = (*problem.inputs, "grad_output", "tangent")
+    for name in arrays:
+        if (layout := problem.layout_of(name)) not in LAYOUTS:
+            raise ValueError(f"layout of {name} is {layout!r}; expected one of {', '.join(LAYOUTS)}")
+    if not isinstance(problem.layout, str) and (unknown := set(problem.layout) - set(arrays)):
+        raise ValueError(f"layout names {', '.join(sorted(unknown))}; the problem has {', '.join(arrays)}")
+
+
+def _check_options(problem: Problem) -> None:
+    """Options of the right kind; a smoothing from 0 to 1 and a reduction that there is."""
+    for name in ("dim", "ignore_index"):
+        value = problem.options.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"{name} is {value!r}; expected an integer")
+    epsilon, reduction = problem.options.get("label_smoothing", 0.0), problem.options.get("reduction", "mean")
+    if not isinstance(epsilon, (int, float, np.number)):
+        raise TypeError(f"label_smoothing is {epsilon!r}; expected a number from 0 to 1")
+    if not 0 <= epsilon <= 1:
+        raise ValueError(f"label_smoothing is {epsilon}; expected a number from 0 to 1")
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"reduction is {reduction!r}; expected mean, sum or none")
+
+
+# ---- shapes ---------------------------------------------------------------------------------------------------------
+
+
+def _check_shapes(problem: Problem) -> None:
+    """Arrays that fit each other, and at least one class."""
+    if problem.operation in ("linear", "linear_cross_entropy"):
+        _check_layer(problem)
+    else:
+        _check_rows(problem)
+    for name, expected, why in _expected(problem):
+        if name in problem.inputs and problem.inputs[name].shape != expected:
+            raise ValueError(f"{name} has shape {problem.inputs[name].shape}; {why} {expected}")
+
+
+def _check_rows(problem: Problem) -> None:
+    name, main = next(iter(problem.inputs.items()))
+    dim = problem.options.get("dim", -1) if "target" not in problem.inputs else min(main.ndim - 1, 1)
+    if not -main.ndim <= dim < main.ndim:
+        raise IndexError(f"dim is {dim}; {name} of shape {main.shape} has dims {-main.ndim} to {main.ndim - 1}")
+    if main.shape[dim] == 0:
+        raise ValueError(f"{name} of shape {main.shape} has no elements along dim {dim}; expected at least one")
+
+
+def _check_layer(problem: Problem) -> None:
+    x, name = problem.inputs["input"], "weight" if problem.operation == "linear" else "linear_weight"
+    w = problem.inputs[name]
+    if w.ndim != 2 or x.ndim == 0 or x.shape[-1] != w.shape[1]:
+        raise ValueError(f"input has shape {x.shape} and {name} {w.shape}; expected (…, D) and (C, D)")
+    if not len(w):
+        raise ValueError(f"{name} of shape {w.shape} has no classes; expected at least one")
+    if problem.operation == "linear_cross_entropy" and x.ndim > 2:
+        raise ValueError(f"input has shape {x.shape}; expected (D,) or (N, D)")
+
+
+def _expected(problem: Problem) -> Iterator[tuple[str, Shape, str]]:
+    """The shapes that follow from those of the first inputs, and why."""
+    main = next(iter(problem.inputs.values())).shape
+    if "q" in problem.inputs:
+        yield "q", main, "p has"
+    elif problem.operation == "linear":
+        yield "bias", problem.inputs["weight"].shape[:1], "one for each class is"
+    elif problem.operation == "cross_entropy":
+        axis = min(len(main) - 1, 1)
+        yield "target", main if not _labels(problem) else main[:axis] + main[axis + 1 :], f"logits {main} want"
+        yield "weight", main[axis : axis + 1], "one for each class is"
+    elif problem.operation == "linear_cross_entropy":
+        classes = problem.inputs["linear_weight"].shape[:1]
+        yield "target", main[:-1] if _labels(problem) else main[:-1] + classes, f"input {main} wants"
+        yield "linear_bias", classes, "one for each class is"
+        yield "weight", classes, "one for each class is"
+
+
+def _labels(problem: Problem) -> bool:
+    return problem.inputs["target"].dtype == np.int64
+
+
+# ---- numbers --------------------------------------------------------------------------------------------------------
+
+
+def _check_numbers(problem: Problem) -> None:
+    """Numbers of the dtype; finite where they must be, and nonnegative where they are probabilities of outcomes."""
+    vectors = {"grad_output": problem.grad_output, "tangent": problem.tangent}
+    arrays = dict(problem.inputs) | {name: array for name, array in vectors.items() if array is not None}
+    for name, array in arrays.items():
+        if (bad := _first_not_held(array, FORMATS[problem.dtype])) is not None:
+            raise ValueError(f"{name} holds {bad!r}, which is not a {problem.dtype} number")
+        strange = _not_asked(problem, name, array)
+        if strange.any():
+            raise ValueError(f"{name} holds {float(array[strange][0])}; expected finite numbers")
+        if name in ("p", "q") and not (array >= 0).all():
+            raise ValueError(f"{name} holds {float(array.min())}; expected numbers that are not negative")
+
+
+def _not_asked(problem: Problem, name: str, array: Array) -> Array:
+    """What is not finite and has to be: logits may be anything, and target probabilities NaN."""
+    if array.dtype == np.int64 or name == "logits":
+        return np.zeros(1, bool)
+    nan_is_asked = name == "target" and problem.operation == "cross_entropy"
+    return np.asarray(np.isinf(array) if nan_is_asked else ~np.isfinite(array))
+
+
+def _first_not_held(array: Array, fmt: Format) -> float | None:
+    """The first number that the format does not have."""
+    held = {np.dtype(np.int64): 0, np.dtype(np.float32): 24, np.dtype(np.float64): 53}
+    if fmt.precision >= held[array.dtype]:
+        return None
+    for start in range(0, array.size, 1 << 20):
+        part = array.reshape(-1)[start : start + (1 << 20)]
+        if (bad := ~fmt.holds(part)).any():
+            return float(part[bad][0])
+    return None
+
+
+def _check_labels(problem: Problem) -> None:
+    """Labels of classes that there are, or the one that is ignored."""
+    if "target" not in problem.inputs or not _labels(problem):
+        return
+    target, ignored = problem.inputs["target"], problem.options.get("ignore_index", -100)
+    main = next(iter(problem.inputs.values()))
+    classes = main.shape[min(main.ndim - 1, 1)]
+    if problem.operation == "linear_cross_entropy":
+        classes = len(problem.inputs["linear_weight"])
+    bad = (target != ignored) & ((target < 0) | (target >= classes))
+    if bad.any():
+        raise IndexError(f"target holds {target[bad][0]}; expected labels from 0 to {classes - 1}, or {ignored}")
+
+
+def _check_vectors(problem: Problem) -> None:
+    """An upstream gradient of the shape of the value; a direction of that of the logits, where one is taken."""
+    g, v = problem.grad_output, problem.tangent
+    if g is not None and g.shape != value_shape(problem):
+        raise ValueError(
+            f"grad_output has shape {g.shape}; the value of {problem.operation} has {value_shape(problem)}"
+        )
+    if v is None:
+        return
+    takes = [name for name, operation in OPERATIONS.items() if set(DIRECTIONAL) & set(operation.kinds)]
+    if problem.operation not in takes:
+        raise TypeError(f"{problem.operation} takes no tangent; {', '.join(takes)} do")
+    if v.shape != problem.inputs["logits"].shape:
+        raise ValueError(f"tangent has shape {v.shape}; the logits have {problem.inputs['logits'].shape}")
+
+
+def check_kind(name: str, value: Any, kind: type, expected: str) -> None:
+    """Raise TypeError when an argument is something else."""
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} is a {type(value).__name__}; expected {expected}")
