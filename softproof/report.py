@@ -103,7 +103,7 @@ class Report:
         return "\n".join([table(self.rows), *_notes(self.rows), *failures])
 
     def regions(self) -> str:
-        """How many problems of each operation lay in each region of `softproof.regions`, rows of all dtypes together."""
+        """How many problems of each operation lay in each region of `softproof.regions`, all dtypes together."""
         counts: dict[tuple[str, str], int] = {}
         for row in self.rows:
             for region, count in row.regions.items():
