@@ -193,7 +193,7 @@ def _check_vectors(problem: Problem) -> None:
         raise ValueError(f"tangent has shape {v.shape}; the logits have {problem.inputs['logits'].shape}")
 
 
-def check_kind(name: str, value: Any, kind: type, expected: str) -> None:
+def check_kind(name: str, value: Any, kind: type | tuple[type, ...], expected: str) -> None:
     """Raise TypeError when an argument is something else."""
     if not isinstance(value, kind):
         raise TypeError(f"{name} is a {type(value).__name__}; expected {expected}")

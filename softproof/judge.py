@@ -130,7 +130,7 @@ def _check_result(result: Result) -> None:
     check_kind("result", result, Result, "a softproof.Result")
     for name, output in result.outputs.items():
         check_kind(f"output {name}", output, Output, "a softproof.Output")
-        check_kind(f"values of output {name}", output.values, np.ndarray, "a NumPy array")
+        check_kind(f"values of output {name}", output.values, (np.ndarray, np.generic), "a NumPy array")
 
 
 def judge_refusal(problem: Problem, result: Result) -> Verdict:

@@ -134,7 +134,7 @@ LOGITS = {"logits": np.zeros((2, 3))}
         (
             Problem("softmax", "float64", LOGITS, {"dim": 3}),
             IndexError,
-            r"dim is 3; an input of shape \(2, 3\) has dims -2",
+            r"dim is 3; logits of shape \(2, 3\) has dims -2 to 1",
         ),
         (
             Problem("cross_entropy", "float64", LOGITS | {"target": np.array([0, 1, 2])}),
