@@ -10,6 +10,7 @@ import numpy as np
 from .formats import FORMATS, Format
 from .operations import DIRECTIONAL, OPERATIONS, value_shape
 from .problem import LAYOUTS, Array, Problem
+from .rows import count_classes, is_labels, main_input
 
 Shape = tuple[int, ...]
 LOADED = "what softproof.load gives"
@@ -106,24 +107,20 @@ def _check_layer(problem: Problem) -> None:
 
 def _expected(problem: Problem) -> Iterator[tuple[str, Shape, str]]:
     """The shapes that follow from those of the first inputs, and why."""
-    main = next(iter(problem.inputs.values())).shape
+    main = main_input(problem).shape
     if "q" in problem.inputs:
         yield "q", main, "p has"
     elif problem.operation == "linear":
         yield "bias", problem.inputs["weight"].shape[:1], "one for each class is"
     elif problem.operation == "cross_entropy":
         axis = min(len(main) - 1, 1)
-        yield "target", main if not _labels(problem) else main[:axis] + main[axis + 1 :], f"logits {main} want"
+        yield "target", main if not is_labels(problem) else main[:axis] + main[axis + 1 :], f"logits {main} want"
         yield "weight", main[axis : axis + 1], "one for each class is"
     elif problem.operation == "linear_cross_entropy":
         classes = problem.inputs["linear_weight"].shape[:1]
-        yield "target", main[:-1] if _labels(problem) else main[:-1] + classes, f"input {main} wants"
+        yield "target", main[:-1] if is_labels(problem) else main[:-1] + classes, f"input {main} wants"
         yield "linear_bias", classes, "one for each class is"
         yield "weight", classes, "one for each class is"
-
-
-def _labels(problem: Problem) -> bool:
-    return problem.inputs["target"].dtype == np.int64
 
 
 # ---- numbers --------------------------------------------------------------------------------------------------------
@@ -165,13 +162,10 @@ def _first_not_held(array: Array, fmt: Format) -> float | None:
 
 def _check_labels(problem: Problem) -> None:
     """Labels of classes that there are, or the one that is ignored."""
-    if "target" not in problem.inputs or not _labels(problem):
+    if "target" not in problem.inputs or not is_labels(problem):
         return
     target, ignored = problem.inputs["target"], problem.options.get("ignore_index", -100)
-    main = next(iter(problem.inputs.values()))
-    classes = main.shape[min(main.ndim - 1, 1)]
-    if problem.operation == "linear_cross_entropy":
-        classes = len(problem.inputs["linear_weight"])
+    classes = count_classes(problem)
     bad = (target != ignored) & ((target < 0) | (target >= classes))
     if bad.any():
         raise IndexError(f"target holds {target[bad][0]}; expected labels from 0 to {classes - 1}, or {ignored}")

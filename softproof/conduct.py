@@ -22,9 +22,9 @@ from .implementation import Candidate
 from .judge import BITS, judge_result
 from .models import Model
 from .operations import gradient_names, value_shape
-from .parts import class_count, main_input, row_axis, row_count, take_rows
+from .parts import class_count, row_axis, row_count, take_rows
 from .problem import Array, Problem, Result
-from .rows import axis_of, is_labels, reduction_of
+from .rows import axis_of, is_labels, main_input, reduction_of
 
 Arrays = dict[str, Any]
 DTYPES = ("float64", "float32")  # those between which a way changes

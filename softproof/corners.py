@@ -224,20 +224,16 @@ def _formula(reduction: str, labels: bool, weighted: bool, ignored: bool, smooth
     return row if reduction == "none" else f"{row}; the sum"
 
 
-def _row(number: int, question: str, problem: Problem, mathematics: str, *more: Any, **others: Any) -> Corner:
-    return Corner(number, question, problem, mathematics, *more, **others)
-
-
 def _normaliser_corners() -> Iterator[Corner]:
     none, some = [-100, -100], [[0.0, 1.0], [2.0, 3.0]]
     skipped = "an ignored target does not contribute to the input gradient"
     mean = "Σ l / Σ w_y, which is 0/0"
-    yield _row(90, "every row ignored, none", _loss(some, none, reduction="none"), "0 and 0", skipped)
-    yield _row(91, "every row ignored, sum", _loss(some, none, reduction="sum"), "an empty sum: 0; ∂x is 0", skipped)
-    yield _row(
+    yield Corner(90, "every row ignored, none", _loss(some, none, reduction="none"), "0 and 0", skipped)
+    yield Corner(91, "every row ignored, sum", _loss(some, none, reduction="sum"), "an empty sum: 0; ∂x is 0", skipped)
+    yield Corner(
         92, "every row ignored, mean", _loss(some, none), "0/0: NaN; no row contributes: ∂x is 0", f"{mean}; {skipped}"
     )
-    yield _row(
+    yield Corner(
         93,
         "every row ignored, mean, weight, smoothing",
         _loss(some, none, [1.0, 2.0], label_smoothing=0.1),
@@ -245,15 +241,15 @@ def _normaliser_corners() -> Iterator[Corner]:
         f"{mean}; {skipped}",
     )
     unspecified = (mean, UNSPECIFIED, "anything that is not finite, in the loss and in the gradient of rows that count")
-    yield _row(94, "total weight 0, mean", _loss(some, [0, 0], [0.0, 2.0]), "0/0: NaN", *unspecified)
-    yield _row(
+    yield Corner(94, "total weight 0, mean", _loss(some, [0, 0], [0.0, 2.0]), "0/0: NaN", *unspecified)
+    yield Corner(
         95,
         "total weight 0, mean, smoothing",
         _loss(some, [0, 0], [0.0, 2.0], label_smoothing=0.5),
         "x/0 with x > 0: none",
         *unspecified,
     )
-    yield _row(
+    yield Corner(
         96,
         "weights that cancel, mean",
         _loss(some, [0, 1], [-1.0, 1.0]),
@@ -262,20 +258,20 @@ def _normaliser_corners() -> Iterator[Corner]:
         UNSPECIFIED,
         "anything, in the loss and in the gradient of rows that count",
     )
-    yield _row(97, "weight 0 of a label, sum", _loss(some, [0, 1], [0.0, 2.0], reduction="sum"), "its row counts 0")
-    yield _row(98, "negative weight", _loss(some, [0, 1], [-1.0, 2.0]), "the formula, with the sign", "not excluded")
-    yield _row(99, "no rows, none", _loss(np.zeros((0, 2)), np.zeros(0, int), reduction="none"), "nothing")
-    yield _row(100, "no rows, sum", _loss(np.zeros((0, 2)), np.zeros(0, int), reduction="sum"), "an empty sum: 0")
-    yield _row(101, "no rows, mean", _loss(np.zeros((0, 2)), np.zeros(0, int)), "0/0: NaN", mean)
-    yield _row(
+    yield Corner(97, "weight 0 of a label, sum", _loss(some, [0, 1], [0.0, 2.0], reduction="sum"), "its row counts 0")
+    yield Corner(98, "negative weight", _loss(some, [0, 1], [-1.0, 2.0]), "the formula, with the sign", "not excluded")
+    yield Corner(99, "no rows, none", _loss(np.zeros((0, 2)), np.zeros(0, int), reduction="none"), "nothing")
+    yield Corner(100, "no rows, sum", _loss(np.zeros((0, 2)), np.zeros(0, int), reduction="sum"), "an empty sum: 0")
+    yield Corner(101, "no rows, mean", _loss(np.zeros((0, 2)), np.zeros(0, int)), "0/0: NaN", mean)
+    yield Corner(
         102,
         "no rows, mean, probabilities",
         _loss(np.zeros((0, 2)), np.zeros((0, 2))),
         "0/0: NaN",
         "Σ l / N, which is 0/0",
     )
-    yield _row(103, "one class", _loss([[0.0], [2.0]], [0, 0]), "log 1 = 0; ∂x is 0")
-    yield _row(
+    yield Corner(103, "one class", _loss([[0.0], [2.0]], [0, 0]), "log 1 = 0; ∂x is 0")
+    yield Corner(
         104,
         "no classes",
         _loss(np.zeros((2, 0)), [-100, -100], reduction="sum"),
@@ -287,40 +283,40 @@ def _normaliser_corners() -> Iterator[Corner]:
     )
     along = replace(_loss(some, none), grad_output=None, tangent=np.ones((2, 2)))
     besides = ("", UNSPECIFIED, "0, in the derivative")
-    yield _row(105, "every row ignored, mean, in a direction", along, "the derivative of 0/0: NaN", *besides)
+    yield Corner(105, "every row ignored, mean, in a direction", along, "the derivative of 0/0: NaN", *besides)
 
 
 def _infinite_corners() -> Iterator[Corner]:
     x, rest = [0.0, -inf, 1.0], {"reduction": "sum"}
     product_ = ("the formula has the product 0·(-∞)", UNSPECIFIED, "NaN, in the loss")
-    yield _row(110, "-∞ beside the label", _loss([x], [0], **rest), "-log p_y, as if the class were not there")
-    yield _row(111, "-∞ at the label", _loss([x], [1], **rest), "-log 0 = +∞; ∂x has the limit p - y")
-    yield _row(
+    yield Corner(110, "-∞ beside the label", _loss([x], [0], **rest), "-log p_y, as if the class were not there")
+    yield Corner(111, "-∞ at the label", _loss([x], [1], **rest), "-log 0 = +∞; ∂x has the limit p - y")
+    yield Corner(
         112,
         "-∞ beside the label, smoothing",
         _loss([x], [0], label_smoothing=0.5, **rest),
         "-(ε/C) log 0 = +∞; ∂x has the limit p - t",
     )
-    yield _row(
+    yield Corner(
         113, "-∞ where a probability is 0", _loss([x], [[0.5, 0.0, 0.5]], **rest), "0 log 0 = 0, its limit", *product_
     )
-    yield _row(114, "-∞ where a probability is not 0", _loss([x], [[0.5, 0.5, 0.0]], **rest), "-½ log 0 = +∞")
-    yield _row(115, "-∞ at a label of weight 0", _loss([x], [1], [1.0, 0.0, 1.0], **rest), "0 log 0 = 0", *product_)
-    yield _row(
+    yield Corner(114, "-∞ where a probability is not 0", _loss([x], [[0.5, 0.5, 0.0]], **rest), "-½ log 0 = +∞")
+    yield Corner(115, "-∞ at a label of weight 0", _loss([x], [1], [1.0, 0.0, 1.0], **rest), "0 log 0 = 0", *product_)
+    yield Corner(
         116,
         "-∞ at a class of weight 0, smoothing",
         _loss([x], [0], [1.0, 0.0, 1.0], label_smoothing=0.5, **rest),
         "0 log 0 = 0",
         *product_,
     )
-    yield _row(
+    yield Corner(
         117,
         "-∞ at a class of weight 0, probabilities",
         _loss([x], [[0.5, 0.5, 0.0]], [1.0, 0.0, 1.0], **rest),
         "0 log 0 = 0",
         *product_,
     )
-    yield _row(
+    yield Corner(
         118,
         "-∞ at the label, smoothing 1",
         _loss([x], [1], label_smoothing=1.0, **rest),
@@ -329,10 +325,10 @@ def _infinite_corners() -> Iterator[Corner]:
         UNSPECIFIED,
         "NaN, in the loss",
     )
-    yield _row(
+    yield Corner(
         119, "∂ of a probability at -∞", _loss([x], [[0.5, 0.25, 0.25]], **rest), "∂q = -log p: +∞ in the masked class"
     )
-    yield _row(
+    yield Corner(
         120,
         "∂ of a probability at -∞ with weight 0, smoothing 1 or an upstream gradient of 0",
         _loss([x], [[0.5, 0.25, 0.25]], [1.0, 0.0, 1.0], **rest),
@@ -341,12 +337,12 @@ def _infinite_corners() -> Iterator[Corner]:
         UNSPECIFIED,
         "NaN, in that element",
     )
-    yield _row(121, "a row of -∞", _loss([[-inf, -inf], [0.0, 1.0]], [0, 1], reduction="none"), "no softmax: NaN")
+    yield Corner(121, "a row of -∞", _loss([[-inf, -inf], [0.0, 1.0]], [0, 1], reduction="none"), "no softmax: NaN")
     limit = ("", UNSPECIFIED, "NaN, in the loss and in the gradient of that row")
-    yield _row(122, "+∞ at the label", _loss([[inf, 0.0]], [0], **rest), f"{_LIMIT}0", *limit)
-    yield _row(123, "+∞ beside the label", _loss([[inf, 0.0]], [1], **rest), f"{_LIMIT}+∞", *limit)
-    yield _row(124, "two +∞", _loss([[inf, inf]], [1], **rest), "no softmax and no limit: NaN")
-    yield _row(
+    yield Corner(122, "+∞ at the label", _loss([[inf, 0.0]], [0], **rest), f"{_LIMIT}0", *limit)
+    yield Corner(123, "+∞ beside the label", _loss([[inf, 0.0]], [1], **rest), f"{_LIMIT}+∞", *limit)
+    yield Corner(124, "two +∞", _loss([[inf, inf]], [1], **rest), "no softmax and no limit: NaN")
+    yield Corner(
         125,
         "NaN in a row that counts",
         _loss([[nan, 0.0], [0.0, 1.0]], [1, 1], reduction="none"),
@@ -356,7 +352,7 @@ def _infinite_corners() -> Iterator[Corner]:
     for number, value in ((126, nan), (127, inf), (128, -inf)):
         problem = _loss([[value, value], [1.0, 0.0]], [-100, 0])
         name = {126: "NaN", 127: "+∞", 128: "-∞"}[number]
-        yield _row(
+        yield Corner(
             number, f"{name} in an ignored row", problem, "the row counts nothing: the loss, and ∂x = 0 there", skipped
         )
 
@@ -365,25 +361,25 @@ def _target_corners() -> Iterator[Corner]:
     rest = {"reduction": "none"}
     free = "not validated; values may be misleading"
     square = [[0.0, 1.0], [2.0, 0.0]]
-    yield _row(
+    yield Corner(
         130, "probabilities that sum to 2", _loss([[0.0, 1.0]], [[0.5, 1.5]], **rest), "∂x = g (Σ_j t_j p - t)", free
     )
-    yield _row(131, "negative probabilities", _loss([[0.0, 1.0]], [[-1.0, 2.0]], **rest), "the formula", free)
-    yield _row(
+    yield Corner(131, "negative probabilities", _loss([[0.0, 1.0]], [[-1.0, 2.0]], **rest), "the formula", free)
+    yield Corner(
         132,
         "NaN among probabilities",
         _loss(square, [[nan, 0.5], [0.5, 0.5]], **rest),
         "NaN in the loss of that row and in its ∂x; ∂q does not depend on q",
         free,
     )
-    yield _row(
+    yield Corner(
         133,
         "weight and probabilities, mean",
         _loss(square, [[1.0, 0.0], [0.5, 0.5]], [1.0, 4.0]),
         "Σ l / N: one-hot rows are not divided as labels are",
         "Σ l / N",
     )
-    yield _row(
+    yield Corner(
         134,
         "ignore_index and probabilities",
         _loss(square, [[1.0, 0.0], [0.5, 0.5]], ignore_index=0),
@@ -396,18 +392,18 @@ def _target_corners() -> Iterator[Corner]:
     outside, classes = "indices in [0, C), or ignore_index", "no such class"
     for number, label in ((135, 2), (136, -1), (137, 2**40)):
         problem = _loss(square, [label, 0], reduction="mean")
-        yield _row(number, f"the label {label} of 2 classes", problem, classes, outside, ERROR)
-    yield _row(
+        yield Corner(number, f"the label {label} of 2 classes", problem, classes, outside, ERROR)
+    yield Corner(
         138,
         "ignore_index = 255 of 2 classes",
         _loss(square, [255, 0], ignore_index=255),
         "that row counts nothing",
         "it may lie outside the class range",
     )
-    yield _row(139, "ignore_index = 0, a class", _loss(square, [0, 1], ignore_index=0), "that row counts nothing", "")
-    yield _row(140, "ignore_index = -1", _loss(square, [-1, 1], ignore_index=-1), "that row counts nothing", "")
+    yield Corner(139, "ignore_index = 0, a class", _loss(square, [0, 1], ignore_index=0), "that row counts nothing", "")
+    yield Corner(140, "ignore_index = -1", _loss(square, [-1, 1], ignore_index=-1), "that row counts nothing", "")
     for number, labels in ((141, "uint8"), (142, "int32"), (143, "bool")):
-        yield _row(
+        yield Corner(
             number,
             f"labels of {labels}",
             _loss(square, [1, 0], **rest),
@@ -419,29 +415,29 @@ def _target_corners() -> Iterator[Corner]:
             judged=False,
         )
     mixture = "a float in [0.0, 1.0]"
-    yield _row(
+    yield Corner(
         144, "smoothing 1", _loss(square, [1, 0], label_smoothing=1.0, **rest), "t = 1/C in every class", mixture
     )
-    yield _row(145, "smoothing -0.1", _loss(square, [1, 0], label_smoothing=-0.1), "no mixture", mixture, ERROR)
-    yield _row(146, "smoothing 1.5", _loss(square, [1, 0], label_smoothing=1.5), "no mixture", mixture, ERROR)
-    yield _row(
+    yield Corner(145, "smoothing -0.1", _loss(square, [1, 0], label_smoothing=-0.1), "no mixture", mixture, ERROR)
+    yield Corner(146, "smoothing 1.5", _loss(square, [1, 0], label_smoothing=1.5), "no mixture", mixture, ERROR)
+    yield Corner(
         147,
         "a batch of dimensions",
         _loss(np.arange(12.0).reshape(2, 3, 2), [[0, 1], [2, -100]]),
         "as the rows of it one below another",
         "(N, C, d1, …)",
     )
-    yield _row(148, "no batch", _loss([0.0, 1.0, 2.0], np.int64(2)), "as a batch of one", "(C)")
+    yield Corner(148, "no batch", _loss([0.0, 1.0, 2.0], np.int64(2)), "as a batch of one", "(C)")
     half = _loss([[65504.0, -65504.0]], [1], dtype="float16", **rest)
-    yield _row(149, "a loss beyond float16", half, "131008, which overflows to +∞ in float16; ∂x is p - y")
+    yield Corner(149, "a loss beyond float16", half, "131008, which overflows to +∞ in float16; ∂x is p - y")
     total = _loss([[40000.0, 0.0], [40000.0, 0.0]], [1, 1], dtype="float16")
-    yield _row(150, "a total beyond float16, whose mean is not", total, "40000: finite")
+    yield Corner(150, "a total beyond float16, whose mean is not", total, "40000: finite")
 
 
 def _linear_corners() -> Iterator[Corner]:
     def layer(number: int, question: str, rows: int, features: int, mathematics: str) -> Corner:
         inputs = {"input": np.ones((rows, features)), "weight": np.ones((2, features)), "bias": np.array([1.0, 2.0])}
-        return _row(number, question, Problem("linear", _F32, inputs, {}, np.ones((rows, 2))), mathematics)
+        return Corner(number, question, Problem("linear", _F32, inputs, {}, np.ones((rows, 2))), mathematics)
 
     yield layer(160, "linear of no rows", 0, 3, "nothing; ∂W and ∂b are empty sums: 0")
     yield layer(161, "linear of no features", 2, 0, "empty sums: the bias")
@@ -451,11 +447,11 @@ def _linear_corners() -> Iterator[Corner]:
     ):
         inputs = {"input": np.ones((0, 3)), "linear_weight": np.ones((2, 3)), "target": np.zeros(0, np.int64)}
         problem = Problem("linear_cross_entropy", _F32, inputs, {"reduction": reduction}, 1.0)
-        yield _row(
+        yield Corner(
             number, f"linear_cross_entropy of no rows, {reduction}", problem, mathematics, "as linear, cross_entropy"
         )
     inputs = {"input": np.ones((2, 3)), "linear_weight": np.ones((2, 3)), "target": np.array([-100, -100])}
-    yield _row(
+    yield Corner(
         164,
         "linear_cross_entropy, every row ignored, mean",
         Problem("linear_cross_entropy", _F32, inputs, {}, 1.0),

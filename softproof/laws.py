@@ -25,9 +25,9 @@ from .implementation import Candidate, Implementation
 from .intervals import Interval, enclosed, joined
 from .models import Model, arithmetic_of, model
 from .operations import output_shapes
-from .parts import class_axis, class_count, main_input, row_axis, row_count, take_classes, take_rows
+from .parts import class_axis, class_count, row_axis, row_count, take_classes, take_rows
 from .problem import Array, Problem, Result
-from .rows import axis_of, denominator, from_rows, is_labels, mixed_weights, reduction_of, to_rows
+from .rows import axis_of, denominator, from_rows, is_labels, main_input, mixed_weights, reduction_of, to_rows
 
 Outputs = dict[str, Interval]
 Extras = frozenset[str]

@@ -9,14 +9,9 @@ import numpy as np
 
 from .operations import value_shape
 from .problem import Array, Problem
-from .rows import axis_of, count_classes, is_labels, reduction_of
+from .rows import axis_of, count_classes, is_labels, main_input, reduction_of
 
 _OF_CLASSES = ("weight", "bias", "linear_weight", "linear_bias")  # what has a row, or a number, for each class
-
-
-def main_input(problem: Problem) -> Array:
-    """The input that is made of rows."""
-    return next(iter(problem.inputs.values()))
 
 
 def _input_of(name: str) -> str:

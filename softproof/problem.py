@@ -25,6 +25,7 @@ LAYOUTS = {
     "expanded": "stride 0 along every axis along which the values do not change",
     "reversed": "a negative step along the last axis, which torch does not have",
 }
+COMMON_LAYOUTS = tuple(name for name in LAYOUTS if name != "reversed")  # those that every framework has
 
 
 def _fits_float32(array: Array) -> bool:

@@ -7,49 +7,42 @@ number of examples reaches each.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 
 from .formats import FORMATS
 from .operations import value_shape
+from .parts import class_count
 from .problem import Array, Problem
-from .rows import axis_of, to_rows
+from .rows import axis_of, is_labels, main_input, wide_rows
 
 Region = Callable[[Problem], bool]
 
 
-def regions(problem: Problem) -> list[str]:
+@lru_cache(maxsize=1)  # a problem is asked when it is drawn, and again when it is counted
+def regions(problem: Problem) -> tuple[str, ...]:
     """The names of the regions that a problem lies in.
 
     >>> regions(Problem("softmax", "float32", {"logits": [0.0, -20.0]}, {"dim": -1}))
-    ['2 to 9 classes', 'no batch', 'a gap above 17']
+    ('2 to 9 classes', 'no batch', 'a gap above 17')
     """
-    return [name for name, contains in REGIONS[problem.operation].items() if contains(problem)]
+    return tuple(name for name, contains in REGIONS[problem.operation].items() if contains(problem))
 
 
 # ---- sizes and layouts ----------------------------------------------------------------------------------------------
 
 
-def _main(problem: Problem) -> Array:
-    return next(iter(problem.inputs.values()))
-
-
-def _classes(problem: Problem) -> int:
-    if problem.operation in ("linear", "linear_cross_entropy"):
-        return len(problem.inputs["weight" if problem.operation == "linear" else "linear_weight"])
-    return int(_main(problem).shape[axis_of(problem)])
-
-
 def _others(problem: Problem) -> list[int]:
     """The sizes of the dimensions that are not the classes."""
-    shape = list(_main(problem).shape)
+    shape = list(main_input(problem).shape)
     if problem.operation not in ("linear", "linear_cross_entropy"):
         del shape[axis_of(problem)]
     return shape
 
 
 def _power_of_two(problem: Problem, beside: int) -> bool:
-    size = _classes(problem) - beside
+    size = class_count(problem) - beside
     return size >= 4 and size & (size - 1) == 0
 
 
@@ -65,19 +58,21 @@ def _is_laid_out(problem: Problem, name: str, layout: str) -> bool:
 
 
 _SIZES: dict[str, Region] = {
-    "no rows": lambda problem: 0 in _main(problem).shape,
-    "one class": lambda problem: _classes(problem) == 1,
-    "2 to 9 classes": lambda problem: 2 <= _classes(problem) <= 9,
+    "no rows": lambda problem: 0 in main_input(problem).shape,
+    "one class": lambda problem: class_count(problem) == 1,
+    "2 to 9 classes": lambda problem: 2 <= class_count(problem) <= 9,
     "classes a power of two": lambda problem: _power_of_two(problem, 0),
     "classes a power of two and 1": lambda problem: _power_of_two(problem, 1),
     "classes a power of two less 1": lambda problem: _power_of_two(problem, -1),
-    "more than 100 classes": lambda problem: _classes(problem) > 100,
-    "more than 500 classes": lambda problem: _classes(problem) > 500,
+    "more than 100 classes": lambda problem: class_count(problem) > 100,
+    "more than 500 classes": lambda problem: class_count(problem) > 500,
     "no batch": lambda problem: (
         not _others(problem) or (problem.operation[:6] == "linear" and len(_others(problem)) == 1)
     ),
     "more than one batch dimension": lambda problem: len(_others(problem)) > 1 + (problem.operation[:6] == "linear"),
-    "as many rows as classes": lambda problem: _classes(problem) > 1 and _classes(problem) in _others(problem)[:1],
+    "as many rows as classes": lambda problem: (
+        class_count(problem) > 1 and class_count(problem) in _others(problem)[:1]
+    ),
 }
 
 
@@ -97,7 +92,7 @@ def _layouts(
 
 
 def _rows(problem: Problem) -> Array:
-    return to_rows(problem.inputs["logits"], axis_of(problem)).astype(np.float64)
+    return wide_rows(problem.inputs["logits"], axis_of(problem))
 
 
 def _gap(problem: Problem) -> float:
@@ -185,14 +180,10 @@ _SCALAR: dict[str, Region] = {
 # ---- targets and options --------------------------------------------------------------------------------------------
 
 
-def _labels(problem: Problem) -> bool:
-    return problem.inputs["target"].dtype == np.int64
-
-
 def _ignored(problem: Problem) -> float:
     """The share of ignored labels."""
     target = problem.inputs["target"]
-    if not _labels(problem) or not target.size:
+    if not is_labels(problem) or not target.size:
         return 0.0
     return float((target == problem.options.get("ignore_index", -100)).mean())
 
@@ -214,8 +205,8 @@ def _reduced(*names: str) -> Region:
 
 
 _OPTIONS: dict[str, Region] = {
-    "labels": _labels,
-    "probabilities": lambda problem: not _labels(problem),
+    "labels": is_labels,
+    "probabilities": lambda problem: not is_labels(problem),
     "reduction none": _reduced("none"),
     "reduction sum": _reduced("sum"),
     "reduction mean": _reduced("mean"),
@@ -224,26 +215,25 @@ _OPTIONS: dict[str, Region] = {
     "some rows ignored": lambda problem: 0 < _ignored(problem) < 1,
     "all rows ignored": lambda problem: _ignored(problem) == 1,
     "an ignore_index that is a class": lambda problem: (
-        _labels(problem) and problem.options.get("ignore_index", -100) >= 0
+        is_labels(problem) and problem.options.get("ignore_index", -100) >= 0
     ),
     "an ignore_index of -1": lambda problem: problem.options.get("ignore_index") == -1 and _ignored(problem) > 0,
 }
 _VALUES: dict[str, Region] = {
     "probabilities that do not sum to 1": lambda problem: (
-        not _labels(problem)
+        not is_labels(problem)
         and problem.inputs["target"].size > 0
-        and bool((np.abs(_target_rows(problem).sum(-1) - 1) > 0.1).any())
+        and bool((np.abs(_shares(problem).sum(-1) - 1) > 0.1).any())
     ),
-    "negative probabilities": lambda problem: not _labels(problem) and bool((problem.inputs["target"] < 0).any()),
+    "negative probabilities": lambda problem: not is_labels(problem) and bool((problem.inputs["target"] < 0).any()),
     "a weight of 0": lambda problem: _weighted(problem) and bool((problem.inputs["weight"] == 0).any()),
     "a negative weight": lambda problem: _weighted(problem) and bool((problem.inputs["weight"] < 0).any()),
     "smoothing 1": lambda problem: problem.options.get("label_smoothing") == 1.0,
 }
 
 
-def _target_rows(problem: Problem) -> Array:
-    target = problem.inputs["target"]
-    return to_rows(target, 0 if target.ndim == 1 else 1).astype(np.float64)
+def _shares(problem: Problem) -> Array:
+    return wide_rows(problem.inputs["target"], axis_of(problem))
 
 
 def _pairs() -> dict[str, Region]:
@@ -266,7 +256,7 @@ def _pairs() -> dict[str, Region]:
     triples: dict[str, Region] = {
         "weights, smoothing, some rows ignored": lambda problem: all(options[name](problem) for name in three),
         "weights, smoothing, probabilities": lambda problem: (
-            _weighted(problem) and _smoothed(problem) and not _labels(problem)
+            _weighted(problem) and _smoothed(problem) and not is_labels(problem)
         ),
     }
     return pairs | triples
@@ -274,7 +264,7 @@ def _pairs() -> dict[str, Region]:
 
 def _in_ignored_rows(test: Callable[[Array], Array]) -> Region:
     def contains(problem: Problem) -> bool:
-        if not _labels(problem):
+        if not is_labels(problem):
             return False
         ignored = problem.inputs["target"].reshape(-1) == problem.options.get("ignore_index", -100)
         return bool(test(_rows(problem)[ignored]).any())
@@ -284,9 +274,9 @@ def _in_ignored_rows(test: Callable[[Array], Array]) -> Region:
 
 _PADDING: dict[str, Region] = {
     "NaN or inf in ignored rows": _in_ignored_rows(lambda x: ~(x < np.inf)),
-    "a label that is masked": lambda problem: _labels(problem) and _label_is_masked(problem),
+    "a label that is masked": lambda problem: is_labels(problem) and _label_is_masked(problem),
     "-inf where a probability is 0": lambda problem: (
-        not _labels(problem) and bool((np.isneginf(_rows(problem)) & (_target_rows(problem) == 0)).any())
+        not is_labels(problem) and bool((np.isneginf(_rows(problem)) & (_shares(problem) == 0)).any())
     ),
     "masked classes, smoothing": lambda problem: _masked(problem) and _smoothed(problem),
 }

@@ -84,7 +84,7 @@ def is_by_rows(problem: Problem) -> bool:
     return problem.operation in (*_OF_LOGITS, *_OF_DISTRIBUTIONS, "cross_entropy")
 
 
-def _main(problem: Problem) -> Array:
+def main_input(problem: Problem) -> Array:
     """The input that is made of rows."""
     return next(iter(problem.inputs.values()))
 
@@ -92,7 +92,7 @@ def _main(problem: Problem) -> Array:
 def _has_classes(problem: Problem, name: str, shape: tuple[int, ...]) -> bool:
     """Whether an output of that `shape` has an element for each class of each row."""
     one_per_row = name in REDUCED and problem.operation not in ("softmax", "log_softmax")
-    return is_by_rows(problem) and shape == _main(problem).shape and not one_per_row
+    return is_by_rows(problem) and shape == main_input(problem).shape and not one_per_row
 
 
 def row_form(problem: Problem, name: str, array: Array) -> Array:
@@ -121,14 +121,14 @@ def count_rows(problem: Problem) -> int:
     """How many rows there are; one, where the problem is not judged by rows."""
     if not is_by_rows(problem):
         return 1
-    return _main(problem).size // int(_main(problem).shape[axis_of(problem)])
+    return main_input(problem).size // int(main_input(problem).shape[axis_of(problem)])
 
 
 def blocks(problem: Problem) -> list[Rows]:
     """Slices that cover the rows, of at most BLOCK elements (but at least one row) each."""
     if not is_by_rows(problem):
         return [ALL]
-    step = max(1, BLOCK // int(_main(problem).shape[axis_of(problem)]))
+    step = max(1, BLOCK // int(main_input(problem).shape[axis_of(problem)]))
     return [slice(start, start + step) for start in range(0, max(1, count_rows(problem)), step)]
 
 

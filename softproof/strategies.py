@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from .formats import FORMATS, Floats
 from .operations import DIRECTIONAL, OPERATIONS
-from .problem import LAYOUTS, Array, Problem
+from .problem import COMMON_LAYOUTS, LAYOUTS, Array, Problem
 from .regions import regions
 from .styles import STYLES, every_row_its_own, styles
 
@@ -25,7 +25,6 @@ WIDTHS = ((1, 2, 3), (4, 5, 7, 8, 9), (15, 16, 17), (31, 32, 33), (64, 65, 127, 
 ROWS = (1, 2, 3, 5, 8, 9, 0, 4, 7, 12)
 CHUNKS = (16, 17, 33, 65)  # rows around and above chunks, not a multiple of any
 SMALL = 12  # arrays of at most this many elements are drawn element by element
-COMMON_LAYOUTS = tuple(name for name in LAYOUTS if name != "reversed")  # those that every framework has
 
 
 # ---- arrays ---------------------------------------------------------------------------------------------------------

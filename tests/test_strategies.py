@@ -66,7 +66,7 @@ def test_regions_are_told_apart() -> None:
     hard = Problem("softmax", "float32", {"logits": [[0.0, -200.0, -np.inf], [np.inf, np.nan, 0.0]]}, {"dim": -1},
                    np.zeros((2, 3)), layout={"logits": "sliced", "grad_output": "expanded"})  # fmt: skip
 
-    assert regions(plain) == ["2 to 9 classes"]
+    assert regions(plain) == ("2 to 9 classes",)
     assert set(regions(hard)) == {
         "2 to 9 classes", "classes a power of two less 1", "a gap above 17", "a gap above 104",
         "exponentials that underflow", "masked classes", "a row with +inf", "a row with NaN",
@@ -140,8 +140,10 @@ def test_probabilities_sum_to_one_unless_others_are_supported(data: st.DataObjec
     target = problem.inputs["target"]
 
     if target.dtype != np.int64:
+        axis = min(target.ndim - 1, 1)
+        allowed = 2 * target.shape[axis] * 2.0**-53  # C u for the division by a computed sum, and C u for this one
         assert (target >= 0).all()
-        assert np.allclose(target.sum(min(target.ndim - 1, 1)), 1, rtol=0, atol=target.size * 2.0**-52)
+        assert (np.abs(target.sum(axis) - 1) <= allowed).all()
 
 
 @given(data=st.data())

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from ..problem import LAYOUTS as LAYOUTS
 from ..problem import Array, Output
 
 DTYPES = ("float64", "float32", "float16")
-LAYOUTS = ("contiguous", "transposed", "strided", "sliced", "offset", "expanded", "reversed")
 
 
 def check_device(device: str) -> None:
@@ -46,9 +46,10 @@ def make(values: Array, dtype: str, layout: str, _device: str) -> Array:
 
 def is_repeated(array: Array, axis: int) -> bool:
     """Whether the values do not change along an axis of several elements; -0 is not 0."""
-    first = array.take([0], axis) if array.shape[axis] > 1 else array
-    same = array.shape[axis] > 1 and bool(((array == first) & (np.signbit(array) == np.signbit(first))).all())
-    return same and array.size > 0
+    if array.shape[axis] < 2 or not array.size:
+        return False
+    first = array.take([0], axis)
+    return bool(((array == first) & (np.signbit(array) == np.signbit(first))).all())
 
 
 def _placed(view: Array, values: Array) -> Array:

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
-from ..problem import Array, Output
+from ..problem import COMMON_LAYOUTS, Array, Output
 from .numpy_arrays import is_repeated
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
-LAYOUTS = ("contiguous", "transposed", "strided", "sliced", "offset", "expanded")
+LAYOUTS = COMMON_LAYOUTS
 
 
 def check_device(device: str) -> None:
