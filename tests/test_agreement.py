@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Candidate, Problem, bound, judge, problems
 from softproof.formats import FORMATS
+from softproof.judge import BITS
 
 from .candidates import MANUAL, REFERENCE, answers
 
@@ -114,6 +115,35 @@ def test_every_operation_is_there(candidate: Candidate) -> None:
             {"label_smoothing": 1.0},
             grad_output=2.0**512,
         ),
+        Problem(  # the smoothed part of the loss overflows where it is divided by a small weight before it meets ε/C
+            "cross_entropy",
+            "float32",
+            {
+                "logits": [[1.35e38, 1.386e38, 9.387e37, -9.497e37]],
+                "target": [3],
+                "weight": [2.584, 1.152, 0.26, 0.1645],
+            },
+            {"label_smoothing": 0.1},
+            grad_output=1.0,
+        ),
+        Problem(  # p v is subnormal, and then multiplied by the sum of the upstream gradient
+            "log_softmax",
+            "float64",
+            {"logits": [-1.5, 1.0, -0.8, 4.8, 4.0, 1.9, -6.6, 0.2]},
+            {"dim": 0},
+            grad_output=[2048.0] * 8,
+            tangent=[1.5493634291557344e-304] + [0.0] * 7,
+        ),
+        Problem(  # a negative weight, which the mean divides by
+            "cross_entropy",
+            "float32",
+            {"logits": [[0.0, 1.0]], "target": [0], "weight": [-3.0, 1.0]},
+            {},
+            grad_output=1.0,
+        ),
+        Problem(  # the slope of a target probability is itself beyond the largest number
+            "cross_entropy", "float64", {"logits": [[-7e299, 0.0]], "target": [[0.5, 0.5]]}, {}, grad_output=2.0**512
+        ),
         Problem(  # the only label that counts has no weight: 0/0, in the loss and in the gradient
             "cross_entropy",
             "float32",
@@ -128,6 +158,10 @@ def test_every_operation_is_there(candidate: Candidate) -> None:
         "largest logits",
         "huge logits",
         "subnormal probability",
+        "0 times an overflow",
+        "overflow of a quotient",
+        "subnormal product",
+        "negative weight",
         "overflow",
         "no weight",
     ],
@@ -138,6 +172,6 @@ def test_the_edges_of_the_range(candidate: Candidate, problem: Problem) -> None:
         name: FORMATS[problem.dtype].round(values) if values.dtype == np.float64 else values
         for name, values in problem.inputs.items()
     }
-    verdict = judge(candidate, replace(problem, inputs=inputs))
+    verdict = judge(candidate, replace(problem, inputs=inputs), bits=BITS[1:])
 
     assert verdict.ok, verdict
