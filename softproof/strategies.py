@@ -38,7 +38,6 @@ def elements(dtype: str, *, bound: float = 1000.0) -> st.SearchStrategy[float]:
     return numbers.map(lambda x: float(fmt.round(x))) if dtype == "bfloat16" else numbers
 
 
-@st.composite
 def _by_elements(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, bound: float = 1000.0) -> Floats:
     size = int(np.prod(shape))
     drawn = st.lists(elements(dtype, bound=bound), min_size=size, max_size=size)
@@ -49,13 +48,12 @@ def _elementwise(draw: st.DrawFn, shape: tuple[int, ...], small: bool) -> bool:
     return small or (draw(st.booleans()) and int(np.prod(shape)) <= SMALL)
 
 
-@st.composite
 def float_arrays(
     draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: int = -1, small: bool = False, finite: bool = True
 ) -> Floats:
     """An array of `dtype` numbers: element by element when small, else one of STYLES along `axis` from a seed."""
     if _elementwise(draw, shape, small):
-        return draw(_by_elements(shape, dtype))
+        return _by_elements(draw, shape, dtype)
     names = styles(dtype, finite=finite)
     mixed = draw(st.sampled_from((False, True, True)))
     style = None if mixed else draw(st.sampled_from(names))
@@ -70,12 +68,11 @@ def seeds() -> st.SearchStrategy[int]:
     return st.integers(0, 2**32 - 1)
 
 
-@st.composite
 def logit_arrays(
     draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: int, small: bool = False, finite: bool = True
 ) -> Floats:
     """Logits: as `float_arrays`, or with some classes masked by -inf, never a whole row."""
-    x = draw(float_arrays(shape, dtype, axis=axis, small=small, finite=finite))
+    x = float_arrays(draw, shape, dtype, axis=axis, small=small, finite=finite)
     if x.size and shape[axis] > 1 and draw(st.integers(0, 4)) == 4:
         rng = np.random.default_rng(draw(seeds()))
         masked = rng.random(shape) < rng.random()
@@ -93,7 +90,6 @@ STRANGE_ROWS = {
 }
 
 
-@st.composite
 def with_strange_rows(draw: st.DrawFn, x: Floats, axis: int, where: Array | None = None) -> Floats:
     """x with rows that are not finite: one of them, or all that `where` names, whose axis of classes has length 1."""
     if not x.size or (where is not None and not where.any()):
@@ -107,7 +103,6 @@ def with_strange_rows(draw: st.DrawFn, x: Floats, axis: int, where: Array | None
     return np.moveaxis(rows, -1, axis)
 
 
-@st.composite
 def upstream_gradients(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False) -> Floats:
     """Upstream gradients: different for every element, all alike, one-hot, or zero; from next to the smallest number up
     to the root of the largest.
@@ -115,7 +110,7 @@ def upstream_gradients(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, s
     fmt = FORMATS[dtype]
     most = 1024.0 if fmt.largest > 1e30 else 8.0  # products of a few factors stay inside float16
     if _elementwise(draw, shape, small):
-        return draw(_by_elements(shape, dtype, bound=most))
+        return _by_elements(draw, shape, dtype, bound=most)
     style = draw(st.sampled_from(("different", "different", "alike", "alike", "one-hot", "zero")))
     rng = np.random.default_rng(draw(seeds()))
     ends = (2.0 ** (np.log2(fmt.largest) // 2), fmt.tiny * 2.0**20)
@@ -130,17 +125,15 @@ def upstream_gradients(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, s
     return gradient
 
 
-@st.composite
 def factors(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False) -> Floats:
     """Entries of a matrix: moderate, so that products stay inside the range of every format."""
     most = 16.0 if FORMATS[dtype].precision >= 24 else 1.0  # half precision keeps no digit of larger logits
     if _elementwise(draw, shape, small):
-        return draw(_by_elements(shape, dtype, bound=most))
+        return _by_elements(draw, shape, dtype, bound=most)
     rng = np.random.default_rng(draw(seeds()))
     return FORMATS[dtype].round(draw(st.sampled_from((most / 16, most / 2))) * rng.normal(size=shape))
 
 
-@st.composite
 def distributions(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: int = -1) -> Floats:
     """Nonnegative rows that sum to 1 up to rounding: uniform, peaked, one-hot, or with zeros planted."""
     fmt = FORMATS[dtype]
@@ -263,12 +256,9 @@ class _Question:
             upstream, tangent = expanded.get("grad_output", upstream), expanded.get("tangent", tangent)
         return Problem(self.operation, self.dtype, inputs, options, upstream, layout, tangent)
 
-    def floats(self, shape: tuple[int, ...], axis: int = -1) -> st.SearchStrategy[Floats]:
-        return float_arrays(shape, self.dtype, axis=axis, small=self.small)
-
-    def logits(self, shape: tuple[int, ...], axis: int) -> st.SearchStrategy[Floats]:
+    def logits(self, draw: st.DrawFn, shape: tuple[int, ...], axis: int) -> Floats:
         finite = self.operation == "cross_entropy"  # of losses that overflow a class weight may make numbers again
-        return logit_arrays(shape, self.dtype, axis=axis, small=self.small, finite=finite)
+        return logit_arrays(draw, shape, self.dtype, axis=axis, small=self.small, finite=finite)
 
     def axis(self, name: str, array: Array, options: dict[str, Any]) -> int | None:
         """The axis along which an array holds a distribution, or its logits, if it does."""
@@ -276,16 +266,17 @@ class _Question:
             return None
         return min(array.ndim - 1, 1) if self.operation == "cross_entropy" else int(options.get("dim", -1)) % array.ndim
 
-    def upstream(self, shape: tuple[int, ...]) -> st.SearchStrategy[Floats]:
-        return upstream_gradients(shape, self.dtype, small=self.small)
+    def upstream(self, draw: st.DrawFn, shape: tuple[int, ...]) -> Floats:
+        return upstream_gradients(draw, shape, self.dtype, small=self.small)
 
-    def tangents(self, shape: tuple[int, ...]) -> st.SearchStrategy[Floats | None]:
+    def tangents(self, draw: st.DrawFn, shape: tuple[int, ...]) -> Floats | None:
         """A direction of the logits in half of the problems, where somebody has derivatives in a direction."""
-        directions = self.factors(shape)  # which differ, since along a constant nothing changes
-        return st.none() | directions if self.extras & set(DIRECTIONAL) else st.none()
+        if not self.extras & set(DIRECTIONAL) or not draw(st.booleans()):
+            return None
+        return self.factors(draw, shape)  # which differ, since along a constant nothing changes
 
-    def factors(self, shape: tuple[int, ...]) -> st.SearchStrategy[Floats]:
-        return factors(shape, self.dtype, small=self.small)
+    def factors(self, draw: st.DrawFn, shape: tuple[int, ...]) -> Floats:
+        return factors(draw, shape, self.dtype, small=self.small)
 
 
 def _repeated(array: Array, kept: int | None) -> Array:
@@ -294,7 +285,6 @@ def _repeated(array: Array, kept: int | None) -> Array:
     return np.broadcast_to(array.take([0], axis), array.shape) if axis < array.ndim and array.shape[axis] else array
 
 
-@st.composite
 def _shapes(draw: st.DrawFn, question: _Question) -> tuple[tuple[int, ...], int]:
     """A shape of one to four dimensions and one of its axes, which has at least one element."""
     width = draw(question.widths())
@@ -310,13 +300,13 @@ def _dim_option(question: _Question, dim: int) -> dict[str, Any]:
 
 @st.composite
 def _softmax_problems(draw: st.DrawFn, question: _Question) -> Problem:
-    shape, dim = draw(_shapes(question))
-    logits = draw(question.logits(shape, dim))
+    shape, dim = _shapes(draw, question)
+    logits = question.logits(draw, shape, dim)
     if question.strange(draw):
-        logits = draw(with_strange_rows(logits, dim))
+        logits = with_strange_rows(draw, logits, dim)
     rows = tuple(np.delete(shape, dim)) if question.operation == "logsumexp" else shape
-    upstream = draw(question.upstream(rows)) if has_gradient(question.operation, logits) else None
-    tangent = draw(question.tangents(shape)) if has_gradient(question.operation, logits) else None
+    upstream = question.upstream(draw, rows) if has_gradient(question.operation, logits) else None
+    tangent = question.tangents(draw, shape) if has_gradient(question.operation, logits) else None
     return question.problem(draw, {"logits": logits}, _dim_option(question, dim), upstream, tangent)
 
 
@@ -327,10 +317,10 @@ def has_gradient(operation: str, logits: Floats) -> bool:
 
 @st.composite
 def _distribution_problems(draw: st.DrawFn, question: _Question) -> Problem:
-    shape, dim = draw(_shapes(question))
+    shape, dim = _shapes(draw, question)
     names = OPERATIONS[question.operation].inputs
-    inputs = {name: draw(distributions(shape, question.dtype, axis=dim)) for name in names}
-    upstream = draw(question.upstream(tuple(np.delete(shape, dim))))
+    inputs = {name: distributions(draw, shape, question.dtype, axis=dim) for name in names}
+    upstream = question.upstream(draw, tuple(np.delete(shape, dim)))
     return question.problem(draw, inputs, _dim_option(question, dim), upstream)
 
 
@@ -339,15 +329,14 @@ def _linear_problems(draw: st.DrawFn, question: _Question) -> Problem:
     features, classes = draw(question.widths(most=17)), draw(question.widths(most=17))
     batch = tuple(draw(st.lists(question.rows(classes, features, chunks=True), max_size=2)))
     inputs = {
-        "input": draw(question.factors((*batch, features))),
-        "weight": draw(question.factors((classes, features))),
+        "input": question.factors(draw, (*batch, features)),
+        "weight": question.factors(draw, (classes, features)),
     }
     if "bias" in question.extras and draw(st.booleans()):
-        inputs["bias"] = draw(question.factors((classes,)))
-    return question.problem(draw, inputs, {}, draw(question.upstream((*batch, classes))))
+        inputs["bias"] = question.factors(draw, (classes,))
+    return question.problem(draw, inputs, {}, question.upstream(draw, (*batch, classes)))
 
 
-@st.composite
 def _losses(
     draw: st.DrawFn, question: _Question, shape: tuple[int, ...]
 ) -> tuple[dict[str, Array], dict[str, Any], Floats]:
@@ -362,23 +351,22 @@ def _losses(
         options["label_smoothing"] = epsilon
     kinds = ("labels", "labels", "probabilities") if "probabilities" in question.extras else ("labels",)
     if draw(st.sampled_from(kinds)) == "probabilities":
-        inputs["target"] = draw(_probabilities(question, shape, axis))
+        inputs["target"] = _probabilities(draw, question, shape, axis)
     else:
-        inputs["target"] = draw(_labels(classes, rows))
+        inputs["target"] = _labels(draw, classes, rows)
         if "ignore_index" in question.extras and (share := draw(st.sampled_from((0.0, 0.3, 0.5, 0.5, 1.0)))):
             ignore_index = draw(st.sampled_from((-100, -1, 0, classes - 1, classes, 255)))
             options |= {"ignore_index": ignore_index} if ignore_index != -100 else {}
             rng = np.random.default_rng(draw(seeds()))
             inputs["target"] = np.where(rng.random(rows) < share, ignore_index, inputs["target"])
     if "weight" in question.extras and draw(st.sampled_from((False, True, True))):
-        weight = draw(class_weights(classes, question.dtype, negative="negative_weights" in question.extras))
+        weight = class_weights(draw, classes, question.dtype, negative="negative_weights" in question.extras)
         ignored = options.get("ignore_index", -100)
         inputs["weight"] = np.abs(weight) if _nearly_cancel(weight, inputs["target"], ignored) else weight
-    upstream = draw(question.upstream(rows if options.get("reduction") == "none" else ()))
+    upstream = question.upstream(draw, rows if options.get("reduction") == "none" else ())
     return inputs, options, upstream
 
 
-@st.composite
 def _labels(draw: st.DrawFn, classes: int, rows: tuple[int, ...]) -> Array:
     """Labels: all over the classes, or everywhere the first or the last."""
     style = draw(st.sampled_from(("any", "any", "first", "last")))
@@ -387,10 +375,9 @@ def _labels(draw: st.DrawFn, classes: int, rows: tuple[int, ...]) -> Array:
     return np.random.default_rng(draw(seeds())).integers(0, classes, rows)
 
 
-@st.composite
 def _probabilities(draw: st.DrawFn, question: _Question, shape: tuple[int, ...], axis: int) -> Floats:
     """Distributions; or shares that do not sum to 1, some of them negative, to which the same formula applies."""
-    q = draw(distributions(shape, question.dtype, axis=axis))
+    q = distributions(draw, shape, question.dtype, axis=axis)
     if "unnormalised" in question.extras and draw(st.booleans()):
         rng = np.random.default_rng(draw(seeds()))
         q = q * draw(st.sampled_from((2.0, 0.0, 0.5))) + draw(st.sampled_from((0.0, 0.25))) * rng.normal(size=shape)
@@ -398,7 +385,6 @@ def _probabilities(draw: st.DrawFn, question: _Question, shape: tuple[int, ...],
     return q
 
 
-@st.composite
 def class_weights(draw: st.DrawFn, classes: int, dtype: str, *, negative: bool = False) -> Floats:
     """Class weights: of one size, of many sizes, all alike, some of them 0; some negative if that is wanted."""
     style = draw(st.sampled_from(("one size", "one size", "many sizes", "alike", "zeros", "signs")))
@@ -428,19 +414,18 @@ def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
     spatial = draw(st.lists(question.rows(classes), min_size=1, max_size=2)) if kind == "spatial" else ()
     shape = (classes,) if kind == "unbatched" else (draw(question.rows(classes)), classes, *spatial)
     axis = 0 if kind == "unbatched" else 1
-    extra, options, upstream = draw(_losses(question, shape))
-    logits = draw(question.logits(shape, axis))
+    extra, options, upstream = _losses(draw, question, shape)
+    logits = question.logits(draw, shape, axis)
     if extra["target"].dtype.kind == "i":
         ignored = np.expand_dims(extra["target"] == options.get("ignore_index", -100), axis)
-        logits = draw(_with_the_labels(logits, extra["target"], ignored, axis))
+        logits = _with_the_labels(draw, logits, extra["target"], ignored, axis)
         if "nonfinite" in question.extras and draw(st.booleans()):
-            logits = draw(with_strange_rows(logits, axis, ignored))
+            logits = with_strange_rows(draw, logits, axis, ignored)
     if options.get("reduction") == "none" and question.strange(draw):
-        logits = draw(with_strange_rows(logits, axis))
-    return question.problem(draw, {"logits": logits} | extra, options, upstream, draw(question.tangents(shape)))
+        logits = with_strange_rows(draw, logits, axis)
+    return question.problem(draw, {"logits": logits} | extra, options, upstream, question.tangents(draw, shape))
 
 
-@st.composite
 def _with_the_labels(draw: st.DrawFn, logits: Floats, target: Array, ignored: Array, axis: int) -> Floats:
     """Logits whose labels are masked in a quarter of the problems alone: an infinite loss hides what it is added to."""
     if not np.isneginf(logits).any() or draw(st.integers(0, 3)) == 3:
@@ -460,12 +445,12 @@ def _linear_cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Prob
     unbatched = "unbatched" in question.extras and draw(st.integers(0, 3)) == 3
     batch = () if unbatched else (rows,)
     inputs: dict[str, Array] = {
-        "input": draw(question.factors((*batch, features))),
-        "linear_weight": draw(question.factors((classes, features))),
+        "input": question.factors(draw, (*batch, features)),
+        "linear_weight": question.factors(draw, (classes, features)),
     }
     if "linear_bias" in question.extras and draw(st.booleans()):
-        inputs["linear_bias"] = draw(question.factors((classes,)))
-    extra, options, upstream = draw(_losses(question, (*batch, classes)))
+        inputs["linear_bias"] = question.factors(draw, (classes,))
+    extra, options, upstream = _losses(draw, question, (*batch, classes))
     return question.problem(draw, inputs | extra, options, upstream)
 
 

@@ -116,5 +116,5 @@ def styles(dtype: str, *, finite: bool = True) -> list[str]:
 
 def every_row_its_own(rng: np.random.Generator, shape: tuple[int, ...], names: list[str]) -> Floats:
     """A style for each row, so that one problem visits several regions."""
-    rows = [STYLES[rng.choice(names)].draw(rng, shape[-1:]) for _ in range(int(np.prod(shape[:-1])))]
+    rows = [STYLES[names[rng.integers(len(names))]].draw(rng, shape[-1:]) for _ in range(int(np.prod(shape[:-1])))]
     return np.array(rows, np.float64).reshape(shape)
