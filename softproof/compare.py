@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 import numpy as np
+from flint import arb
 
 from .bounds import Allowed, RowFactor
 from .exact import balls
@@ -111,8 +112,8 @@ class Elements:
         finite = ~special & np.isfinite(got)
         error, doubt = np.full(got.shape, np.inf), np.zeros(got.shape)
         difference = balls(got[finite]) - exact[finite]
-        error[finite] = _middle(difference).astype(np.float64)
-        doubt[finite] = _radius(difference).astype(np.float64)
+        error[finite] = difference.astype(np.float64)  # the middles
+        doubt[finite] = _radius(difference).astype(np.float64) * (1 + ROUNDING)
         found = cls._decided(got, exact, exact.astype(np.float64), special, error, doubt, bound, storage)
         near = ~special & np.isfinite(got) & np.isfinite(found.allowed) & ~found.agreed & ~found.refuted
         for i in zip(*np.nonzero(near), strict=True):
@@ -225,8 +226,7 @@ class Elements:
 
 
 _is_float = np.frompyfunc(lambda element: isinstance(element, float), 1, 1)
-_middle = np.frompyfunc(lambda ball: float(ball.mid()), 1, 1)
-_radius = np.frompyfunc(lambda ball: float(ball.rad()) * (1 + ROUNDING), 1, 1)
+_radius = np.frompyfunc(arb.rad, 1, 1)
 
 
 def _certainly_overflows(nearest: Array, storage: Format) -> Array:

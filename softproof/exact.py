@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -229,63 +230,67 @@ def _logsumexp(problem: Problem, rows: Rows, number: Number) -> Truth:
 
 
 @dataclass(frozen=True)
-class _Distributions:
-    """p and q as numbers, log p and log q (0 in place of -inf), and where they are 0; all (r, C)."""
+class _Distribution:
+    """Some rows of a distribution as numbers."""
 
-    p: Array
-    q: Array
-    log_p: Array
-    log_q: Array
-    no_p: Array
-    no_q: Array
+    p: Array  # (r, C)
+    zero: Array  # (r, C), where p = 0
 
     @classmethod
-    def of(cls, problem: Problem, rows: Rows, number: Number) -> _Distributions:
-        axis = axis_of(problem)
-        p = wide_rows(problem.inputs["p"], axis, rows)
-        q = wide_rows(problem.inputs.get("q", problem.inputs["p"]), axis, rows)
-        log_p, log_q = (np.log(number(np.where(each == 0, 1.0, each))) for each in (p, q))
-        return cls(number(p), number(q), log_p, log_q, p == 0, q == 0)
+    def of(cls, problem: Problem, name: str, rows: Rows, number: Number) -> _Distribution:
+        p = wide_rows(problem.inputs[name], axis_of(problem), rows)
+        return cls(number(p), p == 0)
 
-    def with_impossible(self, total: Array) -> Array:
-        """`total` (r, 1), and inf where something with p > 0 is impossible in q."""
-        infinite = (self.no_q & ~self.no_p).any(-1, keepdims=True)
-        return np.where(infinite, np.inf, total) if infinite.any() else total
+    @cached_property
+    def positive(self) -> Array:
+        """1 in place of 0."""
+        return np.where(self.zero, self.p + 1, self.p) if self.zero.any() else self.p
 
-    def grad_q(self, g: Array) -> Array:
-        """-g p/q: infinite where q alone is 0, and 0 where p is, since 0 log q is 0 for every q."""
-        safe = np.where(self.no_q, self.q + 1, self.q) if self.no_q.any() else self.q
-        return _with_limit(-g * self.p / safe, -g, self.no_q & ~self.no_p)
+    @cached_property
+    def log(self) -> Array:
+        """0 in place of -inf."""
+        return np.asarray(np.log(self.positive))
 
 
 def _entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
-    f = _Distributions.of(problem, rows, number)
-    truth = {"value": -_sum(f.p * f.log_p, -1)}
+    p = _Distribution.of(problem, "p", rows, number)
+    truth = {"value": -_sum(p.p * p.log, -1)}
     if problem.grad_output is not None:
         g = _upstream_of_rows(problem, rows, number)
-        truth["grad_p"] = _with_limit(-g * (f.log_p + 1), g, f.no_p)
+        truth["grad_p"] = _with_limit(-g * (p.log + 1), g, p.zero)
     return truth
 
 
 def _distribution_cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
-    f = _Distributions.of(problem, rows, number)
-    truth = {"value": f.with_impossible(-_sum(f.p * f.log_q, -1))}
+    p, q = (_Distribution.of(problem, name, rows, number) for name in ("p", "q"))
+    truth = {"value": _unless_impossible(-_sum(p.p * q.log, -1), p, q)}
     if problem.grad_output is not None:
         g = _upstream_of_rows(problem, rows, number)
-        truth["grad_p"] = _with_limit(-g * f.log_q, g, f.no_q)
-        truth["grad_q"] = f.grad_q(g)
+        truth["grad_p"] = _with_limit(-g * q.log, g, q.zero)
+        truth["grad_q"] = _grad_q(g, p, q)
     return truth
 
 
 def _kl_divergence(problem: Problem, rows: Rows, number: Number) -> Truth:
-    f = _Distributions.of(problem, rows, number)
-    truth = {"value": f.with_impossible(_sum(f.p * f.log_p, -1) - _sum(f.p * f.log_q, -1))}
+    p, q = (_Distribution.of(problem, name, rows, number) for name in ("p", "q"))
+    truth = {"value": _unless_impossible(_sum(p.p * p.log, -1) - _sum(p.p * q.log, -1), p, q)}
     if problem.grad_output is not None:
         g = _upstream_of_rows(problem, rows, number)
-        grad = _with_limit(g * (f.log_p - f.log_q + 1), g, f.no_q)
-        truth["grad_p"] = _with_limit(grad, -g, f.no_p)
-        truth["grad_q"] = f.grad_q(g)
+        grad = _with_limit(g * (p.log - q.log + 1), g, q.zero)
+        truth["grad_p"] = _with_limit(grad, -g, p.zero)
+        truth["grad_q"] = _grad_q(g, p, q)
     return truth
+
+
+def _unless_impossible(total: Array, p: _Distribution, q: _Distribution) -> Array:
+    """`total` (r, 1), and inf where something with p > 0 is impossible in q."""
+    infinite = (q.zero & ~p.zero).any(-1, keepdims=True)
+    return np.where(infinite, np.inf, total) if infinite.any() else total
+
+
+def _grad_q(g: Array, p: _Distribution, q: _Distribution) -> Array:
+    """-g p/q: infinite where q alone is 0, and 0 where p is, since 0 log q is 0 for every q."""
+    return _with_limit(-g * p.p / q.positive, -g, q.zero & ~p.zero)
 
 
 def _with_limit(grad: Array, g: Array, where: Array) -> Array:

@@ -182,7 +182,7 @@ def _minus_quotient(kind: Kind, p: Number, q: Number) -> Any:
 
 
 def _times(g: Number, slope: Any) -> Any:
-    """g times a slope, which may be infinite; 0 where g is."""
+    """g times something that may be infinite; 0 where g is."""
     if isinstance(slope, Number):
         return g * slope
     return float(np.sign(float(g.value))) * slope if g.value else 0.0
@@ -280,11 +280,15 @@ def _coefficients(kind: Kind, problem: Problem, q: Row) -> Row:
 
 
 def _row_loss(kind: Kind, problem: Problem, q: Row, a: Row) -> Any:
-    """-Σ_j w_j ((1 - ε) q_j + ε / C) l_j over the terms that are not 0; inf where such a class is masked."""
+    """-Σ_j w_j ((1 - ε) q_j + ε / C) l_j over the terms that are not 0; infinite where such a class is masked."""
     pairs = zip(_coefficients(kind, problem, q), _log_softmax(kind, a), strict=True)
-    terms = [(t, log_p) for t, log_p in pairs if t.value]
-    infinite = any(log_p == -np.inf for _, log_p in terms)
-    return np.inf if infinite else kind.total([-(t * log_p) for t, log_p in terms])
+    return _sum(kind, [_times(-t, log_p) for t, log_p in pairs if t.value])
+
+
+def _sum(kind: Kind, terms: Row) -> Any:
+    """A sum, of which infinite terms leave an infinity, or nan where their signs differ."""
+    infinite = [term for term in terms if not isinstance(term, Number)]
+    return sum(infinite) if infinite else kind.total(terms)
 
 
 def _loss(kind: Kind, problem: Problem, a: list[Row], classes: int) -> Row:
@@ -299,7 +303,7 @@ def _loss(kind: Kind, problem: Problem, a: list[Row], classes: int) -> Row:
         return losses
     if reduction == "mean" and not count.value:
         return [np.nan]
-    total = np.inf if np.inf in losses else kind.total(losses)
+    total = _sum(kind, losses)
     return [total / count if reduction == "mean" and isinstance(total, Number) else total]
 
 

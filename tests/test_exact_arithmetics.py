@@ -128,6 +128,15 @@ def test_cross_entropy_at_the_edges(kind: type[Number], row: str, weighted: bool
 
 @ROUNDING
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+def test_losses_that_are_infinite_with_either_sign(kind: type[Number], reduction: str) -> None:
+    """A probability below 0 of a masked class makes -inf, which added to +inf is not a number."""
+    inputs = {"logits": [[0.0, -INF]] * 2, "target": [[0.5, -0.25], [0.5, 0.25]]}
+    g = [1.0, -2.0] if reduction == "none" else 1.0
+    check(kind, Problem("cross_entropy", "float64", inputs, {"reduction": reduction}, g))
+
+
+@ROUNDING
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("inputs", [
     {"target": [-100, -100]},
     {"target": [0, -100], "weight": [0.0, 1.0]},
