@@ -19,7 +19,15 @@ import torch
 from softproof import OPERATIONS, Candidate, Problem, judge_result, load
 from softproof.formats import FORMATS, Floats
 from softproof.judge import BITS
-from softproof.rows import axis_of, row_form, wide_rows
+from softproof.rows import (
+    axis_of,
+    count_classes,
+    denominator,
+    is_labels,
+    reduction_of,
+    row_form,
+    wide_rows,
+)
 
 from . import questions, text
 
@@ -160,18 +168,28 @@ def _sum_overflows(problem: Problem) -> bool:
     return bool((np.exp(x - x.max(-1, keepdims=True)).sum(-1) >= FORMATS["float16"].largest).any())
 
 
+def _count_overflows(problem: Problem) -> bool:
+    """Whether a float16 mean divides by 65504 or more, if only once a law has multiplied the weights by 4."""
+    if problem.dtype != "float16" or not is_labels(problem) or reduction_of(problem) != "mean":
+        return False
+    return bool(4 * abs(denominator(problem, count_classes(problem))) >= FORMATS["float16"].largest)
+
+
 # What docs/findings.md says of torch on the CPU, as far as its own model does not say it: by operation.
-FINDINGS: dict[str, tuple[str, Callable[[Problem], bool]]] = {
-    "log_softmax": ("log-softmax-overflows-its-sum", _sum_overflows),
-    "cross_entropy": ("log-softmax-overflows-its-sum", _sum_overflows),
-    "logsumexp": ("logsumexp-overflows-its-sum", _sum_overflows),
+FINDINGS: dict[str, dict[str, Callable[[Problem], bool]]] = {
+    "log_softmax": {"log-softmax-overflows-its-sum": _sum_overflows},
+    "cross_entropy": {
+        "log-softmax-overflows-its-sum": _sum_overflows,
+        "cross-entropy-overflows-its-count": _count_overflows,
+    },
+    "logsumexp": {"logsumexp-overflows-its-sum": _sum_overflows},
 }
 
 
 def finding(candidate: Candidate, problem: Problem) -> str:
     """The name of the finding that explains why this problem is not answered as it should be, or nothing."""
-    name, contains = FINDINGS.get(problem.operation, ("", lambda _: False))
-    return name if candidate.adapter == "torch" and contains(problem) else ""
+    known = FINDINGS.get(problem.operation, {}) if candidate.adapter == "torch" else {}
+    return next((name for name, contains in known.items() if contains(problem)), "")
 
 
 def run(size: Size, who: Sequence[Contestant], seed: int = 0) -> Campaign:

@@ -78,6 +78,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="an input or option that is not asked, or probabilities; may be repeated",
     )
+    command.add_argument(
+        "--no-shrink",
+        dest="shrink",
+        action="store_false",
+        help="report the first problem that disagrees, not a smaller",
+    )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
     command.add_argument("--regions", action="store_true", help="print how many problems lay in each region as well")
     command = commands.add_parser(
@@ -177,6 +183,7 @@ def _verify(options: argparse.Namespace) -> Report:
             baseline=options.baseline,
             factor=options.factor,
             without=options.without,
+            shrink=options.shrink,
             progress=_progress,
         ).rows
     return Report(rows, seed)

@@ -92,6 +92,7 @@ class Elements:
     agreed: Array  # certainly within the bound
     refuted: Array  # certainly outside
     factor: RowFactor | None = None
+    overflows: Array | bool = False  # where an intermediate result may
     excused: Array | None = None  # the numbers of docs/semantics.md that made elements agree, and 0
 
     @classmethod
@@ -144,9 +145,9 @@ class Elements:
             right = special & ((got == nearest) | (np.isnan(got) & np.isnan(nearest)))
             overflowed = np.isinf(got) & (np.sign(got) == np.sign(nearest)) & _overflow(nearest, bound, storage)
             right |= ~special & overflowed & (promised | _certainly_overflows(nearest, storage))
-            right |= ~special & np.isnan(got) & bound.overflows & (nearest == 0)  # 0 times an overflow
             agreed, refuted = np.where(strange, right, agreed), np.where(strange, ~right, refuted)
-        return cls(got, exact, nearest, special, error, doubt, allowed, agreed, refuted, bound.row)
+        overflows = np.broadcast_to(np.asarray(bound.overflows), got.shape) if np.any(bound.overflows) else False
+        return cls(got, exact, nearest, special, error, doubt, allowed, agreed, refuted, bound.row, overflows)
 
     def of_rows(self, rows: Array) -> Elements:
         """Some rows alone."""

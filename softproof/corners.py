@@ -330,7 +330,7 @@ def _infinite_corners() -> Iterator[Corner]:
     )
     yield Corner(
         120,
-        "∂ of a probability at -∞ with weight 0, smoothing 1 or an upstream gradient of 0",
+        "∂ of a probability at -∞ with weight 0, smoothing 1 or an upstream gradient of 0, or that underflow to 0",
         _loss([x], [[0.5, 0.25, 0.25]], [1.0, 0.0, 1.0], **rest),
         "∂q = -g w (1 - ε) log p = 0 for every p > 0: 0",
         "",

@@ -13,10 +13,11 @@ import numpy as np
 
 from .arithmetic import Arithmetic
 from .bounds import Allowed, Losses, allowed, allowed_total
-from .formats import FORMATS, Format
+from .formats import FORMATS
 from .operations import output_shapes
 from .problem import Array, Problem, Result
-from .rows import ALL, blocks, row_form, shaped
+from .rows import ALL, Rows, blocks, row_form, shaped
+from .unspecified import rules
 
 U = 2.0**-53
 ROUNDING = 2.0**-48  # of the few float64 operations on a radius, and between a distance and its comparison
@@ -98,7 +99,8 @@ def joined(parts: Sequence[Interval], axis: int) -> Interval:
 def enclosed(problem: Problem, result: Result, arithmetic: Arithmetic) -> dict[str, Interval]:
     """Where the exact outputs of `problem` are, if the `result` is right: within its bound of each element.
 
-    Where the bound lets a result overflow (docs/bounds.md, Theorem 13) an infinity promises nothing.
+    Where the bound lets a result overflow (docs/bounds.md, Theorem 13) an infinity promises nothing, nor does NaN; and
+    neither does what no document fixes (softproof/unspecified.py).
     """
     shapes = output_shapes(problem)
     rows = {name: row_form(problem, name, output.values) for name, output in result.outputs.items()}
@@ -109,20 +111,28 @@ def enclosed(problem: Problem, result: Result, arithmetic: Arithmetic) -> dict[s
         for name, losses in of_rows.items():
             summands.setdefault(name, []).append(losses)
         for name, each in found.items():
-            radii[name][block] = _radius(rows[name][block], each, FORMATS[problem.dtype])
+            radii[name][block] = _radius(problem, name, block, rows[name][block], each)
     for name, of_blocks in summands.items():
-        radii[name][ALL] = _radius(rows[name], allowed_total(problem, arithmetic, of_blocks), FORMATS[problem.dtype])
+        radii[name][ALL] = _radius(problem, name, ALL, rows[name], allowed_total(problem, arithmetic, of_blocks))
     return {
-        name: Interval(result.outputs[name].values.astype(np.float64), shaped(problem, name, radii[name], shape))
+        name: _promised(result.outputs[name].values.astype(np.float64), shaped(problem, name, radii[name], shape))
         for name, shape in shapes.items()
     }
 
 
-def _radius(got: Array, bound: Allowed, storage: Format) -> Array:
-    """The bound; 0 for NaN, which nothing excuses, and inf for an infinity that may be an overflow."""
-    if np.isfinite(got).all():
-        return bound.error
-    near = np.abs(bound.value) + 2 * bound.error + storage.ulp(storage.largest)
-    overflows = ~(near < storage.largest) | bound.overflows
-    radius = np.where(np.isinf(got) & overflows, np.inf, bound.error)
-    return np.where(np.isnan(got), 0.0, radius)
+def _promised(middle: Array, radius: Array) -> Interval:
+    """NaN within an infinite radius is any number."""
+    return Interval(np.where(np.isnan(middle) & np.isinf(radius), 0.0, middle), radius)
+
+
+def _radius(problem: Problem, name: str, rows: Rows, got: Array, bound: Allowed) -> Array:
+    """The bound; 0 for NaN that nothing excuses, and inf for what may come from an overflow, or is unspecified."""
+    radius, storage = bound.error, FORMATS[problem.dtype]
+    if not np.isfinite(got).all():
+        near = np.abs(bound.value) + 2 * bound.error + storage.ulp(storage.largest)
+        overflows = ~(near < storage.largest) | bound.overflows
+        radius = np.where(np.isinf(got) & overflows, np.inf, radius)
+        radius = np.where(np.isnan(got), np.where(bound.overflows, np.inf, 0.0), radius)
+    for _, where, also in rules(problem, name, rows, bound.overflows):
+        radius = np.where(where & (also(got) | ~np.isfinite(got)), np.inf, radius)
+    return radius

@@ -19,7 +19,7 @@ _OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
 
 
 def large_problems(operation: str, dtype: str, supports: Iterable[str] | None = None) -> list[Problem]:
-    """One problem of many classes and one of many rows.
+    """One problem of many classes, and one of many rows; losses of many rows summed up, and one by one.
 
     Args:
         operation: a key of `softproof.OPERATIONS`.
@@ -34,7 +34,9 @@ def large_problems(operation: str, dtype: str, supports: Iterable[str] | None = 
         if value not in known:
             raise ValueError(f"{name} is {value!r}; expected one of {', '.join(known)}")
     extras = frozenset(OPERATIONS[operation].extras) if supports is None else frozenset(supports)
-    sizes = ((2, CLASSES), (ROWS, 3))
+    sizes = [(2, CLASSES, "sum"), (ROWS, 3, "sum")]
+    if "reduction" in extras:
+        sizes.append((ROWS, 3, "none"))
     return [_problem(operation, dtype, extras, *size) for size in sizes]
 
 
@@ -42,7 +44,7 @@ def _numbers(rng: np.random.Generator, dtype: str, *shape: int) -> Floats:
     return FORMATS[dtype].round(rng.normal(size=shape))
 
 
-def _problem(operation: str, dtype: str, extras: frozenset[str], rows: int, classes: int) -> Problem:
+def _problem(operation: str, dtype: str, extras: frozenset[str], rows: int, classes: int, reduction: str) -> Problem:
     rng = np.random.default_rng(rows)
     dim: dict[str, Any] = {"dim": -1} if "dim" in extras else {}
     x, g = _numbers(rng, dtype, rows, classes), _numbers(rng, dtype, rows)
@@ -50,9 +52,10 @@ def _problem(operation: str, dtype: str, extras: frozenset[str], rows: int, clas
         upstream = g if operation == "logsumexp" else _numbers(rng, dtype, rows, classes)
         return Problem(operation, dtype, {"logits": x}, dim, upstream)
     if operation in ("linear", "linear_cross_entropy"):
-        return _classifier(rng, operation, dtype, extras, rows, classes)
+        return _classifier(rng, operation, dtype, extras, rows, classes, reduction)
     if operation == "cross_entropy":
-        return Problem(operation, dtype, {"logits": x} | _targets(rng, rows, classes), _reduction(extras), 0.5)
+        inputs = {"logits": x} | _targets(rng, rows, classes)
+        return Problem(operation, dtype, inputs, _reduction(extras, reduction), g if reduction == "none" else 0.5)
     inputs = {name: _distribution(rng, dtype, rows, classes) for name in OPERATIONS[operation].inputs}
     return Problem(operation, dtype, inputs, dim, g)
 
@@ -66,16 +69,23 @@ def _targets(rng: np.random.Generator, rows: int, classes: int) -> dict[str, Arr
     return {"target": rng.integers(0, classes, rows)}
 
 
-def _reduction(extras: frozenset[str]) -> dict[str, Any]:
-    return {"reduction": "sum"} if "reduction" in extras else {}
+def _reduction(extras: frozenset[str], reduction: str) -> dict[str, Any]:
+    return {"reduction": reduction} if "reduction" in extras else {}
 
 
 def _classifier(
-    rng: np.random.Generator, operation: str, dtype: str, extras: frozenset[str], rows: int, classes: int
+    rng: np.random.Generator,
+    operation: str,
+    dtype: str,
+    extras: frozenset[str],
+    rows: int,
+    classes: int,
+    reduction: str,
 ) -> Problem:
     """Of two features; as many classes as there are."""
     x, w = _numbers(rng, dtype, rows, 2), _numbers(rng, dtype, classes, 2)
     if operation == "linear":
         return Problem(operation, dtype, {"input": x, "weight": w}, {}, _numbers(rng, dtype, rows, classes))
     inputs = {"input": x, "linear_weight": w} | _targets(rng, rows, classes)
-    return Problem(operation, dtype, inputs, _reduction(extras), 0.5)
+    upstream = _numbers(rng, dtype, rows) if reduction == "none" else 0.5
+    return Problem(operation, dtype, inputs, _reduction(extras, reduction), upstream)

@@ -275,6 +275,9 @@ def _in_ignored_rows(test: Callable[[Array], Array]) -> Region:
 _PADDING: dict[str, Region] = {
     "NaN or inf in ignored rows": _in_ignored_rows(lambda x: ~(x < np.inf)),
     "a label that is masked": lambda problem: is_labels(problem) and _label_is_masked(problem),
+    "a masked class beside a label that is not": lambda problem: (
+        is_labels(problem) and not _smoothed(problem) and _masked_beside_the_label(problem)
+    ),
     "-inf where a probability is 0": lambda problem: (
         not is_labels(problem) and bool((np.isneginf(_rows(problem)) & (_shares(problem) == 0)).any())
     ),
@@ -286,6 +289,15 @@ def _label_is_masked(problem: Problem) -> bool:
     x, labels = _rows(problem), problem.inputs["target"].reshape(-1)
     kept = np.flatnonzero(labels != problem.options.get("ignore_index", -100))
     return bool(np.isneginf(x[kept, labels[kept]]).any())
+
+
+def _masked_beside_the_label(problem: Problem) -> bool:
+    """Whether a row that counts has a finite loss all the same, and no weight of 0, with which nothing is fixed."""
+    x, labels = _rows(problem), problem.inputs["target"].reshape(-1)
+    kept = np.flatnonzero(labels != problem.options.get("ignore_index", -100))
+    finite = np.isfinite(x[kept, labels[kept]]) & np.isfinite(x[kept].max(-1, initial=-np.inf))
+    weighs = not _weighted(problem) or bool((problem.inputs["weight"] != 0).all())
+    return weighs and bool((finite & np.isneginf(x[kept]).any(-1)).any())
 
 
 # ---- distributions --------------------------------------------------------------------------------------------------

@@ -26,6 +26,15 @@ class Failure:
     words: str = ""  # keyword arguments of the call
     call: str = "judge"  # or "conduct", or "laws"
     source: str = ""  # Python that makes the problem, where it is too large to be shown
+    question: tuple[str, str] | None = None  # the way or the law that was asked, ("way", its name), if it was one
+
+    @property
+    def check(self) -> str:
+        """What it was that failed, in a word or two: an output, what came in its place, a way or a law."""
+        if self.question is not None:
+            return f"{self.question[0]}: {self.question[1]}"
+        wrong = (name for sign, name in _NO_ANSWERS.items() if sign in self.verdict.explanation)
+        return self.verdict.output or next(wrong, "outputs")
 
     @property
     def snippet(self) -> str:
@@ -45,6 +54,15 @@ class Failure:
 
     def __str__(self) -> str:
         return f"{self.verdict}\nTo see it again (seed {self.seed}):\n\n{_indented(self.snippet)}"
+
+
+_NO_ANSWERS = {  # what `compare.not_an_answer` says, and what it is called here
+    "raised ": "error",
+    "the call changed its input": "input written",
+    " has shape ": "shape",
+    " has dtype ": "dtype",
+    " has device ": "device",
+}
 
 
 def _indented(text: str) -> str:

@@ -43,7 +43,7 @@ class Rotation:
 
     def verdict(self, problem: Problem) -> Verdict:
         """On the problem itself and, if it agrees, on what is asked besides."""
-        for region in regions(problem):
+        for region in regions(problem) if self.pinned is None else ():
             self.regions[region] = self.regions.get(region, 0) + 1
         verdict = self.terms.verdict(self.candidate, problem)
         if not verdict.ok:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from .compare import Elements
+from .formats import FORMATS
 from .problem import Array, Problem
 from .rows import (
     ALL,
@@ -39,7 +40,7 @@ Rule = tuple[int, Array, Callable[[Array], Array]]  # number, where, what is rig
 
 def excused(problem: Problem, name: str, rows: Rows, elements: Elements) -> Elements:
     """The elements of some rows of an output, of which those that no document fixes agree."""
-    for number, where, also in _rules(problem, name, rows):
+    for number, where, also in rules(problem, name, rows, elements.overflows):
         elements = elements.unless(number, where, also)
     return elements
 
@@ -56,8 +57,8 @@ def _anything(got: Array) -> Array:
     return np.ones(got.shape, bool)
 
 
-def _rules(problem: Problem, name: str, rows: Rows) -> Iterator[Rule]:
-    """What applies to some rows of an output."""
+def rules(problem: Problem, name: str, rows: Rows, overflows: Array | bool = False) -> Iterator[Rule]:
+    """What applies to some rows of an output, where an intermediate result possibly `overflows`."""
     if "logits" in problem.inputs and (problem.operation, name) != ("logsumexp", "value"):
         x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
         infinite = one_infinity(x)
@@ -73,7 +74,7 @@ def _rules(problem: Problem, name: str, rows: Rows) -> Iterator[Rule]:
         yield SLOPE_AT_ZERO, np.logical_or.reduce(zero), np.isnan
         yield SLOPE_AT_TWO_ZEROS, np.logical_and.reduce(zero) & (len(zero) == 2), _zero
     if "target" in problem.inputs:
-        yield from _rules_of_losses(problem, name, rows)
+        yield from _rules_of_losses(problem, name, rows, overflows)
 
 
 def _as_output(problem: Problem, name: str, where: Array) -> Array:
@@ -82,16 +83,17 @@ def _as_output(problem: Problem, name: str, where: Array) -> Array:
     return np.asarray(where.any(keepdims=True)) if reduced else where
 
 
-def _rules_of_losses(problem: Problem, name: str, rows: Rows) -> Iterator[Rule]:
+def _rules_of_losses(problem: Problem, name: str, rows: Rows, overflows: Array | bool) -> Iterator[Rule]:
     counts = kept(problem, rows if is_by_rows(problem) else ALL)[:, None]
     if "logits" in problem.inputs:
         masked = wide_rows(problem.inputs["logits"], axis_of(problem), rows) == -np.inf
         if name == "value":
             for number, factor in _factors_of_zero(problem, rows):
-                no_share = (masked & factor).any(-1, keepdims=True) & counts
-                yield number, _as_output(problem, name, no_share), np.isnan
+                no_share, meets = ((each & factor).any(-1, keepdims=True) & counts for each in (masked, True))
+                infinite = _as_output(problem, name, no_share) | (_as_output(problem, name, meets) & overflows)
+                yield number, infinite, np.isnan
         elif name == "grad_target":
-            yield SLOPE_OF_NO_WEIGHT, masked & _has_no_slope(problem, rows), np.isnan
+            yield SLOPE_OF_NO_WEIGHT, (masked | overflows) & _has_no_slope(problem, rows), np.isnan
     if reduction_of(problem) == "mean":
         yield from _rules_of_means(problem, name, counts)
 
@@ -120,8 +122,11 @@ def _factors_of_zero(problem: Problem, rows: Rows) -> Iterator[tuple[int, Array]
 
 
 def _has_no_slope(problem: Problem, rows: Rows) -> Array:
-    """Where ∂L/∂q has the factor g w(1 - ε) = 0: (r, C), or a shape that broadcasts to it."""
-    none = class_weights(problem, count_classes(problem)) == 0
-    g = np.asarray(problem.grad_output).reshape(-1, 1)
+    """Where g w(1 - ε)/D, a factor of ∂L/∂q, is 0 or may underflow to it: (r, C), or what broadcasts to it."""
+    classes = count_classes(problem)
+    weight = np.minimum(1, np.abs(class_weights(problem, classes).astype(np.float64)))
+    g = np.abs(np.asarray(problem.grad_output, np.float64)).reshape(-1, 1)
     g = g[rows] if reduction_of(problem) == "none" else g
-    return np.asarray(none | (problem.options.get("label_smoothing", 0.0) == 1) | (g == 0))
+    divisor = max(1.0, abs(denominator(problem, classes))) if reduction_of(problem) == "mean" else 1.0
+    least = g * weight * (1 - problem.options.get("label_smoothing", 0.0)) / divisor  # in whatever order
+    return np.asarray(least < FORMATS[problem.dtype].tiny)

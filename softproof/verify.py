@@ -52,6 +52,7 @@ def verify(
     baseline: Target | None = None,
     factor: float = 1.0,
     without: Sequence[str] = (),
+    shrink: bool = True,
     progress: Callable[[Row, int, int], None] | None = None,
 ) -> Report:
     """Judge an implementation on drawn problems, and shrink the first disagreement of each row.
@@ -71,6 +72,8 @@ def verify(
         baseline: for class D, the target whose error counts; `factor`: how many times that error is allowed.
         without: optional inputs and options that are not to be asked, such as ``"label_smoothing"``, and
             ``"probabilities"`` for a loss that takes labels alone, or ``"invalid_labels"`` for one that lets any pass.
+        shrink: whether to look for a smaller problem that disagrees; if not, the number of problems of a row is how
+            many it took to find the first.
         progress: called with each row as it is finished, its number and the number of rows.
     Returns: a `Report` with `ok`, `rows` and `check()`.
     Raises: ValueError or TypeError naming an argument that does not fit.
@@ -88,6 +91,7 @@ def verify(
         load_baseline(accuracy, baseline, factor, operation),
         factor,
         tuple(dtypes or DTYPES),
+        shrink=shrink,
     )
     check_terms(candidate, terms.baseline, terms.model, dtypes or DTYPES)
     if seed is not None and not isinstance(seed, int):
@@ -124,6 +128,7 @@ class Terms:
     factor: float
     dtypes: tuple[str, ...] = DTYPES
     by_stages: bool = False
+    shrink: bool = True
 
     def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:
         """On a whole problem, or on the worst of its stages."""
@@ -267,6 +272,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
             rotation.words(last.problem.operation if last.problem else operation),
             rotation.call,
             source,
+            rotation.failed if rotation.call != "judge" else None,
         ),
     )
 
@@ -337,8 +343,33 @@ def _ask(
 ) -> list[Verdict]:
     """Verdicts on drawn problems, or on those in regions that were `missed`.
 
-    If one is not agreement, it is the last, on the smallest problem found.
+    If one is not agreement, it is the last. The same problems are then asked what disagreed, and nothing else, so that
+    each has one answer only, and the smallest problem found takes its place.
     """
+    agreed, refused = _run(rotation, strategy, examples, seed, missed, shrink=False)
+    if not refused:
+        return agreed
+    if not rotation.terms.shrink:
+        return [*agreed, refused[-1]]
+    again = _run(rotation, strategy, examples, seed, missed, shrink=True)[1]
+    return [*agreed, again[-1] if again else _now_and_then(refused[-1])]
+
+
+def _now_and_then(verdict: Verdict) -> Verdict:
+    text = f"{verdict.explanation}; not deterministic: the same problem agreed when asked again"
+    return replace(verdict, explanation=text)
+
+
+def _run(
+    rotation: Rotation,
+    strategy: SearchStrategy[Problem],
+    examples: int,
+    seed: str,
+    missed: Set[str] | None,
+    *,
+    shrink: bool,
+) -> tuple[list[Verdict], list[Verdict]]:
+    """What agreed before something else came, and what came: the last is on the smallest problem found."""
     agreed: list[Verdict] = []
     refused: list[Verdict] = []
 
@@ -348,7 +379,7 @@ def _ask(
         database=None,
         deadline=None,
         derandomize=False,
-        phases=(Phase.generate, Phase.target, Phase.shrink),
+        phases=(Phase.generate, Phase.target, *([Phase.shrink] if shrink else [])),
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
         verbosity=hypothesis.Verbosity.quiet,
@@ -358,17 +389,18 @@ def _ask(
         if missed is not None and not refused and missed.isdisjoint(regions(problem)):
             return
         verdict = rotation.verdict(problem)
-        (agreed if verdict.ok else refused).append(verdict)
         if not verdict.ok:
+            refused.append(verdict)
             raise _NotProvenError(verdict.explanation)
+        if not refused:
+            agreed.append(verdict)
         hypothesis.target(min(verdict.ratio, 1.0), label="error/bound")
 
     try:
         with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answers
             ask()
     except _NotProvenError:
-        return [*agreed, refused[-1]]  # Hypothesis ends with the smallest
+        pass  # Hypothesis ends with the smallest
     except hypothesis.errors.Flaky:
-        text = f"{refused[-1].explanation}; not deterministic: the same problem agreed when asked again"
-        return [*agreed, replace(refused[-1], explanation=text)]
-    return agreed
+        refused.append(_now_and_then(refused[-1]))
+    return agreed, refused

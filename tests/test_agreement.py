@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softproof import OPERATIONS, Candidate, Problem, bound, judge, problems
+from softproof import OPERATIONS, Candidate, Output, Problem, Result, bound, judge, judge_result, problems
 from softproof.formats import FORMATS
 from softproof.judge import BITS
 
@@ -175,3 +175,47 @@ def test_the_edges_of_the_range(candidate: Candidate, problem: Problem) -> None:
     verdict = judge(candidate, replace(problem, inputs=inputs), bits=BITS[1:])
 
     assert verdict.ok, verdict
+
+
+@pytest.mark.parametrize(
+    ("problem", "output", "number"),
+    [
+        (  # the sum of the losses of the labels is infinite, and meets 1 - ε = 0
+            Problem(
+                "cross_entropy",
+                "float16",
+                {"logits": [[0.0, -4e4], [0.0, -4e4]], "target": [1, 1]},
+                {"label_smoothing": 1.0},
+            ),
+            "value",
+            118,
+        ),
+        (  # g w underflows, and meets log 0
+            Problem(
+                "cross_entropy",
+                "float16",
+                {"logits": [[0.0, -np.inf]], "target": [[1.0, 0.0]], "weight": [1.0, 2.0**-8]},
+                {"reduction": "sum"},
+                grad_output=2.0**-22,
+            ),
+            "grad_target",
+            120,
+        ),
+    ],
+    ids=["an infinite sum times 0", "an underflow times infinity"],
+)
+def test_nan_from_a_factor_of_zero_is_unspecified(problem: Problem, output: str, number: int) -> None:
+    """Of torch in float16, where it comes from a number that is not 0, or not infinite, to mathematics."""
+    result = REFERENCE.answer(problem)
+    verdict = judge(REFERENCE, problem, arithmetic="torch-cpu")
+
+    assert np.isnan(result.outputs[output].values).any()
+    assert number in verdict.unspecified, verdict
+
+
+def test_nan_without_a_factor_of_zero_disagrees() -> None:
+    """An overflow alone is no excuse."""
+    problem = Problem("cross_entropy", "float16", {"logits": [[0.0, -4e4], [0.0, -4e4]], "target": [1, 1]})
+    result = Result({"value": Output(np.float32(np.nan), "float16", "cpu")})
+
+    assert judge_result(problem, result, arithmetic="torch-cpu").outcome == "disagrees"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from softproof import OPERATIONS, Output, Problem, Result, judge_result, large_problems, verify
+from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, large_problems, load, verify
 from softproof.checks import check
 from softproof.verify import EXAMPLES
 
@@ -15,12 +17,15 @@ from softproof.verify import EXAMPLES
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_large_problems_ask_something(operation: str, dtype: str) -> None:
     """Of more classes, or of more rows, than 16 bits count."""
-    many_classes, many_rows = large_problems(operation, dtype)
+    many_classes, *many_rows = large_problems(operation, dtype)
 
-    for problem in (many_classes, many_rows):
-        check(problem)
     assert max(max(array.shape) for array in many_classes.inputs.values()) > 2**16
-    assert len(next(iter(many_rows.inputs.values()))) > 2**16
+    for problem in (many_classes, *many_rows):
+        check(problem)
+    for problem in many_rows:
+        assert len(next(iter(problem.inputs.values()))) > 2**16
+    reductions = [problem.options.get("reduction") for problem in many_rows]
+    assert reductions == (["sum", "none"] if "cross_entropy" in operation and "target" in problem.inputs else [None])
 
 
 def _softmax_of_short_rows(input: torch.Tensor, dim: int) -> torch.Tensor:
@@ -54,6 +59,21 @@ def test_a_counter_of_16_bits_is_caught(function: object, operation: str, number
     assert f")[{number}]" in row.failure.snippet
     assert "from softproof import judge, large_problems, load" in row.failure.snippet
     assert len(str(report)) < 4000
+
+
+def _rows_again_from_the_first(input: torch.Tensor, target: torch.Tensor, reduction: str = "mean") -> torch.Tensor:
+    """Gives row 2^16 the loss of the first, which no mean shows."""
+    rows = F.cross_entropy(input, target, reduction="none")
+    rows = rows.reshape(-1)[torch.arange(rows.numel()) % 2**16].reshape(rows.shape)
+    return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
+
+
+def test_one_row_among_many_is_caught() -> None:
+    """By the losses one by one."""
+    *_, one_by_one = large_problems("cross_entropy", "float32")
+    candidate = load(_rows_again_from_the_first, operation="cross_entropy", adapter="torch")
+
+    assert not judge(candidate, replace(one_by_one, grad_output=None)).ok
 
 
 @pytest.mark.huge

@@ -22,7 +22,7 @@ from softproof.intervals import Interval, U, enclosed
 from softproof.problem import Array
 from softproof.strategies import seeds
 
-from .candidates import answers
+from .candidates import REFERENCE, answers
 
 SIZES = st.tuples(st.integers(1, 6), st.integers(1, 40))
 
@@ -135,6 +135,32 @@ def test_every_law_holds(half: Candidate, operation: str, dtype: str, device: st
     verdict = laws(half, problem, device=device)
 
     assert verdict.outcome in ("agrees", "no guarantee"), verdict
+
+
+def _half_loss(target: object, weight: list[float], options: dict[str, object], g: float = 0.0) -> Problem:
+    inputs = {"logits": [[0.375, -0.5]], "target": target, "weight": weight}
+    return Problem("cross_entropy", "float16", inputs, options, g)
+
+
+@pytest.mark.parametrize("problem", [
+    _half_loss([0], [0.0, 4.0], {}),  # a mean over nothing is inf or NaN, by whether smoothing leaves something above it
+    replace(_half_loss([[0.5, 0.5]], [1.0, 1.0], {}, 1.0), inputs={  # ε = 1 has the product 0·(-inf), other ε have not
+        "logits": [[0.0, -np.inf]], "target": [[0.5, 0.5]]}),
+], ids=["no weight", "a slope of -inf"])  # fmt: skip
+def test_a_law_says_nothing_of_what_no_document_fixes(half: Candidate, device: str, problem: Problem) -> None:
+    """Whatever the two sides are."""
+    verdict = laws(half, problem, device=device, law="label smoothing")
+
+    assert verdict.outcome in ("agrees", "no guarantee"), verdict
+
+
+def test_a_law_says_nothing_of_an_overflow() -> None:
+    """Losses of 4·10⁴ have no sum in float16; times 1 - ε = 0 it is NaN."""
+    problem = Problem("cross_entropy", "float16", {"logits": [[0.0, -4e4]] * 2, "target": [1, 1]}, {}, 1.0)
+
+    verdict = laws(REFERENCE, problem, law="label smoothing", arithmetic="torch-cpu")
+
+    assert verdict.outcome == "no guarantee", verdict
 
 
 X = [[0.5, -1.0, 2.0, 0.0], [1.0, 3.0, -2.0, 0.25], [0.0, 0.5, 0.5, -3.0]]
