@@ -82,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         "--no-shrink",
         dest="shrink",
         action="store_false",
-        help="report the first problem that disagrees, not a smaller",
+        help="report the first problem found, not a smaller one",
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
     command.add_argument("--regions", action="store_true", help="print how many problems lay in each region as well")

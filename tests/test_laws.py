@@ -143,7 +143,7 @@ def _half_loss(target: object, weight: list[float], options: dict[str, object], 
 
 
 @pytest.mark.parametrize("problem", [
-    _half_loss([0], [0.0, 4.0], {}),  # a mean over nothing is inf or NaN, by whether smoothing leaves something above it
+    _half_loss([0], [0.0, 4.0], {}),  # a mean over nothing is inf or NaN, as smoothing has it
     replace(_half_loss([[0.5, 0.5]], [1.0, 1.0], {}, 1.0), inputs={  # ε = 1 has the product 0·(-inf), other ε have not
         "logits": [[0.0, -np.inf]], "target": [[0.5, 0.5]]}),
 ], ids=["no weight", "a slope of -inf"])  # fmt: skip
