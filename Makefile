@@ -3,6 +3,7 @@
 # make lint     ruff and mypy
 # make findings ask all known findings about torch again, and write docs/findings.md
 # make semantics  what torch and both halves do in the corners, written to docs/semantics.md
+# make mutants  known wrong implementations before the judge, written to docs/mutants.md
 # make bench    speed and memory, as ratios measured in one run
 # make figures  violations, sharpness, detection and cost of the judge, measured in one run
 # make wheel    build the wheel, and verify with what it installs instead of this checkout
@@ -11,7 +12,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test lint findings semantics bench figures wheel clean
+.PHONY: verify test lint findings semantics mutants bench figures wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -35,6 +36,9 @@ findings: .venv/installed
 
 semantics: .venv/installed
 	$(BIN)/softproof semantics torch.nn.functional reference manual examples.candidates.scipy_special --write docs/semantics.md >/dev/null
+
+mutants: .venv/installed
+	$(BIN)/softproof mutants --seeds 5 --write docs/mutants.md
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.bench

@@ -1,15 +1,19 @@
-"""The command line: ``softproof verify TARGET…``, ``softproof semantics TARGET…`` and ``softproof findings``.
+"""The command line: ``softproof verify TARGET…``, ``softproof semantics TARGET…``, ``softproof mutants`` and
+``softproof findings``.
 
-Exit status: 0 all agree (or the corners or findings were asked), 1 something does not, 2 wrong usage.
+Exit status: 0 all agree, or every mutant is killed, or the corners or findings were asked; 1 not so; 2 wrong usage.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import importlib.util
 import random
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from types import ModuleType
 
 from . import findings
 from .accuracy import CLASSES, NAMES
@@ -34,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _findings(options)
     if options.command == "semantics":
         return _semantics(options)
+    if options.command == "mutants":
+        return _mutants(options)
     report = _verify(options)
     print(report)
     if options.regions:
@@ -95,6 +101,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
     command.add_argument("--write", type=Path, metavar="FILE", help="write the Markdown there as well")
     command = commands.add_parser(
+        "mutants", help="put known wrong implementations before the judge", formatter_class=_Formatter
+    )
+    command.add_argument("names", nargs="*", metavar="NAME", help="of a mutant (default: all)")
+    command.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 on (default: %(default)s)")
+    command.add_argument("--examples", type=int, default=EXAMPLES, help="problems per row (default: %(default)s)")
+    command.add_argument("--json", type=Path, metavar="FILE", help="write everything there for programs")
+    command.add_argument("--write", type=Path, metavar="FILE", help="write the Markdown there")
+    command = commands.add_parser(
         "findings", help="ask all known findings about torch again", formatter_class=_Formatter
     )
     command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
@@ -120,6 +134,13 @@ def _check(options: argparse.Namespace) -> None:
                 candidate.arrays.check_device(options.device)
         return
     _check_folder("--json", options.json)
+    if options.command == "mutants":
+        _check_folder("--write", options.write)
+        _trial().check_names(options.names)
+        for name in ("seeds", "examples"):
+            if getattr(options, name) < 1:
+                raise ValueError(f"--{name} is {getattr(options, name)}; expected at least 1")
+        return
     for target in options.targets:
         candidate = prepare(
             target,
@@ -147,6 +168,36 @@ def _semantics(options: argparse.Namespace) -> int:
     if options.write is not None:
         options.write.write_text(text + "\n")
     return 0
+
+
+def _trial() -> ModuleType:
+    """softproof.mutants.trial, whose mutants are written in torch."""
+    if not importlib.util.find_spec("torch"):
+        raise ValueError("mutants are written in torch, which is not installed")
+    return importlib.import_module(".mutants.trial", __package__)
+
+
+def _mutants(options: argparse.Namespace) -> int:
+    """Print what the judge made of the mutants."""
+    trial, written = _trial(), options.json or options.write
+    found = trial.trial(
+        options.names or None,
+        seeds=range(options.seeds),
+        examples=options.examples,
+        witnesses=written is not None,
+        progress=_tried,
+    )
+    print(trial.table(found))
+    if options.json is not None:
+        options.json.write_text(found.to_json() + "\n")
+    if options.write is not None:
+        options.write.write_text(trial.document(found))
+    return 0 if found.ok else 1
+
+
+def _tried(text: str, number: int, total: int) -> None:
+    """One line per mutant on standard error."""
+    print(f"[{number}/{total}] {text}", file=sys.stderr, flush=True)
 
 
 def _findings(options: argparse.Namespace) -> int:

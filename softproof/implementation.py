@@ -298,7 +298,7 @@ def _source(target: Target, found: Any) -> str:
     if isinstance(found, ModuleType):
         return repr(found.__name__)
     module, name = getattr(found, "__module__", None), getattr(found, "__qualname__", type(found).__name__)
-    local = module in (None, "__main__") or "<" in name
+    local = module in (None, "__main__") or "<" in name or not hasattr(found, "__qualname__")  # an object has no name
     return name.split(".")[-1] if local else repr(f"{module}:{name}")
 
 

@@ -82,7 +82,9 @@ def take_rows(problem: Problem, index: Any) -> Problem:
 
 
 def take_classes(problem: Problem, order: Any) -> Problem:
-    """The same question with its classes in another order; labels, and the label that is ignored, go with them.
+    """The same question about some classes, in another order; labels, and the label that is ignored, go with them.
+
+    No label may name a class that is left out.
 
     >>> problem = Problem("cross_entropy", "float32", {"logits": [[1.0, 2.0]], "target": [0]})
     >>> take_classes(problem, [1, 0]).inputs["target"]
@@ -92,17 +94,19 @@ def take_classes(problem: Problem, order: Any) -> Problem:
     inputs = {name: taken(array, order, class_axis(problem, name)) for name, array in problem.inputs.items()}
     options = dict(problem.options)
     if "target" in inputs and is_labels(problem):
-        inputs["target"] = _relabelled(inputs["target"], order)
+        place = np.zeros(class_count(problem), np.int64)
+        place[order] = np.arange(len(order))
+        inputs["target"] = _relabelled(inputs["target"], place)
         if "ignore_index" in options:
-            options["ignore_index"] = int(_relabelled(np.array(options["ignore_index"]), order))
+            options["ignore_index"] = int(_relabelled(np.array(options["ignore_index"]), place))
     upstream = _upstream(problem, order, class_axis(problem, "grad_output"))
     return replace(problem, inputs=inputs, options=options, grad_output=upstream)
 
 
-def _relabelled(labels: Array, order: Array) -> Array:
-    """The new number of each class; what is no class stays."""
-    known = (labels >= 0) & (labels < len(order))
-    return np.where(known, np.argsort(order)[np.where(known, labels, 0)], labels)
+def _relabelled(labels: Array, place: Array) -> Array:
+    """The new number of each class, its `place`; what is no class stays."""
+    known = (labels >= 0) & (labels < len(place))
+    return np.where(known, place[np.where(known, labels, 0)], labels)
 
 
 def _upstream(problem: Problem, index: Array, axis: int | None) -> Array | None:

@@ -206,6 +206,9 @@ def _reduced(*names: str) -> Region:
 
 _OPTIONS: dict[str, Region] = {
     "labels": is_labels,
+    "labels, as many as classes": lambda problem: (
+        is_labels(problem) and problem.inputs["target"].size == class_count(problem) > 1
+    ),
     "probabilities": lambda problem: not is_labels(problem),
     "reduction none": _reduced("none"),
     "reduction sum": _reduced("sum"),

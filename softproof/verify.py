@@ -25,6 +25,7 @@ from .problem import Problem, Result
 from .regions import REGIONS, regions
 from .report import Failure, Report, Row
 from .rotation import Rotation
+from .smaller import smallest
 from .stages import NEEDED, stages, worst
 from .strategies import problems
 
@@ -352,7 +353,22 @@ def _ask(
     if not rotation.terms.shrink:
         return [*agreed, refused[-1]]
     again = _run(rotation, strategy, examples, seed, missed, shrink=True)[1]
-    return [*agreed, again[-1] if again else _now_and_then(refused[-1])]
+    return [*agreed, _smallest(rotation, again[-1]) if again else _now_and_then(refused[-1])]
+
+
+def _smallest(rotation: Rotation, verdict: Verdict) -> Verdict:
+    """The verdict on a problem that is smaller still; the stages of a classifier are problems of their own."""
+    if rotation.terms.by_stages or verdict.problem is None:
+        return verdict
+    found = [verdict]
+
+    def fails(problem: Problem) -> bool:
+        with warnings.catch_warnings(action="ignore"):
+            found.append(rotation.verdict(problem))
+        return not found[-1].ok
+
+    smallest(verdict.problem, fails)
+    return [each for each in found if not each.ok][-1]
 
 
 def _now_and_then(verdict: Verdict) -> Verdict:

@@ -216,6 +216,6 @@ def test_nan_from_a_factor_of_zero_is_unspecified(problem: Problem, output: str,
 def test_nan_without_a_factor_of_zero_disagrees() -> None:
     """An overflow alone is no excuse."""
     problem = Problem("cross_entropy", "float16", {"logits": [[0.0, -4e4], [0.0, -4e4]], "target": [1, 1]})
-    result = Result({"value": Output(np.float32(np.nan), "float16", "cpu")})
+    result = Result({"value": Output(np.array(np.nan, np.float32), "float16", "cpu")})
 
     assert judge_result(problem, result, arithmetic="torch-cpu").outcome == "disagrees"

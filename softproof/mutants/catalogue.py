@@ -1,0 +1,24 @@
+"""All mutants by name, and what is not among them, with the reason."""
+
+from __future__ import annotations
+
+from . import formulas, labels, layout, means, precision, smoothing, stability, state, upstream
+from .record import MUTANTS as MUTANTS
+
+GROUPS = (upstream, means, labels, smoothing, stability, precision, layout, state, formulas)
+
+# Reported defects of which none of the operations here can have the like.
+NOT_COVERED = {
+    "labels shifted twice (huggingface/transformers #47394, PR #46898, PR #36928)": (
+        "the shift of labels belongs to a language model's wrapper, which is no operation here"
+    ),
+    "a scale hoisted out of the softmax (pytorch/pytorch #100775, #163932, #161150)": (
+        "the operations here have no scale; without one the rewritten formula is the right one"
+    ),
+    "weights inside logsumexp (scipy/scipy #22903, #23548)": "logsumexp has no weights here",
+    "p - 1 in place of the sum of the others (tensorflow/tensorflow #126634)": (
+        "documented behaviour, within the bound of the classes that are offered for gradients"
+    ),
+    "unsigned logits that wrap around (cupy/cupy PR #6823)": "logits are floating-point numbers here",
+    "a result written to a strided `out` (pytorch/pytorch #75923)": "no operation here takes `out`",
+}

@@ -1,0 +1,286 @@
+"""Mutants that mistake strides, axes, tiles and the end of an array."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .correct import Case, CrossEntropy, Linear, LinearCrossEntropy, LogSumExp, Softmax, wide
+from .record import group
+from .upstream import packed
+
+mutant = group("layout, axes and tiles")
+
+
+@mutant(
+    "labels-packed",
+    story="Labels are read as N numbers one after the other, whatever their stride is.",
+    effect="Losses of other labels, or of none.",
+    trigger="a column of labels, expanded labels",
+    source="pytorch/pytorch #67167, #72120, #71550, PR #69617",
+    place="both",
+)
+class LabelsPacked(CrossEntropy):
+    def labels(self, target: Tensor) -> Tensor:
+        storage = target.new_empty(0).set_(target.untyped_storage())
+        found = storage[target.storage_offset() :][: target.numel()]
+        return torch.cat([found, found.new_zeros(target.numel() - len(found))])
+
+
+@mutant(
+    "strides-ignored",
+    story="The storage is read, not the view.",
+    effect="The softmax of other numbers.",
+    trigger="a transposed or sliced view",
+    source="tracel-ai/burn #4815; flagos-ai/Torch-FL #171; ml-explore/mlx #657; pytorch/pytorch #75923, PR #139740",
+    place="forward",
+)
+class StridesIgnored(Softmax):
+    def exponentials(self, z: Tensor, dim: int) -> Tensor:
+        return super().exponentials(packed(z), dim)
+
+
+@mutant(
+    "contiguous-or-nothing",
+    story="An upstream gradient that is not contiguous is refused.",
+    effect="An error for a valid question.",
+    trigger="an upstream gradient of other strides",
+    source="pytorch/pytorch #175084, PR #175246; intel/intel-extension-for-pytorch #175",
+    place="backward",
+)
+class ContiguousOrNothing(CrossEntropy):
+    def upstream(self, case: Case, g: Tensor) -> Tensor:
+        if not g.is_contiguous():
+            raise RuntimeError("grad_output must be contiguous")
+        return super().upstream(case, g)
+
+
+@mutant(
+    "band-past-a-power-of-two",
+    story="Rows one longer than a power of two from 16 on lose their last element to the tile.",
+    effect="Every other width is right.",
+    trigger="widths 17, 33, 65, 129, …",
+    source="intel/torch-xpu-ops #4772; deepspeedai/DeepSpeed PR #2709; microsoft/onnxruntime PR #14475",
+    place="forward",
+)
+class BandPastAPowerOfTwo(Softmax):
+    def total(self, e: Tensor, dim: int) -> Tensor:
+        size = e.shape[dim] - 1
+        band = size >= 16 and size & (size - 1) == 0
+        return super().total(e.narrow(dim, 0, size) if band else e, dim)
+
+
+@mutant(
+    "index-in-16-bits",
+    story="The index within a row is a short integer, so the row ends at 32767 (the real ones end at 2³¹).",
+    effect="The rest of a long row is never read.",
+    trigger="more than 32767 classes",
+    source="pytorch/pytorch #103501, #191565, PR #192007",
+    place="forward",
+)
+class IndexIn16Bits(Softmax):
+    def total(self, e: Tensor, dim: int) -> Tensor:
+        return super().total(e.narrow(dim, 0, min(e.shape[dim], 32767)), dim)
+
+
+@mutant(
+    "rows-in-16-bits",
+    story="The number of a row is an unsigned short, so row 65536 is row 0 again.",
+    effect="Rows beyond the first 65536 have the loss of others.",
+    trigger="more than 65536 rows",
+    source="the symptom of a grid dimension that is too small",
+    place="forward",
+)
+class RowsIn16Bits(CrossEntropy):
+    def losses(self, case: Case) -> Tensor:
+        losses = super().losses(case)
+        return losses[torch.arange(len(losses), device=losses.device) % 65536]
+
+
+@mutant(
+    "kernel-of-another-dtype",
+    story="The kernel that was compiled for the first dtype is used for all that follow.",
+    effect="Memory of one dtype is read as another, once two dtypes meet in one process.",
+    trigger="two dtypes in one process",
+    source="ROCm/MIOpen #2966",
+    place="state",
+    dtypes=("float64", "float32"),
+)
+class KernelOfAnotherDtype(Softmax):
+    def __init__(self) -> None:
+        self.compiled: torch.dtype | None = None
+
+    def exponentials(self, z: Tensor, dim: int) -> Tensor:
+        self.compiled = self.compiled or z.dtype
+        read = z.contiguous().view(-1).view(self.compiled)[: z.numel()].to(z.dtype) if z.numel() else z.reshape(-1)
+        return super().exponentials(torch.cat([read, z.new_zeros(z.numel() - len(read))]).reshape(z.shape), dim)
+
+
+@mutant(
+    "softmax-of-axis-0",
+    story="Softmax runs along the first axis, whatever dim says.",
+    effect="Columns sum to 1 in place of rows.",
+    trigger="dim other than 0",
+    source="dpilger26/NumCpp #57; PaddlePaddle/Paddle PR #27311; ml-explore/mlx PR #2641; jax-ml/jax #20856",
+    place="both",
+)
+class SoftmaxOfAxis0(Softmax):
+    def __call__(self, input: Tensor, dim: int) -> Tensor:
+        return super().__call__(input, 0)
+
+
+@mutant(
+    "sum-along-another-axis",
+    story="The largest logit is taken along dim, the sum along the last axis.",
+    effect="Neither rows nor columns sum to 1.",
+    trigger="dim other than the last",
+    source="paiml/aprender PR #2152; dpilger26/NumCpp #57",
+    place="both",
+)
+class SumAlongAnotherAxis(Softmax):
+    def total(self, e: Tensor, dim: int) -> Tensor:
+        return e.sum(-1, keepdim=True)
+
+
+@mutant(
+    "softmax-of-the-last-axis",
+    story="An old ONNX softmax is converted by the new rule: along the last axis, not all axes from dim on.",
+    effect="Right on matrices, wrong on images.",
+    trigger="more than two dimensions, dim not the last",
+    source="apache/tvm #19420, #20183; openvinotoolkit/openvino #37823; microsoft/onnxruntime PR #26391",
+    place="both",
+)
+class SoftmaxOfTheLastAxis(Softmax):
+    def __call__(self, input: Tensor, dim: int) -> Tensor:
+        return super().__call__(input, -1 if input.ndim > 2 else dim)
+
+
+@mutant(
+    "sum-reduced-twice",
+    story="Logits that were gathered already are reduced over the shards once more, so the sum is twice too large.",
+    effect="The logsumexp is too large by log 2.",
+    trigger="any logits",
+    source="NVIDIA/Megatron-LM #7452",
+    place="forward",
+)
+class SumReducedTwice(LogSumExp):
+    def logarithm(self, total: Tensor) -> Tensor:
+        return (2 * total).log()
+
+
+@mutant(
+    "nothing-to-launch",
+    story="A batch of no rows launches a grid of size 0.",
+    effect="An error, in the backward pass alone.",
+    trigger="no rows",
+    source="pytorch/pytorch #17256, #34202; tensorflow/tensorflow #6766; chainer/chainer PR #3656",
+    place="backward",
+)
+class NothingToLaunch(CrossEntropy):
+    def upstream(self, case: Case, g: Tensor) -> Tensor:
+        if not len(case.z):
+            raise RuntimeError("CUDA error: invalid configuration argument")
+        return super().upstream(case, g)
+
+
+@mutant(
+    "half-along-other-axes-refused",
+    story="The backward pass of half precision checks the dtype of the wrong tensor where dim is not the last.",
+    effect="An error for a valid question.",
+    trigger="float16, dim not the last",
+    source="pytorch/pytorch #30572",
+    place="backward",
+    dtypes=("float16",),
+)
+class HalfAlongOtherAxesRefused(Softmax):
+    def backward(self, g: Tensor, z: Tensor, dim: int) -> tuple[Tensor | None, ...]:
+        if z.dtype == torch.float16 and dim % z.ndim != z.ndim - 1:
+            raise RuntimeError("expected input and grad types to match, or input to be Half and grad to be Float")
+        return super().backward(g, z, dim)
+
+
+@mutant(
+    "tail-dropped",
+    story="The last chunk of rows is skipped when it is not full.",
+    effect="Some rows at the end have neither loss nor gradient.",
+    trigger="rows that are no multiple of the chunk, more than one chunk",
+    source="a textbook slip in chunked losses",
+    place="both",
+)
+class TailDropped(LinearCrossEntropy):
+    def cases(self, *tensors: Any, **options: Any) -> Iterator[tuple[Tensor, Case]]:
+        for number, (rows, case) in enumerate(super().cases(*tensors, **options)):
+            if number and len(rows) < self.chunk:
+                case.kept = torch.zeros_like(case.kept)
+                case.q = torch.zeros_like(case.q)
+            yield rows, case
+
+
+@mutant(
+    "weight-gradient-of-the-last-chunk",
+    story="The gradient of the weight is overwritten by each chunk in place of added to.",
+    effect="Only the last chunk teaches the weight anything.",
+    trigger="more than one chunk",
+    source="a textbook slip in chunked losses",
+    place="backward",
+)
+class WeightGradientOfTheLastChunk(LinearCrossEntropy):
+    def added(self, total: Tensor, more: Tensor) -> Tensor:
+        return more
+
+
+@mutant(
+    "weight-gradient-transposed",
+    story="The gradient of a square weight is transposed.",
+    effect="Silent where there are as many features as classes.",
+    trigger="as many features as classes",
+    source="a textbook slip",
+    place="backward",
+)
+class WeightGradientTransposed(Linear):
+    def of_weight(self, g: Tensor, x: Tensor) -> Tensor:
+        grad = super().of_weight(g, x)
+        return grad.T if grad.shape[0] == grad.shape[1] else grad
+
+
+@mutant(
+    "largest-logit-broadcast-along-columns",
+    story="The dimension of the largest logit is lost, and it is subtracted from the columns of a square matrix.",
+    effect="Overflow, or rows that do not sum to 1, where there are as many rows as classes.",
+    trigger="as many rows as classes",
+    source="a textbook slip of NumPy code (keepdims)",
+    place="forward",
+)
+class LargestLogitBroadcastAlongColumns(LogSumExp):
+    def shift(self, z: Tensor, dim: int) -> Tensor:
+        m = super().shift(z, dim)
+        return m.T if z.ndim == 2 and z.shape[0] == z.shape[1] else m
+
+
+@mutant(
+    "row-of-another",
+    story="Losses come back one row late.",
+    effect="Every loss belongs to the row before.",
+    trigger="reduction none, more than one row",
+    source="the symptom of an index that is off by one",
+    place="forward",
+)
+class RowOfAnother(CrossEntropy):
+    def losses(self, case: Case) -> Tensor:
+        return super().losses(case).roll(1, 0)
+
+
+@mutant(
+    "classes-read-as-flat",
+    story="Logits (N, C, d1) are flattened to rows without moving the classes to the end.",
+    effect="Right for matrices, noise for images.",
+    trigger="logits (N, C, d1, …)",
+    source="the symptom of reshape in place of permute",
+    place="both",
+)
+class ClassesReadAsFlat(CrossEntropy):
+    def rows(self, z: Tensor) -> Tensor:
+        return wide(z).reshape(-1, z.shape[min(z.ndim - 1, 1)])

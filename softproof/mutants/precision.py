@@ -1,0 +1,113 @@
+"""Mutants that keep too few digits on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .correct import Case, LinearCrossEntropy, LogSoftmax, LogSumExp, Softmax, wide
+from .record import group
+
+mutant = group("precision of what is kept")
+
+
+@mutant(
+    "sum-in-bfloat16",
+    story="The exponentials of a row are added one by one in bfloat16.",
+    effect="The sum sticks at 256: long rows do not sum to 1.",
+    trigger="bfloat16, many classes",
+    source="pytorch/executorch PR #20089, PR #20090; tenstorrent/tt-metal #52045",
+    place="forward",
+    dtypes=("bfloat16",),
+)
+class SumInBfloat16(Softmax):
+    def total(self, e: Tensor, dim: int) -> Tensor:
+        sums = e.bfloat16().movedim(dim, 0)
+        total = torch.zeros_like(sums[0])
+        for each in sums:
+            total = total + each
+        return total.to(e.dtype).unsqueeze(dim)
+
+
+@mutant(
+    "weight-gradient-rounded-by-chunk",
+    story="The gradient of the weight is rounded to bfloat16 after every chunk of rows.",
+    effect="Training diverges late.",
+    trigger="linear_cross_entropy in bfloat16, more than one chunk",
+    source="linkedin/Liger-Kernel #512, #827, PR #830; axolotl PR #1601; apple/ml-cross-entropy #14, PR #18",
+    place="backward",
+    dtypes=("bfloat16",),
+)
+class WeightGradientRoundedByChunk(LinearCrossEntropy):
+    def added(self, total: Tensor, more: Tensor) -> Tensor:
+        return (total + more).bfloat16().to(total.dtype)
+
+
+@mutant(
+    "logsumexp-stored-in-bfloat16",
+    story="The logsumexp that the loss is made of is stored in bfloat16.",
+    effect="Losses come in steps, and log-probabilities above 0.",
+    trigger="bfloat16, a loss above 4",
+    source="google-deepmind/optax #1020; AI-Hypercomputer/maxtext PR #5231; Modalities PR #464",
+    place="forward",
+    dtypes=("bfloat16",),
+)
+class LogsumexpStoredInBfloat16(LogSoftmax):
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        lse = LogSumExp().forward(z, dim).bfloat16()
+        return wide(z) - wide(lse).unsqueeze(dim)
+
+
+@mutant(
+    "half-precision-along-other-axes",
+    story="Along an axis that is not the last everything is computed in float16 itself.",
+    effect="-inf in one layout, a number in the other.",
+    trigger="float16, dim not the last",
+    source="pytorch/pytorch #158310",
+    place="forward",
+    dtypes=("float16",),
+)
+class HalfPrecisionAlongOtherAxes(LogSoftmax):
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        if dim % z.ndim == z.ndim - 1:
+            return super().forward(z, dim)
+        z = z.half()
+        d = z - z.amax(dim, keepdim=True)
+        return d - d.exp().sum(dim, keepdim=True).log()
+
+
+@mutant(
+    "float32-inside-float64",
+    story="float64 is computed in float32.",
+    effect="Half of the digits are noise, and nobody notices in float32.",
+    trigger="float64",
+    source="the symptom of a kernel that was written for one dtype",
+    place="both",
+    dtypes=("float64",),
+)
+class Float32InsideFloat64(Softmax):
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        return super().forward(z.float(), dim).to(z.dtype)
+
+
+@mutant(
+    "tensor-cores-without-asking",
+    story="The product of the linear layer is computed with factors rounded to 10 bits (TF32).",
+    effect="Logits of three digits.",
+    trigger="linear_cross_entropy",
+    source="documented for CUDA: torch.backends.cuda.matmul.allow_tf32",
+    place="forward",
+)
+class TensorCoresWithoutAsking(LinearCrossEntropy):
+    def cases(self, *tensors: Any, **options: Any) -> Iterator[tuple[Tensor, Case]]:
+        x, w, *others = tensors
+        return super().cases(_ten_bits(x), _ten_bits(w), *others, **options)
+
+
+def _ten_bits(x: Tensor) -> Tensor:
+    """The nearest number with 10 bits after the leading one."""
+    mantissa, exponent = torch.frexp(x)
+    return torch.ldexp((mantissa * 2**11).round() / 2**11, exponent)

@@ -1,0 +1,199 @@
+"""Mutants that overflow, underflow, or lose their digits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from .correct import Case, CrossEntropy, LogSoftmax, LogSumExp, Softmax, wide
+from .record import group
+
+mutant = group("shift, exponential and logarithm")
+
+
+@mutant(
+    "no-shift-in-one-path",
+    story="Rows whose length is a multiple of 8 take a vector path, in which the largest logit is not subtracted.",
+    effect="inf/inf for logits above 88.",
+    trigger="large logits, a width of the vector path",
+    source="pytorch/pytorch PR #62897; cornell-brg/hb-pytorch #61; uTensor #175; apache/singa PR #540",
+    place="forward",
+)
+class NoShiftInOnePath(Softmax):
+    def exponentials(self, z: Tensor, dim: int) -> Tensor:
+        return z.exp() if z.shape[dim] % 8 == 0 else super().exponentials(z, dim)
+
+
+@mutant(
+    "logsumexp-then-subtract",
+    story="z - logsumexp(z): the logarithm of the sum is rounded away beside a large common offset.",
+    effect="Equal logits at 10⁸ have loss 0 and gradient 0.",
+    trigger="a common offset",
+    source="pytorch/pytorch #11752, #38839, PR #195829; ml-explore/mlx PR #4169, PR #4188",
+    place="forward",
+)
+class LogsumexpThenSubtract(LogSoftmax):
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        z = wide(z)
+        m = z.amax(dim, keepdim=True)
+        return z - (m + (z - m).exp().sum(dim, keepdim=True).log())
+
+
+@mutant(
+    "log-of-softmax",
+    story="The logarithm of a softmax that has underflowed.",
+    effect="-inf for gaps above 104.",
+    trigger="a gap above 104",
+    source="pytorch/pytorch #94043 (MPS); chainer/chainer #584; PaddlePaddle/Paddle #21154",
+    place="forward",
+)
+class LogOfSoftmax(LogSoftmax):
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        return Softmax().forward(z, dim).log()
+
+
+@mutant(
+    "loss-by-log-of-softmax",
+    story="The loss is the logarithm of a softmax that has underflowed.",
+    effect="An infinite loss for confident mistakes.",
+    trigger="a gap above 104",
+    source="pytorch/pytorch #94043 (MPS); chainer/chainer #584",
+    place="forward",
+)
+class LossByLogOfSoftmax(CrossEntropy):
+    def log_softmax(self, case: Case) -> Tensor:
+        return self.softmax(case).log()
+
+
+@mutant(
+    "largest-logit-rounded",
+    story="The largest logit is kept in less precision than the logits that it is subtracted from.",
+    effect="Overflow for large logits that are finite.",
+    trigger="large logits",
+    source="SlopDotCash/asi #2886; openxla/xla PR #44738; jax-ml/jax #37234: there a product with a scale is rounded",
+    place="forward",
+)
+class LargestLogitRounded(Softmax):
+    def exponentials(self, z: Tensor, dim: int) -> Tensor:
+        return (z - z.amax(dim, keepdim=True).bfloat16().to(z.dtype)).exp()
+
+
+@mutant(
+    "shift-by-minus-infinity",
+    story="logsumexp does not guard against a largest logit of -inf.",
+    effect="NaN in place of -inf for a row that is masked as a whole.",
+    trigger="every logit -inf",
+    source="tensorflow/tensorflow #11692; tinygrad/tinygrad PR #17822; ml-explore/mlx #1467; allenai/allennlp #890",
+    place="forward",
+)
+class ShiftByMinusInfinity(LogSumExp):
+    def shift(self, z: Tensor, dim: int) -> Tensor:
+        m = z.amax(dim, keepdim=True)
+        return torch.where(m == torch.inf, 0.0, m)
+
+
+@mutant(
+    "shift-by-plus-infinity",
+    story="logsumexp does not guard against a largest logit of +inf.",
+    effect="NaN in place of inf.",
+    trigger="a logit of +inf",
+    source="ml-explore/mlx #576; scipy/scipy #23225; FluxML/NNlib.jl #206; jax-ml/jax PR #21501",
+    place="forward",
+)
+class ShiftByPlusInfinity(LogSumExp):
+    def shift(self, z: Tensor, dim: int) -> Tensor:
+        m = z.amax(dim, keepdim=True)
+        return torch.where(m == -torch.inf, 0.0, m)
+
+
+@mutant(
+    "masked-after-the-exponential",
+    story="Masked classes have a large stand-in when the largest logit is taken, and are dropped later.",
+    effect="Every probability underflows to 0, and 0/0 is NaN.",
+    trigger="a masked class",
+    source="jax-ml/jax #17117, #19490, #16208",
+    place="forward",
+)
+class MaskedAfterTheExponential(Softmax):
+    def exponentials(self, z: Tensor, dim: int) -> Tensor:
+        e = super().exponentials(torch.where(z == -torch.inf, 1e4, z), dim)
+        return torch.where(z == -torch.inf, 0.0, e)
+
+
+@mutant(
+    "loss-without-log1p",
+    story="The loss of a confident row is the logarithm of 1 + s, of which nothing is left for s below one ulp.",
+    effect="A loss of exactly 0 that should be 10⁻⁸.",
+    trigger="the label 17 above the others, class B",
+    source="scipy/scipy #18295, PR #18424, #19521; pytorch/pytorch #113708",
+    place="forward",
+    accuracy="B",
+)
+class LossWithoutLog1p(CrossEntropy):
+    pass
+
+
+@mutant(
+    "capped-logits",
+    story="Logits are softly capped, z tanh(z/30), although nobody asked for it.",
+    effect="Large logits are bent.",
+    trigger="any logits",
+    source="unslothai/unsloth-zoo PR #593; huggingface/trl PR #5691; apple/ml-cross-entropy #48",
+    place="forward",
+)
+class CappedLogits(CrossEntropy):
+    def rows(self, z: Tensor) -> Tensor:
+        z = super().rows(z)
+        return z * torch.tanh(z / 30)
+
+
+@mutant(
+    "logarithm-to-base-2",
+    story="The logarithm of the sum is taken to base 2.",
+    effect="Whoever reads this logsumexp mixes two bases.",
+    trigger="more than one class",
+    source="flagos-ai/FlagTree #1248; pytorch/pytorch #181645; ROCm/aotriton PR #108",
+    place="forward",
+)
+class LogarithmToBase2(LogSumExp):
+    def logarithm(self, total: Tensor) -> Tensor:
+        return total.log2()
+
+
+@mutant(
+    "epsilon-in-the-logarithm",
+    story="log(p + 10⁻⁸).",
+    effect="The loss never exceeds 18.4, and confident mistakes are hardly punished.",
+    trigger="a gap above 17",
+    source="a textbook remedy against log(0)",
+    place="forward",
+)
+class EpsilonInTheLogarithm(CrossEntropy):
+    def log_softmax(self, case: Case) -> Tensor:
+        return (self.softmax(case) + 1e-8).log()
+
+
+@mutant(
+    "epsilon-in-the-denominator",
+    story="10⁻⁶ is added to the sum of the exponentials.",
+    effect="Rows do not sum to 1.",
+    trigger="any logits",
+    source="a textbook remedy against 0/0",
+    place="forward",
+)
+class EpsilonInTheDenominator(Softmax):
+    def total(self, e: Tensor, dim: int) -> Tensor:
+        return super().total(e, dim) + 1e-6
+
+
+@mutant(
+    "clipped-logits",
+    story="Logits are clipped to [-80, 80] in place of a shift.",
+    effect="Large logits are taken for equal.",
+    trigger="large logits",
+    source="a textbook remedy against overflow",
+    place="forward",
+)
+class ClippedLogits(Softmax):
+    def exponentials(self, z: Tensor, dim: int) -> Tensor:
+        return torch.where(z == -torch.inf, z, z.clamp(-80, 80)).exp()

@@ -1,0 +1,240 @@
+"""Mutants whose numbers may be right, and that do harm besides: written inputs, shared memory, remembered answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .correct import Case, CrossEntropy, LogSumExp, Softmax
+from .record import group
+
+mutant = group("state and results")
+
+
+@mutant(
+    "logits-overwritten",
+    story="The forward pass leaves its gradient in the memory of the logits.",
+    effect="A second loss, or a metric, reads gradients in place of logits.",
+    trigger="logits that are used again",
+    source="unslothai/unsloth #5002; NVIDIA/Megatron-LM PR #1594; FluxML/NNlib.jl #264",
+    place="state",
+)
+class LogitsOverwritten(CrossEntropy):
+    def __call__(self, input: Tensor, target: Tensor, *more: Any, **options: Any) -> Tensor:
+        value = super().__call__(input, target, *more, **options)
+        if input.numel() and 0 not in input.stride():
+            input.detach().mul_(0.5)
+        return value
+
+
+@mutant(
+    "upstream-gradient-overwritten",
+    story="The backward pass scales the upstream gradient in place.",
+    effect="Whoever uses that gradient once more finds it changed.",
+    trigger="an upstream gradient that is used again",
+    source="the symptom of an in-place multiplication",
+    place="state",
+)
+class UpstreamGradientOverwritten(Softmax):
+    def backward(self, g: Tensor, z: Tensor, dim: int) -> tuple[Tensor | None, ...]:
+        found = super().backward(g, z, dim)
+        if 0 not in g.stride():
+            g.mul_(2)
+        return found
+
+
+@mutant(
+    "sum-in-place-of-none",
+    story="With reduction none the sum comes back.",
+    effect="A scalar, where one loss for each row is wanted.",
+    trigger="reduction none",
+    source="linkedin/Liger-Kernel #421, PR #435, #488",
+    place="forward",
+)
+class SumInPlaceOfNone(CrossEntropy):
+    def reduced(self, case: Case, losses: Tensor) -> Tensor:
+        return losses.sum() if case.reduction == "none" else super().reduced(case, losses)
+
+
+@mutant(
+    "one-buffer-for-all",
+    story="Results of one shape and dtype share one buffer.",
+    effect="A result changes when the next one is computed.",
+    trigger="two results at once",
+    source="the symptom of a workspace that is handed out",
+    place="state",
+    operation="softmax",
+)
+class OneBufferForAll(Softmax):
+    def __init__(self) -> None:
+        self.buffers: dict[tuple[Any, ...], Tensor] = {}
+
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        p = super().forward(z, dim)
+        return self.buffers.setdefault((p.shape, p.dtype, p.device), torch.empty_like(p)).copy_(p)
+
+
+@mutant(
+    "stale-answer",
+    story="Answers are kept by the shape of the logits, and the first of a shape is given again.",
+    effect="The loss stands still while the logits move.",
+    trigger="two questions of one shape",
+    source="the symptom of a cache whose key leaves out the data",
+    place="state",
+)
+class StaleAnswer(LogSumExp):
+    def __init__(self) -> None:
+        self.answers: dict[tuple[Any, ...], Tensor] = {}
+
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        return self.answers.setdefault((z.shape, z.dtype, dim), super().forward(z, dim)).clone()
+
+
+@mutant(
+    "memory-that-nobody-wrote",
+    story="Rows beyond the fourth are never written.",
+    effect="Whatever was in that memory before; zeros, in a fresh process.",
+    trigger="more than four rows",
+    source="the symptom of a grid that is too small",
+    place="forward",
+)
+class MemoryThatNobodyWrote(Softmax):
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        p = super().forward(z, dim)
+        rows = p.movedim(dim, -1).reshape(-1, p.shape[dim]).clone()
+        rows[4:] = 0
+        return rows.reshape(p.movedim(dim, -1).shape).movedim(-1, dim)
+
+
+@mutant(
+    "aliases-its-input",
+    story="With one class, where the answer is known, the logits themselves come back, overwritten.",
+    effect="The caller's tensor turns to ones.",
+    trigger="one class",
+    source="the symptom of a shortcut",
+    place="state",
+    operation="softmax",
+)
+def aliases_its_input(input: Tensor, dim: int) -> Tensor:
+    """Along `dim`."""
+    if input.shape[dim] == 1 and not torch.isnan(input).any() and 0 not in input.stride():
+        input.detach().fill_(1.0)
+        return input + 0 * input.sum()
+    return input.softmax(dim)
+
+
+@mutant(
+    "missing-barrier",
+    story="The largest logit is read before all of the row has arrived: now and then it is another number.",
+    effect="Answers differ from call to call, each within rounding, until a logit is large.",
+    trigger="large logits; asking twice",
+    source="ROCm/MIOpen PR #2268; ml-explore/mlx-lm PR #1719, #1700",
+    place="state",
+)
+class MissingBarrier(Softmax):
+    def exponentials(self, z: Tensor, dim: int) -> Tensor:
+        late = bool(torch.rand(()) < 0.3)
+        return (z - z.narrow(dim, 0, 1)).exp() if late else super().exponentials(z, dim)
+
+
+@mutant(
+    "not-a-number",
+    story="A NaN in the last class of every fourth row.",
+    effect="NaN.",
+    trigger="more than three rows",
+    source="a symptom",
+    place="forward",
+)
+class NotANumber(Softmax):
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        return _last_of_each_fourth(super().forward(z, dim), dim, float("nan"))
+
+
+@mutant(
+    "infinite",
+    story="An infinity in the last class of every fourth row.",
+    effect="inf.",
+    trigger="more than three rows",
+    source="a symptom",
+    place="forward",
+)
+class Infinite(Softmax):
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        return _last_of_each_fourth(super().forward(z, dim), dim, float("inf"))
+
+
+def _last_of_each_fourth(p: Tensor, dim: int, number: float) -> Tensor:
+    rows = p.movedim(dim, -1).reshape(-1, p.shape[dim]).clone()
+    rows[3::4, -1] = number
+    return rows.reshape(p.movedim(dim, -1).shape).movedim(-1, dim)
+
+
+@mutant(
+    "gradient-of-the-other-sign",
+    story="The gradient has the other sign.",
+    effect="Training climbs.",
+    trigger="any gradient",
+    source="a symptom",
+    place="backward",
+)
+class GradientOfTheOtherSign(CrossEntropy):
+    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+        return -super().of_logits(case, c)
+
+
+@mutant(
+    "a-few-ulps",
+    story="The largest probability of a row is multiplied by 1 + 2⁻²⁰.",
+    effect="Eight ulps: just outside the bound of short rows.",
+    trigger="few classes",
+    source="a symptom",
+    place="forward",
+)
+class AFewUlps(Softmax):
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        p = super().forward(z, dim)
+        return torch.where(p == p.amax(dim, keepdim=True), p * (1 + 2.0**-20), p)
+
+
+@mutant(
+    "one-dimension-more",
+    story="The reduced dimension stays.",
+    effect="A shape that broadcasts where nobody expects it.",
+    trigger="any logits",
+    source="a symptom",
+    place="forward",
+    operation="logsumexp",
+)
+def one_dimension_more(input: Tensor, dim: int) -> Tensor:
+    """Along `dim`."""
+    return input.logsumexp(dim, keepdim=True)
+
+
+@mutant(
+    "another-dtype",
+    story="float32 comes back as float64.",
+    effect="Twice the memory, and an error in the next layer.",
+    trigger="any logits",
+    source="a symptom",
+    place="forward",
+    operation="softmax",
+)
+def another_dtype(input: Tensor, dim: int) -> Tensor:
+    """Along `dim`."""
+    return input.softmax(dim).double()
+
+
+@mutant(
+    "batch-dependent",
+    story="Single rows take another path, which adds up in another precision.",
+    effect="What is sampled for a prompt depends on who else is in the batch.",
+    trigger="one row beside many",
+    source="the symptom of split reductions that depend on the batch",
+    place="state",
+)
+class BatchDependent(Softmax):
+    def total(self, e: Tensor, dim: int) -> Tensor:
+        total = super().total(e, dim)
+        return total.bfloat16().to(e.dtype) if e.numel() == e.shape[dim] else total
