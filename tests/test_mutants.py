@@ -11,7 +11,8 @@ import pytest
 from softproof import OPERATIONS, cli
 from softproof.mutants import trial as trials
 from softproof.mutants.catalogue import GROUPS, MUTANTS, NOT_COVERED
-from softproof.mutants.correct import CORRECT, CrossEntropy, Softmax
+from softproof.mutants.correct import CORRECT, CrossEntropy, Operation, Softmax
+from softproof.mutants.peers import PEERS, killed_by_peers
 from softproof.mutants.record import Mutant, group
 from softproof.mutants.trial import Kill, Trial, Tried, brief, hunt, trial
 
@@ -124,6 +125,34 @@ def test_the_number_of_problems_is_that_of_the_first_failure() -> None:
     assert failure is not None
     assert failure.verdict.problem is not None
     assert "logits [[" in brief(failure.verdict.problem)
+
+
+# ---- the peers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("right", CORRECT, ids=lambda right: right.operation)
+def test_peers_accept_what_is_right(right: Operation) -> None:
+    """With every option that they ask."""
+    assert killed_by_peers(replace(RIGHT, operation=right.operation, implementation=type(right))) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "kills"),
+    [
+        ("gradient-of-the-other-sign", set(PEERS)),
+        ("mean-over-entries", {"assert_close", "assert_close, with options"}),  # the gradient is as wrong as the value
+        ("mean-over-ignored", {"assert_close, with options"}),
+        ("weights-in-the-value-alone", {name for name in PEERS if "options" in name}),
+        ("contiguous-or-nothing", {"assert_close, with options"}),  # .sum() hands back an expanded gradient
+        ("logsumexp-then-subtract", set()),
+    ],
+)
+def test_what_peers_kill(name: str, kills: set[str]) -> None:
+    """Where it is known why."""
+    assert set(killed_by_peers(MUTANTS[name])) == kills
+
+
+# ---- the command line -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

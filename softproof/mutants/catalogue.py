@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from . import formulas, labels, layout, means, precision, smoothing, stability, state, upstream
-from .record import MUTANTS as MUTANTS
+from .record import MUTANTS as NOTED
 
 GROUPS = (upstream, means, labels, smoothing, stability, precision, layout, state, formulas)
+_ORDER = [module.__name__ for module in GROUPS]
+MUTANTS = dict(sorted(NOTED.items(), key=lambda item: _ORDER.index(item[1].implementation.__module__)))
 
 # Reported defects of which none of the operations here can have the like.
 NOT_COVERED = {

@@ -15,6 +15,7 @@ from ..report import Failure, versions
 from ..verify import EXAMPLES, verify
 from .catalogue import MUTANTS, NOT_COVERED
 from .correct import CORRECT, Operation
+from .peers import PEERS, killed_by_peers
 from .record import Mutant
 
 
@@ -29,11 +30,14 @@ class Kill:
 
 @dataclass(frozen=True)
 class Tried:
-    """A mutant and how each seed ended; the smallest problem that was found to kill it, in short and in Python."""
+    """A mutant and how each seed ended; which peers kill it as well; the smallest problem that was found to kill it, in
+    short and in Python.
+    """
 
     name: str
     group: str
     kills: tuple[Kill, ...]
+    peers: tuple[str, ...] = ()
     smallest: str = ""
     witness: str = ""
 
@@ -138,11 +142,12 @@ def check_names(names: Iterable[str]) -> None:
 def _tried(mutant: Mutant, seeds: Sequence[int], examples: int, witness: bool) -> Tried:
     kills = tuple(hunt(mutant, seed, examples)[0] for seed in seeds)
     smallest = hunt(mutant, seeds[0], examples, shrink=True)[1] if witness and kills[0].check else None
+    found = Tried(mutant.name, mutant.group, kills, killed_by_peers(mutant))
     if smallest is None or smallest.verdict.problem is None:
-        return Tried(mutant.name, mutant.group, kills)
+        return found
     snippet = replace(smallest, target=f"MUTANTS[{mutant.name!r}].make()").snippet
     snippet = f"from softproof.mutants.catalogue import MUTANTS\n{snippet}"
-    return Tried(mutant.name, mutant.group, kills, brief(smallest.verdict.problem), snippet)
+    return replace(found, smallest=brief(smallest.verdict.problem), witness=snippet)
 
 
 FEW = 8  # numbers that are written out
@@ -206,7 +211,7 @@ def table(trial: Trial) -> str:
             group = each.group
             lines += ["", f"{group:{width}}  problems  killed by"]
         lines.append(f"{each.name:{width}}  {_examples(each):>8}  {_end(each)}")
-    lines += ["", _outcome(trial)]
+    lines += ["", _outcome(trial), "in the same run:", *(f"  {line}" for line in _peers(trial))]
     lines.append(f"right implementations beside them: {', '.join(trial.innocent)}: " + (
         "ACCUSED\n" + "\n".join(trial.accused) if trial.accused else "all survived"))  # fmt: skip
     return "\n".join(lines).lstrip("\n")
@@ -220,6 +225,15 @@ def _outcome(trial: Trial) -> str:
         return text
     most = counts[int(0.95 * (len(counts) - 1))]
     return f"{text}; problems to the first failure: median {statistics.median_low(counts)}, 95th percentile {most}"
+
+
+def _peers(trial: Trial) -> list[str]:
+    """How many mutants each peer kills, and how many none of them does."""
+    counts = {name: sum(name in each.peers for each in trial.tried) for name in PEERS}
+    missed = sum(not each.peers for each in trial.tried)
+    width = max(map(len, counts))
+    return [*(f"{name:{width}}  {count:>3} of {len(trial.tried)}" for name, count in counts.items()),
+            f"{'none of these':{width}}  {missed:>3} of {len(trial.tried)}"]  # fmt: skip
 
 
 def _examples(each: Tried) -> str:
@@ -257,10 +271,17 @@ first seed: g is the upstream gradient, v a direction, and arrays of more than 8
 """
 
 
+PEERS_INTRODUCTION = """How many of them others kill, in the same run (`softproof/mutants/peers.py`):
+`torch.testing.assert_close` with its default tolerances, against torch.nn.functional, on normal logits (32, 40);
+`torch.autograd.gradcheck` with its defaults on (4, 5) in float64; *with options* with one option after the other:
+ignored rows, class weights, smoothing, probabilities, each reduction, another `dim`, a bias."""
+
+
 def document(trial: Trial) -> str:
     """docs/mutants.md."""
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
-    parts = [INTRODUCTION, f"{used}; seeds {', '.join(map(str, trial.seeds))}: {_outcome(trial)}"]
+    parts = [INTRODUCTION, f"{used}; seeds {', '.join(map(str, trial.seeds))}: {_outcome(trial)}.", PEERS_INTRODUCTION]
+    parts.append("\n".join(["```text", *_peers(trial), "```"]))
     for group in dict.fromkeys(each.group for each in trial.tried):
         parts.append(f"## {group[0].upper()}{group[1:]}")
         parts += [_entry(MUTANTS[each.name], each) for each in trial.tried if each.group == group]
@@ -275,5 +296,6 @@ def _entry(mutant: Mutant, each: Tried) -> str:
         f"**{each.name}** ({mutant.operation}{dtypes}{accuracy}; {mutant.place}). {mutant.story} {mutant.effect}",
         f"- trigger: {mutant.trigger}; source: {mutant.source}",
         f"- problems: {_examples(each)}; killed by: {_end(each)}",
+        f"- others that kill it: {'; '.join(each.peers) or 'none'}",
     ]
     return "\n".join([*lines, f"- smallest witness: {each.smallest}"] if each.smallest else lines)
