@@ -6,13 +6,14 @@
 # make mutants  known wrong implementations before the judge, written to docs/mutants.md
 # make bench    speed and memory, as ratios measured in one run
 # make figures  violations, sharpness, detection and cost of the judge, measured in one run
+# make alarms   drawn problems from 20 seeds, answered by both halves: none may be accused; takes hours
 # make wheel    build the wheel, and verify with what it installs instead of this checkout
 # Each installs what it needs into .venv the first time.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test lint findings semantics mutants bench figures wheel clean
+.PHONY: verify test lint findings semantics mutants bench figures alarms wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -45,6 +46,9 @@ bench: .venv/installed
 
 figures: .venv/installed
 	$(BIN)/python -m benchmarks.figures
+
+alarms: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.alarms --jobs 2
 
 wheel: .venv/installed
 	rm -rf dist

@@ -1,0 +1,101 @@
+"""The search for false alarms counts what it asks, tells every alarm, and goes on where its log ends."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import alarms
+from benchmarks.alarms import Part
+from manual import softmax
+from softproof import OPERATIONS, load
+from softproof.problem import Array
+
+from .candidates import MANUAL
+
+QUICK = {"float32": 10}
+
+
+def _without_zeros(logits: Array, dim: int = -1) -> Array:
+    """A softmax that takes 0 for a mask."""
+    return np.where(logits == 0, 0, softmax(logits, dim)).astype(logits.dtype)
+
+
+def test_both_halves_answer_every_problem() -> None:
+    """In half precision too; the half in NumPy has no bfloat16."""
+    for dtype, names in (("float32", ["manual", "reference"]), ("bfloat16", ["reference"])):
+        record = alarms.ask(Part("cross_entropy", dtype, 0, 20))
+
+        assert [half["name"] for half in record["halves"]] == names
+        assert [half["answers"] for half in record["halves"]] == [20] * len(names)
+        assert all(half["alarms"] == [] for half in record["halves"])
+        assert record["halves"][0]["besides"] > 0
+        assert sum(record["regions"].values()) > 20
+
+
+def test_an_alarm_is_told_with_its_problem() -> None:
+    """And does not end the search."""
+    wrong = load(_without_zeros, operation="softmax", adapter="numpy")
+    record = alarms.ask(Part("softmax", "float32", 0, 30), [(wrong, "any-order")])
+
+    told = record["halves"][0]["alarms"]
+    assert record["halves"][0]["answers"] == 30
+    assert len(told) > 1
+    assert told[0].startswith("judge: disagrees: value[0]: got 0.0")
+    assert "Problem(\n    'softmax', 'float32'" in told[0]
+    assert "ALARM: _without_zeros, seed 0: judge" in alarms.summary([record])
+    assert alarms.goals([record])[0] == f"NOT MET  no false alarm besides named findings: {len(told)} alarms"
+
+
+def test_the_tables_add_up() -> None:
+    """Answers, seeds and regions of several parts."""
+    who = [(MANUAL, "any-order")]
+    records = [alarms.ask(Part(operation, "float32", seed, 10), who) for operation in OPERATIONS for seed in (0, 1)]
+
+    table = alarms.summary(records).splitlines()
+    assert table[0] == "False alarms on drawn problems, 2 seeds"
+    assert table[-1].split()[1] == str(20 * len(OPERATIONS))
+    assert "cross_entropy" in alarms.reached(records)
+    assert alarms.goals(records)[0].startswith("met ")
+    assert alarms.goals(records)[1] == f"NOT MET  at least 1,000,000 answers: {20 * len(OPERATIONS)}"
+    assert alarms.goals(records)[2] == "NOT MET  at least 20 seeds: 2"
+
+
+def test_another_seed_asks_other_problems() -> None:
+    """And the same seed the same."""
+    one, again, other = (
+        alarms.ask(Part("softmax", "float32", seed, 40), [(MANUAL, "any-order")])["regions"] for seed in (0, 0, 1)
+    )
+
+    assert one == again
+    assert one != other
+
+
+def test_a_run_goes_on_where_its_log_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is asked twice."""
+    log, wanted = tmp_path / "a.jsonl", list(alarms.parts(2, QUICK))
+    record = alarms.ask(wanted[0], [(MANUAL, "any-order")])
+    log.write_text(json.dumps(record) + "\n")
+
+    assert alarms.read(tmp_path / "none.jsonl") == []
+    assert alarms.unfinished(wanted, alarms.read(log)) == wanted[1:]
+
+    asked: list[Part] = []
+
+    def run(todo: list[Part], jobs: int) -> list[alarms.Record]:
+        asked.extend(todo * jobs)
+        return [record]
+
+    monkeypatch.setattr(alarms, "PROBLEMS", QUICK)
+    monkeypatch.setattr(alarms, "run", run)
+    monkeypatch.setattr("sys.argv", ["alarms", "--seeds", "2", "--log", str(log)])
+    alarms.main()
+
+    assert asked == wanted[1:]
+    assert len(alarms.read(log)) == 2
+    assert "Regions visited" in capsys.readouterr().out
