@@ -44,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(report)
     if options.regions:
         print(f"\n{report.regions()}")
+    if options.power:
+        print(f"\n{report.power()}")
     print(f"\n{_summary(report)}")
     if options.json is not None:
         options.json.write_text(report.to_json() + "\n")
@@ -92,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
     command.add_argument("--regions", action="store_true", help="print how many problems lay in each region as well")
+    command.add_argument("--power", action="store_true", help="print what errors of each output would be seen as well")
     command = commands.add_parser(
         "semantics", help="what implementations do in the corners, beside what is demanded", formatter_class=_Formatter
     )

@@ -32,7 +32,9 @@ class Verdict:
     that are, or may be, exactly zero have no such unit and do not count. `output` and `index` say where the verdict was
     decided, `ratios` gives the worst error of each output, and `accuracy` is the class that was asked for.
     `unspecified` numbers the rows of docs/semantics.md without which some elements would not agree; the outcome is
-    *unspecified* when these are all elements there are.
+    *unspecified* when these are all elements there are. `powerless` has the outputs whose bounds would have let answers
+    pass that are wrong altogether, with these answers (`softproof.power`); `detectable` is the smallest relative error
+    of an element of each output that would have been seen.
     """
 
     outcome: str
@@ -45,6 +47,8 @@ class Verdict:
     ratios: dict[str, float] = field(default_factory=dict, repr=False)
     accuracy: str = "C"
     unspecified: tuple[int, ...] = ()
+    powerless: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    detectable: dict[str, float] = field(default_factory=dict, repr=False)
 
     @property
     def ok(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -90,6 +91,10 @@ class Row:
     laws: tuple[str, ...] = ()  # that were asked
     unspecified: tuple[int, ...] = ()  # rows of docs/semantics.md without which some answers would not agree
     regions: dict[str, int] = field(default_factory=dict, compare=False)  # how many problems lay in each
+    powerless: dict[str, dict[str, int]] = field(
+        default_factory=dict
+    )  # by output and wrong answer, in how many problems
+    detectable: dict[str, float] = field(default_factory=dict)  # by output, the median relative error that is seen
     failure: Failure | None = field(default=None, compare=False)
 
     @property
@@ -133,6 +138,19 @@ class Report:
         ]
         return "\n".join([f"{'operation'.ljust(width)}  problems in the region", *lines])
 
+    def power(self) -> str:
+        """For each output the relative error that is seen, in the median, and wrong answers that are not."""
+        lines = [("operation", "dtype", "output", "seen from", "would pass in")]
+        for row in self.rows:
+            for output, error in row.detectable.items():
+                wrong = row.powerless.get(output, {})
+                words = ", ".join(
+                    f"{count}: {name}" for name, count in sorted(wrong.items(), key=lambda each: -each[1])
+                )
+                lines.append((row.operation, row.dtype, output, f"{error:.1e}", words or "-"))
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
+
     def to_json(self) -> str:
         """The report as JSON: versions, seed, and a record per row."""
         return json.dumps(
@@ -163,7 +181,11 @@ def _record(row: Row) -> dict[str, Any]:
     for name in ("ulps", "ratio"):
         record[name] = str(record[name]) if record[name] == float("inf") else record[name]  # JSON has no inf
     if row.failure is not None:
-        record["failure"] = {"explanation": row.failure.verdict.explanation, "snippet": row.failure.snippet}
+        record["failure"] = {
+            "check": row.failure.check,
+            "explanation": row.failure.verdict.explanation,
+            "snippet": row.failure.snippet,
+        }
     return record
 
 
@@ -210,7 +232,23 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     numbers = sorted({number for row in rows for number in row.unspecified})
     if numbers:
         notes.append(f"right where no document fixes the answer: {', '.join(map(str, numbers))} in docs/semantics.md")
-    return notes + _reproducibility(rows)
+    return notes + _power(rows) + _reproducibility(rows)
+
+
+def _power(rows: Sequence[Row]) -> list[str]:
+    """Of each operation, on how many problems the bound of an output would have let a wrong answer pass."""
+    counts: dict[str, Counter[str]] = {}
+    for row in rows:
+        for output, wrong in row.powerless.items():
+            counts.setdefault(row.operation, Counter())[output] += max(wrong.values())
+    problems = Counter[str]()
+    for row in rows:
+        problems[row.operation] += row.problems
+    return [
+        f"no power here: {name}: {', '.join(f'{output} in {count}' for output, count in found.most_common())} "
+        f"of {problems[name]} problems, where an answer such as zero would pass"
+        for name, found in counts.items()
+    ]
 
 
 def _reproducibility(rows: Sequence[Row]) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, UNSPECIFIED, Elements, Verdict, infeasible_rows
 from .formats import FORMATS
+from .power import Power
 from .problem import Array, Problem, Result
 from .rows import ALL, Rows, count_rows, is_by_rows, place
 
@@ -34,6 +35,7 @@ class Tally:
     worst: dict[str, Worst] = field(default_factory=dict)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     ratios: dict[str, float] = field(default_factory=dict)
+    power: dict[str, Power] = field(default_factory=dict)  # of each output
     ulps: float = 0.0
     unspecified: set[int] = field(default_factory=set)  # rows of docs/semantics.md that made something agree
     decided: bool = False  # whether anything agreed by itself
@@ -68,6 +70,7 @@ class Tally:
             self.unspecified |= set(np.unique(elements.excused[elements.excused > 0]).tolist())
             self.decided |= bool((elements.agreed & (elements.excused == 0)).any())
         storage = FORMATS[self.problem.dtype]
+        self.power.setdefault(name, Power()).add(elements.nearest, elements.doubt, elements.allowed, elements.overflows)
         ratio = elements.ratio
         self.ratios[name] = max(self.ratios.get(name, 0.0), float(ratio.max()))
         self.ulps = max(self.ulps, float(elements.ulps(storage).max()))
@@ -128,5 +131,16 @@ class Tally:
         if outcome == AGREES and not self.decided:
             outcome, text = UNSPECIFIED, f"see {', '.join(map(str, numbers))} in docs/semantics.md"
         return Verdict(
-            outcome, ratio, self.ulps, worst.name, index, text, self.problem, self.ratios, self.accuracy, numbers
+            outcome,
+            ratio,
+            self.ulps,
+            worst.name,
+            index,
+            text,
+            self.problem,
+            self.ratios,
+            self.accuracy,
+            numbers,
+            {name: power.none for name, power in self.power.items() if power.none},
+            {name: power.detectable for name, power in self.power.items()},
         )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+import statistics
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import partial
 
 import hypothesis
+import numpy as np
 from hypothesis import HealthCheck, Phase
 from hypothesis.strategies import SearchStrategy
 
@@ -262,6 +265,8 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         laws=rotation.asked("law"),
         unspecified=tuple(sorted({number for verdict in drawn for number in verdict.unspecified})),
         regions=rotation.regions,
+        powerless=_powerless(drawn),
+        detectable=_detectable(drawn),
         failure=None
         if last.ok
         else Failure(
@@ -276,6 +281,25 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
             rotation.failed if rotation.call != "judge" else None,
         ),
     )
+
+
+def _powerless(verdicts: Sequence[Verdict]) -> dict[str, dict[str, int]]:
+    """For each output and each answer that is wrong altogether, on how many problems it would have passed."""
+    found: dict[str, Counter[str]] = {}
+    for verdict in verdicts:
+        for output, wrong in verdict.powerless.items():
+            found.setdefault(output, Counter()).update(wrong)
+    return {output: dict(counts) for output, counts in found.items()}
+
+
+def _detectable(verdicts: Sequence[Verdict]) -> dict[str, float]:
+    """For each output the median, over the problems, of the smallest relative error that would have been seen."""
+    found: dict[str, list[float]] = {}
+    for verdict in verdicts:
+        for output, error in verdict.detectable.items():
+            if error < np.inf:
+                found.setdefault(output, []).append(error)
+    return {output: statistics.median(errors) for output, errors in found.items()}
 
 
 def _of_large(rotation: Rotation, operation: str, dtype: str) -> list[Verdict]:

@@ -175,3 +175,18 @@ def test_what_must_be_finite(name: str) -> None:
 
     with pytest.raises(ValueError, match=f"{name} holds .*expected finite numbers"):
         judge(MANUAL, problem)
+
+
+@pytest.mark.parametrize("strange", [np.nan, np.inf])
+@pytest.mark.parametrize("operation", ["cross_entropy", "linear_cross_entropy"])
+def test_losses_one_by_one_that_are_not_finite_disagree(operation: str, strange: float) -> None:
+    """And are judged at all, in each arrangement of rows."""
+    first = ("logits",) if operation == "cross_entropy" else ("input", "linear_weight")
+    inputs = {name: np.eye(2) for name in first} | {"target": np.array([0, 1])}
+    problem = Problem(operation, "float32", inputs, {"reduction": "none"})
+    values = np.array([0.3132617, strange], np.float32)
+
+    verdict = judge_result(problem, Result({"value": Output(values, "float32")}))
+
+    assert verdict.outcome == "disagrees"
+    assert verdict.index == (1,)

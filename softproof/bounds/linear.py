@@ -67,6 +67,11 @@ def linear(problem: Problem, arithmetic: Arithmetic, _rows: Rows) -> dict[str, A
 def flat(bounds: dict[str, Allowed]) -> dict[str, Allowed]:
     """In row form: one row of everything."""
     return {
-        name: replace(each, value=each.value.reshape(1, -1), error=each.error.reshape(1, -1))
+        name: replace(
+            each,
+            value=each.value.reshape(1, -1),
+            error=each.error.reshape(1, -1),
+            overflows=np.broadcast_to(np.asarray(each.overflows), each.error.shape).reshape(1, -1),
+        )
         for name, each in bounds.items()
     }

@@ -1,0 +1,113 @@
+"""What is said of the power of a comparison is so: the wrong answers are put before the judge."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, problems, solve, verify
+from softproof.compare import Verdict
+from softproof.judge import BITS
+from softproof.power import JUST_OUTSIDE, NOT_FINITE, WRONG, Power
+from softproof.problem import Array
+from softproof.rows import row_form, shaped
+
+from .candidates import MANUAL
+
+
+def _instead(problem: Problem, result: Result, output: str, wrong: Array) -> Verdict:
+    """The verdict on an answer with another output."""
+    made = replace(result.outputs[output], values=shaped(problem, output, wrong, result.outputs[output].values.shape))
+    return judge_result(problem, replace(result, outputs={**result.outputs, output: made}), bits=BITS[1:])
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@given(data=st.data())
+def test_what_has_power_rejects(operation: str, data: st.DataObject) -> None:
+    """Every answer that is wrong altogether and not named in the verdict, of every output, and NaN."""
+    kinds = frozenset(OPERATIONS[operation].extras) - {"nonfinite"}
+    problem = data.draw(problems(operation, "float64", supports=kinds))
+    result, verdict = MANUAL.answer(problem), judge(MANUAL, problem, bits=BITS[1:])
+    if verdict.unspecified:
+        return
+    for output, exact in solve(problem).items():
+        rows = row_form(problem, output, exact.astype(np.float64))
+        finite = np.isfinite(rows)
+        named, x = verdict.powerless.get(output, ()), np.where(finite, rows, 0.0)
+        for name, make in WRONG.items():
+            wrong = np.where(finite, make(x), rows) if rows.size else rows
+            if name not in named and (np.abs(wrong - x)[finite] > 1e-300).any():
+                assert not _instead(problem, result, output, wrong).ok, (output, name)
+        if NOT_FINITE not in named and finite.any():
+            assert not _instead(problem, result, output, np.where(finite, np.nan, rows)).ok, output
+
+
+@pytest.mark.parametrize("name", [*WRONG, NOT_FINITE, JUST_OUTSIDE])
+def test_a_bound_beyond_the_numbers_sees_nothing(name: str) -> None:
+    """The largest number is as small as the bound; an infinite bound promises nothing at all."""
+    tight, loose, none = Power(), Power(), Power()
+    x, zero = np.array([[1.0, 3.0, -2.0]]), np.zeros((1, 3))
+    tight.add(x, zero, np.full((1, 3), 0.1), False)
+    loose.add(x, zero, np.full((1, 3), 8.0), False)
+    none.add(x, zero, np.full((1, 3), np.inf), False)
+
+    assert name not in tight.none
+    assert (name in loose.none) == (name in WRONG)
+    assert name in none.none
+
+
+def test_one_block_of_rows_is_enough() -> None:
+    """What one block sees is seen."""
+    power = Power()
+    power.add(np.array([[1e-9]]), np.zeros((1, 1)), np.ones((1, 1)), False)
+    assert "zero" in power.none
+    power.add(np.array([[1.0]]), np.zeros((1, 1)), np.full((1, 1), 0.5), False)
+    assert "zero" not in power.none
+    assert power.detectable == 0.5
+
+
+def test_what_is_right_is_not_counted() -> None:
+    """Zero is no wrong answer where the truth is zero, nor an infinity where it is infinite."""
+    power = Power()
+    power.add(np.zeros((2, 3)), np.zeros((2, 3)), np.ones((2, 3)), False)
+    power.add(np.full((2, 3), np.inf), np.zeros((2, 3)), np.ones((2, 3)), False)
+
+    assert power.none == ()
+    assert power.detectable == np.inf
+
+
+def test_an_overflow_may_be_infinite() -> None:
+    """So that an infinity is no wrong answer there."""
+    power = Power()
+    power.add(np.array([[6e4]]), np.zeros((1, 1)), np.array([[32.0]]), np.array([[True]]))
+
+    assert power.none == (NOT_FINITE,)
+
+
+def test_a_gradient_that_underflows_is_told() -> None:
+    """It is half of the smallest number: zero is as good an answer, and was not given."""
+    problem = Problem("softmax", "float32", {"logits": [0.0, 0.0]}, {"dim": 0}, [2.0**-148, 0.0])
+    verdict = judge(MANUAL, problem)
+    half, zero = np.full(2, 0.5, np.float32), np.zeros(2, np.float32)
+
+    assert "zero" in verdict.powerless["grad_logits"]
+    assert "value" not in verdict.powerless
+    assert verdict.detectable["value"] < 1e-6
+    assert judge_result(problem, Result({"value": Output(half, "float32"), "grad_logits": Output(zero, "float32")})).ok
+
+
+def test_the_report_counts_them() -> None:
+    """In a note, in a table and for programs."""
+    report = verify("manual:softmax", dtypes=["float32"], examples=60, seed=0)
+    (row,) = report.rows
+
+    assert row.powerless["grad_logits"]["zero"] > 0
+    assert "no power here: softmax: grad_logits in " in str(report)
+    assert "of 60 problems, where an answer such as zero would pass" in str(report)
+    assert "softmax    float32  value" in report.power()
+    assert '"powerless"' in report.to_json()
+    assert 1e-8 < row.detectable["value"] < 1e-4
