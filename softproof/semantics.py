@@ -14,9 +14,10 @@ from .corners import CORNERS as CORNERS
 from .corners import ERROR, SECTIONS, UNSPECIFIED, Corner
 from .implementation import Candidate
 from .judge import judge_refusal, judge_result
-from .operations import OPERATIONS
+from .operations import LOSS_DEFAULTS, OPERATIONS
 from .problem import Array, Problem, Result
 from .report import versions
+from .rows import main_input
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def see(corner: Corner, candidate: Candidate, device: str = "cpu") -> Seen | Non
     >>> see(CORNERS[0], load("torch.nn.functional:softmax")).verdict.outcome
     'agrees'
     """
-    problem = corner.problem
+    problem = _without_defaults(candidate, corner.problem)
     if not _takes(candidate, problem) or (corner.demanded == ERROR and not device.startswith("cpu")):
         return None  # a failed assertion on a CUDA device ends the process
     if not candidate.differentiates(problem.operation):
@@ -56,6 +57,23 @@ def _takes(candidate: Candidate, problem: Problem) -> bool:
         kinds.add("probabilities")
     asked = (set(problem.inputs) | set(problem.options)) & set(OPERATIONS[problem.operation].extras) | kinds
     return asked <= candidate.supports(problem.operation)
+
+
+def _without_defaults(candidate: Candidate, problem: Problem) -> Problem:
+    """The same question without options that have their default value and that the candidate does not take."""
+    if problem.operation not in candidate.operations:
+        return problem
+    taken = candidate.supports(problem.operation)
+    kept = {name: value for name, value in problem.options.items() if name in taken or not _is_default(problem, name)}
+    return replace(problem, options=kept)
+
+
+def _is_default(problem: Problem, name: str) -> bool:
+    """Whether an option says what holds without it: the last axis is that of an implementation without a `dim`."""
+    value = problem.options[name]
+    if name == "dim":
+        return value in (-1, main_input(problem).ndim - 1)
+    return bool(value == LOSS_DEFAULTS[name])
 
 
 def _with_labels(candidate: Candidate, corner: Corner) -> Candidate:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch.nn.functional as F
+from torch import Tensor
 
 import manual
 from softproof import Candidate, Output, Problem, Result, judge_result, load
@@ -190,3 +193,35 @@ def test_the_command_shows_your_own(capsys: pytest.CaptureFixture[str], tmp_path
     printed = capsys.readouterr().out
     assert printed == file.read_text()
     assert "| 1 | [1, 0]; ∂logits [0, 0] |" in printed
+
+
+def _plain(input: Tensor, target: Tensor) -> Tensor:
+    """A loss without options."""
+    return F.cross_entropy(input, target)
+
+
+def _plain_softmax(x: Array) -> Array:
+    """A softmax without `dim`."""
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return np.asarray(e / e.sum(-1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("function", "operation", "number"),
+    [(_plain_softmax, "softmax", 1), (_plain, "cross_entropy", 66), (_plain, "cross_entropy", 110)],
+)
+def test_options_with_their_default_value_are_asked_of_everybody(
+    function: Callable[..., Any], operation: str, number: int
+) -> None:
+    """`dim` of the last axis and reduction="mean" need not be in the signature; one row alone says no reduction."""
+    verdict = _seen(number, load(function, operation=operation)).verdict
+
+    assert verdict is not None
+    assert verdict.ok, verdict
+
+
+def test_an_option_with_another_value_is_not_asked_of_who_lacks_it() -> None:
+    """A sum, of a loss that is a mean."""
+    corner = next(corner for corner in CORNERS if corner.problem.options.get("reduction") == "sum")
+
+    assert see(corner, load(_plain, operation="cross_entropy")) is None
