@@ -55,6 +55,8 @@ def _takes(candidate: Candidate, problem: Problem) -> bool:
     kinds = {"unbatched"} if "target" in problem.inputs and next(iter(problem.inputs.values())).ndim == 1 else set()
     if "target" in problem.inputs and problem.inputs["target"].dtype != np.int64:
         kinds.add("probabilities")
+    if problem.tangent is not None:
+        kinds.add("jvp")
     asked = (set(problem.inputs) | set(problem.options)) & set(OPERATIONS[problem.operation].extras) | kinds
     return asked <= candidate.supports(problem.operation)
 

@@ -225,3 +225,11 @@ def test_an_option_with_another_value_is_not_asked_of_who_lacks_it() -> None:
     corner = next(corner for corner in CORNERS if corner.problem.options.get("reduction") == "sum")
 
     assert see(corner, load(_plain, operation="cross_entropy")) is None
+
+
+def test_a_derivative_is_not_asked_of_who_has_none() -> None:
+    """Row 105 is about the derivative in a direction, and judges nobody without one."""
+    without = replace(MANUAL, jvps={}, hvps={})
+
+    assert see(BY_NUMBER[105], without) is None
+    assert _seen(105, MANUAL).verdict is not None
