@@ -98,11 +98,13 @@ def _with_labels(candidate: Candidate, corner: Corner) -> Candidate:
 
 
 def semantics_report(candidates: Sequence[Candidate], device: str = "cpu") -> str:
-    """docs/semantics.md: every corner, and what each candidate does there."""
+    """docs/semantics.md: every corner of the operations that there are, and what each candidate does there."""
     names = ", ".join(f"`{candidate.name}`" for candidate in candidates)
     lines = [_PREFACE.format(names=names), *_versions(device)]
+    had = {operation for candidate in candidates for operation in candidate.operations}
     for title, corners in SECTIONS.items():
-        lines += ["", f"## {title}", "", *_demands(corners), "", *_answers(corners, candidates, device)]
+        if asked := [corner for corner in corners if corner.problem.operation in had]:
+            lines += ["", f"## {title}", "", *_demands(asked), "", *_answers(asked, candidates, device)]
     return "\n".join(lines)
 
 
@@ -118,11 +120,11 @@ outputs that the row names, and nowhere else. The sign of a zero is never compar
 
 Below each table stands what {names} do, in float32 unless
 the row says otherwise: the value, and after *∂* the gradients by name for an upstream gradient of 1, or of 1, 2, 3, …
-where there are several elements. **Bold** is not what is demanded ([findings.md](findings.md) has the reasons);
+where there are several elements. **Bold** is not what is demanded ([findings.md](findings.md) has torch's reasons);
 *italics* is right by a row that is unspecified; a dash means that the implementation does not have the operation or
-does not take what is asked.
+does not take what is asked. Operations that none of them has are left out.
 
-`softproof semantics TARGET…` prints the same for your own; `make semantics` writes this file.
+`softproof semantics TARGET…` prints the same for your own; `make semantics` writes docs/semantics.md.
 """
 
 

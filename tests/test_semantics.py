@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from .test_findings import recorded_here
 DOCS = Path(__file__).parent.parent / "docs" / "semantics.md"
 TARGETS = ("torch.nn.functional", "reference", "manual", "examples.candidates.scipy_special")
 VERSIONS = re.compile(r"^\| (numpy|torch) \| .* \|$", re.MULTILINE)
+CELL = re.compile(r"(?<!\\)\|")
 BY_NUMBER = {corner.number: corner for corner in CORNERS}
 IN_HALF_PRECISION = {26, 150}  # torch leaves "float32 inside" there (docs/findings.md)
 
@@ -233,3 +235,15 @@ def test_a_derivative_is_not_asked_of_who_has_none() -> None:
 
     assert see(BY_NUMBER[105], without) is None
     assert _seen(105, MANUAL).verdict is not None
+
+
+def test_what_nobody_has_is_left_out() -> None:
+    """A single softmax has one section, and every line of a table as many cells as the one above."""
+    report = semantics_report([load("manual:softmax")])
+
+    assert re.findall("^## (.*)$", report, re.MULTILINE) == ["Softmax and log-softmax"]
+    assert "log_softmax of" not in report
+    lines = report.splitlines()
+    for above, below in pairwise(lines):
+        if above.startswith("|") and below.startswith("|"):
+            assert len(CELL.findall(above)) == len(CELL.findall(below)), below
