@@ -280,10 +280,14 @@ def _resolve(name: str) -> Any:
         raise ValueError(
             f"target {name!r}: a target is a module, not a file; try {suggestion} or {suggestion}:function"
         )
+    if not module_name:
+        raise ValueError(f"target {name!r}: it names no module; expected package.module or package.module:function")
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise ValueError(f"target {name!r}: there is no module {error.name!r}") from error
+    except (Exception, SystemExit) as error:  # whatever its module does
+        raise ValueError(f"target {name!r}: importing it raised {type(error).__name__}: {error}") from error
     for part in attribute.split(".") if attribute else ():
         if not hasattr(found, part):
             raise ValueError(f"target {name!r}: {getattr(found, '__name__', found)} has no {part!r}")

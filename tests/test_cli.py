@@ -81,6 +81,7 @@ def test_json_is_written(tmp_path: Path) -> None:
         (["verify"], "TARGET"),
         (["verify", "no_such_module"], "target 'no_such_module': there is no module 'no_such_module'"),
         (["verify", "manual:no_such_function"], "target 'manual:no_such_function': manual has no 'no_such_function'"),
+        (["verify", ":softmax"], "target ':softmax': it names no module; expected package.module"),
         (["verify", "./my_kernels.py:f"], "a target is a module, not a file; try my_kernels or my_kernels:function"),
         (["verify", "json"], "module json has no function named softmax or log_softmax"),
         (["verify", "math:exp"], "which operation is math:exp? Name it (operation=, --operation): softmax"),
@@ -120,6 +121,28 @@ def test_wrong_usage_exits_with_2(arguments: list[str], words: str, capsys: pyte
     assert exit_.value.code == 2
     assert words in " ".join(err.split())
     assert not out
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("raise RuntimeError('no licence')", "importing it raised RuntimeError: no licence"),
+        ("def softmax(", "importing it raised SyntaxError: "),
+        ("raise SystemExit(0)", "importing it raised SystemExit: 0"),
+    ],
+)
+def test_a_target_that_cannot_be_imported_exits_with_2(
+    text: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever its module raises is quoted beside its name."""
+    (tmp_path / "broken_on_import.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(SystemExit) as exit_:
+        main(["verify", "broken_on_import:softmax"])
+
+    assert exit_.value.code == 2
+    assert f"target 'broken_on_import:softmax': {words}" in " ".join(capsys.readouterr().err.split())
 
 
 def test_regions_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
