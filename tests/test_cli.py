@@ -28,6 +28,11 @@ def test_agreement_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_the_one_cpu_device_may_have_its_number() -> None:
+    """Whose tensors torch says to be on "cpu"."""
+    assert main(["verify", "reference", "--operation", "softmax", "--device", "cpu:0", *QUICK]) == 0
+
+
 def test_disagreement_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     """The problem, what came out, the truth, what was allowed and how to see it again."""
     target = "tests.broken:softmax_without_shift"
@@ -92,6 +97,7 @@ def test_json_is_written(tmp_path: Path) -> None:
         (["verify", "manual", "--dtype", "bfloat16"], "dtype is 'bfloat16'; the numpy adapter has float64"),
         (["verify", "manual", "--device", "cuda"], "device is 'cuda'; the numpy adapter has cpu only"),
         (["verify", "reference", "--device", "nowhere"], "device is 'nowhere'; torch cannot use it"),
+        (["verify", "reference", "--device", "cpu:3"], "device is 'cpu:3'; torch has one CPU device, 'cpu'"),
         (["verify", "manual", "--examples", "0"], "examples is 0; expected a whole number of at least 1"),
         (["verify", "manual", "--examples", "many"], "argument --examples: invalid int value: 'many'"),
         (["verify", "manual", "--arithmetic", "numpi"], "arithmetic is 'numpi'; expected one of any-order, numpy"),
