@@ -155,7 +155,8 @@ def _cell(seen: Seen | None) -> str:
     """One answer in a few characters."""
     if seen is None:
         return "–"
-    text = seen.result.raised.split(" ")[0] if seen.result.raised is not None else _numbers(seen.result)
+    raised = seen.result.raised
+    text = _numbers(seen.result) if raised is None else raised.split(" ")[0].removesuffix(":")
     if seen.verdict is None:
         return text
     if not seen.verdict.ok:
