@@ -71,6 +71,17 @@ def test_labels_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert "not asked of cross_entropy: hvp, jvp, label_smoothing, probabilities" in capsys.readouterr().out
 
 
+def test_the_help_lists_what_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """Options by name, and every kind."""
+    with pytest.raises(SystemExit):
+        main(["verify", "--help"])
+
+    printed = " ".join(capsys.readouterr().out.split())
+    assert (
+        "an option (weight, reduction, dim, …), or one of nonfinite, jvp, hvp, probabilities, unnormalised" in printed
+    )
+
+
 def test_json_is_written(tmp_path: Path) -> None:
     """The same report for programs."""
     file = tmp_path / "report.json"
