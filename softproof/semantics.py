@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from .compare import Verdict
 from .corners import CORNERS as CORNERS
 from .corners import ERROR, SECTIONS, UNSPECIFIED, Corner
@@ -17,7 +15,7 @@ from .judge import judge_refusal, judge_result
 from .operations import LOSS_DEFAULTS, OPERATIONS
 from .problem import Array, Problem, Result
 from .report import versions
-from .rows import main_input
+from .rows import is_labels, kept, main_input
 
 
 @dataclass(frozen=True)
@@ -53,8 +51,10 @@ def _takes(candidate: Candidate, problem: Problem) -> bool:
     if problem.operation not in candidate.operations or problem.dtype not in candidate.dtypes:
         return False
     kinds = {"unbatched"} if "target" in problem.inputs and next(iter(problem.inputs.values())).ndim == 1 else set()
-    if "target" in problem.inputs and problem.inputs["target"].dtype != np.int64:
+    if "target" in problem.inputs and not is_labels(problem):
         kinds.add("probabilities")
+    if "target" in problem.inputs and is_labels(problem) and not kept(problem).all():
+        kinds.add("ignore_index")  # which verify does not ask either of who lacks it
     if problem.tangent is not None:
         kinds.add("jvp")
     asked = (set(problem.inputs) | set(problem.options)) & set(OPERATIONS[problem.operation].extras) | kinds
@@ -65,9 +65,10 @@ def _without_defaults(candidate: Candidate, problem: Problem) -> Problem:
     """The same question without options that have their default value and that the candidate does not take."""
     if problem.operation not in candidate.operations:
         return problem
-    taken = candidate.supports(problem.operation)
-    kept = {name: value for name, value in problem.options.items() if name in taken or not _is_default(problem, name)}
-    return replace(problem, options=kept)
+    taken, given = candidate.supports(problem.operation), problem.options.items()
+    return replace(
+        problem, options={name: value for name, value in given if name in taken or not _is_default(problem, name)}
+    )
 
 
 def _is_default(problem: Problem, name: str) -> bool:

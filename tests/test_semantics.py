@@ -247,3 +247,16 @@ def test_what_nobody_has_is_left_out() -> None:
     for above, below in pairwise(lines):
         if above.startswith("|") and below.startswith("|"):
             assert len(CELL.findall(above)) == len(CELL.findall(below)), below
+
+
+def test_ignored_rows_are_not_asked_of_who_ignores_none() -> None:
+    """A loss without `ignore_index` has labels of classes alone."""
+
+    def loss(logits: Array, target: Array) -> Array:
+        return np.asarray(manual.cross_entropy(logits, target))
+
+    candidate = load(loss, operation="cross_entropy", adapter="numpy")
+
+    assert see(BY_NUMBER[92], candidate) is None
+    assert see(BY_NUMBER[126], candidate) is None
+    assert _seen(103, candidate).verdict is not None
