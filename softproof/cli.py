@@ -53,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 _CLASSES = ", ".join(f"{letter} {name}" for letter, name in NAMES.items())
+_KINDS = ", ".join(dict.fromkeys(kind for operation in OPERATIONS.values() for kind in operation.kinds))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -84,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="NAME",
-        help="an input or option that is not asked, or probabilities; may be repeated",
+        help=f"what is not asked; may be repeated: an option (weight, reduction, dim, …), or one of {_KINDS}",
     )
     command.add_argument(
         "--no-shrink",

@@ -287,51 +287,49 @@ def _normaliser_corners() -> Iterator[Corner]:
 
 
 def _infinite_corners() -> Iterator[Corner]:
-    x, rest = [0.0, -inf, 1.0], {"reduction": "sum"}
+    x, total = [0.0, -inf, 1.0], {"reduction": "sum"}
     product_ = ("the formula has the product 0·(-∞)", UNSPECIFIED, "NaN, in the loss")
-    yield Corner(110, "-∞ beside the label", _loss([x], [0], **rest), "-log p_y, as if the class were not there")
-    yield Corner(111, "-∞ at the label", _loss([x], [1], **rest), "-log 0 = +∞; ∂x has the limit p - y")
+    yield Corner(110, "-∞ beside the label", _loss([x], [0]), "-log p_y, as if the class were not there")
+    yield Corner(111, "-∞ at the label", _loss([x], [1]), "-log 0 = +∞; ∂x has the limit p - y")
     yield Corner(
         112,
         "-∞ beside the label, smoothing",
-        _loss([x], [0], label_smoothing=0.5, **rest),
+        _loss([x], [0], label_smoothing=0.5),
         "-(ε/C) log 0 = +∞; ∂x has the limit p - t",
     )
-    yield Corner(
-        113, "-∞ where a probability is 0", _loss([x], [[0.5, 0.0, 0.5]], **rest), "0 log 0 = 0, its limit", *product_
-    )
-    yield Corner(114, "-∞ where a probability is not 0", _loss([x], [[0.5, 0.5, 0.0]], **rest), "-½ log 0 = +∞")
-    yield Corner(115, "-∞ at a label of weight 0", _loss([x], [1], [1.0, 0.0, 1.0], **rest), "0 log 0 = 0", *product_)
+    yield Corner(113, "-∞ where a probability is 0", _loss([x], [[0.5, 0.0, 0.5]]), "0 log 0 = 0, its limit", *product_)
+    yield Corner(114, "-∞ where a probability is not 0", _loss([x], [[0.5, 0.5, 0.0]]), "-½ log 0 = +∞")
+    yield Corner(115, "-∞ at a label of weight 0", _loss([x], [1], [1.0, 0.0, 1.0], **total), "0 log 0 = 0", *product_)
     yield Corner(
         116,
         "-∞ at a class of weight 0, smoothing",
-        _loss([x], [0], [1.0, 0.0, 1.0], label_smoothing=0.5, **rest),
+        _loss([x], [0], [1.0, 0.0, 1.0], label_smoothing=0.5, **total),
         "0 log 0 = 0",
         *product_,
     )
     yield Corner(
         117,
         "-∞ at a class of weight 0, probabilities",
-        _loss([x], [[0.5, 0.5, 0.0]], [1.0, 0.0, 1.0], **rest),
+        _loss([x], [[0.5, 0.5, 0.0]], [1.0, 0.0, 1.0], **total),
         "0 log 0 = 0",
         *product_,
     )
     yield Corner(
         118,
         "-∞ at the label, smoothing 1",
-        _loss([x], [1], label_smoothing=1.0, **rest),
+        _loss([x], [1], label_smoothing=1.0),
         "t = 1/C in every class: +∞",
         "a mixture of targets, or of losses, with 1 - ε = 0",
         UNSPECIFIED,
         "NaN, in the loss",
     )
     yield Corner(
-        119, "∂ of a probability at -∞", _loss([x], [[0.5, 0.25, 0.25]], **rest), "∂q = -log p: +∞ in the masked class"
+        119, "∂ of a probability at -∞", _loss([x], [[0.5, 0.25, 0.25]]), "∂q = -log p: +∞ in the masked class"
     )
     yield Corner(
         120,
         "∂ of a probability at -∞ with weight 0, smoothing 1 or an upstream gradient of 0, or that underflow to 0",
-        _loss([x], [[0.5, 0.25, 0.25]], [1.0, 0.0, 1.0], **rest),
+        _loss([x], [[0.5, 0.25, 0.25]], [1.0, 0.0, 1.0], **total),
         "∂q = -g w (1 - ε) log p = 0 for every p > 0: 0",
         "",
         UNSPECIFIED,
@@ -339,9 +337,9 @@ def _infinite_corners() -> Iterator[Corner]:
     )
     yield Corner(121, "a row of -∞", _loss([[-inf, -inf], [0.0, 1.0]], [0, 1], reduction="none"), "no softmax: NaN")
     limit = ("", UNSPECIFIED, "NaN, in the loss and in the gradient of that row")
-    yield Corner(122, "+∞ at the label", _loss([[inf, 0.0]], [0], **rest), f"{_LIMIT}0", *limit)
-    yield Corner(123, "+∞ beside the label", _loss([[inf, 0.0]], [1], **rest), f"{_LIMIT}+∞", *limit)
-    yield Corner(124, "two +∞", _loss([[inf, inf]], [1], **rest), "no softmax and no limit: NaN")
+    yield Corner(122, "+∞ at the label", _loss([[inf, 0.0]], [0]), f"{_LIMIT}0", *limit)
+    yield Corner(123, "+∞ beside the label", _loss([[inf, 0.0]], [1]), f"{_LIMIT}+∞", *limit)
+    yield Corner(124, "two +∞", _loss([[inf, inf]], [1]), "no softmax and no limit: NaN")
     yield Corner(
         125,
         "NaN in a row that counts",

@@ -155,9 +155,7 @@ class Candidate:
         try:
             outputs = {name: self.arrays.take(array) for name, array in way(problem, arrays).items()}
         except Exception as error:  # any failure of the candidate is an answer, and a wrong one
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            where = f"{Path(frame.filename).name}:{frame.lineno}"
-            return Result(raised=f"{type(error).__name__} at {where}: {error}")
+            return Result(raised=f"{type(error).__name__}{_place(error)}: {error}")
         after = {name: self.arrays.take(array).values for name, array in arrays.items()}
         written = [name for name in given if not np.array_equal(after[name], given[name], equal_nan=True)]
         return Result(outputs, written=tuple(written))
@@ -214,6 +212,13 @@ class Candidate:
             return function(*before, *positional, **keywords, **problem.options)
 
         return call
+
+
+def _place(error: Exception) -> str:
+    """The last line of a traceback that is not this package's own, if there is one."""
+    own = Path(__file__).parent
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if own not in Path(each.filename).parents]
+    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 def _given(problem: Problem) -> dict[str, Array]:
@@ -280,10 +285,14 @@ def _resolve(name: str) -> Any:
         raise ValueError(
             f"target {name!r}: a target is a module, not a file; try {suggestion} or {suggestion}:function"
         )
+    if not module_name:
+        raise ValueError(f"target {name!r}: it names no module; expected package.module or package.module:function")
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise ValueError(f"target {name!r}: there is no module {error.name!r}") from error
+    except (Exception, SystemExit) as error:  # whatever its module does
+        raise ValueError(f"target {name!r}: importing it raised {type(error).__name__}: {error}") from error
     for part in attribute.split(".") if attribute else ():
         if not hasattr(found, part):
             raise ValueError(f"target {name!r}: {getattr(found, '__name__', found)} has no {part!r}")

@@ -452,7 +452,8 @@ def compared(law: str, identity: Identity, answers: Answers) -> Verdict:
     results = [answers.to(problem) for problem in problems]
     for problem, result in zip(problems, results, strict=True):
         if text := not_an_answer(problem, result, answers.device):
-            return Verdict(DISAGREES, np.inf, np.inf, explanation=f"{law}: {text}", accuracy=accuracy)
+            text = f"{law}: {text}; asked {_words(problem, answers.problem)}{_untaken(problem, result)}"
+            return Verdict(DISAGREES, np.inf, np.inf, explanation=text, accuracy=accuracy)
     one, *others = map(unbounded, results)
     two = identity.combine(*others)
     if all(same_numbers(one[name].middle, two[name].middle) for name in two):
@@ -461,7 +462,38 @@ def compared(law: str, identity: Identity, answers: Answers) -> Verdict:
     two = identity.combine(*others)
     verdicts = [_distance(law, name, one[name], two[name], accuracy) for name in two]
     order = (DISAGREES, NO_GUARANTEE, AGREES)
-    return min(verdicts, key=lambda verdict: (order.index(verdict.outcome), -verdict.ratio))
+    found = min(verdicts, key=lambda verdict: (order.index(verdict.outcome), -verdict.ratio))
+    if found.outcome != DISAGREES:
+        return found
+    words = ", and ".join(_words(problem, answers.problem) for problem in problems)
+    return replace(found, explanation=f"{found.explanation}; asked {words}")
+
+
+FEW = 8  # numbers of an array that an explanation quotes
+
+
+def _words(asked: Problem, given: Problem) -> str:
+    """How a question differs from the problem that is shown: by what it has in other values, and what it has not."""
+    new, old = _contents(asked), _contents(given)
+    other = [name for name in new if name not in old or not same_numbers(new[name], old[name])]
+    words = [_quoted(name, new[name]) for name in other] + [f"no {name}" for name in old if name not in new]
+    return f"with {', '.join(words)}" if words else "as it is"
+
+
+def _contents(problem: Problem) -> dict[str, Array]:
+    """Everything of a problem that has a value."""
+    found = {name: np.asarray(value) for name, value in {**problem.inputs, **problem.options}.items()}
+    return found if problem.grad_output is None else found | {"grad_output": problem.grad_output}
+
+
+def _quoted(name: str, values: Array) -> str:
+    return f"{name}={values.tolist()!r}" if values.size <= FEW else f"other {name} of shape {values.shape}"
+
+
+def _untaken(problem: Problem, result: Result) -> str:
+    """What leaves an unbatched loss out, where it raised an error."""
+    unbatched = "target" in problem.inputs and main_input(problem).ndim == 1
+    return " (--without unbatched, if that is not taken)" if unbatched and result.raised is not None else ""
 
 
 def unbounded(result: Result) -> Outputs:
@@ -471,7 +503,7 @@ def unbounded(result: Result) -> Outputs:
 
 def same_numbers(one: Array, two: Array) -> bool:
     """Whether all numbers are equal, NaN to NaN."""
-    return one.shape == two.shape and bool(((one == two) | (np.isnan(one) & np.isnan(two))).all())
+    return one.shape == two.shape and bool(((one == two) | ((one != one) & (two != two))).all())
 
 
 def _distance(law: str, name: str, one: Interval, two: Interval, accuracy: str) -> Verdict:

@@ -209,8 +209,13 @@ def model(arithmetic: str | Arithmetic | Model | None) -> Model:
 
 
 def arithmetic_of(chosen: Model, problem: Problem) -> Arithmetic:
-    """What a model says of a problem; TypeError or ValueError where that is no arithmetic for its dtype."""
-    found = chosen(problem)
+    """What a model says of a problem; TypeError or ValueError where it is no arithmetic for its dtype, or raised."""
+    try:
+        found = chosen(problem)
+    except Exception as error:  # whatever a model of one's own does
+        name = getattr(chosen, "__name__", type(chosen).__name__)
+        raised = f"{type(error).__name__}: {error}"
+        raise ValueError(f"arithmetic {name!r} raised {raised}; asked for {problem.operation}") from error
     if not isinstance(found, Arithmetic):
         raise TypeError(f"the arithmetic model gave a {type(found).__name__}; expected a softproof.Arithmetic")
     if found.storage.name != problem.dtype:
@@ -226,6 +231,8 @@ def _imported(name: str) -> Arithmetic | Model:
         found = getattr(importlib.import_module(module), attribute)
     except (ModuleNotFoundError, AttributeError) as error:
         raise ValueError(f"arithmetic is {name!r}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever its module does
+        raise ValueError(f"arithmetic is {name!r}: importing it raised {type(error).__name__}: {error}") from error
     if not isinstance(found, Arithmetic) and not callable(found):
         raise TypeError(
             f"arithmetic {name!r} is a {type(found).__name__}; expected an Arithmetic, or a function to one"

@@ -36,7 +36,8 @@ class Operation:
 # Kinds of input that not everybody takes: probabilities as target, and such that do not sum to 1 or are negative;
 # logits without a batch; class weights below 0; labels of no class, which want an error; rows that are not finite.
 _LOSS_KINDS = ("probabilities", "unnormalised", "unbatched", "negative_weights", "invalid_labels")
-_LOSS_OPTIONS = ("ignore_index", "reduction", "label_smoothing")
+LOSS_DEFAULTS = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
+_LOSS_OPTIONS = tuple(LOSS_DEFAULTS)
 DIRECTIONAL = ("jvp", "hvp")  # derivatives in a direction, which not everybody has
 _LOGIT_KINDS = ("nonfinite", *DIRECTIONAL)
 

@@ -7,16 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from .compare import Verdict
 from .corners import CORNERS as CORNERS
 from .corners import ERROR, SECTIONS, UNSPECIFIED, Corner
 from .implementation import Candidate
 from .judge import judge_refusal, judge_result
-from .operations import OPERATIONS
+from .operations import LOSS_DEFAULTS, OPERATIONS
 from .problem import Array, Problem, Result
 from .report import versions
+from .rows import is_labels, kept, main_input
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ def see(corner: Corner, candidate: Candidate, device: str = "cpu") -> Seen | Non
     >>> see(CORNERS[0], load("torch.nn.functional:softmax")).verdict.outcome
     'agrees'
     """
-    problem = corner.problem
+    problem = _without_defaults(candidate, corner.problem)
     if not _takes(candidate, problem) or (corner.demanded == ERROR and not device.startswith("cpu")):
         return None  # a failed assertion on a CUDA device ends the process
     if not candidate.differentiates(problem.operation):
@@ -52,10 +51,32 @@ def _takes(candidate: Candidate, problem: Problem) -> bool:
     if problem.operation not in candidate.operations or problem.dtype not in candidate.dtypes:
         return False
     kinds = {"unbatched"} if "target" in problem.inputs and next(iter(problem.inputs.values())).ndim == 1 else set()
-    if "target" in problem.inputs and problem.inputs["target"].dtype != np.int64:
+    if "target" in problem.inputs and not is_labels(problem):
         kinds.add("probabilities")
+    if "target" in problem.inputs and is_labels(problem) and not kept(problem).all():
+        kinds.add("ignore_index")  # which verify does not ask either of who lacks it
+    if problem.tangent is not None:
+        kinds.add("jvp")
     asked = (set(problem.inputs) | set(problem.options)) & set(OPERATIONS[problem.operation].extras) | kinds
     return asked <= candidate.supports(problem.operation)
+
+
+def _without_defaults(candidate: Candidate, problem: Problem) -> Problem:
+    """The same question without options that have their default value and that the candidate does not take."""
+    if problem.operation not in candidate.operations:
+        return problem
+    taken, given = candidate.supports(problem.operation), problem.options.items()
+    return replace(
+        problem, options={name: value for name, value in given if name in taken or not _is_default(problem, name)}
+    )
+
+
+def _is_default(problem: Problem, name: str) -> bool:
+    """Whether an option says what holds without it: the last axis is that of an implementation without a `dim`."""
+    value = problem.options[name]
+    if name == "dim":
+        return value in (-1, main_input(problem).ndim - 1)
+    return bool(value == LOSS_DEFAULTS[name])
 
 
 def _with_labels(candidate: Candidate, corner: Corner) -> Candidate:
@@ -78,11 +99,13 @@ def _with_labels(candidate: Candidate, corner: Corner) -> Candidate:
 
 
 def semantics_report(candidates: Sequence[Candidate], device: str = "cpu") -> str:
-    """docs/semantics.md: every corner, and what each candidate does there."""
+    """docs/semantics.md: every corner of the operations that there are, and what each candidate does there."""
     names = ", ".join(f"`{candidate.name}`" for candidate in candidates)
     lines = [_PREFACE.format(names=names), *_versions(device)]
+    had = {operation for candidate in candidates for operation in candidate.operations}
     for title, corners in SECTIONS.items():
-        lines += ["", f"## {title}", "", *_demands(corners), "", *_answers(corners, candidates, device)]
+        if asked := [corner for corner in corners if corner.problem.operation in had]:
+            lines += ["", f"## {title}", "", *_demands(asked), "", *_answers(asked, candidates, device)]
     return "\n".join(lines)
 
 
@@ -98,11 +121,11 @@ outputs that the row names, and nowhere else. The sign of a zero is never compar
 
 Below each table stands what {names} do, in float32 unless
 the row says otherwise: the value, and after *∂* the gradients by name for an upstream gradient of 1, or of 1, 2, 3, …
-where there are several elements. **Bold** is not what is demanded ([findings.md](findings.md) has the reasons);
+where there are several elements. **Bold** is not what is demanded ([findings.md](findings.md) has torch's reasons);
 *italics* is right by a row that is unspecified; a dash means that the implementation does not have the operation or
-does not take what is asked.
+does not take what is asked. Operations that none of them has are left out.
 
-`softproof semantics TARGET…` prints the same for your own; `make semantics` writes this file.
+`softproof semantics TARGET…` prints the same for your own; `make semantics` writes docs/semantics.md.
 """
 
 
@@ -133,7 +156,8 @@ def _cell(seen: Seen | None) -> str:
     """One answer in a few characters."""
     if seen is None:
         return "–"
-    text = seen.result.raised.split(" ")[0] if seen.result.raised is not None else _numbers(seen.result)
+    raised = seen.result.raised
+    text = _numbers(seen.result) if raised is None else raised.split(" ")[0].removesuffix(":")
     if seen.verdict is None:
         return text
     if not seen.verdict.ok:

@@ -28,6 +28,11 @@ def test_agreement_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
+def test_the_one_cpu_device_may_have_its_number() -> None:
+    """Whose tensors torch says to be on "cpu"."""
+    assert main(["verify", "reference", "--operation", "softmax", "--device", "cpu:0", *QUICK]) == 0
+
+
 def test_disagreement_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     """The problem, what came out, the truth, what was allowed and how to see it again."""
     target = "tests.broken:softmax_without_shift"
@@ -66,6 +71,17 @@ def test_labels_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert "not asked of cross_entropy: hvp, jvp, label_smoothing, probabilities" in capsys.readouterr().out
 
 
+def test_the_help_lists_what_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """Options by name, and every kind."""
+    with pytest.raises(SystemExit):
+        main(["verify", "--help"])
+
+    printed = " ".join(capsys.readouterr().out.split())
+    assert (
+        "an option (weight, reduction, dim, …), or one of nonfinite, jvp, hvp, probabilities, unnormalised" in printed
+    )
+
+
 def test_json_is_written(tmp_path: Path) -> None:
     """The same report for programs."""
     file = tmp_path / "report.json"
@@ -81,6 +97,7 @@ def test_json_is_written(tmp_path: Path) -> None:
         (["verify"], "TARGET"),
         (["verify", "no_such_module"], "target 'no_such_module': there is no module 'no_such_module'"),
         (["verify", "manual:no_such_function"], "target 'manual:no_such_function': manual has no 'no_such_function'"),
+        (["verify", ":softmax"], "target ':softmax': it names no module; expected package.module"),
         (["verify", "./my_kernels.py:f"], "a target is a module, not a file; try my_kernels or my_kernels:function"),
         (["verify", "json"], "module json has no function named softmax or log_softmax"),
         (["verify", "math:exp"], "which operation is math:exp? Name it (operation=, --operation): softmax"),
@@ -91,6 +108,7 @@ def test_json_is_written(tmp_path: Path) -> None:
         (["verify", "manual", "--dtype", "bfloat16"], "dtype is 'bfloat16'; the numpy adapter has float64"),
         (["verify", "manual", "--device", "cuda"], "device is 'cuda'; the numpy adapter has cpu only"),
         (["verify", "reference", "--device", "nowhere"], "device is 'nowhere'; torch cannot use it"),
+        (["verify", "reference", "--device", "cpu:3"], "device is 'cpu:3'; torch has one CPU device, 'cpu'"),
         (["verify", "manual", "--examples", "0"], "examples is 0; expected a whole number of at least 1"),
         (["verify", "manual", "--examples", "many"], "argument --examples: invalid int value: 'many'"),
         (["verify", "manual", "--arithmetic", "numpi"], "arithmetic is 'numpi'; expected one of any-order, numpy"),
@@ -120,6 +138,28 @@ def test_wrong_usage_exits_with_2(arguments: list[str], words: str, capsys: pyte
     assert exit_.value.code == 2
     assert words in " ".join(err.split())
     assert not out
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("raise RuntimeError('no licence')", "importing it raised RuntimeError: no licence"),
+        ("def softmax(", "importing it raised SyntaxError: "),
+        ("raise SystemExit(0)", "importing it raised SystemExit: 0"),
+    ],
+)
+def test_a_target_that_cannot_be_imported_exits_with_2(
+    text: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever its module raises is quoted beside its name."""
+    (tmp_path / "broken_on_import.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(SystemExit) as exit_:
+        main(["verify", "broken_on_import:softmax"])
+
+    assert exit_.value.code == 2
+    assert f"target 'broken_on_import:softmax': {words}" in " ".join(capsys.readouterr().err.split())
 
 
 def test_regions_are_counted(capsys: pytest.CaptureFixture[str]) -> None:

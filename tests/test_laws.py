@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -374,3 +375,45 @@ def test_arguments_of_laws_that_do_not_fit_are_errors() -> None:
         laws(load(F.softmax), BROKEN_LAWS[0][2], law="of nature")
     with pytest.raises(ValueError, match="accuracy D"):
         laws(load(F.softmax), BROKEN_LAWS[0][2], accuracy="D")
+
+
+def _explained(loss: Callable[..., Any], law: str, logits: Any, target: Any, **options: Any) -> str:
+    candidate = load(loss, operation="cross_entropy", adapter="torch")
+    return laws(candidate, _loss(logits, target, None, "float32", **options), law=law).explanation
+
+
+def test_a_law_says_what_it_asked() -> None:
+    """Inputs and options that differ from the problem shown, with their values where these are few."""
+
+    def of_weights(input: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        return F.cross_entropy(input, target) * (1 if weight is None else weight.sum())
+
+    said = _explained(of_weights, "class weights", [[0.0, 0.0]], [0])
+    assert re.search(r"; asked with weight=\[1\.0, 1\.0\], and with weight=\[(\S+), \1\]$", said), said
+    many = _explained(of_weights, "class weights", np.zeros((1, 9)), [0])
+    assert many.endswith("; asked with other weight of shape (9,), and with other weight of shape (9,)")
+
+
+def test_a_law_says_in_which_shape_an_error_was_raised() -> None:
+    """And how to leave out what is not taken."""
+
+    def in_batches(input: Tensor, target: Tensor) -> Tensor:
+        return F.nll_loss(F.log_softmax(input, 1), target)
+
+    said = _explained(in_batches, "batch of one", [[1.0]], [0])
+
+    assert said.startswith("batch of one: raised IndexError at ")
+    assert said.endswith("; asked with logits=[1.0], target=0 (--without unbatched, if that is not taken)")
+    assert "\n" not in said
+
+
+def test_a_law_says_where_a_question_is_the_problem_itself() -> None:
+    """The rows of the problem, beside the same in two batches."""
+
+    def mean_of_first(input: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(input[:1], target[:1])
+
+    said = _explained(mean_of_first, "split batch", [[0.0, 1.0], [0.0, 2.0]], [0, 0])
+
+    assert said.endswith("; asked as it is, and with logits=[[0.0, 1.0]], target=[0], and with "
+                         "logits=[[0.0, 2.0]], target=[0]")  # fmt: skip

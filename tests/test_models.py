@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from softproof import MODELS, OPERATIONS, Output, Problem, Result, any_order, bound, judge, judge_result, verify
+from softproof import (
+    MODELS,
+    OPERATIONS,
+    Arithmetic,
+    Output,
+    Problem,
+    Result,
+    any_order,
+    bound,
+    judge,
+    judge_result,
+    verify,
+)
 from softproof.arithmetic import DEPTHS
 from softproof.models import TF32, model, torch_cpu
 
@@ -67,6 +80,25 @@ def test_an_arithmetic_that_makes_no_sense(change: dict[str, Any], error: type[E
     """When it is made, not when it is used."""
     with pytest.raises(error, match=words):
         replace(any_order("float32"), **change)
+
+
+def test_an_arithmetic_that_raises_is_named() -> None:
+    """With the operation that it was asked for."""
+
+    def careless(problem: Problem) -> Arithmetic:
+        raise ValueError(f"no {problem.dtype}")
+
+    with pytest.raises(ValueError, match="arithmetic 'careless' raised ValueError: no float32; asked for softmax"):
+        judge(MANUAL, ROWS, arithmetic=careless)
+
+
+def test_an_arithmetic_whose_module_raises_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a target is."""
+    (tmp_path / "broken_model.py").write_text("raise RuntimeError('no licence')")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ValueError, match="'broken_model:fast': importing it raised RuntimeError: no licence"):
+        model("broken_model:fast")
 
 
 def test_an_arithmetic_for_another_format() -> None:

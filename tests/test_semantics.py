@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch.nn.functional as F
+from torch import Tensor
 
 import manual
 from softproof import Candidate, Output, Problem, Result, judge_result, load
@@ -25,6 +29,7 @@ from .test_findings import recorded_here
 DOCS = Path(__file__).parent.parent / "docs" / "semantics.md"
 TARGETS = ("torch.nn.functional", "reference", "manual", "examples.candidates.scipy_special")
 VERSIONS = re.compile(r"^\| (numpy|torch) \| .* \|$", re.MULTILINE)
+CELL = re.compile(r"(?<!\\)\|")
 BY_NUMBER = {corner.number: corner for corner in CORNERS}
 IN_HALF_PRECISION = {26, 150}  # torch leaves "float32 inside" there (docs/findings.md)
 
@@ -190,3 +195,68 @@ def test_the_command_shows_your_own(capsys: pytest.CaptureFixture[str], tmp_path
     printed = capsys.readouterr().out
     assert printed == file.read_text()
     assert "| 1 | [1, 0]; ∂logits [0, 0] |" in printed
+
+
+def _plain(input: Tensor, target: Tensor) -> Tensor:
+    """A loss without options."""
+    return F.cross_entropy(input, target)
+
+
+def _plain_softmax(x: Array) -> Array:
+    """A softmax without `dim`."""
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return np.asarray(e / e.sum(-1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("function", "operation", "number"),
+    [(_plain_softmax, "softmax", 1), (_plain, "cross_entropy", 66), (_plain, "cross_entropy", 110)],
+)
+def test_options_with_their_default_value_are_asked_of_everybody(
+    function: Callable[..., Any], operation: str, number: int
+) -> None:
+    """`dim` of the last axis and reduction="mean" need not be in the signature; one row alone says no reduction."""
+    verdict = _seen(number, load(function, operation=operation)).verdict
+
+    assert verdict is not None
+    assert verdict.ok, verdict
+
+
+def test_an_option_with_another_value_is_not_asked_of_who_lacks_it() -> None:
+    """A sum, of a loss that is a mean."""
+    corner = next(corner for corner in CORNERS if corner.problem.options.get("reduction") == "sum")
+
+    assert see(corner, load(_plain, operation="cross_entropy")) is None
+
+
+def test_a_derivative_is_not_asked_of_who_has_none() -> None:
+    """Row 105 is about the derivative in a direction, and judges nobody without one."""
+    without = replace(MANUAL, jvps={}, hvps={})
+
+    assert see(BY_NUMBER[105], without) is None
+    assert _seen(105, MANUAL).verdict is not None
+
+
+def test_what_nobody_has_is_left_out() -> None:
+    """A single softmax has one section, and every line of a table as many cells as the one above."""
+    report = semantics_report([load("manual:softmax")])
+
+    assert re.findall("^## (.*)$", report, re.MULTILINE) == ["Softmax and log-softmax"]
+    assert "log_softmax of" not in report
+    lines = report.splitlines()
+    for above, below in pairwise(lines):
+        if above.startswith("|") and below.startswith("|"):
+            assert len(CELL.findall(above)) == len(CELL.findall(below)), below
+
+
+def test_ignored_rows_are_not_asked_of_who_ignores_none() -> None:
+    """A loss without `ignore_index` has labels of classes alone."""
+
+    def loss(logits: Array, target: Array) -> Array:
+        return np.asarray(manual.cross_entropy(logits, target))
+
+    candidate = load(loss, operation="cross_entropy", adapter="numpy")
+
+    assert see(BY_NUMBER[92], candidate) is None
+    assert see(BY_NUMBER[126], candidate) is None
+    assert _seen(103, candidate).verdict is not None

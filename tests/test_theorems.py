@@ -843,3 +843,26 @@ def test_flushing_a_subnormal_result() -> None:
     problem = Problem("logsumexp", "float32", {"logits": [F32.subnormal]}, {"dim": -1})
 
     assert judge_result(problem, _answer(problem, value=np.zeros(())), arithmetic="flush-to-zero").ok
+
+
+@pytest.mark.parametrize("operation", ["softmax", "logsumexp", "cross_entropy"])
+def test_flushing_matters_only_near_subnormal_numbers(operation: str) -> None:
+    """The largest exponential is exactly 1 all the same, so that ordinary rows have the bound of any order."""
+    inputs = {"logits": [[0.0, -1.0]]} | ({"target": [0]} if operation == "cross_entropy" else {})
+    problem = Problem(operation, "float32", inputs, {} if operation == "cross_entropy" else {"dim": -1})
+
+    usual, flushing = (bound(problem, arithmetic)["value"] for arithmetic in ("any-order", "flush-to-zero"))
+
+    assert (flushing <= usual * (1 + 2.0**-20)).all()
+
+
+def test_flushing_a_subnormal_distance() -> None:
+    """In a format of 4 bits above 2^-5 the distance 2^-6 may count as 0, and then p = 1/2 is right."""
+    arithmetic = replace(small(4, -5), c_exp=0.1, c_log=0.1, quotient=True)
+    problem = Problem("softmax", "float64", {"logits": [[0.0, -(2.0**-6)]]}, {"dim": -1})
+
+    usual, flushing = (
+        allowed(problem, replace(arithmetic, flushes=flushes))[0]["value"].error for flushes in (False, True)
+    )
+
+    assert (flushing > usual + 2.0**-8).all()

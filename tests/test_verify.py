@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -217,3 +218,20 @@ def test_the_upstream_gradient_is_an_input_too() -> None:
     report = softproof.verify(logsumexp, examples=20, seed=0, dtypes=["float64"])
 
     assert "the call changed its input grad_output" in str(report)
+
+
+def test_an_error_is_placed_in_the_code_of_the_candidate() -> None:
+    """The last line outside of softproof, and none where there is none."""
+
+    def wrong(logits: Array, dim: int) -> Array:
+        raise KeyError(logits.ndim + dim)
+
+    def pair(logits: Array, dim: int) -> tuple[Array, int]:
+        return logits, dim
+
+    problem = softproof.Problem("softmax", "float32", {"logits": [0.0]}, {"dim": 0})
+    asked = [softproof.load(each, operation="softmax", adapter="numpy") for each in (wrong, pair)]
+    raised = [candidate.answer(problem).raised for candidate in asked]
+
+    assert re.fullmatch(r"KeyError at test_verify\.py:\d+: 1", raised[0] or "")
+    assert raised[1] == "TypeError: the answer is a tuple; expected a NumPy array"

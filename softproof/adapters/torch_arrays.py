@@ -25,6 +25,8 @@ def check_device(device: str) -> None:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device is {device!r}; torch cannot use it: {str(error).splitlines()[0]}") from error
+    if kind == "cpu" and torch.device(device).index not in (None, 0):  # which torch takes, and calls cpu
+        raise ValueError(f"device is {device!r}; torch has one CPU device, 'cpu'")
 
 
 def devices() -> tuple[str, ...]:

@@ -43,16 +43,24 @@ def _subtraction_error(d: Floats, x: Floats, top: Floats, compute: Format) -> Fl
 def _shift_error(d: Floats, x: Floats, top: Floats, x_error: Floats | None, a: Arithmetic) -> Floats:
     """h: the error of the shifted logit, with what it inherits and, in class B, what another form may add."""
     if x_error is None:
-        h = _subtraction_error(d, x, top, a.compute)
+        moved, h = np.zeros(1), _subtraction_error(d, x, top, a.compute)
     else:
         moved = x_error + x_error.max(-1, keepdims=True)
         h = moved + a.compute.u * (np.abs(d) + moved)
-    h = h + a.flushed(1)
+    if a.flushes:
+        h = h + _flushed_shift(d, x, top, moved, a)
     if "shift" in a.stored:
         h = stored(d, h, a)
     if a.forward:
         h = _others(h + 3 * a.compute.u * (np.abs(d) + np.log(d.shape[-1])), x.argmax(-1)[:, None])
     return h
+
+
+def _flushed_shift(d: Floats, x: Floats, top: Floats, moved: Floats, a: Arithmetic) -> Floats:
+    """What x - m loses where it, x or m may be subnormal and counts as 0; equal numbers differ by exactly 0."""
+    least = np.minimum(np.minimum(np.abs(x), np.abs(top)), np.abs(d)) - moved
+    equal = (d == 0) & (moved == 0)
+    return np.where((least < 2 * a.compute.tiny) & ~equal, a.flushed(1), 0.0)
 
 
 def _exp_error(e: Floats, d: Floats, h: Floats, a: Arithmetic) -> Floats:
