@@ -149,6 +149,7 @@ class Elements:
             right = special & ((got == nearest) | (np.isnan(got) & np.isnan(nearest)))
             overflowed = np.isinf(got) & (np.sign(got) == np.sign(nearest)) & _overflow(nearest, bound, storage)
             right |= ~special & overflowed & (promised | _certainly_overflows(nearest, storage))
+            right |= ~special & ~np.isfinite(got) & bound.overflows & bound.mixed
             agreed, refuted = np.where(strange, right, agreed), np.where(strange, ~right, refuted)
         overflows = np.broadcast_to(np.asarray(bound.overflows), got.shape) if np.any(bound.overflows) else False
         return cls(got, exact, nearest, special, error, doubt, allowed, agreed, refuted, bound.row, overflows)

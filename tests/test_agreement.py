@@ -219,3 +219,21 @@ def test_nan_without_a_factor_of_zero_disagrees() -> None:
     result = Result({"value": Output(np.array(np.nan, np.float32), "float16", "cpu")})
 
     assert judge_result(problem, result, arithmetic="torch-cpu").outcome == "disagrees"
+
+
+@pytest.mark.parametrize("got", [np.inf, -np.inf, np.nan])
+@pytest.mark.parametrize(("weights", "ok"), [([-4.0, 4.0, 4.0], True), ([4.0, 4.0, 4.0], False)])
+def test_an_overflow_of_numbers_of_both_signs_may_have_either(got: float, weights: list[float], ok: bool) -> None:
+    """The sum over classes is infinite before the loss of the label makes it finite again, or negative."""
+    problem = Problem(
+        "cross_entropy",
+        "float16",
+        {"logits": [[-2e4, 0.0, -2e4]], "target": [0], "weight": weights},
+        {"reduction": "sum", "label_smoothing": 0.5},
+    )
+
+    found = judge_result(
+        problem, Result({"value": Output(np.array(got, np.float32), "float16")}), arithmetic="torch-cpu"
+    )
+
+    assert found.ok == (ok or got == np.inf), found

@@ -8,7 +8,7 @@ the project that act as tolerances, and each of them counts roundings.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -92,4 +92,4 @@ def _finished(each: Allowed, arithmetic: Arithmetic) -> Allowed:
     row = None if row is None else row.enlarged(1 + EVALUATION)
     if np.isnan(error.max(initial=0.0)):
         error = np.where(np.isnan(error), np.inf, error)
-    return Allowed(each.value, error, row, each.overflows)
+    return replace(each, error=error, row=row)

@@ -45,13 +45,15 @@ class RowFactor:
 class Allowed:
     """A bound in row form: |computed - exact| <= error, where |exact| is about |value|.
 
-    `overflows` says where an intermediate result may be too large for its format, so that infinity is right as well.
+    `overflows` says where an intermediate result may be too large for its format, so that infinity is right as well; of
+    either sign, and NaN too, where numbers of both signs are `mixed`.
     """
 
     value: Array
     error: Array
     row: RowFactor | None = None
     overflows: Array | bool = False
+    mixed: bool = False
 
 
 @dataclass(frozen=True)

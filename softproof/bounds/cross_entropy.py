@@ -171,7 +171,7 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
     largest = (a.storage if a.stored & {"total", "terms"} else a.compute).largest
     if reduction_of(problem) == "none":
         error = rows.error * (1 + row_sums) + row_sums * rows.size + a.flushed(rows.terms)
-        return Allowed(rows.value, error, overflows=rows.peak + error >= largest)
+        return Allowed(rows.value, error, overflows=rows.peak + error >= largest, mixed=_mixed(rows))
     if a.total_depth == "any order" and a.total is None:
         relative = additions(rows.terms.sum(), unit)
     else:
@@ -189,7 +189,12 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
         rho = rdiv(powers(mean.roundings, (a.total or a.compute).u), mean.omega)
         value = value / mean.divisor
         error = error / abs(mean.divisor) * (1 + rho) + np.abs(value) * rho + a.underflow("terms")
-    return Allowed(np.reshape(value, (1, 1)), np.reshape(error, (1, 1)), overflows=overflows)
+    return Allowed(np.reshape(value, (1, 1)), np.reshape(error, (1, 1)), overflows=overflows, mixed=_mixed(rows))
+
+
+def _mixed(rows: Losses) -> bool:
+    """Whether numbers of both signs are added, and not by rounding alone."""
+    return bool(abs(rows.value.sum()) < rows.size.sum() * (1 - 2.0**-20))
 
 
 def _upstream(problem: Problem, divided: _Mean, rows: Rows) -> tuple[Floats, Floats]:
