@@ -196,6 +196,12 @@ def _weighted(problem: Problem) -> bool:
     return "weight" in problem.inputs
 
 
+def _mean_of_chunks(problem: Problem) -> bool:
+    """Whether there are more rows than a chunk of 16, and the mean of several chunks is not the mean of all."""
+    chunks = problem.inputs["target"].shape[:1] > (16,)
+    return chunks and is_labels(problem) and _reduction(problem) == "mean" and _ignored(problem) < 1
+
+
 def _reduction(problem: Problem) -> str:
     return str(problem.options.get("reduction", "mean"))
 
@@ -204,11 +210,18 @@ def _reduced(*names: str) -> Region:
     return lambda problem: _reduction(problem) in names
 
 
+def _is_square(problem: Problem) -> bool:
+    """Whether labels may be taken for a row of numbers, and it shows: two that count differ, and logits are finite."""
+    labels = problem.inputs["target"]
+    if not is_labels(problem) or labels.size != class_count(problem):
+        return False
+    counted = labels[labels != problem.options.get("ignore_index", -100)]
+    return len(np.unique(counted)) > 1 and bool(np.isfinite(main_input(problem)).all())
+
+
 _OPTIONS: dict[str, Region] = {
     "labels": is_labels,
-    "labels, as many as classes": lambda problem: (
-        is_labels(problem) and problem.inputs["target"].size == class_count(problem) > 1
-    ),
+    "labels, as many as classes": _is_square,
     "probabilities": lambda problem: not is_labels(problem),
     "reduction none": _reduced("none"),
     "reduction sum": _reduced("sum"),
@@ -336,6 +349,7 @@ REGIONS: dict[str, dict[str, Region]] = {
     "linear_cross_entropy": (
         {name: region for name, region in _FEW_CLASSES.items() if name != "more than one batch dimension"}
         | _OF_LOSSES
+        | {"more rows than a chunk, reduction mean": _mean_of_chunks}
         | _layouts("input", "linear_weight", "target", "weight", "grad_output")
     ),
 }

@@ -219,6 +219,10 @@ class _Question:
             return st.sampled_from((1, 2, 3, 0))
         return st.sampled_from((*ROWS, *(other for other in others if other < 40), *(CHUNKS if chunks else ())))
 
+    def square(self, draw: st.DrawFn, classes: int) -> bool:
+        """Whether there are to be as many rows as classes, in a sixth of the problems, with labels for each."""
+        return classes < 40 and draw(st.integers(0, 5)) == 5
+
     def strange(self, draw: st.DrawFn) -> bool:
         """Whether a row that is not finite is to be planted, in a third of the problems."""
         return "nonfinite" in self.extras and draw(st.integers(0, 2)) == 2
@@ -412,7 +416,8 @@ def _nearly_cancel(weight: Floats, target: Array, ignored: int) -> bool:
 def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
     classes, kind = draw(question.widths()), draw(st.sampled_from(question.batches()))
     spatial = draw(st.lists(question.rows(classes), min_size=1, max_size=2)) if kind == "spatial" else ()
-    shape = (classes,) if kind == "unbatched" else (draw(question.rows(classes)), classes, *spatial)
+    rows = classes if kind == "batch" and question.square(draw, classes) else draw(question.rows(classes))
+    shape = (classes,) if kind == "unbatched" else (rows, classes, *spatial)
     axis = 0 if kind == "unbatched" else 1
     extra, options, upstream = _losses(draw, question, shape)
     logits = question.logits(draw, shape, axis)
@@ -441,7 +446,7 @@ def _with_the_labels(draw: st.DrawFn, logits: Floats, target: Array, ignored: Ar
 def _linear_cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
     features, classes = draw(question.widths(most=17)), draw(question.widths(most=17))
     features = classes if draw(st.integers(0, 5)) == 5 else features
-    rows = draw(question.rows(classes, features, chunks=True))
+    rows = classes if question.square(draw, classes) else draw(question.rows(classes, features, chunks=True))
     unbatched = "unbatched" in question.extras and draw(st.integers(0, 3)) == 3
     batch = () if unbatched else (rows,)
     inputs: dict[str, Array] = {

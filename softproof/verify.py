@@ -384,15 +384,18 @@ def _smallest(rotation: Rotation, verdict: Verdict) -> Verdict:
     """The verdict on a problem that is smaller still; the stages of a classifier are problems of their own."""
     if rotation.terms.by_stages or verdict.problem is None:
         return verdict
-    found = [verdict]
+    found, question = [verdict], rotation.failed
 
     def fails(problem: Problem) -> bool:
         with warnings.catch_warnings(action="ignore"):
-            found.append(rotation.verdict(problem))
-        return not found[-1].ok
+            again = rotation.verdict(problem)
+        same = not again.ok and rotation.failed == question and bool(again.output) == bool(verdict.output)
+        found.extend([again] if same else [])
+        return same  # what disagrees stays what it is: no number becomes an error
 
     smallest(verdict.problem, fails)
-    return [each for each in found if not each.ok][-1]
+    rotation.failed = question
+    return found[-1]
 
 
 def _now_and_then(verdict: Verdict) -> Verdict:

@@ -15,6 +15,7 @@ from softproof.mutants.correct import CORRECT, CrossEntropy, Operation, Softmax
 from softproof.mutants.peers import PEERS, killed_by_peers
 from softproof.mutants.record import Mutant, group
 from softproof.mutants.trial import Kill, Trial, Tried, brief, hunt, trial
+from softproof.verify import EXAMPLES
 
 SEEDS = 5
 RIGHT = Mutant("right", "none", "s", "e", "t", "s", "forward", "softmax", Softmax)
@@ -33,11 +34,12 @@ def test_every_mutant_is_killed(name: str, seed: int) -> None:
 @pytest.mark.parametrize("seed", range(SEEDS))
 @pytest.mark.parametrize("operation", [each.operation for each in CORRECT])
 def test_the_right_implementations_survive(operation: str, seed: int) -> None:
-    """Each in every dtype that one of its mutants is asked in, and by the class that it is asked for."""
-    names = [name for name, mutant in MUTANTS.items() if mutant.operation == operation and mutant.accuracy == "C"]
+    """Each in every dtype that one of its mutants is asked in, from one seed; from the others in float32."""
+    mutants = [mutant for mutant in MUTANTS.values() if mutant.operation == operation and mutant.accuracy == "C"]
+    mutants = [mutant for mutant in mutants if seed == 0 or mutant.dtypes == ("float32",)]
     (right,) = (each for each in CORRECT if each.operation == operation)
 
-    assert trials._accused(right, [MUTANTS[name] for name in names], [seed], 100) == []
+    assert trials._accused(right, mutants, [seed], EXAMPLES) == []
 
 
 def test_every_operation_with_logits_has_mutants() -> None:

@@ -304,9 +304,10 @@ class CrossEntropy(Operation):
         return torch.where(case.kept[:, None], t, 0.0)
 
     def losses(self, case: Case) -> Tensor:
-        """-Σ t l (R,), where 0 times -inf is 0."""
-        t = self.coefficients(case)
-        return -torch.where(t == 0, 0.0, t * self.log_softmax(case)).sum(-1)
+        """-Σ t l (R,), where 0 times -inf is 0; and 0 in rows that are ignored, whatever is in them."""
+        t, log_p = self.coefficients(case), self.log_softmax(case)
+        nothing = (t == 0) & ((log_p == -torch.inf) | ~case.kept[:, None])
+        return -torch.where(nothing, 0.0, t * log_p).sum(-1)
 
     def denominator(self, case: Case) -> Tensor:
         """What the mean divides by: the rows, or the weights of the labels that count."""
