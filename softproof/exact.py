@@ -420,7 +420,7 @@ def _reduced(problem: Problem, losses: Array, number: Number) -> Array:
     if divisor == 0:
         return np.full((1, 1), np.nan, losses.dtype)
     if losses.dtype == object and (special := [loss for loss in losses.flat if isinstance(loss, float)]):
-        return np.full((1, 1), sum(special), losses.dtype)  # inf, or nan
+        return np.full((1, 1), -sum(special) if divisor < 0 else sum(special), losses.dtype)  # an infinity, or nan
     return _sum(losses) / divisor
 
 

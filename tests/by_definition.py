@@ -304,7 +304,9 @@ def _loss(kind: Kind, problem: Problem, a: list[Row], classes: int) -> Row:
     if reduction == "mean" and not count.value:
         return [np.nan]
     total = _sum(kind, losses)
-    return [total / count if reduction == "mean" and isinstance(total, Number) else total]
+    if reduction == "sum":
+        return [total]
+    return [total / count if isinstance(total, Number) else total * float(np.sign(float(count.value)))]
 
 
 def _loss_backward(

@@ -136,6 +136,17 @@ def test_losses_that_are_infinite_with_either_sign(kind: type[Number], reduction
 
 
 @ROUNDING
+@pytest.mark.parametrize("weight", [[-2.0, 1.0], [2.0, 1.0]])
+def test_an_infinite_mean_over_weights_below_zero(kind: type[Number], weight: list[float]) -> None:
+    """-inf over a negative sum of weights is +inf, which is what torch says."""
+    inputs: dict[str, Any] = {"logits": [[-INF, 0.0], [1.0, 0.0]], "target": [0, 0], "weight": weight}
+
+    found = check(kind, Problem("cross_entropy", "float64", inputs, {"reduction": "mean"}, 1.0))
+
+    assert found["value"][()] == INF
+
+
+@ROUNDING
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 @pytest.mark.parametrize("inputs", [
     {"target": [-100, -100]},
