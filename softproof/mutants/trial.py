@@ -55,7 +55,7 @@ class Tried:
     def examples(self, share: float) -> int:
         """The number of problems within which this share of the seeds has killed it."""
         counts = sorted(kill.problems for kill in self.kills)
-        return counts[min(len(counts) - 1, int(share * len(counts)))]
+        return counts[int(share * (len(counts) - 1))]
 
 
 @dataclass(frozen=True)
@@ -280,7 +280,11 @@ ignored rows, class weights, smoothing, probabilities, each reduction, another `
 def document(trial: Trial) -> str:
     """docs/mutants.md."""
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
-    parts = [INTRODUCTION, f"{used}; seeds {', '.join(map(str, trial.seeds))}: {_outcome(trial)}.", PEERS_INTRODUCTION]
+    parts = [
+        INTRODUCTION.rstrip(),
+        f"{used}; seeds {', '.join(map(str, trial.seeds))}: {_outcome(trial)}.",
+        PEERS_INTRODUCTION,
+    ]
     parts.append("\n".join(["```text", *_peers(trial), "```"]))
     for group in dict.fromkeys(each.group for each in trial.tried):
         parts.append(f"## {group[0].upper()}{group[1:]}")
