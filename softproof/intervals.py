@@ -99,8 +99,8 @@ def joined(parts: Sequence[Interval], axis: int) -> Interval:
 def enclosed(problem: Problem, result: Result, arithmetic: Arithmetic) -> dict[str, Interval]:
     """Where the exact outputs of `problem` are, if the `result` is right: within its bound of each element.
 
-    Where the bound lets a result overflow (docs/bounds.md, Theorem 13) an infinity promises nothing, nor does NaN; and
-    neither does what no document fixes (softproof/unspecified.py).
+    Where the bound lets a result overflow (docs/bounds.md, Theorem 13) an infinity promises nothing, nor does NaN where
+    numbers of both signs are added; and neither does what no document fixes (softproof/unspecified.py).
     """
     shapes = output_shapes(problem)
     rows = {name: row_form(problem, name, output.values) for name, output in result.outputs.items()}
@@ -132,7 +132,7 @@ def _radius(problem: Problem, name: str, rows: Rows, got: Array, bound: Allowed)
         near = np.abs(bound.value) + 2 * bound.error + storage.ulp(storage.largest)
         overflows = ~(near < storage.largest) | bound.overflows
         radius = np.where(np.isinf(got) & overflows, np.inf, radius)
-        radius = np.where(np.isnan(got), np.where(bound.overflows, np.inf, 0.0), radius)
+        radius = np.where(np.isnan(got), np.where(np.logical_and(bound.overflows, bound.mixed), np.inf, 0.0), radius)
     for _, where, also in rules(problem, name, rows, bound.overflows):
         radius = np.where(where & (also(got) | ~np.isfinite(got)), np.inf, radius)
     return radius

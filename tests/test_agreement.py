@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -237,3 +238,17 @@ def test_an_overflow_of_numbers_of_both_signs_may_have_either(got: float, weight
     )
 
     assert found.ok == (ok or got == np.inf), found
+
+
+def test_numbers_of_both_signs_in_one_row_excuse_no_other() -> None:
+    """Losses one by one: the first row adds positive numbers alone, the second does not."""
+    shares = [[1.0, 0.5, 1.0], [-1.0, 0.5, 1.0]]
+    inputs: dict[str, Any] = {"logits": [[-4e4, 0.0, -4e4]] * 2, "target": shares, "weight": [2.0, 2.0, 2.0]}
+    problem = Problem("cross_entropy", "float16", inputs, {"reduction": "none"})
+    result = Result({"value": Output(np.array([np.nan, np.nan], np.float32), "float16")})
+
+    found = judge_result(problem, result, arithmetic="torch-cpu")
+
+    assert found.outcome == "disagrees"
+    assert found.index == (0,)
+    assert "1 of 2 elements" in found.explanation

@@ -53,7 +53,7 @@ class Allowed:
     error: Array
     row: RowFactor | None = None
     overflows: Array | bool = False
-    mixed: bool = False
+    mixed: Array | bool = False
 
 
 @dataclass(frozen=True)

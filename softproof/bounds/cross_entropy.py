@@ -171,7 +171,7 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
     largest = (a.storage if a.stored & {"total", "terms"} else a.compute).largest
     if reduction_of(problem) == "none":
         error = rows.error * (1 + row_sums) + row_sums * rows.size + a.flushed(rows.terms)
-        return Allowed(rows.value, error, overflows=rows.peak + error >= largest, mixed=_mixed(rows))
+        return Allowed(rows.value, error, overflows=rows.peak + error >= largest, mixed=_mixed(rows.value, rows.size))
     if a.total_depth == "any order" and a.total is None:
         relative = additions(rows.terms.sum(), unit)
     else:
@@ -180,6 +180,7 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
             row_sums.max(initial=0.0), additions(np.count_nonzero(rows.terms), total.u, a.total_depth, len(rows.terms))
         )
     value, size = rows.value.sum(), rows.size.sum()
+    mixed = _mixed(value, size)
     error = rows.error.sum() * (1 + relative) + relative * size + a.flushed(rows.terms.sum())
     mean = _Mean.of(problem, a)
     overflows = bool((rows.peak.sum() + error) / min(1.0, abs(mean.divisor)) >= largest)
@@ -189,12 +190,12 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
         rho = rdiv(powers(mean.roundings, (a.total or a.compute).u), mean.omega)
         value = value / mean.divisor
         error = error / abs(mean.divisor) * (1 + rho) + np.abs(value) * rho + a.underflow("terms")
-    return Allowed(np.reshape(value, (1, 1)), np.reshape(error, (1, 1)), overflows=overflows, mixed=_mixed(rows))
+    return Allowed(np.reshape(value, (1, 1)), np.reshape(error, (1, 1)), overflows=overflows, mixed=mixed)
 
 
-def _mixed(rows: Losses) -> bool:
-    """Whether numbers of both signs are added, and not by rounding alone."""
-    return bool(abs(rows.value.sum()) < rows.size.sum() * (1 - 2.0**-20))
+def _mixed(value: Floats, size: Floats) -> Array:
+    """Where numbers of both signs are added: float64 sums of up to 2³² terms are 2⁻²¹ off at most, of each size."""
+    return np.asarray(np.abs(value) < size * (1 - 2.0**-20))
 
 
 def _upstream(problem: Problem, divided: _Mean, rows: Rows) -> tuple[Floats, Floats]:

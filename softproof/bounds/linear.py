@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from ..arithmetic import Arithmetic
@@ -66,12 +64,17 @@ def linear(problem: Problem, arithmetic: Arithmetic, _rows: Rows) -> dict[str, A
 
 def flat(bounds: dict[str, Allowed]) -> dict[str, Allowed]:
     """In row form: one row of everything."""
+
+    def row(each: Allowed, array: Array | bool) -> Array:
+        return np.broadcast_to(np.asarray(array), each.error.shape).reshape(1, -1)
+
     return {
-        name: replace(
-            each,
-            value=each.value.reshape(1, -1),
-            error=each.error.reshape(1, -1),
-            overflows=np.broadcast_to(np.asarray(each.overflows), each.error.shape).reshape(1, -1),
+        name: Allowed(
+            row(each, each.value),
+            row(each, each.error),
+            each.row,
+            row(each, each.overflows),
+            row(each, each.mixed),
         )
         for name, each in bounds.items()
     }
