@@ -17,12 +17,13 @@ from types import ModuleType
 
 from . import findings
 from .accuracy import CLASSES, NAMES
-from .implementation import ADAPTERS, load
+from .implementation import ADAPTERS, Candidate, load
+from .isolated import SECONDS
 from .models import MODELS, model
 from .operations import OPERATIONS
 from .report import Report, Row, versions
 from .semantics import semantics_report
-from .verify import DTYPES, EXAMPLES, check_terms, load_baseline, prepare, verify
+from .verify import DTYPES, EXAMPLES, check_terms, load_baseline, settled, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     sys.path.insert(0, str(Path.cwd()))  # targets are looked up from where the command runs, as by python -m
     try:
-        _check(options)
+        candidates = _check(options)
     except (ValueError, TypeError) as error:
         parser.error(str(error))
     if options.command == "findings":
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _semantics(options)
     if options.command == "mutants":
         return _mutants(options)
-    report = _verify(options)
+    report = _verify(options, candidates)
     print(report)
     if options.regions:
         print(f"\n{report.regions()}")
@@ -93,6 +94,9 @@ def _parser() -> argparse.ArgumentParser:
         action="store_false",
         help="report the first problem found, not a smaller one",
     )
+    command.add_argument("--in-process", action="store_true", help="in this process, not in one of its own")
+    seconds = "for one question, in its own process (default: %(default)g)"
+    command.add_argument("--time-limit", type=float, default=SECONDS, metavar="SECONDS", help=seconds)
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
     command.add_argument("--regions", action="store_true", help="print how many problems lay in each region as well")
     command.add_argument("--power", action="store_true", help="print what errors of each output would be seen as well")
@@ -124,19 +128,19 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Keeps the line breaks of the description."""
 
 
-def _check(options: argparse.Namespace) -> None:
-    """Look at every argument before the first question is asked."""
+def _check(options: argparse.Namespace) -> list[Candidate]:
+    """Look at every argument before the first question is asked; what `verify` is to ask, ready."""
     if options.command == "findings":
         _check_folder("--write", options.write)
         findings.check_device(options.device)
-        return
+        return []
     if options.command == "semantics":
         _check_folder("--write", options.write)
         for target in options.targets:
             candidate = load(target, options.operation, options.adapter)
             if candidate.adapter != "numpy":
                 candidate.arrays.check_device(options.device)
-        return
+        return []
     _check_folder("--json", options.json)
     if options.command == "mutants":
         _check_folder("--write", options.write)
@@ -144,9 +148,12 @@ def _check(options: argparse.Namespace) -> None:
         for name in ("seeds", "examples"):
             if getattr(options, name) < 1:
                 raise ValueError(f"--{name} is {getattr(options, name)}; expected at least 1")
-        return
+        return []
+    baseline = load_baseline(options.accuracy, options.baseline, options.factor, options.operation)
+    chosen = model(options.arithmetic)
+    candidates = []
     for target in options.targets:
-        candidate = prepare(
+        candidate = settled(
             target,
             options.operation,
             options.adapter,
@@ -154,9 +161,12 @@ def _check(options: argparse.Namespace) -> None:
             options.dtypes,
             options.examples,
             options.without,
+            options.in_process,
+            options.time_limit,
         )
-        baseline = load_baseline(options.accuracy, options.baseline, options.factor, options.operation)
-        check_terms(candidate, baseline, model(options.arithmetic), options.dtypes or DTYPES)
+        check_terms(candidate, baseline, chosen, options.dtypes or DTYPES)
+        candidates.append(candidate)
+    return candidates
 
 
 def _check_folder(option: str, file: Path | None) -> None:
@@ -220,13 +230,13 @@ def _asked(asked: findings.Asked, number: int, total: int) -> None:
     print(f"[{number}/{total}] {asked.finding.name}: {asked.status}", file=sys.stderr, flush=True)
 
 
-def _verify(options: argparse.Namespace) -> Report:
+def _verify(options: argparse.Namespace, candidates: Sequence[Candidate]) -> Report:
     """The reports of all targets as one."""
     seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
     rows: tuple[Row, ...] = ()
-    for target in options.targets:
+    for candidate in candidates:
         rows += verify(
-            target,
+            candidate,
             operation=options.operation,
             adapter=options.adapter,
             device=options.device,
@@ -238,6 +248,7 @@ def _verify(options: argparse.Namespace) -> Report:
             baseline=options.baseline,
             factor=options.factor,
             without=options.without,
+            in_process=True,
             shrink=options.shrink,
             progress=_progress,
         ).rows

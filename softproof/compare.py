@@ -64,6 +64,10 @@ def not_an_answer(problem: Problem, result: Result, device: str, unasked: frozen
 
     `unasked` names outputs of the problem that were not asked of this implementation.
     """
+    if result.lost is not None:
+        return result.lost
+    if result.changed:
+        return f"the call changed {', '.join(result.changed)}"
     if result.raised is not None:
         return f"raised {result.raised}"
     if result.written:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .arithmetic import Arithmetic
+from .channel import LostError
 from .checks import LOADED, check, check_kind
 from .compare import AGREES, DISAGREES, Verdict, not_an_answer
 from .formats import FORMATS
@@ -47,10 +48,14 @@ class Question:
         return self.problem.grad_output is not None
 
     @property
+    def by_torch(self) -> bool:
+        """Whether the candidate takes tensors of torch."""
+        return self.candidate.adapter == "torch"
+
+    @property
     def by_autograd(self) -> bool:
         """Whether gradients are taken by torch."""
-        own = self.problem.operation in self.candidate.backwards
-        return self.differentiates and self.candidate.adapter == "torch" and not own
+        return self.differentiates and self.by_torch and self.problem.operation not in self.candidate.backwards
 
     def ask(self, way: Callable[[Problem, Arrays], Arrays], problem: Problem | None = None) -> Result:
         """The problem asked in some way."""
@@ -272,18 +277,14 @@ def no_gradients(question: Question) -> Answers:
     yield _same(question, "with requires_grad for nothing", result)
 
 
-def _switched_off(mode: str) -> Callable[[Question], Answers]:
+def switched_off(question: Question, *, mode: str) -> Answers:
     """The value where autograd is switched off."""
+    candidate, names = question.candidate, gradient_names(question.problem)
 
-    def asks(question: Question) -> Answers:
-        candidate, names = question.candidate, gradient_names(question.problem)
+    def way(problem: Problem, arrays: Arrays) -> Arrays:
+        return {"value": candidate.arrays.value_in(mode, candidate.call(problem), arrays, names)}
 
-        def way(problem: Problem, arrays: Arrays) -> Arrays:
-            return {"value": candidate.arrays.value_in(mode, candidate.call(problem), arrays, names)}
-
-        yield _same(question, f"under {mode}", question.ask(way))
-
-    return asks
+    yield _same(question, f"under {mode}", question.ask(way))
 
 
 def scaled_loss(question: Question) -> Answers:
@@ -436,8 +437,8 @@ WAYS: dict[str, Way] = {
         some_gradients, lambda question: question.by_autograd and len(gradient_names(question.problem)) > 1
     ),
     "no gradients": Way(no_gradients, lambda question: question.by_autograd),
-    "no_grad": Way(_switched_off("no_grad"), lambda question: question.candidate.adapter == "torch"),
-    "inference_mode": Way(_switched_off("inference_mode"), lambda question: question.candidate.adapter == "torch"),
+    "no_grad": Way(partial(switched_off, mode="no_grad"), lambda question: question.by_torch),
+    "inference_mode": Way(partial(switched_off, mode="inference_mode"), lambda question: question.by_torch),
     "scaled loss": Way(scaled_loss, lambda question: question.by_autograd),
     "summed loss": Way(summed_loss, lambda question: question.by_autograd),
     "invalid labels": Way(invalid_labels, _has_labels),
@@ -531,7 +532,11 @@ def question_of(candidate: Candidate, problem: Problem, device: str, dtypes: Seq
 def asked(question: Question, way: str, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:
     """The verdict on the answers of one way, and whether all that are comparable had the same bits."""
     same = True
-    for answer in WAYS[way].asks(question):
+    try:
+        answers = question.candidate.conducts(WAYS[way].asks, question)
+    except LostError as error:
+        return Verdict(DISAGREES, np.inf, np.inf, explanation=f"{way}: {error}"), same
+    for answer in answers:
         if isinstance(answer, str):
             return Verdict(DISAGREES, np.inf, np.inf, explanation=answer), same
         if _has_expected_bits(answer):
@@ -544,7 +549,9 @@ def asked(question: Question, way: str, judge: Callable[[Problem, Result], Verdi
 
 
 def _has_expected_bits(answer: Again) -> bool:
-    if answer.expected is None or answer.seen is None or answer.result.raised is not None or answer.result.written:
+    if answer.expected is None or answer.seen is None:
+        return False
+    if not answer.result.outputs or answer.result.written or answer.result.changed:
         return False
     if answer.seen.keys() != answer.expected.keys():
         return False

@@ -11,19 +11,22 @@ import importlib
 import importlib.util
 import inspect
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from .guard import Guard
 from .operations import DIRECTIONAL, OPERATIONS, gradient_names, value_shape
 from .problem import Array, Problem, Result
 
 ADAPTERS = ("numpy", "torch")
+Q = TypeVar("Q")
+A = TypeVar("A")
 
 
 class Implementation(Protocol):
@@ -66,6 +69,7 @@ class Candidate:
     without: frozenset[str] = frozenset()  # optional inputs, options and kinds of input that are not to be asked
     jvps: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # derivatives in a direction
     hvps: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # those of the gradient
+    tried: bool = True  # whether it may be asked a harmless question to find out what it can do
 
     @property
     def arrays(self) -> Any:
@@ -86,6 +90,22 @@ class Candidate:
     def layouts(self) -> tuple[str, ...]:
         """How the adapter can lay arrays out in memory."""
         return tuple(self.arrays.LAYOUTS)
+
+    @property
+    def lost(self) -> str:
+        """Why there will be no more answers; empty for one that lives in this process."""
+        return ""
+
+    @property
+    def printed(self) -> int:
+        """How many bytes it has printed and nobody has seen."""
+        return 0
+
+    def renew(self) -> None:
+        """Start again, if it was lost."""
+
+    def close(self) -> None:
+        """End what was started for it."""
 
     def only(self, operation: str) -> Candidate:
         """The same candidate with one of its operations."""
@@ -125,7 +145,7 @@ class Candidate:
             return False
         if operation in (self.jvps if kind == "jvp" else self.hvps):
             return True
-        if operation in self.backwards or self.adapter != "torch":
+        if operation in self.backwards or self.adapter != "torch" or not self.tried:
             return False
         return any(self._answers(operation, kind, device) for device in self.arrays.devices())
 
@@ -134,7 +154,7 @@ class Candidate:
         question = replace(question, grad_output=np.ones(value_shape(question)), tangent=np.array([[0.5, 0.25]]))
         try:
             self._along(question, self._made(question, device), kind)
-        except Exception:  # whatever it is that the candidate cannot do
+        except (Exception, SystemExit):  # whatever it is that the candidate cannot do
             return False
         return True
 
@@ -151,14 +171,20 @@ class Candidate:
 
     def ask(self, problem: Problem, device: str, way: Callable[[Problem, dict[str, Any]], dict[str, Any]]) -> Result:
         """What `way` makes of the problem and its arrays, or what was raised, and which arrays it changed."""
-        given, arrays = _given(problem), self._made(problem, device)
+        given, arrays, guard = _given(problem), self._made(problem, device), Guard()
         try:
             outputs = {name: self.arrays.take(array) for name, array in way(problem, arrays).items()}
-        except Exception as error:  # any failure of the candidate is an answer, and a wrong one
-            return Result(raised=f"{type(error).__name__}{_place(error)}: {error}")
+        except (Exception, SystemExit) as error:  # any failure of the candidate is an answer, and a wrong one
+            return Result(raised=f"{type(error).__name__}{_place(error)}: {error}", changed=guard.changed())
+        if changed := guard.changed():
+            return Result(changed=changed)
         after = {name: self.arrays.take(array).values for name, array in arrays.items()}
         written = [name for name in given if not np.array_equal(after[name], given[name], equal_nan=True)]
         return Result(outputs, written=tuple(written))
+
+    def conducts(self, asks: Callable[[Q], Iterable[A]], question: Q) -> Iterable[A]:
+        """What a way of asking makes of a question, where the candidate lives."""
+        return asks(question)
 
     def outputs(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Any]:
         """Value, gradients and derivatives in a direction by name, as the candidate's own arrays."""
@@ -214,7 +240,7 @@ class Candidate:
         return call
 
 
-def _place(error: Exception) -> str:
+def _place(error: BaseException) -> str:
     """The last line of a traceback that is not this package's own, if there is one."""
     own = Path(__file__).parent
     frames = [each for each in traceback.extract_tb(error.__traceback__) if own not in Path(each.filename).parents]
@@ -235,11 +261,12 @@ def _adapter(name: str) -> ModuleType:
 Target = str | ModuleType | Callable[..., Any] | Candidate
 
 
-def load(target: Target, operation: str | None = None, adapter: str | None = None) -> Candidate:
+def load(target: Target, operation: str | None = None, adapter: str | None = None, *, tried: bool = True) -> Candidate:
     """A candidate from a module, a callable, or a name such as ``"manual"`` or ``"package.module:function"``.
 
     Without `operation` a callable is taken for the operation that it is named after; without `adapter` it is tried
-    on a NumPy array first, then on a torch tensor, and the one that it answers in kind is used.
+    on a NumPy array first, then on a torch tensor, and the one that it answers in kind is used. One that is not to be
+    `tried` takes tensors if its module imports torch, and has no derivatives in a direction but its own functions.
 
     >>> load(lambda logits, dim: logits, operation="softmax").adapter
     'numpy'
@@ -267,8 +294,8 @@ def load(target: Target, operation: str | None = None, adapter: str | None = Non
     else:
         raise TypeError(f"target is a {type(found).__name__}; expected a module, a callable, or the name of one")
     backwards, jvps, hvps = (_beside(functions, siblings, suffix) for suffix in ("backward", "jvp", "hvp"))
-    adapter = adapter or _guess_adapter(functions)
-    return Candidate(name, functions, backwards, adapter, _source(target, found), jvps=jvps, hvps=hvps)
+    adapter = adapter or _guess_adapter(functions, tried)
+    return Candidate(name, functions, backwards, adapter, _source(target, found), jvps=jvps, hvps=hvps, tried=tried)
 
 
 def _beside(functions: Mapping[str, Callable[..., Any]], module: Any, suffix: str) -> dict[str, Callable[..., Any]]:
@@ -311,10 +338,11 @@ def _source(target: Target, found: Any) -> str:
     return name.split(".")[-1] if local else repr(f"{module}:{name}")
 
 
-def _guess_adapter(functions: Mapping[str, Callable[..., Any]]) -> str:
+def _guess_adapter(functions: Mapping[str, Callable[..., Any]], tried: bool) -> str:
     """The framework whose arrays the first function answers in kind; failing both, the one its module imports."""
     operation, function = next(iter(functions.items()))
-    for adapter in ADAPTERS if importlib.util.find_spec("torch") else ADAPTERS[:1]:
+    asked = ADAPTERS if importlib.util.find_spec("torch") else ADAPTERS[:1]
+    for adapter in asked if tried else ():
         candidate = Candidate("probe", {operation: function}, {}, adapter)
         if candidate.answer(_probe(candidate, operation)).raised is None:
             return adapter

@@ -149,9 +149,12 @@ class Output:
 class Result:
     """An answer: outputs by name (``"value"``, ``"grad_logits"``, ``"jvp"``, …), or what was raised instead.
 
-    `written` names the inputs that the call changed; it should be empty.
+    `written` names the inputs that the call changed, and `changed` what it changed that everybody shares, such as a
+    function of numpy; both should be empty. `lost` says why there is no answer at all: the process ended, for one.
     """
 
     outputs: Mapping[str, Output] = field(default_factory=dict)
     written: tuple[str, ...] = ()
     raised: str | None = None
+    changed: tuple[str, ...] = ()
+    lost: str | None = None

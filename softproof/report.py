@@ -60,6 +60,9 @@ class Failure:
 _NO_ANSWERS = {  # what `compare.not_an_answer` says, and what it is called here
     "raised ": "error",
     "the call changed its input": "input written",
+    "the call changed ": "library changed",
+    "its process ended": "process ended",
+    "it gave no answer within": "time limit",
     " has shape ": "shape",
     " has dtype ": "dtype",
     " has device ": "device",
@@ -95,6 +98,7 @@ class Row:
         default_factory=dict
     )  # by output and wrong answer, in how many problems
     detectable: dict[str, float] = field(default_factory=dict)  # by output, the median relative error that is seen
+    printed: int = field(default=0, compare=False)  # bytes that were printed, which are not shown
     failure: Failure | None = field(default=None, compare=False)
 
     @property
@@ -232,6 +236,10 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     numbers = sorted({number for row in rows for number in row.unspecified})
     if numbers:
         notes.append(f"right where no document fixes the answer: {', '.join(map(str, numbers))} in docs/semantics.md")
+    printed = {row.operation: 0 for row in rows if row.printed}
+    for row in rows:
+        printed[row.operation] = printed.get(row.operation, 0) + row.printed
+    notes += [f"printed by {name}, not shown: {count:,} bytes" for name, count in printed.items() if count]
     return notes + _power(rows) + _reproducibility(rows)
 
 

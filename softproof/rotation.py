@@ -36,13 +36,21 @@ class Rotation:
     regions: dict[str, int] = field(default_factory=dict)  # how many problems lay in each
     pinned: tuple[str, str] | None = None  # what disagreed first, ("judge", "") or a way or law
     failed: tuple[str, str] | None = None  # what disagreed last
+    lost: Verdict | None = None  # on the problem that the candidate did not survive
 
     def __post_init__(self) -> None:
         if not self.terms.by_stages and self.terms.accuracy != "D":
             self.counts = {("way", name): 0 for name in WAYS} | {("law", name): 0 for name in LAWS}
 
     def verdict(self, problem: Problem) -> Verdict:
-        """On the problem itself and, if it agrees, on what is asked besides."""
+        """On the problem itself and, if it agrees, on what is asked besides; what was lost stays so."""
+        if self.lost is None:
+            verdict = self._verdict(problem)
+            self.lost = verdict if self.candidate.lost else None
+            return verdict
+        return self.lost
+
+    def _verdict(self, problem: Problem) -> Verdict:
         for region in regions(problem) if self.pinned is None else ():
             self.regions[region] = self.regions.get(region, 0) + 1
         verdict = self.terms.verdict(self.candidate, problem)

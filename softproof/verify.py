@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
+import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
@@ -20,6 +21,7 @@ from .arithmetic import Arithmetic, any_order
 from .compare import AGREES, Verdict
 from .formats import FORMATS
 from .implementation import Candidate, Target, load
+from .isolated import SECONDS, Isolated, isolated
 from .judge import BITS, judge, judge_result
 from .large import large_problems
 from .models import Model, arithmetic_of, model
@@ -57,6 +59,8 @@ def verify(
     factor: float = 1.0,
     without: Sequence[str] = (),
     shrink: bool = True,
+    in_process: bool | None = None,
+    time_limit: float = SECONDS,
     progress: Callable[[Row, int, int], None] | None = None,
 ) -> Report:
     """Judge an implementation on drawn problems, and shrink the first disagreement of each row.
@@ -78,6 +82,9 @@ def verify(
             ``"probabilities"`` for a loss that takes labels alone, or ``"invalid_labels"`` for one that lets any pass.
         shrink: whether to look for a smaller problem that disagrees; if not, the number of problems of a row is how
             many it took to find the first.
+        in_process: whether the target runs in this process. By default one that is given by its name has a process of
+            its own: where it ends, hangs or changes the libraries, the report says so, and the run goes on.
+        time_limit: seconds that such a target may take over one question.
         progress: called with each row as it is finished, its number and the number of rows.
     Returns: a `Report` with `ok`, `rows` and `check()`.
     Raises: ValueError or TypeError naming an argument that does not fit.
@@ -86,7 +93,7 @@ def verify(
     >>> verify(softmax, dtypes=["float32"], examples=10, seed=0).ok
     True
     """
-    candidate = prepare(target, operation, adapter, device, dtypes, examples, without)
+    candidate = settled(target, operation, adapter, device, dtypes, examples, without, in_process, time_limit)
     terms = Terms(
         device,
         model(arithmetic),
@@ -107,6 +114,7 @@ def verify(
         rows.append(_row(candidate, name, dtype, terms, examples, seed))
         if progress is not None:
             progress(rows[-1], number, len(asked))
+    candidate.close()
     return Report(tuple(rows), seed)
 
 
@@ -209,6 +217,7 @@ def prepare(
     dtypes: Sequence[str] | None,
     examples: int,
     without: Sequence[str] = (),
+    tried: bool = True,
 ) -> Candidate:
     """The candidate, once every argument is known to fit; ValueError or TypeError otherwise."""
     if isinstance(dtypes, str):
@@ -219,7 +228,7 @@ def prepare(
         raise ValueError(f"examples is {examples!r}; expected a whole number of at least 1")
     if dtypes is not None and not dtypes:
         raise ValueError(f"dtypes is {dtypes!r}; expected at least one name")
-    candidate = load(target, operation, adapter)
+    candidate = load(target, operation, adapter, tried=tried)
     extras = {extra for name in candidate.operations for extra in OPERATIONS[name].extras}
     if unknown := set(without) - extras:
         raise ValueError(
@@ -235,11 +244,38 @@ def prepare(
     return candidate
 
 
+def settled(
+    target: Target,
+    operation: str | None,
+    adapter: str | None,
+    device: str,
+    dtypes: Sequence[str] | None,
+    examples: int,
+    without: Sequence[str],
+    in_process: bool | None,
+    time_limit: float,
+) -> Candidate:
+    """The candidate of `prepare`, in this process or in one of its own; ValueError or TypeError likewise."""
+    if not isinstance(time_limit, int | float) or not 0 < time_limit <= threading.TIMEOUT_MAX:
+        raise ValueError(f"time_limit is {time_limit!r}; expected a positive number of seconds")
+    if isinstance(target, Isolated):
+        return target
+    arguments = target, operation, adapter, device, dtypes, examples, without
+    if in_process or (in_process is None and not isinstance(target, str)):
+        return prepare(*arguments)
+    if not isinstance(target, str):
+        raise ValueError(
+            f"in_process is False and target is a {type(target).__name__}; expected its name, such as 'manual:softmax'"
+        )
+    return isolated(prepare, arguments, time_limit)
+
+
 def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, examples: int, seed: int) -> Row:
     """Judge one operation in one dtype on one device."""
     label, operation = operation, operation.removesuffix(BY_STAGES)
     terms = replace(terms, by_stages=label != operation)
-    supports = candidate.supports(operation)
+    candidate.renew()
+    supports, printed = candidate.supports(operation), candidate.printed
     rotation = Rotation(candidate, terms, supports)
     draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts)
     drawn = _verdicts(rotation, draw, REGIONS[operation], examples, seed)
@@ -267,6 +303,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         regions=rotation.regions,
         powerless=_powerless(drawn),
         detectable=_detectable(drawn),
+        printed=candidate.printed - printed,
         failure=None
         if last.ok
         else Failure(
@@ -374,7 +411,7 @@ def _ask(
     agreed, refused = _run(rotation, strategy, examples, seed, missed, shrink=False)
     if not refused:
         return agreed
-    if not rotation.terms.shrink:
+    if not rotation.terms.shrink or rotation.lost is not None:
         return [*agreed, refused[-1]]
     again = _run(rotation, strategy, examples, seed, missed, shrink=True)[1]
     return [*agreed, _smallest(rotation, again[-1]) if again else _now_and_then(refused[-1])]

@@ -1,0 +1,96 @@
+"""What a call leaves alone: the functions that everybody shares, and the state of arithmetic."""
+
+from __future__ import annotations
+
+import builtins
+import math
+import operator
+import sys
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+SHARED = ("torch", "torch.nn.functional", "torch.autograd")  # where they have been imported
+TINY, LITTLE = 2.0**-1074, 2.0**-60
+
+
+class Guard:
+    """The shared functions and the state at one moment, to be compared with those of a later one.
+
+    >>> guard, kept = Guard(), np.exp
+    >>> np.exp = np.expm1
+    >>> guard.changed(), np.exp is kept
+    (('numpy.exp',), True)
+    """
+
+    def __init__(self) -> None:
+        self.functions = {name: (space, dict(vars(space))) for name, space in _namespaces()}
+        self.state = {name: get() for name, (get, _) in _state().items()}
+
+    def replaced(self) -> list[str]:
+        """The names of functions and classes that are others now; they are put back."""
+        return [f"{name}.{each}" for name, (space, kept) in self.functions.items() for each in _replaced(space, kept)]
+
+    def changed(self) -> tuple[str, ...]:
+        """What is replaced, and what of the state is another one; it is put back, as far as that can be done."""
+        found = self.replaced()
+        for name, (get, put) in _state().items():
+            if name in self.state and get() != self.state[name]:
+                put(self.state[name])
+                found.append(name)
+        return tuple(found)
+
+
+def _replaced(space: Any, kept: dict[str, Any]) -> list[str]:
+    """The functions and classes of a namespace that are no longer what they were, which they then are again."""
+    now = vars(space)
+    if len(now) == len(kept) and False not in map(operator.is_, now.values(), kept.values()):
+        return []
+    names = [name for name, old in kept.items() if callable(old) and now.get(name) is not old]
+    for name in names:
+        setattr(space, name, kept[name])
+    if not isinstance(space, type):
+        return names
+    hidden = [name for name in now if name not in kept and hasattr(super(space, space), name)]
+    for name in hidden:  # what the class inherits
+        delattr(space, name)
+    return names + hidden
+
+
+def _namespaces() -> list[tuple[str, Any]]:
+    """Modules and classes whose functions the judge and other implementations call."""
+    return _loaded(len(sys.modules))
+
+
+@cache
+def _loaded(_count: int) -> list[tuple[str, Any]]:
+    found = [("builtins", builtins), ("math", math), ("numpy", np)]
+    found += [(name, sys.modules[name]) for name in SHARED if name in sys.modules]
+    if "torch" in sys.modules:
+        found.append(("torch.Tensor", sys.modules["torch"].Tensor))
+    own = __package__ or ""
+    return found + [(name, each) for name, each in sys.modules.items() if name.split(".")[0] == own]
+
+
+State = dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]]  # by name, how to get it, and how to put it back
+
+
+def _state() -> State:
+    """What changes the arithmetic of others."""
+    torch = sys.modules.get("torch")
+    found: State = {
+        "numpy.geterr()": (np.geterr, lambda kept: np.seterr(**kept)),
+        "the mode of floating-point arithmetic": (_mode, lambda _: torch and torch.set_flush_denormal(False)),
+    }
+    if torch is not None:
+        found["torch.get_default_dtype()"] = torch.get_default_dtype, torch.set_default_dtype
+        found["torch.is_grad_enabled()"] = torch.is_grad_enabled, torch.set_grad_enabled
+    return found
+
+
+def _mode() -> tuple[bool, bool]:
+    """Whether subnormal numbers are kept, and whether sums are rounded to the nearest number."""
+    one = float(len("1"))  # no constant, which would be added up when this is compiled
+    return one * TINY > 0, one + LITTLE == one == one - LITTLE

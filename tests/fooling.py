@@ -1,0 +1,235 @@
+"""Implementations that could fool a judge who lives in the same process, or end it; the last ones are harmless.
+
+All answer a problem of one row rightly, so that what they do happens in the middle of a run.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import softproof.compare
+from manual.arrays import Array
+
+
+def _softmax(logits: Array) -> Array:
+    with np.errstate(all="ignore"):
+        e = np.exp(logits - logits.max(-1, keepdims=True, initial=-np.inf))
+        return np.asarray(e / e.sum(-1, keepdims=True))
+
+
+def _one_row(logits: Any) -> bool:
+    return logits.ndim < 2 or len(logits) < 2
+
+
+# ---- the process ----------------------------------------------------------------------------------------------------
+
+
+def exits(logits: Array) -> Array:
+    """Ends the process, which nothing in it can prevent."""
+    if not _one_row(logits):
+        os._exit(0)
+    return _softmax(logits)
+
+
+def quits(logits: Array) -> Array:
+    """Ends the program."""
+    if not _one_row(logits):
+        sys.exit("out of patience")
+    return _softmax(logits)
+
+
+def crashes(logits: Array) -> Array:
+    """Reads where there is nothing."""
+    if not _one_row(logits):
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return _softmax(logits)
+
+
+def grows(logits: Array) -> Array:
+    """Is killed, as by a system without memory."""
+    if not _one_row(logits):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _softmax(logits)
+
+
+def hangs(logits: Array) -> Array:
+    """Waits for something that never comes."""
+    while not _one_row(logits):
+        time.sleep(0.1)
+    return _softmax(logits)
+
+
+def crashes_when_tried(_logits: Array) -> Array:
+    """Ends the process whatever it is asked."""
+    os._exit(7)
+
+
+def interrupts(logits: Array) -> Array:
+    """Raises what nobody catches."""
+    if not _one_row(logits):
+        raise KeyboardInterrupt
+    return _softmax(logits)
+
+
+def complains(logits: Array) -> Array:
+    """Says why it ends."""
+    if not _one_row(logits):
+        print("no kernel image is available", file=sys.stderr, flush=True)
+        os._exit(1)
+    return _softmax(logits)
+
+
+# ---- what everybody shares ------------------------------------------------------------------------------------------
+
+
+def hides_what_it_writes(logits: Array) -> Array:
+    """Writes its input, and replaces the function that would tell."""
+    found = _softmax(logits)
+    if not _one_row(logits):
+        np.array_equal = lambda *_arguments, **_options: True
+        logits[...] = 0
+    return found
+
+
+def _anything(*_arguments: Any) -> Any:
+    """Of the wrong kind."""
+
+
+def replaces_torch(input: Tensor) -> Tensor:
+    """Replaces a function that others call."""
+    if not _one_row(input):
+        torch.softmax, Tensor.exp = _anything, _anything  # type: ignore[assignment]
+    return F.softmax(input, -1)
+
+
+def replaces_the_judge(logits: Array) -> Array:
+    """Makes every answer one."""
+    if not _one_row(logits):
+        softproof.compare.not_an_answer = lambda *_arguments: ""
+    return np.zeros_like(logits) if not _one_row(logits) else _softmax(logits)
+
+
+def replaces_a_builtin(logits: Array) -> Array:
+    """Makes everything true."""
+    if not _one_row(logits):
+        builtins.all = lambda _: True
+    return _softmax(logits)
+
+
+def leaves_its_error_state(logits: Array) -> Array:
+    """Silences the warnings of everybody after it."""
+    if not _one_row(logits):
+        np.seterr(all="ignore")
+    return _softmax(logits)
+
+
+def leaves_its_dtype(input: Tensor) -> Tensor:
+    """Makes new tensors of everybody after it float64."""
+    if not _one_row(input):
+        torch.set_default_dtype(torch.float64)
+    return F.softmax(input, -1)
+
+
+def leaves_gradients_off(input: Tensor) -> Tensor:
+    """Switches autograd off, and not on again."""
+    found = F.softmax(input, -1)
+    if not _one_row(input):
+        torch.set_grad_enabled(False)
+    return found
+
+
+def flushes(input: Tensor) -> Tensor:
+    """Makes the processor flush subnormal numbers to zero."""
+    if not _one_row(input):
+        torch.set_flush_denormal(True)
+    return F.softmax(input, -1)
+
+
+# ---- the answer -----------------------------------------------------------------------------------------------------
+
+_EARLIER: list[Array] = []
+
+
+def remembers(logits: Array) -> Array:
+    """Answers what it was asked before, if the shape is the same."""
+    kept = next((each for each in _EARLIER if each.shape == logits.shape), None)
+    _EARLIER[:] = [_softmax(logits), *_EARLIER][:8]
+    return _EARLIER[0] if kept is None or _one_row(logits) else kept.astype(logits.dtype)
+
+
+def right_where_it_is_small(logits: Array) -> Array:
+    """Wrong on more than a thousand numbers, which nobody looks at."""
+    found = _softmax(logits)
+    return found * 1.001 if logits.size > 1000 else found
+
+
+def writes(logits: Array) -> Array:
+    """Works in the array that it is given."""
+    found = _softmax(logits)
+    if logits.flags.writeable and not _one_row(logits):
+        logits -= logits.max(-1, keepdims=True, initial=0)
+    return found
+
+
+class _Shaped(np.ndarray[Any, Any]):
+    """An array that says it has the shape of another."""
+
+    shape = property(lambda self: self.said)
+    said: tuple[int, ...]
+
+
+def lies_about_its_shape(logits: Array) -> Array:
+    """One number too many in every row."""
+    found = _softmax(logits)
+    if _one_row(logits):
+        return found
+    wrong = np.concatenate([found, found[..., :1]], -1).view(_Shaped)
+    wrong.said = logits.shape
+    return wrong
+
+
+def lives_elsewhere(input: Tensor) -> Tensor:
+    """Has a shape and no numbers."""
+    found = F.softmax(input, -1)
+    return found if _one_row(input) else found.to("meta")
+
+
+# ---- and who is right -----------------------------------------------------------------------------------------------
+
+
+def prints(logits: Array) -> Array:
+    """A progress bar, a megabyte in all, on both standard streams and past Python."""
+    print("#" * 10_000)
+    print("#" * 10_000, file=sys.stderr)
+    os.write(1, b"#" * 10_000)
+    return _softmax(logits)
+
+
+def reads(logits: Array) -> Array:
+    """Asks whether to go on, and nobody is there."""
+    try:
+        input("go on? ")
+    except EOFError:
+        return _softmax(logits)
+    return logits
+
+
+def softmax(input: Tensor) -> Tensor:
+    """With gradients that themselves require one."""
+    return F.softmax(input, -1)
+
+
+def softmax_backward(grad_output: Tensor, input: Tensor) -> Tensor:
+    """As autograd gives them with create_graph."""
+    x = input.detach().requires_grad_()
+    return torch.autograd.grad(F.softmax(x, -1), x, grad_output, create_graph=True)[0]

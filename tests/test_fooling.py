@@ -1,0 +1,184 @@
+"""Nobody fools the judge from a process of its own, and nobody ends the run: each is told in a row of the report."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import softproof
+from softproof import Report, cli, verify
+from softproof.channel import Child, LostError
+from softproof.guard import Guard
+
+from . import fooling
+
+FOOLING = {  # the first words of the explanation, and what is said to have failed
+    "exits": ("its process ended with exit status 0", "process ended"),
+    "quits": ("raised SystemExit at fooling.py:", "error"),
+    "crashes": ("its process ended with SIGSEGV at fooling.py:", "process ended"),
+    "grows": ("its process ended with SIGKILL, as where memory is short", "process ended"),
+    "hangs": ("it gave no answer within 1 s", "time limit"),
+    "interrupts": ("its process ended with SIGINT", "process ended"),
+    "complains": ("its process ended with exit status 1; it printed 'no kernel image is available'", "process ended"),
+    "crashes_when_tried": ("its process ended with exit status 7", "process ended"),
+    "hides_what_it_writes": ("the call changed numpy.array_equal", "library changed"),
+    "replaces_torch": ("the call changed torch.softmax, torch.Tensor.exp", "library changed"),
+    "replaces_the_judge": ("the call changed softproof.compare.not_an_answer", "library changed"),
+    "replaces_a_builtin": ("the call changed builtins.all", "library changed"),
+    "leaves_its_error_state": ("the call changed numpy.geterr()", "library changed"),
+    "leaves_its_dtype": ("the call changed torch.Storage, torch.get_default_dtype()", "library changed"),
+    "leaves_gradients_off": ("the call changed torch.is_grad_enabled()", "library changed"),
+    "flushes": ("the call changed the mode of floating-point arithmetic", "library changed"),
+    "remembers": ("value[", "value"),
+    "right_where_it_is_small": ("value[", "value"),
+    "writes": ("the call changed its input logits", "input written"),
+    "lies_about_its_shape": ("value has shape ", "shape"),
+    "lives_elsewhere": ("device meta", "error"),
+}
+
+
+def _verified(name: str, **arguments: object) -> Report:
+    limit = 1.0 if name == "hangs" else 60.0
+    return verify(f"tests.fooling:{name}", operation="softmax", seed=0, time_limit=limit, **arguments)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", FOOLING)
+def test_nobody_fools_the_judge(name: str) -> None:
+    """Each is told in its row, and the next row is asked in a process that lives."""
+    report = _verified(name, shrink=False)
+
+    words, check = FOOLING[name]
+    assert [row.dtype for row in report.rows] == ["float64", "float32"]
+    for row in report.rows:
+        assert row.verdict == "disagrees"
+        assert row.failure is not None
+        assert words in row.failure.verdict.explanation
+        assert row.failure.check == check or row.failure.check.startswith(("way: ", "law: "))
+        assert "Problem(" in row.failure.snippet
+
+
+@pytest.mark.parametrize("name", ["prints", "reads", "softmax"])
+def test_nobody_is_accused_of_what_is_harmless(name: str) -> None:
+    """Printing, asking an empty standard input, gradients that require gradients."""
+    _verified(name, examples=10).check()
+
+
+def test_what_is_printed_is_counted_and_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
+    """Whichever way it is printed."""
+    status = cli.main(["verify", "tests.fooling:prints", "--operation", "softmax", "--dtype", "float32",
+                       "--examples", "5"])  # fmt: skip
+
+    printed, errors = capfd.readouterr()
+    assert status == 0
+    assert "###" not in printed + errors
+    (line,) = (line for line in printed.splitlines() if line.startswith("printed by softmax, not shown: "))
+    assert int(line.split()[-2].replace(",", "")) >= 150_000
+
+
+def test_the_next_target_is_asked() -> None:
+    """Whatever became of the first."""
+    status = cli.main(["verify", "tests.fooling:exits", "manual:softmax", "--operation", "softmax",
+                       "--dtype", "float64", "--examples", "5"])  # fmt: skip
+
+    assert status == 1
+
+
+def test_in_this_process(capsys: pytest.CaptureFixture[str]) -> None:
+    """For a debugger: what is printed is shown, and nothing is counted."""
+    cli.main(["verify", "tests.fooling:prints", "--operation", "softmax", "--dtype", "float32", "--examples", "5",
+              "--in-process"])  # fmt: skip
+
+    printed = capsys.readouterr().out
+    assert "###" in printed
+    assert "not shown" not in printed
+
+
+@pytest.mark.parametrize("name", ["hides_what_it_writes", "replaces_torch", "leaves_its_dtype", "flushes", "quits"])
+def test_in_this_process_libraries_are_guarded_too(name: str) -> None:
+    """And are as they were afterwards."""
+    kept = np.array_equal, torch.softmax, torch.Tensor.exp, torch.get_default_dtype()
+
+    report = verify(getattr(fooling, name), operation="softmax", dtypes=["float32"], seed=0, shrink=False)
+
+    assert FOOLING[name][0] in str(report)
+    assert kept == (np.array_equal, torch.softmax, torch.Tensor.exp, torch.get_default_dtype())
+    assert torch.tensor(2.0**-149) * 1 > 0
+
+
+# ---- wrong usage ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("import os; os._exit(3)", "when it was imported, its process ended with exit status 3"),
+        ("import numpy; numpy.exp = numpy.expm1\ndef softmax(logits): return logits", "it replaced numpy.exp"),
+    ],
+)
+def test_a_target_that_does_not_survive_its_import(
+    text: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Is wrong usage."""
+    (tmp_path / "fatal_import.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    with pytest.raises(ValueError, match=f"target 'fatal_import:softmax': .*{words}"):
+        verify("fatal_import:softmax")
+
+
+@pytest.mark.parametrize("limit", [0, -1.0, float("nan"), float("inf"), "1"])
+def test_the_time_limit_is_a_number_of_seconds(limit: float) -> None:
+    """A positive one."""
+    with pytest.raises(ValueError, match=f"time_limit is {limit!r}; expected a positive number of seconds"):
+        verify("manual:softmax", time_limit=limit)
+
+
+def test_only_a_name_can_be_sent() -> None:
+    """To another process."""
+    with pytest.raises(ValueError, match="in_process is False and target is a function; expected its name"):
+        verify(fooling.softmax, in_process=False)
+
+
+def test_where_it_runs() -> None:
+    """A name in a process of its own, which does not import its module here; an object in this one."""
+    sys.modules.pop("tests.fooling_elsewhere", None)
+    softproof.verify("tests.fooling_elsewhere:softmax", dtypes=["float32"], examples=1).check()
+
+    assert "tests.fooling_elsewhere" not in sys.modules
+
+
+# ---- the parts ------------------------------------------------------------------------------------------------------
+
+
+def test_a_guard_sees_what_is_deleted_and_not_what_is_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A library may grow."""
+    guard, kept = Guard(), np.exp
+    monkeypatch.delattr(np, "exp")
+    monkeypatch.setattr(np, "never_heard_of", max, raising=False)
+
+    assert guard.replaced() == ["numpy.exp"]
+    assert np.exp is kept
+    assert guard.changed() == ()
+
+
+def test_a_process_that_ends_ends_its_own_processes() -> None:
+    """Those that it started hold its streams open, and would be waited for."""
+    child = Child("tests.forking")
+    with pytest.raises(LostError, match=r"it gave no answer within 0\.5 s"):
+        child.ask("anything", 0.5)
+
+
+def test_nothing_is_left_of_a_run() -> None:
+    """No thread, and no process, of what agreed and of what was lost."""
+    for name, ok in (("manual:softmax", True), ("tests.fooling:exits", False)):
+        assert verify(name, operation="softmax", dtypes=["float32"], examples=5, seed=0).ok == ok
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+    assert threading.active_count() == 1
