@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import math
-import operator
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 
 SHARED = ("torch", "torch.nn.functional", "torch.autograd")  # where they have been imported
+OWN = ("compare", "exact", "implementation", "judge", "tally")
 TINY, LITTLE = 2.0**-1074, 2.0**-60
 
 
@@ -46,7 +46,7 @@ class Guard:
 def _replaced(space: Any, kept: dict[str, Any]) -> list[str]:
     """The functions and classes of a namespace that are no longer what they were, which they then are again."""
     now = vars(space)
-    if len(now) == len(kept) and False not in map(operator.is_, now.values(), kept.values()):
+    if _equal(now, kept):
         return []
     names = [name for name, old in kept.items() if callable(old) and now.get(name) is not old]
     for name in names:
@@ -57,6 +57,14 @@ def _replaced(space: Any, kept: dict[str, Any]) -> list[str]:
     for name in hidden:  # what the class inherits
         delattr(space, name)
     return names + hidden
+
+
+def _equal(one: dict[str, Any], two: dict[str, Any]) -> bool:
+    """Whether two namespaces hold the same; fast where they do, since the same object is not looked at."""
+    try:
+        return one == two
+    except Exception:  # of an object that is another one, and cannot be compared
+        return False
 
 
 def _namespaces() -> list[tuple[str, Any]]:
@@ -70,8 +78,7 @@ def _loaded(_count: int) -> list[tuple[str, Any]]:
     found += [(name, sys.modules[name]) for name in SHARED if name in sys.modules]
     if "torch" in sys.modules:
         found.append(("torch.Tensor", sys.modules["torch"].Tensor))
-    own = __package__ or ""
-    return found + [(name, each) for name, each in sys.modules.items() if name.split(".")[0] == own]
+    return found + [(name, sys.modules[name]) for each in OWN if (name := f"{__package__}.{each}") in sys.modules]
 
 
 State = dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]]  # by name, how to get it, and how to put it back

@@ -102,7 +102,7 @@ class Candidate:
         return 0
 
     def renew(self) -> None:
-        """Start again, if it was lost."""
+        """Start again, as if it had not been asked anything."""
 
     def close(self) -> None:
         """End what was started for it."""

@@ -16,6 +16,7 @@ from .problem import Problem, Result
 
 A = TypeVar("A")
 SECONDS = 120.0  # for one question
+OF_DEVICES = ("CUDA error", "HIP error", "device-side assert")  # in the words of torch
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,14 @@ class Isolated(Candidate):
             found: Result = self._home.ask(("answer", problem, device))
         except LostError as error:
             return Result(lost=str(error))
+        self._home.notice(found)
         return found
 
     def conducts(self, asks: Callable[[Any], Iterable[A]], question: Any) -> Iterable[A]:
         """In its process, all at once; there the candidate takes its place in the question again."""
         answers: list[A] = self._home.ask(("conduct", asks, replace(question, candidate=None)))
+        for answer in answers:
+            self._home.notice(getattr(answer, "result", None))
         return answers
 
     @property
@@ -76,9 +80,8 @@ class Isolated(Candidate):
         return self._home.printed
 
     def renew(self) -> None:
-        """Start again, if it was lost; if that cannot be done, it is lost again."""
-        if self._home.lost:
-            self._home.restart()
+        """Start again; if that cannot be done, it is lost."""
+        self._home.restart()
 
     def close(self) -> None:
         """End its process."""
@@ -96,9 +99,15 @@ class _Home:
     def start(self) -> Isolated | ValueError | TypeError:
         """A new process, and what lives in it."""
         self.earlier, self.lost = self.printed, ""
+        self.end()
         self.child = Child("softproof.worker")
         found: Isolated | ValueError | TypeError = self.ask(self.question, max(self.seconds, SECONDS))
         return found
+
+    def notice(self, result: Result | None) -> None:
+        """An error after which a device computes nothing more for this process ends it."""
+        if result is not None and result.raised is not None and any(each in result.raised for each in OF_DEVICES):
+            self.lost = result.raised
 
     def end(self) -> None:
         """No more questions."""

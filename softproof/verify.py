@@ -111,6 +111,8 @@ def verify(
     asked = [(name, dtype) for name in _questions(candidate) for dtype in dtypes or DTYPES]
     rows: list[Row] = []
     for number, (name, dtype) in enumerate(asked, start=1):
+        if rows and not rows[-1].ok:
+            candidate.renew()
         rows.append(_row(candidate, name, dtype, terms, examples, seed))
         if progress is not None:
             progress(rows[-1], number, len(asked))
@@ -274,7 +276,6 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     """Judge one operation in one dtype on one device."""
     label, operation = operation, operation.removesuffix(BY_STAGES)
     terms = replace(terms, by_stages=label != operation)
-    candidate.renew()
     supports, printed = candidate.supports(operation), candidate.printed
     rotation = Rotation(candidate, terms, supports)
     draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts)

@@ -13,9 +13,6 @@ import time
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 import softproof.compare
 from manual.arrays import Array
@@ -89,6 +86,18 @@ def complains(logits: Array) -> Array:
     return _softmax(logits)
 
 
+_BROKEN: list[str] = []
+
+
+def breaks_its_device(logits: Array) -> Array:
+    """Reads beyond a tensor, after which the device computes nothing more for this process."""
+    if not _one_row(logits):
+        _BROKEN.append("CUDA error: an illegal memory access was encountered")
+    if _BROKEN:
+        raise RuntimeError(_BROKEN[0])
+    return _softmax(logits)
+
+
 # ---- what everybody shares ------------------------------------------------------------------------------------------
 
 
@@ -99,17 +108,6 @@ def hides_what_it_writes(logits: Array) -> Array:
         np.array_equal = lambda *_arguments, **_options: True
         logits[...] = 0
     return found
-
-
-def _anything(*_arguments: Any) -> Any:
-    """Of the wrong kind."""
-
-
-def replaces_torch(input: Tensor) -> Tensor:
-    """Replaces a function that others call."""
-    if not _one_row(input):
-        torch.softmax, Tensor.exp = _anything, _anything  # type: ignore[assignment]
-    return F.softmax(input, -1)
 
 
 def replaces_the_judge(logits: Array) -> Array:
@@ -131,28 +129,6 @@ def leaves_its_error_state(logits: Array) -> Array:
     if not _one_row(logits):
         np.seterr(all="ignore")
     return _softmax(logits)
-
-
-def leaves_its_dtype(input: Tensor) -> Tensor:
-    """Makes new tensors of everybody after it float64."""
-    if not _one_row(input):
-        torch.set_default_dtype(torch.float64)
-    return F.softmax(input, -1)
-
-
-def leaves_gradients_off(input: Tensor) -> Tensor:
-    """Switches autograd off, and not on again."""
-    found = F.softmax(input, -1)
-    if not _one_row(input):
-        torch.set_grad_enabled(False)
-    return found
-
-
-def flushes(input: Tensor) -> Tensor:
-    """Makes the processor flush subnormal numbers to zero."""
-    if not _one_row(input):
-        torch.set_flush_denormal(True)
-    return F.softmax(input, -1)
 
 
 # ---- the answer -----------------------------------------------------------------------------------------------------
@@ -198,12 +174,6 @@ def lies_about_its_shape(logits: Array) -> Array:
     return wrong
 
 
-def lives_elsewhere(input: Tensor) -> Tensor:
-    """Has a shape and no numbers."""
-    found = F.softmax(input, -1)
-    return found if _one_row(input) else found.to("meta")
-
-
 # ---- and who is right -----------------------------------------------------------------------------------------------
 
 
@@ -222,14 +192,3 @@ def reads(logits: Array) -> Array:
     except EOFError:
         return _softmax(logits)
     return logits
-
-
-def softmax(input: Tensor) -> Tensor:
-    """With gradients that themselves require one."""
-    return F.softmax(input, -1)
-
-
-def softmax_backward(grad_output: Tensor, input: Tensor) -> Tensor:
-    """As autograd gives them with create_graph."""
-    x = input.detach().requires_grad_()
-    return torch.autograd.grad(F.softmax(x, -1), x, grad_output, create_graph=True)[0]
