@@ -98,9 +98,8 @@ class _Home:
 
     def start(self) -> Isolated | ValueError | TypeError:
         """A new process, and what lives in it."""
-        self.earlier, self.lost = self.printed, ""
         self.end()
-        self.child = Child("softproof.worker")
+        self.child, self.lost = Child("softproof.worker"), ""
         found: Isolated | ValueError | TypeError = self.ask(self.question, max(self.seconds, SECONDS))
         return found
 
@@ -113,6 +112,7 @@ class _Home:
         """No more questions."""
         if self.child is not None:
             self.child.end()
+            self.earlier, self.child, self.lost = self.printed, None, "its process has been closed"
 
     def restart(self) -> None:
         """What was started once should be the same again."""
@@ -126,7 +126,7 @@ class _Home:
     def ask(self, question: Any, seconds: float | None = None) -> Any:
         """The answer; LostError if there is none in time."""
         if self.lost or self.child is None:
-            raise LostError(self.lost)
+            raise LostError(self.lost)  # as every question since
         try:
             return self.child.ask(question, seconds or self.seconds)
         except LostError as error:

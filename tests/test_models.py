@@ -187,6 +187,18 @@ def test_torch_does_not_compute_in_float32_throughout(operation: str, name: str)
     assert report.rows[0].verdict == "disagrees"
 
 
+@pytest.mark.parametrize("weight", [{}, {"weight": [1.0, 0.25]}], ids=["", "weighted"])
+def test_probabilities_above_1_may_overflow_a_sum_of_losses(weight: dict[str, Any]) -> None:
+    """Two losses of 40000, or 10000 of 40000 at first, whose sum is no float16; a mean of 1 is not infinite."""
+    rows = {"target": [[0.0, 2.0]] * 2, **weight}
+    large, small = (Problem("cross_entropy", "float16", {"logits": [[0.0, x]] * 2, **rows}) for x in (-20000.0, -1.0))
+    infinite = Result({"value": Output(np.array(np.inf, np.float32), "float16")})
+
+    assert judge(REFERENCE, large, arithmetic="torch-cpu").ok
+    assert judge_result(large, infinite, arithmetic="torch-cpu").ok
+    assert not judge_result(small, infinite, arithmetic="torch-cpu").ok
+
+
 @pytest.mark.parametrize(("half", "name"), [(MANUAL, "numpy"), (REFERENCE, "torch-cpu")], ids=["manual", "reference"])
 def test_each_half_follows_its_library(half: object, name: str, dtype: str) -> None:
     """A narrower bound than that of any order."""

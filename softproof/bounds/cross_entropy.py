@@ -38,7 +38,7 @@ class Losses:
 
     value: Floats
     size: Floats  # Σ |t l|, with the magnitudes of the parts of t
-    peak: Floats  # the same without ε/C, or a weight below 1, which may be multiplied last
+    peak: Floats  # the same without ε/C, or a weight or a probability below 1, which may be multiplied last
     error: Floats  # of the terms
     terms: Floats  # how many are not 0
 
@@ -148,8 +148,9 @@ def _weighted(problem: Problem, terms: _Terms, factor: Floats, known: Known) -> 
         divisor = max(1.0, abs(terms.mean.divisor))
         eta = terms.of_these(_eta(problem, a, terms.f.classes)) * np.maximum(1, known.size + known.error) * divisor
         error = error + np.where(m != 0, eta, 0.0)
-    weight = np.abs(class_weights(problem, terms.f.classes))
-    peak = np.where(m != 0, known.size * np.maximum(1, terms.of_these(weight)), 0.0)
+    weight = terms.of_these(np.abs(class_weights(problem, terms.f.classes)))
+    target = np.divide(m, weight, out=np.zeros_like(m), where=m != 0)
+    peak = np.where(m != 0, known.size * np.maximum(1, weight) * np.maximum(1, target), 0.0)
     value, size, error, peak = (each.sum(-1, keepdims=True) for each in (-t * factor, size, error, peak))
     return Losses(value, size, peak, error, np.asarray(nonzeros(m) + mixed, np.float64))
 
