@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
@@ -155,6 +156,11 @@ def _factors(question: Question, random: torch.Generator) -> dict[str, Tensor]:
     return {"input": DRAWS[question.draw](random, question.shape)}
 
 
+def ignored_rows(share: float, rows: int) -> int:
+    """How many rows are ignored: at least one, where any are."""
+    return math.ceil(share * rows - 1e-9)
+
+
 def _target(question: Question, random: torch.Generator) -> Tensor:
     """Labels, of which the share that is ignored comes first; or probabilities."""
     shape, classes = question.shape, _classes(question)
@@ -162,5 +168,5 @@ def _target(question: Question, random: torch.Generator) -> Tensor:
         return DRAWS[question.target](random, shape).to(getattr(torch, question.dtype))
     rows = shape[:1] if question.operation == "linear_cross_entropy" else (*shape[:1], *shape[2:])
     labels = torch.randint(0, classes - (question.target != "labels"), rows, generator=random)
-    labels.view(-1)[: round(question.ignored * labels.numel())] = question.options.get("ignore_index", -100)
+    labels.view(-1)[: ignored_rows(question.ignored, labels.numel())] = question.options.get("ignore_index", -100)
     return labels

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
+from .inputs import ignored_rows
 from .record import Mutant
 from .suites import Question, Suite, asked, kills
 
@@ -148,8 +149,8 @@ _LIGER_SMOOTHED: tuple[dict[str, Any], ...] = (
 
 def _liger_question(dtype: str, rtol: float, reduction: str, more: dict[str, Any]) -> Question:
     options = {"reduction": reduction, **more.get("options", {})}
-    share = 32 / 8192 if reduction == "mean" else 1.0
-    return Question("cross_entropy", (32, 32000), rtol, 1e-8, dtype, share=share, reference="float32",
+    share = 8 / 8192 if reduction == "mean" else 1.0
+    return Question("cross_entropy", (8, 32000), rtol, 1e-8, dtype, share=share, reference="float32",
                     comparison="allclose", **(more | {"options": options}))  # fmt: skip
 
 
@@ -203,7 +204,7 @@ LIGER = (
         "with an ignore_index of 2 and -123; class weights; smoothing 0.1, and 0.1 and 0.2 with ignored rows",
         upstream="ones",
         tolerance="rtol 1e-6 in float32, 5e-2 in bfloat16, atol 1e-8",
-        left_out="32 rows in place of 8192 and 1269; softcap and z-loss, which have no counterpart here; losses that "
+        left_out="8 rows in place of 8192 and 1269; softcap and z-loss, which have no counterpart here; losses that "
         "are multiplied by 3 afterwards; labels out of bounds; the reference is in float32 and rounded: that of torch "
         "on a CPU in bfloat16 is farther from it than 5e-2",
         questions=_liger_cross_entropy(),
@@ -242,7 +243,7 @@ def _cut_cross_entropy() -> tuple[Question, ...]:
     for (dtype, (forward, backward)), shape, bias, ignored, reduction in product(
         _CCE.items(), ((256, 128, 512), (252, 123, 507)), ("", "0.02 normal"), (0.0, 0.2), REDUCTIONS
     ):
-        rows = shape[0] - round(ignored * shape[0])
+        rows = shape[0] - ignored_rows(ignored, shape[0])
         questions.append(Question(
             "linear_cross_entropy", shape, 0.0, forward if reduction == "none" else backward, dtype, "correlated",
             ignored=ignored, bias=bias, options={"reduction": reduction},
@@ -271,7 +272,7 @@ CUT_CROSS_ENTROPY = Suite(
 
 _RESOLUTION = {"float32": 1.3e-6, "float16": 1e-3, "bfloat16": 0.016}
 _FLAG_GEMS: tuple[tuple[float, int, tuple[int, ...], float], ...] = (
-    (0.0, 1, (1, 2), 1.0), (0.1, 200, (512, 256), 1 / 8), (1.0, -100, (4, 40999, 3), 4 / 200))  # fmt: skip
+    (0.0, 1, (1, 2), 1.0), (0.1, 200, (128, 256), 1 / 32), (1.0, -100, (4, 40999, 3), 4 / 200))  # fmt: skip
 
 
 def _flag_gems_losses() -> tuple[Question, ...]:
@@ -315,7 +316,7 @@ FLAG_GEMS = (
         "weights; smoothing 0, 0.1 and 1 with an ignore_index of 1, 200 and -100; normal numbers as probabilities",
         upstream="normal",
         tolerance="atol 1e-4 times the number of classes; rtol 1.3e-6, 1e-3, 0.016; of float64",
-        left_out="512 rows in place of 4096, and 4 in place of 200",
+        left_out="128 rows in place of 4096, and 4 in place of 200",
         questions=_flag_gems_losses(),
     ),
     Suite(
