@@ -71,8 +71,9 @@ def seeds() -> st.SearchStrategy[int]:
 def logit_arrays(
     draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: int, small: bool = False, finite: bool = True
 ) -> Floats:
-    """Logits: as `float_arrays`, or with classes masked by -inf, some or a block, never a whole row; or, where distances
-    may overflow, by the lowest number, whole rows among them.
+    """Logits: as `float_arrays`, or with classes masked by -inf, some or a block, never a whole row.
+
+    Where distances may overflow the lowest number masks as well, some rows as a whole.
     """
     x = float_arrays(draw, shape, dtype, axis=axis, small=small, finite=finite)
     if x.size and shape[axis] > 1 and draw(st.integers(0, 4)) == 4:

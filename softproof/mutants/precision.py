@@ -124,7 +124,8 @@ def _ten_bits(x: Tensor) -> Tensor:
 )
 class GradientRoundedBeforeScaling(CrossEntropy):
     def of_logits(self, case: Case, c: Tensor) -> Tensor:
-        return c * super().of_logits(case, torch.ones_like(c)).bfloat16().to(c.dtype)
+        kept = super().of_logits(case, torch.ones_like(c)).bfloat16().to(c.dtype)
+        return torch.where(case.kept[:, None], c * kept, 0.0)
 
 
 @mutant(
