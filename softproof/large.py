@@ -21,6 +21,8 @@ _OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
 def large_problems(operation: str, dtype: str, supports: Iterable[str] | None = None) -> list[Problem]:
     """One problem of many classes, and one of many rows; losses of many rows summed up, and one by one.
 
+    In the last row of many classes the first half of them is masked, and the last logit stands far above the others.
+
     Args:
         operation: a key of `softproof.OPERATIONS`.
         dtype: a format, such as ``"float32"``.
@@ -28,13 +30,13 @@ def large_problems(operation: str, dtype: str, supports: Iterable[str] | None = 
     Raises: ValueError for an unknown operation or dtype.
 
     >>> [problem.inputs["logits"].shape for problem in large_problems("softmax", "float32")]
-    [(2, 131072), (65537, 3)]
+    [(3, 131072), (65537, 3)]
     """
     for name, value, known in (("operation", operation, OPERATIONS), ("dtype", dtype, FORMATS)):
         if value not in known:
             raise ValueError(f"{name} is {value!r}; expected one of {', '.join(known)}")
     extras = frozenset(OPERATIONS[operation].extras) if supports is None else frozenset(supports)
-    sizes = [(2, CLASSES, "sum"), (ROWS, 3, "sum")]
+    sizes = [(3, CLASSES, "sum"), (ROWS, 3, "sum")]
     if "reduction" in extras:
         sizes.append((ROWS, 3, "none"))
     return [_problem(operation, dtype, extras, *size) for size in sizes]
@@ -44,10 +46,21 @@ def _numbers(rng: np.random.Generator, dtype: str, *shape: int) -> Floats:
     return FORMATS[dtype].round(rng.normal(size=shape))
 
 
+GAP = 200.0  # no exponential of it is a float32
+
+
+def _logits(rng: np.random.Generator, dtype: str, rows: int, classes: int) -> Floats:
+    x = _numbers(rng, dtype, rows, classes)
+    if classes == CLASSES:
+        x[-1, : classes // 2] = -np.inf
+        x[-1, -1] = GAP
+    return x
+
+
 def _problem(operation: str, dtype: str, extras: frozenset[str], rows: int, classes: int, reduction: str) -> Problem:
     rng = np.random.default_rng(rows)
     dim: dict[str, Any] = {"dim": -1} if "dim" in extras else {}
-    x, g = _numbers(rng, dtype, rows, classes), _numbers(rng, dtype, rows)
+    x, g = _logits(rng, dtype, rows, classes), _numbers(rng, dtype, rows)
     if operation in _OF_LOGITS:
         upstream = g if operation == "logsumexp" else _numbers(rng, dtype, rows, classes)
         return Problem(operation, dtype, {"logits": x}, dim, upstream)
@@ -66,7 +79,10 @@ def _distribution(rng: np.random.Generator, dtype: str, rows: int, classes: int)
 
 
 def _targets(rng: np.random.Generator, rows: int, classes: int) -> dict[str, Array]:
-    return {"target": rng.integers(0, classes, rows)}
+    """Labels; of the last row of many classes one that is not masked."""
+    labels = rng.integers(0, classes, rows)
+    labels[-1] = classes // 2 + labels[-1] // 2 if classes == CLASSES else labels[-1]
+    return {"target": labels}
 
 
 def _reduction(extras: frozenset[str], reduction: str) -> dict[str, Any]:

@@ -118,6 +118,18 @@ def _masked(problem: Problem) -> bool:
     return bool((np.isneginf(x).any(-1) & np.isfinite(x.max(-1, initial=-np.inf))).any())
 
 
+SIDE_BY_SIDE = 32  # masked classes, as many as fill a tile
+
+
+def _masked_side_by_side(problem: Problem) -> bool:
+    """Whether a row that is finite but for masks has that many of them next to each other."""
+    x = _rows(problem)
+    if x.shape[-1] <= SIDE_BY_SIDE or not x.size:
+        return False
+    masked = np.isneginf(x) & np.isfinite(x.max(-1, keepdims=True))
+    return bool(np.lib.stride_tricks.sliding_window_view(masked, SIDE_BY_SIDE, -1).all(-1).any())
+
+
 def _has_ties(problem: Problem) -> bool:
     x = _rows(problem)
     return x.shape[-1] > 1 and bool(((x == x.max(-1, keepdims=True)).sum(-1) > 1).any()) if x.size else False
@@ -141,6 +153,12 @@ _GAPS: dict[str, Region] = {
     "a common offset of 1e4": lambda problem: _offset(problem, 9e3, 2e4),
     "a common offset of 1e8": lambda problem: _offset(problem, 9e7, 2e8),
     "masked classes": _masked,
+    "32 masked classes side by side": _masked_side_by_side,
+}
+_LOWEST: dict[str, Region] = {
+    "a row of the lowest number": lambda problem: bool(
+        (_rows(problem) == -FORMATS[problem.dtype].largest).all(-1).any() and problem.inputs["logits"].size
+    ),
 }
 _NOT_FINITE: dict[str, Region] = {
     "a row of -inf": lambda problem: (
@@ -188,6 +206,24 @@ def _ignored(problem: Problem) -> float:
     return float((target == problem.options.get("ignore_index", -100)).mean())
 
 
+def _counted(problem: Problem) -> Array:
+    """The labels that count."""
+    labels = problem.inputs["target"] if is_labels(problem) else np.zeros(0, np.int64)
+    return np.asarray(labels[labels != problem.options.get("ignore_index", -100)])
+
+
+def _sum_of_several(problem: Problem) -> bool:
+    """Whether a sum over all rows that count, two at least, differs from their mean, and the gradients do as well."""
+    some = _ignored(problem) > 0 and len(_counted(problem)) > 1
+    return some and _reduction(problem) == "sum" and bool(_upstream(problem).any())
+
+
+def _smoothed_beside_an_ignored_class(problem: Problem) -> bool:
+    """Whether a class that names ignored rows has its part of the smoothing in others."""
+    ignored = problem.options.get("ignore_index", -100)
+    return _smoothed(problem) and len(_counted(problem)) > 0 and 0 <= ignored < class_count(problem)
+
+
 def _smoothed(problem: Problem) -> bool:
     return "label_smoothing" in problem.options
 
@@ -215,8 +251,7 @@ def _is_square(problem: Problem) -> bool:
     labels = problem.inputs["target"]
     if not is_labels(problem) or labels.size != class_count(problem):
         return False
-    counted = labels[labels != problem.options.get("ignore_index", -100)]
-    return len(np.unique(counted)) > 1 and bool(np.isfinite(main_input(problem)).all())
+    return len(np.unique(_counted(problem))) > 1 and bool(np.isfinite(main_input(problem)).all())
 
 
 _OPTIONS: dict[str, Region] = {
@@ -234,6 +269,8 @@ _OPTIONS: dict[str, Region] = {
         is_labels(problem) and problem.options.get("ignore_index", -100) >= 0
     ),
     "an ignore_index of -1": lambda problem: problem.options.get("ignore_index") == -1 and _ignored(problem) > 0,
+    "several rows count, some are ignored, reduction sum": _sum_of_several,
+    "smoothing, an ignore_index that is a class": _smoothed_beside_an_ignored_class,
 }
 _VALUES: dict[str, Region] = {
     "probabilities that do not sum to 1": lambda problem: (
@@ -316,6 +353,38 @@ def _masked_beside_the_label(problem: Problem) -> bool:
     return weighs and bool((finite & np.isneginf(x[kept]).any(-1)).any())
 
 
+# ---- images ---------------------------------------------------------------------------------------------------------
+
+
+def _as_many_rows_as_pixels(problem: Problem) -> bool:
+    """Whether losses may be transposed, and it shows: they are not all alike."""
+    shape, x = value_shape(problem), _rows(problem)
+    return len(shape) > 1 and shape[0] == shape[1] > 1 and bool(np.isfinite(x).all()) and bool((x != x[:1]).any())
+
+
+def _images_that_count_differently(problem: Problem) -> bool:
+    """Whether the mean of all pixels is not the mean of what is the mean of each image."""
+    target = problem.inputs["target"]
+    if not is_labels(problem) or target.ndim < 2 or _reduction(problem) != "mean" or not target.size:
+        return False
+    kept = (target != problem.options.get("ignore_index", -100)).reshape(len(target), -1).sum(1)
+    return len(np.unique(kept)) > 1 and bool(kept.all()) and bool(np.isfinite(main_input(problem)).all())
+
+
+_IMAGES: dict[str, Region] = {
+    "as many rows as pixels, reduction none": _as_many_rows_as_pixels,
+    "images that count differently, reduction mean": _images_that_count_differently,
+    "a label above 256": lambda problem: bool((_counted(problem) > 256).any()),
+}
+_BIAS: dict[str, Region] = {
+    "as many rows as classes, a bias": lambda problem: (
+        problem.inputs["input"].shape[:-1] == (class_count(problem),)
+        and "bias" in problem.inputs
+        and len(np.unique(_upstream(problem))) > 1
+    ),
+}
+
+
 # ---- distributions --------------------------------------------------------------------------------------------------
 
 _ZEROS: dict[str, Region] = {
@@ -330,7 +399,7 @@ _PAIRS_OF_DISTRIBUTIONS: dict[str, Region] = {
 
 # ---- by operation ---------------------------------------------------------------------------------------------------
 
-_OF_LOGITS = _SIZES | _GAPS | _NOT_FINITE | _UPSTREAM | _layouts("logits", "grad_output")
+_OF_LOGITS = _SIZES | _GAPS | _LOWEST | _NOT_FINITE | _UPSTREAM | _layouts("logits", "grad_output")
 _OF_LOSSES = _OPTIONS | _VALUES | _pairs() | _UPSTREAM | _SCALAR
 _FEW_CLASSES = {name: region for name, region in _SIZES.items() if not name.startswith("more than")}
 _OF_PAIRS = _SIZES | _ZEROS | _PAIRS_OF_DISTRIBUTIONS | _UPSTREAM | _layouts("p", "q", "grad_output")
@@ -342,9 +411,15 @@ REGIONS: dict[str, dict[str, Region]] = {
     "entropy": _SIZES | _ZEROS | _UPSTREAM | _layouts("p", "grad_output"),
     "distribution_cross_entropy": _OF_PAIRS,
     "kl_divergence": _OF_PAIRS,
-    "linear": _FEW_CLASSES | _UPSTREAM | _layouts("input", "weight", "bias", "grad_output"),
+    "linear": _FEW_CLASSES | _BIAS | _UPSTREAM | _layouts("input", "weight", "bias", "grad_output"),
     "cross_entropy": (
-        _SIZES | _GAPS | _NOT_FINITE | _OF_LOSSES | _PADDING | _layouts("logits", "target", "weight", "grad_output")
+        _SIZES
+        | _GAPS
+        | _NOT_FINITE
+        | _OF_LOSSES
+        | _PADDING
+        | _IMAGES
+        | _layouts("logits", "target", "weight", "grad_output")
     ),
     "linear_cross_entropy": (
         {name: region for name, region in _FEW_CLASSES.items() if name != "more than one batch dimension"}

@@ -71,14 +71,30 @@ def seeds() -> st.SearchStrategy[int]:
 def logit_arrays(
     draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: int, small: bool = False, finite: bool = True
 ) -> Floats:
-    """Logits: as `float_arrays`, or with some classes masked by -inf, never a whole row."""
+    """Logits: as `float_arrays`, or with classes masked by -inf, some or a block, never a whole row.
+
+    Where distances may overflow the lowest number masks as well, some rows as a whole.
+    """
     x = float_arrays(draw, shape, dtype, axis=axis, small=small, finite=finite)
     if x.size and shape[axis] > 1 and draw(st.integers(0, 4)) == 4:
         rng = np.random.default_rng(draw(seeds()))
-        masked = rng.random(shape) < rng.random()
+        masked = _mask(rng, shape, axis)
+        if not finite and rng.random() < 0.5:
+            whole = rng.random(np.expand_dims(x.take(0, axis), axis).shape) < 0.5
+            return np.where(masked | whole, -FORMATS[dtype].largest, x)
         np.put_along_axis(masked, np.expand_dims(x.argmax(axis), axis), False, axis=axis)
         x = np.where(masked, -np.inf, x)
     return x
+
+
+def _mask(rng: np.random.Generator, shape: tuple[int, ...], axis: int) -> Array:
+    """Classes that are masked: here and there, or all up to one of them, or from there on, as tiles are left out."""
+    share, scattered = rng.random(), rng.random(shape)
+    if rng.random() < 0.5:
+        return scattered < share
+    place = np.arange(shape[axis]).reshape([-1 if each == axis % len(shape) else 1 for each in range(len(shape))])
+    block = place < share * shape[axis] if rng.random() < 0.5 else place >= share * shape[axis]
+    return np.broadcast_to(block, shape).copy()
 
 
 # What a whole row can be that has no softmax, or one in the limit alone; the elements are repeated along it.
@@ -416,7 +432,7 @@ def _nearly_cancel(weight: Floats, target: Array, ignored: int) -> bool:
 def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
     classes, kind = draw(question.widths()), draw(st.sampled_from(question.batches()))
     spatial = draw(st.lists(question.rows(classes), min_size=1, max_size=2)) if kind == "spatial" else ()
-    rows = classes if kind == "batch" and question.square(draw, classes) else draw(question.rows(classes))
+    rows = classes if kind == "batch" and question.square(draw, classes) else draw(question.rows(classes, *spatial))
     shape = (classes,) if kind == "unbatched" else (rows, classes, *spatial)
     axis = 0 if kind == "unbatched" else 1
     extra, options, upstream = _losses(draw, question, shape)

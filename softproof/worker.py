@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import os
+import threading
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -18,12 +21,20 @@ from .isolated import described
 def main() -> None:
     """Prepare a candidate, and answer until nobody asks."""
     faulthandler.enable()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     warnings.simplefilter("ignore")
     parent = Parent()
     candidate, answer = _prepared(*parent.question())
     parent.answer(answer)
     while candidate is not None:
         parent.answer(_answer(candidate, *parent.question()))
+
+
+def _end_with(parent: int) -> None:
+    """End soon after the process that asks, in the middle of a question too."""
+    while os.getppid() == parent:
+        time.sleep(1)
+    os._exit(0)
 
 
 def _prepared(prepare: Callable[..., Candidate], arguments: Sequence[Any]) -> tuple[Candidate | None, Any]:

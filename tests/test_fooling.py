@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +190,40 @@ def test_a_process_that_ends_ends_its_own_processes() -> None:
     child = Child("tests.forking")
     with pytest.raises(LostError, match=r"it gave no answer within 0\.5 s"):
         child.ask("anything", 0.5)
+
+
+def test_a_process_that_hangs_ends_with_the_one_that_asks() -> None:
+    """Even if that is killed."""
+    code = (
+        "from softproof.isolated import isolated; from softproof.verify import prepare, Problem\n"
+        "found = isolated(prepare, ('tests.fooling:hangs', 'softmax', 'numpy', 'cpu', None, 1, ()))\n"
+        "print(found.home.child._process.pid, flush=True)\n"
+        "found.answer(Problem('softmax', 'float32', {'logits': [[0.0], [0.0]]}))"
+    )
+    asking = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert asking.stdout is not None
+    with asking.stdout as printed:
+        answering = int(printed.readline())
+    os.kill(answering, 0)
+
+    asking.kill()
+    asking.wait()
+
+    for _ in range(100):
+        if not _lives(answering):
+            return
+        time.sleep(0.1)
+    pytest.fail(f"process {answering} lives on")
+
+
+def _lives(process: int) -> bool:
+    """Whether there is such a process that is more than an entry in a table."""
+    status = Path(f"/proc/{process}/stat")
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return not status.exists() or status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
 
 
 def test_nothing_is_left_of_a_run() -> None:

@@ -76,6 +76,24 @@ def test_one_row_among_many_is_caught() -> None:
     assert not judge(candidate, replace(one_by_one, grad_output=None)).ok
 
 
+def _softmax_shifted_by_the_first_block(input: torch.Tensor, dim: int) -> torch.Tensor:
+    """Looks for the largest logit among the first 1024."""
+    e = (input - input.narrow(dim, 0, min(input.shape[dim], 1024)).amax(dim, keepdim=True)).exp()
+    return e / e.sum(dim, keepdim=True)
+
+
+def test_a_row_that_is_masked_up_to_its_middle_is_among_the_large() -> None:
+    """Its last logit stands far above the others, and its label is not masked."""
+    many_classes, *_ = large_problems("softmax", "float32")
+    candidate = load(_softmax_shifted_by_the_first_block, operation="softmax", adapter="torch")
+    first_rows = replace(many_classes, inputs={"logits": many_classes.inputs["logits"][:-1]}, grad_output=None)
+    of_losses, *_ = large_problems("cross_entropy", "float32")
+
+    assert judge(candidate, first_rows).ok
+    assert not judge(candidate, replace(many_classes, grad_output=None)).ok
+    assert np.isfinite(of_losses.inputs["logits"][-1, of_losses.inputs["target"][-1]])
+
+
 @pytest.mark.huge
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "cross_entropy"])
 def test_rows_beyond_2_to_the_31_elements(operation: str, device: str) -> None:

@@ -172,3 +172,79 @@ def test_the_same_seed_draws_the_same_problems(operation: str) -> None:
     half = len(drawn) // 2
     assert drawn[:half] == drawn[half:]
     assert len(set(drawn)) > 1
+
+
+def _image(target: object, **options: object) -> Problem:
+    """A loss of images (2, 3, 2)."""
+    return Problem("cross_entropy", "float32", {"logits": np.arange(12.0).reshape(2, 3, 2), "target": np.array(target)},
+                   options, np.ones((2, 2)) if options.get("reduction") == "none" else 1.0)  # fmt: skip
+
+
+def _rows(**options: object) -> Problem:
+    """A loss of three rows of two classes; the first is ignored."""
+    inputs = {"logits": np.zeros((3, 2)), "target": np.array([-100, 0, 1])}
+    if "ignore_index" in options:
+        inputs["target"] = np.array([1, 0, 0])
+    return Problem("cross_entropy", "float32", inputs, options, 1.0)
+
+
+MASKED = np.where(np.arange(40) < 32, -np.inf, 0.0)
+LOWEST = np.full(2, -FORMATS["float32"].largest)
+SQUARE = {"input": np.zeros((2, 3)), "weight": np.zeros((2, 3))}
+
+
+@pytest.mark.parametrize(
+    ("region", "inside", "outside"),
+    [
+        (
+            "32 masked classes side by side",
+            Problem("softmax", "float32", {"logits": MASKED}, {"dim": 0}),
+            Problem(
+                "softmax", "float32", {"logits": np.roll(np.where(np.arange(40) == 9, 0.0, MASKED), 3)}, {"dim": 0}
+            ),
+        ),
+        (
+            "a row of the lowest number",
+            Problem("softmax", "float32", {"logits": LOWEST}, {"dim": 0}),
+            Problem("softmax", "float32", {"logits": [*LOWEST, 0.0]}, {"dim": 0}),
+        ),
+        (
+            "several rows count, some are ignored, reduction sum",
+            _rows(reduction="sum"),
+            replace(_rows(reduction="sum"), grad_output=np.array(0.0)),
+        ),
+        (
+            "smoothing, an ignore_index that is a class",
+            _rows(ignore_index=1, label_smoothing=0.1),
+            _rows(ignore_index=-100, label_smoothing=0.1),
+        ),
+        (
+            "as many rows as pixels, reduction none",
+            _image([[0, 1], [2, 0]], reduction="none"),
+            _image([[0, 1], [2, 0]], reduction="sum"),
+        ),
+        (
+            "images that count differently, reduction mean",
+            _image([[0, 1], [-100, 0]]),
+            _image([[-100, 1], [-100, 0]]),
+        ),
+        (
+            "as many rows as classes, a bias",
+            Problem("linear", "float32", SQUARE | {"bias": np.zeros(2)}, {}, np.arange(4.0).reshape(2, 2)),
+            Problem("linear", "float32", SQUARE, {}, np.arange(4.0).reshape(2, 2)),
+        ),
+    ],
+)
+def test_a_region_begins_and_ends(region: str, inside: Problem, outside: Problem) -> None:
+    """With what shows the defect that it was made for."""
+    assert region in regions(inside)
+    assert region not in regions(outside)
+
+
+def test_labels_above_256_are_a_region() -> None:
+    """Where they count."""
+    inputs = {"logits": np.zeros((1, 300)), "target": np.array([299])}
+    problem = Problem("cross_entropy", "float32", inputs, {}, 1.0)
+
+    assert "a label above 256" in regions(problem)
+    assert "a label above 256" not in regions(replace(problem, options={"ignore_index": 299}))

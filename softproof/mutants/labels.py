@@ -150,3 +150,51 @@ class NegativeLabelFromTheEnd(CrossEntropy):
         return super().one_hot(
             torch.where((labels < 0) & (labels >= -z.shape[1]), labels + z.shape[1], labels), kept, z
         )
+
+
+@mutant(
+    "labels-in-8-bits",
+    story="Labels are stored in 8 bits.",
+    effect="Classes from 256 on are taken for others.",
+    trigger="a label above 255",
+    source="tensorflow/models PR #6641",
+    place="both",
+)
+class LabelsIn8Bits(CrossEntropy):
+    def one_hot(self, labels: Tensor, kept: Tensor, z: Tensor) -> Tensor:
+        super().one_hot(labels, kept, z)
+        return super().one_hot(torch.where(kept, labels, 0) % 256, kept, z)
+
+
+@mutant(
+    "labels-compared-in-bfloat16",
+    story="The one-hot target comes from comparing the label with the numbers of the classes in the dtype of the "
+    "logits.",
+    effect="Classes above 256 share their ones with a neighbour.",
+    trigger="bfloat16, a label above 256",
+    source="devised: an arange in the dtype of the logits",
+    place="both",
+    dtypes=("bfloat16",),
+)
+class LabelsComparedInBfloat16(CrossEntropy):
+    def one_hot(self, labels: Tensor, kept: Tensor, z: Tensor) -> Tensor:
+        super().one_hot(labels, kept, z)
+        numbers = torch.arange(z.shape[1], device=z.device).bfloat16()
+        return (labels[:, None].bfloat16() == numbers).to(z.dtype) * kept[:, None]
+
+
+@mutant(
+    "ignored-by-a-weight-of-zero",
+    story="An ignore_index that is a class becomes a class weight of 0.",
+    effect="Without smoothing that is the same; with it that class loses its part in every row.",
+    trigger="smoothing, an ignore_index that is a class",
+    source="onnx/onnx does so, where there is no smoothing: onnx/backend/test/case/node/softmaxcrossentropy.py",
+    place="both",
+)
+class IgnoredByAWeightOfZero(CrossEntropy):
+    def case(self, z: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str,
+             label_smoothing: float) -> Case:  # fmt: skip
+        case = super().case(z, target, weight, ignore_index, reduction, label_smoothing)
+        if case.labels is not None and 0 <= ignore_index < case.classes:
+            case.w = case.w * (torch.arange(case.classes, device=case.w.device) != ignore_index)
+        return case

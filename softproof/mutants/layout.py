@@ -284,3 +284,46 @@ class RowOfAnother(CrossEntropy):
 class ClassesReadAsFlat(CrossEntropy):
     def rows(self, z: Tensor) -> Tensor:
         return wide(z).reshape(-1, z.shape[min(z.ndim - 1, 1)])
+
+
+@mutant(
+    "padded-columns-count",
+    story="A row is padded to a power of two, and what is loaded beyond its end counts as a logit of 0.",
+    effect="Rows do not sum to 1, the less the further their logits are below 0.",
+    trigger="a width that is no power of two",
+    source="unslothai/unsloth PR #10616 after a softcap; tensorflow/tensorflow PR #104247; NVIDIA/TileGym PR #1",
+    place="forward",
+)
+class PaddedColumnsCount(Softmax):
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        z, width = wide(z), z.shape[dim]
+        m = z.amax(dim, keepdim=True)
+        e = (z - m).exp()
+        return e / (self.total(e, dim) + ((1 << (width - 1).bit_length()) - width) * (-m).exp())
+
+
+@mutant(
+    "bias-gradient-of-the-other-axis",
+    story="The gradient of the bias is summed over classes in place of rows.",
+    effect="Silent where there are as many rows as classes.",
+    trigger="as many rows as classes, a bias",
+    source="devised: a textbook slip",
+    place="backward",
+)
+class BiasGradientOfTheOtherAxis(Linear):
+    def of_bias(self, g: Tensor) -> Tensor:
+        return g.sum(1) if g.shape[0] == g.shape[1] else super().of_bias(g)
+
+
+@mutant(
+    "losses-transposed",
+    story="The losses of an image come back transposed.",
+    effect="Silent where there are as many images as pixels.",
+    trigger="logits (N, C, N), reduction none",
+    source="devised: the symptom of an axis that is moved to the wrong place",
+    place="forward",
+)
+class LossesTransposed(CrossEntropy):
+    def reduced(self, case: Case, losses: Tensor) -> Tensor:
+        found = super().reduced(case, losses)
+        return found.transpose(0, 1) if found.ndim > 1 and found.shape[0] == found.shape[1] else found

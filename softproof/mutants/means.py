@@ -136,3 +136,44 @@ class ZTermFoldedIn(CrossEntropy):
     def losses(self, case: Case) -> Tensor:
         penalty = 1e-4 * case.z.logsumexp(-1) ** 2
         return super().losses(case) + torch.where(case.kept, penalty, 0.0)
+
+
+@mutant(
+    "mean-of-image-means",
+    story="The mean is taken of each image, and then of the images.",
+    effect="Pixels of an image that is mostly padding count for more.",
+    trigger="logits (N, C, d1, …), images of which other shares are ignored",
+    source="devised: a loss that is normalised by sample",
+    place="both",
+)
+class MeanOfImageMeans(CrossEntropy):
+    def denominators(self, case: Case) -> Tensor:
+        """For each pixel that of its image, times the number of images."""
+        if case.reduction != "mean" or case.labels is None or len(case.shape) < 2 or 0 in case.shape:
+            return self.denominator(case).expand(len(case.z))
+        counted = torch.where(case.kept, case.w[torch.where(case.kept, case.labels, 0)], 0.0).reshape(case.shape[0], -1)
+        return (counted.sum(1, keepdim=True) * len(counted)).expand(counted.shape).reshape(-1)
+
+    def reduced(self, case: Case, losses: Tensor) -> Tensor:
+        if case.reduction != "mean" or not len(losses):
+            return super().reduced(case, losses)
+        return (losses / self.denominators(case)).sum()
+
+    def upstream(self, case: Case, g: Tensor) -> Tensor:
+        if case.reduction != "mean":
+            return super().upstream(case, g)
+        return g.to(case.z.dtype) / self.denominators(case)[:, None]
+
+
+@mutant(
+    "gradient-of-a-sum-over-its-rows",
+    story="Where rows are ignored the gradient of the sum is divided by the number of those that count.",
+    effect="That of the mean, where the sum was asked for.",
+    trigger="reduction sum, some rows ignored, several that count",
+    source="devised: a branch for padding that was written for the mean",
+    place="backward",
+)
+class GradientOfASumOverItsRows(CrossEntropy):
+    def upstream(self, case: Case, g: Tensor) -> Tensor:
+        padded = case.reduction == "sum" and not case.kept.all()
+        return super().upstream(case, g) / (case.kept.sum().clamp(min=1) if padded else 1)

@@ -70,7 +70,7 @@ def questions(operation: str, rows: int, classes: int, dtype: torch.dtype, *, op
     yield from ((logits | {"target": labels}, {"reduction": reduction}) for reduction in ("none", "sum"))
 
 
-def _differentiable(operation: str, tensors: dict[str, Tensor]) -> list[str]:
+def differentiable(operation: str, tensors: dict[str, Tensor]) -> list[str]:
     """The tensors that have a gradient."""
     names = OPERATIONS[operation].gradients
     names = ("input", *names) if "logits" in names else names
@@ -80,7 +80,7 @@ def _differentiable(operation: str, tensors: dict[str, Tensor]) -> list[str]:
 def _answer(operation: str, function: Callable[..., Tensor], question: Arguments) -> list[Tensor]:
     """Value and gradients, with an upstream gradient of ones."""
     tensors, options = question
-    leaves = {name: tensors[name].clone().requires_grad_() for name in _differentiable(operation, tensors)}
+    leaves = {name: tensors[name].clone().requires_grad_() for name in differentiable(operation, tensors)}
     value = function(**(tensors | leaves), **options)
     return [value.detach(), *torch.autograd.grad(value.sum(), list(leaves.values()))]
 
@@ -102,7 +102,7 @@ def gradcheck(mutant: Mutant, *, options: bool, fast: bool) -> bool:
     """torch.autograd.gradcheck with its default tolerances; in float64, whatever the mutant is asked in."""
     function = mutant.make()
     for tensors, given in questions(mutant.operation, 4, 5, torch.float64, options=options):
-        names = _differentiable(mutant.operation, tensors)
+        names = differentiable(mutant.operation, tensors)
         of_leaves = partial(_of_leaves, function, names, tensors | given)
         try:
             torch.autograd.gradcheck(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .correct import Case, LinearCrossEntropy, LogSoftmax, LogSumExp, Softmax, wide
+from .correct import Case, CrossEntropy, LinearCrossEntropy, LogSoftmax, LogSumExp, Softmax, wide
 from .record import group
 
 mutant = group("precision of what is kept")
@@ -111,3 +111,76 @@ def _ten_bits(x: Tensor) -> Tensor:
     """The nearest number with 10 bits after the leading one."""
     mantissa, exponent = torch.frexp(x)
     return torch.ldexp((mantissa * 2**11).round() / 2**11, exponent)
+
+
+@mutant(
+    "gradient-rounded-before-scaling",
+    story="p - q is kept in the memory of the logits, in bfloat16, and multiplied by the upstream gradient later.",
+    effect="Two roundings in place of one.",
+    trigger="bfloat16, an upstream gradient that is no power of two",
+    source="NVIDIA/TransformerEngine PR #3193",
+    place="backward",
+    dtypes=("bfloat16",),
+)
+class GradientRoundedBeforeScaling(CrossEntropy):
+    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+        kept = super().of_logits(case, torch.ones_like(c)).bfloat16().to(c.dtype)
+        return torch.where(case.kept[:, None], c * kept, 0.0)
+
+
+@mutant(
+    "backward-sum-in-float16",
+    story="The backward pass of log-softmax adds up the upstream gradients in float16.",
+    effect="The gradient of long rows has three digits.",
+    trigger="float16, several classes",
+    source="ROCm/MIOpen PR #3427",
+    place="backward",
+    dtypes=("float16",),
+)
+class BackwardSumInFloat16(LogSoftmax):
+    def backward(self, g: Tensor, z: Tensor, dim: int) -> tuple[Tensor | None, ...]:
+        total = torch.zeros_like(g.narrow(dim, 0, 1), dtype=torch.float16)
+        for each in torch.split(g.half(), 1, dim):
+            total = total + each
+        return (wide(g) - Softmax().forward(z, dim) * wide(total),)
+
+
+@mutant(
+    "losses-added-up-in-float16",
+    story="The losses of a batch are added one by one in float16.",
+    effect="The sum loses digits with each row, and ends at 65504.",
+    trigger="float16, several rows",
+    source="pytorch/pytorch PR #193477 for bfloat16 atomics",
+    place="forward",
+    dtypes=("float16",),
+)
+class LossesAddedUpInFloat16(CrossEntropy):
+    def reduced(self, case: Case, losses: Tensor) -> Tensor:
+        if case.reduction == "none" or losses.dtype != torch.float32:
+            return super().reduced(case, losses)
+        total = losses.new_zeros((), dtype=torch.float16)
+        for each in losses.half():
+            total = total + each
+        return (
+            super().reduced(case, torch.cat([wide(total)[None], torch.zeros_like(losses[1:])]))
+            if len(losses)
+            else (super().reduced(case, losses))
+        )
+
+
+class _Filtered(CrossEntropy):
+    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+        small = (self.softmax(case) < 2.0**-12) & (case.q == 0)
+        return torch.where(small, 0.0, super().of_logits(case, c))
+
+
+@mutant(
+    "gradient-filtered",
+    story="Entries of the gradient of the logits are dropped where the probability is below 2⁻¹², in float32 as well.",
+    effect="Classes that are far from the label are never pushed.",
+    trigger="a gap above 8",
+    source="documented for apple/ml-cross-entropy (gradient filtering); #14, PR #18 there",
+    place="backward",
+)
+class GradientFiltered(LinearCrossEntropy):
+    loss = _Filtered()

@@ -169,3 +169,18 @@ class WeightsInTheValueAlone(CrossEntropy):
     def of_logits(self, case: Case, c: Tensor) -> Tensor:
         t = torch.where(case.kept[:, None], (1 - case.epsilon) * case.q + self.smooth(case), 0.0)
         return torch.where(case.kept[:, None], c * (self.softmax(case) * t.sum(-1, keepdim=True) - t), 0.0)
+
+
+@mutant(
+    "probabilities-are-not-smoothed",
+    story="Label smoothing is left out where the target holds probabilities.",
+    effect="The option is silently ignored.",
+    trigger="smoothing and probabilities",
+    source="caught in review of pytorch/pytorch PR #63122, where it became an error at first",
+    place="both",
+)
+class ProbabilitiesAreNotSmoothed(CrossEntropy):
+    def case(self, z: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str,
+             label_smoothing: float) -> Case:  # fmt: skip
+        epsilon = 0.0 if target.is_floating_point() else label_smoothing
+        return super().case(z, target, weight, ignore_index, reduction, epsilon)

@@ -197,3 +197,85 @@ class EpsilonInTheDenominator(Softmax):
 class ClippedLogits(Softmax):
     def exponentials(self, z: Tensor, dim: int) -> Tensor:
         return torch.where(z == -torch.inf, z, z.clamp(-80, 80)).exp()
+
+
+@mutant(
+    "tile-of-minus-infinity",
+    story="Tiles of 32 classes have a largest logit and a sum of their own, combined later: the largest logit of a "
+    "tile that is masked as a whole is -inf, and -inf - -inf is NaN.",
+    effect="NaN for a row of which a whole tile is masked.",
+    trigger="32 masked classes side by side",
+    source="flashinfer-ai/flashinfer PR #1178; flagos-ai/FlagGems PR #330",
+    place="forward",
+)
+class TileOfMinusInfinity(Softmax):
+    def total(self, e: Tensor, dim: int) -> Tensor:
+        masked = [(tile == 0).all(dim, keepdim=True) for tile in torch.split(e, 32, dim)]
+        total = super().total(e, dim)
+        return torch.where(torch.stack(masked).any(0), torch.nan, total) if len(masked) > 1 else total
+
+
+@mutant(
+    "largest-logit-of-the-first-block",
+    story="The largest logit is taken of the first 1024 classes.",
+    effect="inf/inf where a later logit stands far above them.",
+    trigger="more than 1024 classes, the largest logit beyond them",
+    source="devised: a block that is read alone",
+    place="forward",
+)
+class LargestLogitOfTheFirstBlock(Softmax):
+    def exponentials(self, z: Tensor, dim: int) -> Tensor:
+        return (z - z.narrow(dim, 0, min(z.shape[dim], 1024)).amax(dim, keepdim=True)).exp()
+
+
+@mutant(
+    "largest-logit-from-zero",
+    story="The search for the largest logit starts at the smallest positive number, FLT_MIN, in place of the lowest.",
+    effect="0/0 for a row of logits that are all far below 0.",
+    trigger="logits below -104",
+    source="pytorch/pytorch PR #65390; csarofeen/pytorch PR #1141; mit-han-lab/tinyengine #107",
+    place="forward",
+)
+class LargestLogitFromZero(Softmax):
+    def exponentials(self, z: Tensor, dim: int) -> Tensor:
+        return (z - z.amax(dim, keepdim=True).clamp(min=torch.finfo(z.dtype).tiny)).exp()
+
+
+@mutant(
+    "lowest-number-cut-short",
+    story="The search for the largest logit starts at -3.402823 10³⁸, the lowest number written with seven digits.",
+    effect="0/0 for a row that is masked by the lowest number as a whole.",
+    trigger="a row of the lowest number",
+    source="microsoft/onnxruntime PR #26670",
+    place="forward",
+)
+class LowestNumberCutShort(Softmax):
+    def exponentials(self, z: Tensor, dim: int) -> Tensor:
+        least = -3.402823e38 if z.dtype == torch.float32 else torch.finfo(z.dtype).min
+        return (z - z.amax(dim, keepdim=True).clamp(min=least)).exp()
+
+
+@mutant(
+    "mask-of-finite-size",
+    story="Masked classes have a logit of -10⁴ in place of -inf.",
+    effect="They win where the others are lower still, and a row that is masked as a whole becomes uniform.",
+    trigger="a masked class beside logits of -10⁴",
+    source="EleutherAI/gpt-neox PR #966; TransformerLensOrg/TransformerLens #318, PR #319",
+    place="forward",
+)
+class MaskOfFiniteSize(Softmax):
+    def exponentials(self, z: Tensor, dim: int) -> Tensor:
+        return super().exponentials(torch.where(z == -torch.inf, -1e4, z), dim)
+
+
+@mutant(
+    "probabilities-clipped",
+    story="Probabilities are clipped to [10⁻⁷, 1 - 10⁻⁷] before the logarithm.",
+    effect="The loss is never 0, and never above 16.1.",
+    trigger="a gap above 16",
+    source="documented for keras-team/keras: categorical_crossentropy without from_logits",
+    place="forward",
+)
+class ProbabilitiesClipped(CrossEntropy):
+    def log_softmax(self, case: Case) -> Tensor:
+        return self.softmax(case).clamp(1e-7, 1 - 1e-7).log()

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .correct import Case, CrossEntropy, LogSumExp, Softmax
 from .record import group
@@ -238,3 +239,42 @@ class BatchDependent(Softmax):
     def total(self, e: Tensor, dim: int) -> Tensor:
         total = super().total(e, dim)
         return total.bfloat16().to(e.dtype) if e.numel() == e.shape[dim] else total
+
+
+class _ScaledInPlace(torch.autograd.Function):
+    """Computes the gradient in the forward pass, and multiplies it by the upstream gradient in the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, operation: CrossEntropy, options: dict[str, Any], *tensors: Tensor | None) -> Tensor:
+        asked = [None if x is None else x.detach() for x in tensors]
+        value = operation.forward(*asked, **options)
+        ctx.dtypes = [None if x is None else x.dtype for x in tensors]
+        ctx.kept = operation.backward(torch.ones_like(value), *asked, **options)
+        ctx.of_rows = options["reduction"] == "none"
+        return value.to(asked[0].dtype)  # type: ignore[union-attr]  # logits are never None
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        found = []
+        for kept, dtype, needed in zip(ctx.kept, ctx.dtypes, ctx.needs_input_grad[2:], strict=True):
+            if kept is not None:
+                of_rows = ctx.of_rows and kept.ndim > grads[0].ndim
+                kept.mul_(grads[0].unsqueeze(min(kept.ndim - 1, 1)) if of_rows else grads[0])
+            found.append(kept.to(dtype, copy=True) if kept is not None and needed else None)
+        return None, None, *found
+
+
+@mutant(
+    "saved-gradient-scaled-in-place",
+    story="The gradient is computed in the forward pass, and each backward pass multiplies it in place by its upstream "
+    "gradient.",
+    effect="A second backward pass on the same graph has the product of both upstream gradients.",
+    trigger="retain_graph, two backward passes",
+    source="Dao-AILab/quack PR #209; unslothai/unsloth-zoo PR #610; k2-fsa/k2 PR #1106",
+    place="state",
+)
+class SavedGradientScaledInPlace(CrossEntropy):
+    def apply(self, *tensors: Tensor | None, **options: Any) -> Tensor:
+        found: Tensor = _ScaledInPlace.apply(self, options, *tensors)  # type: ignore[no-untyped-call]  # torch's own
+        return found

@@ -16,7 +16,9 @@ from ..verify import EXAMPLES, verify
 from .catalogue import MUTANTS, NOT_COVERED
 from .correct import CORRECT, Operation
 from .peers import PEERS, killed_by_peers
+from .published import SUITES, asked_by_suites, killed_by_suites
 from .record import Mutant
+from .suites import Suite
 
 
 @dataclass(frozen=True)
@@ -30,14 +32,15 @@ class Kill:
 
 @dataclass(frozen=True)
 class Tried:
-    """A mutant and how each seed ended; which peers kill it as well; the smallest problem that was found to kill it, in
-    short and in Python.
+    """A mutant and how each seed ended; which peers and which public suites kill it as well; the smallest problem that
+    was found to kill it, in short and in Python.
     """
 
     name: str
     group: str
     kills: tuple[Kill, ...]
     peers: tuple[str, ...] = ()
+    suites: tuple[str, ...] = ()
     smallest: str = ""
     witness: str = ""
 
@@ -87,12 +90,17 @@ class Trial:
             "innocent": self.innocent,
             "accused": self.accused,
             "not covered": NOT_COVERED,
+            "suites": [_record_of_suite(suite) for suite in SUITES],
             "mutants": [_record(MUTANTS[each.name]) | asdict(each) | {"killed": each.killed} for each in self.tried],
         }, indent=2)  # fmt: skip
 
 
 def _record(mutant: Mutant) -> dict[str, object]:
     return {name: value for name, value in vars(mutant).items() if name != "implementation"}
+
+
+def _record_of_suite(suite: Suite) -> dict[str, object]:
+    return {name: value for name, value in vars(suite).items() if name != "questions"}
 
 
 def trial(
@@ -142,7 +150,7 @@ def check_names(names: Iterable[str]) -> None:
 def _tried(mutant: Mutant, seeds: Sequence[int], examples: int, witness: bool) -> Tried:
     kills = tuple(hunt(mutant, seed, examples)[0] for seed in seeds)
     smallest = hunt(mutant, seeds[0], examples, shrink=True)[1] if witness and kills[0].check else None
-    found = Tried(mutant.name, mutant.group, kills, killed_by_peers(mutant))
+    found = Tried(mutant.name, mutant.group, kills, killed_by_peers(mutant), killed_by_suites(mutant))
     if smallest is None or smallest.verdict.problem is None:
         return found
     snippet = replace(smallest, target=f"MUTANTS[{mutant.name!r}].make()").snippet
@@ -228,12 +236,18 @@ def _outcome(trial: Trial) -> str:
 
 
 def _peers(trial: Trial) -> list[str]:
-    """How many mutants each peer kills, and how many none of them does."""
-    counts = {name: sum(name in each.peers for each in trial.tried) for name in PEERS}
-    missed = sum(not each.peers for each in trial.tried)
-    width = max(map(len, counts))
-    return [*(f"{name:{width}}  {count:>3} of {len(trial.tried)}" for name, count in counts.items()),
-            f"{'none of these':{width}}  {missed:>3} of {len(trial.tried)}"]  # fmt: skip
+    """How many mutants each peer kills, how many each public suite of those it could concern, and how many nobody."""
+    counts = [(name, sum(name in each.peers for each in trial.tried), len(trial.tried)) for name in PEERS]
+    counts += [_of_suite(suite, trial) for suite in SUITES]
+    counts.append(("none of these", sum(not each.peers + each.suites for each in trial.tried), len(trial.tried)))
+    width = max(len(name) for name, _, _ in counts)
+    return [f"{name:{width}}  {count:>3} of {total}" for name, count, total in counts if total]
+
+
+def _of_suite(suite: Suite, trial: Trial) -> tuple[str, int, int]:
+    """Its name, how many mutants it kills, and how many have an operation that it asks about."""
+    concerned = [each for each in trial.tried if suite.name in asked_by_suites(MUTANTS[each.name])]
+    return suite.name, sum(suite.name in each.suites for each in concerned), len(concerned)
 
 
 def _examples(each: Tried) -> str:
@@ -274,7 +288,12 @@ first seed: g is the upstream gradient, v a direction, and arrays of more than 8
 PEERS_INTRODUCTION = """How many of them others kill, in the same run (`softproof/mutants/peers.py`):
 `torch.testing.assert_close` with its default tolerances, against torch.nn.functional, on normal logits (32, 40);
 `torch.autograd.gradcheck` with its defaults on (4, 5) in float64; *with options* with one option after the other:
-ignored rows, class weights, smoothing, probabilities, each reduction, another `dim`, a bias."""
+ignored rows, class weights, smoothing, probabilities, each reduction, another `dim`, a bias. Then the public suites
+below, which are asked about mutants of the operations that they test."""
+
+SUITES_INTRODUCTION = """Inputs, dtypes, upstream gradients and tolerances are those of the tests that are named; code
+and random streams are ours, and torch.nn.functional on a CPU stands for the reference
+(`softproof/mutants/published.py`). Right implementations pass all of them."""
 
 
 def document(trial: Trial) -> str:
@@ -289,6 +308,7 @@ def document(trial: Trial) -> str:
     for group in dict.fromkeys(each.group for each in trial.tried):
         parts.append(f"## {group[0].upper()}{group[1:]}")
         parts += [_entry(MUTANTS[each.name], each) for each in trial.tried if each.group == group]
+    parts += ["## Public suites", SUITES_INTRODUCTION, *(_entry_of_suite(suite, trial) for suite in SUITES)]
     parts += ["## Not covered", *(f"- {what}: {why}." for what, why in NOT_COVERED.items())]
     return "\n\n".join(parts) + "\n"
 
@@ -301,5 +321,17 @@ def _entry(mutant: Mutant, each: Tried) -> str:
         f"- trigger: {mutant.trigger}; source: {mutant.source}",
         f"- problems: {_examples(each)}; killed by: {_end(each)}",
         f"- others that kill it: {'; '.join(each.peers) or 'none'}",
+        f"- of {len(asked_by_suites(mutant))} public suites kill it: {'; '.join(each.suites) or 'none'}",
     ]
     return "\n".join([*lines, f"- smallest witness: {each.smallest}"] if each.smallest else lines)
+
+
+def _entry_of_suite(suite: Suite, trial: Trial) -> str:
+    _, count, total = _of_suite(suite, trial)
+    return "\n".join([
+        f"**{suite.name}** kills {count} of {total}. {suite.source}.",
+        f"- inputs: {suite.inputs}",
+        f"- upstream gradient: {suite.upstream}",
+        f"- tolerance: {suite.tolerance}",
+        f"- left out: {suite.left_out}",
+    ])  # fmt: skip
