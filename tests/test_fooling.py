@@ -195,9 +195,9 @@ def test_a_process_that_ends_ends_its_own_processes() -> None:
 def test_a_process_that_hangs_ends_with_the_one_that_asks() -> None:
     """Even if that is killed."""
     code = (
-        "from softproof.isolated import isolated; from softproof.verify import prepare, Problem\n"
+        "import threading; from softproof.isolated import isolated; from softproof.verify import prepare, Problem\n"
         "found = isolated(prepare, ('tests.fooling:hangs', 'softmax', 'numpy', 'cpu', None, 1, ()))\n"
-        "print(found.home.child._process.pid, flush=True)\n"
+        "told = threading.Timer(1, lambda: print(found.home.child._process.pid, flush=True)); told.start()\n"
         "found.answer(Problem('softmax', 'float32', {'logits': [[0.0], [0.0]]}))"
     )
     asking = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
