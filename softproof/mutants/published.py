@@ -1,7 +1,7 @@
 """The public suites that are rebuilt, each with the date of the version that was read.
 
 Shapes are as published unless the record says otherwise. A large batch of which every row is alike is asked as some
-rows of it: where the mean divides by their number the upstream gradient is scaled, so that gradients keep their size.
+rows of it: where the mean divides by their number gradients are larger, and the absolute tolerance grows alike.
 """
 
 from __future__ import annotations
@@ -248,7 +248,7 @@ def _cut_cross_entropy() -> tuple[Question, ...]:
             "linear_cross_entropy", shape, 0.0, forward if reduction == "none" else backward, dtype, "correlated",
             ignored=ignored, bias=bias, options={"reduction": reduction},
             upstream="of a mean" if reduction == "none" else "of a sum",
-            share=1 / rows if reduction == "sum" else 1.0, grad=(0.0, backward), reference="float32",
+            scale=1 / rows if reduction == "sum" else 1.0, grad=(0.0, backward), reference="float32",
             comparison="no worse than a baseline",
         ))  # fmt: skip
     return tuple(questions)

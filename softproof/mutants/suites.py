@@ -29,8 +29,8 @@ class Question:
     """One question of a suite: what is drawn, what is asked of it, and what is accepted.
 
     Two answers agree within `atol` + `rtol` times the expected one; gradients within `grad`, (rtol, atol), where that
-    is another. `rows` many rows are asked in place of as many as were published; where the mean divides by the number
-    of them `share` scales the upstream gradient, so that gradients are as small as there.
+    is another. Where a mean is asked over a `share` of the rows that were published, its gradients are larger by
+    1/share, and so is their atol here.
     """
 
     operation: str
@@ -45,6 +45,7 @@ class Question:
     weight: str = ""  # of classes, a key of inputs.DRAWS
     bias: str = ""
     upstream: str = "ones"  # a key of UPSTREAM
+    scale: float = 1.0  # of the upstream gradient
     share: float = 1.0
     grad: tuple[float, float] | None = None
     reference: str = ""  # the dtype of the expected answer before it is rounded to that of the question
@@ -172,9 +173,9 @@ def _answer(question: Question, function: Function, dtype: str) -> Answer:
         return (value.detach(),)
     differentiated, upstream = UPSTREAM[question.upstream](value, _normal(value, question.dtype))
     if upstream is not None:
-        upstream = upstream * question.share
-    elif question.share != 1:
-        differentiated = differentiated * question.share
+        upstream = upstream * question.scale
+    elif question.scale != 1:
+        differentiated = differentiated * question.scale
     return (value.detach(), *torch.autograd.grad(differentiated, list(leaves.values()), upstream))
 
 
@@ -190,7 +191,8 @@ def _against_torch(question: Question, function: Function) -> bool:
     right = _expected(question, question.reference or question.dtype)
     if question.comparison in ROUNDED:
         right = tuple(x.to(y.dtype) for x, y in zip(right, baseline, strict=True))
-    tolerances = [(question.rtol, question.atol)] + (len(got) - 1) * [question.grad or (question.rtol, question.atol)]
+    rtol, atol = question.grad or (question.rtol, question.atol)
+    tolerances = [(question.rtol, question.atol)] + (len(got) - 1) * [(rtol, atol / question.share)]
     if question.probabilities and not are_probabilities(got[0]):
         return False
     compare = COMPARISONS[question.comparison]
