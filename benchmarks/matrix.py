@@ -1,7 +1,8 @@
 """Property × mutant: each property is asked alone of every mutant that it may concern; python -m benchmarks.matrix.
 
 Every property has to kill a mutant that no cheaper one kills, or to say why it is kept; every mutant is to be killed by
-two. A line of the log is one mutant, or one right implementation, from one seed, and a run goes on where its log ends.
+two. A line of the log is one mutant, or one right implementation, from one seed. A run goes on where its log ends;
+`make matrix` removes it when nothing is missing, and whoever changes an implementation in between removes it as well.
 The exit status is 1 where something is missing. docs/matrix.md holds one run's tables.
 """
 
@@ -40,13 +41,13 @@ Record = dict[str, Any]
 class Matrix:
     """Which properties, in the order in which they are named, were asked of which mutants, and which they killed.
 
-    `values` is the cost of a property: how many values a right implementation has to compute until it is let pass, the
-    median over the operations; `seconds` is what that takes. `accused` says which right implementations were not.
+    `cost` of a property is how many numbers it gives to a right implementation until it lets it pass, the median over
+    the operations; `seconds` is what that takes. `accused` names the right implementations that it did not let pass.
     """
 
     asked: Mapping[str, frozenset[str]]
     kills: Mapping[str, frozenset[str]]
-    values: Mapping[str, float]
+    cost: Mapping[str, float]
     seconds: Mapping[str, float]
     mutants: tuple[str, ...]
     accused: tuple[str, ...] = ()
@@ -54,7 +55,7 @@ class Matrix:
     @cached_property
     def by_cost(self) -> tuple[str, ...]:
         """The cheapest first; of two that cost the same, the one that is named first."""
-        return tuple(sorted(self.asked, key=lambda name: self.values[name]))
+        return tuple(sorted(self.asked, key=lambda name: self.cost[name]))
 
     def first(self, name: str) -> frozenset[str]:
         """The mutants that this property kills, and no cheaper one."""
@@ -92,12 +93,12 @@ def faults(matrix: Matrix, kept: Mapping[str, str]) -> list[str]:
 def point(mutant: Mutant, drawing: Drawing, names: Iterable[str] = PROPERTIES) -> Record:
     """One line of the log: what each property made of one implementation; seconds are those of the processor."""
     record: Record = {"name": mutant.name, "examples": drawing.examples, "seed": drawing.seed,
-                      "asked": {}, "killed": [], "values": {}, "seconds": {}}  # fmt: skip
+                      "asked": {}, "killed": [], "cost": {}, "seconds": {}}  # fmt: skip
     for name in names:
         start = time.process_time()
         found = kill(PROPERTIES[name], mutant, drawing)
         if found.questions:
-            record["asked"][name], record["values"][name] = found.questions, found.values
+            record["asked"][name], record["cost"][name] = found.questions, found.numbers
             record["seconds"][name] = round(time.process_time() - start, 3)
             record["killed"] += [name] if found.killed else []
     return record
@@ -117,14 +118,14 @@ def gathered(records: Sequence[Record]) -> Matrix:
     tried = [record for record in records if record["name"] not in INNOCENT]
     asked = {name: frozenset(each["name"] for each in tried if name in each["asked"]) for name in PROPERTIES}
     kills = {name: frozenset(each["name"] for each in tried if name in each["killed"]) for name in PROPERTIES}
-    values, seconds = (
+    cost, seconds = (
         {name: statistics.median([each[what][name] for each in innocent if name in each[what]] or [0])
          for name in PROPERTIES}
-        for what in ("values", "seconds")
+        for what in ("cost", "seconds")
     )  # fmt: skip
     accused = [f"{each['name']} ({', '.join(each['killed'])})" for each in innocent if each["killed"]]
     mutants = tuple(dict.fromkeys(each["name"] for each in tried))
-    return Matrix(asked, kills, values, seconds, mutants, tuple(accused))
+    return Matrix(asked, kills, cost, seconds, mutants, tuple(accused))
 
 
 # ---- in words -------------------------------------------------------------------------------------------------------
@@ -135,7 +136,7 @@ Each property that the judge asks, and each property test of tests/ that takes a
 every mutant ([mutants.md](mutants.md)) that it may concern (`benchmarks/properties.py`). A property kills a mutant when
 it finds something wrong in one of its answers. Tests of the judge itself concern no mutant.
 
-*Cost* is how many values a right implementation computes until the property lets it pass, the median over the
+*Cost* is how many numbers a property gives to a right implementation until it lets it pass, the median over the
 operations; it is the same in every run. *Seconds* are what that takes, of one processor in this run. The cheapest
 property is the first, and of two with the same cost the one that `benchmarks/properties.py` names first. *First* counts
 the mutants that it kills and no cheaper property does, *alone* those that no other property kills at all. A property
@@ -155,7 +156,7 @@ def document(matrix: Matrix, kept: Mapping[str, str], terms: str) -> str:
     lines: list[tuple[str, ...]] = [("", "property", "asked", "kills", "first", "alone", "cost", "seconds")]
     for name, number in numbers.items():
         counts = [_count(each) for each in (matrix.asked[name], matrix.kills[name], matrix.first(name))]
-        cost, seconds = f"{matrix.values[name]:g}", f"{matrix.seconds[name]:.2f}"
+        cost, seconds = f"{matrix.cost[name]:.0f}", f"{matrix.seconds[name]:.2f}"
         lines.append((number, name, *counts, _count(matrix.alone(name)), cost, seconds))
     killers = {mutant: matrix.killers(mutant) for mutant in matrix.mutants}
     rows = [("mutant", "killed by"),

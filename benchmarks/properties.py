@@ -50,20 +50,20 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Counted(Candidate):
-    """A candidate that counts how often it computes a value."""
+    """A candidate that counts the numbers that it is given whenever it computes a value."""
 
     counts: Counter[str] = field(default_factory=Counter)
 
     def call(
         self, problem: Problem, function: Callable[..., Any] | None = None, *before: Any
     ) -> Callable[[Mapping[str, Any]], Any]:
-        """The function, counted each time; derivatives of its own are not."""
+        """The function, whose inputs are counted each time; those of its own derivatives are not."""
         call = super().call(problem, function, *before)
         if function is not None:
             return call
 
         def counted(arrays: Mapping[str, Any]) -> Any:
-            self.counts["values"] += 1
+            self.counts["numbers"] += sum(each.size for each in problem.inputs.values())
             return call(arrays)
 
         return counted
@@ -441,11 +441,11 @@ PROPERTIES = {
 
 
 class Found(NamedTuple):
-    """How many questions were asked, up to the one that killed, if one did, and how many values that took."""
+    """How many questions were asked, up to the one that killed, if one did, and how many numbers were given in them."""
 
     questions: int
     killed: bool
-    values: int
+    numbers: int
 
 
 def kill(which: Property, mutant: Mutant, drawing: Drawing) -> Found:
@@ -456,5 +456,5 @@ def kill(which: Property, mutant: Mutant, drawing: Drawing) -> Found:
     with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answers
         for number, killed in enumerate(which.asks(mutant, candidate, drawing), 1):
             if killed:
-                return Found(number, True, candidate.counts["values"])
-    return Found(number, False, candidate.counts["values"])
+                return Found(number, True, candidate.counts["numbers"])
+    return Found(number, False, candidate.counts["numbers"])
