@@ -34,6 +34,10 @@ INNOCENT = {mutant.name: mutant for mutant in RIGHT}
 
 KEPT: dict[str, str] = {}
 
+BY_ONE: dict[str, str] = {  # mutants that one property kills, and why that is no gap
+    "frozen-inputs": "raises where some gradients are asked and others not, which is the one question of that way",
+}
+
 Record = dict[str, Any]
 
 
@@ -41,8 +45,8 @@ Record = dict[str, Any]
 class Matrix:
     """Which properties, in the order in which they are named, were asked of which mutants, and which they killed.
 
-    `cost` of a property is how many numbers it gives to a right implementation until it lets it pass, the median over
-    the operations; `seconds` is what that takes. `accused` names the right implementations that it did not let pass.
+    `cost` of a property is how many numbers it gives to a right implementation in one dtype until it lets it pass, the
+    median over the operations; `seconds` is what that takes. `accused` names those that some property did not let pass.
     """
 
     asked: Mapping[str, frozenset[str]]
@@ -71,7 +75,7 @@ class Matrix:
         return [name for name in self.by_cost if mutant in self.kills[name]]
 
 
-def faults(matrix: Matrix, kept: Mapping[str, str]) -> list[str]:
+def faults(matrix: Matrix, kept: Mapping[str, str], by_one: Mapping[str, str]) -> list[str]:
     """What is missing: a reason, or a property; and reasons that are out of date."""
     found = [f"{each}, which is right, is accused" for each in matrix.accused]
     for name in matrix.asked:
@@ -82,9 +86,14 @@ def faults(matrix: Matrix, kept: Mapping[str, str]) -> list[str]:
                          f"{', '.join(sorted(matrix.first(name)))}")  # fmt: skip
     found += [f"a reason is given for {name}, which is no property" for name in kept if name not in matrix.asked]
     for mutant in matrix.mutants:
-        if len(killers := matrix.killers(mutant)) < AT_LEAST:
+        killers = matrix.killers(mutant)
+        if not killers or (len(killers) < AT_LEAST and not by_one.get(mutant)):
             found.append(f"{mutant} is killed by {' and '.join(killers) or 'nothing'} alone")
-    return found
+        if len(killers) >= AT_LEAST and mutant in by_one:
+            found.append(f"{mutant} is said to be killed by one property; it is killed by {', '.join(killers)}")
+    return found + [
+        f"a reason is given for {name}, which is no mutant" for name in by_one if name not in matrix.mutants
+    ]
 
 
 # ---- the run --------------------------------------------------------------------------------------------------------
@@ -98,7 +107,7 @@ def point(mutant: Mutant, drawing: Drawing, names: Iterable[str] = PROPERTIES) -
         start = time.process_time()
         found = kill(PROPERTIES[name], mutant, drawing)
         if found.questions:
-            record["asked"][name], record["cost"][name] = found.questions, found.numbers
+            record["asked"][name], record["cost"][name] = found.questions, found.numbers / len(mutant.dtypes)
             record["seconds"][name] = round(time.process_time() - start, 3)
             record["killed"] += [name] if found.killed else []
     return record
@@ -136,21 +145,21 @@ Each property that the judge asks, and each property test of tests/ that takes a
 every mutant ([mutants.md](mutants.md)) that it may concern (`benchmarks/properties.py`). A property kills a mutant when
 it finds something wrong in one of its answers. Tests of the judge itself concern no mutant.
 
-*Cost* is how many numbers a property gives to a right implementation until it lets it pass, the median over the
-operations; it is the same in every run. *Seconds* are what that takes, of one processor in this run. The cheapest
-property is the first, and of two with the same cost the one that `benchmarks/properties.py` names first. *First* counts
-the mutants that it kills and no cheaper property does, *alone* those that no other property kills at all. A property
-that is never the first has a reason to be kept, below the table.
+*Cost* is how many numbers a property gives to a right implementation, in each dtype, until it lets it pass, the median
+over the operations; it is the same in every run. *Seconds* are what that takes, of one processor in this run. The
+cheapest property is the first, and of two with the same cost the one that `benchmarks/properties.py` names first.
+*First* counts the mutants that it kills and no cheaper property does, *alone* those that no other property kills at
+all. A property that is never the first has a reason to be kept, below the table.
 
 `make matrix` writes this file, and fails where a reason is missing or not needed, or where fewer than two properties
-kill a mutant; `tests/test_matrix.py` holds that the file is in step."""
+kill a mutant and nothing says why; `tests/test_matrix.py` holds that the file is in step."""
 
 
 def _count(numbers: Iterable[str]) -> str:
     return str(len(frozenset(numbers)))
 
 
-def document(matrix: Matrix, kept: Mapping[str, str], terms: str) -> str:
+def document(matrix: Matrix, kept: Mapping[str, str], by_one: Mapping[str, str], terms: str) -> str:
     """docs/matrix.md."""
     numbers = {name: str(number) for number, name in enumerate(matrix.by_cost, 1)}
     lines: list[tuple[str, ...]] = [("", "property", "asked", "kills", "first", "alone", "cost", "seconds")]
@@ -161,7 +170,7 @@ def document(matrix: Matrix, kept: Mapping[str, str], terms: str) -> str:
     killers = {mutant: matrix.killers(mutant) for mutant in matrix.mutants}
     rows = [("mutant", "killed by"),
             *((mutant, " ".join(numbers[name] for name in found)) for mutant, found in killers.items())]  # fmt: skip
-    missing = faults(matrix, kept)
+    missing = faults(matrix, kept, by_one)
     few = min(map(len, killers.values()), default=0)
     sizes = f"{len(matrix.mutants)} mutants, {len(matrix.asked)} properties"
     parts = [
@@ -172,6 +181,8 @@ def document(matrix: Matrix, kept: Mapping[str, str], terms: str) -> str:
         "\n".join(f"- {numbers[name]}, **{name}**: {kept[name]}." for name in matrix.by_cost if name in kept),
         "## Mutants, and the properties that kill them",
         f"```text\n{text.table('By the number in the table above', rows, left=2)}\n```",
+        "## Mutants that one property kills",
+        "\n".join(f"- **{mutant}**: {reason}." for mutant, reason in by_one.items()) or "None.",
         "## What is missing",
         "\n".join(f"- {each}" for each in missing) or "Nothing.",
     ]
@@ -205,12 +216,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     matrix = gathered([finished[mutant.name, *_key(drawing)] for mutant, drawing in wanted])
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
     terms = f"{used}; {options.examples} problems, seeds {', '.join(map(str, range(options.seeds)))}"
-    written = document(matrix, KEPT, terms)
+    written = document(matrix, KEPT, BY_ONE, terms)
     if options.write is None:
         print(written, end="")
     else:
         options.write.write_text(written)
-    missing = faults(matrix, KEPT)
+    missing = faults(matrix, KEPT, BY_ONE)
     print("\n".join(missing) or "nothing is missing", file=sys.stderr)
     return 1 if missing else 0
 

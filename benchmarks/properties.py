@@ -28,7 +28,7 @@ from softproof.judge import BITS, _asked, _judge
 from softproof.large import large_problems
 from softproof.laws import LAWS, Answers, asked_of, compared, identity_of
 from softproof.models import model
-from softproof.mutants.correct import CORRECT
+from softproof.mutants.correct import CORRECT, Softmax
 from softproof.mutants.record import Mutant
 from softproof.problem import COMMON_LAYOUTS, Result
 from softproof.regions import REGIONS, regions
@@ -85,15 +85,16 @@ class Property:
 # ---- who is asked ---------------------------------------------------------------------------------------------------
 
 
-def _right(name: str, operation: str, implementation: Callable[..., Any], accuracy: str = "C") -> Mutant:
-    return Mutant(name, "right", "", "", "", "", "both", operation, implementation, accuracy=accuracy)
+def _right(name: str, operation: str, implementation: Callable[..., Any], **more: Any) -> Mutant:
+    return Mutant(name, "right", "", "", "", "", "both", operation, implementation, **more)
 
 
 OF_LABELS = "cross_entropy, class B"  # takes no probabilities
 RIGHT = (
     *(_right(each.operation, each.operation, type(each)) for each in CORRECT),
+    _right("softmax, two dtypes", "softmax", Softmax, dtypes=("float64", "float32")),
     *(_right(f"{name}, reference", name, getattr(reference, name)) for name in test_second_order.OPERATIONS),
-    _right(OF_LABELS, "cross_entropy", reference.accurate_cross_entropy, "B"),
+    _right(OF_LABELS, "cross_entropy", reference.accurate_cross_entropy, accuracy="B"),
 )
 
 
@@ -255,7 +256,7 @@ def fails(test: Callable[[], object]) -> bool:
     return False
 
 
-def _again(test: Any, drawing: Drawing) -> Callable[..., None]:
+def again(test: Any, drawing: Drawing) -> Callable[..., None]:
     """The same test over as many examples as the judge draws, which are the same in every run."""
     handle = test.hypothesis
     drawn = hypothesis.given(**handle._given_kwargs)(handle.inner_test)
@@ -283,7 +284,7 @@ def _test(
             given = {"half": candidate, "candidate": candidate, "operation": mutant.operation, "dtype": dtype}
             wanted = inspect.signature(test.hypothesis.inner_test).parameters.keys()
             arguments = {name: value for name, value in given.items() if name in wanted}
-            yield fails(partial(_again(test, drawing), device="cpu", **arguments))
+            yield fails(partial(again(test, drawing), device="cpu", **arguments))
 
     return asks
 

@@ -6,16 +6,38 @@ import ast
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
+import manual
 from benchmarks import matrix as module
-from benchmarks.matrix import KEPT, Matrix, document, faults, gathered, point
-from benchmarks.properties import ELSEWHERE, OF_LABELS, PROPERTIES, RIGHT, TESTS, Drawing, Property, fails, kill, made
+from benchmarks.matrix import BY_ONE, KEPT, Matrix, document, faults, gathered, point
+from benchmarks.properties import (
+    ELSEWHERE,
+    OF_LABELS,
+    PROPERTIES,
+    RIGHT,
+    TESTS,
+    Counted,
+    Drawing,
+    Property,
+    fails,
+    kill,
+    made,
+)
+from softproof import Problem
 from softproof.mutants.catalogue import MUTANTS
 from softproof.mutants.record import Mutant
+from softproof.problem import Array
+
+from .candidates import MANUAL
+from .test_conduct import CAUGHT
+from .test_laws import BROKEN_LAWS
+from .test_second_order import WRONG, _with
 
 TESTS_FOLDER = Path(__file__).parent
 DOCS = TESTS_FOLDER.parent / "docs" / "matrix.md"
@@ -37,23 +59,23 @@ def test_nothing_is_missing() -> None:
     """Each kills a mutant of its own, and each mutant is killed by two."""
     matrix = _matrix({"one": "ab", "two": "bc", "three": "abcd", "four": "de", "five": "e"})
 
-    assert faults(matrix, {"five": "why"}) == []
+    assert faults(matrix, {"five": "why"}, {}) == []
 
 
 def test_a_property_that_kills_nothing_new_wants_a_reason() -> None:
     """Though it kills something, and though a dearer one kills nothing at all."""
     matrix = _matrix({"one": "ab", "two": "ab", "three": ""})
 
-    assert [each.split(" kills")[0] for each in faults(matrix, {})] == ["two", "three"]
-    assert faults(matrix, {"two": "it needs no truth", "three": "it is about CUDA"}) == []
-    assert len(faults(matrix, {"two": "", "three": "it is about CUDA"})) == 1
+    assert [each.split(" kills")[0] for each in faults(matrix, {}, {})] == ["two", "three"]
+    assert faults(matrix, {"two": "it needs no truth", "three": "it is about CUDA"}, {}) == []
+    assert len(faults(matrix, {"two": "", "three": "it is about CUDA"}, {})) == 1
 
 
 def test_a_reason_that_is_not_needed_is_told() -> None:
     """And for what, and one for what is no property."""
     matrix = _matrix({"one": "ab", "two": "abc", "three": "c"})
 
-    told = faults(matrix, {"two": "why", "three": "why", "four": "why"})
+    told = faults(matrix, {"two": "why", "three": "why", "four": "why"}, {})
 
     assert told == [
         "two is kept for a reason that it does not need: it is the first that kills c",
@@ -66,9 +88,22 @@ def test_a_mutant_that_one_property_kills_is_told() -> None:
     matrix = _matrix({"one": "ab", "two": "ac", "three": "c"})
     matrix = Matrix(matrix.asked, matrix.kills, matrix.cost, matrix.seconds, (*matrix.mutants, "d"))
 
-    told = faults(matrix, {"three": "why"})
+    told = faults(matrix, {"three": "why"}, {})
 
     assert told == ["b is killed by one alone", "d is killed by nothing alone"]
+    assert faults(matrix, {"three": "why"}, {"b": "it is about CUDA", "d": "it is about CUDA"}) == [told[1]]
+
+
+def test_a_mutant_that_is_said_to_be_killed_by_one_is_told() -> None:
+    """Where two kill it, or nobody knows it."""
+    matrix = _matrix({"one": "ab", "two": "abc", "three": "c"})
+
+    told = faults(matrix, {"three": "why"}, {"a": "why", "e": "why"})
+
+    assert told == [
+        "a is said to be killed by one property; it is killed by one, two",
+        "a reason is given for e, which is no mutant",
+    ]
 
 
 def test_an_accusation_is_told() -> None:
@@ -76,7 +111,7 @@ def test_an_accusation_is_told() -> None:
     right = _matrix({"one": "a", "two": "a"})
     matrix = Matrix(right.asked, right.kills, right.cost, right.seconds, right.mutants, ("softmax (one)",))
 
-    assert faults(matrix, {"two": "why"}) == ["softmax (one), which is right, is accused"]
+    assert faults(matrix, {"two": "why"}, {}) == ["softmax (one), which is right, is accused"]
 
 
 def test_the_cheaper_comes_first() -> None:
@@ -152,6 +187,18 @@ def test_cost_is_counted() -> None:
         assert kill(PROPERTIES["way: asked twice"], right, FEW).numbers == 3 * once.numbers
 
 
+@pytest.mark.parametrize("right", [RIGHT[4], RIGHT[-1]], ids=["by autograd", "by hand"])
+def test_the_numbers_of_a_problem_are_counted_once(right: Mutant) -> None:
+    """With gradients too, whoever takes them."""
+    candidate = made(right)
+    candidate.supports("cross_entropy")  # which tries out what it has
+    before = candidate.counts["numbers"]
+
+    candidate.answer(Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0, 2.0]], "target": [2]}, {}, 1.0))
+
+    assert candidate.counts["numbers"] - before == 4
+
+
 def test_who_is_asked_has_been_asked_nothing_before() -> None:
     """Each property gets a mutant of its own, whose state no other has touched."""
     mutant = MUTANTS["stale-answer"]
@@ -190,6 +237,7 @@ def _asked_of(folder: Path, monkeypatch: pytest.MonkeyPatch, mutants: list[str])
     monkeypatch.setattr(module, "RIGHT", RIGHT[:1])
     monkeypatch.setattr(module, "MUTANTS", {name: MUTANTS[name] for name in mutants})
     monkeypatch.setattr(module, "KEPT", {})
+    monkeypatch.setattr(module, "BY_ONE", {})
     monkeypatch.setattr(module, "point", lambda mutant, drawing: point(mutant, drawing, names))
     return module.main(["--examples", "12", "--log", str(folder / "m.jsonl"), "--write", str(folder / "m.md")])
 
@@ -263,14 +311,54 @@ def test_the_document_shows_that_nothing_is_missing() -> None:
     """Exactly the properties that kill nothing of their own have a reason, and every mutant is killed by two."""
     matrix, _ = _read()
 
-    assert faults(matrix, KEPT) == []
+    assert faults(matrix, KEPT, BY_ONE) == []
     for name, reason in KEPT.items():
         assert f"**{name}**: {reason}." in DOCS.read_text()
 
 
 def test_a_document_out_of_step_is_told() -> None:
     """The same as it is written, read again."""
-    written = document(_matrix({"one": "ab", "two": "b"}), {}, "x 1")
+    written = document(_matrix({"one": "ab", "two": "b"}), {}, {}, "x 1")
 
     assert "- two kills no mutant that no cheaper property kills, and nothing says why it is kept" in written
     assert "- a is killed by one alone" in written
+
+
+# ---- what kills no mutant -------------------------------------------------------------------------------------------
+
+
+def _against_convexity(*arguments: Any, **options: Any) -> Array:
+    return -manual.logsumexp_hvp(*arguments, **options)
+
+
+def _of_absolute_values(tangent: Array, *arguments: Any, **options: Any) -> Array:
+    return manual.softmax_jvp(abs(tangent), *arguments, **options)
+
+
+WRONG_DERIVATIVES = {
+    "jvp": WRONG["the diagonal of J"],
+    "a Hessian is symmetric": WRONG["half a product rule"],
+    "a convex function has a Hessian >= 0": ("logsumexp", "hvp_logits", _against_convexity),
+    "derivatives are linear in the direction": ("softmax", "jvp", _of_absolute_values),
+    "near the other half in a direction": WRONG["half a product rule"],
+}
+
+
+@pytest.mark.parametrize("name", WRONG_DERIVATIVES)
+def test_what_kills_no_mutant_is_seen_to_fail(name: str) -> None:
+    """On a wrong derivative, which a mutant seldom has, and not on the right ones beside it."""
+    operation, output, function = WRONG_DERIVATIVES[name]
+
+    for candidate, killed in ((_with(operation, output, function), True), (MANUAL.only(operation), False)):
+        counted = Counted("m", candidate.functions, candidate.backwards, "numpy", jvps=candidate.jvps,
+                          hvps=candidate.hvps)  # fmt: skip
+        mutant = replace(RIGHT[0], operation=operation)
+        assert any(PROPERTIES[name].asks(mutant, counted, FEW)) is killed
+
+
+def test_whatever_kills_no_mutant_is_seen_to_fail_somewhere() -> None:
+    """By a test of the property itself: above, or of each way, or of each law."""
+    matrix, _ = _read()
+    seen = {f"way: {way}" for *_, way, _ in CAUGHT} | {f"law: {law}" for law, *_ in BROKEN_LAWS}
+
+    assert {name for name in matrix.asked if not matrix.kills[name]} <= seen | WRONG_DERIVATIVES.keys()
