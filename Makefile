@@ -4,6 +4,7 @@
 # make findings ask all known findings about torch again, and write docs/findings.md
 # make semantics  what torch and both halves do in the corners, written to docs/semantics.md
 # make mutants  known wrong implementations before the judge, written to docs/mutants.md
+# make matrix   each property alone before every mutant, written to docs/matrix.md
 # make bench    speed and memory, as ratios measured in one run
 # make figures  violations, sharpness, detection and cost of the judge, measured in one run
 # make alarms   drawn problems from 20 seeds, answered by both halves: none may be accused; takes hours
@@ -13,7 +14,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test lint findings semantics mutants bench figures alarms wheel clean
+.PHONY: verify test lint findings semantics mutants matrix bench figures alarms wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -40,6 +41,10 @@ semantics: .venv/installed
 
 mutants: .venv/installed
 	$(BIN)/softproof mutants --seeds 5 --write docs/mutants.md
+
+matrix: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.matrix --write docs/matrix.md
+	rm -f matrix.jsonl
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.bench

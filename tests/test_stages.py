@@ -24,9 +24,9 @@ def _problem(dtype: str = "float32") -> Problem:
     return Problem("linear_cross_entropy", dtype, inputs, {"label_smoothing": 0.1}, 1.0)
 
 
-def test_there_are_three_stages(dtype: str) -> None:
+def test_there_are_three_stages(half: Candidate, device: str, dtype: str) -> None:
     """Logits, loss with its gradient, gradients of the layer; each judged as the operation that it is."""
-    verdicts = list(stages(MANUAL, _problem(dtype), lambda stage: judge(MANUAL, stage)))
+    verdicts = list(stages(half, _problem(dtype), lambda stage: judge(half, stage, device=device), device))
 
     assert [verdict.problem.operation for verdict in verdicts if verdict.problem] == [
         "linear",

@@ -23,6 +23,11 @@ def wide(x: Tensor) -> Tensor:
     return x.float() if x.dtype in HALF else x
 
 
+def matrix(x: Tensor) -> Tensor:
+    """(…, D) as (R, D), where D may be 0."""
+    return x.reshape(x.shape[:-1].numel(), x.shape[-1])
+
+
 class _Steps(torch.autograd.Function):
     """Forward and backward of an operation, as autograd wants them."""
 
@@ -166,7 +171,7 @@ class Linear(Operation):
 
     def backward(self, g: Tensor, x: Tensor, w: Tensor, b: Tensor | None) -> tuple[Tensor | None, ...]:
         g, x, w = wide(g), wide(x), wide(w)
-        rows = g.reshape(-1, g.shape[-1]), x.reshape(-1, x.shape[-1])
+        rows = matrix(g), matrix(x)
         return g @ w, self.of_weight(*rows), None if b is None else self.of_bias(rows[0])
 
     def of_weight(self, g: Tensor, x: Tensor) -> Tensor:
@@ -254,6 +259,8 @@ class CrossEntropy(Operation):
         label_smoothing: float,
     ) -> Case:
         """Everything in rows."""
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f"label_smoothing is {label_smoothing}; expected a number in [0, 1]")
         rows, axis = self.rows(wide(z)), min(z.ndim - 1, 1)
         w = rows.new_ones(rows.shape[1]) if weight is None else wide(weight)
         shape = (*z.shape[:axis], *z.shape[axis + 1 :])
@@ -369,7 +376,7 @@ class LinearCrossEntropy(Operation):
     def cases(self, *tensors: Any, **options: Any) -> Iterator[tuple[Tensor, Case]]:
         """Rows of x, and the question about the loss of their logits."""
         x, w, target, b, weight = tensors
-        x = wide(x).reshape(-1, x.shape[-1])
+        x = matrix(wide(x))
         target = target.reshape(-1) if not target.is_floating_point() else target.reshape(-1, len(w))
         for rows in self.chunks(len(x)):
             z = Linear().forward(x[rows], w, b)
@@ -392,7 +399,7 @@ class LinearCrossEntropy(Operation):
 
     def backward(self, g: Tensor, *tensors: Any, **options: Any) -> tuple[Tensor | None, ...]:
         (x, w, _, b, _), pairs = tensors, list(self.cases(*tensors, **options))
-        c = wide(g).reshape(-1, 1).expand(x.numel() // x.shape[-1], 1)
+        c = wide(g).reshape(-1, 1).expand(len(matrix(x)), 1)
         if options["reduction"] == "mean":
             c = c / self.denominator([case for _, case in pairs])
         of_x, of_w, of_b = [], torch.zeros_like(wide(w)), wide(w).new_zeros(len(w))

@@ -1,0 +1,234 @@
+"""Property × mutant: each property is asked alone of every mutant that it may concern; python -m benchmarks.matrix.
+
+Every property has to kill a mutant that no cheaper one kills, or to say why it is kept; every mutant is to be killed by
+two. A line of the log is one mutant, or one right implementation, from one seed. A run goes on where its log ends;
+`make matrix` removes it when nothing is missing, and whoever changes an implementation in between removes it as well.
+The exit status is 1 where something is missing. docs/matrix.md holds one run's tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from softproof.mutants.catalogue import MUTANTS
+from softproof.mutants.record import Mutant
+from softproof.report import versions
+
+from . import text
+from .properties import PROPERTIES, RIGHT, Drawing, kill
+
+EXAMPLES = 50
+AT_LEAST = 2  # properties that kill a mutant
+INNOCENT = {mutant.name: mutant for mutant in RIGHT}
+
+KEPT: dict[str, str] = {}
+
+BY_ONE: dict[str, str] = {  # mutants that one property kills, and why that is no gap
+    "frozen-inputs": "raises where some gradients are asked and others not, which is the one question of that way",
+}
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Which properties, in the order in which they are named, were asked of which mutants, and which they killed.
+
+    `cost` of a property is how many numbers it gives to a right implementation in one dtype until it lets it pass, the
+    median over the operations; `seconds` is what that takes. `accused` names those that some property did not let pass.
+    """
+
+    asked: Mapping[str, frozenset[str]]
+    kills: Mapping[str, frozenset[str]]
+    cost: Mapping[str, float]
+    seconds: Mapping[str, float]
+    mutants: tuple[str, ...]
+    accused: tuple[str, ...] = ()
+
+    @cached_property
+    def by_cost(self) -> tuple[str, ...]:
+        """The cheapest first; of two that cost the same, the one that is named first."""
+        return tuple(sorted(self.asked, key=lambda name: self.cost[name]))
+
+    def first(self, name: str) -> frozenset[str]:
+        """The mutants that this property kills, and no cheaper one."""
+        cheaper = self.by_cost[: self.by_cost.index(name)]
+        return self.kills[name].difference(*(self.kills[each] for each in cheaper))
+
+    def alone(self, name: str) -> frozenset[str]:
+        """The mutants that this property kills, and no other one."""
+        return self.kills[name].difference(*(self.kills[each] for each in self.asked if each != name))
+
+    def killers(self, mutant: str) -> list[str]:
+        """The properties that kill a mutant, the cheapest first."""
+        return [name for name in self.by_cost if mutant in self.kills[name]]
+
+
+def faults(matrix: Matrix, kept: Mapping[str, str], by_one: Mapping[str, str]) -> list[str]:
+    """What is missing: a reason, or a property; and reasons that are out of date."""
+    found = [f"{each}, which is right, is accused" for each in matrix.accused]
+    for name in matrix.asked:
+        if not matrix.first(name) and not kept.get(name):
+            found.append(f"{name} kills no mutant that no cheaper property kills, and nothing says why it is kept")
+        if matrix.first(name) and name in kept:
+            found.append(f"{name} is kept for a reason that it does not need: it is the first that kills "
+                         f"{', '.join(sorted(matrix.first(name)))}")  # fmt: skip
+    found += [f"a reason is given for {name}, which is no property" for name in kept if name not in matrix.asked]
+    for mutant in matrix.mutants:
+        killers = matrix.killers(mutant)
+        if not killers or (len(killers) < AT_LEAST and not by_one.get(mutant)):
+            found.append(f"{mutant} is killed by {' and '.join(killers) or 'nothing'} alone")
+        if len(killers) >= AT_LEAST and mutant in by_one:
+            found.append(f"{mutant} is said to be killed by one property; it is killed by {', '.join(killers)}")
+    return found + [
+        f"a reason is given for {name}, which is no mutant" for name in by_one if name not in matrix.mutants
+    ]
+
+
+# ---- the run --------------------------------------------------------------------------------------------------------
+
+
+def point(mutant: Mutant, drawing: Drawing, names: Iterable[str] = PROPERTIES) -> Record:
+    """One line of the log: what each property made of one implementation; seconds are those of the processor."""
+    record: Record = {"name": mutant.name, "examples": drawing.examples, "seed": drawing.seed,
+                      "asked": {}, "killed": [], "cost": {}, "seconds": {}}  # fmt: skip
+    for name in names:
+        start = time.process_time()
+        found = kill(PROPERTIES[name], mutant, drawing)
+        if found.questions:
+            record["asked"][name], record["cost"][name] = found.questions, found.numbers / len(mutant.dtypes)
+            record["seconds"][name] = round(time.process_time() - start, 3)
+            record["killed"] += [name] if found.killed else []
+    return record
+
+
+def run(todo: Sequence[tuple[Mutant, Drawing]], progress: Callable[[int, int, str], None]) -> Iterator[Record]:
+    """Each implementation as it is finished."""
+    for done, (mutant, drawing) in enumerate(todo, 1):
+        record = point(mutant, drawing)
+        progress(done, len(todo), f"{mutant.name}: killed by {len(record['killed'])} of {len(record['asked'])}")
+        yield record
+
+
+def gathered(records: Sequence[Record]) -> Matrix:
+    """The matrix of all seeds together; what one seed kills is killed."""
+    innocent = [record for record in records if record["name"] in INNOCENT]
+    tried = [record for record in records if record["name"] not in INNOCENT]
+    asked = {name: frozenset(each["name"] for each in tried if name in each["asked"]) for name in PROPERTIES}
+    kills = {name: frozenset(each["name"] for each in tried if name in each["killed"]) for name in PROPERTIES}
+    cost, seconds = (
+        {name: statistics.median([each[what][name] for each in innocent if name in each[what]] or [0])
+         for name in PROPERTIES}
+        for what in ("cost", "seconds")
+    )  # fmt: skip
+    accused = [f"{each['name']} ({', '.join(each['killed'])})" for each in innocent if each["killed"]]
+    mutants = tuple(dict.fromkeys(each["name"] for each in tried))
+    return Matrix(asked, kills, cost, seconds, mutants, tuple(accused))
+
+
+# ---- in words -------------------------------------------------------------------------------------------------------
+
+INTRODUCTION = """# Properties and mutants
+
+Each property that the judge asks, and each property test of tests/ that takes an implementation, is asked alone of
+every mutant ([mutants.md](mutants.md)) that it may concern (`benchmarks/properties.py`). A property kills a mutant when
+it finds something wrong in one of its answers. Tests of the judge itself concern no mutant.
+
+*Cost* is how many numbers a property gives to a right implementation, in each dtype, until it lets it pass, the median
+over the operations; it is the same in every run. *Seconds* are what that takes, of one processor in this run. The
+cheapest property is the first, and of two with the same cost the one that `benchmarks/properties.py` names first.
+*First* counts the mutants that it kills and no cheaper property does, *alone* those that no other property kills at
+all. A property that is never the first has a reason to be kept, below the table.
+
+`make matrix` writes this file, and fails where a reason is missing or not needed, or where fewer than two properties
+kill a mutant and nothing says why; `tests/test_matrix.py` holds that the file is in step."""
+
+
+def _count(numbers: Iterable[str]) -> str:
+    return str(len(frozenset(numbers)))
+
+
+def document(matrix: Matrix, kept: Mapping[str, str], by_one: Mapping[str, str], terms: str) -> str:
+    """docs/matrix.md."""
+    numbers = {name: str(number) for number, name in enumerate(matrix.by_cost, 1)}
+    lines: list[tuple[str, ...]] = [("", "property", "asked", "kills", "first", "alone", "cost", "seconds")]
+    for name, number in numbers.items():
+        counts = [_count(each) for each in (matrix.asked[name], matrix.kills[name], matrix.first(name))]
+        cost, seconds = f"{matrix.cost[name]:.0f}", f"{matrix.seconds[name]:.2f}"
+        lines.append((number, name, *counts, _count(matrix.alone(name)), cost, seconds))
+    killers = {mutant: matrix.killers(mutant) for mutant in matrix.mutants}
+    rows = [("mutant", "killed by"),
+            *((mutant, " ".join(numbers[name] for name in found)) for mutant, found in killers.items())]  # fmt: skip
+    missing = faults(matrix, kept, by_one)
+    few = min(map(len, killers.values()), default=0)
+    sizes = f"{len(matrix.mutants)} mutants, {len(matrix.asked)} properties"
+    parts = [
+        INTRODUCTION,
+        f"{terms}: {sizes}; each mutant is killed by at least {few}.",
+        f"```text\n{text.table('Properties', lines, left=2)}\n```",
+        "## Why the others are kept",
+        "\n".join(f"- {numbers[name]}, **{name}**: {kept[name]}." for name in matrix.by_cost if name in kept),
+        "## Mutants, and the properties that kill them",
+        f"```text\n{text.table('By the number in the table above', rows, left=2)}\n```",
+        "## Mutants that one property kills",
+        "\n".join(f"- **{mutant}**: {reason}." for mutant, reason in by_one.items()) or "None.",
+        "## What is missing",
+        "\n".join(f"- {each}" for each in missing) or "Nothing.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def read(log: Path) -> list[Record]:
+    """The lines of a log, if there is one."""
+    return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask, write the log and the document, and say what is missing."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.matrix", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 on (1)")
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help=f"problems drawn for each property ({EXAMPLES})")
+    parser.add_argument("--log", type=Path, default=Path("matrix.jsonl"), help="one line for each (matrix.jsonl)")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the document")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+
+    drawings = [Drawing(options.examples, seed) for seed in range(options.seeds)]
+    wanted = [(mutant, drawing) for drawing in drawings for mutant in (*RIGHT, *MUTANTS.values())]
+    finished = {(each["name"], each["examples"], each["seed"]): each for each in read(options.log)}
+    todo = [(mutant, drawing) for mutant, drawing in wanted if (mutant.name, *_key(drawing)) not in finished]
+    for record in run(todo, text.progress):
+        with options.log.open("a") as log:
+            log.write(json.dumps(record) + "\n")
+        finished[record["name"], record["examples"], record["seed"]] = record
+
+    matrix = gathered([finished[mutant.name, *_key(drawing)] for mutant, drawing in wanted])
+    used = ", ".join(f"{name} {number}" for name, number in versions().items())
+    terms = f"{used}; {options.examples} problems, seeds {', '.join(map(str, range(options.seeds)))}"
+    written = document(matrix, KEPT, BY_ONE, terms)
+    if options.write is None:
+        print(written, end="")
+    else:
+        options.write.write_text(written)
+    missing = faults(matrix, KEPT, BY_ONE)
+    print("\n".join(missing) or "nothing is missing", file=sys.stderr)
+    return 1 if missing else 0
+
+
+def _key(drawing: Drawing) -> tuple[int, int]:
+    return drawing.examples, drawing.seed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

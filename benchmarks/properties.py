@@ -1,0 +1,461 @@
+"""The properties that an implementation is held to, each to be asked alone: those of the judge, and those of tests/.
+
+A property test is one that has something to say against an implementation that it is given, as `half` or `candidate`;
+tests of the judge itself concern no mutant. Where a test is on this list, the very function of tests/ is called.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from itertools import product
+from typing import Any, NamedTuple
+
+import hypothesis
+from hypothesis import HealthCheck, Phase
+
+import reference
+from softproof import Candidate, Problem, Verdict, judge, judge_result, load, problems
+from softproof.accuracy import Accuracy
+from softproof.compare import AGREES, DISAGREES, not_an_answer
+from softproof.conduct import WAYS, Question, asked, question_of
+from softproof.corners import CORNERS
+from softproof.judge import BITS, _asked, _judge
+from softproof.large import large_problems
+from softproof.laws import LAWS, Answers, asked_of, compared, identity_of
+from softproof.models import model
+from softproof.mutants.correct import CORRECT, Softmax
+from softproof.mutants.record import Mutant
+from softproof.problem import COMMON_LAYOUTS, Result
+from softproof.regions import REGIONS, regions
+from softproof.rotation import Rotation
+from softproof.verify import DTYPES, Terms, _verdicts
+from tests import test_accurate, test_agreement, test_iris, test_laws, test_second_order, test_semantics, test_stages
+from tests.candidates import MANUAL, REFERENCE
+
+TERMS = Terms("cpu", model(None), "", "C", None, 1.0, shrink=False)
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How many problems are drawn for a property, in each dtype of who is asked, and from which seed."""
+
+    examples: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Counted(Candidate):
+    """A candidate that counts the numbers that it is given whenever it computes a value."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def call(
+        self, problem: Problem, function: Callable[..., Any] | None = None, *before: Any
+    ) -> Callable[[Mapping[str, Any]], Any]:
+        """The function, whose inputs are counted each time; those of its own derivatives are not."""
+        call = super().call(problem, function, *before)
+        if function is not None:
+            return call
+
+        def counted(arrays: Mapping[str, Any]) -> Any:
+            self.counts["numbers"] += sum(each.size for each in problem.inputs.values())
+            return call(arrays)
+
+        return counted
+
+
+Asks = Callable[[Mutant, Counted, Drawing], Iterator[bool]]
+
+
+@dataclass(frozen=True)
+class Property:
+    """`asks` yields, for one question after the other, whether the answer speaks against who gave it; nothing where the
+    property does not concern them.
+    """
+
+    name: str
+    asks: Asks
+
+
+# ---- who is asked ---------------------------------------------------------------------------------------------------
+
+
+def _right(name: str, operation: str, implementation: Callable[..., Any], **more: Any) -> Mutant:
+    return Mutant(name, "right", "", "", "", "", "both", operation, implementation, **more)
+
+
+OF_LABELS = "cross_entropy, class B"  # takes no probabilities
+RIGHT = (
+    *(_right(each.operation, each.operation, type(each)) for each in CORRECT),
+    _right("softmax, two dtypes", "softmax", Softmax, dtypes=("float64", "float32")),
+    *(_right(f"{name}, reference", name, getattr(reference, name)) for name in test_second_order.OPERATIONS),
+    _right(OF_LABELS, "cross_entropy", reference.accurate_cross_entropy, accuracy="B"),
+)
+
+
+def made(mutant: Mutant) -> Counted:
+    """A mutant, or a right implementation, that nobody has asked anything yet."""
+    found = load(mutant.make(), operation=mutant.operation, adapter="torch")
+    without = frozenset({"probabilities", "unnormalised"} if mutant.name == OF_LABELS else ())
+    return Counted(mutant.name, found.functions, found.backwards, "torch", without=without, jvps=found.jvps,
+                   hvps=found.hvps)  # fmt: skip
+
+
+def _in_the_reference(mutant: Mutant, candidate: Counted) -> Counted:
+    """The half in torch, with one of its operations replaced."""
+    functions = {**REFERENCE.functions, **candidate.functions}
+    backwards = {name: each for name, each in REFERENCE.backwards.items() if name != mutant.operation}
+    return Counted(mutant.name, functions, backwards | {**candidate.backwards}, "torch", counts=candidate.counts)
+
+
+# ---- the problems ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Collector(Rotation):
+    """Notes the problems that `verify` draws, and asks nobody."""
+
+    drawn: list[Problem] = field(default_factory=list)
+
+    def verdict(self, problem: Problem) -> Verdict:
+        """Agrees."""
+        for region in regions(problem):
+            self.regions[region] = self.regions.get(region, 0) + 1
+        self.drawn.append(problem)
+        return Verdict(AGREES)
+
+
+@cache
+def _drawn(operation: str, dtype: str, supports: frozenset[str], drawing: Drawing) -> list[Problem]:
+    """The problems that `verify` draws for an operation."""
+    collector = _Collector(REFERENCE, TERMS, supports)
+    draw = partial(problems, operation, dtype, supports=supports, layouts=COMMON_LAYOUTS)
+    _verdicts(collector, draw, REGIONS[operation], drawing.examples, drawing.seed)
+    return collector.drawn
+
+
+def _problems(mutant: Mutant, candidate: Counted, drawing: Drawing) -> Iterator[Problem]:
+    """In one dtype of the mutant after the other."""
+    for dtype in mutant.dtypes:
+        yield from _drawn(mutant.operation, dtype, candidate.supports(mutant.operation), drawing)
+
+
+def _large(mutant: Mutant, candidate: Counted) -> Iterator[Problem]:
+    """Of 131072 classes, and of 65537 rows."""
+    for dtype in mutant.dtypes:
+        if dtype in DTYPES:
+            yield from large_problems(mutant.operation, dtype, candidate.supports(mutant.operation))
+
+
+# ---- the truth ------------------------------------------------------------------------------------------------------
+
+
+def _answered(candidate: Counted, problem: Problem) -> tuple[Problem, Result, frozenset[str], str]:
+    """What was asked, the answer, the outputs that were not asked, and what is wrong before any number is looked at."""
+    problem, unasked = _asked(candidate, problem)
+    result = candidate.answer(problem)
+    outputs = {name: each for name, each in result.outputs.items() if name not in unasked}
+    result = replace(result, outputs=outputs)
+    return problem, result, unasked, not_an_answer(problem, result, "cpu", unasked)
+
+
+def _an_answer(mutant: Mutant, candidate: Counted, drawing: Drawing) -> Iterator[bool]:
+    """No error, no input written; the outputs that were asked, in the right shape, dtype and place."""
+    for problem in _problems(mutant, candidate, drawing):
+        yield bool(_answered(candidate, problem)[3])
+
+
+def _output(prefix: str) -> Asks:
+    """The comparison of the outputs of one kind with the truth."""
+
+    def asks(mutant: Mutant, candidate: Counted, drawing: Drawing) -> Iterator[bool]:
+        for given in _problems(mutant, candidate, drawing):
+            problem, result, unasked, text = _answered(candidate, given)
+            others = frozenset(name for name in result.outputs if not name.startswith(prefix))
+            if text or others == result.outputs.keys():
+                continue
+            yield not _judge(problem, result, "cpu", None, Accuracy(mutant.accuracy), BITS, unasked | others).ok
+
+    return asks
+
+
+def _large_problems(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
+    """All outputs together."""
+    for problem in _large(mutant, candidate):
+        yield not judge(candidate, problem, accuracy=mutant.accuracy).ok
+
+
+# ---- ways and laws --------------------------------------------------------------------------------------------------
+
+
+def _way(name: str) -> Asks:
+    """One way of asking again, of problems that have an answer."""
+
+    def asks(mutant: Mutant, candidate: Counted, drawing: Drawing) -> Iterator[bool]:
+        judged = partial(judge_result, accuracy=mutant.accuracy)
+        for problem in _problems(mutant, candidate, drawing):
+            if WAYS[name].applies(Question(candidate, asked_of(candidate, problem), Result(), "cpu", mutant.dtypes)):
+                question = question_of(candidate, problem, "cpu", mutant.dtypes)
+                if not not_an_answer(question.problem, question.first, "cpu"):
+                    yield asked(question, name, judged)[0].outcome == DISAGREES
+
+    return asks
+
+
+def _breaks(name: str, mutant: Mutant, candidate: Counted, problem: Problem) -> bool | None:
+    """Whether an implementation breaks a law; None where the law says nothing, or there is no answer."""
+    problem = asked_of(candidate, problem)
+    identity = identity_of(name, problem, candidate.supports(mutant.operation))
+    answers = Answers(candidate, problem, "cpu", model(None), Accuracy(mutant.accuracy))
+    if identity is None or not_an_answer(problem, answers.to(problem), "cpu"):
+        return None
+    return compared(name, identity, answers).outcome == DISAGREES
+
+
+def _law(name: str) -> Asks:
+    """One law, of problems that have an answer."""
+
+    def asks(mutant: Mutant, candidate: Counted, drawing: Drawing) -> Iterator[bool]:
+        for problem in _problems(mutant, candidate, drawing):
+            if (broken := _breaks(name, mutant, candidate, problem)) is not None:
+                yield broken
+
+    return asks
+
+
+AT_ANY_SIZE = ("permuted classes", "split batch")  # the laws that tests/test_laws.py asks at full size
+
+
+def _laws_of_large_problems(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
+    """Two laws; of a classifier the many classes alone, since its bound takes a minute for many rows."""
+    for number, (problem, name) in enumerate(product(_large(mutant, candidate), AT_ANY_SIZE)):
+        if mutant.operation == "linear_cross_entropy" and number >= len(AT_ANY_SIZE):
+            return
+        if (broken := _breaks(name, mutant, candidate, problem)) is not None:
+            yield broken
+
+
+# ---- the tests ------------------------------------------------------------------------------------------------------
+
+
+def fails(test: Callable[[], object]) -> bool:
+    """Whether a test has something to say; what Hypothesis itself has to say is an error."""
+    try:
+        test()
+    except hypothesis.errors.Flaky:  # another answer when the same was asked again
+        return True
+    except hypothesis.errors.HypothesisException:
+        raise
+    except Exception:
+        return True
+    return False
+
+
+def again(test: Any, drawing: Drawing) -> Callable[..., None]:
+    """The same test over as many examples as the judge draws, which are the same in every run."""
+    handle = test.hypothesis
+    drawn = hypothesis.given(**handle._given_kwargs)(handle.inner_test)
+    settings = hypothesis.settings(max_examples=drawing.examples, database=None, deadline=None, phases=[Phase.generate],
+                                   suppress_health_check=list(HealthCheck), report_multiple_bugs=False,
+                                   print_blob=False, verbosity=hypothesis.Verbosity.quiet)  # fmt: skip
+    return hypothesis.seed(drawing.seed)(settings(drawn))
+
+
+def _test(
+    test: Any,
+    *operations: str,
+    needs: Iterable[str] = (),
+    accuracy: str = "C",
+    dtypes: Iterable[str] = REFERENCE.dtypes,
+) -> Asks:
+    """A test that draws, of implementations of these operations that have what it needs; one question in each dtype."""
+
+    def asks(mutant: Mutant, candidate: Counted, drawing: Drawing) -> Iterator[bool]:
+        if mutant.operation not in operations or mutant.accuracy != accuracy:
+            return
+        if not set(needs) <= candidate.supports(mutant.operation):
+            return
+        for dtype in (each for each in mutant.dtypes if each in dtypes):
+            given = {"half": candidate, "candidate": candidate, "operation": mutant.operation, "dtype": dtype}
+            wanted = inspect.signature(test.hypothesis.inner_test).parameters.keys()
+            arguments = {name: value for name, value in given.items() if name in wanted}
+            yield fails(partial(again(test, drawing), device="cpu", **arguments))
+
+    return asks
+
+
+def _edges(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
+    """The problems of a test that draws none."""
+    for problem in test_agreement.EDGES.values():
+        if (problem.operation, mutant.accuracy) == (mutant.operation, "C") and problem.dtype in mutant.dtypes:
+            yield fails(partial(test_agreement.test_the_edges_of_the_range, candidate, problem))
+
+
+def _corners(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
+    """Every row of docs/semantics.md that is about what this implementation has."""
+    directional = {"jvp", "hvp"} <= candidate.supports(mutant.operation)
+    for corner in CORNERS:
+        problem = corner.problem
+        own = (problem.operation, mutant.accuracy) == (mutant.operation, "C") and problem.dtype in mutant.dtypes
+        if own and (directional or problem.tangent is None):
+            yield fails(partial(test_semantics.test_both_halves_do_what_is_demanded, candidate, "cpu", corner))
+
+
+def _stages(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
+    """A classifier of which this is a stage."""
+    if mutant.operation in ("linear", "cross_entropy") and mutant.accuracy == "C":
+        for dtype in mutant.dtypes:
+            half = _in_the_reference(mutant, candidate)
+            yield fails(partial(test_stages.test_there_are_three_stages, half, "cpu", dtype))
+
+
+def _training(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
+    """A classifier that is trained by this."""
+    if mutant.operation in ("linear", "linear_cross_entropy"):
+        for dtype in (each for each in mutant.dtypes if each in DTYPES):
+            half = _in_the_reference(mutant, candidate)
+            yield fails(partial(test_iris.test_training_is_judged_at_every_step, half, "cpu", dtype))
+
+
+def _small_losses(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
+    """Of class B alone."""
+    if mutant.accuracy == "B":
+        for dtype, small, label in product(mutant.dtypes, test_accurate.SMALL, range(4)):
+            test = test_accurate.test_small_losses_keep_their_digits
+            yield fails(partial(test, candidate, "cpu", dtype, small, label))
+
+
+def _small_gradients(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
+    """Of class B alone."""
+    if mutant.accuracy == "B":
+        for dtype, small in product(mutant.dtypes, test_accurate.SMALL):
+            yield fails(partial(test_accurate.test_gradient_rows_sum_to_zero, candidate, "cpu", dtype, small))
+
+
+# ---- all of them ----------------------------------------------------------------------------------------------------
+
+OPERATIONS = tuple(each.operation for each in CORRECT)
+
+TESTS: dict[str, tuple[str, Asks]] = {  # by the name in the table: the test, and how it is asked
+    "edges of the range": ("test_agreement.test_the_edges_of_the_range", _edges),
+    "corners": ("test_semantics.test_both_halves_do_what_is_demanded", _corners),
+    "three stages": ("test_stages.test_there_are_three_stages", _stages),
+    "training on Iris": ("test_iris.test_training_is_judged_at_every_step", _training),
+    "softmax rows sum to one": (
+        "test_laws.test_softmax_rows_sum_to_one",
+        _test(test_laws.test_softmax_rows_sum_to_one, "softmax"),
+    ),
+    "gradient rows sum to zero": (
+        "test_laws.test_gradient_rows_sum_to_zero",
+        _test(test_laws.test_gradient_rows_sum_to_zero, "softmax", "cross_entropy"),
+    ),
+    "a one-hot target is its label": (
+        "test_laws.test_a_one_hot_target_is_its_label",
+        _test(test_laws.test_a_one_hot_target_is_its_label, "cross_entropy"),
+    ),
+    "near the other half": (
+        "test_agreement.test_the_halves_are_within_both_bounds_of_each_other",
+        _test(test_agreement.test_the_halves_are_within_both_bounds_of_each_other, *OPERATIONS, dtypes=MANUAL.dtypes),
+    ),
+    "near the other half in a direction": (
+        "test_second_order.test_the_halves_agree",
+        _test(test_second_order.test_the_halves_agree, *OPERATIONS, needs=("jvp", "hvp"), dtypes=MANUAL.dtypes),
+    ),
+    "a Hessian is symmetric": (
+        "test_second_order.test_a_hessian_is_symmetric",
+        _test(test_second_order.test_a_hessian_is_symmetric, *OPERATIONS, needs=("hvp",)),
+    ),
+    "a convex function has a Hessian >= 0": (
+        "test_second_order.test_a_convex_function_has_a_hessian_that_is_positive_semidefinite",
+        _test(test_second_order.test_a_convex_function_has_a_hessian_that_is_positive_semidefinite, "logsumexp",
+              "cross_entropy", needs=("hvp",)),
+    ),
+    "derivatives are linear in the direction": (
+        "test_second_order.test_derivatives_are_linear_in_the_direction",
+        _test(test_second_order.test_derivatives_are_linear_in_the_direction, *OPERATIONS, needs=("jvp", "hvp")),
+    ),
+    "small losses keep their digits": ("test_accurate.test_small_losses_keep_their_digits", _small_losses),
+    "small gradients sum to zero": ("test_accurate.test_gradient_rows_sum_to_zero", _small_gradients),
+    "any loss keeps its digits": (
+        "test_accurate.test_any_loss_keeps_its_digits",
+        _test(test_accurate.test_any_loss_keeps_its_digits, "cross_entropy", accuracy="B"),
+    ),
+    "all options keep class B": (
+        "test_accurate.test_all_options_keep_the_bound",
+        _test(test_accurate.test_all_options_keep_the_bound, "cross_entropy", accuracy="B"),
+    ),
+}  # fmt: skip
+
+ELSEWHERE = {  # tests that take an implementation and are not asked, and why
+    "test_agreement.test_each_half_stays_within_its_bound": "asked output by output: an answer, value, gradients, …",
+    "test_conduct.test_nothing_is_found_where_nothing_is_wrong": "asked way by way",
+    "test_laws.test_every_law_holds": "asked law by law",
+    "test_agreement.test_every_operation_is_there": "about the names in a module",
+    "test_errors.test_the_error_names_both_sides": "about the words of an error",
+    "test_errors.test_every_public_function_is_in_the_table": "about that test's own table",
+    "test_models.test_each_half_follows_its_library": "about the model of a library, which no mutant follows",
+    "test_laws.test_gibbs_inequality": "about an operation that has no mutant",
+    "test_information.test_gradients_are_difference_quotients": "about operations that have no mutant",
+    "test_information.test_gradients_beside_a_zero": "about operations that have no mutant",
+    "test_laws.test_a_law_says_nothing_of_what_no_document_fixes": "about the judge: it must not accuse",
+    "test_accurate.test_the_usual_form_loses_them": "about another test: that it can fail",
+    "test_accurate.test_half_precision_is_rounded_once": "no mutant of class B is in half precision",
+    **dict.fromkeys(
+        (
+            "test_article.test_softmax_of_one_two_three",
+            "test_article.test_normaliser_of_one_two_three",
+            "test_article.test_linear_layer",
+            "test_article.test_probabilities",
+            "test_article.test_divergence_is_cross_entropy_minus_entropy",
+            "test_article.test_loss_of_the_worked_example",
+            "test_article.test_the_chain_over_all_paths_is_the_fused_form",
+            "test_article.test_the_articles_fragment_follows_one_path",
+            "test_article.test_the_first_factor",
+            "test_article.test_the_jacobian_is_diag_p_minus_p_p",
+            "test_article.test_the_jacobian_of_a_batch_is_the_batch_of_jacobians",
+        ),
+        "a worked example, of functions that stand beside the operations",
+    ),
+}
+
+# Where two cost the same, the one named first counts as the cheaper.
+PROPERTIES = {
+    each.name: each
+    for each in (
+        Property("an answer", _an_answer),
+        Property("value", _output("value")),
+        Property("gradients", _output("grad_")),
+        Property("jvp", _output("jvp")),
+        Property("hvp", _output("hvp_")),
+        *(Property(name, asks) for name, (_, asks) in TESTS.items()),
+        *(Property(f"law: {name}", _law(name)) for name in LAWS),
+        *(Property(f"way: {name}", _way(name)) for name in WAYS),
+        Property("large problems", _large_problems),
+        Property("laws of large problems", _laws_of_large_problems),
+    )
+}
+
+
+class Found(NamedTuple):
+    """How many questions were asked, up to the one that killed, if one did, and how many numbers were given in them."""
+
+    questions: int
+    killed: bool
+    numbers: int
+
+
+def kill(which: Property, mutant: Mutant, drawing: Drawing) -> Found:
+    """Point one property at one mutant that nobody has asked anything yet."""
+    candidate, number = made(mutant), 0
+    candidate.supports(mutant.operation)  # which tries out what it has
+    candidate.counts.clear()
+    with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answers
+        for number, killed in enumerate(which.asks(mutant, candidate, drawing), 1):
+            if killed:
+                return Found(number, True, candidate.counts["numbers"])
+    return Found(number, False, candidate.counts["numbers"])
