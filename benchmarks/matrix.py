@@ -14,7 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from . import text
 from .properties import PROPERTIES, RIGHT, Drawing, kill
 
 EXAMPLES = 50
+MORE = 100  # of a mutant that fewer than two properties kill: as many as verify draws
 AT_LEAST = 2  # properties that kill a mutant
 INNOCENT = {mutant.name: mutant for mutant in RIGHT}
 
@@ -114,9 +115,11 @@ def point(mutant: Mutant, drawing: Drawing, names: Iterable[str] = PROPERTIES) -
 
 
 def run(todo: Sequence[tuple[Mutant, Drawing]], progress: Callable[[int, int, str], None]) -> Iterator[Record]:
-    """Each implementation as it is finished."""
+    """Each implementation as it is finished; a mutant that fewer than two properties kill is asked more."""
     for done, (mutant, drawing) in enumerate(todo, 1):
         record = point(mutant, drawing)
+        if mutant.name not in INNOCENT and len(record["killed"]) < AT_LEAST:
+            record |= {**point(mutant, replace(drawing, examples=MORE)), "examples": drawing.examples}
         progress(done, len(todo), f"{mutant.name}: killed by {len(record['killed'])} of {len(record['asked'])}")
         yield record
 
@@ -144,6 +147,9 @@ INTRODUCTION = """# Properties and mutants
 Each property that the judge asks, and each property test of tests/ that takes an implementation, is asked alone of
 every mutant ([mutants.md](mutants.md)) that it may concern (`benchmarks/properties.py`). A property kills a mutant when
 it finds something wrong in one of its answers. Tests of the judge itself concern no mutant.
+
+Problems are drawn as `softproof.verify` draws them, and a test that draws its own draws as many; of a mutant that fewer
+than two properties kill, 100, as many as `verify` draws by default.
 
 *Cost* is how many numbers a property gives to a right implementation, in each dtype, until it lets it pass, the median
 over the operations; it is the same in every run. *Seconds* are what that takes, of one processor in this run. The

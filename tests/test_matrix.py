@@ -260,6 +260,24 @@ def test_a_run_goes_on_where_its_log_ends(
     assert "- not-a-number is killed by value alone" in written
 
 
+def test_a_mutant_that_fewer_than_two_kill_is_asked_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a right implementation is not."""
+    asked: list[tuple[str, int]] = []
+
+    def pointed(mutant: Mutant, drawing: Drawing) -> module.Record:
+        asked.append((mutant.name, drawing.examples))
+        killed = ["value"] * (2 if mutant.name == "infinite" or drawing.examples > 3 else 1)
+        return {"name": mutant.name, "examples": drawing.examples, "asked": {}, "killed": killed}
+
+    monkeypatch.setattr(module, "point", pointed)
+    todo = [(mutant, Drawing(3, 0)) for mutant in (RIGHT[0], MUTANTS["infinite"], MUTANTS["not-a-number"])]
+
+    found = list(module.run(todo, lambda *_: None))
+
+    assert asked == [("softmax", 3), ("infinite", 3), ("not-a-number", 3), ("not-a-number", module.MORE)]
+    assert [(len(record["killed"]), record["examples"]) for record in found] == [(1, 3), (2, 3), (2, 3)]
+
+
 def test_what_one_seed_kills_is_killed() -> None:
     """And a right implementation that one property accuses is accused."""
 
