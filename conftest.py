@@ -22,6 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """--device and --require-cuda."""
     group = parser.getgroup("softproof")
     group.addoption("--device", action="append", help="try this device only (cpu, cuda, cuda:1, …); may be repeated")
+    group.addoption("--seeds", type=int, default=2, help="how many seeds each mutant has to be killed from (2)")
     group.addoption("--huge", action="store_true", help="also problems of more than 2^31 elements, in 20 GB of memory")
     group.addoption("--require-cuda", action="store_true", help="fail at once when there is no CUDA device")
 
@@ -55,7 +56,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests that take `device`, `dtype` or `half` run for each; the half in NumPy is on the CPU alone."""
+    """Tests that take `device`, `dtype`, `half` or `trial_seed` run for each; the half in NumPy is on the CPU alone."""
     absent = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
     chosen = metafunc.config.getoption("--device") or ["cpu", "cuda"]
     marks = {device: [absent] if device == "cuda" else [] for device in chosen}
@@ -67,5 +68,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize(("half", "device"), values)
     elif "device" in metafunc.fixturenames:
         metafunc.parametrize("device", [pytest.param(device, marks=marks[device]) for device in chosen])
+    if "trial_seed" in metafunc.fixturenames:
+        metafunc.parametrize("trial_seed", range(metafunc.config.getoption("--seeds")))
     if "dtype" in metafunc.fixturenames:
         metafunc.parametrize("dtype", DTYPES)
