@@ -452,10 +452,10 @@ class Found(NamedTuple):
 
 def kill(which: Property, mutant: Mutant, drawing: Drawing) -> Found:
     """Point one property at one mutant that nobody has asked anything yet."""
-    candidate, number = made(mutant), 0
-    candidate.supports(mutant.operation)  # which tries out what it has
-    candidate.counts.clear()
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings(action="ignore"):  # both show in the answers
+        candidate, number = made(mutant), 0
+        candidate.supports(mutant.operation)  # which tries out what it has
+        candidate.counts.clear()
         torch.manual_seed(drawing.seed)  # of a mutant that throws dice
         for number, killed in enumerate(which.asks(mutant, candidate, drawing), 1):
             if killed:
