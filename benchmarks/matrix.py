@@ -33,7 +33,52 @@ MORE = 100  # of a mutant that fewer than two properties kill: as many as verify
 AT_LEAST = 2  # properties that kill a mutant
 INNOCENT = {mutant.name: mutant for mutant in RIGHT}
 
-KEPT: dict[str, str] = {}
+_NO_TRUTH = "needs no truth, which might share an error with who is judged"
+_ANY_SIZE = "needs no truth, so that it can be asked at any size; says that"
+_CLASS_B = "class B has one mutant, which other properties kill as well; this one asks"
+_BITS = "tells, within the bounds too, whether the bits of a row depend on"
+
+KEPT = {  # properties that kill no mutant that no cheaper one kills, and why they are kept
+    "jvp": "no mutant has a wrong one; tests/test_second_order.py has three, which it tells by this name",
+    "three stages": "says in which stage of a classifier an error is",
+    "gradient rows sum to zero": _NO_TRUTH,
+    "a one-hot target is its label": f"{_NO_TRUTH}; it is no law of the judge",
+    "near the other half": _NO_TRUTH,
+    "near the other half in a direction": f"{_NO_TRUTH}; no mutant has both derivatives and one of them wrong",
+    "a Hessian is symmetric": f"{_NO_TRUTH}; the one wrong Hessian among the mutants is 0, which is symmetric",
+    "a convex function has a Hessian >= 0": f"{_NO_TRUTH}; no mutant of a convex function has a Hessian",
+    "derivatives are linear in the direction": f"{_NO_TRUTH}; no mutant has both derivatives and one of them wrong",
+    "small losses keep their digits": f"{_CLASS_B} losses from 0.1 to 1e-30, by a bound of its own",
+    "any loss keeps its digits": f"{_CLASS_B} any label and any offset, by a bound of its own",
+    "all options keep class B": f"{_CLASS_B} class weights, ignored rows and every reduction",
+    "law: common shift": f"{_ANY_SIZE} an answer depends on an offset",
+    "law: permuted classes": f"{_ANY_SIZE} a class depends on its place",
+    "law: permuted rows": f"{_ANY_SIZE} a row depends on its place",
+    "law: flattened": f"{_ANY_SIZE} axes are mixed up",
+    "law: split batch": f"{_ANY_SIZE} a sum or a mean over rows is wrong",
+    "law: split classes": f"{_ANY_SIZE} a sum over classes is wrong",
+    "law: split features": f"{_ANY_SIZE} a sum over features is wrong",
+    "law: label smoothing": f"{_ANY_SIZE} smoothing is wrong",
+    "law: class weights": f"{_ANY_SIZE} class weights are",
+    "law: upstream gradient": f"{_ANY_SIZE} a gradient does not follow its upstream gradient",
+    "laws of large problems": "the second to kill what large problems alone show, and without the truth",
+    "way: asked twice": "tells, within the bounds too, whether answers have the same bits every time",
+    "way: overwritten answers": "tells an answer that shares memory with an input, whatever its numbers are",
+    "way: after other values": "asks one shape twice, where a cache would answer; other properties do so by chance",
+    "way: after another dtype": "asks one shape in two dtypes in a row; other properties do so by chance",
+    "way: after another shape": "no mutant keeps what its workspace held; one in tests/misconduct.py does",
+    "way: after another backward": "no mutant keeps the gradient of the first pass; one in tests/misconduct.py does",
+    "way: no gradients": "no mutant needs an input that requires a gradient; one in tests/misconduct.py does",
+    "way: no_grad": "no mutant asks autograd in its forward pass; one in tests/misconduct.py does",
+    "way: inference_mode": "no mutant fails there; one in tests/misconduct.py does",
+    "way: scaled loss": "takes gradients by backward(), which may store them twice; one in tests/misconduct.py does",
+    "way: summed loss": "gives the upstream gradient that .sum() hands back, of stride 0, whatever layouts are drawn",
+    "way: invalid labels": "asks every label problem; verify does not ask the corners, which have three of them",
+    "way: rows alone": f"{_BITS} the batch",
+    "way: rows permuted": f"{_BITS} its place",
+    "way: padding rows": f"{_BITS} the size of the batch",
+    "way: another layout": f"{_BITS} how it lies in memory",
+}
 
 BY_ONE: dict[str, str] = {  # mutants that one property kills, and why that is no gap
     "frozen-inputs": "raises where some gradients are asked and others not, which is the one question of that way",

@@ -16,6 +16,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 import hypothesis
+import torch
 from hypothesis import HealthCheck, Phase
 
 import reference
@@ -451,10 +452,11 @@ class Found(NamedTuple):
 
 def kill(which: Property, mutant: Mutant, drawing: Drawing) -> Found:
     """Point one property at one mutant that nobody has asked anything yet."""
-    candidate, number = made(mutant), 0
-    candidate.supports(mutant.operation)  # which tries out what it has
-    candidate.counts.clear()
-    with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answers
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings(action="ignore"):  # both show in the answers
+        candidate, number = made(mutant), 0
+        candidate.supports(mutant.operation)  # which tries out what it has
+        candidate.counts.clear()
+        torch.manual_seed(drawing.seed)  # of a mutant that throws dice
         for number, killed in enumerate(which.asks(mutant, candidate, drawing), 1):
             if killed:
                 return Found(number, True, candidate.counts["numbers"])

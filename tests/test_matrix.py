@@ -12,6 +12,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+import torch
 
 import manual
 from benchmarks import matrix as module
@@ -197,6 +198,19 @@ def test_the_numbers_of_a_problem_are_counted_once(right: Mutant) -> None:
     candidate.answer(Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0, 2.0]], "target": [2]}, {}, 1.0))
 
     assert candidate.counts["numbers"] - before == 4
+
+
+def test_a_mutant_that_throws_dice_throws_the_same() -> None:
+    """However often it has been asked, and nobody else's are touched."""
+    found = set()
+    for number in range(5):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(number)
+            before = torch.get_rng_state()
+            found.add(kill(PROPERTIES["way: asked twice"], MUTANTS["missing-barrier"], FEW))
+            assert torch.equal(torch.get_rng_state(), before)
+
+    assert len(found) == 1
 
 
 def test_who_is_asked_has_been_asked_nothing_before() -> None:
