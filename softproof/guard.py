@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,7 +49,8 @@ def _replaced(space: Any, kept: dict[str, Any]) -> list[str]:
     now = vars(space)
     if _equal(now, kept):
         return []
-    names = [name for name, old in kept.items() if callable(old) and now.get(name) is not old]
+    others = [name for name, old in kept.items() if callable(old) and now.get(name) is not old]
+    names = [name for name in others if not _wrapped_by_torch(kept[name], now.get(name))]
     for name in names:
         setattr(space, name, kept[name])
     if not isinstance(space, type):
@@ -57,6 +59,13 @@ def _replaced(space: Any, kept: dict[str, Any]) -> list[str]:
     for name in hidden:  # what the class inherits
         delattr(space, name)
     return names + hidden
+
+
+def _wrapped_by_torch(old: Any, new: Any) -> bool:
+    """Whether torch did this itself: when it compiles for the first time it wraps some of its own functions."""
+    torch, file = sys.modules.get("torch"), getattr(getattr(new, "__code__", None), "co_filename", "")
+    own = torch is not None and torch.__file__ is not None and Path(file).is_relative_to(Path(torch.__file__).parent)
+    return own and getattr(new, "__wrapped__", None) is old
 
 
 def _equal(one: dict[str, Any], two: dict[str, Any]) -> bool:

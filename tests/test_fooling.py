@@ -185,6 +185,17 @@ def test_a_guard_sees_what_is_deleted_and_not_what_is_new(monkeypatch: pytest.Mo
     assert guard.changed() == ()
 
 
+def test_what_torch_wraps_itself_is_nobodys_fault() -> None:
+    """Its compiler, when it is loaded in the middle of a call, wraps torch.manual_seed."""
+    code = (
+        "import torch; from softproof.guard import Guard\n"
+        "guard, kept = Guard(), torch.manual_seed; import torch._dynamo\n"
+        "assert torch.manual_seed is not kept and guard.changed() == (), guard.changed()"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_a_process_that_ends_ends_its_own_processes() -> None:
     """Those that it started hold its streams open, and would be waited for."""
     child = Child("tests.forking")
