@@ -13,8 +13,10 @@ from typing import Any
 import hypothesis
 import pytest
 import torch
+from torch import Tensor
 
 import manual
+import reference
 from benchmarks import matrix as module
 from benchmarks.matrix import BY_ONE, KEPT, Matrix, document, faults, gathered, point
 from benchmarks.properties import (
@@ -388,9 +390,26 @@ def test_what_kills_no_mutant_is_seen_to_fail(name: str) -> None:
         assert any(PROPERTIES[name].asks(mutant, counted, FEW)) is killed
 
 
+def _twice_the_loss(logits: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    return 2 * reference.accurate_cross_entropy(logits, target, reduction=reduction)
+
+
+def test_class_b_is_seen_to_fail() -> None:
+    """Of twice the loss, and not of the loss."""
+    (right,) = (each for each in RIGHT if each.name == OF_LABELS)
+    wrong = replace(right, implementation=_twice_the_loss)
+
+    assert not kill(PROPERTIES["all options keep class B"], right, FEW).killed
+    assert kill(PROPERTIES["all options keep class B"], wrong, FEW).killed
+
+
 def test_whatever_kills_no_mutant_is_seen_to_fail_somewhere() -> None:
     """By a test of the property itself: above, or of each way, or of each law."""
     matrix, _ = _read()
-    seen = {f"way: {way}" for *_, way, _ in CAUGHT} | {f"law: {law}" for law, *_ in BROKEN_LAWS}
+    seen = (
+        {"all options keep class B"}
+        | {f"way: {way}" for *_, way, _ in CAUGHT}
+        | {f"law: {law}" for law, *_ in BROKEN_LAWS}
+    )
 
     assert {name for name in matrix.asked if not matrix.kills[name]} <= seen | WRONG_DERIVATIVES.keys()
