@@ -189,7 +189,7 @@ def test_gradients_at_equal_logits_are_rational(operation: str, data: st.DataObj
     other = check(InFractions, problem)
 
     names = [name for name in other if name not in ("value", "grad_target")]
-    assert names
+    assert names or problem.grad_output is None
     assert not any(x.error for name in names for x in other[name].flat if isinstance(x, Number))
 
 
