@@ -297,9 +297,14 @@ def _with_limit(grad: Array, g: Array, where: Array) -> Array:
     """`grad`, and g·inf `where` the derivative is infinite, a one-sided limit; 0 where g is 0."""
     if not where.any():
         return grad
-    g = g.astype(np.float64)
+    sign = _sign(g)
     with np.errstate(invalid="ignore"):
-        return np.where(where, np.where(g == 0, 0.0, g * np.inf), grad)
+        return np.where(where, np.where(sign == 0, 0.0, sign * np.inf), grad)
+
+
+def _sign(x: Array) -> Array:
+    """1, 0 or -1; of a ball too that no float64 but 0 is near."""
+    return np.sign(x) if x.dtype != object else (x > 0).astype(np.float64) - (x < 0).astype(np.float64)
 
 
 # ---- linear ---------------------------------------------------------------------------------------------------------
@@ -409,7 +414,7 @@ class _Terms:
     def _of_target(self, c: Array) -> Array:
         smoothing = self.number(np.array(float(self.problem.options.get("label_smoothing", 0.0))))
         slope = self.number(class_weights(self.problem, self.f.p.shape[1])) * (1 - smoothing)  # (C,)
-        certain = slope.astype(np.float64) != 0  # a slope of 0 is 0 at every log-probability, and so in the limit
+        certain = _sign(slope) != 0  # a slope of 0 is 0 at every log-probability, and so in the limit
         return _with_limit(-c * slope * self.f.l, c * slope, self.f.masked & certain)
 
 

@@ -170,8 +170,8 @@ def _judge(
 
 
 def _float64_decides(problem: Problem) -> bool:
-    """Whether float64 evaluates the formulas without overflow, with no weight so small that dividing by it does, and
-    with no weights that cancel.
+    """Whether float64 evaluates the formulas without overflow, with no weight so small that dividing by it does, no
+    upstream gradient so small that it vanishes, and with no weights that cancel.
     """
     if mixed_weights(problem):
         return False
@@ -183,13 +183,15 @@ def _float64_decides(problem: Problem) -> bool:
         most = float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0))
         if most > 2.0**300 or (name == "weight" and _smallest(array) < 2.0**-300):
             return False
+    if problem.grad_output is not None and _smallest(problem.grad_output) < 2.0**-300:
+        return False
     limits = ((problem.grad_output, 2.0**300), (problem.tangent, 2.0**100))
     return all(each is None or float(np.abs(each).max(initial=0.0)) <= most for each, most in limits)
 
 
-def _smallest(weight: Array) -> float:
+def _smallest(array: Array) -> float:
     """The least magnitude that is not 0; 1 where there is none."""
-    size = np.abs(weight)
+    size = np.abs(array.astype(np.float64))
     return float(size.min(where=size > 0, initial=1.0))
 
 

@@ -11,7 +11,7 @@ from flint import arb, ctx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softproof import OPERATIONS, Problem, problems, solve
+from softproof import OPERATIONS, Output, Problem, Result, judge_result, problems, solve
 from softproof.exact import balls
 from softproof.operations import gradient_names, value_shape
 from softproof.problem import Array
@@ -75,6 +75,24 @@ def test_losses_of_nothing(reduction: str) -> None:
     value = truth["value"].astype(np.float64)
     assert np.isnan(value).all() if reduction == "mean" else (value == 0).all()
     assert (truth["grad_logits"] == 0).all()
+
+
+@pytest.mark.parametrize("bits", [128, 512])
+def test_a_slope_of_a_masked_class_is_infinite_however_small_its_factors(bits: int) -> None:
+    """5e-324 times 0.5 times 0.9 is not 0, which no float64 says."""
+    inputs = {"logits": [[0.0, -np.inf]], "target": [[0.5, 0.5]], "weight": [1.0, 0.5]}
+    problem = Problem("cross_entropy", "float64", inputs, {"label_smoothing": 0.1}, grad_output=5e-324)
+    other = replace(problem, grad_output=np.array(-5e-324))
+
+    assert solve(problem, bits)["grad_target"][0, 1] == np.inf
+    assert solve(other, bits)["grad_target"][0, 1] == -np.inf
+    infinite = Result({
+        "value": Output(np.array(np.inf), "float64"),
+        "grad_logits": Output(np.zeros((1, 2)), "float64"),
+        "grad_target": Output(np.array([[0.0, np.inf]]), "float64"),
+    })  # fmt: skip
+    assert judge_result(problem, infinite).ok
+    assert not judge_result(other, infinite).ok
 
 
 def test_a_masked_target_has_an_infinite_loss() -> None:

@@ -18,8 +18,6 @@ from softproof.rows import row_form, shaped
 
 from .candidates import MANUAL
 
-pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered")  # of answers that are twice the largest number
-
 
 def _instead(problem: Problem, result: Result, output: str, wrong: Array) -> Verdict:
     """The verdict on an answer with another output."""
