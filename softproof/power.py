@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .formats import FORMATS
 from .problem import Array
 
 
@@ -32,6 +33,7 @@ WRONG: dict[str, Callable[[Array], Array]] = {
     "the largest element alone": _largest_alone,
     "the mean of each row": _uniform,
 }
+NEXT, TINY = FORMATS["float64"].u, FORMATS["float64"].subnormal
 NOT_FINITE = "NaN or an infinity"
 JUST_OUTSIDE = "just outside"
 
@@ -44,12 +46,19 @@ class Power:
     seen: set[str] = field(default_factory=set)  # those that would have been rejected
     detectable: float = np.inf  # the smallest relative error of an element that would have been
 
-    def add(self, exact: Array, doubt: Array, allowed: Array, overflows: Array | bool) -> None:
-        """Elements beside their bounds; those that are infinite, or not numbers, are right or wrong without one."""
+    def add(
+        self, exact: Array, doubt: Array, allowed: Array, overflows: Array | bool, fixed: Array | bool = True
+    ) -> None:
+        """Elements beside their bounds; those that are infinite, or not numbers, are right or wrong without one.
+
+        Where no document has `fixed` the answer nothing is promised.
+        """
         finite = np.isfinite(exact)
         if not finite.any():
             return
-        x, reach = np.where(finite, exact, 0.0), np.where(finite, allowed + doubt, np.inf)
+        x = np.where(finite, exact, 0.0)
+        reach = np.where(finite & fixed, allowed + doubt, np.inf)
+        beside = NEXT * np.abs(x) + TINY  # how far the exact value may be from x, which is a float64
         self.asked |= {NOT_FINITE, JUST_OUTSIDE}
         promised = np.isfinite(reach)
         self.seen |= {JUST_OUTSIDE} if promised.any() else set()
@@ -58,7 +67,7 @@ class Power:
             for name in WRONG.keys() - self.seen:
                 distance = np.abs(WRONG[name](x) - x) * finite
                 self.asked |= {name} if distance.any() else set()
-                self.seen |= {name} if (distance > reach).any() else set()
+                self.seen |= {name} if (distance > reach + beside).any() else set()
             relative = np.where(x != 0, reach / np.abs(x), np.inf)
         self.detectable = min(self.detectable, float(relative.min()))
 

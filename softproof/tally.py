@@ -11,6 +11,7 @@ from .formats import FORMATS
 from .power import Power
 from .problem import Array, Problem, Result
 from .rows import ALL, Rows, count_rows, is_by_rows, place
+from .unspecified import fixed
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,13 @@ class Tally:
             self.unspecified |= set(np.unique(elements.excused[elements.excused > 0]).tolist())
             self.decided |= bool((elements.agreed & (elements.excused == 0)).any())
         storage = FORMATS[self.problem.dtype]
-        self.power.setdefault(name, Power()).add(elements.nearest, elements.doubt, elements.allowed, elements.overflows)
+        self.power.setdefault(name, Power()).add(
+            elements.nearest,
+            elements.doubt,
+            elements.allowed,
+            elements.overflows,
+            fixed(self.problem, name, numbers if is_by_rows(self.problem) else rows, elements.overflows),
+        )
         ratio = elements.ratio
         self.ratios[name] = max(self.ratios.get(name, 0.0), float(ratio.max()))
         self.ulps = max(self.ulps, float(elements.ulps(storage).max()))

@@ -7,6 +7,7 @@ value: NaN, anything that is not finite, or anything at all. Everywhere else a N
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import reduce
 
 import numpy as np
 
@@ -43,6 +44,12 @@ def excused(problem: Problem, name: str, rows: Rows, elements: Elements) -> Elem
     for number, where, also in rules(problem, name, rows, elements.overflows):
         elements = elements.unless(number, where, also)
     return elements
+
+
+def fixed(problem: Problem, name: str, rows: Rows, overflows: Array | bool) -> Array:
+    """Where no rule lets anything pass besides the exact value."""
+    applies = (where for _, where, _ in rules(problem, name, rows, overflows))
+    return ~reduce(np.logical_or, applies, np.zeros((1, 1), bool))
 
 
 def _not_finite(got: Array) -> Array:
