@@ -45,16 +45,17 @@ class Child:
         clock = threading.Timer(seconds, self._too_late)
         clock.start()
         try:
-            _send(self._questions, question)
-            answer = pickle.load(self._answers)
+            answer, lost = self._exchange(question), None
         except (OSError, EOFError, pickle.UnpicklingError) as error:
-            clock.cancel()
-            raise LostError(self._cause(error, seconds)) from error
-        finally:
-            clock.cancel()
-        if self._late:
-            raise LostError(self._cause(None, seconds))
+            lost = error
+        clock.cancel()
+        if lost is not None or self._late:
+            raise LostError(self._cause(lost, seconds)) from lost
         return answer
+
+    def _exchange(self, question: Any) -> Any:
+        _send(self._questions, question)
+        return pickle.load(self._answers)
 
     def _too_late(self) -> None:
         self._late = True

@@ -161,8 +161,8 @@ def _check(options: argparse.Namespace) -> list[Candidate]:
             options.dtypes,
             options.examples,
             options.without,
-            options.in_process,
-            options.time_limit,
+            in_process=options.in_process,
+            time_limit=options.time_limit,
         )
         check_terms(candidate, baseline, chosen, options.dtypes or DTYPES)
         candidates.append(candidate)

@@ -6,7 +6,6 @@ import builtins
 import math
 import sys
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +77,6 @@ def _equal(one: dict[str, Any], two: dict[str, Any]) -> bool:
 
 def _namespaces() -> list[tuple[str, Any]]:
     """Modules and classes whose functions the judge and other implementations call."""
-    return _loaded(len(sys.modules))
-
-
-@cache
-def _loaded(_count: int) -> list[tuple[str, Any]]:
     found = [("builtins", builtins), ("math", math), ("numpy", np)]
     found += [(name, sys.modules[name]) for name in SHARED if name in sys.modules]
     if "torch" in sys.modules:

@@ -1,7 +1,7 @@
 """A candidate in a process of its own: what it breaks there, it breaks for itself alone.
 
 Its functions stay there; problems go in and answers come back. When the process ends, or is too slow to answer, that is
-the answer to this question and to all that follow, until the candidate is `renewed`.
+the answer to this question and to all that follow, until `renew`.
 """
 
 from __future__ import annotations

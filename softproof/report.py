@@ -236,11 +236,15 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     numbers = sorted({number for row in rows for number in row.unspecified})
     if numbers:
         notes.append(f"right where no document fixes the answer: {', '.join(map(str, numbers))} in docs/semantics.md")
-    printed = {row.operation: 0 for row in rows if row.printed}
+    return notes + _printed(rows) + _power(rows) + _reproducibility(rows)
+
+
+def _printed(rows: Sequence[Row]) -> list[str]:
+    """How much each operation has printed."""
+    printed = Counter[str]()
     for row in rows:
-        printed[row.operation] = printed.get(row.operation, 0) + row.printed
-    notes += [f"printed by {name}, not shown: {count:,} bytes" for name, count in printed.items() if count]
-    return notes + _power(rows) + _reproducibility(rows)
+        printed[row.operation] += row.printed
+    return [f"printed by {name}, not shown: {count:,} bytes" for name, count in printed.items() if count]
 
 
 def _power(rows: Sequence[Row]) -> list[str]:

@@ -8,8 +8,10 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import hypothesis
 import numpy as np
@@ -93,7 +95,8 @@ def verify(
     >>> verify(softmax, dtypes=["float32"], examples=10, seed=0).ok
     True
     """
-    candidate = settled(target, operation, adapter, device, dtypes, examples, without, in_process, time_limit)
+    arguments = operation, adapter, device, dtypes, examples, without
+    candidate = settled(target, *arguments, in_process=in_process, time_limit=time_limit)
     terms = Terms(
         device,
         model(arithmetic),
@@ -110,13 +113,13 @@ def verify(
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     asked = [(name, dtype) for name in _questions(candidate) for dtype in dtypes or DTYPES]
     rows: list[Row] = []
-    for number, (name, dtype) in enumerate(asked, start=1):
-        if rows and not rows[-1].ok:
-            candidate.renew()
-        rows.append(_row(candidate, name, dtype, terms, examples, seed))
-        if progress is not None:
-            progress(rows[-1], number, len(asked))
-    candidate.close()
+    with closing(candidate):
+        for number, (name, dtype) in enumerate(asked, start=1):
+            if rows and not rows[-1].ok:
+                candidate.renew()
+            rows.append(_row(candidate, name, dtype, terms, examples, seed))
+            if progress is not None:
+                progress(rows[-1], number, len(asked))
     return Report(tuple(rows), seed)
 
 
@@ -246,30 +249,19 @@ def prepare(
     return candidate
 
 
-def settled(
-    target: Target,
-    operation: str | None,
-    adapter: str | None,
-    device: str,
-    dtypes: Sequence[str] | None,
-    examples: int,
-    without: Sequence[str],
-    in_process: bool | None,
-    time_limit: float,
-) -> Candidate:
-    """The candidate of `prepare`, in this process or in one of its own; ValueError or TypeError likewise."""
+def settled(target: Target, *arguments: Any, in_process: bool | None, time_limit: float) -> Candidate:
+    """The candidate of `prepare(target, *arguments)`, in this process or in one of its own, with the same errors."""
     if not isinstance(time_limit, int | float) or not 0 < time_limit <= threading.TIMEOUT_MAX:
         raise ValueError(f"time_limit is {time_limit!r}; expected a positive number of seconds")
     if isinstance(target, Isolated):
         return target
-    arguments = target, operation, adapter, device, dtypes, examples, without
     if in_process or (in_process is None and not isinstance(target, str)):
-        return prepare(*arguments)
+        return prepare(target, *arguments)
     if not isinstance(target, str):
         raise ValueError(
             f"in_process is False and target is a {type(target).__name__}; expected its name, such as 'manual:softmax'"
         )
-    return isolated(prepare, arguments, time_limit)
+    return isolated(prepare, (target, *arguments), time_limit)
 
 
 def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, examples: int, seed: int) -> Row:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,7 +81,7 @@ def test_losses_of_nothing(reduction: str) -> None:
 @pytest.mark.parametrize("bits", [128, 512])
 def test_a_slope_of_a_masked_class_is_infinite_however_small_its_factors(bits: int) -> None:
     """5e-324 times 0.5 times 0.9 is not 0, which no float64 says."""
-    inputs = {"logits": [[0.0, -np.inf]], "target": [[0.5, 0.5]], "weight": [1.0, 0.5]}
+    inputs: dict[str, Any] = {"logits": [[0.0, -np.inf]], "target": [[0.5, 0.5]], "weight": [1.0, 0.5]}
     problem = Problem("cross_entropy", "float64", inputs, {"label_smoothing": 0.1}, grad_output=5e-324)
     other = replace(problem, grad_output=np.array(-5e-324))
 
