@@ -20,7 +20,7 @@ from .isolated import described
 
 def main() -> None:
     """Prepare a candidate, and answer until nobody asks."""
-    faulthandler.enable()
+    faulthandler.enable(all_threads=False)  # the place of a crash is in the thread that crashed
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     warnings.simplefilter("ignore")
     parent = Parent()
