@@ -60,8 +60,10 @@ class Tally:
     def add(self, name: str, rows: Rows, elements: Elements, last: bool) -> None:
         """Count the elements of some rows; rows that are not decided wait for more bits, unless these are the last."""
         numbers = np.arange(count_rows(self.problem))[rows] if is_by_rows(self.problem) else np.zeros(1, np.int64)
+        left = rows
         if not last and not elements.agreed.all():
             elements, numbers = self._set_aside(name, rows, numbers, elements)
+            left = numbers if is_by_rows(self.problem) and rows is not ALL else rows
         if not elements.got.size:
             self.ratios.setdefault(name, 0.0)
             return
@@ -76,7 +78,7 @@ class Tally:
             elements.doubt,
             elements.allowed,
             elements.overflows,
-            fixed(self.problem, name, numbers if is_by_rows(self.problem) else rows, elements.overflows),
+            fixed(self.problem, name, left, elements.overflows),
         )
         ratio = elements.ratio
         self.ratios[name] = max(self.ratios.get(name, 0.0), float(ratio.max()))

@@ -18,6 +18,7 @@ from .rows import (
     ALL,
     Rows,
     axis_of,
+    blocks,
     class_weights,
     count_classes,
     denominator,
@@ -47,8 +48,9 @@ def excused(problem: Problem, name: str, rows: Rows, elements: Elements) -> Elem
 
 
 def fixed(problem: Problem, name: str, rows: Rows, overflows: Array | bool) -> Array:
-    """Where no rule lets anything pass besides the exact value."""
-    applies = (where for _, where, _ in rules(problem, name, rows, overflows))
+    """Where no rule lets anything pass besides the exact value; of a reduced loss from some rows after the others."""
+    parts = blocks(problem) if rows is ALL else [rows]
+    applies = (where for each in parts for _, where, _ in rules(problem, name, each, overflows))
     return ~reduce(np.logical_or, applies, np.zeros((1, 1), bool))
 
 
