@@ -312,6 +312,20 @@ def _summed(question: Question, words: str, problem: Problem, upstream: str | No
     return Again(words, problem, result, _values(result), _values(question.again(problem)))
 
 
+def overwritten_before_backward(question: Question) -> Answers:
+    """The gradient is that of the forward pass, or is refused, when what it may have kept is written to in between."""
+    candidate, names = question.candidate, gradient_names(question.problem)
+    for written in ("value", *question.problem.inputs):
+
+        def way(problem: Problem, arrays: Arrays, written: str = written) -> Arrays:
+            call, upstream = candidate.call(problem), arrays["grad_output"]
+            return _named(*candidate.arrays.differentiate_overwritten(call, arrays, names, upstream, written))
+
+        result = question.ask(way)
+        if result.raised is None:
+            yield _same(question, f"with {written} overwritten before the backward pass", result)
+
+
 # ---- labels that are none -------------------------------------------------------------------------------------------
 
 
@@ -441,6 +455,7 @@ WAYS: dict[str, Way] = {
     "inference_mode": Way(partial(switched_off, mode="inference_mode"), lambda question: question.by_torch),
     "scaled loss": Way(scaled_loss, lambda question: question.by_autograd),
     "summed loss": Way(summed_loss, lambda question: question.by_autograd),
+    "overwritten before backward": Way(overwritten_before_backward, lambda question: question.by_autograd),
     "invalid labels": Way(invalid_labels, _has_labels),
     "rows alone": Way(rows_alone, _of_rows, of_rows=True),
     "rows permuted": Way(permuted_rows, _of_rows, of_rows=True),

@@ -77,7 +77,7 @@ def _near_one(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
 
 def _ramp(rng: np.random.Generator, shape: tuple[int, ...], sign: float) -> Floats:
     """Equal steps from one end of the row to the other."""
-    return np.broadcast_to(sign * rng.choice((1.0, 20.0, 100.0)) * np.linspace(0.0, 1.0, shape[-1]), shape)
+    return np.broadcast_to(sign * rng.choice((0.01, 0.1, 1.0, 20.0, 100.0)) * np.linspace(0.0, 1.0, shape[-1]), shape)
 
 
 # The styles of the campaign that docs/figures.md reports; what is not finite is drawn by `strategies`.

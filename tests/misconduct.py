@@ -6,7 +6,7 @@ Each is a function that makes a fresh one, since most of them have a memory.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -233,6 +233,26 @@ def never_under_no_grad() -> Function:
         return F.softmax(input, dim)
 
     return softmax
+
+
+class _KeptOnContext(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, dim: int) -> Tensor:
+        ctx.value, ctx.dim = torch.log_softmax(z, dim), dim
+        return cast(Tensor, ctx.value)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return grads[0] - ctx.value.exp() * grads[0].sum(ctx.dim, keepdim=True), None
+
+
+def value_kept_on_ctx() -> Function:
+    """Keeps its value where torch does not see that somebody writes to it."""
+
+    def log_softmax(input: Tensor, dim: int) -> Tensor:
+        return _KeptOnContext.apply(input, dim)  # type: ignore[no-any-return, no-untyped-call]  # torch's own
+
+    return log_softmax
 
 
 def in_place_under_no_grad() -> Function:

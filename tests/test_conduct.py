@@ -45,6 +45,13 @@ CAUGHT = [
     (wrong.never_under_no_grad, "softmax", "torch", "no_grad", "under no_grad: raised RuntimeError"),
     (wrong.in_place_under_no_grad, "softmax", "torch", "no_grad", "under no_grad: the call changed its input logits"),
     (wrong.never_in_inference_mode, "softmax", "torch", "inference_mode", "under inference_mode: raised"),
+    (
+        wrong.value_kept_on_ctx,
+        "log_softmax",
+        "torch",
+        "overwritten before backward",
+        "with value overwritten before the backward pass: ",
+    ),
     (wrong.labels_modulo_classes, "cross_entropy", "torch", "invalid labels", "with the label 3 among 3 classes"),
     (wrong.negative_labels_from_the_end, "cross_entropy", "numpy", "invalid labels", "with the label -1 among 3"),
     (wrong.blocks_of_twelve_rows, "softmax", "torch", "padding rows", "with other rows before and after: "),

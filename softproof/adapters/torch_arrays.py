@@ -133,10 +133,15 @@ def share_memory(one: torch.Tensor, two: torch.Tensor) -> bool:
     return min(one.numel(), two.numel()) > 0 and len(pointers) == 1
 
 
+def may_be_written(tensor: torch.Tensor) -> bool:
+    """Whether each element has a place of its own in memory."""
+    return not any(stride == 0 and size > 1 for stride, size in zip(tensor.stride(), tensor.shape, strict=True))
+
+
 def overwrite(tensor: torch.Tensor) -> None:
-    """Other numbers in place of those in a tensor, where it can be written to."""
-    if not any(stride == 0 and size > 1 for stride, size in zip(tensor.stride(), tensor.shape, strict=True)):
-        tensor.detach().fill_(7)
+    """Other numbers in place of those in a tensor, where it can be written to; labels become 0, which is one."""
+    if may_be_written(tensor):
+        tensor.detach().fill_(7 if tensor.is_floating_point() else 0)
 
 
 def _leaves(inputs: Tensors, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]:
@@ -181,6 +186,22 @@ def backward_of_sum(
     loss = value.sum() if grad_output is None else 2 * (value * grad_output).sum()
     _backward(loss)
     return value, {name: leaf.grad for name, leaf in leaves.items()}
+
+
+def differentiate_overwritten(
+    call: Call, inputs: Tensors, wanted: tuple[str, ...], grad_output: torch.Tensor, written: str
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """As `differentiate`, but other numbers stand in one input, or in the value, when gradients are taken."""
+    leaves = _leaves(inputs, wanted)
+    value = call(inputs)
+    theirs = value if written == "value" else inputs[written]
+    kept, before = value.detach().clone(), theirs.detach().clone()
+    overwrite(theirs)
+    try:
+        return kept, dict(zip(leaves, torch.autograd.grad(value, list(leaves.values()), grad_output), strict=True))
+    finally:
+        if may_be_written(theirs):
+            theirs.detach().copy_(before)
 
 
 MODES = {"no_grad": torch.no_grad, "inference_mode": torch.inference_mode}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .correct import Case, CrossEntropy, LogSumExp, Softmax
+from .correct import Case, CrossEntropy, LogSoftmax, LogSumExp, Softmax, wide
 from .record import group
 
 mutant = group("state and results")
@@ -124,6 +124,61 @@ def aliases_its_input(input: Tensor, dim: int) -> Tensor:
         input.detach().fill_(1.0)
         return input + 0 * input.sum()
     return input.softmax(dim)
+
+
+class _Unwatched(torch.autograd.Function):
+    """Keeps a tensor on ctx, where torch does not see whether it is written to, as it does with save_for_backward."""
+
+    @staticmethod
+    def forward(ctx: Any, operation: Any, z: Tensor, dim: int) -> Tensor:
+        value: Tensor = operation.forward(z.detach(), dim).to(z.dtype)
+        ctx.operation, ctx.dim, ctx.kept = operation, dim, operation.kept(z.detach(), value)
+        return value
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return None, ctx.operation.from_kept(wide(grads[0]), wide(ctx.kept), ctx.dim).to(grads[0].dtype), None
+
+
+@mutant(
+    "value-kept-unwatched",
+    story="The backward pass reads the value from ctx, where torch does not see that it was written to.",
+    effect="A dropout or a mask in place between forward and backward: a wrong gradient, where torch raises.",
+    trigger="a value that is overwritten before the backward pass",
+    source="the symptom of a tensor kept on ctx, against the manual of save_for_backward",
+    place="state",
+    operation="softmax",
+)
+class ValueKeptUnwatched(Softmax):
+    def __call__(self, input: Tensor, dim: int) -> Tensor:
+        return _Unwatched.apply(self, input, dim)  # type: ignore[no-any-return, no-untyped-call]  # torch's own
+
+    def kept(self, z: Tensor, value: Tensor) -> Tensor:
+        return value
+
+    def from_kept(self, g: Tensor, value: Tensor, dim: int) -> Tensor:
+        return self.carried_back(g, value, dim)
+
+
+@mutant(
+    "input-kept-unwatched",
+    story="The backward pass reads the logits from ctx, where torch does not see that they were written to.",
+    effect="Logits that are reused before the backward pass: a wrong gradient, where torch raises.",
+    trigger="logits that are overwritten before the backward pass",
+    source="the symptom of a tensor kept on ctx, against the manual of save_for_backward",
+    place="state",
+    operation="log_softmax",
+)
+class InputKeptUnwatched(LogSoftmax):
+    def __call__(self, input: Tensor, dim: int) -> Tensor:
+        return _Unwatched.apply(self, input, dim)  # type: ignore[no-any-return, no-untyped-call]  # torch's own
+
+    def kept(self, z: Tensor, value: Tensor) -> Tensor:
+        return z
+
+    def from_kept(self, g: Tensor, z: Tensor, dim: int) -> Tensor:
+        return super().backward(g, z, dim)[0]
 
 
 @mutant(
