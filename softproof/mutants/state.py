@@ -177,7 +177,7 @@ class InputKeptUnwatched(LogSoftmax):
     def kept(self, z: Tensor, value: Tensor) -> Tensor:
         return z
 
-    def from_kept(self, g: Tensor, z: Tensor, dim: int) -> Tensor:
+    def from_kept(self, g: Tensor, z: Tensor, dim: int) -> Tensor | None:
         return super().backward(g, z, dim)[0]
 
 
