@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import hypothesis
 import pytest
 import torch
@@ -16,6 +18,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None, print_blob=True)
 
 DTYPES = ("float64", "float32")
+collect_ignore = [] if find_spec("jax") else ["softproof/adapters/jax_arrays.py"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

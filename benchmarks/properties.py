@@ -20,7 +20,7 @@ import torch
 from hypothesis import HealthCheck, Phase
 
 import reference
-from softproof import Candidate, Problem, Verdict, judge, judge_result, load, problems
+from softproof import Candidate, Interface, Problem, Verdict, judge, judge_result, load, problems
 from softproof.accuracy import Accuracy
 from softproof.compare import AGREES, DISAGREES, not_an_answer
 from softproof.conduct import WAYS, Question, asked, question_of
@@ -103,7 +103,8 @@ def made(mutant: Mutant) -> Counted:
     """A mutant, or a right implementation, that nobody has asked anything yet."""
     found = load(mutant.make(), operation=mutant.operation, adapter="torch")
     without = frozenset({"probabilities", "unnormalised"} if mutant.name == OF_LABELS else ())
-    return Counted(mutant.name, found.functions, found.backwards, "torch", without=without, jvps=found.jvps,
+    interface = Interface(without=without)
+    return Counted(mutant.name, found.functions, found.backwards, "torch", interface=interface, jvps=found.jvps,
                    hvps=found.hvps)  # fmt: skip
 
 

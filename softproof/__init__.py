@@ -13,13 +13,14 @@ from .conduct import conduct as conduct
 from .exact import solve as solve
 from .implementation import Candidate as Candidate
 from .implementation import Implementation as Implementation
-from .implementation import load as load
+from .interface import Interface as Interface
 from .judge import judge as judge
 from .judge import judge_refusal as judge_refusal
 from .judge import judge_result as judge_result
 from .large import large_problems as large_problems
 from .laws import LAWS as LAWS
 from .laws import laws as laws
+from .loading import load as load
 from .models import MODELS as MODELS
 from .operations import OPERATIONS as OPERATIONS
 from .problem import Output as Output

@@ -7,6 +7,7 @@ Exit status: 0 all agree, or every mutant is killed, or the corners or findings 
 from __future__ import annotations
 
 import argparse
+import ast
 import importlib
 import importlib.util
 import random
@@ -17,13 +18,15 @@ from types import ModuleType
 
 from . import findings
 from .accuracy import CLASSES, NAMES
-from .implementation import ADAPTERS, Candidate, load
+from .implementation import ADAPTERS, Candidate
+from .interface import InterfaceArguments
 from .isolated import SECONDS
+from .loading import load
 from .models import MODELS, model
 from .operations import OPERATIONS
 from .report import Report, Row, versions
 from .semantics import semantics_report
-from .verify import DTYPES, EXAMPLES, check_terms, load_baseline, settled, verify
+from .verify import EXAMPLES, check_terms, dtypes_of, load_baseline, settled, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,7 +65,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"softproof {versions()['softproof']}")
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("verify", help="judge implementations against the truth", formatter_class=_Formatter)
-    command.add_argument("targets", nargs="+", metavar="TARGET", help="a module, or package.module:function")
+    command.add_argument(
+        "targets", nargs="+", metavar="TARGET", help="a module, package.module:function, or model.onnx"
+    )
     names = ", ".join(OPERATIONS)
     command.add_argument(
         "--operation", choices=OPERATIONS, metavar="NAME", help=f"what a function computes (default: its name): {names}"
@@ -81,13 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--accuracy", choices=CLASSES, default="C", help=f"the class that is asked for: {_CLASSES}")
     command.add_argument("--baseline", metavar="TARGET", help="for class D, whose error counts")
     command.add_argument("--factor", type=float, default=1.0, help="for class D, times that error (default: 1)")
-    command.add_argument(
-        "--without",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help=f"what is not asked; may be repeated: an option (weight, reduction, dim, …), or one of {_KINDS}",
-    )
+    _add_interface(command)
     command.add_argument(
         "--no-shrink",
         dest="shrink",
@@ -122,6 +121,62 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
     command.add_argument("--write", type=Path, metavar="FILE", help="write the Markdown there as well")
     return parser
+
+
+def _add_interface(command: argparse.ArgumentParser) -> None:
+    """How a target is called; softproof.Interface explains these."""
+    group = command.add_argument_group("how the target is called, where that differs from torch; all may be repeated")
+    group.add_argument(
+        "--supports", action="append", metavar="NAME,…", help="optional inputs and options (default: as it is declared)"
+    )
+    group.add_argument(
+        "--without",
+        action="append",
+        metavar="NAME,…",
+        help=f"what is not asked: an option (weight, reduction, dim, …), or one of {_KINDS}",
+    )
+    group.add_argument(
+        "--name", action="append", dest="names", metavar="OURS=THEIRS", help="what it calls an input or an option"
+    )
+    group.add_argument(
+        "--fixed", action="append", metavar="OPTION=VALUE", help="what holds of an option that it does not take"
+    )
+    group.add_argument("--extra", action="append", metavar="NAME=VALUE", help="an argument that it is always given")
+    group.add_argument("--ndim", action="append", type=int, metavar="N", help="dimensions of the logits (default: any)")
+    group.add_argument("--writes", action="append", metavar="NAME,…", help="inputs that it is documented to overwrite")
+    group.add_argument("--output", type=int, metavar="N", help="which of its results is the value, counted from 0")
+
+
+def _interface(options: argparse.Namespace) -> InterfaceArguments:
+    """The arguments of `softproof.Interface` that were given."""
+    found: InterfaceArguments = {"output": options.output, "ndim": options.ndim or ()}
+    if options.supports is not None:
+        found["supports"] = _split(options.supports)
+    found["without"], found["writes"] = _split(options.without), _split(options.writes)
+    found["names"] = dict(_pair("--name", each) for each in options.names or ())
+    for name in ("fixed", "extra"):
+        pairs = (_pair(f"--{name}", each) for each in getattr(options, name) or ())
+        found[name] = {key: _literal(value) for key, value in pairs}
+    return found
+
+
+def _split(texts: Sequence[str] | None) -> list[str]:
+    return [each for text in texts or () for each in text.split(",") if each]
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ValueError(f"{option} {text}: expected NAME=VALUE")
+    return name, value
+
+
+def _literal(text: str) -> object:
+    """A number, True, None, a list…, as Python writes them; anything else is a text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -160,11 +215,11 @@ def _check(options: argparse.Namespace) -> list[Candidate]:
             options.device,
             options.dtypes,
             options.examples,
-            options.without,
+            _interface(options),
             in_process=options.in_process,
             time_limit=options.time_limit,
         )
-        check_terms(candidate, baseline, chosen, options.dtypes or DTYPES)
+        check_terms(candidate, baseline, chosen, dtypes_of(candidate, options.dtypes))
         candidates.append(candidate)
     return candidates
 
@@ -247,7 +302,6 @@ def _verify(options: argparse.Namespace, candidates: Sequence[Candidate]) -> Rep
             accuracy=options.accuracy,
             baseline=options.baseline,
             factor=options.factor,
-            without=options.without,
             in_process=True,
             shrink=options.shrink,
             progress=_progress,

@@ -53,9 +53,15 @@ class Question:
         return self.candidate.adapter == "torch"
 
     @property
+    def by_framework(self) -> bool:
+        """Whether gradients are taken by torch or JAX."""
+        own = self.problem.operation in self.candidate.backwards
+        return self.differentiates and self.candidate.by_framework and not own
+
+    @property
     def by_autograd(self) -> bool:
         """Whether gradients are taken by torch."""
-        return self.differentiates and self.by_torch and self.problem.operation not in self.candidate.backwards
+        return self.by_framework and self.by_torch
 
     def ask(self, way: Callable[[Problem, Arrays], Arrays], problem: Problem | None = None) -> Result:
         """The problem asked in some way."""
@@ -216,7 +222,7 @@ def after_another_backward(question: Question) -> Answers:
 
     def way(problem: Problem, arrays: Arrays) -> Arrays:
         upstream, call = arrays["grad_output"], candidate.call(problem)
-        if question.by_autograd:
+        if question.by_framework:
             value, grads = candidate.arrays.differentiate_twice(
                 call, arrays, gradient_names(problem), -upstream, upstream
             )
@@ -448,9 +454,9 @@ WAYS: dict[str, Way] = {
     "after another backward": Way(after_another_backward, lambda question: question.differentiates),
     "two losses": Way(two_losses, lambda question: question.by_autograd),
     "some gradients": Way(
-        some_gradients, lambda question: question.by_autograd and len(gradient_names(question.problem)) > 1
+        some_gradients, lambda question: question.by_framework and len(gradient_names(question.problem)) > 1
     ),
-    "no gradients": Way(no_gradients, lambda question: question.by_autograd),
+    "no gradients": Way(no_gradients, lambda question: question.by_framework),
     "no_grad": Way(partial(switched_off, mode="no_grad"), lambda question: question.by_torch),
     "inference_mode": Way(partial(switched_off, mode="inference_mode"), lambda question: question.by_torch),
     "scaled loss": Way(scaled_loss, lambda question: question.by_autograd),

@@ -17,8 +17,9 @@ from pathlib import PurePosixPath
 from numpy import nan, zeros
 
 from .compare import AGREES, DISAGREES, Verdict
-from .implementation import Candidate, load
+from .implementation import Candidate
 from .judge import judge, judge_refusal
+from .loading import load
 from .problem import Problem
 from .report import versions
 

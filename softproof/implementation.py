@@ -2,13 +2,12 @@
 
 A candidate is a module with functions named after the operations (and, beside each, its ``<operation>_backward``,
 ``<operation>_jvp`` and ``<operation>_hvp``), or one function. Its arrays are NumPy's or torch's; a torch function
-without a backward pass is differentiated by autograd.
+without a backward pass is differentiated by its framework. `softproof.loading` makes candidates.
 """
 
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import inspect
 import traceback
 from collections.abc import Callable, Iterable, Mapping
@@ -21,10 +20,12 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from .guard import Guard
-from .operations import DIRECTIONAL, OPERATIONS, gradient_names, value_shape
+from .interface import Interface
+from .operations import DIRECTIONAL, LOSS_DEFAULTS, OPERATIONS, gradient_names, value_shape
 from .problem import Array, Problem, Result
 
-ADAPTERS = ("numpy", "torch")
+ADAPTERS = ("numpy", "torch", "jax", "onnx", "process")
+_NUMPYS = ("onnx", "process")  # adapters whose functions take and give NumPy's arrays
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -50,6 +51,9 @@ class Implementation(Protocol):
     def supports(self, operation: str) -> frozenset[str]:
         """Which optional inputs and options of `operation` it takes."""
 
+    def takes(self, problem: Problem) -> bool:
+        """Whether a problem has the shape and the fixed options that it takes."""
+
     def answer(self, problem: Problem, device: str) -> Result:
         """Value, gradients and what it has of derivatives in a direction; leaves the problem as it was.
 
@@ -66,10 +70,12 @@ class Candidate:
     backwards: Mapping[str, Callable[..., Any]]
     adapter: str
     source: str = ""  # Python text that names the target again
-    without: frozenset[str] = frozenset()  # optional inputs, options and kinds of input that are not to be asked
+    interface: Interface = field(default_factory=Interface)
     jvps: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # derivatives in a direction
     hvps: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # those of the gradient
     tried: bool = True  # whether it may be asked a harmless question to find out what it can do
+    formats: tuple[str, ...] = ()  # that it can be asked in, where these are not all that the adapter has
+    arrangements: tuple[str, ...] = ()  # of its arrays in memory, the same way
 
     @property
     def arrays(self) -> Any:
@@ -83,13 +89,13 @@ class Candidate:
 
     @property
     def dtypes(self) -> tuple[str, ...]:
-        """The formats that the adapter has."""
-        return tuple(self.arrays.DTYPES)
+        """The formats that it can be asked in."""
+        return self.formats or tuple(self.arrays.DTYPES)
 
     @property
     def layouts(self) -> tuple[str, ...]:
-        """How the adapter can lay arrays out in memory."""
-        return tuple(self.arrays.LAYOUTS)
+        """How its arrays can lie in memory."""
+        return self.arrangements or tuple(self.arrays.LAYOUTS)
 
     @property
     def lost(self) -> str:
@@ -107,6 +113,31 @@ class Candidate:
     def close(self) -> None:
         """End what was started for it."""
 
+    def leaving_out(self, names: Iterable[str]) -> Candidate:
+        """The same candidate, which is not asked these optional inputs, options and kinds of input."""
+        return replace(self, interface=replace(self.interface, without=self.interface.without | frozenset(names)))
+
+    def checked(self) -> Candidate:
+        """The candidate, whose interface fits its operations; ValueError or TypeError otherwise."""
+        self.interface.check(self.operations, self.name)
+        return self
+
+    def probe(self, operation: str, *, bare: bool = False) -> Problem:
+        """A harmless question that it may be asked: two classes, one row; `bare` of the axis that it may take."""
+        about, ndim = OPERATIONS[operation], self.interface.ndim
+        dimensions = 2 if not ndim or 2 in ndim else min(ndim)
+        place = min(1, dimensions - 1) if operation == "cross_entropy" else dimensions - 1
+        row = np.full([2 if axis == place else 1 for axis in range(dimensions)], 0.5)
+        labels = np.zeros(np.delete(row.shape, place), int)
+        inputs: dict[str, Any] = {
+            name: labels if name == "target" else np.full((2, 2), 0.5) if "weight" in name else row
+            for name in about.inputs
+        }
+        options = {name: value for name, value in self.interface.fixed.items() if name in about.options}
+        if not bare and "dim" in self._named[operation]:
+            options["dim"] = -1
+        return Problem(operation, self.dtypes[0], inputs, options)
+
     def only(self, operation: str) -> Candidate:
         """The same candidate with one of its operations."""
         if operation not in self.functions:
@@ -114,25 +145,50 @@ class Candidate:
         return replace(self, functions={operation: self.functions[operation]})
 
     def differentiates(self, operation: str) -> bool:
-        """With a backward pass of its own, or by autograd."""
-        return bool(OPERATIONS[operation].gradients) and (operation in self.backwards or self.adapter == "torch")
+        """With a backward pass of its own, or by its framework."""
+        return bool(OPERATIONS[operation].gradients) and (operation in self.backwards or self.by_framework)
+
+    @property
+    def by_framework(self) -> bool:
+        """Whether its framework differentiates what has no backward pass of its own."""
+        return hasattr(self.arrays, "differentiate")
+
+    def takes(self, problem: Problem) -> bool:
+        """Whether a problem is one that it can be asked, as far as its interface says."""
+        return self.interface.takes(problem)
 
     def supports(self, operation: str) -> frozenset[str]:
-        """Which extras the function's signature names, and which derivatives in a direction there are.
+        """Which extras the interface or the signature names, and which derivatives in a direction there are.
 
-        A function that hides its signature is taken to support all extras.
+        A function that hides its signature is tried out; where that cannot be done it is taken to support all extras.
         """
-        return (self._named(operation) - set(DIRECTIONAL)) | (self._directional[operation] - self.without)
+        return self._named[operation] | (self._directional[operation] - self.interface.without)
 
-    def _named(self, operation: str) -> frozenset[str]:
-        extras = frozenset(OPERATIONS[operation].extras) - self.without
-        try:
-            parameters = inspect.signature(self.functions[operation]).parameters.values()
-        except ValueError:
-            return extras
-        if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-            return extras
-        return extras & {*OPERATIONS[operation].kinds, *(parameter.name for parameter in parameters)}
+    @cached_property
+    def _named(self) -> dict[str, frozenset[str]]:
+        """The inputs, options and kinds of input that each operation takes."""
+        left_out = self.interface.without | self.interface.fixed.keys() | set(DIRECTIONAL)
+        return {each: self._taken(each) - left_out for each in self.functions}
+
+    def _taken(self, operation: str) -> frozenset[str]:
+        extras, kinds = frozenset(OPERATIONS[operation].extras), frozenset(OPERATIONS[operation].kinds)
+        if self.interface.supports is not None:
+            return (extras & self.interface.supports) | kinds
+        names = named_by(self.functions[operation])
+        if names is None:
+            return frozenset(each for each in extras if each in kinds or self._survives(operation, each))
+        return frozenset(each for each in extras if each in kinds or self.interface.names.get(each, each) in names)
+
+    def _survives(self, operation: str, extra: str) -> bool:
+        """Whether a harmless question with an option or an input raises no TypeError, as an unknown argument does."""
+        if not self.tried:
+            return True
+        question = self.probe(operation, bare=True)
+        if extra in OPERATIONS[operation].options:
+            question = replace(question, options={**question.options, extra: LOSS_DEFAULTS.get(extra, -1)})
+        else:
+            question = replace(question, inputs={**question.inputs, extra: np.ones(2)})
+        return not (self.answer(question).raised or "").startswith("TypeError")
 
     @cached_property
     def _directional(self) -> dict[str, frozenset[str]]:
@@ -140,18 +196,19 @@ class Candidate:
         return {each: frozenset(kind for kind in DIRECTIONAL if self._has(each, kind)) for each in self.functions}
 
     def _has(self, operation: str, kind: str) -> bool:
-        """With a function of its own; or by autograd, which may refuse, unless the candidate brings a backward pass."""
+        """With a function of its own; or by its framework, which may refuse, unless it brings a backward pass."""
         if kind not in OPERATIONS[operation].kinds:
             return False
         if operation in (self.jvps if kind == "jvp" else self.hvps):
             return True
-        if operation in self.backwards or self.adapter != "torch" or not self.tried:
+        if operation in self.backwards or not self.by_framework or not self.tried:
             return False
         return any(self._answers(operation, kind, device) for device in self.arrays.devices())
 
     def _answers(self, operation: str, kind: str, device: str) -> bool:
-        question = _probe(self, operation)
-        question = replace(question, grad_output=np.ones(value_shape(question)), tangent=np.array([[0.5, 0.25]]))
+        question = self.probe(operation)
+        tangent = np.resize([0.5, 0.25], question.inputs["logits"].shape)
+        question = replace(question, grad_output=np.ones(value_shape(question)), tangent=tangent)
         try:
             self._along(question, self._made(question, device), kind)
         except (Exception, SystemExit):  # whatever it is that the candidate cannot do
@@ -229,13 +286,17 @@ class Candidate:
         self, problem: Problem, function: Callable[..., Any] | None = None, *before: Any
     ) -> Callable[[Mapping[str, Any]], Any]:
         """The function applied to arrays by name: positional inputs in order, the rest by keyword."""
-        operation = OPERATIONS[problem.operation]
-        function = function or self.functions[problem.operation]
+        operation, interface = OPERATIONS[problem.operation], self.interface
+        asked = function or self.functions[problem.operation]
+        first = next((i for i, name in enumerate(operation.inputs) if name in interface.names), len(operation.inputs))
 
         def call(arrays: Mapping[str, Any]) -> Any:
-            positional = [arrays[name] for name in operation.inputs]
-            keywords = {name: arrays[name] for name in operation.optional if name in arrays}
-            return function(*before, *positional, **keywords, **problem.options)
+            own = {name: self.arrays.copy(x) if name in interface.writes else x for name, x in arrays.items()}
+            positional = [own[name] for name in operation.inputs[:first]]
+            named = {name: own[name] for name in (*operation.inputs[first:], *operation.optional) if name in own}
+            keywords = interface.given({**named, **problem.options})
+            found = asked(*before, *positional, **keywords, **interface.extra)
+            return found if function is not None or interface.output is None else found[interface.output]
 
         return call
 
@@ -255,104 +316,15 @@ def _given(problem: Problem) -> dict[str, Array]:
 
 @cache
 def _adapter(name: str) -> ModuleType:
-    return importlib.import_module(f".adapters.{name}_arrays", __package__)
+    return importlib.import_module(f".adapters.{'numpy' if name in _NUMPYS else name}_arrays", __package__)
 
 
-Target = str | ModuleType | Callable[..., Any] | Candidate
-
-
-def load(target: Target, operation: str | None = None, adapter: str | None = None, *, tried: bool = True) -> Candidate:
-    """A candidate from a module, a callable, or a name such as ``"manual"`` or ``"package.module:function"``.
-
-    Without `operation` a callable is taken for the operation that it is named after; without `adapter` it is tried
-    on a NumPy array first, then on a torch tensor, and the one that it answers in kind is used. One that is not to be
-    `tried` takes tensors if its module imports torch, and has no derivatives in a direction but its own functions.
-
-    >>> load(lambda logits, dim: logits, operation="softmax").adapter
-    'numpy'
-    """
-    if adapter not in (None, *ADAPTERS):
-        raise ValueError(f"adapter is {adapter!r}; expected one of {', '.join(ADAPTERS)}")
-    if operation not in (None, *OPERATIONS):
-        raise ValueError(f"operation is {operation!r}; expected one of {', '.join(OPERATIONS)}")
-    if isinstance(target, Candidate):
-        return target if operation is None else target.only(operation)
-    name = target if isinstance(target, str) else getattr(target, "__name__", type(target).__name__)
-    found = _resolve(target) if isinstance(target, str) else target
-    if isinstance(found, ModuleType):
-        names = [operation] if operation else list(OPERATIONS)
-        functions = {each: getattr(found, each) for each in names if callable(getattr(found, each, None))}
-        siblings: Any = found
-        if not functions:
-            raise ValueError(f"module {name} has no function named {' or '.join(names)}")
-    elif callable(found):
-        operation = operation or getattr(found, "__name__", "")
-        if operation not in OPERATIONS:
-            raise ValueError(f"which operation is {name}? Name it (operation=, --operation): {', '.join(OPERATIONS)}")
-        functions = {operation: found}
-        siblings = inspect.getmodule(found)
-    else:
-        raise TypeError(f"target is a {type(found).__name__}; expected a module, a callable, or the name of one")
-    backwards, jvps, hvps = (_beside(functions, siblings, suffix) for suffix in ("backward", "jvp", "hvp"))
-    adapter = adapter or _guess_adapter(functions, tried)
-    return Candidate(name, functions, backwards, adapter, _source(target, found), jvps=jvps, hvps=hvps, tried=tried)
-
-
-def _beside(functions: Mapping[str, Callable[..., Any]], module: Any, suffix: str) -> dict[str, Callable[..., Any]]:
-    """The functions of the module that are named ``<name>_<suffix>``."""
-    names = {each: f"{getattr(function, '__name__', '')}_{suffix}" for each, function in functions.items()}
-    return {each: getattr(module, name) for each, name in names.items() if callable(getattr(module, name, None))}
-
-
-def _resolve(name: str) -> Any:
-    """The object that ``module`` or ``module:attribute`` names."""
-    module_name, _, attribute = name.partition(":")
-    if "/" in module_name or module_name.endswith(".py"):
-        suggestion = Path(module_name).stem
-        raise ValueError(
-            f"target {name!r}: a target is a module, not a file; try {suggestion} or {suggestion}:function"
-        )
-    if not module_name:
-        raise ValueError(f"target {name!r}: it names no module; expected package.module or package.module:function")
+def named_by(function: Callable[..., Any]) -> set[str] | None:
+    """The parameters that a function names; None where it hides them. Of a module of torch, those of its `forward`."""
+    forward = getattr(function, "forward", None)
     try:
-        found: Any = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        raise ValueError(f"target {name!r}: there is no module {error.name!r}") from error
-    except (Exception, SystemExit) as error:  # whatever its module does
-        raise ValueError(f"target {name!r}: importing it raised {type(error).__name__}: {error}") from error
-    for part in attribute.split(".") if attribute else ():
-        if not hasattr(found, part):
-            raise ValueError(f"target {name!r}: {getattr(found, '__name__', found)} has no {part!r}")
-        found = getattr(found, part)
-    return found
-
-
-def _source(target: Target, found: Any) -> str:
-    """How to write the target in Python: a name that can be imported, or the bare name of a local function."""
-    if isinstance(target, str):
-        return repr(target)
-    if isinstance(found, ModuleType):
-        return repr(found.__name__)
-    module, name = getattr(found, "__module__", None), getattr(found, "__qualname__", type(found).__name__)
-    local = module in (None, "__main__") or "<" in name or not hasattr(found, "__qualname__")  # an object has no name
-    return name.split(".")[-1] if local else repr(f"{module}:{name}")
-
-
-def _guess_adapter(functions: Mapping[str, Callable[..., Any]], tried: bool) -> str:
-    """The framework whose arrays the first function answers in kind; failing both, the one its module imports."""
-    operation, function = next(iter(functions.items()))
-    asked = ADAPTERS if importlib.util.find_spec("torch") else ADAPTERS[:1]
-    for adapter in asked if tried else ():
-        candidate = Candidate("probe", {operation: function}, {}, adapter)
-        if candidate.answer(_probe(candidate, operation)).raised is None:
-            return adapter
-    return "torch" if "torch" in getattr(function, "__globals__", {}) else "numpy"
-
-
-def _probe(candidate: Candidate, operation: str) -> Problem:
-    """A harmless question: two classes, one row."""
-    row, square = [[0.5, 0.5]], [[0.5, 0.5], [0.5, 0.5]]
-    inputs: dict[str, Any] = {
-        name: [0] if name == "target" else square if "weight" in name else row for name in OPERATIONS[operation].inputs
-    }
-    return Problem(operation, "float64", inputs, {"dim": -1} if "dim" in candidate._named(operation) else {})
+        parameters = inspect.signature(forward if inspect.ismethod(forward) else function).parameters.values()
+    except ValueError:
+        return None
+    hidden = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    return None if hidden else {parameter.name for parameter in parameters}

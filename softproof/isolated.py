@@ -25,19 +25,7 @@ class Isolated(Candidate):
 
     extras: dict[str, frozenset[str]] = field(default_factory=dict)  # what each operation supports
     differentiable: frozenset[str] = frozenset()
-    formats: tuple[str, ...] = ()
-    arrangements: tuple[str, ...] = ()
     home: _Home | None = None
-
-    @property
-    def dtypes(self) -> tuple[str, ...]:
-        """The formats that it can be asked in."""
-        return self.formats
-
-    @property
-    def layouts(self) -> tuple[str, ...]:
-        """How its arrays can lie in memory."""
-        return self.arrangements
 
     def differentiates(self, operation: str) -> bool:
         """With a backward pass of its own, or by autograd."""
@@ -169,7 +157,7 @@ def described(candidate: Candidate) -> Isolated:
         dict.fromkeys(candidate.backwards, _elsewhere),
         candidate.adapter,
         candidate.source,
-        candidate.without,
+        candidate.interface,
         dict.fromkeys(candidate.jvps, _elsewhere),
         dict.fromkeys(candidate.hvps, _elsewhere),
         extras={name: candidate.supports(name) for name in candidate.operations},

@@ -5,7 +5,8 @@ They are made from a fixed seed, so that a number names one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,9 @@ CLASSES, ROWS = 131072, 65537  # 2^17, and one more than 2^16
 _OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
 
 
-def large_problems(operation: str, dtype: str, supports: Iterable[str] | None = None) -> list[Problem]:
+def large_problems(
+    operation: str, dtype: str, supports: Iterable[str] | None = None, fixed: Mapping[str, Any] | None = None
+) -> list[Problem]:
     """One problem of many classes, and one of many rows; losses of many rows summed up, and one by one.
 
     In the last row of many classes the first half of them is masked, and the last logit stands far above the others.
@@ -27,6 +30,7 @@ def large_problems(operation: str, dtype: str, supports: Iterable[str] | None = 
         operation: a key of `softproof.OPERATIONS`.
         dtype: a format, such as ``"float32"``.
         supports: the optional inputs and options that may be asked; by default all.
+        fixed: options that have one value, such as ``{"reduction": "none"}``.
     Raises: ValueError for an unknown operation or dtype.
 
     >>> [problem.inputs["logits"].shape for problem in large_problems("softmax", "float32")]
@@ -39,7 +43,13 @@ def large_problems(operation: str, dtype: str, supports: Iterable[str] | None = 
     sizes = [(3, CLASSES, "sum"), (ROWS, 3, "sum")]
     if "reduction" in extras:
         sizes.append((ROWS, 3, "none"))
-    return [_problem(operation, dtype, extras, *size) for size in sizes]
+    options = OPERATIONS[operation].options
+    given = {name: value for name, value in (fixed or {}).items() if name in options}
+    if "reduction" in given:
+        sizes = [(rows, classes, given["reduction"]) for rows, classes, _ in sizes]
+        extras |= {"reduction"}
+    found = [_problem(operation, dtype, extras, *size) for size in sizes]
+    return [replace(each, options={**each.options, **given}) for each in found]
 
 
 def _numbers(rng: np.random.Generator, dtype: str, *shape: int) -> Floats:

@@ -396,6 +396,7 @@ def laws(
         compared(name, identity, answers)
         for name in (LAWS if law is None else (law,))
         if (identity := identity_of(name, answers.problem, extras)) is not None
+        and all(map(candidate.takes, (identity.problem, *identity.others)))
     ]
     for outcome in (DISAGREES, NO_GUARANTEE):
         if bad := [verdict for verdict in found if verdict.outcome == outcome]:

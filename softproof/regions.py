@@ -371,10 +371,19 @@ def _images_that_count_differently(problem: Problem) -> bool:
     return len(np.unique(kept)) > 1 and bool(kept.all()) and bool(np.isfinite(main_input(problem)).all())
 
 
+def _odd_label_above_256(problem: Problem) -> bool:
+    """Whether a label that counts is not a bfloat16, and the next ones have a weight."""
+    classes, weight = class_count(problem), problem.inputs.get("weight")
+    odd = np.array([each for each in _counted(problem) if each > 256 and each % 2 and each + 1 < classes], np.int64)
+    if weight is None or not odd.size:
+        return bool(odd.size)
+    return bool(((weight[odd - 1] != 0) & (weight[odd + 1] != 0)).any())
+
+
 _IMAGES: dict[str, Region] = {
     "as many rows as pixels, reduction none": _as_many_rows_as_pixels,
     "images that count differently, reduction mean": _images_that_count_differently,
-    "a label above 256": lambda problem: bool((_counted(problem) > 256).any()),
+    "an odd label above 256": _odd_label_above_256,
 }
 _BIAS: dict[str, Region] = {
     "as many rows as classes, a bias": lambda problem: (

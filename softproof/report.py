@@ -22,6 +22,7 @@ class Failure:
     verdict: Verdict
     target: str  # the source text of the target
     adapter: str
+    interface: str  # how it is called, as keyword arguments of `load`
     device: str
     seed: int
     words: str = ""  # keyword arguments of the call
@@ -47,7 +48,7 @@ class Failure:
             [
                 "from numpy import array, inf, nan, zeros",
                 f"from softproof import {', '.join(sorted((maker, self.call, 'load')))}",
-                f"candidate = load({self.target}, operation={operation!r}, adapter={self.adapter!r})",
+                f"candidate = load({self.target}, operation={operation!r}, adapter={self.adapter!r}{self.interface})",
                 f"problem = {self.source or repr(self.verdict.problem)}",
                 f"print({self.call}(candidate, problem, {self.words or f'device={self.device!r}'}))",
             ]

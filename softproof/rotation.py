@@ -100,7 +100,9 @@ class Rotation:
     def _law(self, name: str, answers: Answers) -> Verdict | None:
         """The verdict of a law, if it applies."""
         identity = identity_of(name, answers.problem, self.extras)
-        return None if identity is None else compared(name, identity, answers)
+        if identity is None or not all(map(self.candidate.takes, (identity.problem, *identity.others))):
+            return None
+        return compared(name, identity, answers)
 
     def _way(self, name: str, question: Question) -> Verdict | None:
         """The verdict of a way, if it applies."""

@@ -38,7 +38,7 @@ def see(corner: Corner, candidate: Candidate, device: str = "cpu") -> Seen | Non
         return None  # a failed assertion on a CUDA device ends the process
     if not candidate.differentiates(problem.operation):
         problem = replace(problem, grad_output=None)
-    device = "cpu" if candidate.adapter == "numpy" else device
+    device = device if candidate.by_framework else "cpu"
     with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answer
         result = _with_labels(candidate, corner).answer(problem, device)
     if corner.demanded == ERROR:
@@ -49,6 +49,8 @@ def see(corner: Corner, candidate: Candidate, device: str = "cpu") -> Seen | Non
 def _takes(candidate: Candidate, problem: Problem) -> bool:
     """Whether the candidate has the operation, the format, and what the problem asks of them."""
     if problem.operation not in candidate.operations or problem.dtype not in candidate.dtypes:
+        return False
+    if not candidate.takes(problem):
         return False
     kinds = {"unbatched"} if "target" in problem.inputs and next(iter(problem.inputs.values())).ndim == 1 else set()
     if "target" in problem.inputs and not is_labels(problem):

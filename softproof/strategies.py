@@ -6,7 +6,7 @@ that shrinks. Small arrays are drawn element by element, so that a counterexampl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from .regions import regions
 from .styles import STYLES, every_row_its_own, styles
 
 # around vectors, warps, tiles and blocks; the fewer, the wider
-WIDTHS = ((1, 2, 3), (4, 5, 7, 8, 9), (15, 16, 17), (31, 32, 33), (64, 65, 127, 129), (255, 257, 513, 781, 1025))
+WIDTHS = ((1, 2, 3), (4, 5, 7, 8, 9), (15, 16, 17), (31, 32, 33), (64, 65, 127, 129), (255, 257, 513, 780, 1025))
 ROWS = (1, 2, 3, 5, 8, 9, 0, 4, 7, 12)
 CHUNKS = (16, 17, 33, 65)  # rows around and above chunks, not a multiple of any
 SMALL = 12  # arrays of at most this many elements are drawn element by element
@@ -177,6 +177,8 @@ def problems(
     supports: frozenset[str] | None = None,
     small: bool = False,
     layouts: Sequence[str] = COMMON_LAYOUTS,
+    fixed: Mapping[str, Any] | None = None,
+    ndim: Collection[int] = (),
 ) -> st.SearchStrategy[Problem]:
     """Problems of one operation in one dtype.
 
@@ -186,6 +188,8 @@ def problems(
         supports: the optional inputs and options that may be drawn; by default all.
         small: at most three classes and two rows, drawn element by element: the witnesses that people like to read.
         layouts: the layouts that may be drawn, keys of `softproof.problem.LAYOUTS`.
+        fixed: options that have one value, such as ``{"reduction": "none"}``.
+        ndim: how many dimensions the logits, probabilities or features may have; by default any number.
     Returns: a Hypothesis strategy for `Problem`. Each problem drawn is an event for every region that it lies in, which
         ``pytest --hypothesis-show-statistics`` counts.
     Raises: ValueError for an unknown operation, dtype or option.
@@ -203,7 +207,16 @@ def problems(
         raise ValueError(f"supports names {', '.join(sorted(unknown))}; {operation} has {', '.join(sorted(extras))}")
     if strange := set(layouts) - set(LAYOUTS):
         raise ValueError(f"layouts names {', '.join(sorted(strange))}; expected some of {', '.join(LAYOUTS)}")
-    question = _Question(operation, dtype, extras if supports is None else supports, small, tuple(layouts))
+    known = {name: value for name, value in (fixed or {}).items() if name in OPERATIONS[operation].options}
+    extras = (extras if supports is None else supports) - known.keys()
+    question = _Question(operation, dtype, extras, small, tuple(layouts), known, frozenset(ndim))
+    if not any(question.may_have(count) for count in _DIMENSIONS[operation]):
+        raise ValueError(
+            f"ndim is {sorted(ndim)}, fixed is {known}; "
+            f"{operation} has {', '.join(map(str, _DIMENSIONS[operation]))} dimensions"
+        )
+    if operation == "cross_entropy" and not question.batches():
+        raise ValueError(f"ndim is {sorted(ndim)}, which is a loss without a batch, and unbatched is left out")
     return _STRATEGIES[operation](question).map(_with_events)
 
 
@@ -222,6 +235,22 @@ class _Question:
     extras: frozenset[str]
     small: bool
     known_layouts: tuple[str, ...]
+    fixed: dict[str, Any]
+    ndim: frozenset[int]
+
+    def may_have(self, dimensions: int) -> bool:
+        """Whether the array of rows may have so many dimensions: all may, or those that are named and have the axis."""
+        dim = self.fixed.get("dim", -1)
+        return -dimensions <= dim < dimensions and (not self.ndim or dimensions in self.ndim)
+
+    def others(self, draw: st.DrawFn, sizes: st.SearchStrategy[int], most: int) -> list[int]:
+        """The sizes of dimensions besides one, up to `most` of them."""
+        counts = [count for count in range(4) if self.may_have(count + 1)]
+        if not self.ndim and "dim" not in self.fixed:
+            return draw(st.lists(sizes, max_size=most))
+        few = [count for count in counts if count <= most] or counts[:1]
+        count = draw(st.sampled_from(few))
+        return draw(st.lists(sizes, min_size=count, max_size=count))
 
     def widths(self, most: int = 1025) -> st.SearchStrategy[int]:
         kinds = WIDTHS[:1] if self.small else WIDTHS
@@ -246,7 +275,12 @@ class _Question:
     def batches(self) -> tuple[str, ...]:
         """How the rows of logits are arranged."""
         kinds = ("batch", "batch", "batch", "spatial", "spatial", "unbatched")
-        return kinds if "unbatched" in self.extras else kinds[:-1]
+        allowed = {
+            "batch": self.may_have(2),
+            "spatial": self.may_have(3) or self.may_have(4),
+            "unbatched": self.may_have(1) and "unbatched" in self.extras,
+        }
+        return tuple(kind for kind in kinds if allowed[kind])
 
     def problem(
         self,
@@ -308,14 +342,15 @@ def _repeated(array: Array, kept: int | None) -> Array:
 def _shapes(draw: st.DrawFn, question: _Question) -> tuple[tuple[int, ...], int]:
     """A shape of one to four dimensions and one of its axes, which has at least one element."""
     width = draw(question.widths())
-    others = draw(st.lists(question.rows(width), max_size=1 if question.small or width > 200 else 3))
-    dim = draw(st.integers(-len(others) - 1, len(others))) if "dim" in question.extras else -1
+    others = question.others(draw, question.rows(width), 1 if question.small or width > 200 else 3)
+    dim = question.fixed.get("dim", -1)
+    dim = draw(st.integers(-len(others) - 1, len(others))) if "dim" in question.extras else dim
     others.insert(dim if dim >= 0 else len(others) + 1 + dim, width)
     return tuple(others), dim
 
 
 def _dim_option(question: _Question, dim: int) -> dict[str, Any]:
-    return {"dim": dim} if "dim" in question.extras else {}
+    return {"dim": dim} if "dim" in question.extras or "dim" in question.fixed else {}
 
 
 @st.composite
@@ -347,7 +382,7 @@ def _distribution_problems(draw: st.DrawFn, question: _Question) -> Problem:
 @st.composite
 def _linear_problems(draw: st.DrawFn, question: _Question) -> Problem:
     features, classes = draw(question.widths(most=17)), draw(question.widths(most=17))
-    batch = tuple(draw(st.lists(question.rows(classes, features, chunks=True), max_size=2)))
+    batch = tuple(question.others(draw, question.rows(classes, features, chunks=True), 2))
     inputs = {
         "input": question.factors(draw, (*batch, features)),
         "weight": question.factors(draw, (classes, features)),
@@ -364,7 +399,7 @@ def _losses(
     axis = 0 if len(shape) == 1 else 1
     classes, rows = shape[axis], tuple(np.delete(shape, axis))
     inputs: dict[str, Array] = {}
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = dict(question.fixed)
     if "reduction" in question.extras:
         options["reduction"] = draw(st.sampled_from(("mean", "sum", "none")))
     if "label_smoothing" in question.extras and (epsilon := draw(st.sampled_from((0.0, 0.1, 0.0, 0.5, 1.0, 1e-3)))):
@@ -374,8 +409,11 @@ def _losses(
         inputs["target"] = _probabilities(draw, question, shape, axis)
     else:
         inputs["target"] = _labels(draw, classes, rows)
-        if "ignore_index" in question.extras and (share := draw(st.sampled_from((0.0, 0.3, 0.5, 0.5, 1.0)))):
-            ignore_index = draw(st.sampled_from((-100, -1, 0, classes - 1, classes, 255)))
+        ignores = "ignore_index" in question.extras or "ignore_index" in question.fixed
+        if ignores and (share := draw(st.sampled_from((0.0, 0.3, 0.5, 0.5, 1.0)))):
+            ignore_index = question.fixed.get("ignore_index")
+            if ignore_index is None:
+                ignore_index = draw(st.sampled_from((-100, -1, 0, classes - 1, classes, 255)))
             options |= {"ignore_index": ignore_index} if ignore_index != -100 else {}
             rng = np.random.default_rng(draw(seeds()))
             inputs["target"] = np.where(rng.random(rows) < share, ignore_index, inputs["target"])
@@ -388,11 +426,12 @@ def _losses(
 
 
 def _labels(draw: st.DrawFn, classes: int, rows: tuple[int, ...]) -> Array:
-    """Labels: all over the classes, or everywhere the first or the last."""
-    style = draw(st.sampled_from(("any", "any", "first", "last")))
-    if style != "any":
+    """Labels: all over the classes, everywhere the first or the last; of many classes also in their second half."""
+    few, many = ("any", "any", "first", "last"), ("any", "second half", "second half", "last")
+    style = draw(st.sampled_from(many if classes > 256 else few))
+    if style in ("first", "last"):
         return np.full(rows, 0 if style == "first" else classes - 1)
-    return np.random.default_rng(draw(seeds())).integers(0, classes, rows)
+    return np.random.default_rng(draw(seeds())).integers(0 if style == "any" else classes // 2, classes, rows)
 
 
 def _probabilities(draw: st.DrawFn, question: _Question, shape: tuple[int, ...], axis: int) -> Floats:
@@ -431,7 +470,7 @@ def _nearly_cancel(weight: Floats, target: Array, ignored: int) -> bool:
 @st.composite
 def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
     classes, kind = draw(question.widths()), draw(st.sampled_from(question.batches()))
-    spatial = draw(st.lists(question.rows(classes), min_size=1, max_size=2)) if kind == "spatial" else ()
+    spatial = _spatial(draw, question, classes) if kind == "spatial" else []
     rows = classes if kind == "batch" and question.square(draw, classes) else draw(question.rows(classes, *spatial))
     shape = (classes,) if kind == "unbatched" else (rows, classes, *spatial)
     axis = 0 if kind == "unbatched" else 1
@@ -445,6 +484,12 @@ def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
     if options.get("reduction") == "none" and question.strange(draw):
         logits = with_strange_rows(draw, logits, axis)
     return question.problem(draw, {"logits": logits} | extra, options, upstream, question.tangents(draw, shape))
+
+
+def _spatial(draw: st.DrawFn, question: _Question, classes: int) -> list[int]:
+    """One or two dimensions more, as of an image."""
+    least, most = 1 if question.may_have(3) else 2, 2 if question.may_have(4) else 1
+    return draw(st.lists(question.rows(classes), min_size=least, max_size=most))
 
 
 def _with_the_labels(draw: st.DrawFn, logits: Floats, target: Array, ignored: Array, axis: int) -> Floats:
@@ -463,7 +508,8 @@ def _linear_cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Prob
     features, classes = draw(question.widths(most=17)), draw(question.widths(most=17))
     features = classes if draw(st.integers(0, 5)) == 5 else features
     rows = classes if question.square(draw, classes) else draw(question.rows(classes, features, chunks=True))
-    unbatched = "unbatched" in question.extras and draw(st.integers(0, 3)) == 3
+    unbatched = "unbatched" in question.extras and question.may_have(1) and draw(st.integers(0, 3)) == 3
+    unbatched = unbatched or not question.may_have(2)
     batch = () if unbatched else (rows,)
     inputs: dict[str, Array] = {
         "input": question.factors(draw, (*batch, features)),
@@ -474,6 +520,8 @@ def _linear_cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Prob
     extra, options, upstream = _losses(draw, question, (*batch, classes))
     return question.problem(draw, inputs | extra, options, upstream)
 
+
+_DIMENSIONS = dict.fromkeys(OPERATIONS, (1, 2, 3, 4)) | {"linear": (1, 2, 3), "linear_cross_entropy": (1, 2)}
 
 _STRATEGIES = {
     "softmax": _softmax_problems,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Unpack
 
 import hypothesis
 import numpy as np
@@ -22,10 +22,12 @@ from .accuracy import Accuracy
 from .arithmetic import Arithmetic, any_order
 from .compare import AGREES, Verdict
 from .formats import FORMATS
-from .implementation import Candidate, Target, load
+from .implementation import Candidate
+from .interface import InterfaceArguments
 from .isolated import SECONDS, Isolated, isolated
 from .judge import BITS, judge, judge_result
 from .large import large_problems
+from .loading import Target, load
 from .models import Model, arithmetic_of, model
 from .operations import OPERATIONS
 from .problem import Problem, Result
@@ -39,7 +41,7 @@ from .strategies import problems
 EXAMPLES = 100
 DTYPES = ("float64", "float32")
 BATCH = 10  # problems that Hypothesis draws together
-MORE = 3  # times as many are drawn in search of regions that were missed
+MORE = 4  # times as many are drawn in search of regions that were missed
 
 
 class _NotProvenError(Exception):
@@ -59,11 +61,11 @@ def verify(
     accuracy: str = "C",
     baseline: Target | None = None,
     factor: float = 1.0,
-    without: Sequence[str] = (),
     shrink: bool = True,
     in_process: bool | None = None,
     time_limit: float = SECONDS,
     progress: Callable[[Row, int, int], None] | None = None,
+    **interface: Unpack[InterfaceArguments],
 ) -> Report:
     """Judge an implementation on drawn problems, and shrink the first disagreement of each row.
 
@@ -71,7 +73,7 @@ def verify(
         target: a module with functions named after the operations, a callable, or the name of one such as
             ``"manual"`` or ``"torch.nn.functional:cross_entropy"``.
         operation: what a callable computes, a key of `softproof.OPERATIONS`; a module is judged on all that it has.
-        adapter: ``"numpy"`` or ``"torch"``, the arrays that the target takes; by default it is tried out.
+        adapter: the arrays that the target takes, as in `softproof.load`; by default it is tried out.
         device: where tensors live, such as ``"cpu"`` or ``"cuda"``.
         dtypes: names of formats; by default float64 and float32.
         examples: how many problems for each operation and dtype; from 100 on, some more where these miss a region.
@@ -80,14 +82,15 @@ def verify(
             function from a problem to one; by default sums in any order.
         accuracy: the class that is asked for, "A" to "D" (`softproof.accuracy`).
         baseline: for class D, the target whose error counts; `factor`: how many times that error is allowed.
-        without: optional inputs and options that are not to be asked, such as ``"label_smoothing"``, and
-            ``"probabilities"`` for a loss that takes labels alone, or ``"invalid_labels"`` for one that lets any pass.
         shrink: whether to look for a smaller problem that disagrees; if not, the number of problems of a row is how
             many it took to find the first.
         in_process: whether the target runs in this process. By default one that is given by its name has a process of
             its own: where it ends, hangs or changes the libraries, the report says so, and the run goes on.
         time_limit: seconds that such a target may take over one question.
         progress: called with each row as it is finished, its number and the number of rows.
+        interface: how the target is called, where that differs from torch: `supports`, `without`, `names`, `fixed`,
+            `extra`, `ndim`, `writes` and `output` of `softproof.Interface`. `without` names what is not to be asked,
+            such as ``"label_smoothing"``, or ``"probabilities"`` for a loss that takes labels alone.
     Returns: a `Report` with `ok`, `rows` and `check()`.
     Raises: ValueError or TypeError naming an argument that does not fit.
 
@@ -95,7 +98,7 @@ def verify(
     >>> verify(softmax, dtypes=["float32"], examples=10, seed=0).ok
     True
     """
-    arguments = operation, adapter, device, dtypes, examples, without
+    arguments = operation, adapter, device, dtypes, examples, interface
     candidate = settled(target, *arguments, in_process=in_process, time_limit=time_limit)
     terms = Terms(
         device,
@@ -104,14 +107,14 @@ def verify(
         accuracy,
         load_baseline(accuracy, baseline, factor, operation),
         factor,
-        tuple(dtypes or DTYPES),
+        dtypes_of(candidate, dtypes),
         shrink=shrink,
     )
-    check_terms(candidate, terms.baseline, terms.model, dtypes or DTYPES)
+    check_terms(candidate, terms.baseline, terms.model, terms.dtypes)
     if seed is not None and not isinstance(seed, int):
         raise TypeError(f"seed is {seed!r}; expected a whole number or None")
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
-    asked = [(name, dtype) for name in _questions(candidate) for dtype in dtypes or DTYPES]
+    asked = [(name, dtype) for name in _questions(candidate) for dtype in terms.dtypes]
     rows: list[Row] = []
     with closing(candidate):
         for number, (name, dtype) in enumerate(asked, start=1):
@@ -129,7 +132,8 @@ BY_STAGES = ", by stages"
 def _questions(candidate: Candidate) -> tuple[str, ...]:
     """The operations of a candidate, and its classifier by stages when it has the stages."""
     network = "linear_cross_entropy"
-    whole = {network, *NEEDED} <= set(candidate.operations)
+    alike = not candidate.interface.fixed and not candidate.interface.ndim
+    whole = alike and {network, *NEEDED} <= set(candidate.operations)
     return candidate.operations + ((network + BY_STAGES,) if whole else ())
 
 
@@ -221,32 +225,30 @@ def prepare(
     device: str,
     dtypes: Sequence[str] | None,
     examples: int,
-    without: Sequence[str] = (),
+    interface: InterfaceArguments,
     tried: bool = True,
 ) -> Candidate:
     """The candidate, once every argument is known to fit; ValueError or TypeError otherwise."""
     if isinstance(dtypes, str):
         raise TypeError(f"dtypes is {dtypes!r}; expected a list of names such as [{dtypes!r}]")
-    if isinstance(without, str):
-        raise TypeError(f"without is {without!r}; expected a list of names such as [{without!r}]")
     if isinstance(examples, bool) or not isinstance(examples, int) or examples < 1:
         raise ValueError(f"examples is {examples!r}; expected a whole number of at least 1")
     if dtypes is not None and not dtypes:
         raise ValueError(f"dtypes is {dtypes!r}; expected at least one name")
-    candidate = load(target, operation, adapter, tried=tried)
-    extras = {extra for name in candidate.operations for extra in OPERATIONS[name].extras}
-    if unknown := set(without) - extras:
-        raise ValueError(
-            f"without names {', '.join(sorted(unknown))}; {candidate.name} has {', '.join(sorted(extras))}"
-        )
-    candidate = replace(candidate, without=frozenset(without))
+    candidate = load(target, operation, adapter, tried=tried, **interface)
     candidate.arrays.check_device(device)
-    for dtype in dtypes or DTYPES:
+    for dtype in dtypes_of(candidate, dtypes):
         if dtype not in FORMATS:
             raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(FORMATS)}")
         if dtype not in candidate.dtypes:
-            raise ValueError(f"dtype is {dtype!r}; the {candidate.adapter} adapter has {', '.join(candidate.dtypes)}")
+            whose = candidate.name if candidate.formats else f"the {candidate.adapter} adapter"
+            raise ValueError(f"dtype is {dtype!r}; {whose} has {', '.join(candidate.dtypes)}")
     return candidate
+
+
+def dtypes_of(candidate: Candidate, wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """The formats that are asked: those that are wanted, or of the two of every day those that the candidate has."""
+    return tuple(wanted or [each for each in DTYPES if each in candidate.dtypes] or candidate.dtypes)
 
 
 def settled(target: Target, *arguments: Any, in_process: bool | None, time_limit: float) -> Candidate:
@@ -270,12 +272,14 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     terms = replace(terms, by_stages=label != operation)
     supports, printed = candidate.supports(operation), candidate.printed
     rotation = Rotation(candidate, terms, supports)
-    draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts)
+    fixed, ndim = candidate.interface.fixed, candidate.interface.ndim
+    draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
     drawn = _verdicts(rotation, draw, REGIONS[operation], examples, seed)
     large = _of_large(rotation, operation, dtype) if drawn[-1].ok and examples >= EXAMPLES else []
     last = [*drawn, *large][-1]
     measured = drawn if last.ok else [*drawn, last]  # the errors of large problems are known as limits only
-    source = f"large_problems({operation!r}, {dtype!r}, {sorted(supports)!r})[{len(large) - 1}]" if large else ""
+    words = f", {fixed!r}" if fixed else ""
+    source = f"large_problems({operation!r}, {dtype!r}, {sorted(supports)!r}{words})[{len(large) - 1}]" if large else ""
     return Row(
         implementation=candidate.name,
         operation=label,
@@ -303,6 +307,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
             last,
             candidate.source,
             candidate.adapter,
+            candidate.interface.words(),
             terms.device,
             seed,
             rotation.words(last.problem.operation if last.problem else operation),
@@ -338,7 +343,9 @@ def _of_large(rotation: Rotation, operation: str, dtype: str) -> list[Verdict]:
     """
     verdicts: list[Verdict] = []
     terms, candidate = rotation.terms, rotation.candidate
-    for problem in [] if terms.by_stages or dtype not in DTYPES else large_problems(operation, dtype, rotation.extras):
+    fixed = candidate.interface.fixed
+    asked = [] if terms.by_stages or dtype not in DTYPES else large_problems(operation, dtype, rotation.extras, fixed)
+    for problem in filter(candidate.takes, asked):
         with warnings.catch_warnings(action="ignore"):
             verdicts.append(terms.judge(candidate, problem, BITS))
         if not verdicts[-1].ok:
@@ -417,6 +424,8 @@ def _smallest(rotation: Rotation, verdict: Verdict) -> Verdict:
     found, question = [verdict], rotation.failed
 
     def fails(problem: Problem) -> bool:
+        if not rotation.candidate.takes(problem):
+            return False
         with warnings.catch_warnings(action="ignore"):
             again = rotation.verdict(problem)
         same = not again.ok and rotation.failed == question and bool(again.output) == bool(verdict.output)

@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "reference": {"torch", "numpy"},
     "softproof": {"numpy", "hypothesis", "flint"},
     "softproof/adapters/torch_arrays.py": {"numpy", "torch"},
+    "softproof/adapters/jax_arrays.py": {"numpy", "jax"},
     "softproof/mutants": {"numpy", "torch"},
 }
 

@@ -107,6 +107,11 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
     "no module": (lambda f: f.load("nowhere"), ValueError, "target 'nowhere': there is no module 'nowhere'"),
     "no target": (lambda f: f.load(3), TypeError, "target is a int; expected a module, a callable, or the name of one"),
     "verify what": (lambda f: f.verify("manual", without=["x"]), ValueError, "without names x; manual has"),
+    "interface": (
+        lambda f: f.load("manual", **vars(f.Interface(names={"x": "y"}))),
+        ValueError,
+        "names names x; manual has",
+    ),
     "inputs": (lambda f: f.Problem("softmax", "float32", [1.0]), TypeError, "inputs is a list; expected a mapping"),
     "options": (
         lambda f: f.Problem("softmax", "float32", ROW, [1]),

@@ -103,7 +103,7 @@ def test_json_is_written(tmp_path: Path) -> None:
         (["verify", "math:exp"], "which operation is math:exp? Name it (operation=, --operation): softmax"),
         (["verify", "manual:__name__", "--operation", "softmax"], "target is a str; expected a module, a callable"),
         (["verify", "manual", "--operation", "argmax"], "argument --operation: invalid choice: 'argmax'"),
-        (["verify", "manual", "--adapter", "jax"], "argument --adapter: invalid choice: 'jax'"),
+        (["verify", "manual", "--adapter", "mlx"], "argument --adapter: invalid choice: 'mlx'"),
         (["verify", "manual", "--dtype", "float8"], "dtype is 'float8'; expected one of float64, float32"),
         (["verify", "manual", "--dtype", "bfloat16"], "dtype is 'bfloat16'; the numpy adapter has float64"),
         (["verify", "manual", "--device", "cuda"], "device is 'cuda'; the numpy adapter has cpu only"),

@@ -426,7 +426,7 @@ def test_the_judge_refuses_a_question_without_sense(
     ("arguments", "kind", "words"),
     [
         ({"operation": "argmax"}, ValueError, "operation is 'argmax'; expected one of softmax"),
-        ({"adapter": "jax"}, ValueError, "adapter is 'jax'; expected one of numpy, torch"),
+        ({"adapter": "mlx"}, ValueError, "adapter is 'mlx'; expected one of numpy, torch"),
         ({"device": "cuda"}, ValueError, "device is 'cuda'; the numpy adapter has cpu only"),
         ({"dtypes": "float32"}, TypeError, "dtypes is 'float32'; expected a list of names such as ['float32']"),
         ({"dtypes": ["float8"]}, ValueError, "dtype is 'float8'; expected one of float64"),

@@ -58,6 +58,27 @@ def make(values: Array, dtype: str, layout: str, device: str) -> torch.Tensor:
     raise ValueError(f"layout is {layout!r}; torch has {', '.join(LAYOUTS)}")
 
 
+class _Copy(torch.autograd.Function):
+    """The same numbers at the same strides in a new storage."""
+
+    @staticmethod
+    def forward(_ctx: Any, tensor: torch.Tensor) -> torch.Tensor:
+        if not may_be_written(tensor):
+            return tensor.clone(memory_format=torch.contiguous_format)
+        whole = tensor.detach().as_strided((tensor.untyped_storage().nbytes() // tensor.element_size(),), (1,), 0)
+        return whole.clone().as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+
+    @staticmethod
+    def backward(_ctx: Any, *grads: torch.Tensor) -> Any:
+        return grads[0]
+
+
+def copy(tensor: torch.Tensor) -> torch.Tensor:
+    """The same numbers at the same strides elsewhere in memory, which may be written to, and carry gradients."""
+    found: torch.Tensor = _Copy.apply(tensor)  # type: ignore[no-untyped-call]  # torch's own
+    return found
+
+
 def cast(tensor: torch.Tensor, dtype: str) -> torch.Tensor:
     """The same numbers in another integer type."""
     return tensor.to(getattr(torch, dtype))

@@ -1,0 +1,250 @@
+"""Programs in any language as candidates: questions on their standard input, answers on their standard output.
+
+docs/adapters.md describes the protocol, which is lines of text, and after a line that announces an array its bytes.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import IO, Any, TypeVar
+
+import numpy as np
+
+from ..implementation import Candidate
+from ..interface import Interface
+from ..operations import OPERATIONS
+from ..problem import Array
+from .numpy_arrays import DTYPES
+
+T = TypeVar("T")
+VERSION = 1
+LONGEST = 4096  # bytes of a line
+_INTEGERS = ("ignore_index", "dim")
+
+
+class ProgramError(RuntimeError):
+    """A program ended, reported an error, or does not follow the protocol."""
+
+
+@dataclass
+class Described:
+    """What a program says of itself."""
+
+    operation: str = ""
+    dtypes: list[str] = field(default_factory=list)
+    takes: list[str] = field(default_factory=list)
+    without: list[str] = field(default_factory=list)
+    fixed: dict[str, Any] = field(default_factory=dict)
+    ndim: list[int] = field(default_factory=list)
+    gradients: bool = False
+
+
+def load(target: Any, operation: str | None, interface: Interface) -> Candidate:
+    """A candidate from a command, such as ``"./softmax --fast"``, which is started once, and again when it has ended.
+
+    The program says of itself what it may be asked; `interface` can leave out more of it.
+
+    Raises: ValueError where it cannot be started, or does not describe itself as the protocol says.
+    """
+    if not isinstance(target, str):
+        raise TypeError(f"target is a {type(target).__name__}; expected a command, such as './softmax'")
+    program = Program(target)
+    try:
+        about = program.start()
+    except (OSError, ProgramError) as error:
+        raise ValueError(f"target {target!r}: {error}") from error
+    if operation not in (None, about.operation):
+        raise ValueError(f"operation is {operation!r}; {target} says that it computes {about.operation!r}")
+    interface = replace(
+        interface,
+        supports=frozenset(about.takes),
+        without=interface.without | set(about.without),
+        fixed={**about.fixed, **interface.fixed},
+        ndim=interface.ndim or frozenset(about.ndim),
+    )
+    forward, backward = _functions(program, about.operation)
+    return Candidate(
+        target,
+        {about.operation: forward},
+        {about.operation: backward} if about.gradients else {},
+        "process",
+        repr(target),
+        interface,
+        formats=tuple(about.dtypes),
+        arrangements=("contiguous",),
+    )
+
+
+def _functions(program: Program, operation: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The value and the gradients, as functions of arrays."""
+    about = OPERATIONS[operation]
+
+    def ask(positional: tuple[Array, ...], keywords: Mapping[str, Any]) -> dict[str, Array]:
+        arrays = dict(zip(about.inputs, positional, strict=True))
+        arrays |= {name: keywords[name] for name in (*about.optional, "grad_output") if name in keywords}
+        return program.ask(arrays, {name: value for name, value in keywords.items() if name in about.options})
+
+    def forward(*positional: Array, **keywords: Any) -> Array:
+        return _one(ask(positional, keywords), "value")
+
+    def backward(grad_output: Array, *positional: Array, **keywords: Any) -> tuple[Array | None, ...]:
+        found = ask(positional, {**keywords, "grad_output": grad_output})
+        given = {*about.inputs, *(name for name in about.optional if name in keywords)}
+        wanted = [name for name in about.gradients if name in given]
+        labels = {name for name, x in zip(about.inputs, positional, strict=True) if x.dtype.kind == "i"}
+        return tuple(None if name in labels else _one(found, f"grad_{name}") for name in wanted)
+
+    return forward, backward
+
+
+def _one(found: Mapping[str, Array], name: str) -> Array:
+    if name not in found:
+        raise ProgramError(f"the answer has {', '.join(found) or 'no array'}; expected {name}")
+    return found[name]
+
+
+class Program:
+    """A running program, and its two streams."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Described:
+        """Run it, and read what it says of itself."""
+        self._process = subprocess.Popen(shlex.split(self.command), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        weakref.finalize(self, _end, self._process)
+        return self._speaking(self._describes_itself)
+
+    def ask(self, arrays: Mapping[str, Array], options: Mapping[str, Any]) -> dict[str, Array]:
+        """The arrays of its answer by name."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+        return self._speaking(lambda: self._exchange(arrays, options))
+
+    def _speaking(self, speak: Callable[[], T]) -> T:
+        """What is heard; a program that has ended, or cannot be understood, is asked nothing more."""
+        assert self._process is not None
+        try:
+            return speak()
+        except (BrokenPipeError, EOFError) as error:
+            status = self._process.wait()
+            raise ProgramError(f"the program ended with exit status {status}, in place of an answer") from error
+        except _StrangeError as error:
+            _end(self._process)
+            raise ProgramError(str(error)) from error
+
+    def _describes_itself(self) -> Described:
+        self._write(f"softproof {VERSION}\n".encode())
+        if (first := self._line()) != f"softproof {VERSION}":
+            raise _StrangeError(f"the first line is {first!r}; expected 'softproof {VERSION}'")
+        about = Described()
+        while (line := self._line()) != "end":
+            _note(about, line)
+        if not about.operation or not about.dtypes:
+            raise _StrangeError("it named no operation, or no dtype")
+        return about
+
+    def _exchange(self, arrays: Mapping[str, Array], options: Mapping[str, Any]) -> dict[str, Array]:
+        lines = [b"question\n", *(f"option {name} {value}\n".encode() for name, value in options.items())]
+        self._write(b"".join((*lines, *_announced(arrays), b"end\n")))
+        found: dict[str, Array] = {}
+        while (line := self._line()) != "end":
+            word, _, rest = line.partition(" ")
+            if word == "error":
+                raise ProgramError(rest)
+            if word != "array":
+                raise _StrangeError(f"it wrote {line!r}; expected 'array', 'end' or 'error'")
+            name, dtype, shape = _header(line)
+            size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+            found[name] = (
+                np.frombuffer(self._bytes(size), np.dtype(dtype).newbyteorder("<")).astype(dtype).reshape(shape)
+            )
+        return found
+
+    def _write(self, message: bytes) -> None:
+        stream = _there(self._process, "stdin")
+        stream.write(message)
+        stream.flush()
+
+    def _line(self) -> str:
+        line: bytes = _there(self._process, "stdout").readline(LONGEST)
+        if not line.endswith(b"\n"):
+            if len(line) < LONGEST:
+                raise EOFError
+            raise _StrangeError(f"it wrote a line of more than {LONGEST} bytes")
+        return line[:-1].decode(errors="replace").rstrip("\r")
+
+    def _bytes(self, size: int) -> bytes:
+        found: bytes = _there(self._process, "stdout").read(size)
+        if len(found) < size:
+            raise EOFError
+        return found
+
+
+class _StrangeError(Exception):
+    """What a program wrote is not what the protocol says."""
+
+
+def _note(about: Described, line: str) -> None:
+    """A line of what a program says of itself."""
+    word, *rest = line.split() or [""]
+    if word == "operation" and len(rest) == 1 and rest[0] in OPERATIONS:
+        about.operation = rest[0]
+    elif word == "dtype" and len(rest) == 1 and rest[0] in DTYPES:
+        about.dtypes.append(rest[0])
+    elif word in ("takes", "without") and rest:
+        (about.takes if word == "takes" else about.without).extend(rest)
+    elif word == "fixed" and len(rest) == 2:
+        about.fixed[rest[0]] = _value(*rest)
+    elif word == "ndim" and all(each.isdigit() for each in rest):
+        about.ndim.extend(map(int, rest))
+    elif word == "gradients" and not rest:
+        about.gradients = True
+    else:
+        raise _StrangeError(f"it described itself by {line!r}; docs/adapters.md has the lines that there are")
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return text if name == "reduction" else int(text) if name in _INTEGERS else float(text)
+    except ValueError:
+        raise _StrangeError(f"it fixed {name} at {text!r}; expected a number") from None
+
+
+def _announced(arrays: Mapping[str, Array]) -> Iterator[bytes]:
+    """Each array: a line, and its bytes, the last index running fastest, the lowest byte first."""
+    for name, array in arrays.items():
+        yield " ".join(["array", name, array.dtype.name, str(array.ndim), *map(str, array.shape)]).encode() + b"\n"
+        yield array.astype(array.dtype.newbyteorder("<")).tobytes()
+
+
+def _header(line: str) -> tuple[str, str, tuple[int, ...]]:
+    """Name, dtype and shape that a line announces."""
+    try:
+        _, name, dtype, count, *sizes = line.split()
+        shape = tuple(map(int, sizes))
+        if dtype not in (*DTYPES, "int64") or len(shape) != int(count) or min(shape, default=0) < 0:
+            raise ValueError
+    except ValueError:
+        expected = "'array NAME DTYPE NDIM SIZE…'"
+        raise _StrangeError(f"it announced an array by {line!r}; expected {expected}") from None
+    return name, dtype, shape
+
+
+def _there(process: subprocess.Popen[bytes] | None, stream: str) -> IO[bytes]:
+    assert process is not None
+    found: IO[bytes] = getattr(process, stream)
+    return found
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            stream.close()

@@ -1,0 +1,163 @@
+"""How a candidate is called, where that differs from its counterpart in torch.nn.functional."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, TypedDict
+
+from .operations import LOSS_DEFAULTS, OPERATIONS
+from .problem import Problem
+from .rows import main_input
+
+DIMENSIONS = range(1, 5)  # of the arrays that are drawn
+REDUCTIONS = ("none", "sum", "mean")
+
+
+class InterfaceArguments(TypedDict, total=False):
+    """The keyword arguments of `Interface`, as `softproof.load` and `softproof.verify` take them."""
+
+    supports: Sequence[str] | None
+    without: Sequence[str]
+    names: Mapping[str, str]
+    fixed: Mapping[str, Any]
+    extra: Mapping[str, Any]
+    ndim: Sequence[int]
+    writes: Sequence[str]
+    output: int | None
+
+
+@dataclass(frozen=True)
+class Interface:
+    """What a function takes, and how it calls that.
+
+    Args:
+        supports: the optional inputs and options that it takes; by default those that its signature names.
+        without: those of them that are not to be asked, and kinds of input that it does not take.
+        names: what it calls an input or an option, such as ``{"dim": "axis"}``. A positional input that has a name here
+            is given by that name.
+        fixed: options that it does not take, and the values that it has instead, such as ``{"reduction": "none"}``.
+        extra: arguments of its own that are always given, by name.
+        ndim: how many dimensions the logits, probabilities or features may have; by default any number.
+        writes: inputs that it is documented to overwrite. It is given a copy of these.
+        output: which of several results is the value, counted from 0; by default there is one.
+    """
+
+    supports: frozenset[str] | None = None
+    without: frozenset[str] = frozenset()
+    names: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    ndim: frozenset[int] = frozenset()
+    writes: frozenset[str] = frozenset()
+    output: int | None = None
+
+    def but(self, arguments: InterfaceArguments) -> Interface:
+        """With other arguments; TypeError where one is not of the kind that is expected."""
+        known = [each.name for each in fields(self)]
+        if unknown := set(arguments) - set(known):
+            raise TypeError(f"unknown argument {', '.join(sorted(unknown))}; an interface has {', '.join(known)}")
+        made: dict[str, Any] = {}
+        for name, value in arguments.items():
+            if name in ("names", "fixed", "extra"):
+                made[name] = _mapping(name, value)
+            elif name == "output":
+                made[name] = value
+            elif value is not None:
+                made[name] = _collection(name, value)
+        return replace(self, **made)
+
+    def check(self, operations: Iterable[str], whose: str) -> None:
+        """ValueError or TypeError where it names what none of the operations has, or a value that none takes."""
+        operations = tuple(operations)
+        inputs = {each for name in operations for each in OPERATIONS[name].inputs}
+        extras = {each for name in operations for each in OPERATIONS[name].extras}
+        options = {each for name in operations for each in OPERATIONS[name].options}
+        kinds = {each for name in operations for each in OPERATIONS[name].kinds}
+        arrays = inputs | {each for name in operations for each in OPERATIONS[name].optional}
+        for argument, named, known in (
+            ("supports", self.supports or (), extras - kinds),
+            ("without", self.without, extras),
+            ("names", self.names, arrays | options),
+            ("fixed", self.fixed, options),
+            ("writes", self.writes, arrays | {"grad_output"}),
+        ):
+            if unknown := set(named) - known:
+                raise ValueError(f"{argument} names {_listed(unknown)}; {whose} has {_listed(known) or 'none'}")
+        if wrong := [each for each in self.ndim if each not in DIMENSIONS]:
+            raise ValueError(f"ndim is {wrong[0]!r}; expected a whole number from 1 to {DIMENSIONS[-1]}")
+        if self.output is not None and (isinstance(self.output, bool) or not isinstance(self.output, int)):
+            raise TypeError(f"output is {self.output!r}; expected a whole number, which counts results from 0")
+        for name, value in self.fixed.items():
+            _check_option(name, value)
+        if both := set(self.fixed) & set(self.supports or ()):
+            raise ValueError(f"{_listed(both)} is in fixed and in supports; an option has one value, or takes any")
+
+    def given(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Inputs and options by the candidate's own names, without those that it does not take."""
+        return {self.names.get(name, name): value for name, value in arguments.items() if name not in self.fixed}
+
+    def takes(self, problem: Problem) -> bool:
+        """Whether a problem has the values that are fixed, and as many dimensions as may be."""
+        if self.ndim and main_input(problem).ndim not in self.ndim:
+            return False
+        return all(
+            _same(problem, name, value) for name, value in self.fixed.items() if name in _options(problem.operation)
+        )
+
+    def words(self) -> str:
+        """The keyword arguments of `softproof.load` that repeat it, but `without`, each after a comma."""
+        usual = Interface()
+        told = (each.name for each in fields(self) if each.name != "without")
+        given = {name: getattr(self, name) for name in told if getattr(self, name) != getattr(usual, name)}
+        plain = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in given.items()}
+        return "".join(f", {name}={value!r}" for name, value in plain.items())
+
+
+def _mapping(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(each, str) for each in value):
+        raise TypeError(f"{name} is {value!r}; expected a mapping from names, such as {_EXAMPLES[name]}")
+    return dict(value)
+
+
+_EXAMPLES = {
+    "names": "{'dim': 'axis'}",
+    "fixed": "{'reduction': 'none'}",
+    "extra": "{'chunk': 256}",
+    "ndim": "[2]",
+}
+
+
+def _collection(name: str, value: Any) -> frozenset[Any]:
+    example = _EXAMPLES.get(name, f"[{value!r}]")
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(
+            f"{name} is {value!r}; expected a list of {'numbers' if name == 'ndim' else 'names'} such as {example}"
+        )
+    return frozenset(value)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(map(str, names)))
+
+
+def _options(operation: str) -> tuple[str, ...]:
+    return OPERATIONS[operation].options
+
+
+def _check_option(name: str, value: Any) -> None:
+    if name == "reduction" and value not in REDUCTIONS:
+        raise ValueError(f"fixed reduction is {value!r}; expected one of {', '.join(REDUCTIONS)}")
+    if name in ("dim", "ignore_index") and (isinstance(value, bool) or not isinstance(value, int)):
+        raise TypeError(f"fixed {name} is {value!r}; expected a whole number")
+    if name == "label_smoothing" and not (isinstance(value, int | float) and 0 <= value <= 1):
+        raise ValueError(f"fixed label_smoothing is {value!r}; expected a number from 0 to 1")
+
+
+def _same(problem: Problem, name: str, value: Any) -> bool:
+    """Whether an option of a problem has this value; the last axis has two names."""
+    given: Any = problem.options.get(name, LOSS_DEFAULTS.get(name, -1))
+    if name == "dim":
+        axes = main_input(problem).ndim
+        return bool(-axes <= value < axes and given % axes == value % axes)
+    return bool(given == value)

@@ -1,0 +1,334 @@
+"""How a target is called, where that differs from torch: names, fixed options, dimensions, what it overwrites."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+import softproof
+from softproof import Interface, Problem, load, problems
+from softproof.adapters import numpy_arrays, torch_arrays
+from softproof.cli import main
+from softproof.problem import LAYOUTS
+
+LABELS_ALONE = ["probabilities", "unnormalised"]
+
+
+def losses_by_row(scores: Tensor, labels: Tensor, *, smoothing: float = 0.0, chunk: int) -> tuple[Tensor, int]:
+    """Takes one dimension of rows, by names of its own; gives the losses and something else."""
+    assert scores.ndim == 2
+    found = F.cross_entropy(scores, labels, label_smoothing=smoothing, reduction="none")
+    return found, chunk
+
+
+OWN: dict[str, Any] = {
+    "operation": "cross_entropy",
+    "adapter": "torch",
+    "names": {"label_smoothing": "smoothing"},
+    "fixed": {"reduction": "none"},
+    "extra": {"chunk": 4},
+    "ndim": [2],
+    "output": 0,
+    "without": [*LABELS_ALONE, "nonfinite"],
+}
+
+
+def test_a_loss_with_an_interface_of_its_own_is_judged() -> None:
+    """And asked about everything that it has."""
+    report = softproof.verify(losses_by_row, seed=0, examples=30, **OWN)
+    report.check()
+
+    assert report.rows[0].gradients
+    assert "label_smoothing" not in report.rows[0].unsupported
+    assert {"reduction", "weight", "ignore_index"} <= set(report.rows[0].unsupported)
+
+
+@pytest.mark.parametrize("missing", ["names", "fixed", "extra", "ndim", "output"])
+def test_each_part_of_an_interface_is_needed(missing: str) -> None:
+    """Without it the same function is asked what it does not take, or less."""
+    report = softproof.verify(
+        losses_by_row, seed=0, examples=30, dtypes=["float32"], **{**OWN, missing: Interface().__dict__[missing]}
+    )
+
+    assert not report.ok or "label_smoothing" in report.rows[0].unsupported
+
+
+def test_a_failure_is_seen_again_with_the_interface() -> None:
+    """The snippet runs, and says how the target is called."""
+    report = softproof.verify(
+        "tests.test_interface:twice_the_losses", seed=0, examples=10, dtypes=["float32"], in_process=True, **OWN
+    )
+    failure = report.rows[0].failure
+    assert failure is not None
+
+    assert "names={'label_smoothing': 'smoothing'}, fixed={'reduction': 'none'}, extra={'chunk': 4}, ndim=[2]" in (
+        failure.snippet
+    )
+    printed: list[softproof.Verdict] = []
+    exec(failure.snippet, {"print": printed.append})
+    assert printed[0].outcome == "disagrees"
+
+
+def twice_the_losses(scores: Tensor, labels: Tensor, *, smoothing: float = 0.0, chunk: int) -> tuple[Tensor, int]:
+    """Wrong."""
+    found, chunk = losses_by_row(scores, labels, smoothing=smoothing, chunk=chunk)
+    return 2 * found, chunk
+
+
+def test_the_command_line_takes_an_interface(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every part of it, by options."""
+    status = main(
+        "verify tests.test_interface:losses_by_row --operation cross_entropy --adapter torch --name "
+        "label_smoothing=smoothing --fixed reduction=none --extra chunk=4 --ndim 2 --output 0 --without "
+        f"probabilities,unnormalised --without nonfinite --examples 10 --seed 0 --json {tmp_path}/report.json".split()
+    )
+
+    assert status == 0, capsys.readouterr().out
+    assert len(json.loads((tmp_path / "report.json").read_text())["rows"]) == 2
+
+
+def test_named_inputs_are_given_by_name() -> None:
+    """And what comes after the first of them too."""
+
+    def cross_entropy(*, target: Tensor, scores: Tensor) -> Tensor:
+        return F.cross_entropy(scores, target)
+
+    names = {"logits": "scores", "target": "target"}
+    without = [*LABELS_ALONE, "nonfinite"]
+    softproof.verify(
+        cross_entropy, adapter="torch", names=names, examples=10, seed=0, without=without, dtypes=["float32"]
+    ).check()
+
+
+def test_axis_is_dim() -> None:
+    """NumPy's name, wherever a function has no `dim`."""
+
+    def softmax(logits: Any, axis: int = -1) -> Any:
+        e = np.exp(logits - logits.max(axis, keepdims=True))
+        return e / e.sum(axis, keepdims=True)
+
+    assert "dim" in load(softmax).supports("softmax")
+
+
+# ---- who hides what it takes ----------------------------------------------------------------------------------------
+
+
+def test_hidden_options_are_tried_out() -> None:
+    """Those that raise a TypeError are not asked."""
+
+    def cross_entropy(*inputs: Any, **options: Any) -> Tensor:
+        if unknown := set(options) - {"reduction", "ignore_index"}:
+            raise TypeError(f"unexpected {unknown}")
+        return F.cross_entropy(*inputs, **options)
+
+    candidate = load(cross_entropy, adapter="torch")
+
+    named = candidate.supports("cross_entropy") & {"weight", "reduction", "ignore_index", "label_smoothing"}
+    assert named == {"reduction", "ignore_index"}
+    everything = load(cross_entropy, adapter="torch", tried=False).supports("cross_entropy")
+    assert {"weight", "label_smoothing"} <= everything
+
+
+def test_a_module_of_torch_has_the_options_of_its_forward() -> None:
+    """Whose call hides them."""
+
+    class Loss(torch.nn.Module):
+        def forward(self, input: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor:
+            return F.cross_entropy(input, target, ignore_index=ignore_index)
+
+    found = load(Loss(), "cross_entropy", "torch").supports("cross_entropy")
+
+    assert "ignore_index" in found
+    assert not {"weight", "reduction"} & found
+
+
+def test_what_is_said_to_be_supported_is_asked_alone() -> None:
+    """Kinds of input are left out by `without`."""
+    candidate = load(F.cross_entropy, adapter="torch", supports=["weight"], without=["nonfinite"])
+
+    assert "weight" in candidate.supports("cross_entropy")
+    assert "unbatched" in candidate.supports("cross_entropy")
+    assert not {"reduction", "nonfinite"} & candidate.supports("cross_entropy")
+
+
+# ---- what it overwrites ---------------------------------------------------------------------------------------------
+
+
+class _InPlace(torch.autograd.Function):
+    """Leaves its gradient in the memory of the logits, as kernels do that have no memory to spare."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        lse = z.logsumexp(-1)
+        ctx.gradient = z.detach().softmax(-1) if 0 in z.stride() else z.copy_(z.softmax(-1))
+        return lse
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return ctx.gradient * grads[0].unsqueeze(-1)
+
+
+def logsumexp(logits: Tensor) -> Tensor:
+    """In place."""
+    return _InPlace.apply(logits)  # type: ignore[no-any-return, no-untyped-call]  # torch's own
+
+
+@pytest.mark.parametrize(("writes", "ok"), [(["logits"], True), ([], False)], ids=["declared", "not declared"])
+def test_an_input_that_is_overwritten_as_documented(writes: list[str], ok: bool) -> None:
+    """Every call has a copy of its own, of the same layout."""
+    report = softproof.verify(
+        logsumexp, adapter="torch", writes=writes, seed=0, examples=40, without=["jvp", "hvp", "nonfinite"]
+    )
+
+    assert report.ok == ok, str(report)
+    if not ok:
+        assert "changed its input logits" in str(report)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("arrays", [numpy_arrays, torch_arrays], ids=["numpy", "torch"])
+def test_a_copy_lies_as_the_array_does(arrays: Any, layout: str) -> None:
+    """Same numbers, same strides, no shared memory; what is expanded becomes whole."""
+    if layout not in arrays.LAYOUTS:
+        pytest.skip(f"this adapter has no {layout} arrays")
+    values = np.repeat(np.arange(6.0).reshape(1, 6), 4, 0) if layout == "expanded" else np.arange(24.0).reshape(4, 6)
+    array = arrays.make(values, "float32", layout, "cpu")
+    copy = arrays.copy(array)
+
+    assert np.array_equal(arrays.take(copy).values, values)
+    assert not arrays.share_memory(array, copy)
+    strides = (array.strides, copy.strides) if arrays is numpy_arrays else (array.stride(), copy.stride())
+    assert (strides[0] == strides[1]) == (layout != "expanded")
+    arrays.overwrite(copy)
+    assert np.array_equal(arrays.take(array).values, values)
+
+
+# ---- what is drawn --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("operation", ["softmax", "logsumexp", "kl_divergence", "linear", "cross_entropy"])
+@pytest.mark.parametrize("ndim", [1, 2, 3, 4])
+@given(data=st.data())
+def test_problems_have_the_dimensions_that_are_asked(operation: str, ndim: int, data: st.DataObject) -> None:
+    """Of every operation that has so many."""
+    if operation == "linear" and ndim == 4:
+        return
+    problem = data.draw(problems(operation, "float32", ndim=[ndim]))
+
+    assert next(iter(problem.inputs.values())).ndim == ndim
+    assert Interface(ndim=frozenset({ndim})).takes(problem)
+    assert not Interface(ndim=frozenset({ndim + 1})).takes(problem)
+
+
+@pytest.mark.parametrize(
+    "fixed",
+    [
+        {"reduction": "none"},
+        {"reduction": "sum", "ignore_index": 255},
+        {"label_smoothing": 0.1, "reduction": "mean", "ignore_index": -100},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("operation", ["cross_entropy", "linear_cross_entropy"])
+@given(data=st.data())
+def test_problems_have_the_options_that_are_fixed(operation: str, fixed: dict[str, Any], data: st.DataObject) -> None:
+    """Whatever else is drawn."""
+    problem = data.draw(problems(operation, "float32", fixed=fixed))
+
+    assert Interface(fixed=fixed).takes(problem)
+    assert not Interface(fixed={**fixed, "reduction": "other"}).takes(problem)
+
+
+@given(data=st.data())
+def test_problems_have_the_axis_that_is_fixed(data: st.DataObject) -> None:
+    """As long as there is one."""
+    problem = data.draw(problems("softmax", "float32", fixed={"dim": 1}))
+
+    assert problem.options["dim"] == 1
+    assert problem.inputs["logits"].ndim >= 2
+
+
+def test_large_problems_have_the_options_that_are_fixed() -> None:
+    """The loss of each row, where none is reduced."""
+    found = softproof.large_problems("cross_entropy", "float32", [], {"reduction": "none"})
+
+    assert [problem.options["reduction"] for problem in found] == ["none", "none"]
+    assert [problem.inputs["logits"].ndim for problem in found] == [2, 2]
+
+
+@pytest.mark.parametrize(
+    ("interface", "options", "takes"),
+    [
+        ({"fixed": {"dim": -1}}, {"dim": 1}, True),
+        ({"fixed": {"dim": 0}}, {"dim": 1}, False),
+        ({"fixed": {"dim": 1}}, {}, True),
+        ({"fixed": {"dim": 2}}, {"dim": 1}, False),
+        ({"fixed": {"reduction": "sum"}}, {"dim": 1}, True),
+    ],
+)
+def test_the_last_axis_has_two_names(interface: dict[str, Any], options: dict[str, Any], takes: bool) -> None:
+    """And an option of another operation says nothing."""
+    assert Interface(**interface).takes(Problem("softmax", "float32", {"logits": [[0.0]]}, options)) == takes
+
+
+# ---- bad input ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"names": ["dim"]}, TypeError, r"names is \['dim'\]; expected a mapping from names, such as {'dim': 'axis'}"),
+        ({"names": {"x": "y"}}, ValueError, "names names x; manual has"),
+        ({"fixed": {"weight": 1}}, ValueError, "fixed names weight; manual has dim, ignore_index"),
+        ({"fixed": {"reduction": "all"}}, ValueError, "fixed reduction is 'all'; expected one of none, sum, mean"),
+        ({"fixed": {"dim": "last"}}, TypeError, "fixed dim is 'last'; expected a whole number"),
+        ({"fixed": {"label_smoothing": 2.0}}, ValueError, "fixed label_smoothing is 2.0; expected a number from 0 to"),
+        ({"fixed": {"dim": 1}, "supports": ["dim"]}, ValueError, "dim is in fixed and in supports"),
+        ({"supports": ["bias2"]}, ValueError, "supports names bias2; manual has"),
+        ({"supports": ["nonfinite"]}, ValueError, "supports names nonfinite; manual has"),
+        ({"supports": "weight"}, TypeError, r"supports is 'weight'; expected a list of names such as \['weight'\]"),
+        ({"ndim": [5]}, ValueError, "ndim is 5; expected a whole number from 1 to 4"),
+        ({"ndim": 2}, TypeError, r"ndim is 2; expected a list of numbers such as \[2\]"),
+        ({"writes": ["x"]}, ValueError, "writes names x; manual has"),
+        ({"output": "loss"}, TypeError, "output is 'loss'; expected a whole number"),
+        ({"outputs": 1}, TypeError, "unknown argument outputs; an interface has supports, without"),
+    ],
+)
+def test_an_interface_that_does_not_fit(arguments: dict[str, Any], error: type[Exception], words: str) -> None:
+    """Is an error before anything is asked."""
+    with pytest.raises(error, match=words):
+        load("manual", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("draw", "words"),
+    [
+        (lambda: problems("linear_cross_entropy", "float32", ndim=[4]), "linear_cross_entropy has 1, 2 dimensions"),
+        (lambda: problems("softmax", "float32", ndim=[1], fixed={"dim": 1}), r"ndim is \[1\], fixed is {'dim': 1}"),
+        (lambda: problems("cross_entropy", "float32", ndim=[1], supports=frozenset()), "a loss without a batch"),
+    ],
+    ids=["dimensions", "axis", "unbatched"],
+)
+def test_problems_that_there_are_none_of(draw: Callable[[], Any], words: str) -> None:
+    """Are an error when they are asked for, not when they are drawn."""
+    with pytest.raises(ValueError, match=words):
+        draw()
+
+
+@pytest.mark.parametrize("option", ["--fixed reduction", "--name =axis"])
+def test_the_command_line_refuses_half_a_pair(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what it wants."""
+    with pytest.raises(SystemExit):
+        main(["verify", "manual", *option.split()])
+
+    assert f"{option}: expected NAME=VALUE" in capsys.readouterr().err
