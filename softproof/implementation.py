@@ -320,10 +320,9 @@ def _adapter(name: str) -> ModuleType:
 
 
 def named_by(function: Callable[..., Any]) -> set[str] | None:
-    """The parameters that a function names; None where it hides them. Of a module of torch, those of its `forward`."""
-    forward = getattr(function, "forward", None)
+    """The parameters that a function names; None where it hides them."""
     try:
-        parameters = inspect.signature(forward if inspect.ismethod(forward) else function).parameters.values()
+        parameters = inspect.signature(function).parameters.values()
     except ValueError:
         return None
     hidden = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)

@@ -140,7 +140,7 @@ def test_hidden_options_are_tried_out() -> None:
 
 
 def test_a_module_of_torch_has_the_options_of_its_forward() -> None:
-    """Whose call hides them."""
+    """Its call hides them."""
 
     class Loss(torch.nn.Module):
         def forward(self, input: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor:
@@ -260,9 +260,10 @@ def test_problems_have_the_axis_that_is_fixed(data: st.DataObject) -> None:
 
 def test_large_problems_have_the_options_that_are_fixed() -> None:
     """The loss of each row, where none is reduced."""
-    found = softproof.large_problems("cross_entropy", "float32", [], {"reduction": "none"})
+    fixed = {"reduction": "none", "label_smoothing": 0.1}
+    found = softproof.large_problems("cross_entropy", "float32", [], fixed)
 
-    assert [problem.options["reduction"] for problem in found] == ["none", "none"]
+    assert [problem.options for problem in found] == [fixed, fixed]
     assert [problem.inputs["logits"].ndim for problem in found] == [2, 2]
 
 
