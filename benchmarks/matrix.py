@@ -80,6 +80,8 @@ KEPT = {  # properties that kill no mutant that no cheaper one kills, and why th
 
 BY_ONE: dict[str, str] = {  # mutants that one property kills, and why that is no gap
     "frozen-inputs": "raises where some gradients are asked and others not, which is the one question of that way",
+    "value-kept-unwatched": "is wrong where its value is overwritten before the backward pass, as that one way does",
+    "input-kept-unwatched": "is wrong where its input is overwritten before the backward pass, as that one way does",
     "saved-gradient-scaled-in-place": "is wrong in a second backward pass on one graph, which is what that way asks",
 }
 
