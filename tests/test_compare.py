@@ -38,6 +38,39 @@ def _agrees(elements: Elements) -> bool:
 KINDS: dict[str, Callable[[list[float]], Array]] = {"floats": np.array, "balls": lambda exact: balls(np.array(exact))}
 
 
+def test_some_rows_alone_keep_all_that_they_have() -> None:
+    """Their part of every array, and what their elements have in common."""
+    arrays = [np.arange(6.0).reshape(3, 2) + 10 * each for each in range(4)]
+    factor = RowFactor(False, np.array([[1.0], [2.0], [3.0]]), arrays[0], arrays[1])
+    bound = Allowed(arrays[2], np.full((3, 2), 0.5), factor)
+    elements = Elements.of(arrays[2] + 1.0, arrays[2], 0.0, bound, FLOAT64)
+    elements = elements.unless(7, np.array([[False], [True], [True]]), np.isfinite)
+    some = elements.of_rows(np.array([False, True, True]))
+
+    assert some.factor is not None
+    assert some.factor.limit.tolist() == [[2.0], [3.0]]
+    assert some.factor.scaled.tolist() == arrays[0][1:].tolist()
+    assert some.factor.fixed.tolist() == arrays[1][1:].tolist()
+    assert some.got.tolist() == (arrays[2] + 1.0)[1:].tolist()
+    assert some.excused is not None
+    assert some.excused.tolist() == [[7, 7], [7, 7]]
+    assert elements.of_rows(np.array([True, False, False])).refuted.all()
+
+
+def test_what_one_rule_excuses_stays_so() -> None:
+    """It is no longer refuted, and a second rule does not take its number."""
+    elements = _elements([9.0, 9.0])
+    first = elements.unless(3, np.array([[True, False]]), np.isfinite)
+    both = first.unless(5, np.array([[True, True]]), np.isfinite)
+
+    assert first.refuted.tolist() == [[False, True]]
+    assert first.excused is not None
+    assert first.excused.tolist() == [[3, 0]]
+    assert both.excused is not None
+    assert both.excused.tolist() == [[3, 5]]
+    assert _agrees(both)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_lies_within_agrees(kind: str) -> None:
     """And what lies outside is refuted, element by element."""

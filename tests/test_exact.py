@@ -13,10 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, judge_result, problems, solve
-from softproof.exact import balls
+from softproof.exact import _sign, balls
 from softproof.operations import gradient_names, value_shape
 from softproof.problem import Array
 from softproof.rows import count_classes, denominator, kept
+
+
+def test_the_sign_of_a_ball() -> None:
+    """Is that of its number, and 0 of 0."""
+    assert _sign(balls(np.array([-3.0, 0.0, 2.0]))).tolist() == [-1.0, 0.0, 1.0]
 
 
 def test_softmax_of_equal_logits_is_rational() -> None:

@@ -151,6 +151,39 @@ def test_a_row_that_is_excused_does_not_excuse_its_neighbours() -> None:
     assert verdict([[np.nan, np.nan], [np.nan, 0.5]]) == DISAGREES
 
 
+@pytest.mark.parametrize(
+    ("g", "options", "excused"),
+    [
+        (1.0, {}, False),
+        (1.0, {"label_smoothing": 1.0}, True),
+        (2.0**-127, {}, True),
+        (2.0**-125, {"reduction": "sum"}, False),
+        (2.0**-125, {"reduction": "mean"}, True),
+        ([0.0, 1.0], {"reduction": "none"}, True),
+        ([1.0, 0.0], {"reduction": "none"}, False),
+    ],
+    ids=str,
+)
+def test_a_slope_is_excused_where_its_factors_vanish(g: float, options: dict[str, Any], excused: bool) -> None:
+    """NaN for the infinite slope of the first row, at a masked class: where g w (1 - ε)/D may be 0, and only there."""
+    rows = [[0.0, -np.inf], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]][: 2 if options.get("reduction") == "none" else 4]
+    inputs = {"logits": rows, "target": [[1.0, 0.0]] * len(rows)}
+    problem = Problem("cross_entropy", "float32", inputs, options, g)
+    right = MANUAL.answer(problem).outputs["grad_target"].values.copy()
+    right[0, 1] = np.nan
+
+    assert (_excused(problem, "grad_target", right) != DISAGREES) == excused
+
+
+def test_a_loss_that_is_excused_does_not_excuse_its_neighbours() -> None:
+    """0 times the infinite loss of a masked class may be NaN, in its own row."""
+    inputs: dict[str, Any] = {"logits": [[-np.inf, 0.0], [0.0, 0.0]], "target": [0, 1], "weight": [0.0, 1.0]}
+    problem = Problem("cross_entropy", "float32", inputs, {"reduction": "none"})
+
+    assert _excused(problem, "value", [np.nan, np.log(2)]) == AGREES
+    assert _excused(problem, "value", [np.nan, np.nan]) == DISAGREES
+
+
 def test_nothing_but_excuses_is_no_agreement() -> None:
     """The outcome says so, cites the rows, and speaks against nothing."""
     problem = Problem("softmax", "float32", {"logits": [np.inf, 0.0]}, {"dim": -1})

@@ -153,6 +153,22 @@ def test_a_nondeterministic_candidate_is_told() -> None:
     assert not report.ok
 
 
+def test_a_failure_that_never_comes_again_is_told() -> None:
+    """With what was wrong the one time."""
+    calls: list[int] = []
+
+    def once(logits: Array, dim: int = -1) -> Array:
+        calls.append(1)
+        return manual.softmax(logits, dim) * (2 if len(calls) == 5 else 1)
+
+    candidate = softproof.load(once, operation="softmax", adapter="numpy", tried=False)
+    failure = softproof.verify(candidate, dtypes=["float64"], seed=0).rows[0].failure
+
+    assert failure is not None
+    assert failure.verdict.outcome == "disagrees"
+    assert "not deterministic: the same problem agreed when asked again" in str(failure)
+
+
 def test_json_holds_rows_versions_and_failures() -> None:
     """And is valid JSON even where an error is infinite."""
     report = softproof.verify(broken.softmax_without_shift, operation="softmax", dtypes=["float32"], seed=3)
