@@ -175,6 +175,28 @@ def test_a_slope_is_excused_where_its_factors_vanish(g: float, options: dict[str
     assert (_excused(problem, "grad_target", right) != DISAGREES) == excused
 
 
+def test_no_slope_excuses_where_no_class_is_masked() -> None:
+    """0 times a finite logarithm is 0."""
+    inputs = {"logits": [[0.0, -np.inf], [0.0, 0.0]], "target": [[1.0, 0.0]] * 2}
+    problem = Problem("cross_entropy", "float32", inputs, {}, 0.0)
+
+    assert _excused(problem, "grad_target", [[0.0, np.nan], [0.0, 0.0]]) == AGREES
+    assert _excused(problem, "grad_target", [[0.0, np.nan], [np.nan, 0.0]]) == DISAGREES
+
+
+def test_no_weight_times_a_loss_that_overflows() -> None:
+    """Is 0, and NaN is as right; with a weight it is infinite."""
+
+    def loss(weight: float) -> Problem:
+        inputs: dict[str, Any] = {"logits": [[-3e38, 3e38]], "target": [0], "weight": [weight, 1.0]}
+        inputs["logits"] = np.array(inputs["logits"], np.float32)
+        return Problem("cross_entropy", "float32", inputs, {"reduction": "none"})
+
+    assert _excused(loss(0.0), "value", [np.nan]) == UNSPECIFIED
+    assert _excused(loss(0.0), "value", [0.0]) == AGREES
+    assert _excused(loss(1.0), "value", [np.nan]) == DISAGREES
+
+
 def test_a_loss_that_is_excused_does_not_excuse_its_neighbours() -> None:
     """0 times the infinite loss of a masked class may be NaN, in its own row."""
     inputs: dict[str, Any] = {"logits": [[-np.inf, 0.0], [0.0, 0.0]], "target": [0, 1], "weight": [0.0, 1.0]}

@@ -150,7 +150,8 @@ def _weighted(problem: Problem, terms: _Terms, factor: Floats, known: Known) -> 
         error = error + np.where(m != 0, eta, 0.0)
     weight = terms.of_these(np.abs(class_weights(problem, terms.f.classes)))
     target = np.divide(m, weight, out=np.zeros_like(m), where=m != 0)
-    peak = np.where(m != 0, known.size * np.maximum(1, weight) * np.maximum(1, target), 0.0)
+    peak = known.size * np.maximum(1, weight) * np.maximum(1, target)
+    peak = np.where((m != 0) | np.isfinite(known.size), peak, 0.0)  # 0 times what is not finite has rules of its own
     value, size, error, peak = (each.sum(-1, keepdims=True) for each in (-t * factor, size, error, peak))
     return Losses(value, size, peak, error, np.asarray(nonzeros(m) + mixed, np.float64))
 
