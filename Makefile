@@ -5,6 +5,7 @@
 # make semantics  what torch and both halves do in the corners, written to docs/semantics.md
 # make mutants  known wrong implementations before the judge, written to docs/mutants.md
 # make matrix   each property alone before every mutant, written to docs/matrix.md
+# make judge-mutants  small changes to the judge before its tests; takes days, a name pattern (MUTANTS=…) less
 # make bench    speed and memory, as ratios measured in one run
 # make figures  violations, sharpness, detection and cost of the judge, measured in one run
 # make alarms   drawn problems from 20 seeds, answered by both halves: none may be accused; takes hours
@@ -14,7 +15,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test lint findings semantics mutants matrix bench figures alarms wheel clean
+.PHONY: verify test lint findings semantics mutants matrix judge-mutants bench figures alarms wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -45,6 +46,11 @@ mutants: .venv/installed
 matrix: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.matrix --write docs/matrix.md
 	rm -f matrix.jsonl
+
+judge-mutants: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable ".[mutation]"
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run $(MUTANTS)
+	$(BIN)/mutmut results
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.bench
