@@ -41,6 +41,15 @@ class Interface:
         ndim: how many dimensions the logits, probabilities or features may have; by default any number.
         writes: inputs that it is documented to overwrite. It is given a copy of these.
         output: which of several results is the value, counted from 0; by default there is one.
+
+    `softproof.load` and `softproof.verify` take the same arguments, as lists, and check them.
+
+    >>> interface = Interface(names={"label_smoothing": "smoothing"}, fixed={"reduction": "none"}, ndim=frozenset({2}))
+    >>> interface.given({"label_smoothing": 0.1, "reduction": "none"})
+    {'smoothing': 0.1}
+    >>> losses = Problem("cross_entropy", "float32", {"logits": [[0.0]], "target": [0]}, {"reduction": "none"})
+    >>> interface.takes(losses), Interface(fixed={"reduction": "sum"}).takes(losses)
+    (True, False)
     """
 
     supports: frozenset[str] | None = None
