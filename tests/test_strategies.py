@@ -243,7 +243,7 @@ def test_a_region_begins_and_ends(region: str, inside: Problem, outside: Problem
 
 def test_labels_above_256_are_a_region() -> None:
     """Where they count."""
-    inputs = {"logits": np.zeros((1, 300)), "target": np.array([299])}
+    inputs = {"logits": np.zeros((1, 301)), "target": np.array([299])}
     problem = Problem("cross_entropy", "float32", inputs, {}, 1.0)
 
     assert "an odd label above 256" in regions(problem)
