@@ -35,8 +35,8 @@ class Child:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
             start_new_session=True,
         )  # fmt: skip
-        self._questions, self._answers = _there(self._process.stdin), _there(self._process.stdout)
-        self._printed = _Printed(_there(self._process.stderr))
+        self._questions, self._answers = there(self._process.stdin), there(self._process.stdout)
+        self._printed = _Printed(there(self._process.stderr))
         self._late = False
         self._finalizer = weakref.finalize(self, _end, self._process, self._printed)
 
@@ -79,10 +79,11 @@ class Child:
             return f"it gave no answer within {seconds:g} s"
         if not ended:
             return "it wrote something else where its answer was expected"
-        return f"its process ended with {_named(status)}{self._printed.last_words()}"
+        return f"its process ended with {named(status)}{self._printed.last_words()}"
 
 
-def _there(stream: IO[bytes] | None) -> IO[bytes]:
+def there(stream: IO[bytes] | None) -> IO[bytes]:
+    """A stream of a process that was started with one."""
     assert stream is not None
     return stream
 
@@ -102,14 +103,14 @@ def _end(process: subprocess.Popen[bytes], printed: _Printed) -> None:
     process.wait()
     for stream in (process.stdin, process.stdout):
         with contextlib.suppress(BrokenPipeError):
-            _there(stream).close()
+            there(stream).close()
     printed.close()
 
 
-def _named(status: int) -> str:
+def named(status: int) -> str:
     """An exit status in words.
 
-    >>> _named(3), _named(-11)
+    >>> named(3), named(-11)
     ('exit status 3', 'SIGSEGV')
     """
     if status >= 0:

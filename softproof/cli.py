@@ -66,7 +66,10 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("verify", help="judge implementations against the truth", formatter_class=_Formatter)
     command.add_argument(
-        "targets", nargs="+", metavar="TARGET", help="a module, package.module:function, or model.onnx"
+        "targets",
+        nargs="+",
+        metavar="TARGET",
+        help="a module, package.module:function, model.onnx, or with --adapter process a command",
     )
     names = ", ".join(OPERATIONS)
     command.add_argument(

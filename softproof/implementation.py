@@ -1,8 +1,8 @@
 """What is under judgement: anything that answers a Problem with a Result.
 
 A candidate is a module with functions named after the operations (and, beside each, its ``<operation>_backward``,
-``<operation>_jvp`` and ``<operation>_hvp``), or one function. Its arrays are NumPy's or torch's; a torch function
-without a backward pass is differentiated by its framework. `softproof.loading` makes candidates.
+``<operation>_jvp`` and ``<operation>_hvp``), or one function. Its arrays are NumPy's, torch's or JAX's; torch and JAX
+differentiate what has no backward pass. `softproof.loading` makes candidates.
 """
 
 from __future__ import annotations

@@ -111,7 +111,9 @@ class Interface:
         if self.ndim and main_input(problem).ndim not in self.ndim:
             return False
         return all(
-            _same(problem, name, value) for name, value in self.fixed.items() if name in _options(problem.operation)
+            _same(problem, name, value)
+            for name, value in self.fixed.items()
+            if name in OPERATIONS[problem.operation].options
         )
 
     def words(self) -> str:
@@ -148,10 +150,6 @@ def _collection(name: str, value: Any) -> frozenset[Any]:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(map(str, names)))
-
-
-def _options(operation: str) -> tuple[str, ...]:
-    return OPERATIONS[operation].options
 
 
 def _check_option(name: str, value: Any) -> None:

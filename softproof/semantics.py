@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,16 +85,17 @@ def _with_labels(candidate: Candidate, corner: Corner) -> Candidate:
     """The candidate, given labels of the integer type that the corner asks."""
     if corner.labels == "int64":
         return candidate
-    operation, cast = corner.problem.operation, candidate.arrays.cast
+    operation = corner.problem.operation
 
-    def function(logits: Any, target: Any, **options: Any) -> Any:
-        return candidate.functions[operation](logits, cast(target, corner.labels), **options)
+    def cast(array: Any) -> Any:
+        labels = "int" in str(getattr(array, "dtype", ""))
+        return candidate.arrays.cast(array, corner.labels) if labels else array
 
-    def backward(grad_output: Any, logits: Any, target: Any, **options: Any) -> Any:
-        return candidate.backwards[operation](grad_output, logits, cast(target, corner.labels), **options)
+    def of_labels(function: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *given, **named: function(*map(cast, given), **{name: cast(x) for name, x in named.items()})
 
-    backwards = {operation: backward} if operation in candidate.backwards else {}
-    return replace(candidate, functions={operation: function}, backwards=backwards)
+    backwards = {operation: of_labels(candidate.backwards[operation])} if operation in candidate.backwards else {}
+    return replace(candidate, functions={operation: of_labels(candidate.functions[operation])}, backwards=backwards)
 
 
 # ---- the document ---------------------------------------------------------------------------------------------------

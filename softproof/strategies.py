@@ -245,11 +245,10 @@ class _Question:
 
     def others(self, draw: st.DrawFn, sizes: st.SearchStrategy[int], most: int) -> list[int]:
         """The sizes of dimensions besides one, up to `most` of them."""
-        counts = [count for count in range(4) if self.may_have(count + 1)]
         if not self.ndim and "dim" not in self.fixed:
             return draw(st.lists(sizes, max_size=most))
-        few = [count for count in counts if count <= most] or counts[:1]
-        count = draw(st.sampled_from(few))
+        counts = [count for count in range(4) if self.may_have(count + 1)]
+        count = draw(st.sampled_from([count for count in counts if count <= most] or counts[:1]))
         return draw(st.lists(sizes, min_size=count, max_size=count))
 
     def widths(self, most: int = 1025) -> st.SearchStrategy[int]:

@@ -109,12 +109,14 @@ def test_a_program_is_asked_what_it_says_it_takes(tmp_path: Path) -> None:
     assert candidate.operations == ("softmax",)
     assert candidate.dtypes == ("float64",)
     assert "dim" in candidate.supports("softmax")
+    assert "dim" not in load(candidate.name, adapter="process", supports=[]).supports("softmax")
     assert not candidate.differentiates("softmax")
     assert softproof.judge(candidate, QUESTION).outcome == "agrees"
 
 
 BROKEN = {
     "ends": ("sys.exit(3)", "the program ended with exit status 3, in place of an answer"),
+    "crashes": ("import os; os.kill(os.getpid(), 11)", "the program ended with SIGSEGV, in place of an answer"),
     "reports an error": ("out.write(b'error no memory\\n')", "no memory"),
     "answers nothing": ("out.write(b'end\\n')", "the answer has no array; expected value"),
     "answers something else": (
@@ -174,6 +176,9 @@ def test_a_program_that_does_not_start() -> None:
         load("./nowhere --fast", adapter="process")
     with pytest.raises(ValueError, match="the program ended with exit status 1, in place of an answer"):
         load(f"{sys.executable} -c 'raise SystemExit(1)'", adapter="process")
+    for unused in ({"names": {"dim": "axis"}}, {"extra": {"fast": True}}, {"output": 1}):
+        with pytest.raises(ValueError, match="a program is asked by the names of the protocol, and nothing else"):
+            load("./nowhere", adapter="process", **unused)
     with pytest.raises(TypeError, match="target is a list; expected a command"):
         load(["./softmax"], adapter="process")  # type: ignore[arg-type]  # that is the mistake
 
@@ -260,16 +265,20 @@ def test_jax_has_no_device_of_that_name() -> None:
 
 
 def _model(
-    path: Path, nodes: list[Any], inputs: dict[str, tuple[int, list[Any]]], output: tuple[int, list[Any]]
+    path: Path,
+    nodes: list[Any],
+    inputs: dict[str, tuple[int, list[Any]]],
+    output: tuple[int, list[Any]],
+    more: dict[str, tuple[int, list[Any]]] | None = None,
 ) -> str:
-    """A model file of these nodes, whose output is `y`."""
+    """A model file of these nodes, whose outputs are `more`, and `y`."""
     from onnx import helper, save
 
     graph = helper.make_graph(
         nodes,
         "model",
         [helper.make_tensor_value_info(name, kind, shape) for name, (kind, shape) in inputs.items()],
-        [helper.make_tensor_value_info("y", *output)],
+        [helper.make_tensor_value_info(name, *about) for name, about in {**(more or {}), "y": output}.items()],
     )
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), path)
     return str(path)
@@ -317,8 +326,8 @@ def test_a_loss_of_onnx_with_class_weights(tmp_path: Path) -> None:
     from onnx import helper
 
     node = helper.make_node("SoftmaxCrossEntropyLoss", ["x", "t", "w"], ["y"], reduction="none")
-    inputs = {"x": (1, ["N", "C"]), "t": (7, ["N"]), "w": (1, ["C"])}
-    path = _model(tmp_path / "loss.onnx", [node], inputs, (1, ["N"]))
+    taken = {"x": (1, ["N", "C"]), "t": (7, ["N"]), "w": (1, ["C"])}
+    path = _model(tmp_path / "loss.onnx", [node], taken, (1, ["N"]))
     terms: dict[str, Any] = {"operation": "cross_entropy", "fixed": {"reduction": "none"}}
     with pytest.raises(
         ValueError, match="the model takes x, t, w; cross_entropy gives logits, target, and by name weight"
@@ -326,10 +335,28 @@ def test_a_loss_of_onnx_with_class_weights(tmp_path: Path) -> None:
         load(path, **terms)
 
     candidate = load(path, **terms, names={"weight": "w"})
-    question = Problem(
-        "cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [1], "weight": [1.0, 2.0]}, {"reduction": "none"}
-    )
-    assert softproof.judge(candidate, question).outcome == "agrees"
+    inputs: dict[str, Any] = {"logits": [[0.0, 1.0]], "target": [1]}
+    for weight in ({"weight": [1.0, 2.0]}, {}):  # which the graph wants, whether there is one or not
+        question = Problem("cross_entropy", "float32", {**inputs, **weight}, {"reduction": "none"})
+        assert softproof.judge(candidate, question).outcome == "agrees"
+
+
+@pytest.mark.usefixtures("runtime")
+def test_one_of_several_outputs_of_a_model(tmp_path: Path) -> None:
+    """Is counted from 0, in the snippet too."""
+    from onnx import helper
+
+    nodes = [helper.make_node("Identity", ["x"], ["z"]), helper.make_node("Softmax", ["x"], ["y"], axis=-1)]
+    path = _model(tmp_path / "two.onnx", nodes, {"x": (1, ["N", "C"])}, (1, ["N", "C"]), more={"z": (1, ["N", "C"])})
+
+    softproof.verify(path, operation="softmax", output=1, seed=0, examples=10).check()
+    failure = softproof.verify(path, operation="softmax", output=0, seed=0, examples=10).rows[0].failure
+    assert failure is not None
+    assert "output=0)" in failure.snippet
+    with pytest.raises(ValueError, match="output is 2; counted from 0, the model has z, y"):
+        load(path, operation="softmax", output=2)
+    with pytest.raises(ValueError, match=r"extra is {'axis': 0}; a model takes the inputs of its graph alone"):
+        load(path, operation="softmax", extra={"axis": 0})
 
 
 @pytest.mark.usefixtures("runtime")

@@ -58,8 +58,9 @@ def take(answer: Any) -> Output:
     if not isinstance(answer, jax.Array):
         raise TypeError(f"the answer is a {type(answer).__name__}; expected a jax.Array")
     narrow = answer.dtype.name in ("float32", "float16", "bfloat16")
-    kind = next(iter(answer.devices())).platform
-    return Output(np.array(answer, np.float32 if narrow else np.float64), answer.dtype.name, _NAMES.get(kind, kind))
+    device = next(iter(answer.devices()))
+    place = f"{_NAMES.get(device.platform, device.platform)}:{device.id}"
+    return Output(np.array(answer, np.float32 if narrow else np.float64), answer.dtype.name, place)
 
 
 _NAMES = {"gpu": "cuda"}

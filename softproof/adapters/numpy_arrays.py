@@ -59,7 +59,7 @@ def _placed(view: Array, values: Array) -> Array:
 
 def copy(array: Array) -> Array:
     """The same numbers at the same strides elsewhere in memory, which may be written to."""
-    if 0 in array.strides and array.size > 1:
+    if array.size < 2 or 0 in array.strides:
         return array.copy()
     low, high = np.lib.array_utils.byte_bounds(array)
     places = np.empty(high - low, np.uint8)

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..implementation import Candidate
 from ..interface import Interface
 from ..operations import OPERATIONS
@@ -44,17 +46,21 @@ def load(target: Any, operation: str | None, interface: Interface) -> Candidate:
         raise ValueError(
             f"{_name(target)} takes a target of {kinds[names['target']]}; expected labels, {', '.join(_LABELS)}"
         )
-    optional = frozenset(names) & frozenset(OPERATIONS[operation].optional)
+    if interface.extra:
+        raise ValueError(f"extra is {interface.extra!r}; a model takes the inputs of its graph alone")
+    source = repr(target) if isinstance(target, str) else "session"
+    function, output = _run(session, kinds, names, operation), interface.output or 0
+    if not 0 <= output < len(session.get_outputs()):
+        outputs = ", ".join(each.name for each in session.get_outputs())
+        raise ValueError(f"output is {output}; counted from 0, the model has {outputs}")
     interface = replace(
         interface,
-        supports=optional,
+        supports=frozenset(names) & frozenset(OPERATIONS[operation].optional),
         without=interface.without | ({"probabilities", "unnormalised"} if "target" in names else set()),
         names=names,
         ndim=interface.ndim or frozenset({len(main)} if main else ()),
-        output=None,
+        output=output,
     )
-    source = repr(target) if isinstance(target, str) else "session"
-    function = _run(session, kinds, interface.output or 0)
     return Candidate(
         _name(target), {operation: function}, {}, "onnx", source, interface, formats=tuple(filter(None, floats))
     )
@@ -90,12 +96,23 @@ def _inputs(declared: Sequence[Any], operation: str, interface: Interface) -> di
     return found
 
 
-def _run(session: Any, kinds: dict[str, str], output: int) -> Callable[..., Array]:
-    wanted = session.get_outputs()[output].name
-
-    def function(**arrays: Array) -> Array:
+def _run(session: Any, kinds: dict[str, str], names: dict[str, str], operation: str) -> Callable[..., list[Array]]:
+    def function(**arrays: Array) -> list[Array]:
+        arrays = _without_effect(names, operation, arrays) | arrays
         feed = {name: x.astype(_LABELS[kinds[name]]) if kinds[name] in _LABELS else x for name, x in arrays.items()}
-        found: Array = session.run([wanted], feed)[0]
+        found: list[Array] = session.run(None, feed)
         return found
 
     return function
+
+
+def _without_effect(names: dict[str, str], operation: str, arrays: dict[str, Array]) -> dict[str, Array]:
+    """Optional inputs, all of which a graph wants: weights of 1 and a bias of 0."""
+    about = OPERATIONS[operation]
+    first = arrays[names[about.inputs[0]]]
+    classes = len(arrays[names[about.inputs[1]]]) if "linear" in operation else first.shape[min(first.ndim - 1, 1)]
+    return {
+        names[name]: np.full(classes, 0.0 if "bias" in name else 1.0, first.dtype)
+        for name in about.optional
+        if name in names
+    }

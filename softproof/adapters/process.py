@@ -5,15 +5,17 @@ docs/adapters.md describes the protocol, which is lines of text, and after a lin
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 import subprocess
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from ..channel import named, there
 from ..implementation import Candidate
 from ..interface import Interface
 from ..operations import OPERATIONS
@@ -52,6 +54,9 @@ def load(target: Any, operation: str | None, interface: Interface) -> Candidate:
     """
     if not isinstance(target, str):
         raise TypeError(f"target is a {type(target).__name__}; expected a command, such as './softmax'")
+    for name in ("names", "extra", "output"):
+        if (value := getattr(interface, name)) != getattr(Interface(), name):
+            raise ValueError(f"{name} is {value!r}; a program is asked by the names of the protocol, and nothing else")
     program = Program(target)
     try:
         about = program.start()
@@ -59,9 +64,10 @@ def load(target: Any, operation: str | None, interface: Interface) -> Candidate:
         raise ValueError(f"target {target!r}: {error}") from error
     if operation not in (None, about.operation):
         raise ValueError(f"operation is {operation!r}; {target} says that it computes {about.operation!r}")
+    takes = frozenset(about.takes)
     interface = replace(
         interface,
-        supports=frozenset(about.takes),
+        supports=takes if interface.supports is None else takes & interface.supports,
         without=interface.without | set(about.without),
         fixed={**about.fixed, **interface.fixed},
         ndim=interface.ndim or frozenset(about.ndim),
@@ -114,15 +120,23 @@ class Program:
         self.command = command
         self._process: subprocess.Popen[bytes] | None = None
 
+    def end(self) -> None:
+        """Stop it, if it runs."""
+        if self._process is not None:
+            self._finalizer()
+            self._process = None
+
     def start(self) -> Described:
         """Run it, and read what it says of itself."""
+        self.end()
         self._process = subprocess.Popen(shlex.split(self.command), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        weakref.finalize(self, _end, self._process)
+        self._questions, self._answers = there(self._process.stdin), there(self._process.stdout)
+        self._finalizer = weakref.finalize(self, _end, self._process)
         return self._speaking(self._describes_itself)
 
     def ask(self, arrays: Mapping[str, Array], options: Mapping[str, Any]) -> dict[str, Array]:
         """The arrays of its answer by name."""
-        if self._process is None or self._process.poll() is not None:
+        if self._process is None or self._process.poll() is not None:  # it may have ended since
             self.start()
         return self._speaking(lambda: self._exchange(arrays, options))
 
@@ -132,10 +146,11 @@ class Program:
         try:
             return speak()
         except (BrokenPipeError, EOFError) as error:
-            status = self._process.wait()
-            raise ProgramError(f"the program ended with exit status {status}, in place of an answer") from error
+            status = named(self._process.wait())
+            self.end()
+            raise ProgramError(f"the program ended with {status}, in place of an answer") from error
         except _StrangeError as error:
-            _end(self._process)
+            self.end()
             raise ProgramError(str(error)) from error
 
     def _describes_itself(self) -> Described:
@@ -167,12 +182,11 @@ class Program:
         return found
 
     def _write(self, message: bytes) -> None:
-        stream = _there(self._process, "stdin")
-        stream.write(message)
-        stream.flush()
+        self._questions.write(message)
+        self._questions.flush()
 
     def _line(self) -> str:
-        line: bytes = _there(self._process, "stdout").readline(LONGEST)
+        line = self._answers.readline(LONGEST)
         if not line.endswith(b"\n"):
             if len(line) < LONGEST:
                 raise EOFError
@@ -180,7 +194,7 @@ class Program:
         return line[:-1].decode(errors="replace").rstrip("\r")
 
     def _bytes(self, size: int) -> bytes:
-        found: bytes = _there(self._process, "stdout").read(size)
+        found = self._answers.read(size)
         if len(found) < size:
             raise EOFError
         return found
@@ -236,15 +250,9 @@ def _header(line: str) -> tuple[str, str, tuple[int, ...]]:
     return name, dtype, shape
 
 
-def _there(process: subprocess.Popen[bytes] | None, stream: str) -> IO[bytes]:
-    assert process is not None
-    found: IO[bytes] = getattr(process, stream)
-    return found
-
-
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
     for stream in (process.stdin, process.stdout):
-        if stream is not None:
-            stream.close()
+        with contextlib.suppress(BrokenPipeError):  # of what was not written any more
+            there(stream).close()
