@@ -36,6 +36,10 @@ class Arithmetic:
     gradient of a mean is divided once, and not multiplied by a rounded reciprocal. `flushes` says that subnormal
     numbers may be taken for 0. `factors` is the format that the factors of a matrix product are rounded to first, if
     they are. `forward` asks for more than the usual algorithm gives, accuracy class B.
+
+    Three say what a fused kernel may do instead of what A2 to A4 of docs/bounds.md assume: `online` that the sum of
+    exponentials is rescaled whenever a larger maximum is met; `base2` that exp(x) is formed as 2^(x log₂e), the product
+    rounded; `subtracts_logsumexp` that log-probabilities are formed as x - ŷ, with ŷ a rounded logsumexp.
     """
 
     name: str
@@ -54,6 +58,9 @@ class Arithmetic:
     flushes: bool = False
     factors: Format | None = None
     forward: bool = False
+    online: bool = False
+    base2: bool = False
+    subtracts_logsumexp: bool = False
 
     def __post_init__(self) -> None:
         for name in ("storage", "compute"):

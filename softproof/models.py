@@ -43,6 +43,25 @@ def flush_to_zero(problem: Problem) -> Arithmetic:
     return replace(arithmetic, name=f"{arithmetic.name}, flush to zero", flushes=True)
 
 
+def stored_logsumexp(problem: Problem) -> Arithmetic:
+    """Any order, and log-probabilities may be formed as x - ŷ from a rounded logsumexp, as optax does."""
+    arithmetic = any_order(problem.dtype)
+    name = f"{arithmetic.name}, a stored logsumexp"
+    return replace(arithmetic, name=name, subtracts_logsumexp=True)
+
+
+def fused(problem: Problem) -> Arithmetic:
+    """A kernel that reads a row once: an online sum, exp as 2^(x log₂e), a stored logsumexp; losses stored by rows."""
+    return replace(
+        any_order(problem.dtype),
+        name=f"fused, one rounding to {problem.dtype}",
+        online=True,
+        base2=True,
+        subtracts_logsumexp=True,
+        stored=frozenset({"terms"} if problem.dtype in ("float16", "bfloat16") else ()),
+    )
+
+
 def in_storage(problem: Problem) -> Arithmetic:
     """Everything computed and accumulated in the format of the results: no guarantee where n·u >= 1."""
     storage = FORMATS[problem.dtype]
@@ -189,6 +208,8 @@ MODELS: dict[str, Model] = {
     "float32-inside": default,
     "storage": in_storage,
     "flush-to-zero": flush_to_zero,
+    "stored-logsumexp": stored_logsumexp,
+    "fused": fused,
 }
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from softproof import Arithmetic
 from softproof.formats import Floats, Format
+from softproof.problem import Array
 
 
 def small(precision: int, e_min: int = -30, e_max: int = 40, c: float = 3.0) -> Arithmetic:
@@ -78,7 +79,10 @@ class Machine:
 
     def exp(self, x: Floats, lean: Floats) -> Floats:
         """A2, and 1 for 0."""
-        a, e = self.arithmetic, np.exp(x)
+        a = self.arithmetic
+        if a.base2 and self.rng.random() < 0.5:
+            x = self.mul(x, self.round(np.log2([np.e]))) * np.log(2)
+        e = np.exp(x)
         error = a.c_exp * a.compute.u * e + np.where(e < 2 * a.compute.tiny, a.exp_underflow, 0.0)
         return np.where(x == 0, 1.0, np.maximum(self._off(e, error, lean), 0.0))
 
@@ -155,7 +159,34 @@ class Row:
     @cached_property
     def s(self) -> Floats:
         """Their sum (R, 1)."""
-        return self.machine.kept("sum", self.machine.sum(self.e))
+        m = self.machine
+        return m.kept("sum", m.sum(self.e) if not m.arithmetic.online else m.any_of(self._online, self.ascending))
+
+    def _online(self) -> Floats:
+        """In blocks that have maxima of their own, merged by any tree."""
+        order = np.broadcast_to(self.machine.rng.permutation(self.x.shape[-1]), self.x.shape)
+        return self._merged(order, int(self.machine.rng.integers(1, 4)))
+
+    def ascending(self) -> Floats:
+        """One after another from the least logit, so that all raise the maximum."""
+        return self._merged(np.argsort(self.x, -1), 1)
+
+    def _merged(self, order: Array, width: int) -> Floats:
+        m, blocks = self.machine, []
+        for start in range(0, order.shape[-1], width):
+            at = order[:, start : start + width]
+            x, lean = (np.take_along_axis(each, at, -1) for each in (self.x, self.lean))
+            top = x.max(-1, keepdims=True)
+            blocks.append((top, m.sum(m.exp(m.round(x - top), lean))))
+        top, total = blocks[0]
+        for other, added in blocks[1:]:
+            new = np.maximum(top, other)
+            total = m.add(self._rescaled(total, top, new), self._rescaled(added, other, new))
+            top = new
+        return total
+
+    def _rescaled(self, total: Floats, top: Floats, new: Floats) -> Floats:
+        return self.machine.mul(total, self.machine.exp(self.machine.round(top - new), self.lean[:, :1]))
 
     @cached_property
     def log_s(self) -> Floats:
@@ -164,8 +195,11 @@ class Row:
 
     @cached_property
     def log_p(self) -> Floats:
-        """Theorem 4."""
-        return self.machine.round(self.d - self.log_s)
+        """Theorem 4, or 19."""
+        m = self.machine
+        if m.arithmetic.subtracts_logsumexp and m.rng.random() < 0.5:
+            return m.round(self.x - self.lse)
+        return m.round(self.d - self.log_s)
 
     @cached_property
     def lse(self) -> Floats:

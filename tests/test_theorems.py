@@ -6,6 +6,7 @@ of sums; the accuracy classes; and evaluations in small formats that do their wo
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -34,6 +35,7 @@ from softproof.accuracy import Accuracy
 from softproof.arithmetic import height
 from softproof.bounds import Allowed, allowed, allowed_total
 from softproof.bounds.algebra import additions
+from softproof.bounds.softmax import SoftmaxRows
 from softproof.exact import solve_rows, total
 from softproof.formats import FORMATS, Floats
 from softproof.judge import BITS, _Case
@@ -609,9 +611,10 @@ def _apart(got: Array, exact: Array, limit: Allowed) -> float:
     return float((low.max(-1) - high.min(-1) * (1 + 2.0**-30)).max())
 
 
-def _rows_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, float]:
+def _rows_of(rng: np.random.Generator, arithmetic: Arithmetic, judged_by: Arithmetic | None = None) -> dict[str, float]:
     """Theorems 2 to 6 and 14."""
     row = _row(rng, arithmetic, int(rng.choice([1, 2, 3, 6, 14])))
+    arithmetic = judged_by or arithmetic
     m, g, dim = row.machine, row.machine.round(rng.normal(size=row.x.shape)), {"dim": -1}
     found: dict[str, float] = {}
     p, stored = row.p, arithmetic.storage.round
@@ -669,6 +672,10 @@ def _losses_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, fl
     else:
         label = shuffled(share, -row.log_p, *([] if labels else [q]), *w)
         parts = [np.where(q * share == 0, 0.0, label), shuffled(rest, -row.log_p, *w)]
+    apart = arithmetic.subtracts_logsumexp and not (labels and not epsilon) and rng.random() < 0.7
+    if apart:
+        t = shuffled(m.add(m.mul(share, q), rest) if epsilon else q, *w)
+        parts = [m.mul(-t, row.x), m.any_of(lambda: m.mul(t, one * row.lse), lambda: m.mul(m.sum(t), row.lse))]
     terms = np.concatenate(parts, -1)
     value = m.sum(terms if reduction == "none" else terms.reshape(1, -1))
     value = m.round(value / divisor) if reduction == "mean" else value
@@ -773,6 +780,52 @@ def test_nor_one_that_stores_intermediate_results() -> None:
     worst = _searched("rows", kept)
 
     assert {what: ratio for what, ratio in worst.items() if not ratio <= 1} == {}
+
+
+FUSED: dict[str, Callable[[Arithmetic], Arithmetic]] = {
+    "online": lambda usual: replace(usual, online=True),
+    "base2": lambda usual: replace(usual, base2=True),
+    "subtracts_logsumexp": lambda usual: replace(usual, subtracts_logsumexp=True),
+}
+
+
+def _fused(rng: np.random.Generator) -> Iterator[Arithmetic]:
+    """The same, and some of what a fused kernel may do."""
+    for arithmetic in _arithmetics(rng):
+        changes = [change for change in FUSED.values() if rng.random() < 0.7]
+        yield functools.reduce(lambda before, change: change(before), changes, arithmetic)
+
+
+@pytest.mark.parametrize("name", ["rows", "losses"])
+def test_nor_does_a_fused_one(name: str) -> None:
+    """Theorem 19: sums that are rescaled, exponentials to base 2, and a logsumexp that is subtracted."""
+    worst = _searched(name, _fused)
+
+    assert {what: ratio for what, ratio in worst.items() if not ratio <= 1} == {}
+    assert min(worst.values()) >= 0.75 * SIMULATED[name][2], worst
+
+
+@pytest.mark.parametrize("what", ["base2", "subtracts_logsumexp"])
+def test_what_a_fused_one_does_is_outside_the_bounds_of_others(what: str) -> None:
+    """No part of Theorem 19 is there for nothing."""
+    rng, usual = np.random.default_rng(1), small(11, c=5.0)
+    with np.errstate(all="ignore"):
+        worst = max(max(_rows_of(rng, FUSED[what](usual), usual).values()) for _ in range(30))
+
+    assert worst > 1
+
+
+@pytest.mark.parametrize("lean", [-1.0, 1.0])
+def test_a_sum_that_is_rescaled_at_each_step(lean: float) -> None:
+    """An ascending ramp, every exponential off to one side: more than any order allows, nearly half of Theorem 19."""
+    usual = small(16, c=5.0)
+    fused, x = replace(usual, online=True), np.arange(-64.0, 0.0)[None] / 64
+    row = Row(Machine(fused, np.random.default_rng(0)), x, np.full(x.shape, lean), np.ones((1, 1)))
+    lost = abs(row.ascending() / np.exp(x - x.max()).sum() - 1).item()
+    allowed_by = {each.online: SoftmaxRows.of(x, each).sigma.item() for each in (usual, fused)}
+
+    assert allowed_by[False] < lost < allowed_by[True]
+    assert lost > 0.4 * allowed_by[True]
 
 
 # ---- what exceeds its bound, and should not -------------------------------------------------------------------------

@@ -125,7 +125,7 @@ def stored(value: Array | float, error: Array, arithmetic: Arithmetic) -> Array:
     return np.where(np.isfinite(value), rounded, error)
 
 
-def grown(value: Array, log_value: Array, shift: Array, rounding: float) -> Array:
+def grown(value: Array, log_value: Array, shift: Array, rounding: Array | float) -> Array:
     """At least e^v (e^h (1 + r) - 1), where `value` is e^v: with h + h² for e^h - 1 while h <= 1, else with e^(v + h).
 
     No 0·inf appears when v is hugely negative and h huge.

@@ -124,7 +124,11 @@ class _Terms:
 def losses(problem: Problem, terms: _Terms) -> Losses:
     """Theorem 9: the terms of each row."""
     l, l_error = terms.of_these(terms.f.l), terms.of_these(terms.f.kept_error)  # noqa: E741
-    return _weighted(problem, terms, l, Known(np.abs(l), l_error))
+    if not terms.f.arithmetic.subtracts_logsumexp or is_sparse(problem):
+        return _weighted(problem, terms, l, Known(np.abs(l), l_error))
+    size = np.abs(l + terms.f.lse) + np.abs(terms.f.lse)  # Theorem 19: Σ t x and Σ t y apart
+    rows = _weighted(problem, terms, l, Known(np.maximum(np.abs(l), size), l_error))
+    return replace(rows, terms=2 * rows.terms)
 
 
 def losses_along(problem: Problem, terms: _Terms, v: Floats) -> Losses:

@@ -40,12 +40,11 @@ def _subtraction_error(d: Floats, x: Floats, top: Floats, compute: Format) -> Fl
     return np.where(np.isfinite(error), error, compute.u * np.abs(d))
 
 
-def _shift_error(d: Floats, x: Floats, top: Floats, x_error: Floats | None, a: Arithmetic) -> Floats:
+def _shift_error(d: Floats, x: Floats, top: Floats, moved: Floats | None, a: Arithmetic) -> Floats:
     """h: the error of the shifted logit, with what it inherits and, in class B, what another form may add."""
-    if x_error is None:
+    if moved is None:
         moved, h = np.zeros(1), _subtraction_error(d, x, top, a.compute)
     else:
-        moved = x_error + x_error.max(-1, keepdims=True)
         h = moved + a.compute.u * (np.abs(d) + moved)
     if a.flushes:
         h = h + _flushed_shift(d, x, top, moved, a)
@@ -63,17 +62,45 @@ def _flushed_shift(d: Floats, x: Floats, top: Floats, moved: Floats, a: Arithmet
     return np.where((least < 2 * a.compute.tiny) & ~equal, a.flushed(1), 0.0)
 
 
+def _exponent(size: Floats, error: Floats, a: Arithmetic) -> Floats:
+    """What is off in an exponent known up to `error`; the product with log₂e and log₂e itself are rounded (A2')."""
+    return error + powers(2, a.compute.u) * (size + error) if a.base2 else error
+
+
 def _exp_error(e: Floats, d: Floats, h: Floats, a: Arithmetic) -> Floats:
     """|ê - e| (r, C)."""
     kept = "exp" in a.stored
     kappa = float(rmul(a.c_exp * a.compute.u, a.storage.u if kept else 0.0))
-    error = grown(e, d, h, kappa)
+    error = grown(e, d, _exponent(np.abs(d), h, a), kappa)
     tiny = (a.storage if kept else a.compute).tiny
     if (e - error).min(initial=1.0) < 2 * tiny:
         error[e - error < 2 * tiny] += a.exp_underflow + (a.underflow("exp") if kept else 0.0)
     largest = np.nonzero(d == 0)
     error[largest] = np.where(h[largest] == 0, 0.0, error[largest])  # exp(0) = 1 exactly
     return error
+
+
+def _larger(x: Floats, moved: Floats | None) -> Floats:
+    """How many values of its row are larger than each, or may be, where logits are only known (r, C)."""
+    found = np.empty(x.shape)
+    for row, values in enumerate(x):
+        if moved is None:
+            distinct = np.unique(values)
+            found[row] = len(distinct) - np.searchsorted(distinct, values, "right")
+        else:  # every other one that is not certainly below
+            found[row] = len(values) - 1 - np.searchsorted(np.sort(values), values - 2 * moved[row].max(), "left")
+    return found
+
+
+def _rescaled_error(e: Floats, d: Floats, x: Floats, moved: Floats | None, a: Arithmetic) -> Floats:
+    """|ê - e| (r, C) of what reaches a sum that is rescaled whenever a larger maximum is met (Theorem 19)."""
+    rescaled = _larger(x, moved)
+    u, inherited = a.compute.u, np.zeros(1) if moved is None else moved
+    kept = a.storage.u if "exp" in a.stored else 0.0
+    h = inherited + u * (np.abs(d) + inherited) + a.flushed(rescaled + 1)
+    kappa = np.expm1((rescaled + 1) * np.log1p(rmul(a.c_exp * u, kept)) + rescaled * np.log1p(u))
+    underflow = (rescaled + 1) * (a.exp_underflow + a.underflow("exp") + a.flushed(1))
+    return grown(e, d, _exponent(np.abs(d), h, a), kappa) + underflow
 
 
 def _log_error(log_s: Floats, sigma: Floats, a: Arithmetic) -> Floats:
@@ -105,6 +132,7 @@ class SoftmaxRows:
     s: Floats  # (r, 1)
     sigma: Floats  # relative error of the sum (r, 1)
     lam: Floats  # absolute error of its logarithm (r, 1)
+    x_error: Floats | None  # of the logits (r, C)
     first: Array  # the column of the largest logit (r, 1)
     first_error: Floats | None  # class B: of its log-probability (r, 1)
 
@@ -124,20 +152,24 @@ class SoftmaxRows:
         log_s = np.log(s) if others is None else np.log1p(others.sum(-1, keepdims=True))
         l = d - log_s  # noqa: E741
 
-        h = _shift_error(d, x, top, x_error, a)
+        moved = None if x_error is None else x_error + x_error.max(-1, keepdims=True)
+        h = _shift_error(d, x, top, moved, a)
         if masked is not None:
             l[masked] = h[masked] = 0.0
         e_error = _exp_error(e, d, h, a)
         if masked is not None:
             e_error[masked] = 0.0
-        sigma = rmul(e_error.sum(-1, keepdims=True) / s, additions(classes, a.compute.u, a.depth, classes))
+        summed_error = e_error
+        if a.online:
+            summed_error = np.maximum(e_error, np.where(e > 0, _rescaled_error(e, d, x, moved, a), 0.0))
+        sigma = rmul(summed_error.sum(-1, keepdims=True) / s, additions(classes, a.compute.u, a.depth, classes))
         if "sum" in a.stored:
             sigma = rmul(sigma, a.storage.u)
         lam = _log_error(log_s, sigma, a)
         first_error = None if others is None else _log1p_error(log_s, others, _others(e_error, first), a)
         if "log" in a.stored:
             lam = stored(log_s, lam, a)
-        return cls(a, classes, masked, e / s, l, top + log_s, h, e_error, s, sigma, lam, first, first_error)
+        return cls(a, classes, masked, e / s, l, top + log_s, h, e_error, s, sigma, lam, x_error, first, first_error)
 
     def mean(self, v: Floats) -> Floats:
         """Σ p v (r, 1)."""
@@ -146,6 +178,19 @@ class SoftmaxRows:
     def along(self, v: Floats) -> Floats:
         """J v (r, C)."""
         return self.p * (v - self.mean(v))
+
+    @cached_property
+    def lse_error(self) -> Floats:
+        """|ŷ - y| (r, 1) of the logsumexp (Theorem 3)."""
+        u, moved = self.arithmetic.compute.u, 0.0
+        if self.x_error is not None:
+            moved = self.x_error.max(-1, keepdims=True)
+        return np.asarray(moved + self.lam * (1 + u) + u * (np.abs(self.lse) + moved) + self.arithmetic.flushed(1))
+
+    @cached_property
+    def _row_error(self) -> Floats:
+        """Of what a row has in common: λ, or |ŷ - y| where ŷ may be subtracted."""
+        return np.maximum(self.lam, self.lse_error) if self.arithmetic.subtracts_logsumexp else self.lam
 
     @cached_property
     def l_error(self) -> Floats:
@@ -161,6 +206,8 @@ class SoftmaxRows:
         """|l̂ - l| with the error of the sum."""
         u = self.arithmetic.compute.u
         error = self.h + self.lam
+        if self.arithmetic.subtracts_logsumexp:  # Theorem 19: x - ŷ as well
+            error = np.maximum(error, self.lse_error + (0.0 if self.x_error is None else self.x_error))
         error *= 1 + u
         error += u * np.abs(self.l) + self.arithmetic.flushed(1)
         if self.first_error is not None:
@@ -187,7 +234,7 @@ class SoftmaxRows:
         roundings = rmul(a.c_exp * a.compute.u, a.rounding("exp"), a.compute.u)
         if a.forward:  # also as a product of two such probabilities
             l_error, roundings = 2 * l_error, rmul(roundings, roundings, powers(2, a.compute.u))
-        error = grown(self.p, self.l, l_error, float(roundings))
+        error = grown(self.p, self.l, _exponent(np.abs(self.l), l_error, a), float(roundings))
         if self.masked is not None:
             error[self.masked] = 0.0
         return error
@@ -226,15 +273,15 @@ class SoftmaxRows:
     def common_factor(self) -> RowFactor:
         """Theorem 14 for softmax."""
         u = self.arithmetic.compute.u
-        free = self.h * (1 + u) + u * (np.abs(self.l) + self.lam)
-        return RowFactor(True, self.lam, self._p_error(free), np.broadcast_to(self._p_underflow, self.p.shape))
+        free = self.h * (1 + u) + u * (np.abs(self.l) + self._row_error)
+        return RowFactor(True, self._row_error, self._p_error(free), np.broadcast_to(self._p_underflow, self.p.shape))
 
     @property
     def common_term(self) -> RowFactor:
         """Theorem 14 for log-softmax."""
         u = self.arithmetic.compute.u
-        free = self.h * (1 + u) + u * (np.abs(self.l) + self.lam)
-        return RowFactor(False, self.lam, np.zeros_like(free), free)
+        free = self.h * (1 + u) + u * (np.abs(self.l) + self._row_error)
+        return RowFactor(False, self._row_error, np.zeros_like(free), free)
 
 
 def _rows(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> SoftmaxRows:
@@ -376,7 +423,7 @@ def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str,
     """Theorem 3 for the value, Theorem 6 (c) for the gradient."""
     f, a = _rows(problem, arithmetic, rows), arithmetic
     u = a.compute.u
-    bounds = {"value": Allowed(f.lse, _lse_error(f))}
+    bounds = {"value": Allowed(f.lse, f.lse_error)}
     if problem.grad_output is not None:
         g = _upstream_of_rows(problem, rows)
         value = g * f.p
@@ -392,19 +439,13 @@ def _upstream_of_rows(problem: Problem, rows: Rows) -> Floats:
     return np.asarray(problem.grad_output, np.float64).reshape(-1, 1)[rows]
 
 
-def _lse_error(f: SoftmaxRows) -> Floats:
-    """Theorem 3 (r, 1)."""
-    u = f.arithmetic.compute.u
-    return np.asarray(f.lam * (1 + u) + u * np.abs(f.lse) + f.arithmetic.flushed(1))
-
-
 def _p_error_by_difference(f: SoftmaxRows) -> Floats:
     """|p̂ - p| (r, C) for p̂ = exp(x - ŷ) as well (Theorem 6 (c))."""
-    a, u, error = f.arithmetic, f.arithmetic.compute.u, _lse_error(f)
+    a, u, error = f.arithmetic, f.arithmetic.compute.u, f.lse_error
     kept = stored(f.lse, error, a) if "output" in a.stored else error
     delta = kept + a.rounding("shift") * (np.abs(f.l) + kept)  # of x - ŷ
     roundings = rmul(a.c_exp * u, a.rounding("exp"))
-    p_error = grown(f.p, f.l, delta, float(roundings)) + a.exp_underflow + a.underflow("exp")
+    p_error = grown(f.p, f.l, _exponent(np.abs(f.l), delta, a), float(roundings)) + a.exp_underflow + a.underflow("exp")
     p_error = np.maximum(p_error, f.p_error * (1 + u))
     if f.masked is not None:
         p_error[f.masked] = 0.0
