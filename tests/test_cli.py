@@ -47,7 +47,7 @@ def test_disagreement_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_model_and_the_class_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     """In the summary, and in the lines that show a disagreement again."""
     arguments = ["--accuracy", "A", "--arithmetic", "numpy", "--seed", "0", "--dtype", "float32"]
-    status = main(["verify", "manual:softmax", *arguments])
+    status = main(["verify", "manual:softmax", "--no-shrink", *arguments])
 
     out, _ = capsys.readouterr()
     assert status == 1

@@ -30,13 +30,12 @@ def test_every_mutant_is_killed(name: str, trial_seed: int) -> None:
 
 
 @pytest.mark.parametrize("operation", [each.operation for each in CORRECT])
-def test_the_right_implementations_survive(operation: str, trial_seed: int) -> None:
-    """Each in every dtype that one of its mutants is asked in, from one seed; from the others in float32."""
+def test_the_right_implementations_survive(operation: str) -> None:
+    """Each in every dtype that one of its mutants is asked in."""
     mutants = [mutant for mutant in MUTANTS.values() if mutant.operation == operation and mutant.accuracy == "C"]
-    mutants = [mutant for mutant in mutants if trial_seed == 0 or mutant.dtypes == ("float32",)]
     (right,) = (each for each in CORRECT if each.operation == operation)
 
-    assert trials._accused(right, mutants, [trial_seed], EXAMPLES) == []
+    assert trials._accused(right, mutants, [0], EXAMPLES // 2) == []
 
 
 def test_every_operation_with_logits_has_mutants() -> None:
@@ -185,8 +184,8 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     """A table, and everything else in two files."""
     files = tmp_path / "m.json", tmp_path / "m.md"
 
-    status = cli.main(["mutants", "a-few-ulps", "sum-for-mean", "--seeds", "2", "--json", str(files[0]),
-                       "--write", str(files[1])])  # fmt: skip
+    status = cli.main(["mutants", "a-few-ulps", "sum-for-mean", "--seeds", "2", "--examples", "50",
+                       "--json", str(files[0]), "--write", str(files[1])])  # fmt: skip
 
     printed, report = capsys.readouterr(), json.loads(files[0].read_text())
     assert status == 0
