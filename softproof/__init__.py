@@ -10,6 +10,8 @@ from .compare import Verdict as Verdict
 from .conduct import WAYS as WAYS
 from .conduct import Conduct as Conduct
 from .conduct import conduct as conduct
+from .conformance import conformance as conformance
+from .database import database as database
 from .exact import solve as solve
 from .implementation import Candidate as Candidate
 from .implementation import Implementation as Implementation

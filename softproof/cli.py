@@ -1,5 +1,5 @@
-"""The command line: ``softproof verify TARGET…``, ``softproof semantics TARGET…``, ``softproof mutants`` and
-``softproof findings``.
+"""The command line: ``softproof verify TARGET…``, ``softproof init``, ``softproof semantics TARGET…``,
+``softproof mutants`` and ``softproof findings``.
 
 Exit status: 0 all agree, or every mutant is killed, or the corners or findings were asked; 1 not so; 2 wrong usage.
 """
@@ -13,14 +13,19 @@ import importlib.util
 import random
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from . import findings
 from .accuracy import CLASSES, NAMES
+from .configuration import INTERFACE, TERMS, Settings, read_expected, settings, write_first
+from .database import FORMS, database
 from .implementation import ADAPTERS, Candidate
 from .interface import InterfaceArguments
 from .isolated import SECONDS
+from .junit import junit
 from .loading import load
 from .models import MODELS, model
 from .operations import OPERATIONS
@@ -35,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     sys.path.insert(0, str(Path.cwd()))  # targets are looked up from where the command runs, as by python -m
     try:
-        candidates = _check(options)
+        jobs = _check(options)
     except (ValueError, TypeError) as error:
         parser.error(str(error))
     if options.command == "findings":
@@ -44,15 +49,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _semantics(options)
     if options.command == "mutants":
         return _mutants(options)
-    report = _verify(options, candidates)
+    if options.command == "init":
+        return _init(options)
+    report = _verify(options, jobs)
+    if options.json is not None:
+        options.json.write_text(report.to_json() + "\n")
+    if options.junit is not None:
+        options.junit.write_text(junit(report) + "\n")
     print(report)
     if options.regions:
         print(f"\n{report.regions()}")
     if options.power:
         print(f"\n{report.power()}")
     print(f"\n{_summary(report)}")
-    if options.json is not None:
-        options.json.write_text(report.to_json() + "\n")
     return 0 if report.ok else 1
 
 
@@ -67,28 +76,32 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("verify", help="judge implementations against the truth", formatter_class=_Formatter)
     command.add_argument(
         "targets",
-        nargs="+",
+        nargs="*",
         metavar="TARGET",
-        help="a module, package.module:function, model.onnx, or with --adapter process a command",
+        help="a module, package.module:function, model.onnx, or with --adapter process a command; "
+        "without one, those of [tool.softproof] in pyproject.toml",
+    )
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", default=Path("pyproject.toml"), help="another pyproject.toml"
     )
     names = ", ".join(OPERATIONS)
     command.add_argument(
         "--operation", choices=OPERATIONS, metavar="NAME", help=f"what a function computes (default: its name): {names}"
     )
     command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that it takes (default: tried out)")
-    command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
+    command.add_argument("--device", help="where tensors live: cpu (default), cuda, cuda:1")
     dtypes = "float64, float32, float16 or bfloat16; may be repeated (default: float64 and float32)"
     command.add_argument("--dtype", action="append", dest="dtypes", metavar="NAME", help=dtypes)
-    command.add_argument("--examples", type=int, default=EXAMPLES, help="problems per row (default: %(default)s)")
+    command.add_argument("--examples", type=int, help=f"problems per row (default: {EXAMPLES})")
     command.add_argument("--seed", type=int, help="repeat a run (default: a new seed, which is printed)")
     command.add_argument(
         "--arithmetic",
         metavar="NAME",
         help=f"what the bounds assume (default: any-order): {', '.join(MODELS)}, or package.module:object",
     )
-    command.add_argument("--accuracy", choices=CLASSES, default="C", help=f"the class that is asked for: {_CLASSES}")
+    command.add_argument("--accuracy", choices=CLASSES, help=f"the class that is asked for (default: C): {_CLASSES}")
     command.add_argument("--baseline", metavar="TARGET", help="for class D, whose error counts")
-    command.add_argument("--factor", type=float, default=1.0, help="for class D, times that error (default: 1)")
+    command.add_argument("--factor", type=float, help="for class D, times that error (default: 1)")
     _add_interface(command)
     command.add_argument(
         "--no-shrink",
@@ -96,12 +109,30 @@ def _parser() -> argparse.ArgumentParser:
         action="store_false",
         help="report the first problem found, not a smaller one",
     )
-    command.add_argument("--in-process", action="store_true", help="in this process, not in one of its own")
-    seconds = "for one question, in its own process (default: %(default)g)"
-    command.add_argument("--time-limit", type=float, default=SECONDS, metavar="SECONDS", help=seconds)
+    command.add_argument(
+        "--in-process", action="store_const", const=True, help="in this process, not in one of its own"
+    )
+    seconds = f"for one question, in its own process (default: {SECONDS:g})"
+    command.add_argument("--time-limit", type=float, metavar="SECONDS", help=seconds)
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
+    command.add_argument("--junit", type=Path, metavar="FILE", help="write it there as JUnit XML")
+    command.add_argument(
+        "--expected-failures",
+        type=Path,
+        metavar="FILE",
+        help="rows that are expected not to agree, a line each, such as mine:softmax softmax float32 cpu",
+    )
+    command.add_argument(
+        "--database", metavar="WHERE", help=f"where failures are kept, and asked first the next time: {FORMS}"
+    )
     command.add_argument("--regions", action="store_true", help="print how many problems lay in each region as well")
     command.add_argument("--power", action="store_true", help="print what errors of each output would be seen as well")
+    command = commands.add_parser(
+        "init", help="add a commented [tool.softproof] to pyproject.toml", formatter_class=_Formatter
+    )
+    command.add_argument(
+        "--config", type=Path, metavar="FILE", default=Path("pyproject.toml"), help="another file (%(default)s)"
+    )
     command = commands.add_parser(
         "semantics", help="what implementations do in the corners, beside what is demanded", formatter_class=_Formatter
     )
@@ -186,8 +217,14 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Keeps the line breaks of the description."""
 
 
-def _check(options: argparse.Namespace) -> list[Candidate]:
+Job = tuple[Candidate, dict[str, Any]]  # and the arguments of `verify`
+
+
+def _check(options: argparse.Namespace) -> list[Job]:
     """Look at every argument before the first question is asked; what `verify` is to ask, ready."""
+    if options.command == "init":
+        _check_folder("--config", options.config)
+        return []
     if options.command == "findings":
         _check_folder("--write", options.write)
         findings.check_device(options.device)
@@ -207,29 +244,75 @@ def _check(options: argparse.Namespace) -> list[Candidate]:
             if getattr(options, name) < 1:
                 raise ValueError(f"--{name} is {getattr(options, name)}; expected at least 1")
         return []
-    baseline = load_baseline(options.accuracy, options.baseline, options.factor, options.operation)
-    chosen = model(options.arithmetic)
-    candidates = []
-    for target in options.targets:
-        candidate = settled(
-            target,
-            options.operation,
-            options.adapter,
-            options.device,
-            options.dtypes,
-            options.examples,
-            _interface(options),
-            in_process=options.in_process,
-            time_limit=options.time_limit,
-        )
-        check_terms(candidate, baseline, chosen, dtypes_of(candidate, options.dtypes))
-        candidates.append(candidate)
-    return candidates
+    _check_folder("--junit", options.junit)
+    found = _settings(options)
+    options.seed, options.expected, options.database = found.seed, found.expected, found.database
+    if found.database is not None:
+        database(found.database)
+    return [_job(arguments) for arguments in found.targets]
+
+
+def _job(arguments: dict[str, Any]) -> Job:
+    """A candidate, and what `verify` is called with."""
+    terms = {name: value for name, value in arguments.items() if name not in ("target", *INTERFACE)}
+    interface = {name: value for name, value in arguments.items() if name in INTERFACE}
+    operation, dtypes, factor = terms.get("operation"), terms.get("dtypes"), terms.get("factor", 1.0)
+    baseline = load_baseline(terms.get("accuracy", "C"), terms.get("baseline"), factor, operation)
+    chosen = model(terms.get("arithmetic"))
+    candidate = settled(
+        arguments["target"],
+        operation,
+        terms.get("adapter"),
+        terms["device"],
+        dtypes,
+        terms.get("examples", EXAMPLES),
+        interface,
+        in_process=terms.pop("in_process", None),
+        time_limit=terms.pop("time_limit", SECONDS),
+    )
+    check_terms(candidate, baseline, chosen, dtypes_of(candidate, dtypes))
+    return candidate, terms
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """What is asked: the targets of the command line, or those of the table, as the command line overrides it."""
+    given = {key: getattr(options, key.replace("-", "_")) for key in TERMS}
+    given = {key: value for key, value in given.items() if value is not None}
+    given |= {} if options.device is None else {"devices": [options.device]}
+    called = {name: value for name, value in _interface(options).items() if value}
+    called |= {} if options.output is None else {"output": options.output}
+    of_one = {"operation": options.operation, "adapter": options.adapter}
+    of_one = called | {name: value for name, value in of_one.items() if value is not None}
+    if options.targets:
+        common = {key.replace("-", "_"): value for key, value in given.items() if key != "devices"}
+        device = options.device or "cpu"
+        found = Settings(tuple({"target": each, "device": device, **common, **of_one} for each in options.targets))
+    elif of_one:
+        raise ValueError(f"--{next(iter(of_one))} is given, and no TARGET that it belongs to")
+    elif not options.config.is_file():
+        raise ValueError(f"no TARGET, and there is no {options.config}; `softproof init` writes one to start from")
+    else:
+        found = settings(options.config, given)
+    expected = found.expected if options.expected_failures is None else read_expected(options.expected_failures)
+    seed = found.seed if options.seed is None else options.seed
+    return replace(found, seed=seed, expected=expected, database=options.database or found.database)
 
 
 def _check_folder(option: str, file: Path | None) -> None:
     if file is not None and not file.resolve().parent.is_dir():
         raise ValueError(f"{option} {file}: there is no folder {file.resolve().parent}")
+
+
+def _init(options: argparse.Namespace) -> int:
+    """Add the table, and say what to do next."""
+    try:
+        new = write_first(options.config)
+    except ValueError as error:
+        print(f"softproof init: {error}", file=sys.stderr)
+        return 2
+    done = "wrote" if new else "added [tool.softproof] to"
+    print(f"{done} {options.config}; name your target there, then run: softproof verify")
+    return 0
 
 
 def _semantics(options: argparse.Namespace) -> int:
@@ -288,28 +371,21 @@ def _asked(asked: findings.Asked, number: int, total: int) -> None:
     print(f"[{number}/{total}] {asked.finding.name}: {asked.status}", file=sys.stderr, flush=True)
 
 
-def _verify(options: argparse.Namespace, candidates: Sequence[Candidate]) -> Report:
+def _verify(options: argparse.Namespace, jobs: Sequence[Job]) -> Report:
     """The reports of all targets as one."""
     seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
     rows: tuple[Row, ...] = ()
-    for candidate in candidates:
+    for candidate, terms in jobs:
         rows += verify(
             candidate,
-            operation=options.operation,
-            adapter=options.adapter,
-            device=options.device,
-            dtypes=options.dtypes,
-            examples=options.examples,
+            **terms,
             seed=seed,
-            arithmetic=options.arithmetic,
-            accuracy=options.accuracy,
-            baseline=options.baseline,
-            factor=options.factor,
             in_process=True,
             shrink=options.shrink,
+            database=options.database,
             progress=_progress,
         ).rows
-    return Report(rows, seed)
+    return Report(rows, seed, options.expected)
 
 
 def _progress(row: Row, number: int, total: int) -> None:

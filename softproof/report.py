@@ -100,6 +100,7 @@ class Row:
     )  # by output and wrong answer, in how many problems
     detectable: dict[str, float] = field(default_factory=dict)  # by output, the median relative error that is seen
     printed: int = field(default=0, compare=False)  # bytes that were printed, which are not shown
+    seconds: float = field(default=0.0, compare=False)  # that it took
     failure: Failure | None = field(default=None, compare=False)
 
     @property
@@ -107,18 +108,40 @@ class Row:
         """Whether every problem agreed."""
         return self.verdict == AGREES
 
+    @property
+    def name(self) -> str:
+        """What failures are expected by: implementation, operation, dtype and device.
+
+        >>> Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order").name
+        'mine softmax float32 cpu'
+        """
+        return f"{self.implementation} {self.operation} {self.dtype} {self.device}"
+
 
 @dataclass(frozen=True)
 class Report:
-    """All rows of a run; `seed` repeats it."""
+    """All rows of a run; `seed` repeats it. Rows may be `expected` not to agree, by their names."""
 
     rows: tuple[Row, ...]
     seed: int
+    expected: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether there is at least one row and every row agrees."""
-        return bool(self.rows) and all(row.ok for row in self.rows)
+        """Whether there is at least one row, every row agrees, and what was expected not to does not."""
+        return bool(self.rows) and not self.failing and not self.unforeseen
+
+    @property
+    def failing(self) -> tuple[Row, ...]:
+        """Rows that do not agree, and were not expected so."""
+        return tuple(row for row in self.rows if not row.ok and row.name not in self.expected)
+
+    @property
+    def unforeseen(self) -> tuple[str, ...]:
+        """What has become of each expected failure that is none."""
+        agree = {row.name: row.ok for row in self.rows}
+        said = {True: "expected to fail, and agrees", None: "expected to fail, and no row has that name"}
+        return tuple(f"{said[agree.get(name)]}: {name}" for name in self.expected if agree.get(name) is not False)
 
     def check(self) -> None:
         """Raise AssertionError with the report when something does not agree."""
@@ -126,9 +149,10 @@ class Report:
             raise AssertionError(f"not everything agrees\n{self}")
 
     def __str__(self) -> str:
-        failures = [f"\n{row.implementation} {row.operation} {row.dtype} {row.device}: {row.failure}"
-                    for row in self.rows if row.failure is not None]  # fmt: skip
-        return "\n".join([table(self.rows), *_notes(self.rows), *failures])
+        failures = [f"\n{row.name}: {row.failure}" for row in self.failing if row.failure is not None]
+        failed = [row.name for row in self.rows if not row.ok and row.name in self.expected]
+        expected = [f"expected not to agree, and does not: {name}" for name in failed]
+        return "\n".join([table(self.rows), *_notes(self.rows), *expected, *self.unforeseen, *failures])
 
     def regions(self) -> str:
         """How many problems of each operation lay in each region of `softproof.regions`, all dtypes together."""

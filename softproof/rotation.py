@@ -30,6 +30,7 @@ class Rotation:
     candidate: Candidate
     terms: Terms
     extras: frozenset[str]
+    row: str = ""  # its operation and dtype
     problems: int = 0
     counts: dict[tuple[str, str], int] = field(default_factory=dict)  # how often each question was asked
     differ: dict[str, None] = field(default_factory=dict)  # ways, in the order found

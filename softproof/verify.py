@@ -5,22 +5,28 @@ from __future__ import annotations
 import random
 import statistics
 import threading
+import time
+import unittest
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Unpack
 
 import hypothesis
 import numpy as np
 from hypothesis import HealthCheck, Phase
+from hypothesis.database import ExampleDatabase
 from hypothesis.strategies import SearchStrategy
 
 from .accuracy import Accuracy
 from .arithmetic import Arithmetic, any_order
 from .compare import AGREES, Verdict
+from .database import Named
+from .database import database as opened
 from .formats import FORMATS
 from .implementation import Candidate
 from .interface import InterfaceArguments
@@ -64,6 +70,7 @@ def verify(
     shrink: bool = True,
     in_process: bool | None = None,
     time_limit: float = SECONDS,
+    database: ExampleDatabase | str | Path | None = None,
     progress: Callable[[Row, int, int], None] | None = None,
     **interface: Unpack[InterfaceArguments],
 ) -> Report:
@@ -87,6 +94,8 @@ def verify(
         in_process: whether the target runs in this process. By default one that is given by its name has a process of
             its own: where it ends, hangs or changes the libraries, the report says so, and the run goes on.
         time_limit: seconds that such a target may take over one question.
+        database: where Hypothesis keeps what failed, to be asked first the next time; one of its own, or what
+            `softproof.database` takes.
         progress: called with each row as it is finished, its number and the number of rows.
         interface: how the target is called, where that differs from torch: `supports`, `without`, `names`, `fixed`,
             `extra`, `ndim`, `writes` and `output` of `softproof.Interface`. `without` names what is not to be asked,
@@ -109,6 +118,7 @@ def verify(
         factor,
         dtypes_of(candidate, dtypes),
         shrink=shrink,
+        database=opened(database) if isinstance(database, str | Path) else database,
     )
     check_terms(candidate, terms.baseline, terms.model, terms.dtypes)
     if seed is not None and not isinstance(seed, int):
@@ -150,6 +160,7 @@ class Terms:
     dtypes: tuple[str, ...] = DTYPES
     by_stages: bool = False
     shrink: bool = True
+    database: ExampleDatabase | None = None
 
     def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:
         """On a whole problem, or on the worst of its stages."""
@@ -268,10 +279,11 @@ def settled(target: Target, *arguments: Any, in_process: bool | None, time_limit
 
 def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, examples: int, seed: int) -> Row:
     """Judge one operation in one dtype on one device."""
+    started = time.perf_counter()
     label, operation = operation, operation.removesuffix(BY_STAGES)
     terms = replace(terms, by_stages=label != operation)
     supports, printed = candidate.supports(operation), candidate.printed
-    rotation = Rotation(candidate, terms, supports)
+    rotation = Rotation(candidate, terms, supports, f"{label} {dtype}")
     fixed, ndim = candidate.interface.fixed, candidate.interface.ndim
     draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
     drawn = _verdicts(rotation, draw, REGIONS[operation], examples, seed)
@@ -301,6 +313,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         powerless=_powerless(drawn),
         detectable=_detectable(drawn),
         printed=candidate.printed - printed,
+        seconds=time.perf_counter() - started,
         failure=None
         if last.ok
         else Failure(
@@ -362,23 +375,55 @@ def _outcome(verdicts: Sequence[Verdict]) -> str:
 Draw = Callable[..., SearchStrategy[Problem]]
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Problems that are drawn, small ones alone or all."""
+
+    draw: Draw
+    small: bool = False
+
+    def kept(self, rotation: Rotation, everything: ExampleDatabase) -> Named:
+        """The failures of these problems in a database, by what it was that failed."""
+        candidate = rotation.candidate
+        of = candidate.name, rotation.terms.device, rotation.row, sorted(rotation.extras), candidate.interface.words()
+        return Named(everything, lambda: repr((*of, self.small, rotation.pinned)))
+
+
 def _verdicts(rotation: Rotation, draw: Draw, wanted: Iterable[str], examples: int, seed: int) -> list[Verdict]:
     """Verdicts on drawn problems, until one is not agreement.
 
     With the default number of them, or more, others follow from the regions that they have missed.
     """
-    verdicts: list[Verdict] = []
+    verdicts = _kept(rotation, draw)
+    if verdicts and not verdicts[-1].ok:
+        return verdicts
     for number, (small, count) in enumerate(_batches(examples)):
-        verdicts += _ask(rotation, draw(small=small), count, f"{seed} {number}")
+        verdicts += _ask(rotation, Drawn(draw, small), count, f"{seed} {number}")
         if not verdicts[-1].ok:
             return verdicts
     for number in range(MORE * (examples // EXAMPLES) * EXAMPLES // BATCH):
         missed = set(wanted) - rotation.regions.keys()
         if not missed:
             break
-        verdicts += _ask(rotation, draw(), BATCH, f"{seed} more {number}", missed)
+        verdicts += _ask(rotation, Drawn(draw), BATCH, f"{seed} more {number}", missed)
         if not verdicts[-1].ok:
             break
+    return verdicts
+
+
+def _kept(rotation: Rotation, draw: Draw) -> list[Verdict]:
+    """Verdicts on what failed in an earlier run, each asked what it failed then; what agrees is forgotten."""
+    verdicts: list[Verdict] = []
+    if rotation.terms.database is None:
+        return verdicts
+    for small in (True, False):
+        for question in (("judge", ""), *rotation.counts):
+            rotation.pinned = question
+            agreed, refused = _run(rotation, Drawn(draw, small), EXAMPLES, "kept", None, _AGAIN)
+            verdicts += [*agreed, *refused[-1:]]
+            if refused:
+                return verdicts
+    rotation.pinned = None
     return verdicts
 
 
@@ -398,7 +443,7 @@ def _batches(examples: int) -> Iterator[tuple[bool, int]]:
 
 def _ask(
     rotation: Rotation,
-    strategy: SearchStrategy[Problem],
+    drawn: Drawn,
     examples: int,
     seed: str,
     missed: Set[str] | None = None,
@@ -408,12 +453,12 @@ def _ask(
     If one is not agreement, it is the last. The same problems are then asked what disagreed, and nothing else, so that
     each has one answer only, and the smallest problem found takes its place.
     """
-    agreed, refused = _run(rotation, strategy, examples, seed, missed, shrink=False)
+    agreed, refused = _run(rotation, drawn, examples, seed, missed, _FIRST)
     if not refused:
         return agreed
     if not rotation.terms.shrink or rotation.lost is not None:
         return [*agreed, refused[-1]]
-    again = _run(rotation, strategy, examples, seed, missed, shrink=True)[1]
+    again = _run(rotation, drawn, examples, seed, missed, (*_FIRST, Phase.shrink))[1]
     return [*agreed, _smallest(rotation, again[-1]) if again else _now_and_then(refused[-1])]
 
 
@@ -442,31 +487,35 @@ def _now_and_then(verdict: Verdict) -> Verdict:
     return replace(verdict, explanation=text)
 
 
+_FIRST = (Phase.generate, Phase.target)
+_AGAIN = (Phase.reuse, Phase.shrink)
+
+
 def _run(
     rotation: Rotation,
-    strategy: SearchStrategy[Problem],
+    drawn: Drawn,
     examples: int,
     seed: str,
     missed: Set[str] | None,
-    *,
-    shrink: bool,
+    phases: tuple[Phase, ...],
 ) -> tuple[list[Verdict], list[Verdict]]:
     """What agreed before something else came, and what came: the last is on the smallest problem found."""
     agreed: list[Verdict] = []
     refused: list[Verdict] = []
+    kept = rotation.terms.database
 
-    @hypothesis.seed(seed)
     @hypothesis.settings(
         max_examples=examples,
-        database=None,
+        database=kept and drawn.kept(rotation, kept),
         deadline=None,
         derandomize=False,
-        phases=(Phase.generate, Phase.target, *([Phase.shrink] if shrink else [])),
+        phases=phases,
         report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
         verbosity=hypothesis.Verbosity.quiet,
     )
-    @hypothesis.given(problem=strategy)
+    @hypothesis.seed(seed)  # which would leave out the database, were it the last
+    @hypothesis.given(problem=drawn.draw(small=drawn.small))
     def ask(problem: Problem) -> None:
         if missed is not None and not refused and missed.isdisjoint(regions(problem)):
             return
@@ -483,6 +532,8 @@ def _run(
             ask()
     except _NotProvenError:
         pass  # Hypothesis ends with the smallest
+    except unittest.SkipTest:
+        pass  # nothing was kept
     except hypothesis.errors.Flaky:
         refused.append(_now_and_then(refused[-1]))
     return agreed, refused

@@ -42,6 +42,16 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
         ValueError,
         "the problem is about entropy; manual:softmax has softmax",
     ),
+    "a conformance test": (
+        lambda f: f.conformance("manual:softmax", devices=["gpx"]),
+        ValueError,
+        "devices has 'gpx'; expected cpu, or one of cuda",
+    ),
+    "a database": (
+        lambda f: f.database("ftp://x"),
+        ValueError,
+        "database is 'ftp://x'; expected a folder, redis://host:port/number, or github:owner/repository",
+    ),
     "arithmetic": (lambda f: f.judge(MANUAL, GOOD, arithmetic="x"), ValueError, "arithmetic is 'x'; expected one of"),
     "accuracy": (lambda f: f.judge(MANUAL, GOOD, accuracy="E"), ValueError, "accuracy is 'E'; expected one of A"),
     "no baseline": (lambda f: f.judge(MANUAL, GOOD, accuracy="D"), ValueError, "baseline is None"),

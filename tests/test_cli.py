@@ -94,7 +94,7 @@ def test_json_is_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["verify"], "TARGET"),
+        (["verify"], "no TARGET, and pyproject.toml has no table [tool.softproof]; `softproof init` writes one"),
         (["verify", "no_such_module"], "target 'no_such_module': there is no module 'no_such_module'"),
         (["verify", "manual:no_such_function"], "target 'manual:no_such_function': manual has no 'no_such_function'"),
         (["verify", ":softmax"], "target ':softmax': it names no module; expected package.module"),

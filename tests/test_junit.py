@@ -1,0 +1,47 @@
+"""A report as JUnit XML."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+from softproof import Report, Row, cli
+from softproof.junit import junit
+
+ROW = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order", seconds=1.5)
+
+
+def test_rows_are_test_cases() -> None:
+    """A failure, an expected one, one that agrees all the same, and one that is not there."""
+    wrong = replace(ROW, dtype="float64", verdict="disagrees")
+    known = replace(ROW, operation="entropy", verdict="no guarantee")
+    suite = ET.fromstring(junit(Report((ROW, wrong, known), 0, (known.name, ROW.name, "nobody"))))[0]
+    cases = {(case.get("classname"), case.get("name")): [each.tag for each in case] for case in suite}
+
+    assert cases == {
+        ("mine.softmax", "float32-cpu"): [],
+        ("mine.softmax", "float64-cpu"): ["failure"],
+        ("mine.entropy", "float32-cpu"): ["skipped"],
+        ("expected failures", ROW.name): ["failure"],
+        ("expected failures", "nobody"): ["failure"],
+    }
+    assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped", "time")} == {
+        "tests": "5", "failures": "3", "errors": "0", "skipped": "1", "time": "4.500",
+    }  # fmt: skip
+
+
+def test_a_failure_says_what_the_report_says(tmp_path: Path) -> None:
+    """What failed in a word, and the problem; whatever a message holds, the file is XML."""
+    file = tmp_path / "report.xml"
+    arguments = ["--operation", "softmax", "--seed", "0", "--dtype", "float32", "--junit", str(file)]
+    status = cli.main(["verify", "tests.broken:softmax_without_shift", *arguments])
+    (failure,) = ET.parse(file).iter("failure")
+
+    assert status == 1
+    assert failure.get("message") == "value"
+    assert "Problem(" in (failure.text or "")
+
+    control = replace(ROW, implementation="a \x1b[31mred\x00 name", verdict="disagrees")
+    assert "a �[31mred� name" in junit(Report((control,), 0))
+    ET.fromstring(junit(Report((control,), 0)))
