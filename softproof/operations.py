@@ -34,21 +34,23 @@ class Operation:
 
 
 # Kinds of input that not everybody takes: probabilities as target, and such that do not sum to 1 or are negative;
-# logits without a batch; class weights below 0; labels of no class, which want an error; rows that are not finite.
+# logits without a batch; class weights below 0; labels of no class, which want an error; rows that are not finite;
+# no rows.
 _LOSS_KINDS = ("probabilities", "unnormalised", "unbatched", "negative_weights", "invalid_labels")
+_EMPTY = ("empty",)
 LOSS_DEFAULTS = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
 _LOSS_OPTIONS = tuple(LOSS_DEFAULTS)
 DIRECTIONAL = ("jvp", "hvp")  # derivatives in a direction, which not everybody has
-_LOGIT_KINDS = ("nonfinite", *DIRECTIONAL)
+_LOGIT_KINDS = ("nonfinite", *DIRECTIONAL, *_EMPTY)
 
 OPERATIONS = {
     "softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=_LOGIT_KINDS),
     "log_softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=_LOGIT_KINDS),
     "logsumexp": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=_LOGIT_KINDS),
-    "entropy": Operation(("p",), options=("dim",), gradients=("p",)),
-    "distribution_cross_entropy": Operation(("p", "q"), options=("dim",), gradients=("p", "q")),
-    "kl_divergence": Operation(("p", "q"), options=("dim",), gradients=("p", "q")),
-    "linear": Operation(("input", "weight"), optional=("bias",), gradients=("input", "weight", "bias")),
+    "entropy": Operation(("p",), options=("dim",), gradients=("p",), kinds=_EMPTY),
+    "distribution_cross_entropy": Operation(("p", "q"), options=("dim",), gradients=("p", "q"), kinds=_EMPTY),
+    "kl_divergence": Operation(("p", "q"), options=("dim",), gradients=("p", "q"), kinds=_EMPTY),
+    "linear": Operation(("input", "weight"), optional=("bias",), gradients=("input", "weight", "bias"), kinds=_EMPTY),
     "cross_entropy": Operation(
         ("logits", "target"),
         optional=("weight",),
@@ -61,7 +63,7 @@ OPERATIONS = {
         optional=("linear_bias", "weight"),
         options=_LOSS_OPTIONS,
         gradients=("input", "linear_weight", "linear_bias"),
-        kinds=_LOSS_KINDS,
+        kinds=(*_LOSS_KINDS, *_EMPTY),
     ),
 }
 

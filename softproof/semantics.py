@@ -59,6 +59,8 @@ def _takes(candidate: Candidate, problem: Problem) -> bool:
         kinds.add("ignore_index")  # which verify does not ask either of who lacks it
     if problem.tangent is not None:
         kinds.add("jvp")
+    if any(0 in each.shape for each in problem.inputs.values()):
+        kinds.add("empty")
     asked = (set(problem.inputs) | set(problem.options)) & set(OPERATIONS[problem.operation].extras) | kinds
     return asked <= candidate.supports(problem.operation)
 

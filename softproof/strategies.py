@@ -257,11 +257,12 @@ class _Question:
 
     def rows(self, *others: int, chunks: bool = False) -> st.SearchStrategy[int]:
         """A number of rows; sometimes that of another dimension, so that mistaking one for the other fits."""
+        found = (*ROWS, *(other for other in others if other < 40), *(CHUNKS if chunks else ()))
         if self.small:
-            return st.sampled_from((1, 2, 0, *others))
-        if max(others, default=0) > 200:
-            return st.sampled_from((1, 2, 3, 0))
-        return st.sampled_from((*ROWS, *(other for other in others if other < 40), *(CHUNKS if chunks else ())))
+            found = (1, 2, 0, *others)
+        elif max(others, default=0) > 200:
+            found = (1, 2, 3, 0)
+        return st.sampled_from([count for count in found if count or "empty" in self.extras])
 
     def square(self, draw: st.DrawFn, classes: int) -> bool:
         """Whether there are to be as many rows as classes, in a sixth of the problems, with labels for each."""

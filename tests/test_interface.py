@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -333,3 +333,26 @@ def test_the_command_line_refuses_half_a_pair(option: str, capsys: pytest.Captur
         main(["verify", "manual", *option.split()])
 
     assert f"{option}: expected NAME=VALUE" in capsys.readouterr().err
+
+
+def least_size(operation: str, supports: frozenset[str], small: bool) -> int:
+    """Of an input, among many drawn problems."""
+    sizes = []
+
+    @settings(max_examples=60, database=None, phases=[Phase.generate], derandomize=True)
+    @given(problem=problems(operation, "float32", supports=supports, small=small))
+    def draw(problem: Problem) -> None:
+        sizes.append(min(each.size for each in problem.inputs.values()))
+
+    draw()
+    return min(sizes)
+
+
+@pytest.mark.parametrize("operation", softproof.OPERATIONS)
+@pytest.mark.parametrize("small", [True, False], ids=["small", ""])
+def test_without_empty_there_are_rows(operation: str, small: bool) -> None:
+    """And with it there are none now and then."""
+    extras = frozenset(softproof.OPERATIONS[operation].extras)
+
+    assert least_size(operation, extras, small) == 0
+    assert least_size(operation, extras - {"empty"}, small) > 0

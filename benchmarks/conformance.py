@@ -1,0 +1,191 @@
+"""What the judge says of released implementations: python -m benchmarks.conformance writes docs/conformance.md.
+
+examples/candidates/pyproject.toml says what is asked, and how; what is not installed is passed over, and said. A target
+that agrees in class C is also asked for A and B. A line of the log is one target; a run goes on where its log ends.
+Each disagreement has to be explained in `benchmarks/disagreements.py`, and no other; the exit status is 1 where not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import json
+import sys
+import time
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from softproof import verify
+from softproof.configuration import settings
+from softproof.report import versions
+
+from . import text
+from .disagreements import DISAGREEMENTS
+
+ROOT = Path(__file__).parents[1]
+CONFIG = ROOT / "examples/candidates/pyproject.toml"
+PACKAGES = ("torch", "triton", "liger-kernel", "cut-cross-entropy", "jax", "optax", "onnxruntime", "onnx", "scipy",
+            "tinygrad", "scikit-learn", "mlx", "tensorflow-cpu")  # fmt: skip
+FEWER = 30  # problems for the classes A and B
+
+Record = dict[str, Any]
+
+
+def asked(arguments: dict[str, Any], seed: int | None) -> Record:
+    """What became of one target; of a module that cannot be imported, why."""
+    given = dict(arguments)
+    target = given.pop("target")
+    if missing := _missing(target):
+        return {"target": target, "missing": missing}
+    started = time.perf_counter()
+    report = verify(target, seed=seed, **given, progress=_progress)
+    rows = json.loads(report.to_json())["rows"]
+    for row, found in zip(rows, report.rows, strict=True):
+        row["class"] = _class(target, given, row, seed) if found.ok and given.get("accuracy", "C") == "C" else "-"
+        row["name"] = found.name
+    return {"target": target, "seconds": time.perf_counter() - started, "rows": rows}
+
+
+def _missing(target: str) -> str:
+    """The package that is not installed, if one is not."""
+    try:
+        importlib.import_module(target.partition(":")[0])
+    except ModuleNotFoundError as error:
+        return str(error.name)
+    return ""
+
+
+def _class(target: str, given: dict[str, Any], row: Record, seed: int | None) -> str:
+    """The best of the classes A, B and C that some problems agree in."""
+    if row["operation"].endswith("by stages"):
+        return "C"
+    terms = {**given, "operation": row["operation"], "dtypes": [row["dtype"]], "examples": FEWER, "shrink": False}
+    for accuracy in ("A", "B"):
+        if verify(target, seed=seed, accuracy=accuracy, **terms).ok:
+            return accuracy
+    return "C"
+
+
+def _progress(row: Any, number: int, total: int) -> None:
+    print(f"  [{number}/{total}] {row.name}: {row.verdict}", file=sys.stderr, flush=True)
+
+
+def document(records: Iterable[Record], seed: int | None) -> str:
+    """docs/conformance.md."""
+    records = list(records)
+    rows = [row for record in records for row in record.get("rows", ())]
+    used = {**versions(), **{name: number for name in PACKAGES if (number := _version(name))}}
+    absent = {record["target"]: record["missing"] for record in records if "missing" in record}
+    failing = [row["name"] for row in rows if row["verdict"] != "agrees"]
+    known = [each for each in DISAGREEMENTS if any(name.startswith(each.rows) for name in failing)]
+    parts = [
+        _HEAD,
+        ", ".join(f"{name} {number}" for name, number in used.items()) + f"; seed {seed}.",
+        f"{len(records) - len(absent)} targets, {len(rows)} rows: {len(rows) - len(failing)} agree.",
+        "Not installed: " + ", ".join(f"{target} ({name})" for target, name in absent.items()) + "." if absent else "",
+        "```text\n" + text.table("Rows", [_HEADERS, *map(_cells, rows)], 3) + "\n```",
+        "Not asked, because it does not take it, or because the table says `without`:",
+        "\n".join(_unsupported(rows)),
+        f"Seconds for each target, its classes included: {', '.join(_seconds(records))}.",
+        "## Disagreements" if known else "",
+        *(each.markdown for each in known),
+    ]  # fmt: skip
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+_HEADERS = (
+    "implementation",
+    "operation",
+    "dtype",
+    "problems",
+    "error/bound",
+    "class",
+    "arithmetic",
+    "seconds",
+    "verdict",
+)
+
+
+def _cells(row: Record) -> tuple[str, ...]:
+    name, ratio = _short(row["implementation"]), f"{float(row['ratio']):.3g}"
+    arithmetic = row["arithmetic"].removeprefix("examples.candidates.arithmetics:")
+    return (name, row["operation"], row["dtype"], str(row["problems"]), ratio, row["class"], arithmetic,
+            f"{row['seconds']:.0f}", row["verdict"])  # fmt: skip
+
+
+def _seconds(records: Iterable[Record]) -> list[str]:
+    found = [(_short(record["target"]), record["seconds"]) for record in records if "rows" in record]
+    return [f"{target} {seconds:.0f}" for target, seconds in found]
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("examples.candidates.")
+
+
+def _unsupported(rows: Iterable[Record]) -> list[str]:
+    found = {(_short(row["implementation"]), row["operation"]): row["unsupported"] for row in rows}
+    return [f"- {name} {operation}: {', '.join(each) or 'nothing'}" for (name, operation), each in found.items()]
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def unexplained(records: Iterable[Record]) -> list[str]:
+    """Rows that disagree and nobody has explained, and explanations of what agrees by now."""
+    rows = [row for record in records for row in record.get("rows", ())]
+    failing = [row["name"] for row in rows if row["verdict"] != "agrees"]
+    told = [name for name in failing if not any(name.startswith(each.rows) for each in DISAGREEMENTS)]
+    found = [f"disagrees, and nothing says why: {name}" for name in told]
+    for each in DISAGREEMENTS:
+        asked_of = [row["name"] for row in rows if row["name"].startswith(each.rows)]
+        if asked_of and not set(asked_of) & set(failing):
+            found.append(f"agrees by now: {each.name}")
+    return found
+
+
+def main() -> int:
+    """Ask all targets that the log does not have."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.conformance", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--log", type=Path, default=Path("conformance.jsonl"), help="one line for each (%(default)s)")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the document")
+    options = parser.parse_args()
+    found = settings(CONFIG)
+    lines = options.log.read_text().splitlines() if options.log.exists() else []
+    records = [json.loads(line) for line in lines]
+    for number, arguments in enumerate(found.targets, start=1):
+        if number <= len(records):
+            continue
+        print(f"[{number}/{len(found.targets)}] {arguments['target']}", file=sys.stderr, flush=True)
+        records.append(asked(arguments, found.seed))
+        with options.log.open("a") as log:
+            log.write(json.dumps(records[-1]) + "\n")
+    if options.write is not None:
+        options.write.write_text(document(records, found.seed))
+    problems = unexplained(records)
+    print("\n".join(problems) or "every disagreement is explained")
+    return 1 if problems else 0
+
+
+_HEAD = """\
+# Conformance
+
+What the judge says of released implementations, each called by a few lines in `examples/candidates/`, as the table in
+`examples/candidates/pyproject.toml` says: with which arithmetic, and without what. `make conformance` installs them in
+pinned versions and writes this file; it fails where a disagreement is not explained below, or an explanation has
+nothing to explain.
+
+*error/bound* is the largest error in units of what the arithmetic allows. *class* is the best accuracy class that a
+further 30 problems agree in: A correctly rounded, B forward-accurate, C backward-stable. Agreement is on the problems
+that were asked, not on all."""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
