@@ -9,13 +9,14 @@
 # make bench    speed and memory, as ratios measured in one run
 # make figures  violations, sharpness, detection and cost of the judge, measured in one run
 # make alarms   drawn problems from 20 seeds, answered by both halves: none may be accused; takes hours
+# make conformance  what the judge says of released implementations, written to docs/conformance.md; takes an hour
 # make wheel    build the wheel, and verify with what it installs instead of this checkout
 # Each installs what it needs into .venv the first time.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test lint findings semantics mutants matrix judge-mutants bench figures alarms wheel clean
+.PHONY: verify test lint findings semantics mutants matrix judge-mutants bench figures alarms conformance wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -61,6 +62,12 @@ figures: .venv/installed
 alarms: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.alarms --jobs 2
 
+conformance: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-conformance
+	.venv-conformance/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[conformance]"
+	OMP_NUM_THREADS=1 .venv-conformance/bin/python -m benchmarks.conformance --write docs/conformance.md
+	rm -f conformance.jsonl
+
 wheel: .venv/installed
 	rm -rf dist
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
@@ -69,4 +76,4 @@ wheel: .venv/installed
 	cd dist/site && PYTHONPATH=. ../../$(BIN)/python -P -m softproof verify manual reference --examples 10
 
 clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
+	rm -rf .venv .venv-conformance .hypothesis .mypy_cache .pytest_cache .ruff_cache dist

@@ -43,9 +43,9 @@ def asked(arguments: dict[str, Any], seed: int | None) -> Record:
     started = time.perf_counter()
     report = verify(target, seed=seed, **given, progress=_progress)
     rows = json.loads(report.to_json())["rows"]
+    better = _better(target, given, seed) if any(found.ok for found in report.rows) else {}
     for row, found in zip(rows, report.rows, strict=True):
-        row["class"] = _class(target, given, row, seed) if found.ok and given.get("accuracy", "C") == "C" else "-"
-        row["name"] = found.name
+        row["class"], row["name"] = better.get(found.name, "C") if found.ok else "-", found.name
     return {"target": target, "seconds": time.perf_counter() - started, "rows": rows}
 
 
@@ -58,15 +58,13 @@ def _missing(target: str) -> str:
     return ""
 
 
-def _class(target: str, given: dict[str, Any], row: Record, seed: int | None) -> str:
-    """The best of the classes A, B and C that some problems agree in."""
-    if row["operation"].endswith("by stages"):
-        return "C"
-    terms = {**given, "operation": row["operation"], "dtypes": [row["dtype"]], "examples": FEWER, "shrink": False}
-    for accuracy in ("A", "B"):
-        if verify(target, seed=seed, accuracy=accuracy, **terms).ok:
-            return accuracy
-    return "C"
+def _better(target: str, given: dict[str, Any], seed: int | None) -> dict[str, str]:
+    """Rows that some problems agree in a better class than C of, and which."""
+    found: dict[str, str] = {}
+    for accuracy in ("B", "A"):
+        report = verify(target, seed=seed, **{**given, "accuracy": accuracy, "examples": FEWER, "shrink": False})
+        found |= {row.name: accuracy for row in report.rows if row.ok}
+    return found
 
 
 def _progress(row: Any, number: int, total: int) -> None:

@@ -351,8 +351,9 @@ def least_size(operation: str, supports: frozenset[str], small: bool) -> int:
 @pytest.mark.parametrize("operation", softproof.OPERATIONS)
 @pytest.mark.parametrize("small", [True, False], ids=["small", ""])
 def test_without_empty_there_are_rows(operation: str, small: bool) -> None:
-    """And with it there are none now and then."""
+    """And with it there are none now and then, among small problems often."""
     extras = frozenset(softproof.OPERATIONS[operation].extras)
 
-    assert least_size(operation, extras, small) == 0
     assert least_size(operation, extras - {"empty"}, small) > 0
+    if small:
+        assert least_size(operation, extras, small) == 0
