@@ -107,8 +107,10 @@ class Interface:
         return {self.names.get(name, name): value for name, value in arguments.items() if name not in self.fixed}
 
     def takes(self, problem: Problem) -> bool:
-        """Whether a problem has the values that are fixed, and as many dimensions as may be."""
+        """Whether a problem has the values that are fixed, as many dimensions as may be, and rows where it has to."""
         if self.ndim and main_input(problem).ndim not in self.ndim:
+            return False
+        if "empty" in self.without and any(0 in each.shape for each in problem.inputs.values()):
             return False
         return all(
             _same(problem, name, value)

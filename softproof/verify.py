@@ -46,6 +46,7 @@ from .strategies import problems
 
 EXAMPLES = 100
 DTYPES = ("float64", "float32")
+LARGEST_PROMISED = 64.0  # error of an exponent, beyond which an exponential may be anything
 BATCH = 10  # problems that Hypothesis draws together
 MORE = 4  # times as many are drawn in search of regions that were missed
 
@@ -188,6 +189,15 @@ class Terms:
             problem, result, device=self.device, arithmetic=self.model, accuracy=self.accuracy, bits=bits
         )
 
+    def promised(self, problem: Problem) -> Problem:
+        """Without derivatives where no bound is promised: of exp(x - ŷ), where x - ŷ has no correct digit."""
+        if "logits" not in problem.inputs or not self.model(problem).subtracts_logsumexp:
+            return problem
+        u, x = self.model(problem).compute.u, problem.inputs["logits"].astype(np.float64)
+        if u * np.abs(x[np.isfinite(x)]).max(initial=0.0) < LARGEST_PROMISED:
+            return problem
+        return replace(problem, grad_output=None, tangent=None)
+
     def words(self, operation: str) -> str:
         """The keyword arguments of `judge` that repeat this, as far as they can be written down."""
         words = f"device={self.device!r}"
@@ -285,7 +295,8 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     supports, printed = candidate.supports(operation), candidate.printed
     rotation = Rotation(candidate, terms, supports, f"{label} {dtype}")
     fixed, ndim = candidate.interface.fixed, candidate.interface.ndim
-    draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
+    asks = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
+    draw: Draw = lambda **small: asks(**small).map(terms.promised)  # noqa: E731
     drawn = _verdicts(rotation, draw, REGIONS[operation], examples, seed)
     large = _of_large(rotation, operation, dtype) if drawn[-1].ok and examples >= EXAMPLES else []
     last = [*drawn, *large][-1]

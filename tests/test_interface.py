@@ -335,6 +335,15 @@ def test_the_command_line_refuses_half_a_pair(option: str, capsys: pytest.Captur
     assert f"{option}: expected NAME=VALUE" in capsys.readouterr().err
 
 
+def test_what_has_no_rows_is_not_taken() -> None:
+    """Whoever asks: drawn problems, laws and corners."""
+    rows, none = (Problem("softmax", "float32", {"logits": np.zeros((count, 2))}, {"dim": -1}) for count in (1, 0))
+
+    assert Interface(without=frozenset({"empty"})).takes(rows)
+    assert not Interface(without=frozenset({"empty"})).takes(none)
+    assert Interface().takes(none)
+
+
 def least_size(operation: str, supports: frozenset[str], small: bool) -> int:
     """Of an input, among many drawn problems."""
     sizes = []

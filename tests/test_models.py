@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from softproof import (
     MODELS,
@@ -160,6 +161,31 @@ def test_no_guarantee_is_not_agreement(name: str) -> None:
 
     assert verdict.outcome == "no guarantee"
     assert not verdict.ok
+
+
+# ---- fused kernels ---
+
+
+def by_a_stored_logsumexp(input: torch.Tensor, target: torch.Tensor, reduction: str = "mean") -> torch.Tensor:
+    """logsumexp(x) - x_y, as fused kernels form it."""
+    losses = torch.logsumexp(input, -1) - input.gather(-1, target[..., None])[..., 0]
+    return losses.mean() if reduction == "mean" else losses.sum() if reduction == "sum" else losses
+
+
+@pytest.mark.parametrize("name", ["any-order", "stored-logsumexp", "fused"])
+def test_a_loss_from_a_stored_logsumexp(name: str) -> None:
+    """Agrees with the models that are made for it, at any offset, and with no other."""
+    report = verify(by_a_stored_logsumexp, operation="cross_entropy", adapter="torch", dtypes=["float32"], seed=0,
+                    arithmetic=name, ndim=[2], without=["probabilities", "nonfinite", "invalid_labels"],
+                    shrink=False)  # fmt: skip
+
+    assert report.rows[0].verdict == ("disagrees" if name == "any-order" else "agrees"), report
+
+
+@pytest.mark.parametrize("operation", ["softmax", "log_softmax", "cross_entropy", "linear_cross_entropy"])
+def test_whoever_shifts_agrees_with_a_fused_model(operation: str) -> None:
+    """It allows more than any order, and promises something of all that is asked."""
+    verify("reference", operation=operation, dtypes=["float32"], arithmetic="fused", seed=0).check()
 
 
 # ---- half precision -------------------------------------------------------------------------------------------------

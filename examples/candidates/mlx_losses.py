@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 
 def _array(values: Array) -> Any:
-    return mx.array(np.ascontiguousarray(values))  # strides may not be negative
+    return mx.array(np.array(values, order="C"))  # strides may not be negative
 
 
 def _backward(function: Callable[[Any], Any], input: Array, g: Array) -> Array:

@@ -1,6 +1,10 @@
-"""tinygrad's softmax, log-softmax, logsumexp and cross-entropy, with the gradients that it derives."""
+"""tinygrad's softmax, log-softmax, logsumexp and cross-entropy, with its gradients."""
 
 from __future__ import annotations
+
+import os
+
+os.environ.setdefault("DEV", "PYTHON")  # which needs no compiler
 
 from typing import Any
 
