@@ -353,6 +353,15 @@ def _infinite_corners() -> Iterator[Corner]:
         yield Corner(
             number, f"{name} in an ignored row", problem, "the row counts nothing: the loss, and ∂x = 0 there", skipped
         )
+    yield Corner(
+        129,
+        "two +∞ beside the label",
+        _loss([[inf, inf, 0.0]], [2], reduction="none"),
+        "no softmax: NaN, though the limit of this loss is +∞",
+        "",
+        UNSPECIFIED,
+        "+∞, of a loss by itself",
+    )
 
 
 def _target_corners() -> Iterator[Corner]:

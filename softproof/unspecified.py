@@ -36,6 +36,7 @@ SEVERAL_INFINITIES = {("softmax", "value"): 4, ("log_softmax", "value"): 13, ("l
 SLOPE_AT_ZERO, SLOPE_AT_TWO_ZEROS, SLOPE_OF_NO_WEIGHT = 34, 35, 120
 NO_SHARE, NO_WEIGHT, ONLY_SMOOTHING = 113, 115, 118
 NO_TOTAL, NO_TOTAL_LEFT, ALONG_NO_ROWS = 94, 96, 105
+INFINITIES_BESIDE_THE_LABEL = 129
 
 Rule = tuple[int, Array, Callable[[Array], Array]]  # number, where, what is right as well
 
@@ -86,6 +87,16 @@ def rules(problem: Problem, name: str, rows: Rows, overflows: Array | bool = Fal
         yield from _rules_of_losses(problem, name, rows, overflows)
 
 
+def _infinities_beside_the_label(problem: Problem, rows: Rows) -> Array:
+    """Where the logit at the label is below several +inf, and nothing but the label counts (r, 1)."""
+    alone = not problem.options.get("label_smoothing")
+    x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
+    label = problem.inputs["target"].reshape(-1)[rows][:, None] == np.arange(x.shape[-1])
+    weighs = class_weights(problem, x.shape[-1]) > 0
+    below = (label & (x < np.inf) & weighs).any(-1, keepdims=True)
+    return np.asarray(alone & below & (x.max(-1, keepdims=True) == np.inf))
+
+
 def _as_output(problem: Problem, name: str, where: Array) -> Array:
     """Rows (r, 1), as they show in an output: in their own elements, or in a loss that they were reduced to."""
     reduced = name in ("value", "jvp") and reduction_of(problem) != "none"
@@ -96,6 +107,8 @@ def _rules_of_losses(problem: Problem, name: str, rows: Rows, overflows: Array |
     counts = kept(problem, rows if is_by_rows(problem) else ALL)[:, None]
     if "logits" in problem.inputs:
         masked = wide_rows(problem.inputs["logits"], axis_of(problem), rows) == -np.inf
+        if name == "value" and is_labels(problem) and reduction_of(problem) == "none":
+            yield INFINITIES_BESIDE_THE_LABEL, _infinities_beside_the_label(problem, rows) & counts, np.isposinf
         if name == "value":
             for number, factor in _factors_of_zero(problem, rows):
                 no_share, meets = ((each & factor).any(-1, keepdims=True) & counts for each in (masked, True))

@@ -315,3 +315,27 @@ def test_ignored_rows_are_not_asked_of_who_ignores_none() -> None:
     assert see(BY_NUMBER[92], candidate) is None
     assert see(BY_NUMBER[126], candidate) is None
     assert _seen(103, candidate).verdict is not None
+
+
+@pytest.mark.parametrize(
+    ("label", "given", "options", "outcome"),
+    [
+        (2, np.inf, {}, "unspecified"),
+        (2, np.nan, {}, "agrees"),
+        (2, -np.inf, {}, "disagrees"),
+        (2, 5.0, {}, "disagrees"),
+        (1, np.inf, {}, "disagrees"),
+        (2, np.inf, {"label_smoothing": 0.1}, "disagrees"),
+        (2, np.inf, {"weight": [1.0, 1.0, 0.0]}, "disagrees"),
+    ],
+)
+def test_a_loss_below_several_infinities(label: int, given: float, options: dict[str, Any], outcome: str) -> None:
+    """Has the limit +inf where the label's logit is finite, which is as right as NaN; row 129."""
+    inputs = {"logits": [[np.inf, np.inf, 0.0]], "target": [label]}
+    inputs |= {name: options[name] for name in options if name == "weight"}
+    rest = {name: options[name] for name in options if name != "weight"}
+    problem = Problem("cross_entropy", "float32", inputs, {"reduction": "none", **rest})
+    verdict = judge_result(problem, Result({"value": Output(np.array([given], np.float32), "float32")}))
+
+    assert verdict.outcome == outcome
+    assert verdict.unspecified == ((129,) if outcome == "unspecified" else ())

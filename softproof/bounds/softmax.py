@@ -64,7 +64,10 @@ def _flushed_shift(d: Floats, x: Floats, top: Floats, moved: Floats, a: Arithmet
 
 def _exponent(size: Floats, error: Floats, a: Arithmetic) -> Floats:
     """What is off in an exponent known up to `error`; the product with log₂e and log₂e itself are rounded (A2')."""
-    return error + powers(2, a.compute.u) * (size + error) if a.base2 else error
+    if not a.base2:
+        return error
+    rounding = powers(2, a.compute.u)
+    return error + rounding * size + rounding * error  # the sum of both may overflow
 
 
 def _exp_error(e: Floats, d: Floats, h: Floats, a: Arithmetic) -> Floats:
