@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[1]
 CONFIG = ROOT / "examples/candidates/pyproject.toml"
 PACKAGES = ("torch", "triton", "liger-kernel", "cut-cross-entropy", "jax", "optax", "onnxruntime", "onnx", "scipy",
             "tinygrad", "scikit-learn", "mlx", "tensorflow-cpu")  # fmt: skip
-FEWER = 30  # problems for the classes A and B
+FEWER = 20  # problems for the classes A and B
 
 Record = dict[str, Any]
 
