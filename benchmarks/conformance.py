@@ -181,7 +181,7 @@ pinned versions and writes this file; it fails where a disagreement is not expla
 nothing to explain.
 
 *error/bound* is the largest error in units of what the arithmetic allows. *class* is the best accuracy class that a
-further 30 problems agree in: A correctly rounded, B forward-accurate, C backward-stable. Agreement is on the problems
+further 20 problems agree in: A correctly rounded, B forward-accurate, C backward-stable. Agreement is on the problems
 that were asked, not on all."""
 
 
