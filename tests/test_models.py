@@ -190,7 +190,7 @@ def test_whoever_shifts_agrees_with_a_fused_model(operation: str) -> None:
 
 def test_a_fused_model_promises_something_at_the_lowest_number(dtype: str) -> None:
     """2^(x log₂e) is 0 there, though x log₂e is infinite."""
-    lowest = -np.finfo(dtype).max
+    lowest = -float(np.finfo(dtype).max)
     problem = Problem("softmax", dtype, {"logits": [0.0, lowest]}, {"dim": -1}, [1.0, 2.0])
 
     assert judge(REFERENCE, problem, arithmetic="fused").ok

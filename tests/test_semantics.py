@@ -331,7 +331,7 @@ def test_ignored_rows_are_not_asked_of_who_ignores_none() -> None:
 )
 def test_a_loss_below_several_infinities(label: int, given: float, options: dict[str, Any], outcome: str) -> None:
     """Has the limit +inf where the label's logit is finite, which is as right as NaN; row 129."""
-    inputs = {"logits": [[np.inf, np.inf, 0.0]], "target": [label]}
+    inputs: dict[str, Any] = {"logits": [[np.inf, np.inf, 0.0]], "target": [label]}
     inputs |= {name: options[name] for name in options if name == "weight"}
     rest = {name: options[name] for name in options if name != "weight"}
     problem = Problem("cross_entropy", "float32", inputs, {"reduction": "none", **rest})

@@ -1,4 +1,4 @@
-"""What XLA, and TensorFlow, do on a CPU: subnormal numbers count as 0."""
+"""What XLA, TensorFlow and MLX do on a CPU: subnormal numbers count as 0."""
 
 from __future__ import annotations
 
