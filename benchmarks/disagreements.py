@@ -61,8 +61,8 @@ DISAGREEMENTS: tuple[Disagreement, ...] = (
         "ONNX Runtime: LogSoftmax of NaN in float64",
         "examples.candidates.onnx_runtime log_softmax",
         "In double precision a NaN that is not the first of its row is lost: the other elements are numbers, here "
-        "-log 1e-20. In float32 all are NaN, as they should be; that row of the table fails because the same is asked in "
-        "float64 after it.",
+        "-log 1e-20. In float32 all are NaN, as they should be; that row of the table fails because the same is asked "
+        "in float64 after it.",
         "nothing found.",
         _MODEL,
     ),

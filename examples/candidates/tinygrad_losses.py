@@ -22,7 +22,7 @@ def softmax(input: Array, dim: int = -1) -> Array:
 
 def softmax_backward(grad_output: Array, input: Array, dim: int = -1) -> Array:
     """Of the same."""
-    x = Tensor(input, requires_grad=True)
+    x = Tensor(input)
     return x.softmax(dim).gradient(x, gradient=Tensor(grad_output))[0].numpy()
 
 
@@ -33,7 +33,7 @@ def log_softmax(input: Array, dim: int = -1) -> Array:
 
 def log_softmax_backward(grad_output: Array, input: Array, dim: int = -1) -> Array:
     """Of the same."""
-    x = Tensor(input, requires_grad=True)
+    x = Tensor(input)
     return x.log_softmax(dim).gradient(x, gradient=Tensor(grad_output))[0].numpy()
 
 
