@@ -51,12 +51,88 @@ model = helper.make_model(helper.make_graph([node], "graph", [x], [y]))
 print(ReferenceEvaluator(model).run(None, {"x": np.array([0, 200], np.float32)})[0])  # [-inf 0.], of [-200 0]
 """
 
+_NO_MAXIMUM = """
+import os; os.environ["DEV"] = "PYTHON"
+from tinygrad import Tensor
+print(Tensor([-float("inf")] * 2).logsumexp().item())  # nan, of -inf
+"""
+
 _LOG_OF_ZERO = """
 import jax.numpy as jnp, optax
 print(optax.losses.kl_divergence(jnp.log(jnp.array([0.0, 1.0])), jnp.array([0.0, 1.0])))  # nan, of 0
 """
 
+_SECOND_DERIVATIVE = """
+import os; os.environ["TRITON_INTERPRET"] = "1"
+import torch
+from liger_kernel.ops.softmax import LigerSoftmaxFunction
+x = torch.tensor([[0.0, 1.0]], requires_grad=True)
+for softmax in (LigerSoftmaxFunction.apply, lambda x: torch.softmax(x, -1)):
+    (g,) = torch.autograd.grad(softmax(x)[0, 1], x, create_graph=True)
+    (h,) = torch.autograd.grad((x * g).sum(), x)
+    print(h - g.detach())  # tensor([[0., 0.]]), of tensor([[ 0.0909, -0.0909]])
+"""
+
+_NOTHING_COUNTS = """
+import os; os.environ["TRITON_INTERPRET"] = "1"
+import torch
+from liger_kernel.ops.cross_entropy import LigerCrossEntropyFunction
+print(LigerCrossEntropyFunction.apply(torch.zeros(1, 2), torch.tensor([-100]), None, -100)[0])  # tensor(0.), of nan
+"""
+
+_FROZEN_INPUT = """
+import os; os.environ["TRITON_INTERPRET"] = "1"
+import torch
+from liger_kernel.ops.fused_linear_cross_entropy import LigerFusedLinearCrossEntropyFunction
+weight = torch.zeros(2, 3, requires_grad=True)
+LigerFusedLinearCrossEntropyFunction.apply(torch.ones(1, 3), weight, torch.tensor([0]))[0].backward()
+print(weight.grad)  # None
+"""
+
+_CHUNKS_OF_NOTHING = """
+import torch
+from torch.nn import LinearCrossEntropyOptions
+from torch.nn.functional import linear_cross_entropy
+for options in (LinearCrossEntropyOptions(batch_chunk_size=2), None):
+    x = torch.zeros(1, 1, requires_grad=True)
+    linear_cross_entropy(x, torch.zeros(1, 1), torch.tensor([-100]), options=options).backward()
+    print(x.grad)  # tensor([[nan]]), of tensor([[0.]])
+"""
+
 DISAGREEMENTS: tuple[Disagreement, ...] = (
+    Disagreement(
+        "torch: a chunked loss in which nothing counts",
+        "examples.candidates.torch_chunked",
+        "Where every label is ignored the mean is NaN, and so are all gradients of the chunked function; those of the "
+        "function that it is documented to be equivalent to are 0.",
+        "nothing found; chunked-gradient-of-ignored-labels in [findings.md](findings.md).",
+        _CHUNKS_OF_NOTHING,
+    ),
+    Disagreement(
+        "Liger: second derivatives of softmax are 0",
+        "examples.candidates.liger:softmax",
+        "Its gradient is computed by a kernel that autograd does not see, and is not marked as differentiable once, so "
+        "that a second derivative is an error, or 0 where anything else in the sum has one. Without `hvp` it agrees.",
+        "nothing found; torch.autograd.function.once_differentiable turns all of these into errors.",
+        _SECOND_DERIVATIVE,
+    ),
+    Disagreement(
+        "Liger: the mean of no losses is 0",
+        "examples.candidates.liger:cross_entropy",
+        "Where every label is ignored it gives 0, and torch NaN, the mean over nothing; either is a choice, and "
+        "torch's was discussed. With class weights Triton's interpreter stops with an error, which says nothing about a "
+        "GPU. Its sums agree.",
+        "torch's choice: pytorch/pytorch #70348 and PR #64572.",
+        _NOTHING_COUNTS,
+    ),
+    Disagreement(
+        "Liger: no gradient of the weights when the input has none",
+        "examples.candidates.liger:linear_cross_entropy",
+        "Whether gradients are computed is decided by the input alone. Where that is frozen, and the weights are "
+        "trained, `backward()` ends without an error and leaves no gradient.",
+        "nothing found.",
+        _FROZEN_INPUT,
+    ),
     Disagreement(
         "ONNX Runtime: LogSoftmax of NaN in float64",
         "examples.candidates.onnx_runtime log_softmax",
@@ -80,6 +156,13 @@ DISAGREEMENTS: tuple[Disagreement, ...] = (
         "A class that has no probability in either distribution makes the divergence NaN, by 0 · (0 + ∞); it adds 0.",
         "known: google-deepmind/optax PR #1786, not merged when this was written.",
         _LOG_OF_ZERO,
+    ),
+    Disagreement(
+        "tinygrad: the logsumexp of a row of -inf",
+        "examples.candidates.tinygrad_losses logsumexp",
+        "The maximum -inf is subtracted from itself. The logarithm of an empty sum is -inf, as torch and SciPy have it.",
+        "nothing found.",
+        _NO_MAXIMUM,
     ),
     Disagreement(
         "scikit-learn: probabilities are clipped",
