@@ -80,6 +80,15 @@ from liger_kernel.ops.cross_entropy import LigerCrossEntropyFunction
 print(LigerCrossEntropyFunction.apply(torch.zeros(1, 2), torch.tensor([-100]), None, -100)[0])  # tensor(0.), of nan
 """
 
+_TRANSPOSED = """
+import os; os.environ["TRITON_INTERPRET"] = "1"
+import torch
+from liger_kernel.ops.cross_entropy import LigerCrossEntropyFunction
+logits = torch.tensor([[3.0, 4.0], [1.0, 2.0]]).t().requires_grad_()
+LigerCrossEntropyFunction.apply(logits, torch.tensor([0, 0]), None, -100, 0.0, 0.0, "sum")[0].backward()
+print(logits.grad)  # tensor([[3., 1.], [4., 2.]]), of tensor([[-0.1192, 0.1192], [-0.1192, 0.1192]])
+"""
+
 _FROZEN_INPUT = """
 import os; os.environ["TRITON_INTERPRET"] = "1"
 import torch
@@ -120,10 +129,19 @@ DISAGREEMENTS: tuple[Disagreement, ...] = (
         "Liger: the mean of no losses is 0",
         "examples.candidates.liger:cross_entropy",
         "Where every label is ignored it gives 0, and torch NaN, the mean over nothing; either is a choice, and "
-        "torch's was discussed. With class weights Triton's interpreter stops with an error, which says nothing about a "
-        "GPU. Its sums agree.",
+        "torch's was discussed. With class weights Triton's interpreter stops with an error, which says nothing about "
+        "a GPU.",
         "torch's choice: pytorch/pytorch #70348 and PR #64572.",
         _NOTHING_COUNTS,
+    ),
+    Disagreement(
+        "Liger: the gradient of transposed logits is the logits",
+        "examples.candidates.liger:cross_entropy",
+        "Logits whose last dimension does not have stride 1 are copied, and whether a gradient is wanted is asked of the "
+        "copy, which, made within `forward`, wants none. What is handed back as the gradient is the copy as it was. "
+        "The loss is right, and there is no error. It was found by sums, whose mean over nothing is no hindrance.",
+        "nothing found; PR #1251 notes the same of the copy that it makes itself.",
+        _TRANSPOSED,
     ),
     Disagreement(
         "Liger: no gradient of the weights when the input has none",
@@ -160,7 +178,7 @@ DISAGREEMENTS: tuple[Disagreement, ...] = (
     Disagreement(
         "tinygrad: the logsumexp of a row of -inf",
         "examples.candidates.tinygrad_losses logsumexp",
-        "The maximum -inf is subtracted from itself. The logarithm of an empty sum is -inf, as torch and SciPy have it.",
+        "The maximum -inf is subtracted from itself. The logarithm of an empty sum is -inf, as with torch and SciPy.",
         "nothing found.",
         _NO_MAXIMUM,
     ),
