@@ -137,9 +137,9 @@ DISAGREEMENTS: tuple[Disagreement, ...] = (
     Disagreement(
         "Liger: the gradient of transposed logits is the logits",
         "examples.candidates.liger:cross_entropy",
-        "Logits whose last dimension does not have stride 1 are copied, and whether a gradient is wanted is asked of the "
-        "copy, which, made within `forward`, wants none. What is handed back as the gradient is the copy as it was. "
-        "The loss is right, and there is no error. It was found by sums, whose mean over nothing is no hindrance.",
+        "Logits whose last dimension does not have stride 1 are copied, and whether a gradient is wanted is asked of "
+        "the copy, which, made within `forward`, wants none. What is handed back as the gradient is the copy as it "
+        "was. The loss is right, and there is no error. It was found by sums, whose mean over nothing is no hindrance.",
         "nothing found; PR #1251 notes the same of the copy that it makes itself.",
         _TRANSPOSED,
     ),

@@ -1,0 +1,86 @@
+"""docs/conformance.md: what is written of a run, and what makes it fail; a run takes what others have installed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import conformance
+from benchmarks.disagreements import DISAGREEMENTS
+from softproof import load
+from softproof.configuration import settings
+
+ROOT = Path(__file__).parents[1]
+KNOWN = DISAGREEMENTS[0]
+INSTALLED = ("torch.nn", "torch:", "torch_chunked", "onnx", "jax_nn", "scipy")
+
+
+def record(name: str, verdict: str) -> dict[str, Any]:
+    """A target with one row."""
+    implementation, operation, dtype, _ = name.split()
+    row: dict[str, Any] = {
+        "implementation": implementation,
+        "operation": operation,
+        "dtype": dtype,
+        "name": name,
+        "verdict": verdict,
+    }
+    row |= {"problems": 3, "ratio": "inf", "class": "-", "arithmetic": "any-order", "seconds": 1.0, "unsupported": []}
+    return {"target": implementation, "seconds": 2.0, "rows": [row]}
+
+
+def test_what_disagrees_has_to_be_explained() -> None:
+    """And an explanation has to have something to explain; what was not asked is nobody's fault."""
+    known, other = f"{KNOWN.rows} linear_cross_entropy float32 cpu", "mine softmax float32 cpu"
+
+    assert conformance.unexplained([record(known, "disagrees"), record(other, "agrees")]) == []
+    assert conformance.unexplained([record(other, "no guarantee")]) == [f"disagrees, and nothing says why: {other}"]
+    assert conformance.unexplained([record(known, "agrees")]) == [f"agrees by now: {KNOWN.name}"]
+
+
+def test_the_document_tells_rows_and_causes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those that were asked, and what is not installed."""
+    monkeypatch.setattr(conformance, "DISAGREEMENTS", (replace(KNOWN, rows="mine"), replace(KNOWN, name="another")))
+    text = conformance.document([record("mine softmax float32 cpu", "disagrees"), {"target": "x", "missing": "y"}], 0)
+
+    assert "1 targets, 1 rows: 0 agree." in text
+    assert "Not installed: x (y)." in text
+    assert f"### {KNOWN.name}" in text
+    assert "### another" not in text
+    assert re.search(r"^mine +softmax +float32 ", text, re.MULTILINE)
+
+
+def test_what_is_not_installed_is_told() -> None:
+    """By the name of the package."""
+    assert conformance.asked({"target": "examples.no_such_library"}, 0)["missing"] == "examples.no_such_library"
+
+
+def test_each_candidate_is_asked_as_the_table_says() -> None:
+    """Of those whose libraries the tests have: the arguments fit."""
+    for each in settings(conformance.CONFIG).targets:
+        if not any(
+            name in each["target"] for name in ("torch.nn", "torch:", "torch_chunked", "onnx", "jax_nn", "scipy")
+        ):
+            continue
+        names = {"supports", "without", "names", "fixed", "extra", "ndim", "writes", "output"} & each.keys()
+        load(each["target"], each.get("operation"), each.get("adapter"), **{name: each[name] for name in names})
+
+
+def test_every_cause_has_a_row_and_a_witness() -> None:
+    """Whose source is Python, and is about a target of the table."""
+    targets = [each["target"] for each in settings(conformance.CONFIG).targets]
+    for each in DISAGREEMENTS:
+        compile(each.witness, each.name, "exec")
+        assert any(each.rows.startswith(target) or target.startswith(each.rows) for target in targets), each.name
+        assert "softproof" not in each.witness
+
+
+def test_the_document_is_of_these_causes() -> None:
+    """docs/conformance.md names each cause, and no other."""
+    text = (ROOT / "docs/conformance.md").read_text()
+
+    assert re.findall(r"^### (.*)$", text, re.MULTILINE) == [each.name for each in DISAGREEMENTS]
