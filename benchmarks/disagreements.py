@@ -108,7 +108,29 @@ for options in (LinearCrossEntropyOptions(batch_chunk_size=2), None):
     print(x.grad)  # tensor([[nan]]), of tensor([[0.]])
 """
 
+_ONCE = """
+import torch
+x = torch.zeros(1, 2, requires_grad=True)
+loss = torch.compile(torch.nn.functional.cross_entropy)(x, torch.tensor([0]))
+loss.backward(retain_graph=True)  # RuntimeError: This backward function was compiled with non-empty donated buffers ...
+"""
+
 DISAGREEMENTS: tuple[Disagreement, ...] = (
+    Disagreement(
+        "torch.compile: a loss gives its gradients once",
+        "examples.candidates.torch_compiled cross_entropy",
+        "The backward pass of a compiled loss may reuse the memory of what was saved for it, and so is an error where the "
+        "graph is kept to be asked again, which eager torch allows.",
+        "intended: torch._functorch.config.donated_buffer, which the error names.",
+        _ONCE,
+    ),
+    Disagreement(
+        "cut-cross-entropy: a loss gives its gradients once",
+        "examples.candidates.cut_cross_entropy_compiled",
+        "As torch.compile, by which it is computed where there is no GPU.",
+        "as there.",
+        _ONCE,
+    ),
     Disagreement(
         "torch: a chunked loss in which nothing counts",
         "examples.candidates.torch_chunked",

@@ -77,9 +77,7 @@ def test_the_help_lists_what_can_be_left_out(capsys: pytest.CaptureFixture[str])
         main(["verify", "--help"])
 
     printed = " ".join(capsys.readouterr().out.split())
-    assert (
-        "an option (weight, reduction, dim, …), or one of nonfinite, jvp, hvp, probabilities, unnormalised" in printed
-    )
+    assert "an option (weight, reduction, dim, …), or one of nonfinite, jvp, hvp, empty, probabilities" in printed
 
 
 def test_json_is_written(tmp_path: Path) -> None:

@@ -348,7 +348,7 @@ def least_size(operation: str, supports: frozenset[str], small: bool) -> int:
     """Of an input, among many drawn problems."""
     sizes = []
 
-    @settings(max_examples=60, database=None, phases=[Phase.generate], derandomize=True)
+    @settings(max_examples=40, database=None, phases=[Phase.generate], derandomize=True)
     @given(problem=problems(operation, "float32", supports=supports, small=small))
     def draw(problem: Problem) -> None:
         sizes.append(min(each.size for each in problem.inputs.values()))

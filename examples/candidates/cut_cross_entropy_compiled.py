@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import torch
 import torch._dynamo
-import torch._functorch.config
 from cut_cross_entropy import linear_cross_entropy as cut
 from torch import Tensor
 
-torch._functorch.config.donated_buffer = False  # a graph may be asked for its gradients twice
 torch._dynamo.config.recompile_limit = 10_000  # one for each set of options and shapes
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import torch
 import torch._dynamo
-import torch._functorch.config
 from torch import Tensor
 from torch.nn import functional as F
 
-torch._functorch.config.donated_buffer = False  # a graph may be asked for its gradients twice
 torch._dynamo.config.recompile_limit = 10_000  # one for each set of options and layouts
 _softmax = torch.compile(F.softmax, dynamic=True)
 _log_softmax = torch.compile(F.log_softmax, dynamic=True)
