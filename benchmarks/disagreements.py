@@ -110,17 +110,17 @@ for options in (LinearCrossEntropyOptions(batch_chunk_size=2), None):
 
 _ONCE = """
 import torch
-x = torch.zeros(1, 2, requires_grad=True)
-loss = torch.compile(torch.nn.functional.cross_entropy)(x, torch.tensor([0]))
-loss.backward(retain_graph=True)  # RuntimeError: This backward function was compiled with non-empty donated buffers ...
+x = torch.zeros(3, 5, requires_grad=True)
+loss = torch.compile(torch.nn.functional.cross_entropy, dynamic=True)(x, torch.tensor([0, 1, 2]))
+torch.autograd.grad(loss, x, retain_graph=True)  # RuntimeError: ... compiled with non-empty donated buffers ...
 """
 
 DISAGREEMENTS: tuple[Disagreement, ...] = (
     Disagreement(
         "torch.compile: a loss gives its gradients once",
         "examples.candidates.torch_compiled cross_entropy",
-        "The backward pass of a compiled loss may reuse the memory of what was saved for it, and so is an error where the "
-        "graph is kept to be asked again, which eager torch allows.",
+        "The backward pass of a compiled loss may reuse the memory of what was saved for it, and so is an error where "
+        "the graph is kept to be asked again, which eager torch allows.",
         "intended: torch._functorch.config.donated_buffer, which the error names.",
         _ONCE,
     ),
