@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.path.insert(0, str(Path.cwd()))  # targets are looked up from where the command runs, as by python -m
     try:
         jobs = _check(options)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OSError) as error:
         parser.error(str(error))
     if options.command == "findings":
         return _findings(options)
@@ -246,9 +246,8 @@ def _check(options: argparse.Namespace) -> list[Job]:
         return []
     _check_folder("--junit", options.junit)
     found = _settings(options)
-    options.seed, options.expected, options.database = found.seed, found.expected, found.database
-    if found.database is not None:
-        database(found.database)
+    options.seed, options.expected = found.seed, found.expected
+    options.database = None if found.database is None else database(found.database)
     return [_job(arguments) for arguments in found.targets]
 
 
@@ -279,16 +278,15 @@ def _settings(options: argparse.Namespace) -> Settings:
     given = {key: getattr(options, key.replace("-", "_")) for key in TERMS}
     given = {key: value for key, value in given.items() if value is not None}
     given |= {} if options.device is None else {"devices": [options.device]}
-    called = {name: value for name, value in _interface(options).items() if value}
-    called |= {} if options.output is None else {"output": options.output}
-    of_one = {"operation": options.operation, "adapter": options.adapter}
-    of_one = called | {name: value for name, value in of_one.items() if value is not None}
+    of_one = {**_interface(options), "operation": options.operation, "adapter": options.adapter}
+    of_one = {name: value for name, value in of_one.items() if name == "supports" or value not in (None, (), [], {})}
     if options.targets:
         common = {key.replace("-", "_"): value for key, value in given.items() if key != "devices"}
         device = options.device or "cpu"
         found = Settings(tuple({"target": each, "device": device, **common, **of_one} for each in options.targets))
     elif of_one:
-        raise ValueError(f"--{next(iter(of_one))} is given, and no TARGET that it belongs to")
+        option = next(iter(of_one)).replace("names", "name")
+        raise ValueError(f"--{option} is given, and no TARGET that it belongs to")
     elif not options.config.is_file():
         raise ValueError(f"no TARGET, and there is no {options.config}; `softproof init` writes one to start from")
     else:

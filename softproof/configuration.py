@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-INTERFACE = ("supports", "without", "names", "fixed", "extra", "ndim", "writes", "output")
+from .interface import InterfaceArguments
+
+INTERFACE = tuple(InterfaceArguments.__annotations__)
 TERMS = (
     "dtypes",
     "examples",
@@ -87,10 +89,16 @@ def _check(table: Any, known: Sequence[str], where: str) -> None:
         raise ValueError(f"{where} is {table!r}; expected a table")
     if unknown := set(table) - set(known):
         raise ValueError(f"{where} has {', '.join(sorted(unknown))}; expected some of {', '.join(known)}")
+    for key, kind in (("seed", int), ("database", str)):
+        if key in table and type(table[key]) is not kind:
+            what = "whole number" if kind is int else "text"
+            raise ValueError(f"{where}: {key} is {table[key]!r}; expected a {what}")
     for key in set(table) & set(LISTS):
         value = table[key]
         if key == "expected-failures" and isinstance(value, str):
             continue
+        if key == "devices" and not value:
+            raise ValueError(f"{where}: devices is []; expected at least one name")
         kind = int if key == "ndim" else str
         if not isinstance(value, list) or not all(isinstance(each, kind) for each in value):
             what = "numbers" if key == "ndim" else "texts"

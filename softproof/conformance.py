@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
+from .configuration import INTERFACE
 from .implementation import Candidate
-from .interface import InterfaceArguments
-from .loading import Target, load
+from .loading import Target
 from .report import Report
-from .verify import dtypes_of, verify
+from .verify import EXAMPLES, dtypes_of, prepare, verify
 
 ABSENT = ("cuda", "mps", "xpu", "gpu", "tpu")  # devices that not every machine has
 
 
-def _candidate(target: Target, operation: str | None, arguments: Mapping[str, Any]) -> Candidate:
-    interface = {name: value for name, value in arguments.items() if name in InterfaceArguments.__annotations__}
-    return load(target, operation, arguments.get("adapter"), **interface)
+def _candidate(
+    target: Target, operation: str | None, dtypes: Sequence[str] | None, device: str, arguments: Mapping[str, Any]
+) -> Candidate:
+    """What `verify` would ask; ValueError or TypeError where an argument does not fit."""
+    interface: Any = {name: value for name, value in arguments.items() if name in INTERFACE}
+    if unknown := set(arguments) - set(INTERFACE) - set(signature(verify).parameters):
+        raise TypeError(f"conformance has no argument {', '.join(sorted(unknown))}; softproof.verify has none either")
+    examples = arguments.get("examples", EXAMPLES)
+    return prepare(target, operation, arguments.get("adapter"), device, dtypes, examples, interface)
 
 
 @dataclass(frozen=True)
@@ -37,7 +44,7 @@ class Case:
 
         if self.skip and self.device.partition(":")[0] in ABSENT:
             try:
-                _candidate(self.target, self.operation, self.arguments).arrays.check_device(self.device)
+                _candidate(self.target, self.operation, [self.dtype], self.device, self.arguments)
             except ValueError as error:
                 pytest.skip(str(error))
         return verify(self.target, operation=self.operation, dtypes=[self.dtype], device=self.device, **self.arguments)
@@ -80,7 +87,10 @@ def conformance(
     """
     import pytest
 
-    candidate = _candidate(target, operation, arguments)
+    for name, given in (("devices", devices), ("expected_failures", expected_failures)):
+        if isinstance(given, str):
+            raise TypeError(f"{name} is {given!r}; expected a list such as [{given!r}]")
+    candidate = _candidate(target, operation, dtypes, "cpu", arguments)
     if wrong := [device for device in devices if device.partition(":")[0] not in ("cpu", *ABSENT)]:
         raise ValueError(f"devices has {wrong[0]!r}; expected cpu, or one of {', '.join(ABSENT)}")
     cases = {

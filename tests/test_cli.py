@@ -167,3 +167,9 @@ def test_regions_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert "operation  problems in the region" in printed
     assert "2 to 9 classes" in printed
+
+
+def test_nothing_may_be_supported(capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty --supports says that no option is taken, and is not the same as none."""
+    assert main(["verify", "manual:softmax", "--supports", "", *QUICK]) == 0
+    assert "not asked of softmax: dim" in capsys.readouterr().out

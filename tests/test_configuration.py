@@ -79,6 +79,9 @@ def test_a_target_has_what_all_have_and_its_own(tmp_path: Path) -> None:
         ("", "adapter = 'numpi'", "adapter is 'numpi'"),
         ("", "fixed = {reduction = 'none'}", "fixed names reduction; manual:softmax has dim"),
         ("", "examples = 0", "examples is 0; expected a whole number"),
+        ("devices = []", "", "devices is \\[\\]; expected at least one name"),
+        ("database = 3", "", "database is 3; expected a text"),
+        ("expected-failures = 'nowhere.txt'", "", "No such file or directory: .*nowhere.txt"),
         ("database = 'ftp://x'", "", "database is 'ftp://x'; expected a folder, redis://"),
     ],
 )
@@ -102,6 +105,8 @@ def test_without_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         ("[tool]\nsoftproof = 1\n", [], "[tool.softproof] is 1; expected a table"),
         ("", ["--operation", "softmax"], "--operation is given, and no TARGET that it belongs to"),
         ("", ["--fixed", "dim=0"], "--fixed is given, and no TARGET"),
+        ("", ["--name", "dim=axis"], "--name is given, and no TARGET"),
+        ("", ["--output", "0"], "--output is given, and no TARGET"),
     ):
         if text is not None:
             file.write_text(text)

@@ -65,7 +65,8 @@ def test_in_the_tests_of_others(arguments: list[str], tmp_path: Path) -> None:
     assert "softmax-float16-cpu'; the tests are softmax-float64-cpu, softmax-float32-cpu" in ended.stdout
     assert "To see it again (seed 0)" in ended.stdout
     if not torch.cuda.is_available():
-        assert "device is 'cuda'; this machine has no CUDA device that torch can use" in ended.stdout
+        why = "device is 'cuda'; this machine has no CUDA device that torch can use"
+        assert any(line.startswith("SKIPPED") and line.endswith(why) for line in ended.stdout.splitlines())
 
 
 def cases(mark: Any) -> list[Any]:
@@ -93,6 +94,21 @@ def test_a_module_has_a_test_for_each_operation() -> None:
     found = {(case.operation, case.dtype) for case in cases(softproof.conformance("manual"))}
 
     assert found == {(operation, dtype) for operation in softproof.OPERATIONS for dtype in ("float64", "float32")}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"exmples": 5}, "conformance has no argument exmples"),
+        ({"dtypes": "float32"}, r"dtypes is 'float32'; expected a list of names such as \['float32'\]"),
+        ({"devices": "cpu"}, r"devices is 'cpu'; expected a list such as \['cpu'\]"),
+        ({"expected_failures": "x"}, "expected_failures is 'x'; expected a list"),
+    ],
+)
+def test_arguments_that_do_not_fit(arguments: dict[str, Any], words: str) -> None:
+    """Are an error where the test is defined."""
+    with pytest.raises(TypeError, match=words):
+        softproof.conformance("manual:softmax", **arguments)
 
 
 def test_a_device_of_no_kind() -> None:
