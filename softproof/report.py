@@ -95,6 +95,7 @@ class Row:
     laws: tuple[str, ...] = ()  # that were asked
     unspecified: tuple[int, ...] = ()  # rows of docs/semantics.md without which some answers would not agree
     regions: dict[str, int] = field(default_factory=dict, compare=False)  # how many problems lay in each
+    unpromised: int = 0  # problems of which no derivative was asked, since the arithmetic promises none
     powerless: dict[str, dict[str, int]] = field(
         default_factory=dict
     )  # by output and wrong answer, in how many problems
@@ -261,6 +262,12 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     numbers = sorted({number for row in rows for number in row.unspecified})
     if numbers:
         notes.append(f"right where no document fixes the answer: {', '.join(map(str, numbers))} in docs/semantics.md")
+    unpromised = Counter[str]()
+    for row in rows:
+        unpromised[row.operation] += row.unpromised
+    notes += [
+        f"no derivative promised, nor asked: {name} in {count} problems" for name, count in unpromised.items() if count
+    ]
     return notes + _printed(rows) + _power(rows) + _reproducibility(rows)
 
 

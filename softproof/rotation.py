@@ -35,6 +35,7 @@ class Rotation:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)  # how often each question was asked
     differ: dict[str, None] = field(default_factory=dict)  # ways, in the order found
     regions: dict[str, int] = field(default_factory=dict)  # how many problems lay in each
+    unpromised: int = 0  # problems of which no derivative was asked, since none is promised
     pinned: tuple[str, str] | None = None  # what disagreed first, ("judge", "") or a way or law
     failed: tuple[str, str] | None = None  # what disagreed last
     lost: Verdict | None = None  # on the problem that the candidate did not survive
@@ -52,6 +53,8 @@ class Rotation:
         return self.lost
 
     def _verdict(self, problem: Problem) -> Verdict:
+        asked, problem = problem, self.terms.promised(problem)
+        self.unpromised += problem is not asked and self.pinned is None
         for region in regions(problem) if self.pinned is None else ():
             self.regions[region] = self.regions.get(region, 0) + 1
         verdict = self.terms.verdict(self.candidate, problem)

@@ -24,6 +24,7 @@ from hypothesis.strategies import SearchStrategy
 
 from .accuracy import Accuracy
 from .arithmetic import Arithmetic, any_order
+from .bounds import bound
 from .compare import AGREES, Verdict
 from .database import Named
 from .database import database as opened
@@ -46,7 +47,6 @@ from .strategies import problems
 
 EXAMPLES = 100
 DTYPES = ("float64", "float32")
-LARGEST_PROMISED = 64.0  # error of an exponent, beyond which an exponential may be anything
 BATCH = 10  # problems that Hypothesis draws together
 MORE = 4  # times as many are drawn in search of regions that were missed
 
@@ -190,13 +190,13 @@ class Terms:
         )
 
     def promised(self, problem: Problem) -> Problem:
-        """Without derivatives where no bound is promised: of exp(x - ŷ), where x - ŷ has no correct digit."""
-        if "logits" not in problem.inputs or not self.model(problem).subtracts_logsumexp:
+        """Without derivatives where bounds are infinite on account of a logsumexp that may be subtracted, and no other."""
+        arithmetic = arithmetic_of(self.model, problem)
+        if not arithmetic.subtracts_logsumexp:
             return problem
-        u, x = self.model(problem).compute.u, problem.inputs["logits"].astype(np.float64)
-        if u * np.abs(x[np.isfinite(x)]).max(initial=0.0) < LARGEST_PROMISED:
-            return problem
-        return replace(problem, grad_output=None, tangent=None)
+        usual = bound(problem, replace(arithmetic, subtracts_logsumexp=False))
+        lost = (np.isinf(limit) & np.isfinite(usual[name]) for name, limit in bound(problem, arithmetic).items())
+        return replace(problem, grad_output=None, tangent=None) if any(each.any() for each in lost) else problem
 
     def words(self, operation: str) -> str:
         """The keyword arguments of `judge` that repeat this, as far as they can be written down."""
@@ -295,8 +295,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     supports, printed = candidate.supports(operation), candidate.printed
     rotation = Rotation(candidate, terms, supports, f"{label} {dtype}")
     fixed, ndim = candidate.interface.fixed, candidate.interface.ndim
-    asks = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
-    draw: Draw = lambda **small: asks(**small).map(terms.promised)  # noqa: E731
+    draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
     drawn = _verdicts(rotation, draw, REGIONS[operation], examples, seed)
     large = _of_large(rotation, operation, dtype) if drawn[-1].ok and examples >= EXAMPLES else []
     last = [*drawn, *large][-1]
@@ -321,6 +320,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         laws=rotation.asked("law"),
         unspecified=tuple(sorted({number for verdict in drawn for number in verdict.unspecified})),
         regions=rotation.regions,
+        unpromised=rotation.unpromised,
         powerless=_powerless(drawn),
         detectable=_detectable(drawn),
         printed=candidate.printed - printed,

@@ -182,6 +182,27 @@ def test_a_loss_from_a_stored_logsumexp(name: str) -> None:
     assert report.rows[0].verdict == ("disagrees" if name == "any-order" else "agrees"), report
 
 
+@pytest.mark.parametrize("name", ["any-order", "stored-logsumexp"])
+def test_a_log_softmax_from_a_stored_logsumexp(name: str) -> None:
+    """A row whose logsumexp is off has one error for all, which may be larger than that of a sum."""
+    x = np.array([[1000.0, 999.5, 998.25, 0.0]], np.float32) + np.float32(0.3)
+    stored = np.float32(np.nextafter(np.float32(np.logaddexp.reduce(x[0].astype(np.float64))), np.float32(np.inf)))
+    problem = Problem("log_softmax", "float32", {"logits": x}, {"dim": -1})
+    result = Result({"value": Output(x - stored, "float32")})
+
+    assert judge_result(problem, result, arithmetic=name).ok == (name == "stored-logsumexp")
+
+
+def test_the_report_counts_what_is_not_promised() -> None:
+    """Derivatives at offsets where a stored logsumexp has no digit; the value is asked."""
+    report = verify("reference", operation="log_softmax", dtypes=["float32"], arithmetic="fused", examples=60, seed=0)
+
+    assert report.ok
+    assert 0 < report.rows[0].unpromised < 60
+    assert f"no derivative promised, nor asked: log_softmax in {report.rows[0].unpromised} problems" in str(report)
+    assert not verify("reference", operation="log_softmax", dtypes=["float32"], examples=10, seed=0).rows[0].unpromised
+
+
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "cross_entropy", "linear_cross_entropy"])
 def test_whoever_shifts_agrees_with_a_fused_model(operation: str) -> None:
     """It allows more than any order, and promises something of all that is asked."""

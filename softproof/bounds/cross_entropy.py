@@ -127,7 +127,7 @@ def losses(problem: Problem, terms: _Terms) -> Losses:
     if not terms.f.arithmetic.subtracts_logsumexp or is_sparse(problem):
         return _weighted(problem, terms, l, Known(np.abs(l), l_error))
     size = np.abs(l + terms.f.lse) + np.abs(terms.f.lse)  # Theorem 19: Σ t x and Σ t y apart
-    rows = _weighted(problem, terms, l, Known(np.maximum(np.abs(l), size), l_error))
+    rows = _weighted(problem, terms, l, Known(size, l_error))
     return replace(rows, terms=2 * rows.terms)
 
 

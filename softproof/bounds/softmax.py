@@ -91,7 +91,7 @@ def _larger(x: Floats, moved: Floats | None) -> Floats:
             distinct = np.unique(values)
             found[row] = len(distinct) - np.searchsorted(distinct, values, "right")
         else:  # every other one that is not certainly below
-            found[row] = len(values) - 1 - np.searchsorted(np.sort(values), values - 2 * moved[row].max(), "left")
+            found[row] = len(values) - 1 - np.searchsorted(np.sort(values), values - moved[row].max(), "left")
     return found
 
 
