@@ -24,6 +24,7 @@ from softproof import (
     verify,
 )
 from softproof.arithmetic import DEPTHS
+from softproof.bounds import allowed
 from softproof.models import TF32, model, torch_cpu
 
 from .candidates import MANUAL, REFERENCE
@@ -184,12 +185,16 @@ def test_a_loss_from_a_stored_logsumexp(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["any-order", "stored-logsumexp"])
 def test_a_log_softmax_from_a_stored_logsumexp(name: str) -> None:
-    """A row whose logsumexp is off has one error for all, which may be larger than that of a sum."""
+    """A row whose logsumexp is off has one error for all, which is larger than that of a sum."""
     x = np.array([[1000.0, 999.5, 998.25, 0.0]], np.float32) + np.float32(0.3)
     stored = np.float32(np.nextafter(np.float32(np.logaddexp.reduce(x[0].astype(np.float64))), np.float32(np.inf)))
     problem = Problem("log_softmax", "float32", {"logits": x}, {"dim": -1})
     result = Result({"value": Output(x - stored, "float32")})
 
+    row = allowed(problem, model(name)(problem))[0]["value"].row
+    assert row is not None
+    shared = abs(float(stored) - np.logaddexp.reduce(x[0].astype(np.float64)))
+    assert (shared <= row.limit).all() == (name == "stored-logsumexp")
     assert judge_result(problem, result, arithmetic=name).ok == (name == "stored-logsumexp")
 
 
