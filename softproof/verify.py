@@ -190,7 +190,7 @@ class Terms:
         )
 
     def promised(self, problem: Problem) -> Problem:
-        """Without derivatives where bounds are infinite because a logsumexp may be subtracted, and for no other reason."""
+        """Without derivatives where bounds are infinite because a logsumexp may be subtracted, and only then."""
         arithmetic = arithmetic_of(self.model, problem)
         if not arithmetic.subtracts_logsumexp:
             return problem
