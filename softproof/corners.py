@@ -360,7 +360,7 @@ def _infinite_corners() -> Iterator[Corner]:
         "no softmax: NaN, though the limit of this loss is +∞",
         "",
         UNSPECIFIED,
-        "+∞, of a loss by itself",
+        "+∞, of a loss by itself; in its gradient, at logits below +∞, -g w at the label and 0 elsewhere",
     )
 
 

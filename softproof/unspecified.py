@@ -7,7 +7,7 @@ value: NaN, anything that is not finite, or anything at all. Everywhere else a N
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 
@@ -24,7 +24,9 @@ from .rows import (
     denominator,
     is_by_rows,
     is_labels,
+    is_sparse,
     kept,
+    label_coefficients,
     mixed_weights,
     one_infinity,
     reduction_of,
@@ -88,13 +90,21 @@ def rules(problem: Problem, name: str, rows: Rows, overflows: Array | bool = Fal
 
 
 def _infinities_beside_the_label(problem: Problem, rows: Rows) -> Array:
-    """Where the logit at the label is below several +inf, and nothing but the label counts (r, 1)."""
-    alone = not problem.options.get("label_smoothing")
+    """Where the logit at the label is below several +inf (r, 1)."""
     x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
     label = problem.inputs["target"].reshape(-1)[rows][:, None] == np.arange(x.shape[-1])
     weighs = class_weights(problem, x.shape[-1]) > 0
     below = (label & (x < np.inf) & weighs).any(-1, keepdims=True)
-    return np.asarray(alone & below & (x.max(-1, keepdims=True) == np.inf))
+    return np.asarray(below & (x.max(-1, keepdims=True) == np.inf))
+
+
+def _limit_below_infinities(problem: Problem, rows: Rows) -> Array:
+    """g (0 - t), the limit of the gradient at logits below +inf in rows that have one, NaN elsewhere (r, C)."""
+    x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
+    columns, t = label_coefficients(problem, x.shape[-1], rows)
+    g = np.asarray(problem.grad_output, np.float64).reshape(-1, 1)[rows]
+    limit = np.where(columns == np.arange(x.shape[-1]), FORMATS[problem.dtype].round(-g * t), 0.0)
+    return np.where((x < np.inf) & (x.max(-1, keepdims=True) == np.inf), limit, np.nan)
 
 
 def _as_output(problem: Problem, name: str, where: Array) -> Array:
@@ -107,8 +117,12 @@ def _rules_of_losses(problem: Problem, name: str, rows: Rows, overflows: Array |
     counts = kept(problem, rows if is_by_rows(problem) else ALL)[:, None]
     if "logits" in problem.inputs:
         masked = wide_rows(problem.inputs["logits"], axis_of(problem), rows) == -np.inf
-        if name == "value" and is_labels(problem) and reduction_of(problem) == "none":
-            yield INFINITIES_BESIDE_THE_LABEL, _infinities_beside_the_label(problem, rows) & counts, np.isposinf
+        if is_sparse(problem) and reduction_of(problem) == "none":
+            if name == "value":
+                yield INFINITIES_BESIDE_THE_LABEL, _infinities_beside_the_label(problem, rows) & counts, np.isposinf
+            elif name == "grad_logits":
+                limit = _limit_below_infinities(problem, rows)
+                yield INFINITIES_BESIDE_THE_LABEL, ~np.isnan(limit) & counts, partial(np.equal, limit)
         if name == "value":
             for number, factor in _factors_of_zero(problem, rows):
                 no_share, meets = ((each & factor).any(-1, keepdims=True) & counts for each in (masked, True))

@@ -339,3 +339,36 @@ def test_a_loss_below_several_infinities(label: int, given: float, options: dict
 
     assert verdict.outcome == outcome
     assert verdict.unspecified == ((129,) if outcome == "unspecified" else ())
+
+
+@pytest.mark.parametrize(
+    ("label", "given", "options", "outcome"),
+    [
+        (3, [np.nan, np.nan, 0.0, -6.0], {}, "agrees"),
+        (3, [np.nan, np.nan, np.nan, -6.0], {}, "agrees"),
+        (3, [np.nan, np.nan, np.nan, 0.0], {}, "disagrees"),
+        (3, [np.nan, np.nan, 1e-30, -6.0], {}, "disagrees"),
+        (3, [0.0, np.nan, 0.0, -6.0], {}, "disagrees"),
+        (0, [np.nan, np.nan, 0.0, 0.0], {}, "agrees"),
+        (0, [-3.0, np.nan, 0.0, 0.0], {}, "disagrees"),
+        (3, [np.nan, np.nan, 0.0, -6.0], {"reduction": "mean"}, "disagrees"),
+        (3, [np.nan, np.nan, 0.0, -5.4], {"label_smoothing": 0.1}, "disagrees"),
+    ],
+)
+def test_a_gradient_below_several_infinities(
+    label: int, given: list[float], options: dict[str, Any], outcome: str
+) -> None:
+    """Has the limit -g (y - 0) w where the logits are finite; row 129."""
+    reduced = options.get("reduction") == "mean"
+    problem = Problem(
+        "cross_entropy",
+        "float32",
+        {"logits": [[np.inf, np.inf, 1.0, 0.0]], "target": [label], "weight": [1.0, 1.0, 1.0, 2.0]},
+        {"reduction": "none", **options},
+        np.array(3.0) if reduced else [3.0],
+    )
+    loss = np.array(np.nan if reduced else [np.nan], np.float32)
+    outputs = {"value": Output(loss, "float32"), "grad_logits": Output(np.array([given], np.float32), "float32")}
+    verdict = judge_result(problem, Result(outputs))
+
+    assert verdict.outcome == outcome

@@ -327,3 +327,20 @@ class LossesTransposed(CrossEntropy):
     def reduced(self, case: Case, losses: Tensor) -> Tensor:
         found = super().reduced(case, losses)
         return found.transpose(0, 1) if found.ndim > 1 and found.shape[0] == found.shape[1] else found
+
+
+@mutant(
+    "gradient-asked-of-a-copy",
+    story="Logits whose classes are not next to each other are copied, and whether a gradient is wanted is asked of "
+    "the copy, which wants none; the copy comes back in place of the gradient.",
+    effect="The gradient of transposed logits is the logits; the loss is right.",
+    trigger="logits (N, C) whose classes do not have stride 1",
+    source="linkedin/Liger-Kernel 0.8.5: docs/conformance.md has the witness",
+    place="backward",
+)
+class GradientAskedOfACopy(CrossEntropy):
+    def backward(self, g: Tensor, *tensors: Any, **options: Any) -> tuple[Tensor | None, ...]:
+        of_logits, *others = super().backward(g, *tensors, **options)
+        z = tensors[0]
+        copied = z.ndim == 2 and z.stride(-1) != 1
+        return (z if copied else of_logits, *others)
