@@ -27,7 +27,8 @@ from softproof import OPERATIONS, Candidate, Problem, Verdict, load, problems
 from softproof.models import model
 from softproof.regions import REGIONS, regions
 from softproof.rotation import Rotation
-from softproof.verify import BATCH, Terms
+from softproof.search import BATCH
+from softproof.terms import Terms
 
 from . import text
 from .campaign import finding

@@ -34,7 +34,8 @@ from softproof.mutants.record import Mutant
 from softproof.problem import COMMON_LAYOUTS, Result
 from softproof.regions import REGIONS, regions
 from softproof.rotation import Rotation
-from softproof.verify import DTYPES, Terms, _verdicts
+from softproof.search import verdicts
+from softproof.terms import DTYPES, Terms
 from tests import test_accurate, test_agreement, test_iris, test_laws, test_second_order, test_semantics, test_stages
 from tests.candidates import MANUAL, REFERENCE
 
@@ -137,7 +138,7 @@ def _drawn(operation: str, dtype: str, supports: frozenset[str], drawing: Drawin
     """The problems that `verify` draws for an operation."""
     collector = _Collector(REFERENCE, TERMS, supports)
     draw = partial(problems, operation, dtype, supports=supports, layouts=COMMON_LAYOUTS)
-    _verdicts(collector, draw, REGIONS[operation], drawing.examples, drawing.seed)
+    verdicts(collector, draw, REGIONS[operation], drawing.examples, drawing.seed)
     return collector.drawn
 
 

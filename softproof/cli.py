@@ -30,8 +30,10 @@ from .loading import load
 from .models import MODELS, model
 from .operations import OPERATIONS
 from .report import Report, Row, versions
+from .search import EXAMPLES
 from .semantics import semantics_report
-from .verify import EXAMPLES, check_terms, dtypes_of, load_baseline, settled, verify
+from .terms import check_terms, load_baseline
+from .verify import dtypes_of, settled, verify
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

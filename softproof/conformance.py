@@ -11,7 +11,8 @@ from .configuration import INTERFACE
 from .implementation import Candidate
 from .loading import Target
 from .report import Report
-from .verify import EXAMPLES, dtypes_of, prepare, verify
+from .search import EXAMPLES
+from .verify import dtypes_of, prepare, verify
 
 ABSENT = ("cuda", "mps", "xpu", "gpu", "tpu")  # devices that not every machine has
 

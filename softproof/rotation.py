@@ -14,7 +14,7 @@ from .problem import Problem
 from .regions import regions
 
 if TYPE_CHECKING:
-    from .verify import Terms
+    from .terms import Terms
 
 SHARE = 9  # each question is asked of one problem in nine; not ten, which Hypothesis draws together, the first trivial
 MOST = 6  # questions besides, of one problem

@@ -59,7 +59,7 @@ class Tally:
 
     def add(self, name: str, rows: Rows, elements: Elements, last: bool) -> None:
         """Count the elements of some rows; rows that are not decided wait for more bits, unless these are the last."""
-        numbers = np.arange(count_rows(self.problem))[rows] if is_by_rows(self.problem) else np.zeros(1, np.int64)
+        numbers = np.arange(count_rows(self.problem))[rows]
         left = rows
         if not last and not elements.agreed.all():
             elements, numbers = self._set_aside(name, rows, numbers, elements)

@@ -1,4 +1,4 @@
-"""The loop: draw problems, judge the answers, shrink what disagrees, and report."""
+"""The question that users ask: is it right? One row for each operation and dtype, and the report of all."""
 
 from __future__ import annotations
 
@@ -6,53 +6,34 @@ import random
 import statistics
 import threading
 import time
-import unittest
-import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
-import hypothesis
 import numpy as np
-from hypothesis import HealthCheck, Phase
 from hypothesis.database import ExampleDatabase
-from hypothesis.strategies import SearchStrategy
 
-from .accuracy import Accuracy
 from .arithmetic import Arithmetic, any_order
-from .bounds import bound
 from .compare import AGREES, Verdict
-from .database import Named
 from .database import database as opened
 from .formats import FORMATS
 from .implementation import Candidate
 from .interface import InterfaceArguments
 from .isolated import SECONDS, Isolated, isolated
-from .judge import BITS, judge, judge_result
-from .large import large_problems
 from .loading import Target, load
-from .models import Model, arithmetic_of, model
+from .models import Model, model
 from .operations import OPERATIONS
-from .problem import Problem, Result
-from .regions import REGIONS, regions
+from .regions import REGIONS
 from .report import Failure, Report, Row
 from .rotation import Rotation
-from .smaller import smallest
-from .stages import NEEDED, stages, worst
+from .search import EXAMPLES, verdicts, verdicts_on_large
+from .stages import NEEDED
 from .strategies import problems
-
-EXAMPLES = 100
-DTYPES = ("float64", "float32")
-BATCH = 10  # problems that Hypothesis draws together
-MORE = 4  # times as many are drawn in search of regions that were missed
-
-
-class _NotProvenError(Exception):
-    """Tells Hypothesis that a problem is worth shrinking."""
+from .terms import DTYPES, Terms, check_terms, load_baseline, name_of
 
 
 def verify(
@@ -113,7 +94,7 @@ def verify(
     terms = Terms(
         device,
         model(arithmetic),
-        _name(arithmetic),
+        name_of(arithmetic),
         accuracy,
         load_baseline(accuracy, baseline, factor, operation),
         factor,
@@ -146,97 +127,6 @@ def _questions(candidate: Candidate) -> tuple[str, ...]:
     alike = not candidate.interface.fixed and not candidate.interface.ndim
     whole = alike and {network, *NEEDED} <= set(candidate.operations)
     return candidate.operations + ((network + BY_STAGES,) if whole else ())
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a candidate is judged by."""
-
-    device: str
-    model: Model
-    name: str  # of the model; empty for the default
-    accuracy: str
-    baseline: Candidate | None
-    factor: float
-    dtypes: tuple[str, ...] = DTYPES
-    by_stages: bool = False
-    shrink: bool = True
-    database: ExampleDatabase | None = None
-
-    def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:
-        """On a whole problem, or on the worst of its stages."""
-        if not self.by_stages:
-            return self.judge(candidate, problem)
-        return worst(stages(candidate, problem, lambda stage: self.judge(candidate, stage), self.device))
-
-    def judge(self, candidate: Candidate, problem: Problem, bits: Sequence[int] | None = None) -> Verdict:
-        """One verdict; in float64 from balls alone, so that the report states errors and not limits of errors."""
-        return judge(
-            candidate,
-            problem,
-            device=self.device,
-            arithmetic=self.model,
-            accuracy=self.accuracy,
-            baseline=self.baseline,
-            factor=self.factor,
-            bits=bits or (BITS[1:] if problem.dtype == "float64" else BITS),
-        )
-
-    def judge_result(self, problem: Problem, result: Result) -> Verdict:
-        """One verdict on another answer."""
-        bits = BITS[1:] if problem.dtype == "float64" else BITS
-        return judge_result(
-            problem, result, device=self.device, arithmetic=self.model, accuracy=self.accuracy, bits=bits
-        )
-
-    def promised(self, problem: Problem) -> Problem:
-        """Without derivatives where bounds are infinite because a logsumexp may be subtracted, and only then."""
-        arithmetic = arithmetic_of(self.model, problem)
-        if not arithmetic.subtracts_logsumexp:
-            return problem
-        usual = bound(problem, replace(arithmetic, subtracts_logsumexp=False))
-        lost = (np.isinf(limit) & np.isfinite(usual[name]) for name, limit in bound(problem, arithmetic).items())
-        return replace(problem, grad_output=None, tangent=None) if any(each.any() for each in lost) else problem
-
-    def words(self, operation: str) -> str:
-        """The keyword arguments of `judge` that repeat this, as far as they can be written down."""
-        words = f"device={self.device!r}"
-        if self.name:
-            words += f", arithmetic={self.name!r}"
-        if self.accuracy != "C":
-            words += f", accuracy={self.accuracy!r}"
-        if self.baseline is not None:
-            words += f", baseline=load({self.baseline.source}, operation={operation!r}), factor={self.factor!r}"
-        return words
-
-
-def _name(arithmetic: str | Arithmetic | Model | None) -> str:
-    """How a report calls a model."""
-    if arithmetic is None or isinstance(arithmetic, str):
-        return arithmetic or ""
-    return arithmetic.name if isinstance(arithmetic, Arithmetic) else getattr(arithmetic, "__name__", "a function")
-
-
-def load_baseline(
-    accuracy: str, baseline: Target | None, factor: float = 1.0, operation: str | None = None
-) -> Candidate | None:
-    """The baseline of class D, and of no other; ValueError or TypeError where one of the arguments does not fit."""
-    Accuracy(accuracy, factor)
-    if (accuracy == "D") != (baseline is not None):
-        raise ValueError(
-            f"accuracy is {accuracy!r} and baseline is {baseline!r}; class D, and no other, needs a baseline"
-        )
-    if accuracy != "D" and factor != 1.0:
-        raise ValueError(f"factor is {factor}; it applies to class D, and accuracy is {accuracy!r}")
-    return None if baseline is None else load(baseline, operation)
-
-
-def check_terms(candidate: Candidate, baseline: Candidate | None, chosen: Model, dtypes: Sequence[str]) -> None:
-    """ValueError or TypeError where a baseline lacks an operation, or a model does not suit a dtype."""
-    if baseline is not None and (missing := set(candidate.operations) - set(baseline.operations)):
-        raise ValueError(f"baseline {baseline.name} has no {', '.join(sorted(missing))}, which {candidate.name} has")
-    for dtype in dtypes:
-        arithmetic_of(chosen, Problem("softmax", dtype, {"logits": [0.0]}, {"dim": 0}))
 
 
 def prepare(
@@ -296,8 +186,8 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     rotation = Rotation(candidate, terms, supports, f"{label} {dtype}")
     fixed, ndim = candidate.interface.fixed, candidate.interface.ndim
     draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
-    drawn = _verdicts(rotation, draw, REGIONS[operation], examples, seed)
-    large = _of_large(rotation, operation, dtype) if drawn[-1].ok and examples >= EXAMPLES else []
+    drawn = verdicts(rotation, draw, REGIONS[operation], examples, seed)
+    large = verdicts_on_large(rotation, operation, dtype) if drawn[-1].ok and examples >= EXAMPLES else []
     last = [*drawn, *large][-1]
     measured = drawn if last.ok else [*drawn, last]  # the errors of large problems are known as limits only
     words = f", {fixed!r}" if fixed else ""
@@ -361,190 +251,7 @@ def _detectable(verdicts: Sequence[Verdict]) -> dict[str, float]:
     return {output: statistics.median(errors) for output, errors in found.items()}
 
 
-def _of_large(rotation: Rotation, operation: str, dtype: str) -> list[Verdict]:
-    """Verdicts on large problems, up to the first that is not agreement; the classifier by stages, and half precision,
-    where large sums keep no digit, are not asked.
-    """
-    verdicts: list[Verdict] = []
-    terms, candidate = rotation.terms, rotation.candidate
-    fixed = candidate.interface.fixed
-    asked = [] if terms.by_stages or dtype not in DTYPES else large_problems(operation, dtype, rotation.extras, fixed)
-    for problem in filter(candidate.takes, asked):
-        with warnings.catch_warnings(action="ignore"):
-            verdicts.append(terms.judge(candidate, problem, BITS))
-        if not verdicts[-1].ok:
-            break
-    return verdicts
-
-
 def _outcome(verdicts: Sequence[Verdict]) -> str:
     """The last outcome, if it is not agreement; *unspecified* where no document fixes any of the answers."""
     outcomes = {verdict.outcome for verdict in verdicts}
     return AGREES if verdicts[-1].ok and AGREES in outcomes else verdicts[-1].outcome
-
-
-Draw = Callable[..., SearchStrategy[Problem]]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """Problems that are drawn, small ones alone or all."""
-
-    draw: Draw
-    small: bool = False
-
-    def kept(self, rotation: Rotation, everything: ExampleDatabase) -> Named:
-        """The failures of these problems in a database, by what it was that failed."""
-        candidate = rotation.candidate
-        of = candidate.name, rotation.terms.device, rotation.row, sorted(rotation.extras), candidate.interface.words()
-        return Named(everything, lambda: repr((*of, self.small, rotation.pinned)))
-
-
-def _verdicts(rotation: Rotation, draw: Draw, wanted: Iterable[str], examples: int, seed: int) -> list[Verdict]:
-    """Verdicts on drawn problems, until one is not agreement.
-
-    With the default number of them, or more, others follow from the regions that they have missed.
-    """
-    verdicts = _kept(rotation, draw)
-    if verdicts and not verdicts[-1].ok:
-        return verdicts
-    for number, (small, count) in enumerate(_batches(examples)):
-        verdicts += _ask(rotation, Drawn(draw, small), count, f"{seed} {number}")
-        if not verdicts[-1].ok:
-            return verdicts
-    for number in range(MORE * (examples // EXAMPLES) * EXAMPLES // BATCH):
-        missed = set(wanted) - rotation.regions.keys()
-        if not missed:
-            break
-        verdicts += _ask(rotation, Drawn(draw), BATCH, f"{seed} more {number}", missed)
-        if not verdicts[-1].ok:
-            break
-    return verdicts
-
-
-def _kept(rotation: Rotation, draw: Draw) -> list[Verdict]:
-    """Verdicts on what failed in an earlier run, each asked what it failed then; what agrees is forgotten."""
-    verdicts: list[Verdict] = []
-    if rotation.terms.database is None:
-        return verdicts
-    for small in (True, False):
-        for question in (("judge", ""), *rotation.counts):
-            rotation.pinned = question
-            agreed, refused = _run(rotation, Drawn(draw, small), EXAMPLES, "kept", None, _AGAIN)
-            verdicts += [*agreed, *refused[-1:]]
-            if refused:
-                return verdicts
-    rotation.pinned = None
-    return verdicts
-
-
-def _batches(examples: int) -> Iterator[tuple[bool, int]]:
-    """(small, count): small problems first, since where one of them fails nobody needs a large one.
-
-    After ten examples Hypothesis turns to mutating what it has drawn; ten at a time keeps the problems independent. The
-    last fifth is drawn together, to be mutated towards larger errors.
-    """
-    together = examples // 5
-    for small, share in ((True, examples // 3), (False, examples - examples // 3 - together)):
-        for start in range(0, share, BATCH):
-            yield small, min(BATCH, share - start)
-    if together:
-        yield False, together
-
-
-def _ask(
-    rotation: Rotation,
-    drawn: Drawn,
-    examples: int,
-    seed: str,
-    missed: Set[str] | None = None,
-) -> list[Verdict]:
-    """Verdicts on drawn problems, or on those in regions that were `missed`.
-
-    If one is not agreement, it is the last. The same problems are then asked what disagreed, and nothing else, so that
-    each has one answer only, and the smallest problem found takes its place.
-    """
-    agreed, refused = _run(rotation, drawn, examples, seed, missed, _FIRST)
-    if not refused:
-        return agreed
-    if not rotation.terms.shrink or rotation.lost is not None:
-        return [*agreed, refused[-1]]
-    again = _run(rotation, drawn, examples, seed, missed, (*_FIRST, Phase.shrink))[1]
-    return [*agreed, _smallest(rotation, again[-1]) if again else _now_and_then(refused[-1])]
-
-
-def _smallest(rotation: Rotation, verdict: Verdict) -> Verdict:
-    """The verdict on a problem that is smaller still; the stages of a classifier are problems of their own."""
-    if rotation.terms.by_stages or verdict.problem is None:
-        return verdict
-    found, question = [verdict], rotation.failed
-
-    def fails(problem: Problem) -> bool:
-        if not rotation.candidate.takes(problem):
-            return False
-        with warnings.catch_warnings(action="ignore"):
-            again = rotation.verdict(problem)
-        same = not again.ok and rotation.failed == question and bool(again.output) == bool(verdict.output)
-        found.extend([again] if same else [])
-        return same  # what disagrees stays what it is: no number becomes an error
-
-    smallest(verdict.problem, fails)
-    rotation.failed = question
-    return found[-1]
-
-
-def _now_and_then(verdict: Verdict) -> Verdict:
-    text = f"{verdict.explanation}; not deterministic: the same problem agreed when asked again"
-    return replace(verdict, explanation=text)
-
-
-_FIRST = (Phase.generate, Phase.target)
-_AGAIN = (Phase.reuse, Phase.shrink)
-
-
-def _run(
-    rotation: Rotation,
-    drawn: Drawn,
-    examples: int,
-    seed: str,
-    missed: Set[str] | None,
-    phases: tuple[Phase, ...],
-) -> tuple[list[Verdict], list[Verdict]]:
-    """What agreed before something else came, and what came: the last is on the smallest problem found."""
-    agreed: list[Verdict] = []
-    refused: list[Verdict] = []
-    kept = rotation.terms.database
-
-    @hypothesis.settings(
-        max_examples=examples,
-        database=kept and drawn.kept(rotation, kept),
-        deadline=None,
-        derandomize=False,
-        phases=phases,
-        report_multiple_bugs=False,
-        suppress_health_check=list(HealthCheck),
-        verbosity=hypothesis.Verbosity.quiet,
-    )
-    @hypothesis.seed(seed)  # which would leave out the database, were it the last
-    @hypothesis.given(problem=drawn.draw(small=drawn.small))
-    def ask(problem: Problem) -> None:
-        if missed is not None and not refused and missed.isdisjoint(regions(problem)):
-            return
-        verdict = rotation.verdict(problem)
-        if not verdict.ok:
-            refused.append(verdict)
-            raise _NotProvenError(verdict.explanation)
-        if not refused:
-            agreed.append(verdict)
-        hypothesis.target(min(verdict.ratio, 1.0), label="error/bound")
-
-    try:
-        with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answers
-            ask()
-    except _NotProvenError:
-        pass  # Hypothesis ends with the smallest
-    except unittest.SkipTest:
-        pass  # nothing was kept
-    except hypothesis.errors.Flaky:
-        refused.append(_now_and_then(refused[-1]))
-    return agreed, refused

@@ -18,7 +18,7 @@ from softproof import OPERATIONS, WAYS, Candidate, Problem, conduct, load, probl
 from softproof.conduct import in_dtype, same_bits
 from softproof.models import model
 from softproof.rotation import Rotation
-from softproof.verify import Terms
+from softproof.terms import Terms
 
 from . import misconduct as wrong
 from .candidates import REFERENCE

@@ -20,6 +20,8 @@ from softproof import Interface, Problem, load, problems
 from softproof.adapters import numpy_arrays, torch_arrays
 from softproof.cli import main
 
+from . import broken
+
 LABELS_ALONE = ["probabilities", "unnormalised"]
 
 
@@ -50,6 +52,16 @@ def test_a_loss_with_an_interface_of_its_own_is_judged() -> None:
     assert report.rows[0].gradients
     assert "label_smoothing" not in report.rows[0].unsupported
     assert {"reduction", "weight", "ignore_index"} <= set(report.rows[0].unsupported)
+
+
+def test_the_smallest_problem_has_the_dimensions_that_are_taken() -> None:
+    """What a kernel does not take is no smaller problem."""
+    report = softproof.verify(broken.softmax_without_shift, operation="softmax", dtypes=["float32"], seed=0, ndim=[3])
+    failure = report.rows[0].failure
+
+    assert failure is not None
+    assert failure.verdict.problem is not None
+    assert failure.verdict.problem.inputs["logits"].ndim == 3
 
 
 @pytest.mark.parametrize("missing", ["names", "fixed", "extra", "ndim", "output"])

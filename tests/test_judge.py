@@ -10,9 +10,9 @@ import pytest
 
 import manual
 from softproof import Output, Problem, Result, any_order, exact, judge, judge_result, load
-from softproof.compare import AGREES, DISAGREES, ROUNDING
+from softproof.compare import AGREES, DISAGREES, NO_GUARANTEE, ROUNDING
 from softproof.exact import FLOAT64
-from softproof.judge import BITS, float64_share
+from softproof.judge import BITS, LARGE, float64_share
 from softproof.rows import wide_rows
 
 from .candidates import MANUAL
@@ -190,3 +190,25 @@ def test_losses_one_by_one_that_are_not_finite_disagree(operation: str, strange:
 
     assert verdict.outcome == "disagrees"
     assert verdict.index == (1,)
+
+
+def test_a_wrong_baseline_guarantees_nothing() -> None:
+    """Class D: no worse than something that is wrong says nothing about an answer, right as it may be."""
+    problem = Problem("softmax", "float32", {"logits": [0.0, 1.0]}, {"dim": 0})
+    baseline = load(lambda logits, dim: np.full_like(logits, 0.5), operation="softmax", adapter="numpy")
+    verdict = judge(MANUAL, problem, accuracy="D", baseline=baseline)
+
+    assert verdict.outcome == NO_GUARANTEE
+    assert verdict.explanation.startswith("the baseline disagrees: value[0]: got 0.5")
+
+
+def test_a_large_layer_is_refuted_by_float64_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Balls state what float64 has found, but not of a million elements that concern each other."""
+    problem = Problem("linear", "float32", {"input": np.ones((LARGE + 1, 1)), "weight": [[2.0]]})
+    wrong = Result({"value": Output(np.full((LARGE + 1, 1), 2.5, np.float32), "float32")})
+    monkeypatch.setattr(exact, "balls", None)
+
+    verdict = judge_result(problem, wrong)
+
+    assert verdict.outcome == DISAGREES
+    assert verdict.output == "value"

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, large_problems, load, verify
 from softproof.checks import check
-from softproof.verify import EXAMPLES
+from softproof.search import EXAMPLES
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

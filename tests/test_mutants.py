@@ -15,7 +15,7 @@ from softproof.mutants.correct import CORRECT, CrossEntropy, Operation, Softmax
 from softproof.mutants.peers import PEERS, killed_by_peers
 from softproof.mutants.record import Mutant, group
 from softproof.mutants.trial import Kill, Trial, Tried, brief, hunt, trial
-from softproof.verify import EXAMPLES
+from softproof.search import EXAMPLES
 
 RIGHT = Mutant("right", "none", "s", "e", "t", "s", "forward", "softmax", Softmax)
 

@@ -27,7 +27,7 @@ from softproof.exact import balls
 from softproof.formats import FORMATS
 from softproof.problem import Array
 from softproof.rows import blocks
-from softproof.verify import EXAMPLES, _batches
+from softproof.search import EXAMPLES, batches
 
 from .arithmetics import InDecimal, InMpmath, Number
 from .by_definition import expected
@@ -333,7 +333,7 @@ def test_wrong_derivatives_are_caught(wrong: str) -> None:
     operation, output, function = WRONG[wrong]
     candidate, found = _with(operation, output, function), list[softproof.Verdict]()
 
-    for number, (small, count) in enumerate(_batches(EXAMPLES)):  # as verify draws them, but shrinks nothing
+    for number, (small, count) in enumerate(batches(EXAMPLES)):  # as verify draws them, but shrinks nothing
 
         @hypothesis.seed(f"1 {number}")
         @settings(max_examples=count, database=None, deadline=None, phases=[Phase.generate])

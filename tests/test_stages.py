@@ -64,6 +64,17 @@ def test_a_wrong_stage_is_the_last(steps: int, found: int) -> None:
     assert verdicts[-1].ok == (steps == 0)
 
 
+def test_nothing_is_carried_back_from_a_gradient_that_is_not_finite() -> None:
+    """That of a mean over no weight is none, and the third stage is not asked."""
+    problem = _problem()
+    problem = replace(problem, inputs={**problem.inputs, "weight": np.zeros(7)})
+
+    verdicts = list(stages(MANUAL, problem, lambda stage: judge(MANUAL, stage)))
+
+    assert [verdict.problem.operation for verdict in verdicts if verdict.problem] == ["linear", "cross_entropy"]
+    assert all(verdict.ok for verdict in verdicts)
+
+
 def test_stages_are_sharper_than_the_whole() -> None:
     """The same answer uses up more of the bound of its stage than of the bound that compounds."""
     problem = _problem()
@@ -75,8 +86,19 @@ def test_stages_are_sharper_than_the_whole() -> None:
     assert 0 < 2 * whole.ratios["grad_linear_weight"] < each[2].ratios["grad_weight"]
 
 
+def test_a_stage_that_fails_is_named() -> None:
+    """In the row of the classifier by stages, with its own problem."""
+    candidate = _OneOff(MANUAL.name, MANUAL.functions, MANUAL.backwards, MANUAL.adapter, steps=4096)
+    row = verify(candidate, dtypes=["float32"], examples=3, seed=0).rows[-1]
+
+    assert (row.operation, row.verdict) == ("linear_cross_entropy, by stages", "disagrees")
+    assert row.failure is not None
+    assert row.failure.verdict.problem is not None
+    assert row.failure.verdict.problem.operation == "linear"
+
+
 def test_verify_asks_both() -> None:
-    """A module that has the stages gets a row for them, and a stage that fails is named."""
+    """A module that has the stages gets a row for them."""
     report = verify("manual", dtypes=["float32"], examples=3, seed=0)
 
     assert report.rows[-1].operation == "linear_cross_entropy, by stages"

@@ -18,8 +18,8 @@ from softproof.exact import solve
 from softproof.formats import FORMATS, Floats
 from softproof.regions import REGIONS, regions
 from softproof.rotation import Rotation
+from softproof.search import EXAMPLES
 from softproof.styles import STYLES, Draw, styles
-from softproof.verify import EXAMPLES
 
 from .candidates import MANUAL
 

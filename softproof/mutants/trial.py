@@ -12,7 +12,8 @@ import numpy as np
 
 from ..problem import Array, Problem
 from ..report import Failure, versions
-from ..verify import EXAMPLES, verify
+from ..search import EXAMPLES
+from ..verify import verify
 from .catalogue import MUTANTS, NOT_COVERED
 from .correct import CORRECT, Operation
 from .peers import PEERS, killed_by_peers

@@ -1,0 +1,113 @@
+"""What a candidate is judged by: the model, the accuracy class, and the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from hypothesis.database import ExampleDatabase
+
+from .accuracy import Accuracy
+from .arithmetic import Arithmetic
+from .bounds import bound
+from .compare import Verdict
+from .implementation import Candidate
+from .judge import BITS, judge, judge_result
+from .loading import Target, load
+from .models import Model, arithmetic_of
+from .problem import Problem, Result
+from .stages import stages, worst
+
+DTYPES = ("float64", "float32")
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a candidate is judged by."""
+
+    device: str
+    model: Model
+    name: str  # of the model; empty for the default
+    accuracy: str
+    baseline: Candidate | None
+    factor: float
+    dtypes: tuple[str, ...] = DTYPES
+    by_stages: bool = False
+    shrink: bool = True
+    database: ExampleDatabase | None = None
+
+    def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:
+        """On a whole problem, or on the worst of its stages."""
+        if not self.by_stages:
+            return self.judge(candidate, problem)
+        return worst(stages(candidate, problem, lambda stage: self.judge(candidate, stage), self.device))
+
+    def judge(self, candidate: Candidate, problem: Problem, bits: Sequence[int] | None = None) -> Verdict:
+        """One verdict; in float64 from balls alone, so that the report states errors and not limits of errors."""
+        return judge(
+            candidate,
+            problem,
+            device=self.device,
+            arithmetic=self.model,
+            accuracy=self.accuracy,
+            baseline=self.baseline,
+            factor=self.factor,
+            bits=bits or (BITS[1:] if problem.dtype == "float64" else BITS),
+        )
+
+    def judge_result(self, problem: Problem, result: Result) -> Verdict:
+        """One verdict on another answer."""
+        bits = BITS[1:] if problem.dtype == "float64" else BITS
+        return judge_result(
+            problem, result, device=self.device, arithmetic=self.model, accuracy=self.accuracy, bits=bits
+        )
+
+    def promised(self, problem: Problem) -> Problem:
+        """Without derivatives where bounds are infinite because a logsumexp may be subtracted, and only then."""
+        arithmetic = arithmetic_of(self.model, problem)
+        if not arithmetic.subtracts_logsumexp:
+            return problem
+        usual = bound(problem, replace(arithmetic, subtracts_logsumexp=False))
+        lost = (np.isinf(limit) & np.isfinite(usual[name]) for name, limit in bound(problem, arithmetic).items())
+        return replace(problem, grad_output=None, tangent=None) if any(each.any() for each in lost) else problem
+
+    def words(self, operation: str) -> str:
+        """The keyword arguments of `judge` that repeat this, as far as they can be written down."""
+        words = f"device={self.device!r}"
+        if self.name:
+            words += f", arithmetic={self.name!r}"
+        if self.accuracy != "C":
+            words += f", accuracy={self.accuracy!r}"
+        if self.baseline is not None:
+            words += f", baseline=load({self.baseline.source}, operation={operation!r}), factor={self.factor!r}"
+        return words
+
+
+def name_of(arithmetic: str | Arithmetic | Model | None) -> str:
+    """How a report calls a model."""
+    if arithmetic is None or isinstance(arithmetic, str):
+        return arithmetic or ""
+    return arithmetic.name if isinstance(arithmetic, Arithmetic) else getattr(arithmetic, "__name__", "a function")
+
+
+def load_baseline(
+    accuracy: str, baseline: Target | None, factor: float = 1.0, operation: str | None = None
+) -> Candidate | None:
+    """The baseline of class D, and of no other; ValueError or TypeError where one of the arguments does not fit."""
+    Accuracy(accuracy, factor)
+    if (accuracy == "D") != (baseline is not None):
+        raise ValueError(
+            f"accuracy is {accuracy!r} and baseline is {baseline!r}; class D, and no other, needs a baseline"
+        )
+    if accuracy != "D" and factor != 1.0:
+        raise ValueError(f"factor is {factor}; it applies to class D, and accuracy is {accuracy!r}")
+    return None if baseline is None else load(baseline, operation)
+
+
+def check_terms(candidate: Candidate, baseline: Candidate | None, chosen: Model, dtypes: Sequence[str]) -> None:
+    """ValueError or TypeError where a baseline lacks an operation, or a model does not suit a dtype."""
+    if baseline is not None and (missing := set(candidate.operations) - set(baseline.operations)):
+        raise ValueError(f"baseline {baseline.name} has no {', '.join(sorted(missing))}, which {candidate.name} has")
+    for dtype in dtypes:
+        arithmetic_of(chosen, Problem("softmax", dtype, {"logits": [0.0]}, {"dim": 0}))
