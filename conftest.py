@@ -25,7 +25,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """--device and --require-cuda."""
     group = parser.getgroup("softproof")
     group.addoption("--device", action="append", help="try this device only (cpu, cuda, cuda:1, …); may be repeated")
-    group.addoption("--seeds", type=int, default=1, help="how many seeds each mutant has to be killed from (1)")
+    group.addoption("--seeds", type=int, default=1, help="seeds for mutants, smallest witnesses and regions (1)")
     group.addoption("--huge", action="store_true", help="also problems of more than 2^31 elements, in 20 GB of memory")
     group.addoption("--require-cuda", action="store_true", help="fail at once when there is no CUDA device")
 

@@ -108,9 +108,9 @@ def test_an_arithmetic_for_another_format() -> None:
     with pytest.raises(ValueError, match="stores float64; the problem is in float32"):
         judge(MANUAL, ROWS, arithmetic=any_order("float64"))
     with pytest.raises(ValueError, match="stores float32; the problem is in float64"):
-        verify("manual", operation="softmax", arithmetic=any_order("float32"), examples=1)
+        verify(MANUAL.only("softmax"), arithmetic=any_order("float32"), examples=1)
     with pytest.raises(TypeError, match=r"gave a NoneType; expected a softproof\.Arithmetic"):
-        verify("manual", operation="softmax", arithmetic=lambda _problem: None, examples=1)  # type: ignore[arg-type,return-value]
+        verify(MANUAL.only("softmax"), arithmetic=lambda _problem: None, examples=1)  # type: ignore[arg-type,return-value]
 
 
 @pytest.mark.parametrize("name", DEPTHS)
@@ -200,18 +200,18 @@ def test_a_log_softmax_from_a_stored_logsumexp(name: str) -> None:
 
 def test_the_report_counts_what_is_not_promised() -> None:
     """Derivatives at offsets where a stored logsumexp has no digit; the value is asked."""
-    report = verify("reference", operation="log_softmax", dtypes=["float32"], arithmetic="fused", examples=60, seed=0)
+    report = verify(REFERENCE.only("log_softmax"), dtypes=["float32"], arithmetic="fused", examples=60, seed=0)
 
     assert report.ok
     assert 0 < report.rows[0].unpromised < 60
     assert f"no derivative promised, nor asked: log_softmax in {report.rows[0].unpromised} problems" in str(report)
-    assert not verify("reference", operation="log_softmax", dtypes=["float32"], examples=10, seed=0).rows[0].unpromised
+    assert not verify(REFERENCE.only("log_softmax"), dtypes=["float32"], examples=10, seed=0).rows[0].unpromised
 
 
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "cross_entropy", "linear_cross_entropy"])
 def test_whoever_shifts_agrees_with_a_fused_model(operation: str) -> None:
     """It allows more than any order, and promises something of all that is asked."""
-    verify("reference", operation=operation, dtypes=["float32"], arithmetic="fused", examples=20, seed=0).check()
+    verify(REFERENCE.only(operation), dtypes=["float32"], arithmetic="fused", examples=20, seed=0).check()
 
 
 def test_a_fused_model_promises_something_at_the_lowest_number(dtype: str) -> None:
@@ -229,20 +229,20 @@ def test_a_fused_model_promises_something_at_the_lowest_number(dtype: str) -> No
 @pytest.mark.parametrize("name", HALF)
 def test_torch_follows_its_model_on_the_cpu(operation: str, name: str) -> None:
     """Every operation, value and gradients, any dimension and layout."""
-    verify("reference", operation=operation, dtypes=[name], arithmetic="torch-cpu", examples=20, seed=1).check()
+    verify(REFERENCE.only(operation), dtypes=[name], arithmetic="torch-cpu", examples=20, seed=1).check()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_manual_computes_in_float32_and_rounds_once(operation: str) -> None:
     """In float16, the one format of half precision that NumPy has."""
-    verify("manual", operation=operation, dtypes=["float16"], examples=30, seed=1).check()
+    verify(MANUAL.only(operation), dtypes=["float16"], examples=30, seed=1).check()
 
 
 @pytest.mark.parametrize("operation", ["log_softmax", "logsumexp", "cross_entropy"])
 @pytest.mark.parametrize("name", HALF)
 def test_torch_does_not_compute_in_float32_throughout(operation: str, name: str) -> None:
     """Which is why it has a model of its own; docs/findings.md holds the witnesses."""
-    report = verify("reference", operation=operation, dtypes=[name], examples=30, seed=1, shrink=False)
+    report = verify(REFERENCE.only(operation), dtypes=[name], examples=30, seed=1, shrink=False)
 
     assert report.rows[0].verdict == "disagrees"
 

@@ -99,7 +99,7 @@ def test_a_stage_that_fails_is_named() -> None:
 
 def test_verify_asks_both() -> None:
     """A module that has the stages gets a row for them."""
-    report = verify("manual", dtypes=["float32"], examples=3, seed=0)
+    report = verify(MANUAL, dtypes=["float32"], examples=3, seed=0)
 
     assert report.rows[-1].operation == "linear_cross_entropy, by stages"
     assert report.ok

@@ -77,14 +77,14 @@ def test_a_module_is_judged_on_all_that_it_has() -> None:
 
 def test_the_seed_repeats_the_run() -> None:
     """The same problems, so the same worst errors; another seed gives others."""
-    runs = [softproof.verify("manual", operation="softmax", examples=20, seed=seed).rows for seed in (5, 5, 6)]
+    runs = [softproof.verify(MANUAL.only("softmax"), examples=20, seed=seed).rows for seed in (5, 5, 6)]
 
     assert runs[0] == runs[1] != runs[2]
 
 
 def test_without_a_seed_one_is_drawn_and_told() -> None:
     """Two runs differ, and each can be repeated."""
-    first, second = (softproof.verify("manual", operation="softmax", examples=2) for _ in range(2))
+    first, second = (softproof.verify(MANUAL.only("softmax"), examples=2) for _ in range(2))
 
     assert first.seed != second.seed
 
