@@ -20,6 +20,7 @@ from manual.arrays import Array
 
 from . import broken
 from .broken import BROKEN
+from .candidates import MANUAL
 
 
 @pytest.mark.parametrize("wrong", BROKEN, ids=lambda function: function.__name__)
