@@ -59,11 +59,14 @@ def _missing(target: str) -> str:
 
 
 def _better(target: str, given: dict[str, Any], seed: int | None) -> dict[str, str]:
-    """Rows that some problems agree in a better class than C of, and which."""
+    """Rows that some problems agree in a better class than C of, and which; what is not in B is not asked for A."""
     found: dict[str, str] = {}
     for accuracy in ("B", "A"):
         report = verify(target, seed=seed, **{**given, "accuracy": accuracy, "examples": FEWER, "shrink": False})
-        found |= {row.name: accuracy for row in report.rows if row.ok}
+        better = {row.name: accuracy for row in report.rows if row.ok}
+        if not better:
+            break
+        found |= better
     return found
 
 

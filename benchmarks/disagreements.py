@@ -57,6 +57,13 @@ from tinygrad import Tensor
 print(Tensor([-float("inf")] * 2).logsumexp().item())  # nan, of -inf
 """
 
+_SUM_OF_SHARES = """
+import mlx.core as mx, mlx.nn as nn
+x, q = mx.array([[0.0, 0.0]]), mx.array([[1.0, 1.0]])
+loss = lambda q: nn.losses.cross_entropy(x, q, reduction="sum")
+print(loss(q), mx.grad(loss)(q))  # 0.693147 and 0 in both classes, of 2 log 2 and log 2
+"""
+
 _LOG_OF_ZERO = """
 import jax.numpy as jnp, optax
 print(optax.losses.kl_divergence(jnp.log(jnp.array([0.0, 1.0])), jnp.array([0.0, 1.0])))  # nan, of 0
@@ -203,6 +210,14 @@ DISAGREEMENTS: tuple[Disagreement, ...] = (
         "The maximum -inf is subtracted from itself. The logarithm of an empty sum is -inf, as with torch and SciPy.",
         "nothing found.",
         _NO_MAXIMUM,
+    ),
+    Disagreement(
+        "MLX: probabilities are taken to sum to 1",
+        "examples.candidates.mlx_losses:cross_entropy",
+        "The loss is logsumexp(x) - Σ q x, which is -Σ q log softmax(x) where Σ q = 1. Its gradient for q lacks the "
+        "logsumexp, and is right along the simplex alone; of an unnormalised q the loss is another one.",
+        "nothing found; the formula came with ml-explore/mlx PR #517.",
+        _SUM_OF_SHARES,
     ),
     Disagreement(
         "scikit-learn: probabilities are clipped",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Unpack
@@ -72,19 +73,22 @@ def _functions(
     if isinstance(found, ModuleType):
         names = [operation] if operation else list(OPERATIONS)
         functions = {each: getattr(found, each) for each in names if callable(getattr(found, each, None))}
-        siblings: Any = found
+        names_of = {each: (each, _own_name(function)) for each, function in functions.items()}
+        modules: list[Any] = [found]
         if not functions:
             raise ValueError(f"module {name} has no function named {' or '.join(names)}")
     elif callable(found):
-        operation = operation or getattr(found, "__name__", "")
+        called = (target.partition(":")[2].split(".")[-1] if isinstance(target, str) else "", _own_name(found))
+        operation = operation or next((each for each in called if each in OPERATIONS), None)
         if operation not in OPERATIONS:
             raise ValueError(f"which operation is {name}? Name it (operation=, --operation): {', '.join(OPERATIONS)}")
-        functions = {operation: found}
-        siblings = inspect.getmodule(found)
+        functions, names_of = {operation: found}, {operation: called}
+        modules = [_resolve(target.partition(":")[0])] if isinstance(target, str) else []
+        modules += [inspect.getmodule(found)]
     else:
         raise TypeError(f"target is a {type(found).__name__}; expected a module, a callable, or the name of one")
     interface = _with_axis(interface, functions)
-    backwards, jvps, hvps = (_beside(functions, siblings, suffix) for suffix in ("backward", "jvp", "hvp"))
+    backwards, jvps, hvps = (_beside(names_of, modules, suffix) for suffix in ("backward", "jvp", "hvp"))
     adapter = adapter or _guess_adapter(functions, tried, interface)
     return Candidate(name, functions, backwards, adapter, _source(target, found), interface, jvps, hvps, tried)
 
@@ -98,10 +102,23 @@ def _with_axis(interface: Interface, functions: Mapping[str, Callable[..., Any]]
     return replace(interface, names={**interface.names, "dim": "axis"})
 
 
-def _beside(functions: Mapping[str, Callable[..., Any]], module: Any, suffix: str) -> dict[str, Callable[..., Any]]:
-    """The functions of the module that are named ``<name>_<suffix>``."""
-    names = {each: f"{getattr(function, '__name__', '')}_{suffix}" for each, function in functions.items()}
-    return {each: getattr(module, name) for each, name in names.items() if callable(getattr(module, name, None))}
+def _own_name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", "")
+
+
+def _beside(
+    names_of: Mapping[str, tuple[str, ...]], modules: Sequence[Any], suffix: str
+) -> dict[str, Callable[..., Any]]:
+    """For each operation the first function of the modules that is named ``<name>_<suffix>``.
+
+    A function has the name by which it was found, and one of its own, which others may have if it is wrapped.
+    """
+    found: dict[str, Callable[..., Any]] = {}
+    for operation, names in names_of.items():
+        for module, name in product(modules, names):
+            if callable(sibling := getattr(module, f"{name}_{suffix}", None)):
+                found.setdefault(operation, sibling)
+    return found
 
 
 def _resolve(name: str) -> Any:

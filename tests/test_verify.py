@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import json
 import re
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +19,7 @@ import torch.nn.functional as F
 import manual
 import softproof
 from manual.arrays import Array
+from softproof import load
 
 from . import broken
 from .broken import BROKEN
@@ -121,6 +124,24 @@ def test_a_backward_beside_the_function_is_found_and_judged() -> None:
     assert report.rows[0].unsupported == ("dim", "hvp", "jvp")
     assert "grad_logits" in str(report)
     assert "not asked of softmax: dim" in str(report)
+
+
+entropy = functools.partial(manual.entropy)  # which has no name of its own
+
+
+def entropy_backward(grad_output: Array, p: Array) -> Array:
+    """Right."""
+    return np.asarray(manual.entropy_backward(grad_output, p))
+
+
+def test_a_backward_is_found_by_the_name_that_the_function_was_found_by() -> None:
+    """A module's own, which a function that is wrapped may not know; and the operation with it."""
+    this = sys.modules[__name__]
+    for found in (load(this, "entropy"), load(f"{__name__}:entropy")):
+        assert found.operations == ("entropy",)
+        assert found.backwards == {"entropy": entropy_backward}
+    with pytest.raises(ValueError, match="which operation is "):
+        load(entropy)
 
 
 def test_the_counterexample_is_small() -> None:

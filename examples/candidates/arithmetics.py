@@ -1,4 +1,4 @@
-"""What XLA, TensorFlow and MLX do on a CPU: subnormal numbers count as 0."""
+"""What compilers do to a formula, and what XLA, TensorFlow and MLX do on a CPU."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ from dataclasses import replace
 from softproof import MODELS, Arithmetic, Problem
 
 
+def inductor(problem: Problem) -> Arithmetic:
+    """What torch keeps on a CPU it keeps, and sums may be rescaled, logsumexps subtracted, exponentials to base 2."""
+    return _fused(MODELS["torch-cpu"](problem), "torch.compile on a CPU")
+
+
 def xla_cpu(problem: Problem) -> Arithmetic:
-    """Any order, or a stored logsumexp, or base 2, and subnormal numbers may count as 0."""
+    """Any order, with the same freedoms, and subnormal numbers may count as 0."""
     return replace(MODELS["fused"](problem), name="XLA on a CPU", flushes=True)
+
+
+def half(problem: Problem) -> Arithmetic:
+    """The same in half precision throughout."""
+    return replace(_fused(MODELS["storage"](problem), "half precision throughout"), flushes=True)
+
+
+def _fused(arithmetic: Arithmetic, name: str) -> Arithmetic:
+    return replace(arithmetic, name=name, online=True, base2=True, subtracts_logsumexp=True)
