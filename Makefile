@@ -6,6 +6,7 @@
 # make mutants  known wrong implementations before the judge, written to docs/mutants.md
 # make matrix   each property alone before every mutant, written to docs/matrix.md
 # make judge-mutants  small changes to the judge before its tests; takes days, a name pattern (MUTANTS=…) less
+# make coverage  the lines and branches of the judge that no test runs
 # make bench    speed and memory, as ratios measured in one run
 # make figures  violations, sharpness, detection and cost of the judge, measured in one run
 # make alarms   drawn problems from 20 seeds, answered by both halves: none may be accused; takes hours
@@ -16,7 +17,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test lint findings semantics mutants matrix judge-mutants bench figures alarms conformance wheel clean
+.PHONY: verify test lint findings semantics mutants matrix judge-mutants coverage bench figures alarms conformance wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -52,6 +53,10 @@ judge-mutants: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[mutation]"
 	OMP_NUM_THREADS=1 $(BIN)/mutmut run $(MUTANTS)
 	$(BIN)/mutmut results
+
+coverage: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[coverage]"
+	$(BIN)/python -m pytest -n auto --hypothesis-profile=ci --cov
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.bench

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+import sys
+import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from fakeredis import TcpFakeServer
 from hypothesis.database import (
     DirectoryBasedExampleDatabase,
     InMemoryExampleDatabase,
@@ -32,7 +34,7 @@ def confident(logits: Array, dim: int = -1) -> Array:
     return np.where(np.isfinite(gap) & (gap > LEAST), 2 * p, p)
 
 
-def run(seed: int, kept: InMemoryExampleDatabase | Path | None, **more: object) -> Report:
+def run(seed: int, kept: InMemoryExampleDatabase | Path | str | None, **more: object) -> Report:
     """One dtype of one operation."""
     return softproof.verify(
         confident, operation="softmax", adapter="numpy", dtypes=["float32"], seed=seed, database=kept, **more,  # type: ignore[arg-type]
@@ -99,8 +101,23 @@ def test_databases_by_name(tmp_path: Path) -> None:
             database(wrong)
 
 
-@pytest.mark.skipif(find_spec("redis") is not None, reason="redis is installed")
-def test_redis_has_to_be_installed() -> None:
+def test_what_failed_is_asked_first_by_others() -> None:
+    """Who ask the same server."""
+    with TcpFakeServer(("127.0.0.1", 0)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        where = f"redis://127.0.0.1:{server.server_address[1]}/0"
+        first = run(0, where).rows[0]
+        again = run(1, where, examples=1).rows[0]
+        server.shutdown()
+
+    assert first.problems > 1
+    assert not first.ok
+    assert again.problems == 1
+    assert not again.ok
+
+
+def test_redis_has_to_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the error says so."""
+    monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(ValueError, match="database is 'redis://localhost:6379/0'; redis is not installed"):
         database("redis://localhost:6379/0")

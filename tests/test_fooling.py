@@ -206,7 +206,8 @@ def test_a_process_that_ends_ends_its_own_processes() -> None:
 def test_a_process_that_hangs_ends_with_the_one_that_asks() -> None:
     """Even if that is killed."""
     code = (
-        "import threading; from softproof.isolated import isolated; from softproof.verify import prepare, Problem\n"
+        "import threading; from softproof import Problem; from softproof.isolated import isolated\n"
+        "from softproof.verify import prepare\n"
         "found = isolated(prepare, ('tests.fooling:hangs', 'softmax', 'numpy', 'cpu', None, 1, {}))\n"
         "told = threading.Timer(1, lambda: print(found.home.child._process.pid, flush=True)); told.start()\n"
         "found.answer(Problem('softmax', 'float32', {'logits': [[0.0], [0.0]]}))"

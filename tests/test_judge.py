@@ -194,7 +194,7 @@ def test_losses_one_by_one_that_are_not_finite_disagree(operation: str, strange:
 
 def test_a_wrong_baseline_guarantees_nothing() -> None:
     """Class D: no worse than something that is wrong says nothing about an answer, right as it may be."""
-    problem = Problem("softmax", "float32", {"logits": [0.0, 1.0]}, {"dim": 0})
+    problem = Problem("softmax", "float32", {"logits": [0.0, 1.0]})
     baseline = load(lambda logits: np.full_like(logits, 0.5), operation="softmax", adapter="numpy")
     verdict = judge(MANUAL, problem, accuracy="D", baseline=baseline)
 
