@@ -222,13 +222,15 @@ def after_another_backward(question: Question) -> Answers:
 
     def way(problem: Problem, arrays: Arrays) -> Arrays:
         upstream, call = arrays["grad_output"], candidate.call(problem)
+        opposite = candidate.arrays.copy(upstream)
+        opposite *= -1  # where -upstream without axes is a number in NumPy, and no array
         if question.by_framework:
             value, grads = candidate.arrays.differentiate_twice(
-                call, arrays, gradient_names(problem), -upstream, upstream
+                call, arrays, gradient_names(problem), opposite, upstream
             )
         else:
             value = call(arrays)
-            candidate.gradients(problem, arrays, -upstream)
+            candidate.gradients(problem, arrays, opposite)
             grads = candidate.gradients(problem, arrays, upstream)
         return _named(value, grads)
 

@@ -279,8 +279,13 @@ class Candidate:
     def gradients(self, problem: Problem, arrays: dict[str, Any], upstream: Any) -> dict[str, Any]:
         """What the candidate's own backward pass gives, by input."""
         grads = self.call(problem, self.backwards[problem.operation], upstream)(arrays)
-        found = grads if isinstance(grads, tuple) else (grads,)
-        return dict(zip(gradient_names(problem), (grad for grad in found if grad is not None), strict=True))
+        found = [grad for grad in (grads if isinstance(grads, tuple) else (grads,)) if grad is not None]
+        wanted = gradient_names(problem)
+        if len(found) != len(wanted):
+            raise ValueError(
+                f"gradients from the backward pass: {len(found)}; inputs that have a gradient: {', '.join(wanted)}"
+            )
+        return dict(zip(wanted, found, strict=True))
 
     def call(
         self, problem: Problem, function: Callable[..., Any] | None = None, *before: Any

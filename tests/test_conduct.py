@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,10 +15,12 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
+import manual
 import softproof
 from softproof import OPERATIONS, WAYS, Candidate, Problem, conduct, load, problems
 from softproof.conduct import in_dtype, same_bits
 from softproof.models import model
+from softproof.problem import Array
 from softproof.rotation import Rotation
 from softproof.terms import Terms
 
@@ -133,6 +137,20 @@ def test_a_backward_pass_that_writes_is_caught() -> None:
     report = softproof.verify(wrong.backward_that_writes(), operation="log_softmax", adapter="torch", seed=0)
 
     assert "the call changed its input logits" in str(report)
+
+
+def _of_arrays(grad_output: Array, logits: Array, target: Array, **options: Any) -> Any:
+    assert isinstance(grad_output, np.ndarray), type(grad_output)
+    return manual.cross_entropy_backward(grad_output, logits, target, **options)
+
+
+def test_another_upstream_gradient_is_an_array_too() -> None:
+    """Also where it has no axes: what NumPy makes of its negative is a number."""
+    candidate = load(manual, "cross_entropy", adapter="numpy")
+    problem = Problem("cross_entropy", "float32", {"logits": ROWS, "target": [0, 1, 2]}, {}, grad_output=1.0)
+
+    found = conduct(replace(candidate, backwards={"cross_entropy": _of_arrays}), problem, way="after another backward")
+    assert found.ok, str(found)
 
 
 def test_the_snippet_asks_in_the_same_way() -> None:

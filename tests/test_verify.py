@@ -9,6 +9,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ import torch.nn.functional as F
 import manual
 import softproof
 from manual.arrays import Array
-from softproof import load
+from softproof import Problem, load
 
 from . import broken
 from .broken import BROKEN
@@ -142,6 +143,21 @@ def test_a_backward_is_found_by_the_name_that_the_function_was_found_by() -> Non
         assert found.backwards == {"entropy": entropy_backward}
     with pytest.raises(ValueError, match="which operation is "):
         load(entropy)
+
+
+def _half_a_gradient(g: Array, p: Array, q: Array, dim: int) -> Array:
+    return np.asarray(manual.distribution_cross_entropy_backward(g, p, q, dim)[0])
+
+
+def test_a_gradient_too_few_is_told_with_the_inputs_that_have_one() -> None:
+    """In place of a complaint about this package's own loops."""
+    name = "distribution_cross_entropy"
+    candidate = replace(load(manual, name, adapter="numpy"), backwards={name: _half_a_gradient})
+    problem = Problem(name, "float64", {"p": [1.0], "q": [1.0]}, {"dim": -1}, grad_output=1.0)
+
+    assert "gradients from the backward pass: 1; inputs that have a gradient: p, q" in str(
+        softproof.judge(candidate, problem)
+    )
 
 
 def test_the_counterexample_is_small() -> None:

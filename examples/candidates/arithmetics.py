@@ -17,10 +17,5 @@ def xla_cpu(problem: Problem) -> Arithmetic:
     return replace(MODELS["fused"](problem), name="XLA on a CPU", flushes=True)
 
 
-def half(problem: Problem) -> Arithmetic:
-    """The same in half precision throughout."""
-    return replace(_fused(MODELS["storage"](problem), "half precision throughout"), flushes=True)
-
-
 def _fused(arithmetic: Arithmetic, name: str) -> Arithmetic:
     return replace(arithmetic, name=name, online=True, base2=True, subtracts_logsumexp=True)

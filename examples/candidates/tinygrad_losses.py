@@ -12,15 +12,16 @@ from tinygrad import Tensor
 
 
 def pair(function: Any) -> Any:
-    """A function of NumPy's arrays, the first of which has a gradient, and its backward pass."""
+    """A function of NumPy's arrays, and its backward pass."""
 
     @wraps(function)
     def forward(*arrays: Any, **options: Any) -> Any:
         return np.asarray(function(*map(Tensor, arrays), **options).numpy())
 
-    def backward(*arrays: Any, **options: Any) -> Any:
-        g, x, *rest = map(Tensor, arrays)
-        return function(x, *rest, **options).gradient(x, gradient=g)[0].numpy()
+    def backward(g: Any, *arrays: Any, **options: Any) -> Any:
+        given = [Tensor(each) for each in arrays]
+        real = [x for x, each in zip(given, arrays, strict=True) if each.dtype.kind == "f"]
+        return tuple(x.numpy() for x in function(*given, **options).gradient(*real, gradient=Tensor(g)))
 
     return forward, backward
 
