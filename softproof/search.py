@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase
 from hypothesis.database import ExampleDatabase
 from hypothesis.strategies import SearchStrategy
 
-from .compare import Verdict
+from .compare import NO_GUARANTEE, Verdict
 from .database import Named
 from .judge import BITS
 from .large import large_problems
@@ -20,7 +20,6 @@ from .problem import Problem
 from .regions import regions
 from .rotation import Rotation
 from .smaller import smallest
-from .terms import DTYPES
 
 EXAMPLES = 100
 BATCH = 10  # problems that Hypothesis draws together
@@ -198,17 +197,20 @@ def _run(
     return agreed, refused
 
 
-def verdicts_on_large(rotation: Rotation, operation: str, dtype: str) -> list[Verdict]:
-    """Verdicts on large problems, up to the first that is not agreement; the classifier by stages, and half precision,
-    where large sums keep no digit, are not asked.
+def verdicts_on_large(rotation: Rotation, operation: str, dtype: str) -> dict[int, Verdict]:
+    """Verdicts on large problems by their number, up to the first that disagrees. Not among them are the classifier by
+    stages, and what the arithmetic promises nothing of: sums so long that they may keep no digit.
     """
-    verdicts: list[Verdict] = []
+    found: dict[int, Verdict] = {}
     terms, candidate = rotation.terms, rotation.candidate
-    fixed = candidate.interface.fixed
-    asked = [] if terms.by_stages or dtype not in DTYPES else large_problems(operation, dtype, rotation.extras, fixed)
-    for problem in filter(candidate.takes, asked):
+    asked = large_problems(operation, dtype, rotation.extras, candidate.interface.fixed)
+    for number, problem in enumerate([] if terms.by_stages else asked):
+        if not candidate.takes(problem):
+            continue
         with warnings.catch_warnings(action="ignore"):
-            verdicts.append(terms.judge(candidate, problem, BITS))
-        if not verdicts[-1].ok:
-            break
-    return verdicts
+            verdict = terms.judge(candidate, problem, BITS)
+        if verdict.outcome != NO_GUARANTEE:
+            found[number] = verdict
+            if not verdict.ok:
+                break
+    return found

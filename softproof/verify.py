@@ -187,20 +187,21 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     fixed, ndim = candidate.interface.fixed, candidate.interface.ndim
     draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
     drawn = verdicts(rotation, draw, REGIONS[operation], examples, seed)
-    large = verdicts_on_large(rotation, operation, dtype) if drawn[-1].ok and examples >= EXAMPLES else []
-    last = [*drawn, *large][-1]
+    large = verdicts_on_large(rotation, operation, dtype) if drawn[-1].ok and examples >= EXAMPLES else {}
+    everything = [*drawn, *large.values()]
+    last = everything[-1]
     measured = drawn if last.ok else [*drawn, last]  # the errors of large problems are known as limits only
     words = f", {fixed!r}" if fixed else ""
-    source = f"large_problems({operation!r}, {dtype!r}, {sorted(supports)!r}{words})[{len(large) - 1}]" if large else ""
+    source = f"large_problems({operation!r}, {dtype!r}, {sorted(supports)!r}{words})[{max(large)}]" if large else ""
     return Row(
         implementation=candidate.name,
         operation=label,
         dtype=dtype,
         device=terms.device,
-        problems=len(drawn) + len(large),
+        problems=len(everything),
         ulps=max(verdict.ulps for verdict in measured),
         ratio=max(verdict.ratio for verdict in measured),
-        verdict=_outcome([*drawn, *large]),
+        verdict=_outcome(everything),
         gradients=candidate.differentiates(operation),
         unsupported=tuple(sorted(set(OPERATIONS[operation].extras) - supports)),
         arithmetic=terms.name or any_order(dtype).name,

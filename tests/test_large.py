@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -44,13 +45,16 @@ def _cross_entropy_of_short_batches(input: torch.Tensor, target: torch.Tensor) -
     return F.cross_entropy(input[: 2**16], target[: 2**16])
 
 
+@pytest.mark.parametrize("stored", ["float32", "bfloat16"])
 @pytest.mark.parametrize(
     ("function", "operation", "number"),
     [(_softmax_of_short_rows, "softmax", 0), (_cross_entropy_of_short_batches, "cross_entropy", 1)],
 )
-def test_a_counter_of_16_bits_is_caught(function: object, operation: str, number: int) -> None:
+def test_a_counter_of_16_bits_is_caught(
+    function: Callable[..., torch.Tensor], operation: str, number: int, stored: str
+) -> None:
     """By the large problem, which the report names instead of printing it."""
-    report = verify(function, operation=operation, adapter="torch", dtypes=["float32"], seed=0,  # type: ignore[arg-type]
+    report = verify(function, operation=operation, adapter="torch", dtypes=[stored], seed=0, arithmetic="torch-cpu",
                     without=["nonfinite", "jvp", "hvp"])  # fmt: skip
 
     row = report.rows[0]
@@ -59,6 +63,17 @@ def test_a_counter_of_16_bits_is_caught(function: object, operation: str, number
     assert f")[{number}]" in row.failure.snippet
     assert "from softproof import judge, large_problems, load" in row.failure.snippet
     assert len(str(report)) < 4000
+
+
+def test_what_the_arithmetic_promises_nothing_of_is_left_out() -> None:
+    """The sum of 131072 exponentials may keep no digit of float16; 65537 short rows keep theirs."""
+    report = verify("manual:log_softmax", dtypes=["float16"], arithmetic="storage", seed=0, in_process=True)
+    long, short = large_problems("log_softmax", "float16")
+    candidate = load("manual:log_softmax")
+
+    assert judge(candidate, long, arithmetic="storage").outcome == "no guarantee"
+    assert judge(candidate, short, arithmetic="storage").ok
+    assert (report.rows[0].verdict, report.rows[0].problems) == ("agrees", EXAMPLES + 1)
 
 
 def _rows_again_from_the_first(input: torch.Tensor, target: torch.Tensor, reduction: str = "mean") -> torch.Tensor:
