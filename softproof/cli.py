@@ -169,7 +169,8 @@ def _add_interface(command: argparse.ArgumentParser) -> None:
         "--without",
         action="append",
         metavar="NAME,…",
-        help=f"what is not asked: an option (weight, reduction, dim, …), or one of {_KINDS}",
+        help=f"what is not asked: an option (weight, reduction, dim, …), one of {_KINDS}, layouts, or a way of asking "
+        "again, such as 'after another backward'",
     )
     group.add_argument(
         "--name", action="append", dest="names", metavar="OURS=THEIRS", help="what it calls an input or an option"

@@ -468,7 +468,9 @@ WAYS: dict[str, Way] = {
     "rows alone": Way(rows_alone, _of_rows, of_rows=True),
     "rows permuted": Way(permuted_rows, _of_rows, of_rows=True),
     "padding rows": Way(padding_rows, _of_rows, of_rows=True),
-    "another layout": Way(another_layout, _of_rows, of_rows=True),
+    "another layout": Way(
+        another_layout, lambda question: _of_rows(question) and len(question.candidate.layouts) > 1, of_rows=True
+    ),
 }
 
 
@@ -505,7 +507,7 @@ def conduct(
     Args:
         candidate: what is judged, as `softproof.load` gives it.
         problem: the question.
-        way: one of `softproof.WAYS`; by default all that apply.
+        way: one of `softproof.WAYS`; by default all that apply, but those that the candidate is `without`.
         device: where tensors live.
         dtypes: formats that the candidate may be asked in between.
         arithmetic: the model that the bounds are theorems about, as in `softproof.judge`.
@@ -532,7 +534,8 @@ def conduct(
     question = question_of(candidate, problem, device, dtypes)
     if text := not_an_answer(question.problem, question.first, device):
         return Conduct(Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem), (), ())
-    names = tuple(name for name in (WAYS if way is None else (way,)) if WAYS[name].applies(question))
+    wanted = [name for name in WAYS if name not in candidate.interface.without] if way is None else [way]
+    names = tuple(name for name in wanted if WAYS[name].applies(question))
     judge = partial(judge_result, device=device, arithmetic=arithmetic, accuracy=accuracy, bits=bits)
     differ: list[str] = []
     for name in names:

@@ -95,6 +95,8 @@ class Candidate:
     @property
     def layouts(self) -> tuple[str, ...]:
         """How its arrays can lie in memory."""
+        if "layouts" in self.interface.without:
+            return ("contiguous",)
         return self.arrangements or tuple(self.arrays.LAYOUTS)
 
     @property

@@ -10,6 +10,12 @@ from .operations import LOSS_DEFAULTS, OPERATIONS
 from .problem import Problem
 from .rows import main_input
 
+# the ways of `conduct`, by which every problem is asked again
+WAYS = ("asked twice", "overwritten answers", "after other values", "after another dtype", "after another shape",
+        "after another backward", "two losses", "some gradients", "no gradients", "no_grad", "inference_mode",
+        "scaled loss", "summed loss", "overwritten before backward", "invalid labels", "rows alone", "rows permuted",
+        "padding rows", "another layout")  # fmt: skip
+ASKED = frozenset(("layouts", *WAYS))  # how a problem is asked, whatever the operation
 DIMENSIONS = range(1, 5)  # of the arrays that are drawn
 REDUCTIONS = ("none", "sum", "mean")
 
@@ -33,7 +39,8 @@ class Interface:
 
     Args:
         supports: the optional inputs and options that it takes; by default those that its signature names.
-        without: those of them that are not to be asked, and kinds of input that it does not take.
+        without: those of them that are not to be asked, and kinds of input that it does not take; ``"layouts"`` where
+            these have to be contiguous; and ways of asking again, such as ``"after another backward"``.
         names: what it calls an input or an option, such as ``{"dim": "axis"}``. A positional input that has a name here
             is given by that name.
         fixed: options that it does not take, and the values that it has instead, such as ``{"reduction": "none"}``.
@@ -86,7 +93,7 @@ class Interface:
         arrays = inputs | {each for name in operations for each in OPERATIONS[name].optional}
         for argument, named, known in (
             ("supports", self.supports or (), extras - kinds),
-            ("without", self.without, extras),
+            ("without", self.without, extras | ASKED),
             ("names", self.names, arrays | options),
             ("fixed", self.fixed, options),
             ("writes", self.writes, arrays | {"grad_output"}),

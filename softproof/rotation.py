@@ -42,7 +42,8 @@ class Rotation:
 
     def __post_init__(self) -> None:
         if not self.terms.by_stages and self.terms.accuracy != "D":
-            self.counts = {("way", name): 0 for name in WAYS} | {("law", name): 0 for name in LAWS}
+            ways = [name for name in WAYS if name not in self.candidate.interface.without]
+            self.counts = {("way", name): 0 for name in ways} | {("law", name): 0 for name in LAWS}
 
     def verdict(self, problem: Problem) -> Verdict:
         """On the problem itself and, if it agrees, on what is asked besides; what was lost stays so."""

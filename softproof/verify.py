@@ -22,7 +22,7 @@ from .compare import AGREES, Verdict
 from .database import database as opened
 from .formats import FORMATS
 from .implementation import Candidate
-from .interface import InterfaceArguments
+from .interface import ASKED, InterfaceArguments
 from .isolated import SECONDS, Isolated, isolated
 from .loading import Target, load
 from .models import Model, model
@@ -203,7 +203,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         ratio=max(verdict.ratio for verdict in measured),
         verdict=_outcome(everything),
         gradients=candidate.differentiates(operation),
-        unsupported=tuple(sorted(set(OPERATIONS[operation].extras) - supports)),
+        unsupported=tuple(sorted({*OPERATIONS[operation].extras, *(ASKED & candidate.interface.without)} - supports)),
         arithmetic=terms.name or any_order(dtype).name,
         accuracy=terms.accuracy,
         ways=rotation.asked("way"),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import softproof
-from softproof import Interface, Problem, load, problems
+from softproof import Interface, Problem, interface, load, problems
 from softproof.adapters import numpy_arrays, torch_arrays
 from softproof.cli import main
 
@@ -345,6 +345,65 @@ def test_the_command_line_refuses_half_a_pair(option: str, capsys: pytest.Captur
         main(["verify", "manual", *option.split()])
 
     assert f"{option}: expected NAME=VALUE" in capsys.readouterr().err
+
+
+class _Once(torch.autograd.Function):
+    """A backward pass that uses up what was kept for it, and reads contiguous memory alone."""
+
+    @staticmethod
+    def forward(ctx: Any, input: Tensor, dim: int) -> Tensor:
+        if not input.is_contiguous():
+            raise RuntimeError("input must be contiguous")
+        value = torch.log_softmax(input, dim)
+        ctx.kept, ctx.dim = [value.clone()], dim
+        return value
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        (g,) = grads
+        value = ctx.kept.pop()
+        return g - value.exp() * g.sum(ctx.dim, keepdim=True), None
+
+
+def _once(input: Tensor, dim: int) -> Tensor:
+    found: Tensor = _Once.apply(input, dim)  # type: ignore[no-untyped-call]  # torch's own
+    return found
+
+
+@pytest.mark.parametrize(
+    ("without", "words"),
+    [
+        (["layouts"], "after a backward pass with another upstream gradient: raised IndexError"),
+        (["after another backward"], "raised RuntimeError"),
+        (["layouts", "after another backward"], ""),
+    ],
+)
+def test_ways_of_asking_can_be_left_out(without: list[str], words: str) -> None:
+    """By their names, and other layouts together; the report says which were."""
+    asked: Any = {"operation": "log_softmax", "adapter": "torch", "dtypes": ["float64"]}
+    report = softproof.verify(_once, seed=0, without=["jvp", "hvp", "nonfinite", *without], **asked)
+
+    assert report.ok is not bool(words)
+    assert words in str(report)
+    assert not set(without) & {*report.rows[0].ways, *report.rows[0].regions}
+    assert set(without) <= set(report.rows[0].unsupported)
+
+
+def test_a_way_that_is_left_out_is_asked_where_it_is_wanted() -> None:
+    """By its name."""
+    candidate = load(_once, "log_softmax", "torch", without=["after another backward", "layouts"])
+    problem = Problem("log_softmax", "float64", {"logits": [[0.0, 1.0]]}, {"dim": -1}, [[1.0, 0.5]])
+    found = softproof.conduct(candidate, problem)
+
+    assert found.ok
+    assert not {"after another backward", "another layout"} & set(found.ways)
+    assert not softproof.conduct(candidate, problem, way="after another backward").ok
+
+
+def test_the_names_of_ways_are_those_of_the_ways() -> None:
+    """In the same order."""
+    assert tuple(softproof.WAYS) == interface.WAYS
 
 
 def test_what_has_no_rows_is_not_taken() -> None:
