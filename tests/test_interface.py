@@ -19,6 +19,7 @@ import softproof
 from softproof import Interface, Problem, interface, load, problems
 from softproof.adapters import numpy_arrays, torch_arrays
 from softproof.cli import main
+from softproof.search import EXAMPLES
 
 from . import broken
 
@@ -62,6 +63,37 @@ def test_the_smallest_problem_has_the_dimensions_that_are_taken() -> None:
     assert failure is not None
     assert failure.verdict.problem is not None
     assert failure.verdict.problem.inputs["logits"].ndim == 3
+
+
+def twice_the_smoothed_loss(input: Tensor, target: Tensor) -> Tensor:
+    """Wrong."""
+    return 2 * F.cross_entropy(input, target, label_smoothing=0.5)
+
+
+def test_the_smallest_problem_has_the_option_that_is_fixed() -> None:
+    """A problem with less said is none of these."""
+    asked: Any = {"operation": "cross_entropy", "adapter": "torch", "dtypes": ["float32"], "seed": 0}
+    report = softproof.verify(twice_the_smoothed_loss, fixed={"label_smoothing": 0.5}, without=["nonfinite"], **asked)
+    failure = report.rows[0].failure
+
+    assert failure is not None
+    assert failure.verdict.problem is not None
+    assert failure.verdict.problem.options["label_smoothing"] == 0.5
+
+
+def of_three_dimensions(input: Tensor, dim: int) -> Tensor:
+    """Of no others."""
+    assert input.ndim == 3
+    return F.softmax(input, dim)
+
+
+def test_large_problems_have_the_dimensions_that_are_taken() -> None:
+    """None has three."""
+    asked: Any = {"operation": "softmax", "adapter": "torch", "dtypes": ["float32"], "seed": 0, "ndim": [3]}
+    report = softproof.verify(of_three_dimensions, without=["nonfinite"], **asked)
+
+    report.check()
+    assert report.rows[0].problems >= EXAMPLES  # from which number on large problems are asked
 
 
 @pytest.mark.parametrize("missing", ["names", "fixed", "extra", "ndim", "output"])

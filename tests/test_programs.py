@@ -245,6 +245,15 @@ def test_a_wrong_rule_of_jax_disagrees() -> None:
     assert "with requires_grad for nothing" in str(found)
 
 
+def test_an_answer_of_jax_with_another_shape_is_told() -> None:
+    """Before JAX refuses the upstream gradient."""
+    jax = pytest.importorskip("jax")
+    candidate = load(lambda logits, dim: jax.nn.softmax(logits, dim)[..., :1], "softmax", "jax")
+    problem = Problem("softmax", "float32", {"logits": [[0.0, 1.0]]}, {"dim": -1}, [[1.0, 0.5]])
+
+    assert "value has shape (1, 1); expected (1, 2)" in str(softproof.judge(candidate, problem))
+
+
 def test_arrays_of_jax_are_told_by_the_module() -> None:
     """Without a word about the adapter."""
     jax = pytest.importorskip("jax")

@@ -184,6 +184,20 @@ def test_the_snippet_shows_the_failure_again(wrong: Callable[..., Any]) -> None:
     assert printed.getvalue().strip() == str(failure.verdict)
 
 
+def test_the_snippet_has_the_baseline() -> None:
+    """And what its error is multiplied by."""
+    asked: Any = {"operation": "softmax", "accuracy": "D", "baseline": "manual:softmax", "factor": 2.0, "seed": 0}
+    failure = softproof.verify(broken.softmax_without_shift, dtypes=["float32"], **asked).rows[0].failure
+    assert failure is not None
+
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(failure.snippet, {})  # the snippet is what is under test
+
+    assert "baseline=load('manual:softmax', operation='softmax'), factor=2.0" in failure.snippet
+    assert printed.getvalue().strip() == str(failure.verdict)
+
+
 def test_a_nondeterministic_candidate_is_told() -> None:
     """What fails only sometimes is reported as such."""
     report = softproof.verify(broken.softmax_now_and_then, operation="softmax", dtypes=["float64"], seed=0)
