@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -87,9 +88,9 @@ def document(records: Iterable[Record], seed: int | None) -> str:
         ", ".join(f"{name} {number}" for name, number in used.items()) + f"; seed {seed}.",
         f"{len(records) - len(absent)} targets, {len(rows)} rows: {len(rows) - len(failing)} agree.",
         "Not installed: " + ", ".join(f"{target} ({name})" for target, name in absent.items()) + "." if absent else "",
-        "```text\n" + text.table("Rows", [_HEADERS, *map(_cells, rows)], 3) + "\n```",
+        "```text\n" + text.table("Rows", [_HEADERS, *map(_cells, count(1), rows)], 4) + "\n```",
         "Not asked, because it does not take it, or because the table says `without`:",
-        "\n".join(_unsupported(rows)),
+        "\n".join(_not_asked(rows)),
         f"Seconds for each target, its classes included: {', '.join(_seconds(records))}.",
         "## Disagreements" if known else "",
         *(each.markdown for each in known),
@@ -98,6 +99,7 @@ def document(records: Iterable[Record], seed: int | None) -> str:
 
 
 _HEADERS = (
+    "row",
     "implementation",
     "operation",
     "dtype",
@@ -110,10 +112,10 @@ _HEADERS = (
 )
 
 
-def _cells(row: Record) -> tuple[str, ...]:
+def _cells(number: int, row: Record) -> tuple[str, ...]:
     name, ratio = _short(row["implementation"]), f"{float(row['ratio']):.3g}"
     arithmetic = row["arithmetic"].removeprefix("examples.candidates.arithmetics:")
-    return (name, row["operation"], row["dtype"], str(row["problems"]), ratio, row["class"], arithmetic,
+    return (str(number), name, row["operation"], row["dtype"], str(row["problems"]), ratio, row["class"], arithmetic,
             f"{row['seconds']:.0f}", row["verdict"])  # fmt: skip
 
 
@@ -126,9 +128,13 @@ def _short(name: str) -> str:
     return name.removeprefix("examples.candidates.")
 
 
-def _unsupported(rows: Iterable[Record]) -> list[str]:
-    found = {(_short(row["implementation"]), row["operation"]): row["unsupported"] for row in rows}
-    return [f"- {name} {operation}: {', '.join(each) or 'nothing'}" for (name, operation), each in found.items()]
+def _not_asked(rows: Iterable[Record]) -> list[str]:
+    """What was left out, with the numbers of the rows that it was left out of."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for number, row in enumerate(rows, start=1):
+        left_out = ", ".join(row["unsupported"]) or "nothing"
+        found.setdefault((f"{_short(row['implementation'])} {row['operation']}", left_out), []).append(number)
+    return [f"- {', '.join(map(str, numbers))}, {name}: {each}" for (name, each), numbers in found.items()]
 
 
 def _version(name: str) -> str:

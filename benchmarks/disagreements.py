@@ -96,6 +96,16 @@ LigerCrossEntropyFunction.apply(logits, torch.tensor([0, 0]), None, -100, 0.0, 0
 print(logits.grad)  # tensor([[3., 1.], [4., 2.]]), of tensor([[-0.1192, 0.1192], [-0.1192, 0.1192]])
 """
 
+_SECOND_BACKWARD = """
+import os; os.environ["TRITON_INTERPRET"] = "1"
+import torch
+from liger_kernel.ops.cross_entropy import LigerCrossEntropyFunction
+x = torch.zeros(1, 2, requires_grad=True)
+loss = LigerCrossEntropyFunction.apply(x * 1, torch.tensor([0]), None, -100)[0]
+for g in (torch.tensor(2.0), torch.tensor(1.0)):
+    print(torch.autograd.grad(loss, x, g, retain_graph=True)[0])  # tensor([[-1., 1.]]) twice, then of [[-0.5, 0.5]]
+"""
+
 _FROZEN_INPUT = """
 import os; os.environ["TRITON_INTERPRET"] = "1"
 import torch
@@ -127,14 +137,14 @@ DISAGREEMENTS: tuple[Disagreement, ...] = (
         "torch.compile: a loss gives its gradients once",
         "examples.candidates.torch_compiled cross_entropy",
         "The backward pass of a compiled loss may reuse the memory of what was saved for it, and so is an error where "
-        "the graph is kept to be asked again, which eager torch allows.",
+        "the graph is kept to be asked again, which eager torch allows. Without `after another backward` it agrees.",
         "intended: torch._functorch.config.donated_buffer, which the error names.",
         _ONCE,
     ),
     Disagreement(
         "cut-cross-entropy: a loss gives its gradients once",
         "examples.candidates.cut_cross_entropy_compiled",
-        "As torch.compile, by which it is computed where there is no GPU.",
+        "As torch.compile, by which it is computed where there is no GPU; it agrees without the same.",
         "as there.",
         _ONCE,
     ),
@@ -173,10 +183,21 @@ DISAGREEMENTS: tuple[Disagreement, ...] = (
         _TRANSPOSED,
     ),
     Disagreement(
+        "Liger: a second backward pass starts from the first",
+        "examples.candidates.liger:cross_entropy",
+        "The gradient of a sum or a mean is multiplied by its upstream gradient in the memory where it is kept, so "
+        "that the next pass over the same graph multiplies it once more, with no error; the linear cross-entropy does "
+        "the same. An upstream gradient of 1 is passed over, and hides it. Without `after another backward`, `layouts` "
+        "and `ignore_index`, and for sums with it, the loss agrees.",
+        "nothing found; Dao-AILab/quack PR #209 mends the same of its own, where autograd notices.",
+        _SECOND_BACKWARD,
+    ),
+    Disagreement(
         "Liger: no gradient of the weights when the input has none",
         "examples.candidates.liger:linear_cross_entropy",
         "Whether gradients are computed is decided by the input alone. Where that is frozen, and the weights are "
-        "trained, `backward()` ends without an error and leaves no gradient.",
+        "trained, `backward()` ends without an error and leaves no gradient. Without `some gradients`, and without "
+        "what is said of the cross-entropy above, it agrees.",
         "nothing found.",
         _FROZEN_INPUT,
     ),

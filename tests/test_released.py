@@ -51,7 +51,8 @@ def test_the_document_tells_rows_and_causes(monkeypatch: pytest.MonkeyPatch) -> 
     assert "Not installed: x (y)." in text
     assert f"### {KNOWN.name}" in text
     assert "### another" not in text
-    assert re.search(r"^mine +softmax +float32 ", text, re.MULTILINE)
+    assert re.search(r"^1 +mine +softmax +float32 ", text, re.MULTILINE)
+    assert "\n- 1, mine softmax: " in text
 
 
 def test_what_is_not_installed_is_told() -> None:
