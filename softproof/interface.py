@@ -93,13 +93,14 @@ class Interface:
         arrays = inputs | {each for name in operations for each in OPERATIONS[name].optional}
         for argument, named, known in (
             ("supports", self.supports or (), extras - kinds),
-            ("without", self.without, extras | ASKED),
+            ("without", self.without - set(WAYS), extras | {"layouts"}),
             ("names", self.names, arrays | options),
             ("fixed", self.fixed, options),
             ("writes", self.writes, arrays | {"grad_output"}),
         ):
             if unknown := set(named) - known:
-                raise ValueError(f"{argument} names {_listed(unknown)}; {whose} has {_listed(known) or 'none'}")
+                ways = ", and the ways of softproof.WAYS" if argument == "without" else ""
+                raise ValueError(f"{argument} names {_listed(unknown)}; {whose} has {_listed(known) or 'none'}{ways}")
         if wrong := [each for each in self.ndim if each not in DIMENSIONS]:
             raise ValueError(f"ndim is {wrong[0]!r}; expected a whole number from 1 to {DIMENSIONS[-1]}")
         if self.output is not None and (isinstance(self.output, bool) or not isinstance(self.output, int)):
