@@ -128,14 +128,15 @@ class _Printed:
         self._thread.start()
 
     def _read(self) -> None:
-        while chunk := os.read(self._stream.fileno(), 1 << 16):
-            self.count += len(chunk)
-            self.end = (self.end + chunk)[-KEPT:]
+        with self._stream:
+            while chunk := os.read(self._stream.fileno(), 1 << 16):
+                self.count += len(chunk)
+                self.end = (self.end + chunk)[-KEPT:]
 
     def close(self) -> None:
-        """Once the process has ended."""
-        self._thread.join()
-        self._stream.close()
+        """Once the process has ended; the reader itself may be who collects the garbage that a child has become."""
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
 
     def last_words(self) -> str:
         """The line of the candidate that a crash report names, or the last line that was printed."""

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ import torch
 
 import softproof
 from softproof import Report, cli, verify
-from softproof.channel import Child, LostError
+from softproof.channel import Child, LostError, _Printed
 from softproof.guard import Guard
 
 from . import fooling, fooling_torch
@@ -201,6 +202,28 @@ def test_a_process_that_ends_ends_its_own_processes() -> None:
     child = Child("tests.forking")
     with pytest.raises(LostError, match=r"it gave no answer within 0\.5 s"):
         child.ask("anything", 0.5)
+
+
+class _ClosesItself(_Printed):
+    """Is closed by its own reader, as where that happens to collect the garbage that a child has become."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "end" and value:
+            self.close()
+
+
+def test_a_reader_may_close_itself() -> None:
+    """What is still to come is read, and the stream is closed."""
+    read, write = os.pipe()
+    stream = os.fdopen(read, "rb")
+    printed = _ClosesItself(stream)
+    os.write(write, b"words")
+    os.close(write)
+    printed.close()
+
+    assert (printed.count, printed.end) == (5, b"words")
+    assert stream.closed
 
 
 def test_a_process_that_hangs_ends_with_the_one_that_asks() -> None:
