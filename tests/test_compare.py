@@ -126,6 +126,16 @@ def test_an_infinity_is_allowed_only_next_to_overflow() -> None:
     assert _elements([np.inf, 0.0], [largest / 2, 0.0], [largest / 4, 0.0]).refuted[0, 0]
 
 
+@pytest.mark.parametrize(("exact", "agrees"), [(65520.0, True), (65519.0, False), (65535.0, True), (65500.0, False)])
+def test_what_overflows_by_itself_needs_no_promise(exact: float, agrees: bool) -> None:
+    """From the middle between the largest number of float16 and the next one that there would be."""
+    bound = Allowed(np.array([[exact]]), np.array([[np.inf]]))
+    elements = Elements.of(np.array([[np.inf]]), np.array([[exact]]), 0.0, bound, FORMATS["float16"])
+
+    assert elements.agreed.all() == agrees
+    assert elements.refuted.all() != agrees
+
+
 def test_an_infinite_bound_is_never_a_pass() -> None:
     """Where the theorem promises nothing a number is neither right nor wrong, and NaN is wrong."""
     elements = _elements([0.25, 0.75], allowed=[0.125, np.inf])
