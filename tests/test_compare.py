@@ -126,10 +126,22 @@ def test_an_infinity_is_allowed_only_next_to_overflow() -> None:
     assert _elements([np.inf, 0.0], [largest / 2, 0.0], [largest / 4, 0.0]).refuted[0, 0]
 
 
-@pytest.mark.parametrize(("exact", "agrees"), [(65520.0, True), (65519.0, False), (65535.0, True), (65500.0, False)])
-def test_what_overflows_by_itself_needs_no_promise(exact: float, agrees: bool) -> None:
-    """From the middle between the largest number of float16 and the next one that there would be."""
-    bound = Allowed(np.array([[exact]]), np.array([[np.inf]]))
+@pytest.mark.parametrize(
+    ("exact", "allowed", "agrees"),
+    [
+        (65520.0, np.inf, True),
+        (65519.0, np.inf, False),
+        (65535.0, np.inf, True),
+        (65500.0, np.inf, False),
+        (65519.5, 0.5, True),
+        (65515.0, 0.5, False),
+    ],
+)
+def test_what_is_infinite_in_float16(exact: float, allowed: float, agrees: bool) -> None:
+    """From the middle between the largest number and the next one that there would be: by the bound where there is one,
+    and by itself where nothing is promised.
+    """
+    bound = Allowed(np.array([[exact]]), np.array([[allowed]]))
     elements = Elements.of(np.array([[np.inf]]), np.array([[exact]]), 0.0, bound, FORMATS["float16"])
 
     assert elements.agreed.all() == agrees
