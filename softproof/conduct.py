@@ -540,9 +540,9 @@ def conduct(
     differ: list[str] = []
     for name in names:
         verdict, same = asked(question, name, judge)
-        differ += [] if same else [name]
         if not verdict.ok:
             return Conduct(replace(verdict, problem=problem, accuracy=accuracy), names, tuple(differ))
+        differ += [] if same else [name]
     text = f"asked in {len(names)} ways, " if way is None else f"{way}: "
     text += f"with other bits: {', '.join(differ)}" if differ else "with the same bits"
     return Conduct(Verdict(AGREES, explanation=text, problem=problem, accuracy=accuracy), names, tuple(differ))

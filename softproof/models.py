@@ -111,7 +111,7 @@ def torch_cpu(problem: Problem) -> Arithmetic:
         arithmetic,
         stored=frozenset(_stored_on_cpu(problem) | _of_derivatives(problem)),
         total=base.storage if "target" in problem.inputs and is_labels(problem) else None,
-        flushes=problem.operation == "linear" and problem.dtype == "bfloat16",  # VDPBF16PS, Intel SDM
+        flushes=problem.dtype == "bfloat16" and "linear" in problem.operation,  # VDPBF16PS, Intel SDM
     )
 
 

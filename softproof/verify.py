@@ -207,7 +207,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         arithmetic=terms.name or any_order(dtype).name,
         accuracy=terms.accuracy,
         ways=rotation.asked("way"),
-        differ=tuple(rotation.differ),
+        differ=tuple(name for name in rotation.differ if ("way", name) != rotation.failed),  # others are within bounds
         laws=rotation.asked("law"),
         unspecified=tuple(sorted({number for verdict in drawn for number in verdict.unspecified})),
         regions=rotation.regions,

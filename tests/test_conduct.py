@@ -153,6 +153,19 @@ def test_another_upstream_gradient_is_an_array_too() -> None:
     assert found.ok, str(found)
 
 
+def test_what_disagrees_is_not_told_to_be_within_its_bound() -> None:
+    """The line about other bits is about what agrees."""
+    found = softproof.verify(wrong.gradient_of_the_first_pass(), operation="log_softmax", adapter="torch", seed=0,
+                             dtypes=["float64"], without=sorted(UNRELATED)).rows[0]  # fmt: skip
+
+    assert (found.verdict, found.differ) == ("disagrees", ())
+    problem = Problem("log_softmax", "float64", {"logits": ROWS}, grad_output=G)
+    again = conduct(
+        load(wrong.gradient_of_the_first_pass(), "log_softmax", "torch"), problem, way="after another backward"
+    )
+    assert (again.ok, again.differ) == (False, ())
+
+
 def test_the_snippet_asks_in_the_same_way() -> None:
     """Pasted as it is, it prints the same verdict."""
     report = softproof.verify(not_for_inference, operation="softmax", adapter="torch", dtypes=["float32"], seed=1)

@@ -356,6 +356,22 @@ def test_an_interface_that_does_not_fit(arguments: dict[str, Any], error: type[E
 
 
 @pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (
+            {"names": {"label_smoothing": "smoothness"}},
+            "names gives smoothness; losses_by_row takes chunk, labels, scores",
+        ),
+        ({"extra": {"chunks": 4}}, "extra gives chunks; losses_by_row takes chunk, labels, scores, smoothing"),
+    ],
+)
+def test_a_name_that_the_signature_lacks(arguments: dict[str, Any], words: str) -> None:
+    """Is an error too, and no reason to ask less."""
+    with pytest.raises(ValueError, match=words):
+        load(losses_by_row, **{**OWN, **arguments})
+
+
+@pytest.mark.parametrize(
     ("draw", "words"),
     [
         (lambda: problems("linear_cross_entropy", "float32", ndim=[4]), "linear_cross_entropy has 1, 2 dimensions"),

@@ -25,6 +25,7 @@ from softproof import (
 )
 from softproof.arithmetic import DEPTHS
 from softproof.bounds import allowed
+from softproof.formats import FORMATS
 from softproof.models import TF32, model, torch_cpu
 
 from .candidates import MANUAL, REFERENCE
@@ -42,6 +43,23 @@ def test_models_have_names_and_sources(name: str) -> None:
         assert chosen.storage.name == dtype
         assert chosen.source
         assert np.isfinite(bound(replace(ROWS, dtype=dtype), chosen)["value"]).all()
+
+
+@pytest.mark.parametrize(("stored", "agrees"), [("bfloat16", True), ("float16", False)])
+@pytest.mark.parametrize("operation", ["linear", "linear_cross_entropy"])
+def test_processors_multiply_subnormal_bfloat16_as_zero(operation: str, stored: str, agrees: bool) -> None:
+    """As they do from some size on; what comes of subnormal gradients is 0 then."""
+    tiny, weight = FORMATS[stored].tiny, "weight" if operation == "linear" else "linear_weight"
+    inputs = {"input": np.ones((1, 2)), weight: np.ones((2, 2))}
+    problem = Problem(operation, stored, inputs, grad_output=[[tiny / 2, tiny / 2]])
+    if operation == "linear_cross_entropy":
+        problem = Problem(
+            operation, stored, {**inputs, weight: [[4.0, 4.0], [0.0, 0.0]], "target": [1]}, grad_output=tiny
+        )
+    result = REFERENCE.answer(problem)
+    flushed = {**result.outputs, "grad_input": Output(np.zeros((1, 2), np.float32), stored)}
+
+    assert judge_result(problem, Result(flushed), arithmetic="torch-cpu").ok == agrees
 
 
 def test_a_model_of_your_own() -> None:
