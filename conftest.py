@@ -26,6 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("softproof")
     group.addoption("--device", action="append", help="try this device only (cpu, cuda, cuda:1, …); may be repeated")
     group.addoption("--seeds", type=int, default=1, help="seeds for mutants, smallest witnesses and regions (1)")
+    group.addoption("--thorough", action="store_true", help="also the tests marked thorough, which take hours")
     group.addoption("--huge", action="store_true", help="also problems of more than 2^31 elements, in 20 GB of memory")
     group.addoption("--require-cuda", action="store_true", help="fail at once when there is no CUDA device")
 
@@ -41,7 +42,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Huge problems are skipped unless somebody asks for them."""
+    """Huge problems are skipped unless somebody asks for them; thorough tests are left out, and counted as such."""
+    if not config.getoption("--thorough"):
+        left_out = [item for item in items if item.get_closest_marker("thorough")]
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=left_out)
     if not config.getoption("--huge"):
         for item in items:
             if item.get_closest_marker("huge"):
@@ -75,3 +80,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("trial_seed", range(metafunc.config.getoption("--seeds")))
     if "dtype" in metafunc.fixturenames:
         metafunc.parametrize("dtype", DTYPES)
+
+
+@pytest.fixture(scope="session")
+def thorough(pytestconfig: pytest.Config) -> bool:
+    """Whether --thorough was given: random tests that draw for themselves draw many more then."""
+    return bool(pytestconfig.getoption("--thorough"))

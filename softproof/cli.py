@@ -198,7 +198,7 @@ def _interface(options: argparse.Namespace) -> InterfaceArguments:
 
 
 def _split(texts: Sequence[str] | None) -> list[str]:
-    return [each for text in texts or () for each in text.split(",") if each]
+    return [each.strip() for text in texts or () for each in text.split(",") if each.strip()]
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

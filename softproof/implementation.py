@@ -119,17 +119,11 @@ class Candidate:
         """The same candidate, which is not asked these optional inputs, options and kinds of input."""
         return replace(self, interface=replace(self.interface, without=self.interface.without | frozenset(names)))
 
-    def checked(self) -> Candidate:
-        """The candidate, whose interface fits its operations and signatures; ValueError or TypeError otherwise."""
-        self.interface.check(self.operations, self.name)
-        signatures = [named_by(each) for each in self.functions.values()]
-        taken = {name for each in signatures for name in each or ()}
-        for argument, given in (("names", set(self.interface.names.values())), ("extra", set(self.interface.extra))):
-            if None not in signatures and (unknown := given - taken):
-                listed = ", ".join(sorted(unknown))
-                raise ValueError(
-                    f"{argument} gives {listed}; {self.name} takes {', '.join(sorted(taken)) or 'nothing'}"
-                )
+    def checked(self, ways: Iterable[str]) -> Candidate:
+        """The candidate, whose interface fits its operations, their signatures and the ways of asking again."""
+        named = [named_by(each) for each in self.functions.values()]
+        taken = None if None in named else {name for each in named if each for name in each}
+        self.interface.check(self.operations, ways, taken, self.name)
         return self
 
     def probe(self, operation: str, *, bare: bool = False) -> Problem:

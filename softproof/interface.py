@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypedDict
 
@@ -10,12 +10,6 @@ from .operations import LOSS_DEFAULTS, OPERATIONS
 from .problem import Problem
 from .rows import main_input
 
-# the ways of `conduct`, by which every problem is asked again
-WAYS = ("asked twice", "overwritten answers", "after other values", "after another dtype", "after another shape",
-        "after another backward", "two losses", "some gradients", "no gradients", "no_grad", "inference_mode",
-        "scaled loss", "summed loss", "overwritten before backward", "invalid labels", "rows alone", "rows permuted",
-        "padding rows", "another layout")  # fmt: skip
-ASKED = frozenset(("layouts", *WAYS))  # how a problem is asked, whatever the operation
 DIMENSIONS = range(1, 5)  # of the arrays that are drawn
 REDUCTIONS = ("none", "sum", "mean")
 
@@ -83,8 +77,11 @@ class Interface:
                 made[name] = _collection(name, value)
         return replace(self, **made)
 
-    def check(self, operations: Iterable[str], whose: str) -> None:
-        """ValueError or TypeError where it names what none of the operations has, or a value that none takes."""
+    def check(self, operations: Iterable[str], ways: Iterable[str], taken: Set[str] | None, whose: str) -> None:
+        """ValueError or TypeError where it names what none of the operations has, or a value that none takes.
+
+        `ways` are those of asking again, `taken` the parameters of the functions, as far as they are known.
+        """
         operations = tuple(operations)
         inputs = {each for name in operations for each in OPERATIONS[name].inputs}
         extras = {each for name in operations for each in OPERATIONS[name].extras}
@@ -93,14 +90,17 @@ class Interface:
         arrays = inputs | {each for name in operations for each in OPERATIONS[name].optional}
         for argument, named, known in (
             ("supports", self.supports or (), extras - kinds),
-            ("without", self.without - set(WAYS), extras | {"layouts"}),
+            ("without", self.without - set(ways), extras | {"layouts"}),
             ("names", self.names, arrays | options),
             ("fixed", self.fixed, options),
             ("writes", self.writes, arrays | {"grad_output"}),
         ):
             if unknown := set(named) - known:
-                ways = ", and the ways of softproof.WAYS" if argument == "without" else ""
-                raise ValueError(f"{argument} names {_listed(unknown)}; {whose} has {_listed(known) or 'none'}{ways}")
+                more = ", and the ways of docs/conduct.md" if argument == "without" else ""
+                raise ValueError(f"{argument} names {_listed(unknown)}; {whose} has {_listed(known) or 'none'}{more}")
+        for argument, given in (("names", set(self.names.values())), ("extra", set(self.extra))):
+            if taken is not None and (unknown := given - taken):
+                raise ValueError(f"{argument} gives {_listed(unknown)}; {whose} takes {_listed(taken) or 'nothing'}")
         if wrong := [each for each in self.ndim if each not in DIMENSIONS]:
             raise ValueError(f"ndim is {wrong[0]!r}; expected a whole number from 1 to {DIMENSIONS[-1]}")
         if self.output is not None and (isinstance(self.output, bool) or not isinstance(self.output, int)):

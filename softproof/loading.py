@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any, Unpack
 
 from .adapters import onnx_model, process
+from .conduct import WAYS
 from .implementation import ADAPTERS, Candidate, named_by
 from .interface import Interface, InterfaceArguments
 from .operations import OPERATIONS
@@ -56,12 +57,12 @@ def load(
     how = Interface().but(interface)
     if isinstance(target, Candidate):
         candidate = target if operation is None else target.only(operation)
-        return replace(candidate, interface=candidate.interface.but(interface)).checked()
+        return replace(candidate, interface=candidate.interface.but(interface)).checked(WAYS)
     if adapter == "onnx" or (isinstance(target, str) and target.endswith(".onnx")):
-        return onnx_model.load(target, operation, how).checked()
+        return onnx_model.load(target, operation, how).checked(WAYS)
     if adapter == "process":
-        return process.load(target, operation, how).checked()
-    return _functions(target, operation, adapter, tried, how).checked()
+        return process.load(target, operation, how).checked(WAYS)
+    return _functions(target, operation, adapter, tried, how).checked(WAYS)
 
 
 def _functions(

@@ -22,6 +22,7 @@ Model = Callable[[Problem], Arithmetic]
 TF32 = Format("tf32", precision=11, e_min=-126, e_max=127)  # NVIDIA A100 Tensor Core GPU Architecture, 2020
 
 # What of a row torch keeps in half precision on the CPU: ATen/native/cpu/LogSoftmaxKernelImpl.h and ReduceOps.cpp.
+_MATRICES = ("linear", "linear_cross_entropy")  # which multiply them
 _ROW = {
     ("softmax", "last"): {"output"},
     ("softmax", "other"): {"output", "exp"},  # columns past a multiple of the vector's width
@@ -111,7 +112,7 @@ def torch_cpu(problem: Problem) -> Arithmetic:
         arithmetic,
         stored=frozenset(_stored_on_cpu(problem) | _of_derivatives(problem)),
         total=base.storage if "target" in problem.inputs and is_labels(problem) else None,
-        flushes=problem.dtype == "bfloat16" and "linear" in problem.operation,  # VDPBF16PS, Intel SDM
+        flushes=problem.dtype == "bfloat16" and problem.operation in _MATRICES,  # VDPBF16PS, Intel SDM
     )
 
 

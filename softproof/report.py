@@ -87,7 +87,7 @@ class Row:
     ratio: float  # worst error in units of the bound
     verdict: str
     gradients: bool  # whether gradients were judged, or the value alone
-    unsupported: tuple[str, ...]  # inputs, options and derivatives that the implementation lacks, and was not asked
+    unsupported: tuple[str, ...]  # inputs, options, derivatives and ways that the implementation was not asked
     arithmetic: str  # the model that the bound is a theorem about
     accuracy: str = "C"  # the class that was asked for
     ways: tuple[str, ...] = ()  # in which the same question was asked again
@@ -96,6 +96,7 @@ class Row:
     unspecified: tuple[int, ...] = ()  # rows of docs/semantics.md without which some answers would not agree
     regions: dict[str, int] = field(default_factory=dict, compare=False)  # how many problems lay in each
     unpromised: int = 0  # problems of which no derivative was asked, since the arithmetic promises none
+    too_large: int = 0  # large problems that are not counted, since the arithmetic promises nothing of sums as long
     powerless: dict[str, dict[str, int]] = field(
         default_factory=dict
     )  # by output and wrong answer, in how many problems
@@ -262,12 +263,15 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     numbers = sorted({number for row in rows for number in row.unspecified})
     if numbers:
         notes.append(f"right where no document fixes the answer: {', '.join(map(str, numbers))} in docs/semantics.md")
-    unpromised = Counter[str]()
+    unpromised, too_large = Counter[str](), Counter[str]()
     for row in rows:
         unpromised[row.operation] += row.unpromised
-    notes += [
-        f"no derivative promised, nor asked: {name} in {count} problems" for name, count in unpromised.items() if count
-    ]
+        too_large[row.operation] += row.too_large
+    for words, counts in (
+        ("no derivative promised, nor asked", unpromised),
+        ("nothing promised of sums as long, nor counted", too_large),
+    ):
+        notes += [f"{words}: {name} in {count} problems" for name, count in counts.items() if count]
     return notes + _printed(rows) + _power(rows) + _reproducibility(rows)
 
 

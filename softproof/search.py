@@ -198,19 +198,17 @@ def _run(
 
 
 def verdicts_on_large(rotation: Rotation, operation: str, dtype: str) -> dict[int, Verdict]:
-    """Verdicts on large problems by their number, up to the first that disagrees. Not among them are the classifier by
-    stages, and what the arithmetic promises nothing of: sums so long that they may keep no digit.
+    """Verdicts on large problems by their number, up to the first against; the classifier by stages is not asked.
+
+    *No guarantee* is not against: a sum may be so long that the arithmetic promises no digit of it.
     """
     found: dict[int, Verdict] = {}
     terms, candidate = rotation.terms, rotation.candidate
-    asked = large_problems(operation, dtype, rotation.extras, candidate.interface.fixed)
-    for number, problem in enumerate([] if terms.by_stages else asked):
-        if not candidate.takes(problem):
-            continue
-        with warnings.catch_warnings(action="ignore"):
-            verdict = terms.judge(candidate, problem, BITS)
-        if verdict.outcome != NO_GUARANTEE:
-            found[number] = verdict
-            if not verdict.ok:
+    asked = [] if terms.by_stages else large_problems(operation, dtype, rotation.extras, candidate.interface.fixed)
+    for number, problem in enumerate(asked):
+        if candidate.takes(problem):
+            with warnings.catch_warnings(action="ignore"):
+                found[number] = terms.judge(candidate, problem, BITS)
+            if not found[number].ok and found[number].outcome != NO_GUARANTEE:
                 break
     return found

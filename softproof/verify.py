@@ -18,11 +18,12 @@ import numpy as np
 from hypothesis.database import ExampleDatabase
 
 from .arithmetic import Arithmetic, any_order
-from .compare import AGREES, Verdict
+from .compare import AGREES, NO_GUARANTEE, Verdict
+from .conduct import WAYS
 from .database import database as opened
 from .formats import FORMATS
 from .implementation import Candidate
-from .interface import ASKED, InterfaceArguments
+from .interface import InterfaceArguments
 from .isolated import SECONDS, Isolated, isolated
 from .loading import Target, load
 from .models import Model, model
@@ -119,6 +120,7 @@ def verify(
 
 
 BY_STAGES = ", by stages"
+ASKED = frozenset(("layouts", *WAYS))  # how a problem is asked, whatever the operation
 
 
 def _questions(candidate: Candidate) -> tuple[str, ...]:
@@ -187,7 +189,8 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     fixed, ndim = candidate.interface.fixed, candidate.interface.ndim
     draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
     drawn = verdicts(rotation, draw, REGIONS[operation], examples, seed)
-    large = verdicts_on_large(rotation, operation, dtype) if drawn[-1].ok and examples >= EXAMPLES else {}
+    asked = verdicts_on_large(rotation, operation, dtype) if drawn[-1].ok and examples >= EXAMPLES else {}
+    large = {number: verdict for number, verdict in asked.items() if verdict.outcome != NO_GUARANTEE}
     everything = [*drawn, *large.values()]
     last = everything[-1]
     measured = drawn if last.ok else [*drawn, last]  # the errors of large problems are known as limits only
@@ -203,15 +206,18 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         ratio=max(verdict.ratio for verdict in measured),
         verdict=_outcome(everything),
         gradients=candidate.differentiates(operation),
-        unsupported=tuple(sorted({*OPERATIONS[operation].extras, *(ASKED & candidate.interface.without)} - supports)),
+        unsupported=tuple(sorted({*OPERATIONS[operation].extras, *(candidate.interface.without & ASKED)} - supports)),
         arithmetic=terms.name or any_order(dtype).name,
         accuracy=terms.accuracy,
         ways=rotation.asked("way"),
-        differ=tuple(name for name in rotation.differ if ("way", name) != rotation.failed),  # others are within bounds
+        differ=tuple(
+            name for name in rotation.differ if ("way", name) != rotation.failed
+        ),  # which was not within its bound
         laws=rotation.asked("law"),
         unspecified=tuple(sorted({number for verdict in drawn for number in verdict.unspecified})),
         regions=rotation.regions,
         unpromised=rotation.unpromised,
+        too_large=len(asked) - len(large),
         powerless=_powerless(drawn),
         detectable=_detectable(drawn),
         printed=candidate.printed - printed,

@@ -124,7 +124,7 @@ def test_json_is_written(tmp_path: Path) -> None:
         ),
         (
             ["verify", "manual:softmax", "--without", "nothing"],
-            "without names nothing; manual:softmax has dim, empty, hvp, jvp, layouts, nonfinite, and the ways of",
+            "without names nothing; manual:softmax has dim, empty, hvp, jvp, layouts, nonfinite, and the ways of docs/",
         ),
         (["verify", "manual", "--json", "/no/such/folder/report.json"], "there is no folder /no/such/folder"),
     ],

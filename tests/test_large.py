@@ -73,7 +73,9 @@ def test_what_the_arithmetic_promises_nothing_of_is_left_out() -> None:
 
     assert judge(candidate, long, arithmetic="storage").outcome == "no guarantee"
     assert judge(candidate, short, arithmetic="storage").ok
-    assert (report.rows[0].verdict, report.rows[0].problems) == ("agrees", EXAMPLES + 1)
+    row = report.rows[0]
+    assert (row.verdict, row.problems, row.too_large) == ("agrees", EXAMPLES + 1, 1)
+    assert "nothing promised of sums as long, nor counted: log_softmax in 1 problems" in str(report)
 
 
 def _rows_again_from_the_first(input: torch.Tensor, target: torch.Tensor, reduction: str = "mean") -> torch.Tensor:
