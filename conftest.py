@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 import torch
 
+from softproof import seeded
 from softproof.report import versions
 from tests.candidates import MANUAL, REFERENCE
 
@@ -35,6 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """A device that was asked for and is not there is an error, never a skip; the default profile is dev."""
     if not config.getoption("--hypothesis-profile"):
         hypothesis.settings.load_profile("dev")
+    if hasattr(seeded.providers, "_get_local_constants"):  # one seed, one run, in whichever order modules are loaded
+        seeded.providers._get_local_constants = seeded.providers.Constants
     wanted = config.getoption("--device") or []
     needs_cuda = config.getoption("--require-cuda") or any(device.startswith("cuda") for device in wanted)
     if needs_cuda and not torch.cuda.is_available():
