@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from flint import arb, arb_mat, ctx
+from flint import arb, arb_mat, ctx, fmpq
 
 from .checks import check
+from .exact_sums import nearest
 from .operations import output_shapes
 from .problem import Array, Problem
 from .rows import (
@@ -28,7 +30,7 @@ from .rows import (
     class_weights,
     coefficients,
     count_classes,
-    denominator,
+    exact_denominator,
     is_labels,
     is_reduced,
     is_sparse,
@@ -39,12 +41,14 @@ from .rows import (
     wide_rows,
     with_softmax,
 )
+from .signs import own_signs, smoothing_of
 
 Truth = dict[str, Array]
 Number = Callable[[Any], Any]  # from float64 values to the numbers that are computed with
 FLOAT64 = 53  # as a number of bits: not balls, but float64 itself
 
 _ball = np.frompyfunc(arb, 1, 1)
+_middle = np.frompyfunc(arb.mid, 1, 1)
 
 
 def balls(values: Array) -> Array:
@@ -55,6 +59,11 @@ def balls(values: Array) -> Array:
 def floats(values: Array) -> Array:
     """float64 values as they are."""
     return np.asarray(values, np.float64)
+
+
+def number_of(exact: Fraction, number: Number) -> Any:
+    """One rational number, as float64 or as a ball."""
+    return np.float64(nearest(exact)) if number is floats else arb(fmpq(exact.numerator, exact.denominator))
 
 
 def solve(problem: Problem, bits: int = 128) -> Truth:
@@ -124,11 +133,8 @@ class _Softmax:
     @classmethod
     def of(cls, x: Array, masked: Array, number: Number) -> _Softmax:
         """x (r, C): numbers; `masked` marks the entries that are -inf, whatever x has there."""
-        near = x.astype(np.float64, copy=False)
-        near = np.where(masked, -np.inf, near) if masked.any() else near
-        top = np.arange(len(x)), near.argmax(-1)
-        shift = near[top][:, None]
-        d = x - number(shift)  # any shift gives the same mathematics
+        top, shift = _highest(x, masked)
+        d = x - shift  # any shift gives the same mathematics
         e, zero = np.exp(d), number(np.zeros(1))
         if masked.any():
             e, d = np.where(masked, zero, e), np.where(masked, zero, d)
@@ -138,7 +144,7 @@ class _Softmax:
         e[top] = largest
         l = d - log_s  # noqa: E741
         l = np.where(masked, zero, l) if masked.any() else l  # noqa: E741
-        return cls(e, e / s, l, number(shift) + log_s, masked)
+        return cls(e, e / s, l, shift + log_s, masked)
 
     def mean(self, v: Array) -> Array:
         """Σ_k p_k v_k (r, 1), of a direction v (r, C)."""
@@ -147,6 +153,19 @@ class _Softmax:
     def along(self, v: Array) -> Array:
         """J v (r, C), the derivative of p in the direction v, with J = diag(p) - p pᵀ."""
         return np.asarray(self.p * (v - self.mean(v)))
+
+
+def _highest(x: Array, masked: Array) -> tuple[tuple[Array, Array], Array]:
+    """Where each row has its largest logit, up to the doubt about it, and a number without a doubt near it (r, 1)."""
+    near = x.astype(np.float64, copy=False)
+    near = np.where(masked, -np.inf, near) if masked.any() else near
+    at = near.argmax(-1)
+    if x.dtype != object:
+        return (np.arange(len(x)), at), near[np.arange(len(x)), at][:, None]
+    for row in np.flatnonzero(np.isinf(near[np.arange(len(x)), at])):  # beyond float64
+        at[row] = max(np.flatnonzero(~masked[row]), key=_middle(x[row]).__getitem__)
+    top = np.arange(len(x)), at
+    return top, np.asarray(_middle(x[top]))[:, None]
 
 
 def _of_logits(problem: Problem, rows: Rows, number: Number) -> tuple[_Softmax, Array]:
@@ -173,6 +192,12 @@ def _upstream_of_rows(problem: Problem, rows: Rows, number: Number) -> Array:
     """The upstream gradient of each row (r, 1)."""
     assert problem.grad_output is not None
     return np.asarray(number(problem.grad_output.reshape(-1, 1)[rows]))
+
+
+def _upstream_signs(problem: Problem, rows: Rows) -> Array:
+    """The sign of the upstream gradient of each row (r, 1), or that of all rows (1, 1)."""
+    g = np.sign(np.asarray(problem.grad_output, np.float64)).reshape(-1, 1)
+    return g[rows] if reduction_of(problem) == "none" else g
 
 
 def _direction(problem: Problem, rows: Rows, number: Number) -> Array:
@@ -256,8 +281,8 @@ def _entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
     p = _Distribution.of(problem, "p", rows, number)
     truth = {"value": -_sum(p.p * p.log, -1)}
     if problem.grad_output is not None:
-        g = _upstream_of_rows(problem, rows, number)
-        truth["grad_p"] = _with_limit(-g * (p.log + 1), g, p.zero)
+        g, sign = _upstream_of_rows(problem, rows, number), _upstream_signs(problem, rows)
+        truth["grad_p"] = _with_limit(-g * (p.log + 1), sign, p.zero)
     return truth
 
 
@@ -265,9 +290,9 @@ def _distribution_cross_entropy(problem: Problem, rows: Rows, number: Number) ->
     p, q = (_Distribution.of(problem, name, rows, number) for name in ("p", "q"))
     truth = {"value": _unless_impossible(-_sum(p.p * q.log, -1), p, q)}
     if problem.grad_output is not None:
-        g = _upstream_of_rows(problem, rows, number)
-        truth["grad_p"] = _with_limit(-g * q.log, g, q.zero)
-        truth["grad_q"] = _grad_q(g, p, q)
+        g, sign = _upstream_of_rows(problem, rows, number), _upstream_signs(problem, rows)
+        truth["grad_p"] = _with_limit(-g * q.log, sign, q.zero)
+        truth["grad_q"] = _grad_q(g, sign, p, q)
     return truth
 
 
@@ -275,10 +300,10 @@ def _kl_divergence(problem: Problem, rows: Rows, number: Number) -> Truth:
     p, q = (_Distribution.of(problem, name, rows, number) for name in ("p", "q"))
     truth = {"value": _unless_impossible(_sum(p.p * p.log, -1) - _sum(p.p * q.log, -1), p, q)}
     if problem.grad_output is not None:
-        g = _upstream_of_rows(problem, rows, number)
-        grad = _with_limit(g * (p.log - q.log + 1), g, q.zero)
-        truth["grad_p"] = _with_limit(grad, -g, p.zero)
-        truth["grad_q"] = _grad_q(g, p, q)
+        g, sign = _upstream_of_rows(problem, rows, number), _upstream_signs(problem, rows)
+        grad = _with_limit(g * (p.log - q.log + 1), sign, q.zero)
+        truth["grad_p"] = _with_limit(grad, -sign, p.zero)
+        truth["grad_q"] = _grad_q(g, sign, p, q)
     return truth
 
 
@@ -288,23 +313,17 @@ def _unless_impossible(total: Array, p: _Distribution, q: _Distribution) -> Arra
     return np.where(infinite, np.inf, total) if infinite.any() else total
 
 
-def _grad_q(g: Array, p: _Distribution, q: _Distribution) -> Array:
+def _grad_q(g: Array, sign: Array, p: _Distribution, q: _Distribution) -> Array:
     """-g p/q: infinite where q alone is 0, and 0 where p is, since 0 log q is 0 for every q."""
-    return _with_limit(-g * p.p / q.positive, -g, q.zero & ~p.zero)
+    return _with_limit(-g * p.p / q.positive, -sign, q.zero & ~p.zero)
 
 
-def _with_limit(grad: Array, g: Array, where: Array) -> Array:
-    """`grad`, and g·inf `where` the derivative is infinite, a one-sided limit; 0 where g is 0."""
+def _with_limit(grad: Array, sign: Array, where: Array) -> Array:
+    """`grad`, and `where` the derivative is infinite, a one-sided limit, inf with that `sign`; 0 where it is 0."""
     if not where.any():
         return grad
-    sign = _sign(g)
     with np.errstate(invalid="ignore"):
         return np.where(where, np.where(sign == 0, 0.0, sign * np.inf), grad)
-
-
-def _sign(x: Array) -> Array:
-    """1, 0 or -1; of a ball too that no float64 but 0 is near."""
-    return np.sign(x) if x.dtype != object else (x > 0).astype(np.float64) - (x < 0).astype(np.float64)
 
 
 # ---- linear ---------------------------------------------------------------------------------------------------------
@@ -359,11 +378,11 @@ class _Terms:
 
     @property
     def losses(self) -> Array:
-        """-Σ_j t_j l_j, and inf with the sign of t_j where a class that counts is masked: (r, 1)."""
+        """-Σ_j t_j l_j, and inf with the sign of t_j where a class with t_j ≠ 0 is masked: (r, 1)."""
         losses = -_sum(self.t * self.of_these(self.f.l), -1)
         if not self.f.masked.any():
             return losses
-        sign = np.sign(self.t.astype(np.float64)) * self.of_these(self.f.masked)
+        sign = own_signs(self.problem, self.f.p.shape[1], self.rows) * self.of_these(self.f.masked)
         above, below = (sign > 0).any(-1, keepdims=True), (sign < 0).any(-1, keepdims=True)
         infinite = np.where(below, np.where(above, np.nan, -np.inf), np.inf)
         return np.where(above | below, infinite, losses)
@@ -380,11 +399,11 @@ class _Terms:
         c = self.number(problem.grad_output.reshape(-1, 1))  # ∂(whole)/∂loss_i
         c = c[self.rows] if reduction_of(problem) == "none" else np.broadcast_to(c, (len(self.t), 1))
         if reduction_of(problem) == "mean":
-            divisor = denominator(problem, classes, self.number)
+            divisor = exact_denominator(problem, classes)
             if divisor == 0:  # 0/0 in every row that counts, and no gradient in a row that does not
                 undefined = np.where(counts, np.nan, zero) * np.ones((1, classes))
                 return dict.fromkeys(self._gradient_names, undefined)
-            c = np.where(counts, c / divisor, zero)
+            c = np.where(counts, c / number_of(divisor, self.number), zero)
         slopes = c * _sum(self.t, -1)
         truth = {"hvp_logits": slopes * self.f.along(self._tangent)} if "hvp_logits" in self._gradient_names else {}
         truth["grad_logits"] = self._of_logits(c, slopes)
@@ -412,21 +431,23 @@ class _Terms:
         return np.asarray(grad)
 
     def _of_target(self, c: Array) -> Array:
-        smoothing = self.number(np.array(float(self.problem.options.get("label_smoothing", 0.0))))
-        slope = self.number(class_weights(self.problem, self.f.p.shape[1])) * (1 - smoothing)  # (C,)
-        certain = _sign(slope) != 0  # a slope of 0 is 0 at every log-probability, and so in the limit
-        return _with_limit(-c * slope * self.f.l, c * slope, self.f.masked & certain)
+        problem, classes = self.problem, self.f.p.shape[1]
+        weight, smoothing = class_weights(problem, classes), smoothing_of(problem)
+        slope = self.number(weight) * (1 - self.number(np.array(smoothing)))  # (C,)
+        sign = _upstream_signs(problem, self.rows) * np.sign(weight) * (smoothing < 1)  # of c times it
+        # a slope of 0 is 0 at every log-probability, and so in the limit
+        return _with_limit(-c * slope * self.f.l, sign, self.f.masked)
 
 
 def _reduced(problem: Problem, losses: Array, number: Number) -> Array:
     """The sum, or the mean, of losses (R, 1); a mean over nothing is 0/0, nan: (1, 1)."""
     mean = reduction_of(problem) == "mean"
-    divisor = denominator(problem, count_classes(problem), number) if mean else 1
+    divisor = exact_denominator(problem, count_classes(problem)) if mean else Fraction(1)
     if divisor == 0:
         return np.full((1, 1), np.nan, losses.dtype)
     if losses.dtype == object and (special := [loss for loss in losses.flat if isinstance(loss, float)]):
         return np.full((1, 1), -sum(special) if divisor < 0 else sum(special), losses.dtype)  # an infinity, or nan
-    return _sum(losses) / divisor
+    return np.asarray(_sum(losses) / number_of(divisor, number))
 
 
 def _cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:

@@ -8,11 +8,13 @@ and (1, size) for what is not made of rows, such as the gradient of a weight or 
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .exact_sums import exact_sum, nearest
 from .problem import Array, Problem
 
 Rows = slice | NDArray[np.int64]
@@ -160,20 +162,23 @@ def class_weights(problem: Problem, classes: int) -> Array:
     return np.broadcast_to(np.float64(1.0), (classes,)) if weight is None else weight.astype(np.float64)
 
 
-def denominator(
-    problem: Problem, classes: int, number: Callable[[Any], Any] = np.asarray, magnitudes: bool = False
-) -> Any:
+def exact_denominator(problem: Problem, classes: int, magnitudes: bool = False) -> Fraction:
     """What the mean divides by: the label weights of the rows that count, or the number of rows for probabilities.
 
     With `magnitudes` the sum is that of |w|.
     """
     counts = kept(problem)
     if not is_labels(problem) or "weight" not in problem.inputs:
-        return number(np.array(float(np.count_nonzero(counts)))).item()
+        return Fraction(int(np.count_nonzero(counts)))
     labels = problem.inputs["target"].reshape(-1)[counts]
-    times = np.bincount(labels, minlength=classes).astype(np.float64)
     weight = class_weights(problem, classes)
-    return (number(np.abs(weight) if magnitudes else weight) * number(times)).sum()
+    times = np.bincount(labels, minlength=classes).astype(np.float64)
+    return exact_sum(np.abs(weight) if magnitudes else weight, times)
+
+
+def denominator(problem: Problem, classes: int, magnitudes: bool = False) -> float:
+    """The float64 number next to it: 0 where it is 0, and nowhere else."""
+    return nearest(exact_denominator(problem, classes, magnitudes))
 
 
 def mixed_weights(problem: Problem) -> bool:

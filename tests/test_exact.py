@@ -13,15 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, judge_result, problems, solve
-from softproof.exact import _sign, balls
+from softproof.exact import balls
 from softproof.operations import gradient_names, value_shape
 from softproof.problem import Array
 from softproof.rows import count_classes, denominator, kept
-
-
-def test_the_sign_of_a_ball() -> None:
-    """Is that of its number, and 0 of 0."""
-    assert _sign(balls(np.array([-3.0, 0.0, 2.0]))).tolist() == [-1.0, 0.0, 1.0]
 
 
 def test_softmax_of_equal_logits_is_rational() -> None:
@@ -120,6 +115,34 @@ def test_more_bits_say_the_same(operation: str, data: st.DataObject) -> None:
     for name in coarse:
         for one, two in zip(coarse[name].flat, fine[name].flat, strict=True):
             assert one.overlaps(two) if isinstance(one, arb) else (one == two or (one != one and two != two))
+
+
+@pytest.mark.parametrize("bits", [128, 512, 8192])
+def test_logits_beyond_float64(bits: int) -> None:
+    """x Wᵀ of 1e400 and -1e400: a loss of 2e400, and gradients that float64 holds; no ball of NaN."""
+    inputs: dict[str, Any] = {"input": [[1e200], [1e-200]], "linear_weight": [[-1e200], [1e200]], "target": [0, 1]}
+    problem = Problem("linear_cross_entropy", "float64", inputs, {"reduction": "sum"}, 1.0)
+
+    truth = solve(problem, bits)
+
+    with ctx.workprec(bits):
+        x, w = arb(1e200), arb(1e-200)
+        small = 1 / (1 + (-2 * arb(1e200) * w).exp())  # of the second row
+        assert truth["value"].item().overlaps(2 * x * x - small.log())
+        assert truth["grad_linear_weight"][1, 0].overlaps(x - (1 - small) * w)
+    assert all(each.is_finite() for each in truth["value"].flat)
+    assert float(truth["grad_input"][0, 0]) == 2e200
+    assert [float(each) for each in truth["grad_linear_weight"].flat] == [-1e200, 1e200]
+
+
+def test_equal_logits_beyond_float64() -> None:
+    """Are equal: log 2 is the loss."""
+    inputs: dict[str, Any] = {"input": [[1e200, 1.0]], "linear_weight": [[1e200, 0.5]] * 2, "target": [0]}
+
+    loss = solve(Problem("linear_cross_entropy", "float64", inputs), 4096)["value"].item()
+
+    assert loss.overlaps(arb(2).log())
+    assert loss.rel_accuracy_bits() > 60
 
 
 def test_precision_does_not_leak() -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from flint import ctx
 
 from ..arithmetic import Arithmetic
-from ..exact import balls
 from ..formats import Floats
 from ..problem import Array, Problem
 from ..rows import (
@@ -70,7 +68,7 @@ class _Mean:
         if reduction_of(problem) != "mean":
             return cls(np.float64(1.0), np.asarray(0.0), 0)
         roundings = 1 if a.divides else 2
-        divisor = np.float64(_divisor(problem))
+        divisor = np.float64(denominator(problem, count_classes(problem)))
         rows = problem.inputs["target"].size if is_labels(problem) else int(divisor)
         u = (a.total or a.compute).u
         if "weight" in problem.inputs and is_labels(problem):
@@ -79,14 +77,6 @@ class _Mean:
                 omega = omega * (denominator(problem, count_classes(problem), magnitudes=True) / abs(divisor))
             return cls(divisor, omega, roundings)
         return cls(divisor, np.asarray(0.0 if rows <= 1 / u else u), roundings)
-
-
-def _divisor(problem: Problem) -> float:
-    """D; from balls where weights of both signs may cancel."""
-    if not mixed_weights(problem):
-        return float(denominator(problem, count_classes(problem)))
-    with ctx.workprec(4096):
-        return float(denominator(problem, count_classes(problem), balls))
 
 
 @dataclass(frozen=True)
