@@ -20,7 +20,7 @@ from .operations import output_shapes
 from .problem import Array, Problem, Result
 
 AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
-UNSPECIFIED = "unspecified"
+UNSPECIFIED, NOT_APPLICABLE = "unspecified", "not applicable"
 ROUNDING = 2.0**-48  # of the few float64 operations between an error and its comparison
 
 
@@ -52,7 +52,10 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing speaks against the answer: *no guarantee* and *undecided* do, *unspecified* does not."""
+        """Whether something was asked and nothing speaks against the answer; *unspecified* does not.
+
+        *no guarantee*, *undecided* and *not applicable*, where nothing was asked, are not ok.
+        """
         return self.outcome in (AGREES, UNSPECIFIED)
 
     def __str__(self) -> str:

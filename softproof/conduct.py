@@ -17,7 +17,7 @@ import numpy as np
 from .arithmetic import Arithmetic
 from .channel import LostError
 from .checks import LOADED, check, check_kind
-from .compare import AGREES, DISAGREES, Verdict, not_an_answer
+from .compare import AGREES, DISAGREES, NOT_APPLICABLE, Verdict, not_an_answer
 from .formats import FORMATS
 from .implementation import Candidate
 from .judge import BITS, judge_result
@@ -173,9 +173,15 @@ def _last(question: Question) -> int:
 def after_another_dtype(question: Question) -> Answers:
     """The same numbers in another dtype in between, judged as well."""
     other = in_dtype(question.problem, _other_dtype(question))
-    if other is not None:
-        yield Again(f"in {other.dtype} after {question.problem.dtype}", other, question.again(other))
-        yield _same(question, f"asked again after {other.dtype}", question.again())
+    assert other is not None  # or this way does not apply
+    yield Again(f"in {other.dtype} after {question.problem.dtype}", other, question.again(other))
+    yield _same(question, f"asked again after {other.dtype}", question.again())
+
+
+def _fits_another_dtype(question: Question) -> bool:
+    """Whether another dtype may be asked and holds the problem."""
+    dtype = _other_dtype(question)
+    return bool(dtype) and in_dtype(question.problem, dtype) is not None
 
 
 def _other_dtype(question: Question) -> str:
@@ -243,8 +249,8 @@ def _named(value: Any, grads: Mapping[str, Any]) -> Arrays:
 
 def two_losses(question: Question) -> Answers:
     """One tensor used twice gathers both gradients: exactly twice the first."""
-    if (double := _twice(question.problem)) is None:
-        return
+    double = _twice(question.problem)
+    assert double is not None  # or this way does not apply
     candidate, names = question.candidate, gradient_names(question.problem)
 
     def way(problem: Problem, arrays: Arrays) -> Arrays:
@@ -258,10 +264,16 @@ def two_losses(question: Question) -> Answers:
     yield Again("with two losses on one tensor", double, result, _values(result), expected)
 
 
+def _holds_twice(question: Question) -> bool:
+    """By autograd, of an upstream gradient whose double is held."""
+    return question.by_autograd and _twice(question.problem) is not None
+
+
 def _twice(problem: Problem) -> Problem | None:
     """The problem with twice the upstream gradient; None where that is not held."""
     assert problem.grad_output is not None
-    double = 2 * problem.grad_output.astype(np.float64)
+    with np.errstate(over="ignore"):
+        double = 2 * problem.grad_output.astype(np.float64)
     fmt = FORMATS[problem.dtype]
     return replace(problem, grad_output=double) if (np.abs(double) <= fmt.largest).all() else None
 
@@ -297,8 +309,9 @@ def switched_off(question: Question, *, mode: str) -> Answers:
 
 def scaled_loss(question: Question) -> Answers:
     """backward() of a loss that is multiplied by 2 is the gradient for twice the upstream gradient."""
-    if (double := _twice(question.problem)) is not None:
-        yield _summed(question, "by backward() of twice the loss", double, "grad_output")
+    double = _twice(question.problem)
+    assert double is not None  # or this way does not apply
+    yield _summed(question, "by backward() of twice the loss", double, "grad_output")
 
 
 def summed_loss(question: Question) -> Answers:
@@ -451,17 +464,17 @@ WAYS: dict[str, Way] = {
     "after other values": Way(
         after_other_values, lambda question: main_input(question.problem).shape[_last(question)] > 1
     ),
-    "after another dtype": Way(after_another_dtype, lambda question: bool(_other_dtype(question))),
+    "after another dtype": Way(after_another_dtype, _fits_another_dtype),
     "after another shape": Way(after_another_shape, _has_second_row),
     "after another backward": Way(after_another_backward, lambda question: question.differentiates),
-    "two losses": Way(two_losses, lambda question: question.by_autograd),
+    "two losses": Way(two_losses, _holds_twice),
     "some gradients": Way(
         some_gradients, lambda question: question.by_framework and len(gradient_names(question.problem)) > 1
     ),
     "no gradients": Way(no_gradients, lambda question: question.by_framework),
     "no_grad": Way(partial(switched_off, mode="no_grad"), lambda question: question.by_torch),
     "inference_mode": Way(partial(switched_off, mode="inference_mode"), lambda question: question.by_torch),
-    "scaled loss": Way(scaled_loss, lambda question: question.by_autograd),
+    "scaled loss": Way(scaled_loss, _holds_twice),
     "summed loss": Way(summed_loss, lambda question: question.by_autograd),
     "overwritten before backward": Way(overwritten_before_backward, lambda question: question.by_autograd),
     "invalid labels": Way(invalid_labels, _has_labels),
@@ -484,7 +497,7 @@ class Conduct:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing disagrees."""
+        """Whether something was asked and nothing disagrees."""
         return self.verdict.ok
 
     def __str__(self) -> str:
@@ -513,7 +526,8 @@ def conduct(
         arithmetic: the model that the bounds are theorems about, as in `softproof.judge`.
         accuracy: the class that other answers are judged by, "A" to "C".
         bits: precisions of the truth to try in turn, as in `softproof.judge`.
-    Returns: a `Conduct`: a verdict, the ways asked, and those that differ in their bits.
+    Returns: a `Conduct`: a verdict, the ways asked, and those that differ in their bits. The outcome is
+        *not applicable*, which is not ok, where no way applies to the problem.
     Raises: ValueError for a way that is not there, or an argument that does not fit.
 
     >>> import numpy as np, softproof
@@ -536,6 +550,9 @@ def conduct(
         return Conduct(Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem), (), ())
     wanted = [name for name in WAYS if name not in candidate.interface.without] if way is None else [way]
     names = tuple(name for name in wanted if WAYS[name].applies(question))
+    if not names:
+        text = "no way applies" if way is None else f"{way}: does not apply"
+        return Conduct(Verdict(NOT_APPLICABLE, explanation=text, problem=problem, accuracy=accuracy), (), ())
     judge = partial(judge_result, device=device, arithmetic=arithmetic, accuracy=accuracy, bits=bits)
     differ: list[str] = []
     for name in names:

@@ -19,7 +19,7 @@ import numpy as np
 from .accuracy import Accuracy
 from .arithmetic import Arithmetic
 from .checks import LOADED, check, check_kind
-from .compare import AGREES, DISAGREES, NO_GUARANTEE, Verdict, not_an_answer
+from .compare import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, Verdict, not_an_answer
 from .formats import FORMATS
 from .implementation import Candidate, Implementation
 from .intervals import Interval, enclosed, joined
@@ -375,14 +375,15 @@ def laws(
         device: where tensors live.
         arithmetic: the model that the bounds are theorems about, as in `softproof.judge`.
         accuracy: the class whose bounds are used, "A" to "C".
-    Returns: a `Verdict`; its ratio is the largest distance between two answers in units of both bounds.
+    Returns: a `Verdict`; its ratio is the largest distance between two answers in units of both bounds. The outcome is
+        *not applicable*, which is not ok, where no law says anything of the problem.
     Raises: ValueError for a law that is not there, or an argument that does not fit.
 
     >>> import numpy as np, softproof
     >>> late = softproof.load(lambda x, dim: np.exp(x) / np.exp(x).sum(dim, keepdims=True), operation="softmax")
     >>> problem = Problem("softmax", "float64", {"logits": np.linspace(0.0, 2.0, 1000)}, {"dim": -1})
-    >>> print(softproof.laws(late, problem).outcome)
-    agrees
+    >>> print(softproof.laws(late, problem))
+    agrees: 3 laws hold: common shift, permuted classes, batch of one
     """
     check(problem)
     check_kind("candidate", candidate, Candidate, LOADED)
@@ -392,18 +393,21 @@ def laws(
         raise ValueError("accuracy D compares with a baseline; laws compare answers with each other, in A, B or C")
     answers = Answers(candidate, asked_of(candidate, problem), device, model(arithmetic), Accuracy(accuracy))
     extras = candidate.supports(problem.operation)
-    found = [
-        compared(name, identity, answers)
+    found = {
+        name: compared(name, identity, answers)
         for name in (LAWS if law is None else (law,))
         if (identity := identity_of(name, answers.problem, extras)) is not None
         and all(map(candidate.takes, (identity.problem, *identity.others)))
-    ]
+    }
+    if not found:
+        words = "no law applies" if law is None else f"{law}: does not apply"
+        return Verdict(NOT_APPLICABLE, explanation=words, problem=problem, accuracy=accuracy)
     for outcome in (DISAGREES, NO_GUARANTEE):
-        if bad := [verdict for verdict in found if verdict.outcome == outcome]:
+        if bad := [verdict for verdict in found.values() if verdict.outcome == outcome]:
             return replace(bad[0], problem=problem)
-    ratio = max((verdict.ratio for verdict in found), default=0.0)
-    asked = f"{len(found)} laws hold" if law is None else f"{law}: {'holds' if found else 'does not apply'}"
-    return Verdict(AGREES, ratio, explanation=asked, problem=problem, accuracy=accuracy)
+    ratio = max(verdict.ratio for verdict in found.values())
+    words = f"{len(found)} laws hold: {', '.join(found)}" if law is None else f"{law}: holds"
+    return Verdict(AGREES, ratio, explanation=words, problem=problem, accuracy=accuracy)
 
 
 def asked_of(candidate: Implementation, problem: Problem) -> Problem:

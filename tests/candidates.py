@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import manual
 import reference
 from softproof import Candidate, Problem, load
@@ -9,6 +11,29 @@ from softproof.problem import Array
 
 MANUAL = load(manual, adapter="numpy")
 REFERENCE = load(reference, adapter="torch")
+
+
+ROWS = [[0.0, 1.0, 3.0], [2.0, 0.5, 0.0], [1.0, 1.5, -2.0]]
+SHARES = [[0.5, 0.25, 0.25], [0.25, 0.5, 0.25], [0.125, 0.125, 0.75]]
+ONE_EACH = [1.0, 2.0, -1.0]
+
+
+def three_rows(operation: str, dtype: str = "float32") -> Problem:
+    """Three rows of three classes, with an upstream gradient, of any operation."""
+    inputs: dict[str, Any] = {"logits": ROWS}
+    if operation in ("softmax", "log_softmax"):
+        return Problem(operation, dtype, inputs, {"dim": -1}, SHARES)
+    if operation == "cross_entropy":
+        return Problem(operation, dtype, inputs | {"target": [0, 2, 1]}, {}, 1.0)
+    if operation == "linear":
+        return Problem(
+            operation, dtype, {"input": ROWS, "weight": SHARES[:2]}, {}, [[1.0, 2.0], [0.5, -1.0], [3.0, 0.0]]
+        )
+    if operation == "linear_cross_entropy":
+        return Problem(operation, dtype, {"input": ROWS, "linear_weight": SHARES, "target": [0, 2, 1]}, {}, 1.0)
+    if operation != "logsumexp":
+        inputs = {"p": SHARES} | ({} if operation == "entropy" else {"q": SHARES[::-1]})
+    return Problem(operation, dtype, inputs, {"dim": -1}, ONE_EACH)
 
 
 def answers(candidate: Candidate, problem: Problem, device: str = "cpu") -> dict[str, Array]:

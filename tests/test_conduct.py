@@ -25,7 +25,7 @@ from softproof.rotation import Rotation
 from softproof.terms import Terms
 
 from . import misconduct as wrong
-from .candidates import REFERENCE
+from .candidates import MANUAL, REFERENCE, three_rows
 from .misconduct import Function
 
 ROWS = [[0.0, 1.0, 3.0], [2.0, 0.5, 0.0], [1.0, 1.5, -2.0]]
@@ -242,10 +242,61 @@ def test_without_leaves_invalid_labels_out() -> None:
 def test_nothing_is_found_where_nothing_is_wrong(
     half: Candidate, operation: str, dtype: str, device: str, data: st.DataObject
 ) -> None:
-    """Every way, on problems of every operation."""
+    """Every way, on problems of every operation; those that apply to anything are always asked."""
     problem = data.draw(problems(operation, dtype))
 
-    assert conduct(half, problem, device=device).ok
+    found = conduct(half, problem, device=device)
+
+    assert found.ok, found
+    assert {"asked twice", "overwritten answers"} <= set(found.ways)
+    if "target" not in problem.inputs:
+        others = np.delete(next(iter(problem.inputs.values())).shape, problem.options.get("dim", -1))
+        assert ("rows alone" in found.ways) == (others[:1].prod() > 0 and len(others) > 0), found.ways
+
+
+OF_ALL = ("asked twice", "overwritten answers", "after other values", "after another dtype", "after another shape")
+OF_ROWS = ("rows alone", "rows permuted", "padding rows", "another layout")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_ways_that_apply_are_named(half: Candidate, operation: str, dtype: str, device: str) -> None:
+    """On three rows of three classes: no more and no fewer."""
+    found = conduct(half, three_rows(operation, dtype), device=device)
+
+    loss = operation in ("cross_entropy", "linear_cross_entropy")
+    by_torch = ("no_grad", "inference_mode") if half is REFERENCE else ()
+    labels = ("invalid labels",) if loss and device == "cpu" else ()
+    expected = (*OF_ALL, "after another backward", *by_torch, *labels, *(() if loss else OF_ROWS))
+    assert found.verdict.outcome == "agrees"
+    assert found.ways == expected
+    assert found.verdict.explanation.startswith(f"asked in {len(expected)} ways, ")
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way not in (*OF_ALL, *OF_ROWS, "after another backward")])
+def test_a_way_that_does_not_apply_does_not_agree(way: str) -> None:
+    """By hand no way that is about autograd does, nor one that is about labels: an outcome of its own, not ok."""
+    found = conduct(MANUAL, three_rows("softmax"), way=way)
+
+    assert str(found) == f"not applicable: {way}: does not apply"
+    assert (found.ok, found.ways) == (False, ())
+
+
+def test_where_no_way_applies() -> None:
+    """All are left out by name."""
+    softmax = load("manual:softmax", without=list(WAYS))
+
+    assert str(conduct(softmax, three_rows("softmax"))) == "not applicable: no way applies"
+
+
+def test_what_cannot_be_asked_is_not_counted() -> None:
+    """1e300 is no float32, and has no double in float64 next to the largest number."""
+    candidate = load(F.softmax, adapter="torch")
+    large = Problem("softmax", "float64", {"logits": [[1e300, 0.0]]}, {"dim": -1}, [[1.5e308, 0.0]])
+
+    ways = conduct(candidate, large).ways
+
+    assert {"after another dtype", "two losses", "scaled loss"}.isdisjoint(ways)
+    assert {"asked twice", "summed loss"} <= set(ways)
 
 
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "linear", "cross_entropy"])

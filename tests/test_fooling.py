@@ -99,11 +99,13 @@ def test_what_is_printed_is_counted_and_not_shown(capfd: pytest.CaptureFixture[s
     assert int(line.split()[-2].replace(",", "")) >= 150_000
 
 
-def test_the_next_target_is_asked() -> None:
+def test_the_next_target_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever became of the first."""
     status = cli.main(["verify", "tests.fooling:exits", "manual:softmax", "--operation", "softmax",
                        "--dtype", "float64", "--examples", "5", "--seed", "0"])  # fmt: skip
 
+    rows = [line.split() for line in capsys.readouterr().out.splitlines() if " float64 " in line and " cpu " in line]
+    assert [(row[0], row[-1]) for row in rows] == [("tests.fooling:exits", "DISAGREES"), ("manual:softmax", "agrees")]
     assert status == 1
 
 

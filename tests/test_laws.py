@@ -23,7 +23,7 @@ from softproof.intervals import Interval, U, enclosed
 from softproof.problem import Array
 from softproof.strategies import seeds
 
-from .candidates import REFERENCE, answers
+from .candidates import REFERENCE, answers, three_rows
 
 SIZES = st.tuples(st.integers(1, 6), st.integers(1, 40))
 
@@ -130,25 +130,90 @@ def test_a_one_hot_target_is_its_label(
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(data=st.data())
 def test_every_law_holds(half: Candidate, operation: str, dtype: str, device: str, data: st.DataObject) -> None:
-    """For both halves; an element without a promise is no disagreement."""
+    """For both halves; an element without a promise is no disagreement; some law applies wherever there are numbers."""
     problem = data.draw(problems(operation, dtype))
 
     verdict = laws(half, problem, device=device)
 
-    assert verdict.outcome in ("agrees", "no guarantee"), verdict
+    held = re.fullmatch(r"[1-9] laws hold: [a-z, ]+", verdict.explanation)
+    promised_nothing = verdict.outcome == "no guarantee" and "promise nothing for" in verdict.explanation
+    nothing_there = verdict.outcome == "not applicable" and not next(iter(problem.inputs.values())).size
+    assert (verdict.outcome == "agrees" and held) or promised_nothing or nothing_there, verdict
 
 
-@pytest.mark.parametrize("inputs", [
-    {"logits": [[0.375, -0.5]], "target": [0], "weight": [0.0, 4.0]},  # a mean over nothing: inf or NaN, by smoothing
-    {"logits": [[0.0, -np.inf]], "target": [[0.5, 0.5]]},  # ε = 1 has the product 0·(-inf), other ε have not
+OF_ALL = {"permuted classes", "permuted rows", "batch of one", "split batch", "upstream gradient"}
+OF_LOSSES = {"label smoothing", "class weights", "ignored rows"}
+OF = {
+    "softmax": {"common shift"},
+    "log_softmax": {"common shift"},
+    "logsumexp": {"common shift", "split classes"},
+    "linear": {"split features"},
+    "cross_entropy": {"common shift", *OF_LOSSES},
+    "linear_cross_entropy": OF_LOSSES,
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_laws_that_apply_are_named(half: Candidate, operation: str, dtype: str, device: str) -> None:
+    """On three rows of three classes: no more and no fewer, and all of them hold."""
+    verdict = laws(half, three_rows(operation, dtype), device=device)
+
+    expected = OF_ALL | OF.get(operation, set())
+    assert verdict.outcome == "agrees"
+    assert verdict.explanation.startswith(f"{len(expected)} laws hold: ")
+    assert set(verdict.explanation.partition(": ")[2].split(", ")) == expected
+
+
+@pytest.mark.parametrize("law", softproof.LAWS)
+def test_a_law_that_does_not_apply_does_not_agree(law: str) -> None:
+    """It is an outcome of its own, which is not ok."""
+    applies = {"permuted classes", "batch of one", "permuted rows", "split batch"}
+    problem = Problem("entropy", "float32", {"p": np.zeros((0, 1)) if law in applies else [[1.0]]}, {"dim": -1})
+
+    verdict = laws(REFERENCE, problem, law=law)
+
+    assert str(verdict) == f"not applicable: {law}: does not apply"
+    assert not verdict.ok
+
+
+def test_where_no_law_applies() -> None:
+    """None does where there are no rows, by default."""
+    verdict = laws(REFERENCE, Problem("entropy", "float32", {"p": np.zeros((0, 1))}, {"dim": -1}))
+
+    assert (str(verdict), verdict.ok) == ("not applicable: no law applies", False)
+
+
+NO_WEIGHT: dict[str, Any] = {"logits": [[0.375, -0.5]], "target": [0], "weight": [0.0, 4.0]}  # a mean over nothing
+
+
+@pytest.mark.parametrize(("inputs", "outcomes"), [
+    (NO_WEIGHT, {"no guarantee", "agrees"}),  # where two sides that no document fixes happen to be the same
+    ({"logits": [[0.0, -np.inf]], "target": [[0.5, 0.5]]}, {"not applicable"}),  # ε = 1 has 0·(-inf), others have not
 ], ids=["no weight", "a slope of -inf"])  # fmt: skip
-def test_a_law_says_nothing_of_what_no_document_fixes(half: Candidate, device: str, inputs: dict[str, Any]) -> None:
+def test_a_law_says_nothing_of_what_no_document_fixes(
+    half: Candidate, device: str, inputs: dict[str, Any], outcomes: set[str]
+) -> None:
     """Whatever the two sides are."""
     problem = Problem("cross_entropy", "float32", inputs, {}, 1.0)
 
     verdict = laws(half, problem, device=device, law="label smoothing")
 
-    assert verdict.outcome in ("agrees", "no guarantee"), verdict
+    assert verdict.outcome in outcomes, verdict
+
+
+@pytest.mark.parametrize("weight", [NO_WEIGHT["weight"], [1.0, 4.0]])
+def test_a_mean_over_nothing_may_be_infinite_or_not_a_number(weight: list[float]) -> None:
+    """One of them without smoothing, the other with it; where there is a weight that breaks the law."""
+
+    def strange(input: Tensor, target: Tensor, weight: Tensor | None = None, label_smoothing: float = 0.0) -> Tensor:
+        del target, weight
+        return input.sum() * 0 + (np.inf if label_smoothing else np.nan)
+
+    candidate = load(strange, operation="cross_entropy", adapter="torch").leaving_out(frozenset({"hvp", "jvp"}))
+    problem = Problem("cross_entropy", "float32", NO_WEIGHT | {"weight": weight})
+    verdict = laws(candidate, problem, law="label smoothing")
+
+    assert verdict.outcome == ("no guarantee" if weight == NO_WEIGHT["weight"] else "disagrees"), verdict
 
 
 def test_a_law_says_nothing_of_an_overflow() -> None:

@@ -88,10 +88,13 @@ def test_the_seed_repeats_the_run() -> None:
 
 
 def test_without_a_seed_one_is_drawn_and_told() -> None:
-    """Two runs differ, and each can be repeated."""
-    first, second = (softproof.verify(MANUAL.only("softmax"), examples=2) for _ in range(2))
+    """Two runs differ, and each can be repeated by what its report says."""
+    run = functools.partial(softproof.verify, MANUAL.only("softmax"), examples=12, dtypes=["float64"])
+    first, second = run(), run()
 
     assert first.seed != second.seed
+    assert first.rows != second.rows
+    assert run(seed=json.loads(first.to_json())["seed"]).rows == first.rows
 
 
 def _only_value(logits: Array, dim: int = -1) -> Array:
@@ -203,6 +206,10 @@ def test_a_nondeterministic_candidate_is_told() -> None:
     report = softproof.verify(broken.softmax_now_and_then, operation="softmax", dtypes=["float64"], seed=0)
 
     assert not report.ok
+    assert "not deterministic: " in str(report)
+    always = softproof.verify(broken.softmax_in_half, operation="softmax", dtypes=["float64"], seed=0)
+    assert not always.ok
+    assert "not deterministic" not in str(always)
 
 
 def test_a_failure_that_never_comes_again_is_told() -> None:
