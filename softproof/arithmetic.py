@@ -37,9 +37,10 @@ class Arithmetic:
     numbers may be taken for 0. `factors` is the format that the factors of a matrix product are rounded to first, if
     they are. `forward` asks for more than the usual algorithm gives, accuracy class B.
 
-    Three say what a fused kernel may do instead of what A2 to A4 of docs/bounds.md assume: `online` that the sum of
+    Four say what a fused kernel may do instead of what A2 to A4 of docs/bounds.md assume: `online` that the sum of
     exponentials is rescaled whenever a larger maximum is met; `base2` that exp(x) is formed as 2^(x log₂e), the product
-    rounded; `subtracts_logsumexp` that log-probabilities are formed as x - ŷ, with ŷ a rounded logsumexp.
+    rounded; `subtracts_logsumexp` that log-probabilities are formed as x - ŷ, with ŷ a rounded logsumexp;
+    `scales_logits` that logits are multiplied by log₂e before anything is subtracted, and the row is taken to base 2.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Arithmetic:
     online: bool = False
     base2: bool = False
     subtracts_logsumexp: bool = False
+    scales_logits: bool = False
 
     def __post_init__(self) -> None:
         for name in ("storage", "compute"):

@@ -58,9 +58,15 @@ def fused(problem: Problem) -> Arithmetic:
         name=f"fused, one rounding to {problem.dtype}",
         online=True,
         base2=True,
-        subtracts_logsumexp=problem.operation != "softmax",  # which divides by the sum
+        subtracts_logsumexp=True,
         stored=frozenset({"terms"} if problem.dtype in ("float16", "bfloat16") else ()),
     )
+
+
+def fused_base_2(problem: Problem) -> Arithmetic:
+    """A fused kernel that multiplies the logits by log₂e first, and takes exponentials and logarithms to base 2."""
+    arithmetic = fused(problem)
+    return replace(arithmetic, name=arithmetic.name.replace("fused", "fused, base 2"), scales_logits=True)
 
 
 def in_storage(problem: Problem) -> Arithmetic:
@@ -211,6 +217,7 @@ MODELS: dict[str, Model] = {
     "flush-to-zero": flush_to_zero,
     "stored-logsumexp": stored_logsumexp,
     "fused": fused,
+    "fused-base-2": fused_base_2,
 }
 
 

@@ -55,7 +55,11 @@ class Rotation:
 
     def _verdict(self, problem: Problem) -> Verdict:
         asked, problem = problem, self.terms.promised(problem)
-        self.unpromised += problem is not asked and self.pinned is None
+        dropped = (asked.grad_output is None, asked.tangent is None) != (
+            problem.grad_output is None,
+            problem.tangent is None,
+        )
+        self.unpromised += dropped and self.pinned is None
         for region in regions(problem) if self.pinned is None else ():
             self.regions[region] = self.regions.get(region, 0) + 1
         verdict = self.terms.verdict(self.candidate, problem)

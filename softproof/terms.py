@@ -64,13 +64,18 @@ class Terms:
         )
 
     def promised(self, problem: Problem) -> Problem:
-        """Without derivatives where bounds are infinite because a logsumexp may be subtracted, and only then."""
+        """What is asked where bounds are infinite because a logsumexp may be subtracted, or logits scaled.
+
+        Large logits are clipped where it is the bound of the value; where it is that of a derivative, none is asked.
+        """
         arithmetic = arithmetic_of(self.model, problem)
-        if not arithmetic.subtracts_logsumexp:
+        if not (arithmetic.subtracts_logsumexp or arithmetic.scales_logits):
             return problem
-        usual = bound(problem, replace(arithmetic, subtracts_logsumexp=False))
-        lost = (np.isinf(limit) & np.isfinite(usual[name]) for name, limit in bound(problem, arithmetic).items())
-        return replace(problem, grad_output=None, tangent=None) if any(each.any() for each in lost) else problem
+        lost = _without_bounds(problem, arithmetic)
+        if "value" in lost and "logits" in problem.inputs:
+            problem = _clipped(problem, 2.0**-8 / arithmetic.compute.u)
+            lost = _without_bounds(problem, arithmetic)
+        return replace(problem, grad_output=None, tangent=None) if lost else problem
 
     def words(self, operation: str) -> str:
         """The keyword arguments of `judge` that repeat this, as far as they can be written down."""
@@ -82,6 +87,20 @@ class Terms:
         if self.baseline is not None:
             words += f", baseline=load({self.baseline.source}, operation={operation!r}), factor={self.factor!r}"
         return words
+
+
+def _without_bounds(problem: Problem, arithmetic: Arithmetic) -> set[str]:
+    """Outputs of which nothing is promised because of what the arithmetic does with a stored logsumexp, or log₂e."""
+    usual = bound(problem, replace(arithmetic, subtracts_logsumexp=False, scales_logits=False))
+    limits = bound(problem, arithmetic)
+    return {name for name, limit in limits.items() if (np.isinf(limit) & np.isfinite(usual[name])).any()}
+
+
+def _clipped(problem: Problem, most: float) -> Problem:
+    """The same question with logits of at most this size; those that are infinite stay so."""
+    x = problem.inputs["logits"]
+    clipped = np.where(np.isfinite(x), np.clip(x, -most, most), x)
+    return replace(problem, inputs={**problem.inputs, "logits": clipped})
 
 
 def name_of(arithmetic: str | Arithmetic | Model | None) -> str:

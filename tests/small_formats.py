@@ -86,9 +86,9 @@ class Machine:
         error = a.c_exp * a.compute.u * e + np.where(e < 2 * a.compute.tiny, a.exp_underflow, 0.0)
         return np.where(x == 0, 1.0, np.maximum(self._off(e, error, lean), 0.0))
 
-    def log(self, x: Floats, lean: Floats) -> Floats:
-        """A2, and 0 for 1."""
-        return self._logarithm(np.log(x), lean)
+    def log(self, x: Floats, lean: Floats, unit: float = 1.0) -> Floats:
+        """A2, and 0 for 1; log₂ where the unit is log 2."""
+        return self._logarithm(np.log(x) / unit, lean)
 
     def log1p(self, x: Floats, lean: Floats) -> Floats:
         """A2."""
@@ -142,19 +142,45 @@ class Row:
     lean_log: Floats  # (R, 1)
 
     @cached_property
+    def scaled(self) -> bool:
+        """Whether the logits are multiplied by log₂e first (A2'')."""
+        m = self.machine
+        return m.arithmetic.scales_logits and m.rng.random() < 0.7
+
+    @property
+    def unit(self) -> float:
+        """What z is counted in."""
+        return float(np.log(2)) if self.scaled else 1.0
+
+    @cached_property
+    def z(self) -> Floats:
+        """x, or x log₂e."""
+        return self.machine.mul(self.x, self.machine.round(np.log2([np.e]))) if self.scaled else self.x
+
+    def back(self, v: Floats) -> Floats:
+        """What was counted in units of z."""
+        m = self.machine
+        if not self.scaled:
+            return v
+        return m.any_of(lambda: m.mul(v, m.round(np.log([2.0]))), lambda: m.div(v, m.round(np.log2([np.e]))))
+
+    @cached_property
     def top(self) -> Floats:
         """m (R, 1)."""
-        return np.asarray(self.x.max(-1, keepdims=True))
+        return np.asarray(self.z.max(-1, keepdims=True))
 
     @cached_property
     def d(self) -> Floats:
-        """x - m."""
-        return self.machine.kept("shift", self.machine.round(self.x - self.top))
+        """z - m, where the product with log₂e may be fused."""
+        m = self.machine
+        if self.scaled and m.rng.random() < 0.5:
+            return m.round(self.x * m.round(np.log2([np.e])) - self.top)
+        return m.kept("shift", m.round(self.z - self.top))
 
     @cached_property
     def e(self) -> Floats:
         """Exponentials."""
-        return self.machine.kept("exp", self.machine.exp(self.d, self.lean))
+        return self.machine.kept("exp", self.machine.exp(self.d * self.unit, self.lean))
 
     @cached_property
     def s(self) -> Floats:
@@ -175,9 +201,9 @@ class Row:
         m, blocks = self.machine, []
         for start in range(0, order.shape[-1], width):
             at = order[:, start : start + width]
-            x, lean = (np.take_along_axis(each, at, -1) for each in (self.x, self.lean))
-            top = x.max(-1, keepdims=True)
-            blocks.append((top, m.sum(m.exp(m.round(x - top), lean))))
+            z, lean = (np.take_along_axis(each, at, -1) for each in (self.z, self.lean))
+            top = z.max(-1, keepdims=True)
+            blocks.append((top, m.sum(m.exp(m.round(z - top) * self.unit, lean))))
         top, total = blocks[0]
         for other, added in blocks[1:]:
             new = np.maximum(top, other)
@@ -186,31 +212,45 @@ class Row:
         return total
 
     def _rescaled(self, total: Floats, top: Floats, new: Floats) -> Floats:
-        return self.machine.mul(total, self.machine.exp(self.machine.round(top - new), self.lean[:, :1]))
+        moved = self.machine.round(top - new) * self.unit
+        return self.machine.mul(total, self.machine.exp(moved, self.lean[:, :1]))
 
     @cached_property
     def log_s(self) -> Floats:
         """Its logarithm."""
-        return self.machine.kept("log", self.machine.log(self.s, self.lean_log))
+        return self.machine.kept("log", self.machine.log(self.s, self.lean_log, self.unit))
+
+    @cached_property
+    def _log_p(self) -> Floats:
+        """In units of z: Theorem 4, or 19."""
+        m = self.machine
+        if m.arithmetic.subtracts_logsumexp and m.rng.random() < 0.5:
+            return m.round(self.z - self._lse)
+        return m.round(self.d - self.log_s)
 
     @cached_property
     def log_p(self) -> Floats:
         """Theorem 4, or 19."""
         m = self.machine
-        if m.arithmetic.subtracts_logsumexp and m.rng.random() < 0.5:
+        if self.scaled and m.arithmetic.subtracts_logsumexp and m.rng.random() < 0.5:
             return m.round(self.x - self.lse)
-        return m.round(self.d - self.log_s)
+        return self.back(self._log_p)
+
+    @cached_property
+    def _lse(self) -> Floats:
+        return self.machine.round(self.top + self.log_s)
 
     @cached_property
     def lse(self) -> Floats:
         """Theorem 3."""
-        return self.machine.round(self.top + self.log_s)
+        return self.back(self._lse)
 
     @cached_property
     def p(self) -> Floats:
         """Theorem 2, or exp of the log-softmax."""
         m = self.machine
-        return m.any_of(lambda: m.div(self.e, self.s), lambda: m.exp(self.log_p, self.lean))
+        by_log = lambda: m.exp(self._log_p * self.unit, self.lean)  # noqa: E731
+        return m.any_of(lambda: m.div(self.e, self.s), by_log, lambda: m.exp(self.log_p, self.lean))
 
 
 def leans(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from softproof.arithmetic import DEPTHS
 from softproof.bounds import allowed
 from softproof.formats import FORMATS
 from softproof.models import TF32, model, torch_cpu
+from softproof.problem import Array
+from softproof.terms import Terms
 
 from .candidates import MANUAL, REFERENCE
 
@@ -216,6 +219,69 @@ def test_a_log_softmax_from_a_stored_logsumexp(name: str) -> None:
     assert judge_result(problem, result, arithmetic=name).ok == (name == "stored-logsumexp")
 
 
+LOG2E, LN2 = np.float32(np.log2(np.e)), np.float32(np.log(2))
+
+
+def _logsumexp_2(z: Array) -> Array:
+    """log₂ Σ 2^z of a row, one logit after the other, rescaled as the largest grows (R, 1)."""
+    top, total = z[:, :1], np.ones_like(z[:, :1])
+    for each in z[:, 1:].T[..., None]:
+        new = np.maximum(top, each)
+        total, top = total * np.exp2(top - new) + np.exp2(each - new), new
+    return np.asarray(top + np.log2(total))
+
+
+def _stored(x: Array) -> Array:
+    """exp(x - logsumexp(x)), the logsumexp rounded."""
+    top = x.max(-1, keepdims=True)
+    return np.asarray(np.exp(x - (top + np.log(np.exp(x - top).sum(-1, keepdims=True)))))
+
+
+KERNELS: dict[str, tuple[str, Callable[[Array], Array]]] = {
+    "a stored logsumexp": ("softmax", _stored),
+    "base 2, log-softmax": ("log_softmax", lambda x: (x * LOG2E - _logsumexp_2(x * LOG2E)) / LOG2E),
+    "base 2, softmax": ("softmax", lambda x: np.exp2(x * LOG2E - _logsumexp_2(x * LOG2E))),
+    "base 2, logsumexp": ("logsumexp", lambda x: _logsumexp_2(x * LOG2E)[:, 0] * LN2),
+}
+
+
+@pytest.mark.parametrize(
+    ("kernel", "name"),
+    [
+        *((kernel, name) for kernel in KERNELS for name in ("any-order", "fused-base-2")),
+        *(("a stored logsumexp", name) for name in ("stored-logsumexp", "fused")),
+    ],
+)
+def test_rows_of_fused_kernels(kernel: str, name: str) -> None:
+    """At an offset of 1000, 20 times: each agrees with the models that are made for it, and leaves any order."""
+    operation, function = KERNELS[kernel]
+    rng, outcomes = np.random.default_rng(0), set[str]()
+    for _ in range(20):
+        x = (1000 + rng.normal(0, 3, (4, 7))).astype(np.float32)
+        result = Result({"value": Output(function(x), "float32")})
+        problem = Problem(operation, "float32", {"logits": x}, {"dim": -1})
+        outcomes.add(judge_result(problem, result, arithmetic=name).outcome)
+
+    assert "disagrees" in outcomes if name == "any-order" else outcomes == {"agrees"}
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 0.999, 0.9999999])
+def test_a_smoothing_that_is_a_float32_argument(epsilon: float) -> None:
+    """1 - ε has lost digits where ε is near 1; the value, and the gradients of logits and probabilities."""
+    rng, rounded = np.random.default_rng(1), np.float32(epsilon)
+    x, q = rng.normal(0, 1, (5, 4)).astype(np.float32), rng.dirichlet(np.ones(4), 5).astype(np.float32)
+    d = x - x.max(-1, keepdims=True)
+    log_p = d - np.log(np.exp(d).sum(-1, keepdims=True))
+    t = (1 - rounded) * q + rounded / np.float32(4)
+    result = Result({"value": Output(-(t * log_p).sum(), "float32"),
+                     "grad_logits": Output(np.exp(log_p) * t.sum(-1, keepdims=True) - t, "float32"),
+                     "grad_target": Output(-(1 - rounded) * log_p, "float32")})  # fmt: skip
+    options = {"label_smoothing": epsilon, "reduction": "sum"}
+
+    verdict = judge_result(Problem("cross_entropy", "float32", {"logits": x, "target": q}, options, 1.0), result)
+    assert verdict.ok, verdict
+
+
 def test_the_report_counts_what_is_not_promised() -> None:
     """Derivatives at offsets where a stored logsumexp has no digit; the value is asked."""
     report = verify(REFERENCE.only("log_softmax"), dtypes=["float32"], arithmetic="fused", examples=60, seed=0)
@@ -224,6 +290,26 @@ def test_the_report_counts_what_is_not_promised() -> None:
     assert 0 < report.rows[0].unpromised < 60
     assert f"no derivative promised, nor asked: log_softmax in {report.rows[0].unpromised} problems" in str(report)
     assert not verify(REFERENCE.only("log_softmax"), dtypes=["float32"], examples=10, seed=0).rows[0].unpromised
+
+
+@pytest.mark.parametrize("operation", ["softmax", "log_softmax", "logsumexp", "cross_entropy"])
+@pytest.mark.parametrize("name", ["fused", "fused-base-2"])
+def test_logits_of_which_nothing_is_promised_are_clipped(operation: str, name: str) -> None:
+    """Of logits around 1e30 a softmax that is exp(x - ŷ) may be anything; the drawn problems are asked all the same."""
+    x = np.array([[1e30, -3e38, 1e30, -np.inf]], np.float32)
+    inputs = {"logits": x} | ({"target": [0]} if operation == "cross_entropy" else {})
+    problem = Problem(operation, "float32", inputs, {} if operation == "cross_entropy" else {"dim": -1})
+    terms = Terms("cpu", model(name), name, "C", None, 1.0)
+
+    asked = terms.promised(problem)
+    assert np.isfinite(bound(asked, name)["value"]).all()
+    if np.isinf(bound(problem, name)["value"]).any():
+        assert asked.inputs["logits"].tolist() == [[2.0**16, -(2.0**16), 2.0**16, -np.inf]]
+    else:
+        assert (operation, name) != ("softmax", "fused")
+        assert asked is problem
+    if operation == "softmax":
+        verify(REFERENCE.only(operation), dtypes=["float32"], arithmetic=name, examples=30, seed=3).check()
 
 
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "cross_entropy", "linear_cross_entropy"])

@@ -19,6 +19,7 @@ from ..rows import (
     denominator,
     is_labels,
     is_sparse,
+    kept,
     label_coefficients,
     mixed_weights,
     reduction_of,
@@ -43,6 +44,23 @@ class Losses:
 
 def _smoothing(problem: Problem) -> float:
     return float(problem.options.get("label_smoothing", 0.0))
+
+
+def _smoothing_error(problem: Problem, a: Arithmetic) -> float:
+    """|ε̂ - ε| of a smoothing that is rounded to the format that is computed in (A6)."""
+    epsilon = _smoothing(problem)
+    return abs(float(a.compute.round(epsilon)) - epsilon)
+
+
+def _moved(problem: Problem, f: SoftmaxRows, rows: Rows) -> Array | float:
+    """|ε̂ - ε| w (q + 1/C), with magnitudes; 0 in rows that are ignored (r, C)."""
+    error = _smoothing_error(problem, f.arithmetic)
+    if not error:
+        return 0.0
+    whole = replace(problem, options={**problem.options, "label_smoothing": 0.0})
+    parts = coefficients(whole, f.classes, rows, magnitudes=True)
+    shares = np.abs(class_weights(problem, f.classes)) / f.classes
+    return np.asarray(error * (parts + np.where(kept(problem, rows)[:, None], shares, 0.0)))
 
 
 def _roundings(problem: Problem) -> int:
@@ -90,6 +108,7 @@ class _Terms:
     t: Floats
     m: Floats
     at: Array | None = None
+    moved: Array | float = 0.0  # by how much t may be off because the smoothing was rounded first (r, C)
 
     @classmethod
     def of(cls, problem: Problem, f: SoftmaxRows, rows: Rows) -> _Terms:
@@ -99,7 +118,8 @@ class _Terms:
             signed = any(
                 not (problem.inputs[name] >= 0).all() for name in ("weight", "target") if name in problem.inputs
             )
-            return cls(f, mean, t, coefficients(problem, f.classes, rows, magnitudes=True) if signed else t)
+            m = coefficients(problem, f.classes, rows, magnitudes=True) if signed else t
+            return cls(f, mean, t, m, moved=_moved(problem, f, rows))
         at, t = label_coefficients(problem, f.classes, rows)
         return cls(f, mean, t, np.abs(t), at)
 
@@ -136,7 +156,7 @@ def _weighted(problem: Problem, terms: _Terms, factor: Floats, known: Known) -> 
     roundings = _roundings(problem)
     kappa = powers(roundings, a.rounding("terms"))
     size = m * known.size
-    error = m * known.error * (1 + kappa) + size * kappa
+    error = m * known.error * (1 + kappa) + size * kappa + terms.moved * (known.size + known.error) * (1 + kappa)
     mixed = 0 < _smoothing(problem) < 1  # the label's part of a row may be added by itself
     if roundings or reduction_of(problem) == "mean":
         divisor = max(1.0, abs(terms.mean.divisor))
@@ -209,7 +229,8 @@ def _slopes(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Floats, Floats
     kappa = rdiv(powers(_roundings(problem) + divided.roundings, a.rounding("terms")), divided.omega)
     c, m = g / divided.divisor, terms.m
     eta = terms.of_these(_eta(problem, a, terms.f.classes))
-    return -c * t, np.abs(c) * m * kappa + np.where(m != 0, eta * enlarged, 0.0)
+    error = m * kappa + terms.moved * (1 + kappa)
+    return -c * t, np.abs(c) * error + np.where(m != 0, eta * enlarged, 0.0)
 
 
 def _last(problem: Problem, terms: _Terms, rows: Rows) -> Floats:
@@ -251,6 +272,8 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
     slope, size = np.abs(c) * weight * (1 - _smoothing(problem)), np.abs(f.l)
     reach = np.maximum(1, size + f.kept_error)
     error = slope * (f.kept_error * (1 + kappa) + kappa * size) + eta * enlarged * reach
+    if moved := _smoothing_error(problem, a):
+        error += np.abs(c) * weight * moved * (size + f.kept_error) * (1 + kappa)
     largest = (a.storage if "terms" in a.stored else a.compute).largest
     overflows = np.abs(c) * np.maximum(1, weight) * reach >= largest  # before 1 - ε is multiplied
     return grad_x, Allowed(slope * size, error, overflows=overflows)

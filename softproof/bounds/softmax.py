@@ -83,6 +83,17 @@ def _exp_error(e: Floats, d: Floats, h: Floats, a: Arithmetic) -> Floats:
     return error
 
 
+def _scaled(x: Floats, x_error: Floats | float, a: Arithmetic) -> Floats:
+    """How far logits (r, C) are known that have been multiplied by log₂e (A2'')."""
+    size = np.where(np.isfinite(x), np.abs(x), 0.0)
+    return np.asarray(x_error + _unscaled(size, x_error, a))
+
+
+def _unscaled(size: Floats, error: Floats | float, a: Arithmetic) -> Floats:
+    """What a product with log₂e, or with log 2, adds to an error: both factors are rounded, and the result."""
+    return np.asarray(powers(2, a.compute.u) * (size + error) + 2 * a.underflow())
+
+
 def _larger(x: Floats, moved: Floats | None) -> Floats:
     """How many values of its row are larger than each, or may be, where logits are only known (r, C)."""
     found = np.empty(x.shape)
@@ -155,6 +166,7 @@ class SoftmaxRows:
         log_s = np.log(s) if others is None else np.log1p(others.sum(-1, keepdims=True))
         l = d - log_s  # noqa: E741
 
+        x_error = _scaled(x, 0.0 if x_error is None else x_error, a) if a.scales_logits else x_error
         moved = None if x_error is None else x_error + x_error.max(-1, keepdims=True)
         h = _shift_error(d, x, top, moved, a)
         if masked is not None:
@@ -188,7 +200,9 @@ class SoftmaxRows:
         u, moved = self.arithmetic.compute.u, 0.0
         if self.x_error is not None:
             moved = self.x_error.max(-1, keepdims=True)
-        return np.asarray(moved + self.lam * (1 + u) + u * (np.abs(self.lse) + moved) + self.arithmetic.flushed(1))
+        error = moved + self.lam * (1 + u) + u * (np.abs(self.lse) + moved) + self.arithmetic.flushed(1)
+        scales = self.arithmetic.scales_logits
+        return np.asarray(error + _unscaled(np.abs(self.lse), error, self.arithmetic) if scales else error)
 
     @cached_property
     def _row_error(self) -> Floats:
@@ -213,6 +227,8 @@ class SoftmaxRows:
             error = np.maximum(error, self.lse_error + (0.0 if self.x_error is None else self.x_error))
         error *= 1 + u
         error += u * np.abs(self.l) + self.arithmetic.flushed(1)
+        if self.arithmetic.scales_logits:
+            error += _unscaled(np.abs(self.l), error, self.arithmetic)
         if self.first_error is not None:
             error += self.arithmetic.c_log * u * np.abs(self.l)  # of log(1 + e^z), about z where z is large
         return error
@@ -275,16 +291,23 @@ class SoftmaxRows:
     @property
     def common_factor(self) -> RowFactor:
         """Theorem 14 for softmax."""
-        u = self.arithmetic.compute.u
-        free = self.h * (1 + u) + u * (np.abs(self.l) + self._row_error)
-        return RowFactor(True, self._row_error, self._p_error(free), np.broadcast_to(self._p_underflow, self.p.shape))
+        underflow = np.broadcast_to(self._p_underflow, self.p.shape)
+        return RowFactor(True, self._row_error, self._p_error(self._free_error), underflow)
 
     @property
     def common_term(self) -> RowFactor:
         """Theorem 14 for log-softmax."""
-        u = self.arithmetic.compute.u
-        free = self.h * (1 + u) + u * (np.abs(self.l) + self._row_error)
+        free = self._free_error
         return RowFactor(False, self._row_error, np.zeros_like(free), free)
+
+    @property
+    def _free_error(self) -> Floats:
+        """What of |l̂ - l| an element has by itself."""
+        u = self.arithmetic.compute.u
+        free: Floats = self.h * (1 + u) + u * (np.abs(self.l) + self._row_error)
+        if not self.arithmetic.scales_logits:
+            return free
+        return free + _unscaled(np.abs(self.l) + self._row_error, free, self.arithmetic)
 
 
 def _rows(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> SoftmaxRows:
@@ -446,6 +469,8 @@ def _p_error_by_difference(f: SoftmaxRows) -> Floats:
     """|p̂ - p| (r, C) for p̂ = exp(x - ŷ) as well (Theorem 6 (c))."""
     a, u, error = f.arithmetic, f.arithmetic.compute.u, f.lse_error
     kept = stored(f.lse, error, a) if "output" in a.stored else error
+    if f.x_error is not None:
+        kept = kept + f.x_error
     delta = kept + a.rounding("shift") * (np.abs(f.l) + kept)  # of x - ŷ
     roundings = rmul(a.c_exp * u, a.rounding("exp"))
     p_error = grown(f.p, f.l, _exponent(np.abs(f.l), delta, a), float(roundings)) + a.exp_underflow + a.underflow("exp")
