@@ -64,7 +64,8 @@ class Interval:
 
     def logaddexp(self, other: Interval) -> Interval:
         """log(eᵃ + eᵇ), which moves no more than a or b does, whichever moves most; for finite numbers."""
-        middle = np.logaddexp(self.middle, other.middle)
+        with np.errstate(over="ignore"):  # of the difference of the two, and then the smaller counts nothing
+            middle = np.logaddexp(self.middle, other.middle)
         return Interval(middle, np.maximum(self.radius, other.radius) + 8 * U * (1 + np.abs(middle)))
 
     def distance(self, other: Interval) -> Array:
@@ -129,7 +130,8 @@ def _radius(problem: Problem, name: str, rows: Rows, got: Array, bound: Allowed)
     """The bound; 0 for NaN that nothing excuses, and inf for what may come from an overflow, or is unspecified."""
     radius, storage = bound.error, FORMATS[problem.dtype]
     if not np.isfinite(got).all():
-        near = np.abs(bound.value) + 2 * bound.error + storage.ulp(storage.largest)
+        with np.errstate(over="ignore"):
+            near = np.abs(bound.value) + 2 * bound.error + storage.ulp(storage.largest)
         overflows = ~(near < storage.largest) | bound.overflows
         radius = np.where(np.isinf(got) & overflows, np.inf, radius)
         radius = np.where(np.isnan(got), np.where(np.logical_and(bound.overflows, bound.mixed), np.inf, 0.0), radius)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .formats import FORMATS
+from .formats import FORMATS, Format
 from .problem import Array
 
 
@@ -45,6 +45,7 @@ class Power:
     asked: set[str] = field(default_factory=set)  # wrong answers that differ from the right one
     seen: set[str] = field(default_factory=set)  # those that would have been rejected
     detectable: float = np.inf  # the smallest relative error of an element that would have been
+    storage: Format = FORMATS["float64"]  # beyond whose largest number an answer is infinite
 
     def add(
         self, exact: Array, doubt: Array, allowed: Array, overflows: Array | bool, fixed: Array | bool = True
@@ -64,10 +65,14 @@ class Power:
         self.seen |= {JUST_OUTSIDE} if promised.any() else set()
         self.seen |= {NOT_FINITE} if (promised & ~np.asarray(overflows)).any() else set()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            least = self.storage.largest - self.storage.ulp(self.storage.largest)
+            edge = overflows | ~(np.abs(x) + 2 * reach < least)  # where the bound lets an answer be infinite
             for name in WRONG.keys() - self.seen:
-                distance = np.abs(WRONG[name](x) - x) * finite
+                wrong = WRONG[name](x)
+                distance = np.where(finite, np.abs(wrong - x), 0.0)
+                passes = (np.abs(wrong) > self.storage.largest) & edge
                 self.asked |= {name} if distance.any() else set()
-                self.seen |= {name} if (distance > reach + beside).any() else set()
+                self.seen |= {name} if ((distance > reach + beside) & ~passes).any() else set()
             relative = np.where(x != 0, reach / np.abs(x), np.inf)
         self.detectable = min(self.detectable, float(relative.min()))
 

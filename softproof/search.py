@@ -185,6 +185,7 @@ def _run(
             agreed.append(verdict)
         hypothesis.target(min(verdict.ratio, 1.0), label="error/bound")
 
+    ask._hypothesis_internal_database_key = b"problem"  # type: ignore[attr-defined]  # or pytest's --hypothesis-seed has none
     try:
         with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answers
             ask()

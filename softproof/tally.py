@@ -73,7 +73,7 @@ class Tally:
             self.unspecified |= set(np.unique(elements.excused[elements.excused > 0]).tolist())
             self.decided |= bool((elements.agreed & (elements.excused == 0)).any())
         storage = FORMATS[self.problem.dtype]
-        self.power.setdefault(name, Power()).add(
+        self.power.setdefault(name, Power(storage=storage)).add(
             elements.nearest,
             elements.doubt,
             elements.allowed,

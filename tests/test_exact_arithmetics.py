@@ -27,10 +27,10 @@ INFORMATION = ("entropy", "distribution_cross_entropy", "kl_divergence")
 
 def overlap(truth: Any, other: Any) -> bool:
     """Whether two enclosures can be of one number; what is not finite must be the same."""
-    if isinstance(truth, arb) and isinstance(other, Number):
-        with ctx.workprec(4000):
-            return bool(truth.overlaps(other.ball()))
-    return isinstance(truth, float) and isinstance(other, float) and repr(truth) == repr(other)
+    if any(isinstance(each, float) and not np.isfinite(each) for each in (truth, other)):
+        return repr(truth) == repr(other)
+    with ctx.workprec(4000):
+        return bool(arb(truth).overlaps(other.ball() if isinstance(other, Number) else arb(other)))
 
 
 def disagreements(truth: Outputs, other: Outputs) -> list[str]:
@@ -75,6 +75,19 @@ def test_every_operation_has_a_definition() -> None:
 def test_the_truth_of_drawn_problems(kind: type[Number], operation: str, data: st.DataObject) -> None:
     """Values, gradients and options as the judge draws them."""
     check(kind, data.draw(drawn(operation)))
+
+
+@ROUNDING
+@pytest.mark.parametrize("target", [0.0, 0.6])
+@pytest.mark.parametrize(
+    ("weight", "smoothing", "g"), [(0.0, 0.1, 1.0), (1.0, 1.0, 1.0), (1.0, 0.1, 0.0), (0.0, 1.0, 0.0)]
+)
+def test_no_slope_beside_a_mask(kind: type[Number], target: float, weight: float, smoothing: float, g: float) -> None:
+    """0 times the log-probability of a masked class is 0, for each factor that may be 0."""
+    inputs: dict[str, Any] = {"logits": [0.0, -INF], "target": [0.4, target], "weight": [1.0, weight]}
+    found = check(kind, Problem("cross_entropy", "float64", inputs, {"label_smoothing": smoothing}, g))
+
+    assert overlap(0.0, found["grad_target"][1])
 
 
 ROWS = {

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, problems, solve, verify
 from softproof.compare import Verdict
+from softproof.formats import FORMATS
 from softproof.judge import BITS
 from softproof.power import JUST_OUTSIDE, NOT_FINITE, WRONG, Power
 from softproof.problem import Array
@@ -105,6 +106,17 @@ def test_an_overflow_may_be_infinite() -> None:
     power.add(np.array([[6e4]]), np.zeros((1, 1)), np.array([[32.0]]), np.array([[True]]))
 
     assert power.none == (NOT_FINITE,)
+
+
+def test_a_wrong_answer_that_overflows_may_pass(dtype: str) -> None:
+    """Twice the lowest number is -inf, as a sum that overflows may be; the other sign is wrong all the same."""
+    problem = Problem("logsumexp", dtype, {"logits": [-FORMATS[dtype].largest] * 4}, {"dim": -1})
+    infinite = Result({"value": Output(np.array(-np.inf), dtype)})
+
+    assert judge_result(problem, infinite).ok
+    powerless = judge(MANUAL, problem).powerless["value"]
+    assert "twice as large" in powerless
+    assert "the other sign" not in powerless
 
 
 def test_a_gradient_that_underflows_is_told() -> None:
