@@ -78,7 +78,7 @@ def _softmax_corners() -> Iterator[Corner]:
         row = partial(_row_of_logits, operation, number)
         yield row(0, "a row with one logit of -∞", [0.0, -inf], f"e^-∞ = 0: {masked}")
         yield row(1, "a row of -∞", [-inf, -inf], f"{_NO_QUOTIENT}: NaN")
-        besides = ("", UNSPECIFIED, "NaN, in the value and in the gradient")
+        besides = ("", UNSPECIFIED, "NaN, in the value and in its derivatives")
         yield row(2, "a row with one +∞", [inf, 0.0], f"{_LIMIT}{limit}; ∞/∞ in the formula", *besides)
         besides = ("", UNSPECIFIED, f"the limit {'-∞' if log else '0'} in the elements beside them")
         yield row(3, "a row with two +∞", [inf, inf, 0.0], "∞/∞, and no limit where they are: NaN", *besides)
@@ -106,7 +106,7 @@ def _logsumexp_corners() -> Iterator[Corner]:
 
     yield row(20, "a row with one logit of -∞", [0.0, -inf], "log(1 + 0) = 0; ∂x = g p = [1, 0]")
     yield row(21, "a row of -∞", [-inf, -inf], "log 0 = -∞; ∂x is 0/0: NaN")
-    besides = ("", UNSPECIFIED, "NaN in the gradient; the value is demanded")
+    besides = ("", UNSPECIFIED, "NaN in the derivatives; the value is demanded")
     yield row(22, "a row with one +∞", [inf, 0.0], "+∞; ∂x has the limit [1, 0]", *besides)
     besides = ("", UNSPECIFIED, "the limit 0 in the gradient of the elements beside them")
     yield row(23, "a row with two +∞", [inf, inf, 0.0], "+∞; ∂x is ∞/∞, and no limit where they are: NaN", *besides)
@@ -131,14 +131,22 @@ def _distribution_corners() -> Iterator[Corner]:
 
     cross, limit = "distribution_cross_entropy", "a one-sided limit: "
     xlogy = "0 log 0 = 0 (torch.special.entr, xlogy)"
-    slope = ("", UNSPECIFIED, "NaN in the elements where a probability is 0")
-    slopes = ("", UNSPECIFIED, "NaN in the elements where a probability is 0, and 0 where both are")
+    slope = ("", UNSPECIFIED, "NaN in the elements where p is 0")
+    slope_of_q = ("", UNSPECIFIED, "NaN in the elements where q is 0")
+    slopes = ("", UNSPECIFIED, "NaN in the elements where q is 0, and 0 where p is, too")
     yield row(30, "entropy with p = 0", "entropy", [0.0, 1.0], None, "0 log 0 = 0, its limit: 0", xlogy)
     yield row(31, "∂ entropy with p = 0", "entropy", [0.0, 1.0], None, f"{limit}[+∞, -1]", *slope, g=1.0)
     yield row(32, "H(p, q) with q = 0 < p", cross, [0.5, 0.5], [0.0, 1.0], "-p log 0 = +∞", "+∞ (xlogy)")
     yield row(33, "H(p, q) with p = q = 0", cross, [0.0, 1.0], [0.0, 1.0], "0 log 0 = 0: 0", xlogy)
     yield row(
-        34, "∂ H(p, q) with q = 0 < p", cross, [0.5, 0.5], [0.0, 1.0], f"{limit}∂p [+∞, 0], ∂q [-∞, -½]", *slope, g=1.0
+        34,
+        "∂ H(p, q) with q = 0 < p",
+        cross,
+        [0.5, 0.5],
+        [0.0, 1.0],
+        f"{limit}∂p [+∞, 0], ∂q [-∞, -½]",
+        *slope_of_q,
+        g=1.0,
     )
     yield row(
         35, "∂ H(p, q) with p = q = 0", cross, [0.0, 1.0], [0.0, 1.0], f"{limit}∂p [+∞, 0], ∂q [0, -1]", *slopes, g=1.0
@@ -168,6 +176,26 @@ def _distribution_corners() -> Iterator[Corner]:
         "anything, an error among it; not asked",
     )
     yield replace(negative, judged=False)
+    yield row(
+        41,
+        "∂ D(p‖q) with p = 0 < q",
+        "kl_divergence",
+        [0.0, 1.0],
+        [0.5, 0.5],
+        f"{limit}∂p [-∞, 1 + log 2], ∂q [0, -2]",
+        *slope,
+        g=1.0,
+    )
+    yield row(
+        42,
+        "∂ D(p‖q) with q = 0 < p",
+        "kl_divergence",
+        [0.5, 0.5],
+        [0.0, 1.0],
+        f"{limit}∂p [+∞, 1 - log 2], ∂q [-∞, -½]",
+        *slope_of_q,
+        g=1.0,
+    )
 
 
 _LOGITS = np.array([[0.0, 1.0, 3.0], [2.0, 0.0, 0.0], [0.0, 0.0, 4.0]])
@@ -240,7 +268,8 @@ def _normaliser_corners() -> Iterator[Corner]:
         "as 92",
         f"{mean}; {skipped}",
     )
-    unspecified = (mean, UNSPECIFIED, "anything that is not finite, in the loss and in the gradient of rows that count")
+    where = "in the loss and in the derivatives of rows that count"
+    unspecified = (mean, UNSPECIFIED, f"what is not finite, {where}")
     yield Corner(94, "total weight 0, mean", _loss(some, [0, 0], [0.0, 2.0]), "0/0: NaN", *unspecified)
     yield Corner(
         95,
@@ -256,7 +285,7 @@ def _normaliser_corners() -> Iterator[Corner]:
         "x/0, or what is left of rounding: none",
         mean,
         UNSPECIFIED,
-        "anything, in the loss and in the gradient of rows that count",
+        f"what is not finite; and where the sum of weights is rounded in some order, any quotient by its rest; {where}",
     )
     yield Corner(97, "weight 0 of a label, sum", _loss(some, [0, 1], [0.0, 2.0], reduction="sum"), "its row counts 0")
     yield Corner(98, "negative weight", _loss(some, [0, 1], [-1.0, 2.0]), "the formula, with the sign", "not excluded")
@@ -288,7 +317,8 @@ def _normaliser_corners() -> Iterator[Corner]:
 
 def _infinite_corners() -> Iterator[Corner]:
     x, total = [0.0, -inf, 1.0], {"reduction": "sum"}
-    product_ = ("the formula has the product 0·(-∞)", UNSPECIFIED, "NaN, in the loss")
+    besides = "NaN, in the loss; also where a product in the coefficient may underflow to 0, or the logarithm overflow"
+    product_ = ("the formula has the product 0·(-∞)", UNSPECIFIED, besides)
     yield Corner(110, "-∞ beside the label", _loss([x], [0]), "-log p_y, as if the class were not there")
     yield Corner(111, "-∞ at the label", _loss([x], [1]), "-log 0 = +∞; ∂x has the limit p - y")
     yield Corner(
@@ -336,7 +366,7 @@ def _infinite_corners() -> Iterator[Corner]:
         "NaN, in that element",
     )
     yield Corner(121, "a row of -∞", _loss([[-inf, -inf], [0.0, 1.0]], [0, 1], reduction="none"), "no softmax: NaN")
-    limit = ("", UNSPECIFIED, "NaN, in the loss and in the gradient of that row")
+    limit = ("", UNSPECIFIED, "NaN, in the loss and in the derivatives of that row")
     yield Corner(122, "+∞ at the label", _loss([[inf, 0.0]], [0]), f"{_LIMIT}0", *limit)
     yield Corner(123, "+∞ beside the label", _loss([[inf, 0.0]], [1]), f"{_LIMIT}+∞", *limit)
     yield Corner(124, "two +∞", _loss([[inf, inf]], [1]), "no softmax and no limit: NaN")

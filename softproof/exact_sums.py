@@ -32,6 +32,16 @@ def exact_sum(values: Array, times: Array) -> Fraction:
     return Fraction(total) * Fraction(2) ** (lowest - DIGITS)
 
 
+def lowest_bit(values: Array) -> Fraction:
+    """The largest power of 2 that all of some numbers are multiples of; 0 where none is anything but 0.
+
+    >>> lowest_bit(np.array([3.0, 0.25, 0.0]))
+    Fraction(1, 4)
+    """
+    used = [Fraction(value) for value in np.unique(values[values != 0]).tolist()]
+    return min(((Fraction(x.numerator & -x.numerator, x.denominator)) for x in used), default=Fraction(0))
+
+
 def nearest(exact: Fraction) -> float:
     """The float64 number next to such a sum, which is 0 only where the sum is; an infinity, beyond them all.
 

@@ -170,8 +170,8 @@ def _judge(
 
 
 def _float64_decides(problem: Problem) -> bool:
-    """Whether float64 evaluates the formulas without overflow, with no weight so small that dividing by it does, no
-    upstream gradient so small that it vanishes, and with no weights that cancel.
+    """Whether float64 evaluates the formulas without overflow, with no weight and no probability of a distribution so
+    small that dividing by it does, no upstream gradient so small that it vanishes, and with no weights that cancel.
     """
     if mixed_weights(problem):
         return False
@@ -181,7 +181,7 @@ def _float64_decides(problem: Problem) -> bool:
         if array.dtype == np.int64:
             continue
         most = float(np.max(np.abs(array), where=np.isfinite(array), initial=0.0))
-        if most > 2.0**300 or (name == "weight" and _smallest(array) < 2.0**-300):
+        if most > 2.0**300 or (name in ("weight", "p", "q") and _smallest(array) < 2.0**-300):
             return False
     if problem.grad_output is not None and _smallest(problem.grad_output) < 2.0**-300:
         return False

@@ -1,7 +1,8 @@
 """What no document fixes: the few answers that are as right as the exact one, by their numbers in docs/semantics.md.
 
 Each rule names the outputs, and in them the elements, that it is about, and what is right there besides the exact
-value: NaN, anything that is not finite, or anything at all. Everywhere else a NaN that should not be is wrong.
+value: NaN, a limit, what is not finite. Its condition is decided exactly, on the inputs; everywhere else a NaN that
+should not be is wrong.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from functools import partial, reduce
 import numpy as np
 
 from .compare import Elements
+from .exact_sums import exact_sum, lowest_bit
 from .formats import FORMATS
 from .problem import Array, Problem
 from .rows import (
@@ -22,20 +24,23 @@ from .rows import (
     class_weights,
     count_classes,
     denominator,
+    exact_denominator,
     is_by_rows,
     is_labels,
     is_sparse,
     kept,
     label_coefficients,
-    mixed_weights,
     one_infinity,
     reduction_of,
     wide_rows,
 )
+from .signs import share_signs, smoothing_of
 
 ONE_INFINITY = {"softmax": 3, "log_softmax": 12, "logsumexp": 22, "cross_entropy": 122}
 SEVERAL_INFINITIES = {("softmax", "value"): 4, ("log_softmax", "value"): 13, ("logsumexp", "grad_logits"): 23}
-SLOPE_AT_ZERO, SLOPE_AT_TWO_ZEROS, SLOPE_OF_NO_WEIGHT = 34, 35, 120
+SLOPE_AT_ZERO = {"entropy": 31, "distribution_cross_entropy": 34, "kl_divergence": 42}
+SLOPE_AT_TWO_ZEROS = {"distribution_cross_entropy": 35, "kl_divergence": 38}
+SLOPE_BELOW_Q, SLOPE_OF_NO_WEIGHT = 41, 120
 NO_SHARE, NO_WEIGHT, ONLY_SMOOTHING = 113, 115, 118
 NO_TOTAL, NO_TOTAL_LEFT, ALONG_NO_ROWS = 94, 96, 105
 INFINITIES_BESIDE_THE_LABEL = 129
@@ -69,6 +74,17 @@ def _anything(got: Array) -> Array:
     return np.ones(got.shape, bool)
 
 
+def _rules_of_slopes(problem: Problem, rows: Rows) -> Iterator[Rule]:
+    """Of distributions: where a derivative is infinite, or has a product of 0 and what is."""
+    operation = problem.operation
+    p, q = (wide_rows(problem.inputs.get(name, problem.inputs["p"]), axis_of(problem), rows) for name in ("p", "q"))
+    yield SLOPE_AT_ZERO[operation], q == 0, np.isnan
+    if operation != "entropy":
+        yield SLOPE_AT_TWO_ZEROS[operation], (p == 0) & (q == 0), _zero
+    if operation == "kl_divergence":
+        yield SLOPE_BELOW_Q, (p == 0) & (q > 0), np.isnan
+
+
 def rules(problem: Problem, name: str, rows: Rows, overflows: Array | bool = False) -> Iterator[Rule]:
     """What applies to some rows of an output, where an intermediate result possibly `overflows`."""
     if "logits" in problem.inputs and (problem.operation, name) != ("logsumexp", "value"):
@@ -82,9 +98,7 @@ def rules(problem: Problem, name: str, rows: Rows, overflows: Array | bool = Fal
             limit = np.isneginf if problem.operation == "log_softmax" else _zero
             yield SEVERAL_INFINITIES[problem.operation, name], beside, limit
     if "p" in problem.inputs and name != "value":
-        zero = [wide_rows(problem.inputs[each], axis_of(problem), rows) == 0 for each in problem.inputs]
-        yield SLOPE_AT_ZERO, np.logical_or.reduce(zero), np.isnan
-        yield SLOPE_AT_TWO_ZEROS, np.logical_and.reduce(zero) & (len(zero) == 2), _zero
+        yield from _rules_of_slopes(problem, rows)
     if "target" in problem.inputs:
         yield from _rules_of_losses(problem, name, rows, overflows)
 
@@ -124,8 +138,9 @@ def _rules_of_losses(problem: Problem, name: str, rows: Rows, overflows: Array |
                 limit = _limit_below_infinities(problem, rows)
                 yield INFINITIES_BESIDE_THE_LABEL, ~np.isnan(limit) & counts, partial(np.equal, limit)
         if name == "value":
+            large = _may_overflow(problem, rows)
             for number, factor in _factors_of_zero(problem, rows):
-                no_share, meets = ((each & factor).any(-1, keepdims=True) & counts for each in (masked, True))
+                no_share, meets = ((each & factor).any(-1, keepdims=True) & counts for each in (masked, large))
                 infinite = _as_output(problem, name, no_share) | (_as_output(problem, name, meets) & overflows)
                 yield number, infinite, np.isnan
         elif name == "grad_target":
@@ -138,23 +153,74 @@ def _rules_of_means(problem: Problem, name: str, counts: Array) -> Iterator[Rule
     everywhere = np.ones((1, 1), bool)
     if not kept(problem).any():
         yield ALONG_NO_ROWS, everywhere & (name == "jvp"), _zero
-    elif denominator(problem, count_classes(problem)) == 0:
-        where = counts if is_by_rows(problem) and name in ("grad_logits", "hvp_logits") else everywhere
-        yield (NO_TOTAL_LEFT, where, _anything) if mixed_weights(problem) else (NO_TOTAL, where, _not_finite)
+    elif exact_denominator(problem, count_classes(problem)) == 0:
+        where = _of_rows_that_count(problem, counts) if name in _OF_ROWS else everywhere
+        yield (NO_TOTAL_LEFT if _cancel(problem) else NO_TOTAL), where, _not_finite
+        if _leaves_a_rest(problem):
+            yield NO_TOTAL_LEFT, where, _anything
+
+
+_OF_ROWS = ("grad_logits", "hvp_logits", "grad_input")
+
+
+def _of_rows_that_count(problem: Problem, counts: Array) -> Array:
+    """The rows that count, in the row form of a gradient: (r, 1), or one row of all elements."""
+    if is_by_rows(problem):
+        return counts
+    return np.repeat(counts, problem.inputs["input"].shape[-1], axis=1).reshape(1, -1)
+
+
+def _weights_that_count(problem: Problem) -> Array:
+    """The class weights of the labels that count."""
+    labels = problem.inputs["target"].reshape(-1)[kept(problem)]
+    return class_weights(problem, count_classes(problem))[labels]
+
+
+def _cancel(problem: Problem) -> bool:
+    """Whether the sum of weights is 0 though they are not."""
+    return bool(_weights_that_count(problem).any())
+
+
+def _leaves_a_rest(problem: Problem) -> bool:
+    """Whether weights whose exact sum is 0 may leave something else, since the additions round in some order.
+
+    In none they do where all sums of some of them are multiples of a unit, and less than 2^precision of it.
+    """
+    sizes = np.abs(_weights_that_count(problem))
+    limit = lowest_bit(sizes) * 2 ** FORMATS[problem.dtype].precision
+    return bool(exact_sum(sizes, np.ones(sizes.shape)) > limit)
 
 
 def _factors_of_zero(problem: Problem, rows: Rows) -> Iterator[tuple[int, Array]]:
-    """Where a coefficient w((1 - ε)q + ε/C) has a factor of 0, whatever is added to it: each (r, C)."""
-    classes, epsilon = count_classes(problem), problem.options.get("label_smoothing", 0.0)
-    none = class_weights(problem, classes) == 0  # (C,)
+    """Where a coefficient w((1 - ε)q + ε/C), or a product in it, is 0 or may underflow to it: each (r, C)."""
+    classes, epsilon = count_classes(problem), smoothing_of(problem)
+    weight = np.abs(class_weights(problem, classes))  # (C,)
+    tiny = FORMATS[problem.dtype].tiny
+    small = np.minimum(1, weight) * epsilon / classes < tiny  # the part of the smoothing
     if is_labels(problem):
         label = problem.inputs["target"].reshape(-1)[rows][:, None] == np.arange(classes)
-        yield NO_WEIGHT, none & (label | (epsilon > 0))
         yield ONLY_SMOOTHING, label & (epsilon == 1)
+        yield NO_WEIGHT, label & (np.minimum(1, weight) * (1 - epsilon) < tiny) | (small & (epsilon > 0))
     else:
-        yield NO_SHARE, wide_rows(problem.inputs["target"], axis_of(problem), rows) == 0
-        yield NO_WEIGHT, np.broadcast_to(none, (1, classes))
+        q = np.abs(wide_rows(problem.inputs["target"], axis_of(problem), rows))
+        part = np.minimum(1, q) * np.minimum(1, weight) * (1 - epsilon) < tiny
+        yield NO_SHARE, (q == 0) | part | (share_signs(problem, classes, rows) == 0)
+        yield NO_WEIGHT, np.broadcast_to((weight == 0) | (small & (epsilon > 0)), (1, classes))
         yield ONLY_SMOOTHING, np.full((1, 1), epsilon == 1)
+
+
+def _may_overflow(problem: Problem, rows: Rows) -> Array:
+    """Where a log-probability may be infinite in the dtype, or its product with a weight or a probability: (r, C).
+
+    Twice the largest of them is compared, which has room for the rounding on the way.
+    """
+    x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
+    with np.errstate(invalid="ignore", over="ignore"):
+        size = x.max(-1, keepdims=True) - x + np.log(x.shape[-1])
+        size = size * np.maximum(1, np.abs(class_weights(problem, x.shape[-1])))
+        if not is_labels(problem):
+            size = size * np.maximum(1, np.abs(wide_rows(problem.inputs["target"], axis_of(problem), rows)))
+        return np.asarray(2 * size >= FORMATS[problem.dtype].largest)
 
 
 def _has_no_slope(problem: Problem, rows: Rows) -> Array:
