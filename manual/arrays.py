@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,16 +32,51 @@ def floats(name: str, values: ArrayLike, like: Array | None = None, like_name: s
     return array
 
 
-def with_axis(name: str, values: ArrayLike, dim: int) -> tuple[Array, int]:
-    """A floating-point array and the nonnegative axis that `dim` names in it, which must not be empty."""
+def with_axis(name: str, values: ArrayLike, dim: int, *, any_shape: bool = False) -> tuple[Array, int]:
+    """A floating-point array and the nonnegative axis that `dim` names in it, which must not be empty.
+
+    With `any_shape` it may be empty, and a number alone has the axis 0.
+    """
     array = floats(name, values)
     if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
         raise TypeError(f"dim is {dim!r}; expected an integer")
-    if not -array.ndim <= dim < array.ndim:
-        raise IndexError(f"dim is {dim}; {name} of shape {array.shape} has dims {-array.ndim} to {array.ndim - 1}")
-    if array.shape[dim] == 0:
+    most = max(array.ndim, int(any_shape))
+    if not -most <= dim < most:
+        raise IndexError(f"dim is {dim}; {name} of shape {array.shape} has dims {-most} to {most - 1}")
+    if not any_shape and array.shape[dim] == 0:
         raise ValueError(f"{name} of shape {array.shape} has no elements along dim {dim}; expected at least one")
-    return array, dim % array.ndim
+    return array, int(dim % most)
+
+
+def with_axes(name: str, values: ArrayLike, dim: int | Sequence[int]) -> tuple[Array, tuple[int, ...]]:
+    """A floating-point array of any shape, and the nonnegative axes that `dim` names in it, one or several."""
+    if not isinstance(dim, (tuple, list)):
+        array, axis = with_axis(name, values, dim, any_shape=True)  # type: ignore[arg-type]  # which it looks at
+        return array, (axis,)
+    array, axes = floats(name, values), tuple(with_axis(name, values, each, any_shape=True)[1] for each in dim)
+    if len(set(axes)) < max(1, len(axes)):
+        raise ValueError(f"dim is {dim}; expected at least one, and each once")
+    return array, axes
+
+
+def merged(array: Array, axes: tuple[int, ...]) -> tuple[Array, int]:
+    """`array` with one of the axes for them all, and where that is: the one there is, or the last in place of several.
+
+    A number alone becomes a row of one.
+    """
+    if len(axes) == 1:
+        return (array if array.ndim else array[None]), axes[0]
+    moved = np.moveaxis(array, axes, range(-len(axes), 0))
+    rest = moved.shape[: -len(axes)]
+    return moved.reshape(*rest, int(np.prod(moved.shape[len(rest) :]))), len(rest)
+
+
+def unmerged(array: Array, axes: tuple[int, ...], shape: tuple[int, ...]) -> Array:
+    """What `merged` has made of an array of that `shape`, the other way."""
+    if len(axes) == 1:
+        return array.reshape(shape)
+    moved = np.moveaxis(np.empty(shape, bool), axes, range(-len(axes), 0))
+    return np.moveaxis(array.reshape(moved.shape), range(-len(axes), 0), axes)
 
 
 def shaped(name: str, array: Array, expected: tuple[int, ...], why: str) -> Array:
@@ -57,9 +92,14 @@ def working(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def row_blocks(*arrays: Array, axis: int) -> Iterator[list[Array]]:
-    """Views of some rows of each array at a time, with `axis` last: (n, …, C); all at once where there are few."""
-    views = [array.swapaxes(axis, -1) for array in arrays]
+    """Views of some rows of each array at a time, with `axis` last: (n, …, C); all at once where there are few.
+
+    None of an array of no elements; and of a number alone, one row of one.
+    """
+    views = [array.swapaxes(axis, -1) if array.ndim else array[None] for array in arrays]
     first = views[0]
+    if not first.size:
+        return
     if first.ndim == 1 or first.size <= BLOCK:
         yield views
         return

@@ -112,12 +112,30 @@ def _wide(values: ArrayLike | None) -> Any:
 def _same_dtype(input: ArrayLike, **others: ArrayLike | None) -> Array:
     """`input` as an array, after a look at the dtypes of all floating-point arguments."""
     x = floats("input", input)
-    if x.ndim not in (1, 2):
-        raise ValueError(f"input has shape {x.shape}; expected (D,) or (N, D)")
     for name, other in others.items():
         if other is not None and (name != "target" or np.asarray(other).dtype.kind == "f"):
             floats(name, other, x, "input")
     return x
+
+
+def _classifier(x: Array, linear_weight: ArrayLike, linear_bias: ArrayLike | None) -> tuple[Array, Array, Array | None]:
+    """x (N, D), W as a matrix, (C, D) or (C d1 …, D), and b (C,) or (C d1 …,), half precision widened."""
+    w = np.asarray(linear_weight)
+    shapes = f"input has shape {x.shape} and linear_weight {w.shape}"
+    if x.ndim not in (1, 2) or w.ndim < 2 or (w.ndim > 2 and x.ndim == 1):
+        raise ValueError(f"{shapes}; expected (D,) or (N, D), and (C, D) or, for (N, D) alone, (C, d1, …, D)")
+    if x.shape[-1] != w.shape[-1]:
+        raise ValueError(f"{shapes}; their last dimensions should be equal")
+    rows = w.reshape(int(np.prod(w.shape[:-1])), w.shape[-1])
+    if linear_bias is None:
+        return _wide(x), _wide(rows), None
+    b = shaped("linear_bias", np.asarray(linear_bias), w.shape[:-1], "that of linear_weight without the last dimension")
+    return _wide(x), _wide(rows), _wide(b.reshape(-1))
+
+
+def _logits(x: Array, w: Array, b: Array | None, linear_weight: ArrayLike) -> Array:
+    """a = W x + b (C,), (N, C) or (N, C, d1, …)."""
+    return linear(x, w, b).reshape(*x.shape[:-1], *np.shape(linear_weight)[:-1])
 
 
 @quiet
@@ -136,9 +154,13 @@ def linear_cross_entropy(
 
     Equation: a = W x + b, then the loss of `manual.cross_entropy`. In half precision the logits stay in float32.
 
+    In the K-dimensional form W is (C, d1, …, D), with one classifier for each of the positions d1, …; the logits are
+    a_n,c,d1,… = Σ_j W_c,d1,…,j x_nj + b_c,d1,…, (N, C, d1, …).
+
     Args:
         input: x (D,) or (N, D); float64, float32 or float16.
-        linear_weight: W (C, D), linear_bias: b (C,) or None; of the dtype of `input`.
+        linear_weight: W (C, D), or (C, d1, …, D) for x (N, D); linear_bias: b of the shape of W without D, or None;
+            of the dtype of `input`.
         target, weight, ignore_index, reduction, label_smoothing: as in `manual.cross_entropy`.
     Returns: the loss, of the dtype of `input`.
     Raises: as `manual.linear` and `manual.cross_entropy`.
@@ -150,7 +172,7 @@ def linear_cross_entropy(
     """
     x = _same_dtype(input, linear_weight=linear_weight, target=target, linear_bias=linear_bias, weight=weight)
     loss = cross_entropy(
-        linear(_wide(x), _wide(linear_weight), _wide(linear_bias)),
+        _logits(*_classifier(x, linear_weight, linear_bias), linear_weight),
         _wide(target),
         weight=_wide(weight),
         ignore_index=ignore_index,
@@ -191,17 +213,18 @@ def linear_cross_entropy_backward(
     """
     x = _same_dtype(input, linear_weight=linear_weight, target=target, linear_bias=linear_bias, weight=weight)
     g = floats("grad_output", grad_output, x, "input")
-    wide, w, b = _wide(x), _wide(linear_weight), _wide(linear_bias)
+    wide, w, b = _classifier(x, linear_weight, linear_bias)
     grads = cross_entropy_backward(
         _wide(g),
-        linear(wide, w, b),
+        _logits(wide, w, b, linear_weight),
         _wide(target),
         weight=_wide(weight),
         ignore_index=ignore_index,
         reduction=reduction,
         label_smoothing=label_smoothing,
     )
-    grad_a = grads[0] if isinstance(grads, tuple) else grads  # (C,) or (N, C)
-    grad_x, grad_w, grad_b = linear_backward(grad_a, wide, w, b)
-    narrow = None if grad_b is None else grad_b.astype(x.dtype, copy=False)
-    return grad_x.astype(x.dtype, copy=False), grad_w.astype(x.dtype, copy=False), narrow
+    grad_a = grads[0] if isinstance(grads, tuple) else grads  # (C,), (N, C) or (N, C, d1, …)
+    grad_x, grad_w, grad_b = linear_backward(grad_a.reshape(*x.shape[:-1], len(w)), wide, w, b)
+    grad_w = grad_w.reshape(np.shape(linear_weight)).astype(x.dtype, copy=False)
+    narrow = None if grad_b is None else grad_b.reshape(grad_w.shape[:-1]).astype(x.dtype, copy=False)
+    return grad_x.astype(x.dtype, copy=False), grad_w, narrow

@@ -11,10 +11,12 @@ no softmax: NaN, as in torch.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Array, floats, quiet, row_blocks, shaped, with_axis, working
+from .arrays import Array, floats, merged, quiet, row_blocks, shaped, unmerged, with_axes, with_axis, working
 
 
 def shifted(x: Array) -> Array:
@@ -54,11 +56,26 @@ def _upstream(values: ArrayLike, logits: Array) -> Array:
     return shaped("grad_output", floats("grad_output", values, logits), logits.shape, "that of the logits")
 
 
-def _upstream_of_rows(values: ArrayLike, logits: Array, axis: int, dim: int) -> Array:
-    """g of the rows, with a class axis of length 1."""
-    expected = logits.shape[:axis] + logits.shape[axis + 1 :]
-    g = floats("grad_output", values, logits)
-    return np.expand_dims(shaped("grad_output", g, expected, f"that of the logits without {dim}"), axis)
+Axes = tuple[int, ...]
+
+
+def _reduced_shape(logits: Array, axes: Axes, keepdim: bool) -> tuple[int, ...]:
+    """That of the logits without `axes`, or with 1 in their place."""
+    if not isinstance(keepdim, bool):
+        raise TypeError(f"keepdim is {keepdim!r}; expected True or False")
+    sizes = enumerate(logits.shape)
+    return tuple(1 if axis in axes else size for axis, size in sizes if keepdim or axis not in axes)
+
+
+def _column(values: Array, x: Array, axis: int) -> Array:
+    """One number for each row of x, with a class axis of length 1: a view."""
+    return values.reshape(*x.shape[:axis], 1, *x.shape[axis + 1 :])
+
+
+def _upstream_of_rows(values: ArrayLike, logits: Array, axes: Axes, keepdim: bool) -> Array:
+    """g of the rows, of the shape of the value."""
+    expected = _reduced_shape(logits, axes, keepdim)
+    return shaped("grad_output", floats("grad_output", values, logits), expected, "that of the value")
 
 
 @quiet
@@ -68,16 +85,17 @@ def softmax(logits: ArrayLike, dim: int = -1) -> Array:
     Equation (article, 1): p_i = e^(a_i) / Σ_k e^(a_k).
 
     Args:
-        logits: a, any shape with at least one element along `dim`; float64, float32 or float16.
+        logits: a, any shape; float64, float32 or float16. A number alone is a row of one, and of no elements along
+            `dim` there are no probabilities.
         dim: the axis that sums to 1.
     Returns: p, the shape and dtype of `logits`.
-    Raises: TypeError for another dtype, IndexError for a `dim` that is not there, ValueError for an empty one.
+    Raises: TypeError for another dtype, IndexError for a `dim` that is not there.
     Error: docs/bounds.md, Theorem 2.
 
     >>> softmax([1.0, 2.0, 3.0]).round(2)
     array([0.09, 0.24, 0.67])
     """
-    logits, axis = with_axis("logits", logits, dim)
+    logits, axis = with_axis("logits", logits, dim, any_shape=True)
     p = np.empty_like(logits)
     for x, out in row_blocks(logits, p, axis=axis):
         e, s = exponentials(x, out)
@@ -101,7 +119,7 @@ def softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -
     >>> softmax_backward([1.0, 0.0], [0.0, 0.0])
     array([ 0.25, -0.25])
     """
-    logits, axis = with_axis("logits", logits, dim)
+    logits, axis = with_axis("logits", logits, dim, any_shape=True)
     g = _upstream(grad_output, logits)
     grad = np.empty_like(logits)
     for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
@@ -127,7 +145,7 @@ def softmax_jvp(tangent: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
     >>> softmax_jvp([1.0, 0.0], [0.0, 0.0])
     array([ 0.25, -0.25])
     """
-    logits, axis = with_axis("logits", logits, dim)
+    logits, axis = with_axis("logits", logits, dim, any_shape=True)
     v, dp = _tangent(tangent, logits), np.empty_like(logits)
     for x, direction, out in row_blocks(logits, v, dp, axis=axis):
         p, s = exponentials(x, out)
@@ -152,7 +170,7 @@ def softmax_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLike, d
     >>> softmax_hvp([1.0, 0.0], [1.0, 0.0], [0.0, np.log(3.0)]).round(5)
     array([ 0.09375, -0.09375])
     """
-    logits, axis = with_axis("logits", logits, dim)
+    logits, axis = with_axis("logits", logits, dim, any_shape=True)
     v, g, found = _tangent(tangent, logits), _upstream(grad_output, logits), np.empty_like(logits)
     for x, direction, upstream, out in row_blocks(logits, v, g, found, axis=axis):
         p, s = exponentials(x, out)
@@ -200,7 +218,7 @@ def log_softmax(logits: ArrayLike, dim: int = -1) -> Array:
     >>> log_softmax([0.0, 0.0]).round(4)
     array([-0.6931, -0.6931])
     """
-    logits, axis = with_axis("logits", logits, dim)
+    logits, axis = with_axis("logits", logits, dim, any_shape=True)
     log_p = np.empty_like(logits)
     for x, out in row_blocks(logits, log_p, axis=axis):
         d = shifted(x)
@@ -221,7 +239,7 @@ def log_softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -
     >>> log_softmax_backward([1.0, 0.0], [0.0, 0.0])
     array([ 0.5, -0.5])
     """
-    logits, axis = with_axis("logits", logits, dim)
+    logits, axis = with_axis("logits", logits, dim, any_shape=True)
     g = _upstream(grad_output, logits)
     grad = np.empty_like(logits)
     for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
@@ -243,7 +261,7 @@ def log_softmax_jvp(tangent: ArrayLike, logits: ArrayLike, dim: int = -1) -> Arr
     >>> log_softmax_jvp([1.0, 0.0], [0.0, 0.0])
     array([ 0.5, -0.5])
     """
-    logits, axis = with_axis("logits", logits, dim)
+    logits, axis = with_axis("logits", logits, dim, any_shape=True)
     v, dl = _tangent(tangent, logits), np.empty_like(logits)
     for x, direction, out in row_blocks(logits, v, dl, axis=axis):
         p, s = exponentials(x, out)
@@ -264,7 +282,7 @@ def log_softmax_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLik
     >>> log_softmax_hvp([1.0, 0.0], [1.0, 1.0], [0.0, 0.0])
     array([-0.5,  0.5])
     """
-    logits, axis = with_axis("logits", logits, dim)
+    logits, axis = with_axis("logits", logits, dim, any_shape=True)
     v, g, found = _tangent(tangent, logits), _upstream(grad_output, logits), np.empty_like(logits)
     for x, direction, upstream, out in row_blocks(logits, v, g, found, axis=axis):
         p, s = exponentials(x, out)
@@ -275,23 +293,28 @@ def log_softmax_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLik
 
 
 @quiet
-def logsumexp(logits: ArrayLike, dim: int = -1) -> Array:
-    """Logarithm of the sum of e^logits along `dim`, which disappears from the shape.
+def logsumexp(logits: ArrayLike, dim: int | Sequence[int] = -1, keepdim: bool = False) -> Array:
+    """Logarithm of the sum of e^logits along `dim`, which disappears from the shape, or keeps the length 1.
 
-    Equation: y = m + log Σ_k e^(a_k - m). A row of -inf alone gives -inf, one with +inf gives +inf.
+    Equation: y = m + log Σ_k e^(a_k - m). A row of -inf alone, or of no elements, gives -inf, one with +inf gives +inf.
 
     Args:
-        logits, dim: as in `softmax`.
+        logits: as in `softmax`.
+        dim: the axis, or several axes, over which the sum goes.
+        keepdim: whether they stay, with a length of 1.
     Returns: y, the shape of `logits` without `dim`, its dtype.
-    Raises: as `softmax`.
+    Raises: as `softmax`, and ValueError for an axis that is named twice.
     Error: docs/bounds.md, Theorem 3.
 
     >>> float(logsumexp([0.0, 0.0]).round(4))
     0.6931
+    >>> logsumexp([[0.0, 0.0], [0.0, 0.0]], dim=(0, 1), keepdim=True).round(4)
+    array([[1.3863]])
     """
-    logits, axis = with_axis("logits", logits, dim)
-    y = np.empty(logits.shape[:axis] + logits.shape[axis + 1 :], logits.dtype)
-    for x, out in row_blocks(logits, np.expand_dims(y, axis), axis=axis):
+    logits, axes = with_axes("logits", logits, dim)
+    y = np.full(_reduced_shape(logits, axes, keepdim), -np.inf, logits.dtype)
+    x_all, axis = merged(logits, axes)
+    for x, out in row_blocks(x_all, _column(y, x_all, axis), axis=axis):
         top = x.max(-1, keepdims=True)
         top = np.where(np.isinf(top), 0, top)
         s = np.exp(np.subtract(x, top, dtype=working(x.dtype))).sum(-1, keepdims=True)
@@ -300,71 +323,84 @@ def logsumexp(logits: ArrayLike, dim: int = -1) -> Array:
 
 
 @quiet
-def logsumexp_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
+def logsumexp_backward(
+    grad_output: ArrayLike, logits: ArrayLike, dim: int | Sequence[int] = -1, keepdim: bool = False
+) -> Array:
     """Gradient of the logits, given that of y = logsumexp(logits).
 
     Equation: ∂y/∂a_j = p_j, so ∂L/∂a_j = g p_j.
 
     Args:
-        grad_output: g = ∂L/∂y, the shape of `logits` without `dim`, its dtype.
-        logits, dim: as given to `logsumexp`.
+        grad_output: g = ∂L/∂y, the shape of y, its dtype.
+        logits, dim, keepdim: as given to `logsumexp`.
     Returns, Raises: as `softmax_backward`.
     Error: docs/bounds.md, Theorem 6.
 
     >>> logsumexp_backward(2.0, [0.0, 0.0])
     array([1., 1.])
     """
-    logits, axis = with_axis("logits", logits, dim)
-    g = _upstream_of_rows(grad_output, logits, axis, dim)
-    grad = np.empty_like(logits)
-    for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
+    logits, axes = with_axes("logits", logits, dim)
+    g = _upstream_of_rows(grad_output, logits, axes, keepdim)
+    x_all, axis = merged(logits, axes)
+    grad = np.empty_like(x_all)
+    for x, upstream, out in row_blocks(x_all, _column(g, x_all, axis), grad, axis=axis):
         p, s = exponentials(x, out)
         p /= s
         np.multiply(p, upstream, out=out, casting="same_kind")
-    return grad
+    return unmerged(grad, axes, logits.shape)
 
 
 @quiet
-def logsumexp_jvp(tangent: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
+def logsumexp_jvp(tangent: ArrayLike, logits: ArrayLike, dim: int | Sequence[int] = -1, keepdim: bool = False) -> Array:
     """Derivative of y = logsumexp(logits) in the direction v.
 
     Equation: dy = Σ_k ∂y/∂a_k v_k = Σ_k p_k v_k.
 
-    Args, Raises: as `softmax_jvp`.
-    Returns: dy, the shape of `logits` without `dim`, its dtype.
+    Args, Raises: as `softmax_jvp` and `logsumexp`.
+    Returns: dy, the shape of y, its dtype.
     Error: docs/bounds.md, Theorem 17.
 
     >>> float(logsumexp_jvp([1.0, 0.0], [0.0, 0.0]))
     0.5
     """
-    logits, axis = with_axis("logits", logits, dim)
-    v, dy = _tangent(tangent, logits), np.empty(logits.shape[:axis] + logits.shape[axis + 1 :], logits.dtype)
-    for x, direction, out in row_blocks(logits, v, np.expand_dims(dy, axis), axis=axis):
+    logits, axes = with_axes("logits", logits, dim)
+    dy = np.full(_reduced_shape(logits, axes, keepdim), np.nan, logits.dtype)  # 0/0 where there is nothing
+    x_all, axis = merged(logits, axes)
+    v, _ = merged(_tangent(tangent, logits), axes)
+    for x, direction, out in row_blocks(x_all, v, _column(dy, x_all, axis), axis=axis):
         e, s = exponentials(x, np.empty_like(x))
         np.divide(inner(e, direction), s, out=out, casting="same_kind")
     return dy
 
 
 @quiet
-def logsumexp_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
+def logsumexp_hvp(
+    tangent: ArrayLike,
+    grad_output: ArrayLike,
+    logits: ArrayLike,
+    dim: int | Sequence[int] = -1,
+    keepdim: bool = False,
+) -> Array:
     """Derivative of the gradient g p in the direction v: the Hessian of g y times v.
 
     Equation: h = g J v, with J = diag(p) - p pᵀ.
 
     Args:
         tangent: v, the shape and dtype of `logits`.
-        grad_output: g, the shape of `logits` without `dim`, its dtype.
-        logits, dim: as given to `logsumexp`.
+        grad_output: g, the shape of y, its dtype.
+        logits, dim, keepdim: as given to `logsumexp`.
     Returns, Raises: as `softmax_hvp`.
     Error: docs/bounds.md, Theorem 18.
 
     >>> logsumexp_hvp([1.0, 0.0], 2.0, [0.0, 0.0])
     array([ 0.5, -0.5])
     """
-    logits, axis = with_axis("logits", logits, dim)
-    v, g, found = _tangent(tangent, logits), _upstream_of_rows(grad_output, logits, axis, dim), np.empty_like(logits)
-    for x, direction, upstream, out in row_blocks(logits, v, g, found, axis=axis):
+    logits, axes = with_axes("logits", logits, dim)
+    v, g = _tangent(tangent, logits), _upstream_of_rows(grad_output, logits, axes, keepdim)
+    x_all, axis = merged(logits, axes)
+    v, found = merged(v, axes)[0], np.empty_like(x_all)
+    for x, direction, upstream, out in row_blocks(x_all, v, _column(g, x_all, axis), found, axis=axis):
         p, s = exponentials(x, out)
         p /= s
         np.multiply(along(p, direction), upstream, out=out, casting="same_kind")
-    return found
+    return unmerged(found, axes, logits.shape)

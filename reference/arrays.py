@@ -5,7 +5,7 @@ the transposed Jacobian, of the Jacobian and of the Hessian.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,16 +43,30 @@ def floats(
     return found
 
 
-def with_axis(name: str, values: Any, dim: int, device: Device = None) -> Tensor:
-    """A floating-point tensor with at least one element along `dim`."""
+def with_axis(name: str, values: Any, dim: int, device: Device = None, *, any_shape: bool = False) -> Tensor:
+    """A floating-point tensor with at least one element along `dim`; with `any_shape` also none, or a number alone."""
     found = floats(name, values, device)
     shape = tuple(found.shape)
     if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
         raise TypeError(f"dim is {dim!r}; expected an integer")
-    if not -found.ndim <= dim < found.ndim:
-        raise IndexError(f"dim is {dim}; {name} of shape {shape} has dims {-found.ndim} to {found.ndim - 1}")
-    if found.shape[dim] == 0:
+    most = max(found.ndim, int(any_shape))
+    if not -most <= dim < most:
+        raise IndexError(f"dim is {dim}; {name} of shape {shape} has dims {-most} to {most - 1}")
+    if not any_shape and found.shape[dim] == 0:
         raise ValueError(f"{name} of shape {shape} has no elements along dim {dim}; expected at least one")
+    return found
+
+
+def with_axes(name: str, values: Any, dim: int | Sequence[int], device: Device = None) -> Tensor:
+    """A floating-point tensor of any shape that has the axis `dim`, or these axes."""
+    if not isinstance(dim, (tuple, list)):
+        return with_axis(name, values, dim, device, any_shape=True)  # type: ignore[arg-type]  # which it looks at
+    found = floats(name, values, device)
+    for each in dim:
+        with_axis(name, found, each, any_shape=True)
+    axes = [each % max(1, found.ndim) for each in dim]
+    if len(set(axes)) < max(1, len(axes)):
+        raise ValueError(f"dim is {dim}; expected at least one, and each once")
     return found
 
 

@@ -84,18 +84,28 @@ def weight_gradient_fused(input: Any, weight: Any, target: Any, *, device: Devic
 def _classifier(input: Any, linear_weight: Any, linear_bias: Any, device: Device) -> tuple[Tensor, ...]:
     """Checked input, weight and, when there is one, bias."""
     x = floats("input", input, device)
-    if x.ndim not in (1, 2):
-        raise ValueError(f"input has shape {tuple(x.shape)}; expected (D,) or (N, D)")
     w = floats("linear_weight", linear_weight, device, x, "input")
+    shapes = f"input has shape {tuple(x.shape)} and linear_weight {tuple(w.shape)}"
+    if x.ndim not in (1, 2) or w.ndim < 2 or (w.ndim > 2 and x.ndim == 1):
+        raise ValueError(f"{shapes}; expected (D,) or (N, D), and (C, D) or, for (N, D) alone, (C, d1, …, D)")
+    if x.shape[-1] != w.shape[-1]:
+        raise ValueError(f"{shapes}; their last dimensions should be equal")
     if linear_bias is None:
         return x, w
-    return x, w, floats("linear_bias", linear_bias, device, x, "input")
+    b = floats("linear_bias", linear_bias, device, x, "input")
+    return x, w, shaped("linear_bias", b, tuple(w.shape[:-1]), "that of linear_weight without the last dimension")
+
+
+def _logits(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
+    """x (N, D), w (C, d1, …, D) and b (C, d1, …) as logits (N, C, d1, …)."""
+    rows = F.linear(x, w.reshape(w.shape[:-1].numel(), x.shape[-1]), None if b is None else b.reshape(-1))
+    return rows.reshape(*x.shape[:-1], *w.shape[:-1])
 
 
 def _fused(x: Tensor, w: Tensor, y: Tensor, b: Tensor | None, options: dict[str, Any]) -> Tensor:
     """torch's own linear_cross_entropy where it has one (2.13 does), else its definition."""
     if not hasattr(F, "linear_cross_entropy"):
-        return F.cross_entropy(F.linear(x, w, b), y, **options)
+        return F.cross_entropy(_logits(x, w, b), y, **options)
     found: Tensor = F.linear_cross_entropy(x, w, y, linear_bias=b, **options)
     return found
 
@@ -119,8 +129,7 @@ def linear_cross_entropy(
     tensor(0.1762)
     """
     x, w, *b = _classifier(input, linear_weight, linear_bias, device)
-    logits = linear(x, w, *b)
-    _, y, options = checked(logits, target, weight, ignore_index, reduction, label_smoothing, device)
+    _, y, options = checked(_logits(x, w, *b), target, weight, ignore_index, reduction, label_smoothing, device)
     return _fused(x, w, y, b[0] if b else None, options)
 
 
@@ -144,8 +153,7 @@ def linear_cross_entropy_backward(
     tensor([-0.5000, -1.0000])
     """
     x, w, *b = _classifier(input, linear_weight, linear_bias, device)
-    logits = linear(x, w, *b)
-    _, y, options = checked(logits, target, weight, ignore_index, reduction, label_smoothing, device)
+    _, y, options = checked(_logits(x, w, *b), target, weight, ignore_index, reduction, label_smoothing, device)
     grads = vector_jacobian_product(
         lambda v, u, *c: _fused(v, u, y, c[0] if c else None, options), grad_output, x, w, *b
     )

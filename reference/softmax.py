@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from .arrays import (
     hessian_vector_product,
     jacobian_vector_product,
     vector_jacobian_product,
+    with_axes,
     with_axis,
 )
 
@@ -26,7 +28,7 @@ def softmax(logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
     >>> softmax([1.0, 2.0, 3.0]).round(decimals=2)
     tensor([0.0900, 0.2400, 0.6700], dtype=torch.float64)
     """
-    return F.softmax(with_axis("logits", logits, dim, device), dim)
+    return F.softmax(with_axis("logits", logits, dim, device, any_shape=True), dim)
 
 
 def softmax_backward(grad_output: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
@@ -35,7 +37,7 @@ def softmax_backward(grad_output: Any, logits: Any, dim: int = -1, *, device: De
     >>> softmax_backward([1.0, 0.0], [0.0, 0.0])
     tensor([ 0.2500, -0.2500], dtype=torch.float64)
     """
-    x = with_axis("logits", logits, dim, device)
+    x = with_axis("logits", logits, dim, device, any_shape=True)
     return vector_jacobian_product(lambda a: F.softmax(a, dim), grad_output, x)[0]
 
 
@@ -45,7 +47,7 @@ def softmax_jvp(tangent: Any, logits: Any, dim: int = -1, *, device: Device = No
     >>> softmax_jvp([1.0, 0.0], [0.0, 0.0])
     tensor([ 0.2500, -0.2500], dtype=torch.float64)
     """
-    x = with_axis("logits", logits, dim, device)
+    x = with_axis("logits", logits, dim, device, any_shape=True)
     return jacobian_vector_product(lambda a: F.softmax(a, dim), tangent, x)
 
 
@@ -55,7 +57,7 @@ def softmax_hvp(tangent: Any, grad_output: Any, logits: Any, dim: int = -1, *, d
     >>> softmax_hvp([1.0, 0.0], [1.0, 0.0], [0.0, 0.0])
     tensor([0., 0.], dtype=torch.float64)
     """
-    x = with_axis("logits", logits, dim, device)
+    x = with_axis("logits", logits, dim, device, any_shape=True)
     return hessian_vector_product(lambda a: F.softmax(a, dim), tangent, grad_output, x)
 
 
@@ -79,7 +81,7 @@ def log_softmax(logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
     >>> log_softmax([0.0, 0.0]).round(decimals=4)
     tensor([-0.6931, -0.6931], dtype=torch.float64)
     """
-    return F.log_softmax(with_axis("logits", logits, dim, device), dim)
+    return F.log_softmax(with_axis("logits", logits, dim, device, any_shape=True), dim)
 
 
 def log_softmax_backward(grad_output: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
@@ -88,7 +90,7 @@ def log_softmax_backward(grad_output: Any, logits: Any, dim: int = -1, *, device
     >>> log_softmax_backward([1.0, 0.0], [0.0, 0.0])
     tensor([ 0.5000, -0.5000], dtype=torch.float64)
     """
-    x = with_axis("logits", logits, dim, device)
+    x = with_axis("logits", logits, dim, device, any_shape=True)
     return vector_jacobian_product(lambda a: F.log_softmax(a, dim), grad_output, x)[0]
 
 
@@ -98,7 +100,7 @@ def log_softmax_jvp(tangent: Any, logits: Any, dim: int = -1, *, device: Device 
     >>> log_softmax_jvp([1.0, 0.0], [0.0, 0.0])
     tensor([ 0.5000, -0.5000], dtype=torch.float64)
     """
-    x = with_axis("logits", logits, dim, device)
+    x = with_axis("logits", logits, dim, device, any_shape=True)
     return jacobian_vector_product(lambda a: F.log_softmax(a, dim), tangent, x)
 
 
@@ -108,44 +110,63 @@ def log_softmax_hvp(tangent: Any, grad_output: Any, logits: Any, dim: int = -1, 
     >>> log_softmax_hvp([1.0, 0.0], [1.0, 1.0], [0.0, 0.0])
     tensor([-0.5000,  0.5000], dtype=torch.float64)
     """
-    x = with_axis("logits", logits, dim, device)
+    x = with_axis("logits", logits, dim, device, any_shape=True)
     return hessian_vector_product(lambda a: F.log_softmax(a, dim), tangent, grad_output, x)
 
 
-def logsumexp(logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+def _reduced(dim: int | Sequence[int], keepdim: bool) -> Callable[[Tensor], Tensor]:
+    """torch.logsumexp over `dim`."""
+    if not isinstance(keepdim, bool):
+        raise TypeError(f"keepdim is {keepdim!r}; expected True or False")
+    return lambda a: torch.logsumexp(a, dim, keepdim)  # type: ignore[arg-type]  # a sequence of axes, or one
+
+
+def logsumexp(logits: Any, dim: int | Sequence[int] = -1, keepdim: bool = False, *, device: Device = None) -> Tensor:
     """Logarithm of the sum of e^logits along `dim`: torch.logsumexp; as `manual.logsumexp`.
 
     >>> logsumexp([0.0, 0.0]).round(decimals=4)
     tensor(0.6931, dtype=torch.float64)
     """
-    return torch.logsumexp(with_axis("logits", logits, dim, device), dim)
+    return _reduced(dim, keepdim)(with_axes("logits", logits, dim, device))
 
 
-def logsumexp_backward(grad_output: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+def logsumexp_backward(
+    grad_output: Any, logits: Any, dim: int | Sequence[int] = -1, keepdim: bool = False, *, device: Device = None
+) -> Tensor:
     """Gradient of the logits, given that of y = logsumexp(logits), by autograd; as `manual.logsumexp_backward`.
 
     >>> logsumexp_backward(2.0, [0.0, 0.0])
     tensor([1., 1.], dtype=torch.float64)
     """
-    x = with_axis("logits", logits, dim, device)
-    return vector_jacobian_product(lambda a: torch.logsumexp(a, dim), grad_output, x)[0]
+    x = with_axes("logits", logits, dim, device)
+    return vector_jacobian_product(_reduced(dim, keepdim), grad_output, x)[0]
 
 
-def logsumexp_jvp(tangent: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+def logsumexp_jvp(
+    tangent: Any, logits: Any, dim: int | Sequence[int] = -1, keepdim: bool = False, *, device: Device = None
+) -> Tensor:
     """Derivative of y = logsumexp(logits) in the direction v, by forward mode; as `manual.logsumexp_jvp`.
 
     >>> logsumexp_jvp([1.0, 0.0], [0.0, 0.0])
     tensor(0.5000, dtype=torch.float64)
     """
-    x = with_axis("logits", logits, dim, device)
-    return jacobian_vector_product(lambda a: torch.logsumexp(a, dim), tangent, x)
+    x = with_axes("logits", logits, dim, device)
+    return jacobian_vector_product(_reduced(dim, keepdim), tangent, x)
 
 
-def logsumexp_hvp(tangent: Any, grad_output: Any, logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+def logsumexp_hvp(
+    tangent: Any,
+    grad_output: Any,
+    logits: Any,
+    dim: int | Sequence[int] = -1,
+    keepdim: bool = False,
+    *,
+    device: Device = None,
+) -> Tensor:
     """Derivative of the gradient of the logits in the direction v, by autograd twice; as `manual.logsumexp_hvp`.
 
     >>> logsumexp_hvp([1.0, 0.0], 2.0, [0.0, 0.0])
     tensor([ 0.5000, -0.5000], dtype=torch.float64)
     """
-    x = with_axis("logits", logits, dim, device)
-    return hessian_vector_product(lambda a: torch.logsumexp(a, dim), tangent, grad_output, x)
+    x = with_axes("logits", logits, dim, device)
+    return hessian_vector_product(_reduced(dim, keepdim), tangent, grad_output, x)

@@ -60,8 +60,11 @@ def _check_options(problem: Problem) -> None:
     """Options of the right kind; a smoothing from 0 to 1 and a reduction that there is."""
     for name in ("dim", "ignore_index"):
         value = problem.options.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        several = (name, problem.operation) == ("dim", "logsumexp") and isinstance(value, tuple)
+        if not all(_is_whole(each) for each in (value if several else (value,))):
             raise TypeError(f"{name} is {value!r}; expected an integer")
+    if not isinstance(keepdim := problem.options.get("keepdim", False), bool):
+        raise TypeError(f"keepdim is {keepdim!r}; expected True or False")
     epsilon, reduction = problem.options.get("label_smoothing", 0.0), problem.options.get("reduction", "mean")
     if not isinstance(epsilon, (int, float, np.number)):
         raise TypeError(f"label_smoothing is {epsilon!r}; expected a number from 0 to 1")
@@ -69,6 +72,10 @@ def _check_options(problem: Problem) -> None:
         raise ValueError(f"label_smoothing is {epsilon}; expected a number from 0 to 1")
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"reduction is {reduction!r}; expected mean, sum or none")
+
+
+def _is_whole(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, (int, np.integer))
 
 
 # ---- shapes ---------------------------------------------------------------------------------------------------------
@@ -88,21 +95,29 @@ def _check_shapes(problem: Problem) -> None:
 def _check_rows(problem: Problem) -> None:
     name, main = next(iter(problem.inputs.items()))
     dim = problem.options.get("dim", -1) if "target" not in problem.inputs else min(main.ndim - 1, 1)
-    if not -main.ndim <= dim < main.ndim:
-        raise IndexError(f"dim is {dim}; {name} of shape {main.shape} has dims {-main.ndim} to {main.ndim - 1}")
-    if main.shape[dim] == 0:
+    any_shape = "empty_classes" in OPERATIONS[problem.operation].kinds
+    dims, most = dim if isinstance(dim, tuple) else (dim,), max(main.ndim, 1 if any_shape else 0)
+    if not all(-most <= each < most for each in dims):
+        raise IndexError(f"dim is {dim}; {name} of shape {main.shape} has dims {-most} to {most - 1}")
+    if len({each % most for each in dims}) < max(1, len(dims)):
+        raise ValueError(f"dim is {dim}; expected at least one, and each once")
+    if not any_shape and main.shape[dim] == 0:
         raise ValueError(f"{name} of shape {main.shape} has no elements along dim {dim}; expected at least one")
 
 
 def _check_layer(problem: Problem) -> None:
     x, name = problem.inputs["input"], "weight" if problem.operation == "linear" else "linear_weight"
     w = problem.inputs[name]
-    if w.ndim != 2 or x.ndim == 0 or x.shape[-1] != w.shape[1]:
-        raise ValueError(f"input has shape {x.shape} and {name} {w.shape}; expected (…, D) and (C, D)")
+    loss = problem.operation == "linear_cross_entropy"
+    if w.ndim < 2 or (w.ndim > 2 and not loss) or x.ndim == 0 or x.shape[-1] != w.shape[-1]:
+        expected = "(C, D) or (C, d1, …, D)" if loss else "(C, D)"
+        raise ValueError(f"input has shape {x.shape} and {name} {w.shape}; expected (…, D) and {expected}")
     if not len(w):
         raise ValueError(f"{name} of shape {w.shape} has no classes; expected at least one")
-    if problem.operation == "linear_cross_entropy" and x.ndim > 2:
+    if loss and x.ndim > 2:
         raise ValueError(f"input has shape {x.shape}; expected (D,) or (N, D)")
+    if w.ndim > 2 and x.ndim != 2:
+        raise ValueError(f"input has shape {x.shape}; expected (N, D), since {name} has shape {w.shape}")
 
 
 def _expected(problem: Problem) -> Iterator[tuple[str, Shape, str]]:
@@ -117,9 +132,10 @@ def _expected(problem: Problem) -> Iterator[tuple[str, Shape, str]]:
         yield "target", main if not is_labels(problem) else main[:axis] + main[axis + 1 :], f"logits {main} want"
         yield "weight", main[axis : axis + 1], "one for each class is"
     elif problem.operation == "linear_cross_entropy":
-        classes = problem.inputs["linear_weight"].shape[:1]
-        yield "target", main[:-1] if is_labels(problem) else main[:-1] + classes, f"input {main} wants"
-        yield "linear_bias", classes, "one for each class is"
+        classes, positions = (w := problem.inputs["linear_weight"].shape)[:1], w[1:-1]
+        of_row = positions if is_labels(problem) else classes + positions
+        yield "target", main[:-1] + of_row, f"input {main} wants"
+        yield "linear_bias", classes + positions, "one for each class is"
         yield "weight", classes, "one for each class is"
 
 

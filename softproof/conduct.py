@@ -25,7 +25,7 @@ from .models import Model
 from .operations import gradient_names, value_shape
 from .parts import class_count, row_axis, row_count, take_rows
 from .problem import Array, Problem, Result
-from .rows import axis_of, is_labels, main_input, reduction_of
+from .rows import class_axes, is_labels, reduction_of, row_length
 
 Arrays = dict[str, Any]
 DTYPES = ("float64", "float32")  # those between which a way changes
@@ -160,14 +160,10 @@ def _may_pass_on(question: Question, output: str, given: str) -> bool:
 def after_other_values(question: Question) -> Answers:
     """Another problem of the same shape and dtype in between, judged as well."""
     name, main = next(iter(question.problem.inputs.items()))
-    other = replace(question.problem, inputs={**question.problem.inputs, name: np.roll(main, 1, _last(question))})
+    last = class_axes(question.problem)[-1]  # along which a row lies
+    other = replace(question.problem, inputs={**question.problem.inputs, name: np.roll(main, 1, last)})
     yield Again("after other values of the same shape", other, question.again(other))
     yield _same(question, "asked again after other values of the same shape", question.again())
-
-
-def _last(question: Question) -> int:
-    """The axis along which a row lies."""
-    return axis_of(question.problem)
 
 
 def after_another_dtype(question: Question) -> Answers:
@@ -461,9 +457,7 @@ def _has_second_row(question: Question) -> bool:
 WAYS: dict[str, Way] = {
     "asked twice": Way(asked_twice),
     "overwritten answers": Way(overwritten_answers),
-    "after other values": Way(
-        after_other_values, lambda question: main_input(question.problem).shape[_last(question)] > 1
-    ),
+    "after other values": Way(after_other_values, lambda question: row_length(question.problem) > 1),
     "after another dtype": Way(after_another_dtype, _fits_another_dtype),
     "after another shape": Way(after_another_shape, _has_second_row),
     "after another backward": Way(after_another_backward, lambda question: question.differentiates),

@@ -62,7 +62,7 @@ def _of_logits(operation: str, logits: Any, dtype: str = _F32) -> Problem:
     x = np.asarray(logits, np.float64)
     rows = x.shape[:-1] if operation == "logsumexp" else x.shape
     g = np.arange(1.0, 1.0 + np.prod(rows)).reshape(rows)
-    return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g if x.ndim else None)
+    return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g)
 
 
 def _row_of_logits(
@@ -84,20 +84,10 @@ def _softmax_corners() -> Iterator[Corner]:
         yield row(3, "a row with two +∞", [inf, inf, 0.0], "∞/∞, and no limit where they are: NaN", *besides)
         yield row(4, "a row with NaN", [nan, 0.0], "NaN in every element of the row, and in no other row")
         yield row(5, "no rows", np.zeros((0, 3)), "nothing")
-        besides = ("", UNSPECIFIED, "an error; not asked")
-        yield replace(row(6, "no classes", np.zeros((2, 0)), "nothing, for p of nothing", *besides), judged=False)
+        yield row(6, "no classes", np.zeros((2, 0)), "nothing, for p of nothing")
         yield row(7, "one class", [[2.0], [-inf], [3.0]], f"p = 1, save where the one logit is -∞ ({_NO_QUOTIENT})")
         yield row(8, "logits whose distance overflows", [_LARGE, -_LARGE], f"{masked} once rounded")
-    yield Corner(
-        19,
-        "softmax of no dimensions",
-        _of_logits("softmax", 1.0),
-        "a row of one element",
-        "",
-        UNSPECIFIED,
-        "an error; not asked",
-        judged=False,
-    )
+    yield Corner(19, "softmax of no dimensions", _of_logits("softmax", 1.0), "a row of one element: 1")
 
 
 def _logsumexp_corners() -> Iterator[Corner]:
@@ -111,8 +101,7 @@ def _logsumexp_corners() -> Iterator[Corner]:
     besides = ("", UNSPECIFIED, "the limit 0 in the gradient of the elements beside them")
     yield row(23, "a row with two +∞", [inf, inf, 0.0], "+∞; ∂x is ∞/∞, and no limit where they are: NaN", *besides)
     yield row(24, "a row with NaN", [nan, 0.0], "NaN")
-    besides = ("", UNSPECIFIED, "an error; not asked")
-    yield replace(row(25, "no classes", np.zeros((2, 0)), "log 0 = -∞", *besides), judged=False)
+    yield row(25, "no classes", np.zeros((2, 0)), "log 0 = -∞")
     yield row(
         26,
         "two largest numbers of float16",
@@ -120,6 +109,17 @@ def _logsumexp_corners() -> Iterator[Corner]:
         "65504.69, which rounds to 65504: finite",
         dtype="float16",
     )
+    yield row(27, "no dimensions", 1.0, "a row of one element: 1; ∂x is g")
+    x, several = [[[0.0, 1.0], [2.0, 0.0]], [[0.0, 0.0], [3.0, 1.0]]], {"dim": (0, -1), "keepdim": True}
+    yield Corner(
+        28,
+        "logsumexp over two dimensions, which are kept",
+        Problem("logsumexp", _F32, {"logits": x}, several, [[[1.0], [2.0]]]),
+        "log Σ e^x over both, of shape (1, 2, 1)",
+        "dim is one dimension or several; keepdim keeps them with size 1",
+    )
+    twice = replace(_of_logits("logsumexp", np.zeros((2, 2))), options={"dim": (1, -1)}, grad_output=None)
+    yield Corner(29, "logsumexp over one dimension twice", twice, "no sum over it twice", "", ERROR)
 
 
 def _distribution_corners() -> Iterator[Corner]:
@@ -494,6 +494,24 @@ def _linear_corners() -> Iterator[Corner]:
         Problem("linear_cross_entropy", _F32, inputs, {}, 1.0),
         "as 92",
         "as linear, cross_entropy",
+    )
+    w = np.arange(12.0).reshape(2, 2, 3) % 5
+    inputs = {"input": np.eye(2, 3), "linear_weight": w, "target": np.array([[0, 1], [1, -100]])}
+    yield Corner(
+        165,
+        "linear_cross_entropy, K-dimensional",
+        Problem("linear_cross_entropy", _F32, inputs, {}, 1.0),
+        "logits Σ_j W_cdj x_nj (N, C, d1), and their loss over all N d1 rows that count",
+        "a weight (C, d1, …, dK, D) with input (N, D) and target (N, d1, …, dK)",
+    )
+    inputs = {"input": np.ones(3), "linear_weight": w, "target": np.array([0, 1])}
+    yield Corner(
+        166,
+        "linear_cross_entropy, K-dimensional without a batch",
+        Problem("linear_cross_entropy", _F32, inputs),
+        "logits (C, d1), which are a batch of C rows in the loss",
+        "a weight of more dimensions requires batched input (N, D)",
+        ERROR,
     )
 
 

@@ -27,17 +27,22 @@ from .rows import (
     REDUCED,
     Rows,
     axis_of,
+    by_positions,
     class_weights,
     coefficients,
     count_classes,
+    count_rows,
     exact_denominator,
     is_labels,
     is_reduced,
     is_sparse,
     kept,
     label_coefficients,
+    of_positions,
     reduction_of,
+    row_length,
     shaped,
+    to_rows,
     wide_rows,
     with_softmax,
 )
@@ -85,7 +90,9 @@ def solve(problem: Problem, bits: int = 128) -> Truth:
 
 def solve_rows(problem: Problem, bits: int, rows: Rows = ALL) -> tuple[Truth, Truth]:
     """The truth about some rows, in row form; and of what is reduced, what `total` wants of these rows (r, 1)."""
-    if bits == FLOAT64:
+    if "logits" in problem.inputs and not row_length(problem):
+        found = _of_no_classes(problem, rows)
+    elif bits == FLOAT64:
         with np.errstate(all="ignore"):
             found = _SOLVERS[problem.operation](problem, rows, floats)
     else:
@@ -249,6 +256,13 @@ def _logsumexp(problem: Problem, rows: Rows, number: Number) -> Truth:
     if not np.isfinite(top).all():  # the sum of e^x is 0, infinite, or not a number
         truth["value"] = np.where(np.isfinite(top), truth["value"], top)
     return truth
+
+
+def _of_no_classes(problem: Problem, rows: Rows) -> Truth:
+    """Of each row nothing, whose sum of e^x is 0: logsumexp is -inf, and its derivatives are 0/0."""
+    count = len(np.arange(count_rows(problem))[rows])
+    alone = {"value": -np.inf, "jvp": np.nan} if problem.operation == "logsumexp" else {}
+    return {name: np.full((count, int(name in alone)), alone.get(name, 0.0)) for name in output_shapes(problem)}
 
 
 # ---- entropy, cross-entropy and divergence of distributions ---------------------------------------------------------
@@ -472,14 +486,16 @@ def _has_nan_target(problem: Problem, rows: Rows) -> Array:
 
 def _linear_cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
     inputs = problem.inputs
-    x, w = number(wide_rows(inputs["input"], -1, rows)), number(inputs["linear_weight"])  # (R, D), (C, D)
-    a = _matmul(x, w.T)  # (R, C)
+    x = number(wide_rows(inputs["input"], -1, rows))  # (N, D)
+    w = number(to_rows(inputs["linear_weight"], -1))  # (C …, D)
+    a = _matmul(x, w.T)  # (N, C …)
     if "linear_bias" in inputs:
-        a = a + number(inputs["linear_bias"])
+        a = a + number(inputs["linear_bias"].reshape(-1))
+    a = of_positions(problem, a)  # (R, C)
     terms = _Terms.of(problem, _Softmax.of(a, np.zeros(a.shape, bool), number), rows, number)
     truth = {"value": terms.losses if reduction_of(problem) == "none" else _reduced(problem, terms.losses, number)}
     if problem.grad_output is not None:
-        grads = _linear_gradients(terms.gradients()["grad_logits"], x, w)
+        grads = _linear_gradients(by_positions(problem, terms.gradients()["grad_logits"]), x, w)
         truth["grad_input"] = grads["grad_input"]
         truth["grad_linear_weight"] = grads["grad_weight"]
         if "linear_bias" in inputs:

@@ -21,7 +21,7 @@ import numpy as np
 
 from .guard import Guard
 from .interface import Interface
-from .operations import DIRECTIONAL, LOSS_DEFAULTS, OPERATIONS, gradient_names, value_shape
+from .operations import DEFAULTS, DIRECTIONAL, OPERATIONS, gradient_names, value_shape
 from .problem import Array, Problem, Result
 
 ADAPTERS = ("numpy", "torch", "jax", "onnx", "process")
@@ -189,7 +189,7 @@ class Candidate:
             return True
         question = self.probe(operation, bare=True)
         if extra in OPERATIONS[operation].options:
-            question = replace(question, options={**question.options, extra: LOSS_DEFAULTS.get(extra, -1)})
+            question = replace(question, options={**question.options, extra: DEFAULTS[extra]})
         else:
             question = replace(question, inputs={**question.inputs, extra: np.ones(2)})
         return not (self.answer(question).raised or "").startswith("TypeError")

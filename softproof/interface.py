@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, TypedDict
 
-from .operations import LOSS_DEFAULTS, OPERATIONS
-from .problem import Problem
-from .rows import main_input
+import numpy as np
 
-DIMENSIONS = range(1, 5)  # of the arrays that are drawn
+from .operations import DEFAULTS, OPERATIONS
+from .problem import Problem
+from .rows import main_input, row_length
+
+DIMENSIONS = range(5)  # of the arrays that are drawn
 REDUCTIONS = ("none", "sum", "mean")
+SHAPES: dict[str, Callable[[Problem], bool]] = {
+    "empty": lambda problem: any(0 in each.shape for each in problem.inputs.values()),
+    "empty_classes": lambda problem: "logits" in problem.inputs and row_length(problem) == 0,
+    "scalars": lambda problem: main_input(problem).ndim == 0,
+    "several_dims": lambda problem: isinstance(problem.options.get("dim"), tuple),
+    "k_dimensional": lambda problem: problem.inputs.get("linear_weight", np.zeros(0)).ndim > 2,
+}  # kinds of question that not everybody takes, and which questions these are
 
 
 class InterfaceArguments(TypedDict, total=False):
@@ -102,7 +111,7 @@ class Interface:
             if taken is not None and (unknown := given - taken):
                 raise ValueError(f"{argument} gives {_listed(unknown)}; {whose} takes {_listed(taken) or 'nothing'}")
         if wrong := [each for each in self.ndim if each not in DIMENSIONS]:
-            raise ValueError(f"ndim is {wrong[0]!r}; expected a whole number from 1 to {DIMENSIONS[-1]}")
+            raise ValueError(f"ndim is {wrong[0]!r}; expected a whole number from 0 to {DIMENSIONS[-1]}")
         if self.output is not None and (isinstance(self.output, bool) or not isinstance(self.output, int)):
             raise TypeError(f"output is {self.output!r}; expected a whole number, which counts results from 0")
         for name, value in self.fixed.items():
@@ -118,7 +127,7 @@ class Interface:
         """Whether a problem has the values that are fixed, as many dimensions as may be, and rows where it has to."""
         if self.ndim and main_input(problem).ndim not in self.ndim:
             return False
-        if "empty" in self.without and any(0 in each.shape for each in problem.inputs.values()):
+        if any(kind in self.without and is_of_kind(problem) for kind, is_of_kind in SHAPES.items()):
             return False
         return all(
             _same(problem, name, value)
@@ -165,6 +174,8 @@ def _listed(names: Iterable[str]) -> str:
 def _check_option(name: str, value: Any) -> None:
     if name == "reduction" and value not in REDUCTIONS:
         raise ValueError(f"fixed reduction is {value!r}; expected one of {', '.join(REDUCTIONS)}")
+    if name == "keepdim" and not isinstance(value, bool):
+        raise TypeError(f"fixed keepdim is {value!r}; expected True or False")
     if name in ("dim", "ignore_index") and (isinstance(value, bool) or not isinstance(value, int)):
         raise TypeError(f"fixed {name} is {value!r}; expected a whole number")
     if name == "label_smoothing" and not (isinstance(value, int | float) and 0 <= value <= 1):
@@ -173,8 +184,10 @@ def _check_option(name: str, value: Any) -> None:
 
 def _same(problem: Problem, name: str, value: Any) -> bool:
     """Whether an option of a problem has this value; the last axis has two names."""
-    given: Any = problem.options.get(name, LOSS_DEFAULTS.get(name, -1))
+    given: Any = problem.options.get(name, DEFAULTS[name])
     if name == "dim":
-        axes = main_input(problem).ndim
+        axes = max(1, main_input(problem).ndim)
+        if isinstance(given, tuple):
+            return False
         return bool(-axes <= value < axes and given % axes == value % axes)
     return bool(given == value)

@@ -27,7 +27,6 @@ from .problem import Array, Output, Problem, Result
 from .rows import (
     ALL,
     Rows,
-    axis_of,
     blocks,
     count_classes,
     count_rows,
@@ -35,6 +34,7 @@ from .rows import (
     mixed_weights,
     reduction_of,
     row_form,
+    row_length,
 )
 from .tally import Tally
 from .unspecified import excused
@@ -198,7 +198,7 @@ def _smallest(array: Array) -> float:
 def float64_share(problem: Problem, arithmetic: Arithmetic) -> float:
     """Theorem 15: the error of the float64 evaluation, in units of the bound of a less precise arithmetic."""
     main = next(iter(problem.inputs.values()))
-    classes = count_classes(problem) if "target" in problem.inputs else main.shape[axis_of(problem)]
+    classes = count_classes(problem) if "target" in problem.inputs else row_length(problem)
     rows = count_rows(problem) if is_by_rows(problem) else main.size
     deeper = [1.0, 752 / arithmetic.c_exp, 3 / arithmetic.c_log]
     for depth, count in ((arithmetic.depth, classes), (arithmetic.total_depth, max(classes, rows))):

@@ -24,10 +24,20 @@ from .formats import FORMATS
 from .implementation import Candidate, Implementation
 from .intervals import Interval, enclosed, joined
 from .models import Model, arithmetic_of, model
-from .operations import output_shapes
+from .operations import output_shapes, value_shape
 from .parts import class_axis, class_count, row_axis, row_count, take_classes, take_rows
 from .problem import Array, Problem, Result
-from .rows import axis_of, denominator, from_rows, is_labels, main_input, mixed_weights, reduction_of, to_rows
+from .rows import (
+    axis_of,
+    class_axes,
+    denominator,
+    from_rows,
+    is_labels,
+    main_input,
+    mixed_weights,
+    reduction_of,
+    to_rows,
+)
 
 Outputs = dict[str, Interval]
 Extras = frozenset[str]
@@ -56,21 +66,21 @@ def common_shift(problem: Problem, _extras: Extras, rng: Rng) -> Identity | None
     """
     if "logits" not in problem.inputs:
         return None
-    fmt, x, axis = FORMATS[problem.dtype], problem.inputs["logits"].astype(np.float64), axis_of(problem)
+    fmt, x = FORMATS[problem.dtype], problem.inputs["logits"].astype(np.float64)
     exponent = int(np.frexp(np.max(np.abs(x), where=np.isfinite(x), initial=0.0))[1]) + int(rng.integers(1, 4))
     quantum = max(2.0 ** (exponent + 1 - fmt.precision), fmt.subnormal)
     if exponent + 2 > fmt.e_max:
         return None
     x = np.rint(x / quantum) * quantum
     most = 2 ** (fmt.precision - 2)
-    shape = np.expand_dims(x.take(0, axis), axis).shape
+    shape = [1 if each in class_axes(problem) else size for each, size in enumerate(x.shape)]
     c = rng.integers(-most, most + 1, shape) * quantum
     here, there = (replace(problem, inputs={**problem.inputs, "logits": each}) for each in (x, x + c))
 
     def combine(moved: Outputs) -> Outputs:
         if problem.operation != "logsumexp":
             return moved
-        return moved | {"value": moved["value"] + Interval.exactly(-c.squeeze(axis))}
+        return moved | {"value": moved["value"] + Interval.exactly(-c.reshape(value_shape(problem)))}
 
     return Identity(here, (there,), combine)
 
@@ -78,7 +88,7 @@ def common_shift(problem: Problem, _extras: Extras, rng: Rng) -> Identity | None
 def permuted_classes(problem: Problem, _extras: Extras, rng: Rng) -> Identity | None:
     """f(x P) = f(x) P, with labels, class weights and the label that is ignored renamed alike."""
     count = class_count(problem)
-    if count < 2:
+    if count < 2 or len(class_axes(problem)) > 1:
         return None
     order = rng.permutation(count)
     return Identity(problem, (take_classes(problem, order),), lambda found: _moved(problem, found, order, class_axis))
@@ -106,11 +116,11 @@ def flattened(problem: Problem, extras: Extras, _rng: Rng) -> Identity | None:
         return None
     inputs = {}
     for name, array in problem.inputs.items():
-        of_rows = row_axis(problem, name) is not None
+        of_rows = row_axis(problem, name) is not None or name == "logits"
         whole = of_rows and array.ndim == main.ndim
         inputs[name] = to_rows(array, axis) if whole else array.reshape(-1) if of_rows else array
     upstream, options = problem.grad_output, dict(problem.options)
-    if upstream is not None and row_axis(problem, "grad_output") is not None:
+    if upstream is not None and reduction_of(problem) == "none":
         upstream = to_rows(upstream, axis) if upstream.ndim == main.ndim else upstream.reshape(-1)
     if "dim" in extras or "dim" in options:
         options["dim"] = -1
@@ -133,6 +143,8 @@ def _unflattened(problem: Problem, name: str, rows: Interval) -> Interval:
 def batch_of_one(problem: Problem, extras: Extras, rng: Rng) -> Identity | None:
     """A row without a batch is a batch of one row."""
     main = main_input(problem)
+    if len(class_axes(problem)) != 1 or problem.inputs.get("linear_weight", main).ndim > 2:
+        return None
     if main.ndim == 1:
         alone = problem
     elif main.ndim == 2 and row_count(problem) and ("target" not in problem.inputs or "unbatched" in extras):
@@ -208,7 +220,7 @@ def _one(problem: Problem, name: str, parts: list[Interval]) -> Interval:
 def split_classes(problem: Problem, _extras: Extras, rng: Rng) -> Identity | None:
     """logsumexp(x, y) = log(e^logsumexp(x) + e^logsumexp(y))."""
     count = class_count(problem)
-    if problem.operation != "logsumexp" or count < 2:
+    if problem.operation != "logsumexp" or count < 2 or len(class_axes(problem)) > 1:
         return None
     at = int(rng.integers(1, count))
     whole = replace(problem, grad_output=None)

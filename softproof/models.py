@@ -15,7 +15,7 @@ import numpy as np
 from .arithmetic import NUMPY64, Arithmetic, any_order
 from .formats import FORMATS, Format
 from .problem import Problem
-from .rows import axis_of, is_by_rows, is_labels, kept
+from .rows import class_axes, is_by_rows, is_labels, kept
 
 Model = Callable[[Problem], Arithmetic]
 
@@ -203,7 +203,7 @@ def _layout(problem: Problem) -> str:
     first = next(iter(problem.inputs.values()))
     if not is_by_rows(problem):
         return "last"
-    return "last" if axis_of(problem) % first.ndim == first.ndim - 1 else "other"
+    return "last" if class_axes(problem)[-1:] in ((), (first.ndim - 1,)) else "other"
 
 
 MODELS: dict[str, Model] = {

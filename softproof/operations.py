@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .problem import Problem
+from .rows import class_axes
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,23 @@ class Operation:
 
 # Kinds of input that not everybody takes: probabilities as target, and such that do not sum to 1 or are negative;
 # logits without a batch; class weights below 0; labels of no class, which want an error; rows that are not finite;
-# no rows.
+# no rows; rows of no class; a single number; logsumexp over several axes; a classifier with a weight for each of many
+# positions, (C, d1, …, D), the K-dimensional form.
 _LOSS_KINDS = ("probabilities", "unnormalised", "unbatched", "negative_weights", "invalid_labels")
 _EMPTY = ("empty",)
 LOSS_DEFAULTS = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
+DEFAULTS = {"dim": -1, "keepdim": False, **LOSS_DEFAULTS}
 _LOSS_OPTIONS = tuple(LOSS_DEFAULTS)
 DIRECTIONAL = ("jvp", "hvp")  # derivatives in a direction, which not everybody has
 _LOGIT_KINDS = ("nonfinite", *DIRECTIONAL, *_EMPTY)
+_ANY_SHAPE = (*_LOGIT_KINDS, "empty_classes", "scalars")
 
 OPERATIONS = {
-    "softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=_LOGIT_KINDS),
-    "log_softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=_LOGIT_KINDS),
-    "logsumexp": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=_LOGIT_KINDS),
+    "softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=_ANY_SHAPE),
+    "log_softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=_ANY_SHAPE),
+    "logsumexp": Operation(
+        ("logits",), options=("dim", "keepdim"), gradients=("logits",), kinds=(*_ANY_SHAPE, "several_dims")
+    ),
     "entropy": Operation(("p",), options=("dim",), gradients=("p",), kinds=_EMPTY),
     "distribution_cross_entropy": Operation(("p", "q"), options=("dim",), gradients=("p", "q"), kinds=_EMPTY),
     "kl_divergence": Operation(("p", "q"), options=("dim",), gradients=("p", "q"), kinds=_EMPTY),
@@ -63,7 +69,7 @@ OPERATIONS = {
         optional=("linear_bias", "weight"),
         options=_LOSS_OPTIONS,
         gradients=("input", "linear_weight", "linear_bias"),
-        kinds=(*_LOSS_KINDS, *_EMPTY),
+        kinds=(*_LOSS_KINDS, *_EMPTY, "k_dimensional"),
     ),
 }
 
@@ -82,7 +88,9 @@ def value_shape(problem: Problem) -> tuple[int, ...]:
     if problem.operation == "linear":
         return (*first[:-1], len(problem.inputs["weight"]))
     if "target" not in problem.inputs:
-        return tuple(np.delete(first, problem.options.get("dim", -1)))
+        kept = problem.options.get("keepdim", False)
+        return tuple(1 if axis in class_axes(problem) else size for axis, size in enumerate(first)
+                     if kept or axis not in class_axes(problem))  # fmt: skip
     if problem.options.get("reduction", "mean") != "none":
         return ()
     target = problem.inputs["target"]

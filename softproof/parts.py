@@ -9,7 +9,7 @@ import numpy as np
 
 from .operations import value_shape
 from .problem import Array, Problem
-from .rows import axis_of, count_classes, is_labels, main_input, reduction_of
+from .rows import class_axes, is_labels, main_input, reduction_of, row_axes, row_length
 
 _OF_CLASSES = ("weight", "bias", "linear_weight", "linear_bias")  # what has a row, or a number, for each class
 
@@ -25,15 +25,15 @@ def row_axis(problem: Problem, name: str) -> int | None:
     >>> row_axis(Problem("softmax", "float32", {"logits": [[1.0], [2.0]]}, {"dim": 0}), "value")
     1
     """
-    name, main = _input_of(name), main_input(problem)
-    if main.ndim == 1 or name in _OF_CLASSES or (name == "value" and reduction_of(problem) != "none"):
+    name, rows = _input_of(name), row_axes(problem)
+    if not rows or name in _OF_CLASSES or (name == "value" and reduction_of(problem) != "none"):
         return None
     dimensions = len(value_shape(problem)) if name == "value" else problem.inputs[name].ndim
-    return int(axis_of(problem) % main.ndim == 0 and dimensions == main.ndim)
+    return rows[0] if dimensions == main_input(problem).ndim else 0
 
 
 def class_axis(problem: Problem, name: str) -> int | None:
-    """Where the classes are in an input, an output or "grad_output"; None for what has none.
+    """Where the classes are in an input, an output or "grad_output"; None for what has none, or has several axes.
 
     >>> class_axis(Problem("logsumexp", "float32", {"logits": [[1.0, 2.0]]}, {"dim": 1}), "grad_logits")
     1
@@ -44,10 +44,14 @@ def class_axis(problem: Problem, name: str) -> int | None:
     if name == "value":
         if problem.operation == "linear":
             return -1
-        return axis_of(problem) if problem.operation in ("softmax", "log_softmax") else None
+        return _only(class_axes(problem)) if problem.operation in ("softmax", "log_softmax") else None
     if name == "input" or problem.inputs[name].dtype == np.int64:
         return None
-    return axis_of(problem)
+    return min(problem.inputs[name].ndim - 1, 1) if name == "target" else _only(class_axes(problem))
+
+
+def _only(axes: tuple[int, ...]) -> int | None:
+    return axes[0] if len(axes) == 1 else None
 
 
 def row_count(problem: Problem) -> int:
@@ -59,9 +63,8 @@ def row_count(problem: Problem) -> int:
 
 def class_count(problem: Problem) -> int:
     """How many classes there are, of a loss, a layer or a distribution."""
-    if problem.operation == "linear":
-        return len(problem.inputs["weight"])
-    return count_classes(problem) if "target" in problem.inputs else main_input(problem).shape[axis_of(problem)]
+    layers = (array for name, array in problem.inputs.items() if name in ("weight", "linear_weight"))
+    return len(next(layers)) if "input" in problem.inputs else row_length(problem)
 
 
 def taken(array: Array, index: Array, axis: int | None) -> Array:

@@ -15,7 +15,7 @@ from .formats import FORMATS
 from .operations import value_shape
 from .parts import class_count
 from .problem import Array, Problem
-from .rows import axis_of, is_labels, main_input, wide_rows
+from .rows import axis_of, is_labels, main_input, row_axes, target_rows, wide_rows
 
 Region = Callable[[Problem], bool]
 
@@ -35,10 +35,9 @@ def regions(problem: Problem) -> tuple[str, ...]:
 
 def _others(problem: Problem) -> list[int]:
     """The sizes of the dimensions that are not the classes."""
-    shape = list(main_input(problem).shape)
-    if problem.operation not in ("linear", "linear_cross_entropy"):
-        del shape[axis_of(problem)]
-    return shape
+    of_layer = problem.operation in ("linear", "linear_cross_entropy")
+    shape = main_input(problem).shape
+    return list(shape) if of_layer else [shape[axis] for axis in row_axes(problem)]
 
 
 def _power_of_two(problem: Problem, beside: int) -> bool:
@@ -286,7 +285,7 @@ _VALUES: dict[str, Region] = {
 
 
 def _shares(problem: Problem) -> Array:
-    return wide_rows(problem.inputs["target"], axis_of(problem))
+    return target_rows(problem)
 
 
 def _pairs() -> dict[str, Region]:

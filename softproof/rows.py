@@ -18,6 +18,7 @@ from .exact_sums import exact_sum, nearest
 from .problem import Array, Problem
 
 Rows = slice | NDArray[np.int64]
+Axis = int | tuple[int, ...]  # of the classes: one axis, several, or none of a single number
 ALL = slice(None)
 BLOCK = 1 << 16  # elements judged at a time: half a mebibyte in float64
 
@@ -26,13 +27,19 @@ _OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
 _OF_DISTRIBUTIONS = ("entropy", "distribution_cross_entropy", "kl_divergence")
 
 
-def to_rows(array: Array, axis: int) -> Array:
-    """`array` with `axis` last and everything else flattened: (R, C)."""
-    moved = np.moveaxis(array, axis, -1)
-    return moved.reshape(int(np.prod(moved.shape[:-1])), moved.shape[-1])
+def to_rows(array: Array, axis: Axis) -> Array:
+    """`array` with `axis`, or these axes, last and flattened, and everything else flattened: (R, C)."""
+    moved, rest = _classes_last(array, axis)
+    return moved.reshape(int(np.prod(moved.shape[:rest])), int(np.prod(moved.shape[rest:])))
 
 
-def wide_rows(array: Array, axis: int, rows: Rows = ALL) -> Array:
+def _classes_last(array: Array, axis: Axis) -> tuple[Array, int]:
+    """`array` with the axes of classes last, and how many others there are."""
+    axes = (axis,) if isinstance(axis, int) else axis
+    return np.moveaxis(array, axes, range(-len(axes), 0)), array.ndim - len(axes)
+
+
+def wide_rows(array: Array, axis: Axis, rows: Rows = ALL) -> Array:
     """Some rows of `array` in float64, one after another in memory, as pairwise sums want them: (r, C)."""
     return to_rows(array, axis)[rows].astype(np.float64, order="C")
 
@@ -58,17 +65,36 @@ def one_infinity(x: Array) -> Array:
     return np.asarray((x.max(-1, keepdims=True) == np.inf) & ((x == np.inf).sum(-1, keepdims=True) == 1))
 
 
-def from_rows(rows: Array, shape: tuple[int, ...], axis: int) -> Array:
+def from_rows(rows: Array, shape: tuple[int, ...], axis: Axis) -> Array:
     """The inverse of `to_rows` for an array of that `shape`."""
-    moved = np.moveaxis(np.empty(shape, bool), axis, -1).shape
-    return np.moveaxis(rows.reshape(moved), -1, axis)
+    axes = (axis,) if isinstance(axis, int) else axis
+    moved, _ = _classes_last(np.broadcast_to(False, shape), axes)
+    return np.moveaxis(rows.reshape(moved.shape), range(-len(axes), 0), axes)
 
 
-def axis_of(problem: Problem) -> int:
-    """The axis that holds the classes: `dim`, or where a loss has them: (C,), (N, C) or (N, C, d1, …)."""
+def axis_of(problem: Problem) -> Axis:
+    """The axis that holds the classes: `dim`, or where a loss has them: (C,), (N, C) or (N, C, d1, …).
+
+    Several axes, in ascending order, where `dim` names several; none, (), where the input is a single number.
+    """
     if "logits" in problem.inputs and "target" in problem.inputs:
         return 0 if problem.inputs["logits"].ndim == 1 else 1
-    return int(problem.options.get("dim", -1))
+    dim, ndim = problem.options.get("dim", -1), main_input(problem).ndim
+    if not ndim:
+        return ()
+    axes = sorted(int(each) % ndim for each in dim) if isinstance(dim, tuple) else [int(dim)]
+    return axes[0] if len(axes) == 1 else tuple(axes)
+
+
+def class_axes(problem: Problem) -> tuple[int, ...]:
+    """The axes of the main input that hold the classes, counted from 0."""
+    axis, ndim = axis_of(problem), main_input(problem).ndim
+    return tuple(each % ndim for each in ((axis,) if isinstance(axis, int) else axis))
+
+
+def row_axes(problem: Problem) -> tuple[int, ...]:
+    """The other axes of the main input."""
+    return tuple(axis for axis in range(main_input(problem).ndim) if axis not in class_axes(problem))
 
 
 def reduction_of(problem: Problem) -> str:
@@ -113,9 +139,10 @@ def shaped(problem: Problem, name: str, rows: Array, shape: tuple[int, ...]) -> 
 def place(problem: Problem, name: str, shape: tuple[int, ...], row: int, column: int) -> tuple[int, ...]:
     """Where an element of the row form is in the output."""
     if _has_classes(problem, name, shape):
-        axis = axis_of(problem) % len(shape)
-        others = list(np.unravel_index(row, tuple(np.delete(shape, axis))))
-        return (*map(int, others[:axis]), column, *map(int, others[axis:]))
+        found = dict[int, int]()
+        for axes, flat in ((row_axes(problem), row), (class_axes(problem), column)):
+            found |= zip(axes, map(int, np.unravel_index(flat, [shape[axis] for axis in axes])), strict=True)
+        return tuple(found[axis] for axis in range(len(shape)))
     return tuple(int(i) for i in np.unravel_index(max(row, column), shape))
 
 
@@ -123,24 +150,42 @@ def count_rows(problem: Problem) -> int:
     """How many rows there are; one, where the problem is not judged by rows."""
     if not is_by_rows(problem):
         return 1
-    return main_input(problem).size // int(main_input(problem).shape[axis_of(problem)])
+    return int(np.prod([main_input(problem).shape[axis] for axis in row_axes(problem)]))
+
+
+def row_length(problem: Problem) -> int:
+    """How many elements the rows of the main input have."""
+    return int(np.prod([main_input(problem).shape[axis] for axis in class_axes(problem)]))
 
 
 def blocks(problem: Problem) -> list[Rows]:
     """Slices that cover the rows, of at most BLOCK elements (but at least one row) each."""
     if not is_by_rows(problem):
         return [ALL]
-    step = max(1, BLOCK // int(main_input(problem).shape[axis_of(problem)]))
+    step = max(1, BLOCK // max(1, row_length(problem)))
     return [slice(start, start + step) for start in range(0, max(1, count_rows(problem)), step)]
 
 
 def count_classes(problem: Problem) -> int:
     """How many classes a loss has."""
-    logits = problem.inputs.get("logits")
-    return len(problem.inputs["linear_weight"]) if logits is None else int(logits.shape[axis_of(problem)])
+    return row_length(problem) if "logits" in problem.inputs else len(problem.inputs["linear_weight"])
 
 
 # ---- cross-entropy --------------------------------------------------------------------------------------------------
+
+
+def of_positions(problem: Problem, logits: Array) -> Array:
+    """Logits (N, C d1 …) of a classifier, whose weight is (C, d1, …, D), as rows: (N d1 …, C)."""
+    positions = int(np.prod(problem.inputs["linear_weight"].shape[1:-1]))
+    return to_rows(logits.reshape(len(logits), count_classes(problem), positions), 1)
+
+
+def by_positions(problem: Problem, rows: Array) -> Array:
+    """The inverse of `of_positions`."""
+    classes, *positions = problem.inputs["linear_weight"].shape[:-1]
+    count = int(np.prod(main_input(problem).shape[:-1]))
+    shape = (count, classes, int(np.prod(positions)))
+    return from_rows(rows, shape, 1).reshape(count, shape[1] * shape[2])
 
 
 def is_labels(problem: Problem) -> bool:
@@ -148,11 +193,17 @@ def is_labels(problem: Problem) -> bool:
     return problem.inputs["target"].dtype == np.int64
 
 
+def target_rows(problem: Problem, rows: Rows = ALL) -> Array:
+    """Some rows of the target probabilities in float64: (r, C)."""
+    target = problem.inputs["target"]
+    return wide_rows(target, min(target.ndim - 1, 1), rows)
+
+
 def kept(problem: Problem, rows: Rows = ALL) -> Array:
     """Rows that count, those whose label is not ignored: (r,)."""
     target = problem.inputs["target"]
     if not is_labels(problem):
-        return np.ones(len(to_rows(target, 0 if target.ndim == 1 else 1)[rows]), bool)
+        return np.ones(len(target_rows(problem, rows)), bool)
     return np.asarray(target.reshape(-1)[rows] != problem.options.get("ignore_index", -100))
 
 
@@ -220,7 +271,7 @@ def coefficients(
         q = np.zeros((len(counts), classes))
         q[np.flatnonzero(counts), target.reshape(-1)[rows][counts]] = 1.0
     else:
-        q = wide_rows(target, 0 if target.ndim == 1 else 1, rows)
+        q = target_rows(problem, rows)
     t = number(np.abs(q) if magnitudes else q)
     if epsilon != 0:
         t = (1 - epsilon) * t + epsilon / classes

@@ -11,8 +11,9 @@ from .compare import Verdict
 from .corners import CORNERS as CORNERS
 from .corners import ERROR, SECTIONS, UNSPECIFIED, Corner
 from .implementation import Candidate
+from .interface import SHAPES
 from .judge import judge_refusal, judge_result
-from .operations import LOSS_DEFAULTS, OPERATIONS
+from .operations import DEFAULTS, OPERATIONS
 from .problem import Array, Problem, Result
 from .report import versions
 from .rows import is_labels, kept, main_input
@@ -59,8 +60,8 @@ def _takes(candidate: Candidate, problem: Problem) -> bool:
         kinds.add("ignore_index")  # which verify does not ask either of who lacks it
     if problem.tangent is not None:
         kinds.add("jvp")
-    if any(0 in each.shape for each in problem.inputs.values()):
-        kinds.add("empty")
+    known = OPERATIONS[problem.operation].kinds
+    kinds |= {kind for kind, is_of_kind in SHAPES.items() if kind in known and is_of_kind(problem)}
     asked = (set(problem.inputs) | set(problem.options)) & set(OPERATIONS[problem.operation].extras) | kinds
     return asked <= candidate.supports(problem.operation)
 
@@ -80,7 +81,7 @@ def _is_default(problem: Problem, name: str) -> bool:
     value = problem.options[name]
     if name == "dim":
         return value in (-1, main_input(problem).ndim - 1)
-    return bool(value == LOSS_DEFAULTS[name])
+    return bool(value == DEFAULTS[name])
 
 
 def _with_labels(candidate: Candidate, corner: Corner) -> Candidate:

@@ -32,6 +32,7 @@ from .rows import (
     label_coefficients,
     one_infinity,
     reduction_of,
+    row_length,
     wide_rows,
 )
 from .signs import share_signs, smoothing_of
@@ -87,6 +88,8 @@ def _rules_of_slopes(problem: Problem, rows: Rows) -> Iterator[Rule]:
 
 def rules(problem: Problem, name: str, rows: Rows, overflows: Array | bool = False) -> Iterator[Rule]:
     """What applies to some rows of an output, where an intermediate result possibly `overflows`."""
+    if "logits" in problem.inputs and not row_length(problem):
+        return
     if "logits" in problem.inputs and (problem.operation, name) != ("logsumexp", "value"):
         x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
         infinite = one_infinity(x)

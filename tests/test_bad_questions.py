@@ -169,11 +169,25 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
         "weight has shape (1,); one for each class is (2,)",
     ),
     "dim": (_judged("softmax", ROW, {"dim": "x"}), TypeError, "dim is 'x'; expected an integer"),
-    "a number": (_judged("softmax", {"logits": 1.0}), IndexError, "dim is -1; logits of shape () has dims"),
+    "a number": (_judged("entropy", {"p": 1.0}), IndexError, "dim is -1; p of shape () has dims"),
+    "dim of a number": (_judged("softmax", {"logits": 1.0}, {"dim": 1}), IndexError, "dim is 1; logits of shape ()"),
     "no classes": (
-        _judged("softmax", {"logits": np.zeros((2, 0))}),
+        _judged("cross_entropy", {"logits": np.zeros((2, 0)), "target": [0, 0]}),
         ValueError,
-        "logits of shape (2, 0) has no elements along dim -1; expected at least one",
+        "logits of shape (2, 0) has no elements along dim 1; expected at least one",
+    ),
+    "several dims": (_judged("softmax", {"logits": np.zeros((2, 2))}, {"dim": (0, 1)}), TypeError, "dim is (0, 1)"),
+    "a dim twice": (
+        _judged("logsumexp", {"logits": np.zeros((2, 2))}, {"dim": (0, -2)}),
+        ValueError,
+        "dim is (0, -2); expected at least one, and each once",
+    ),
+    "one dim too large": (_judged("logsumexp", {"logits": [0.0]}, {"dim": (0, 1)}), IndexError, "dim is (0, 1)"),
+    "keepdim": (_judged("logsumexp", {"logits": [0.0]}, {"keepdim": 1}), TypeError, "keepdim is 1; expected True"),
+    "many positions without a batch": (
+        _judged("linear_cross_entropy", {"input": [1.0], "linear_weight": [[[1.0]]], "target": 0}),
+        ValueError,
+        "input has shape (1,); expected (N, D), since linear_weight has shape (1, 1, 1)",
     ),
     "ignore_index": (_judged("cross_entropy", LOSS, {"ignore_index": 1.5}), TypeError, "ignore_index is 1.5; expected"),
     "smoothing": (

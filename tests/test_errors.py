@@ -24,11 +24,27 @@ Call = Callable[[ModuleType], Any]
 
 WRONG: dict[str, tuple[Call, type[Exception], str]] = {
     "softmax of integers": (lambda f: f.softmax([1, 2]), TypeError, "logits has dtype (torch.)?int64; expected one of"),
-    "softmax of a number": (lambda f: f.softmax(1.0), IndexError, "dim is -1; logits of shape () has dims"),
+    "dim of a number": (lambda f: f.softmax(1.0, 1), IndexError, "dim is 1; logits of shape () has dims -1 to 0"),
+    "entropy of a number": (lambda f: f.entropy(1.0), IndexError, "dim is -1; p of shape () has dims"),
+    "a dim twice": (
+        lambda f: f.logsumexp(X, (0, -2)),
+        ValueError,
+        "dim is (0, -2); expected at least one, and each once",
+    ),
+    "no dim": (lambda f: f.logsumexp_backward(Y, X, ()), ValueError, "dim is (); expected at least one"),
+    "several dims of softmax": (lambda f: f.softmax(X, (0, 1)), TypeError, "dim is (0, 1); expected an integer"),
+    "one dim not an integer": (lambda f: f.logsumexp(X, (0, 0.5)), TypeError, "dim is 0.5; expected an integer"),
+    "one dim too large": (lambda f: f.logsumexp(X, (0, 2)), IndexError, "dim is 2; logits of shape (2, 3) has dims"),
+    "keepdim": (lambda f: f.logsumexp(X, -1, 1), TypeError, "keepdim is 1; expected True or False"),
+    "upstream without the kept dim": (
+        lambda f: f.logsumexp_backward(np.ones(2), X, -1, True),
+        ValueError,
+        "grad_output has shape (2,); expected (2, 1)",
+    ),
     "dim too large": (lambda f: f.softmax(X, 2), IndexError, "dim is 2; logits of shape (2, 3) has dims -2 to 1"),
     "dim too small": (lambda f: f.log_softmax(X, -3), IndexError, "dim is -3; logits of shape (2, 3) has dims -2 to 1"),
     "dim not an integer": (lambda f: f.softmax(X, 0.5), TypeError, "dim is 0.5; expected an integer"),
-    "no classes": (lambda f: f.logsumexp(X[:, :0]), ValueError, "logits of shape (2, 0) has no elements along dim -1"),
+    "no classes": (lambda f: f.cross_entropy(X[:, :0], Y), ValueError, "logits of shape (2, 0) has no elements along"),
     "upstream shape": (
         lambda f: f.softmax_backward(X[0], X),
         ValueError,
@@ -221,7 +237,17 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
     "classifier of a cube": (
         lambda f: f.linear_cross_entropy(np.ones((2, 2, 4)), W, Y),
         ValueError,
-        "input has shape (2, 2, 4); expected (D,) or (N, D)",
+        "input has shape (2, 2, 4) and linear_weight",
+    ),
+    "classifier of many positions without a batch": (
+        lambda f: f.linear_cross_entropy(V[0], np.ones((3, 2, 4)), Y),
+        ValueError,
+        "linear_weight (3, 2, 4); expected (D,) or (N, D), and (C, D) or, for (N, D) alone, (C, d1, …, D)",
+    ),
+    "bias of many positions": (
+        lambda f: f.linear_cross_entropy(V, np.ones((3, 2, 4)), np.zeros((2, 2), int), linear_bias=np.ones(3)),
+        ValueError,
+        "linear_bias has shape (3,); expected (3, 2)",
     ),
     "classifier of two dtypes": (
         lambda f: f.linear_cross_entropy(V, W.astype(np.float32), Y),

@@ -19,7 +19,7 @@ from ..formats import Floats
 from ..models import Model, arithmetic_of, model
 from ..operations import output_shapes
 from ..problem import Problem
-from ..rows import ALL, Rows, shaped
+from ..rows import ALL, REDUCED, Rows, count_rows, row_length, shaped
 from .algebra import Allowed as Allowed
 from .algebra import RowFactor as RowFactor
 from .algebra import rdiv as rdiv
@@ -70,9 +70,19 @@ def bound(problem: Problem, arithmetic: str | Arithmetic | Model | None = None) 
 @_quiet
 def allowed(problem: Problem, arithmetic: Arithmetic, rows: Rows = ALL) -> tuple[dict[str, Allowed], dict[str, Losses]]:
     """The bounds of some rows, in row form; and of what is reduced, what `allowed_total` wants of these rows."""
+    if "logits" in problem.inputs and not row_length(problem):
+        return _of_no_classes(problem, rows), {}
     found = _THEOREMS[problem.operation](problem, arithmetic, rows)
     summands = {name: each for name, each in found.items() if isinstance(each, Losses)}
     return {name: _finished(each, arithmetic) for name, each in found.items() if name not in summands}, summands
+
+
+def _of_no_classes(problem: Problem, rows: Rows) -> dict[str, Allowed]:
+    """Nothing is computed of rows without a class, and nothing is lost."""
+    count = len(np.arange(count_rows(problem))[rows])
+    one = REDUCED if problem.operation == "logsumexp" else ()
+    nothing = {name: np.zeros((count, int(name in one))) for name in output_shapes(problem)}
+    return {name: Allowed(each, each) for name, each in nothing.items()}
 
 
 @_quiet

@@ -13,6 +13,7 @@ from ..rows import (
     ALL,
     Rows,
     axis_of,
+    by_positions,
     class_weights,
     coefficients,
     count_classes,
@@ -22,7 +23,9 @@ from ..rows import (
     kept,
     label_coefficients,
     mixed_weights,
+    of_positions,
     reduction_of,
+    to_rows,
     wide_rows,
 )
 from .algebra import Allowed, Known, additions, powers, rdiv, rmul, stored
@@ -308,16 +311,18 @@ def linear_cross_entropy(problem: Problem, arithmetic: Arithmetic, _rows: Rows) 
     """Theorem 12."""
     a = arithmetic
     inputs = {name: np.asarray(each, np.float64) for name, each in problem.inputs.items() if name != "target"}
-    x, w = wide_rows(inputs["input"], -1), inputs["linear_weight"]  # (R, D), (C, D)
-    logits = product(x, w.T, a, bias=inputs.get("linear_bias"))
+    x, w = wide_rows(inputs["input"], -1), to_rows(inputs["linear_weight"], -1)  # (N, D), (C …, D)
+    bias = inputs["linear_bias"].reshape(-1) if "linear_bias" in inputs else None
+    logits = product(x, w.T, a, bias=bias)  # (N, C …)
     logits_error = stored(logits.value, logits.error, a) if "logits" in a.stored else logits.error
-    f = SoftmaxRows.of(logits.value, a, logits_error)
+    f = SoftmaxRows.of(of_positions(problem, logits.value), a, of_positions(problem, logits_error))  # (R, C)
     terms = _Terms.of(problem, f, ALL)
     bounds = {"value": reduced(problem, a, losses(problem, terms))}
     if problem.grad_output is not None:
         grad, _ = gradients(problem, terms, ALL)
         grad_error = stored(grad.value, grad.error, a) if "logits" in a.stored else grad.error
-        grads = linear_gradients(grad.value, x, w, a, grad_error)
+        g, g_error = by_positions(problem, grad.value), by_positions(problem, grad_error)  # (N, C …)
+        grads = linear_gradients(g, x, w, a, g_error)
         bounds["grad_input"] = grads["grad_input"]
         bounds["grad_linear_weight"] = grads["grad_weight"]
         if "linear_bias" in inputs:
