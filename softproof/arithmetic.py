@@ -119,14 +119,15 @@ def _numpy_depth(n: int) -> int:
 def _lanes_depth(n: int) -> int:
     """torch CPU, aten/src/ATen/cpu/vec/functional_base.h: one accumulator for each lane of a vector, then the lanes.
 
-    A vector of 16, 32 or 64 bytes has 2 to 16 lanes, by the processor and the format.
+    A vector of 16, 32 or 64 bytes has 2 to 16 lanes, by the processor and the format. Nothing is rounded where a lane
+    is empty, so that n numbers need no more than n - 1 additions that round.
     """
-    return max(-(-n // lanes) - 1 + lanes - 1 for lanes in (2, 4, 8, 16))
+    return min(n - 1, max(-(-n // lanes) - 1 + lanes - 1 for lanes in (2, 4, 8, 16)))
 
 
 def _cuda_depth(n: int) -> int:
     """torch CUDA, SoftMax.cu, PersistentSoftmax.cuh: up to 1024 threads with eight numbers at a time, then a tree."""
-    return -(-n // 32) + 5 if n <= 2048 else -(-n // 1024) + 32
+    return min(n - 1, -(-n // 32) + 5 if n <= 2048 else -(-n // 1024) + 32)
 
 
 DEPTHS: dict[str, Callable[[int], int]] = {

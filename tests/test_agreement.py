@@ -43,12 +43,10 @@ def test_manual_rounds_half_precision_once(operation: str, data: st.DataObject) 
 def test_the_halves_are_within_both_bounds_of_each_other(
     candidate: Candidate, operation: str, dtype: str, device: str, data: st.DataObject
 ) -> None:
-    """|manual - reference| <= B_manual + B_reference: the truth is not consulted, the bound alone is."""
+    """|manual - reference| <= B_manual + B_reference; the judge is asked where they are apart alone."""
     supports = candidate.supports(operation)
     by_manual = MANUAL.leaving_out(frozenset(OPERATIONS[operation].extras) - supports)
     problem = data.draw(problems(operation, dtype, supports=supports))
-    if judge(by_manual, problem).unspecified or judge(candidate, problem, device=device).unspecified:
-        return  # what no document fixes need not be the same
     by_hand, by_torch = answers(by_manual, problem), answers(candidate, problem, device)
     allowed = bound(problem)
 
@@ -59,7 +57,10 @@ def test_the_halves_are_within_both_bounds_of_each_other(
         with np.errstate(invalid="ignore"):
             same = (first == second) | (np.isnan(first) & np.isnan(second))
             near = np.abs(first - second) <= 2 * allowed[name]
-        assert (same | near).all(), (name, first, second, allowed[name])
+        if not (same | near).all():  # what no document fixes need not be the same
+            verdicts = judge(by_manual, problem), judge(candidate, problem, device=device)
+            assert all(verdict.ok for verdict in verdicts), (name, first, second, allowed[name])
+            assert any(verdict.unspecified for verdict in verdicts), (name, first, second, allowed[name])
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

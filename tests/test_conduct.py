@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,11 @@ def test_verify_catches_it_too(make: Function, operation: str, adapter: str, way
 
     failures = [row.failure for row in report.rows if row.failure is not None]
     assert failures
+    assert failures[0].verdict.outcome == "disagrees"
+    right = partial(softproof.judge, load(getattr(F, operation), operation=operation, adapter="torch"))
+    problem = failures[0].verdict.problem
+    assert problem is not None
+    assert right(problem).ok  # the problem that is shown is none of torch's
     if make not in SEEN_FIRST_BY_ANOTHER:
         assert failures[0].verdict.explanation.startswith(words[:14])
         assert f"way={way!r}" in failures[0].snippet

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
@@ -145,8 +147,37 @@ def test_cost_is_measured() -> None:
     table, goals = cost.cost(small=(1, 8), large=(4, 16))
 
     assert [line.split("  ")[0] for line in table.splitlines()[4:]] == ["1 x 8 float64"] * 5 + ["4 x 16 float32"] * 4
+    measured = [line.removesuffix(" ms").removesuffix(" s").split()[-1] for line in table.splitlines()[4:]]
+    assert all(float(number.replace(",", "")) >= 0 for number in measured)
+    assert float(measured[-1]) > 1  # what is held is counted
     assert len(goals) == 4
-    assert all(goal.startswith(("met", "NOT MET")) for goal in goals)
+
+
+def test_the_goals_of_cost_are_about_what_was_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two are met by these times, and two are not."""
+    times = {"judge": 2e-3, "gradcheck, fast": 3e-3, "gradcheck, slow": 0.25}
+    monkeypatch.setattr(cost, "gradient_of_a_loss", lambda *_: times)
+    monkeypatch.setattr(cost, "large_loss", lambda *_: cost.Large(0.1, 1.25, 1.5))
+
+    table, goals = cost.cost()
+
+    assert [line.rsplit("  ", 1)[-1].strip() for line in table.splitlines()[4:]] == [
+        "2.0 ms", "3.0 ms", "250.0 ms", "1.50", "125.00", "0.10 s", "1.25 s", "12.50", "1.500",
+    ]  # fmt: skip
+    assert [goal.split("  ")[0] for goal in goals] == ["met", "met", "NOT MET", "NOT MET"]
+    assert [goal.rsplit(": ", 1)[-1] for goal in goals[2:]] == ["12.50", "1.50"]
+
+
+def test_seconds_are_those_of_a_clock() -> None:
+    """The median of a few runs that wait, and one more that warms up."""
+    calls: list[int] = []
+
+    def run() -> None:
+        calls.append(1)
+        time.sleep(0.02 if len(calls) > 1 else 1e-3)
+
+    assert cost.seconds(run, 3) >= 0.02
+    assert len(calls) == 4
 
 
 def test_peak_counts_what_is_there_at_once() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -260,13 +261,12 @@ def test_a_copy_lies_as_the_array_does(arrays: Any, layout: str) -> None:
 # ---- what is drawn --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("operation", ["softmax", "logsumexp", "kl_divergence", "linear", "cross_entropy"])
-@pytest.mark.parametrize("ndim", [1, 2, 3, 4])
+@pytest.mark.parametrize(("operation", "ndim"), [
+    *product(["softmax", "logsumexp", "kl_divergence", "cross_entropy"], [1, 2, 3, 4]), *product(["linear"], [1, 2, 3]),
+])  # fmt: skip
 @given(data=st.data())
 def test_problems_have_the_dimensions_that_are_asked(operation: str, ndim: int, data: st.DataObject) -> None:
     """Of every operation that has so many."""
-    if operation == "linear" and ndim == 4:
-        return
     problem = data.draw(problems(operation, "float32", ndim=[ndim]))
 
     assert next(iter(problem.inputs.values())).ndim == ndim

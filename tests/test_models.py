@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -136,9 +137,29 @@ def test_an_arithmetic_for_another_format() -> None:
 
 @pytest.mark.parametrize("name", DEPTHS)
 def test_no_sum_is_deeper_than_any_order(name: str) -> None:
-    """At least ⌈log₂ n⌉ additions are on the longest path of any tree, and n - 1 suffice for the bounds to be small."""
-    for n in (2, 3, 7, 8, 16, 100, 129, 4096, 131072):
-        assert DEPTHS[name](n) >= np.ceil(np.log2(n))
+    """n - 1 additions are all that round; and at least ⌈log₂ n⌉ are on the longest path of any tree."""
+    for n in (1, 2, 3, 7, 8, 16, 100, 129, 2048, 2049, 4096, 131072):
+        assert np.ceil(np.log2(n)) <= DEPTHS[name](n) <= n - 1
+    assert (DEPTHS[name](131072) <= 131072 / 2) == (name != "any order")
+
+
+def _adds(numbers: list[int]) -> int:
+    """The depth of NumPy's pairwise sum, by taking it: each number is how deep it is."""
+    if len(numbers) < 8:
+        return functools.reduce(lambda one, two: max(one, two) + 1, numbers)
+    if len(numbers) <= 128:
+        lanes = [functools.reduce(lambda one, two: max(one, two) + 1, numbers[k : len(numbers) // 8 * 8 : 8])
+                 for k in range(8)]  # fmt: skip
+        return functools.reduce(lambda one, two: max(one, two) + 1, numbers[len(numbers) // 8 * 8 :], max(lanes) + 3)
+    half = len(numbers) // 2 - len(numbers) // 2 % 8
+    return 1 + max(_adds(numbers[:half]), _adds(numbers[half:]))
+
+
+def test_the_depth_of_a_sum_is_that_of_its_tree() -> None:
+    """Built for NumPy's, number by number."""
+    assert [DEPTHS["numpy"](n) for n in (1, 5, 8, 13, 128, 129, 1000, 4097)] == [
+        _adds([0] * n) for n in (1, 5, 8, 13, 128, 129, 1000, 4097)
+    ]
 
 
 def test_a_stored_result_widens_the_bound_and_nothing_else_does() -> None:
@@ -365,5 +386,13 @@ def test_probabilities_above_1_may_overflow_a_sum_of_losses(weight: dict[str, An
 
 @pytest.mark.parametrize(("half", "name"), [(MANUAL, "numpy"), (REFERENCE, "torch-cpu")], ids=["manual", "reference"])
 def test_each_half_follows_its_library(half: object, name: str, dtype: str) -> None:
-    """A narrower bound than that of any order."""
+    """A narrower bound than that of any order, which refuses what is between the two."""
     verify(half, operation="log_softmax", dtypes=[dtype], arithmetic=name, examples=60, seed=2).check()  # type: ignore[arg-type]
+    problem = Problem("log_softmax", dtype, {"logits": np.zeros((1, 1000))}, {"dim": -1})
+    wide, narrow = bound(problem)["value"], bound(problem, name)["value"]
+    between = np.full((1, 1000), -np.log(1000.0)) + (wide + narrow) / 2
+    result = Result({"value": Output(between.astype(dtype), dtype)})
+
+    assert (narrow < 0.7 * wide).all()
+    assert judge_result(problem, result).ok
+    assert not judge_result(problem, result, arithmetic=name).ok

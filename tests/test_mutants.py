@@ -35,13 +35,27 @@ def test_the_right_implementations_survive(operation: str) -> None:
     mutants = [mutant for mutant in MUTANTS.values() if mutant.operation == operation and mutant.accuracy == "C"]
     (right,) = (each for each in CORRECT if each.operation == operation)
 
+    assert mutants
     assert trials._accused(right, mutants, [0], EXAMPLES // 2) == []
+
+
+@pytest.mark.parametrize("operation", [each.operation for each in CORRECT])
+def test_a_wrong_one_would_not_survive(operation: str) -> None:
+    """If it were taken for a right one; in the dtypes of its mutants."""
+    own = [each for each in MUTANTS.values() if each.operation == operation and each.place != "state"]
+    mutant, wrong = next((each, made) for each in own if isinstance(made := each.make(), Operation))
+
+    accused = trials._accused(wrong, [mutant], [0], EXAMPLES)
+
+    assert accused
+    assert accused[0].startswith(f"{operation} {mutant.dtypes[0]}, seed 0: disagrees")
 
 
 def test_every_operation_with_logits_has_mutants() -> None:
     """And every group some."""
-    assert {mutant.operation for mutant in MUTANTS.values()} == {each.operation for each in CORRECT}
-    assert {mutant.operation for mutant in MUTANTS.values()} <= set(OPERATIONS)
+    asked = {mutant.operation for mutant in MUTANTS.values()}
+    assert asked == {each.operation for each in CORRECT}
+    assert {name for name, operation in OPERATIONS.items() if "logits" in operation.inputs} <= asked <= set(OPERATIONS)
     assert len({mutant.group for mutant in MUTANTS.values()}) == len(GROUPS)
 
 

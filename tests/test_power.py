@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, problems, solve, verify
 from softproof.compare import Verdict
+from softproof.corners import CORNERS, UNSPECIFIED
 from softproof.formats import FORMATS
 from softproof.judge import BITS
 from softproof.power import JUST_OUTSIDE, NOT_FINITE, WRONG, Power
 from softproof.problem import Array
 from softproof.rows import row_form, shaped
 
-from .candidates import MANUAL
+from .candidates import MANUAL, three_rows
+
+NUMBERS = {corner.number: corner.demanded for corner in CORNERS}
 
 
 def _instead(problem: Problem, result: Result, output: str, wrong: Array) -> Verdict:
@@ -31,10 +34,29 @@ def _instead(problem: Problem, result: Result, output: str, wrong: Array) -> Ver
 def test_what_has_power_rejects(operation: str, data: st.DataObject) -> None:
     """Every answer that is wrong altogether and not named in the verdict, of every output, and NaN."""
     kinds = frozenset(OPERATIONS[operation].extras) - {"nonfinite"}
-    problem = data.draw(problems(operation, "float64", supports=kinds))
+
+    _reject(data.draw(problems(operation, "float64", supports=kinds)))
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_three_rows_have_power(operation: str) -> None:
+    """Against zero, NaN and what is just outside, in every output."""
+    problem = three_rows(operation, "float64")
+
+    rejected = _reject(problem)
+
+    outputs = solve(problem).keys()
+    assert {(output, name) for output in outputs for name in ("zero", NOT_FINITE)} <= set(rejected)
+
+
+def _reject(problem: Problem) -> list[tuple[str, str]]:
+    """The outputs and wrong answers that were put before the judge, all of which it rejected."""
     result, verdict = MANUAL.answer(problem), judge(MANUAL, problem, bits=BITS[1:])
-    if verdict.unspecified:
-        return
+    rejected: list[tuple[str, str]] = []
+    assert verdict.ok, verdict
+    if verdict.unspecified:  # where other answers are right too
+        assert all(NUMBERS[number] == UNSPECIFIED for number in verdict.unspecified)
+        return rejected
     for output, exact in solve(problem).items():
         rows = row_form(problem, output, exact.astype(np.float64))
         finite = np.isfinite(rows)
@@ -45,8 +67,11 @@ def test_what_has_power_rejects(operation: str, data: st.DataObject) -> None:
                 differs = bool((np.abs(wrong - x)[finite] > 1e-300).any())
             if name not in named and differs:
                 assert not _instead(problem, result, output, wrong).ok, (output, name)
+                rejected.append((output, name))
         if NOT_FINITE not in named and finite.any():
             assert not _instead(problem, result, output, np.where(finite, np.nan, rows)).ok, output
+            rejected.append((output, NOT_FINITE))
+    return rejected
 
 
 def test_what_is_one_rounding_away_is_not_said_to_be_rejected() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import torch
 
 from benchmarks import conformance
 from benchmarks.disagreements import DISAGREEMENTS
-from softproof import load
+from softproof import Candidate, load
 from softproof.configuration import settings
 
 ROOT = Path(__file__).parents[1]
@@ -62,22 +63,34 @@ def test_what_is_not_installed_is_told() -> None:
 
 
 def test_each_candidate_is_asked_as_the_table_says() -> None:
-    """Of those whose libraries the tests have: the arguments fit."""
+    """Of those whose libraries the tests have: the arguments fit, and one that does not is an error."""
+    asked: dict[str, Candidate] = {}
     chunked = ["torch_chunked"] if hasattr(torch.nn, "LinearCrossEntropyOptions") else []  # torch 2.11 has none
     has = ("torch.nn", "torch:", "onnx", "jax_nn", "scipy", *chunked)
     for each in settings(conformance.CONFIG).targets:
         if not any(name in each["target"] for name in has):
             continue
         names = {"supports", "without", "names", "fixed", "extra", "ndim", "writes", "output"} & each.keys()
-        load(each["target"], each.get("operation"), each.get("adapter"), **{name: each[name] for name in names})
+        given = {name: each[name] for name in names}
+        found = asked[each["target"]] = load(each["target"], each.get("operation"), each.get("adapter"), **given)
+        assert each.get("operation") in (None, *found.operations)
+        assert each.get("adapter") in (None, found.adapter)
+        assert {*each.get("without", ())} <= found.interface.without
+        with pytest.raises(ValueError, match="nonsense"):
+            load(each["target"], each.get("operation"), each.get("adapter"), **{**given, "without": ["nonsense"]})
+    assert {target for target in asked if target.startswith(("torch.nn.functional", "onnx"))}
+    assert len(asked) >= 6
 
 
 def test_every_cause_has_a_row_and_a_witness() -> None:
     """Whose source is Python, and is about a target of the table."""
     targets = [each["target"] for each in settings(conformance.CONFIG).targets]
+    assert DISAGREEMENTS
     for each in DISAGREEMENTS:
-        compile(each.witness, each.name, "exec")
-        assert any(each.rows.startswith(target) or target.startswith(each.rows) for target in targets), each.name
+        lines = ast.parse(each.witness, each.name).body
+        assert isinstance(lines[0], ast.Import | ast.ImportFrom), each.name
+        assert any(isinstance(node, ast.Call) for line in lines for node in ast.walk(line)), each.name
+        assert each.rows.split(":")[0].split(" ")[0] in {target.split(":")[0] for target in targets}, each.name
         assert "softproof" not in each.witness
 
 

@@ -54,15 +54,17 @@ def test_the_halves_agree(candidate: Candidate, operation: str, dtype: str, devi
     """With the truth, and within both bounds of each other, on every problem of the operation."""
     problem = _along(data.draw(problems(operation, dtype)))
     by_hand, by_torch, limits = answers(MANUAL, problem), answers(candidate, problem, device), bound(problem)
-    if np.isinf(limits["jvp"]).any():  # nothing is promised; the judge says so
-        return
+    promised = not any(np.isinf(limit).any() for limit in limits.values())
 
     for each, on in ((MANUAL, "cpu"), (candidate, device)):
         verdict = judge(each, problem, device=on)
-        assert verdict.ok, verdict
+        assert verdict.ok or (verdict.outcome == "no guarantee" and not promised), verdict
+    assert limits.keys() & DERIVATIVES == by_hand.keys() & DERIVATIVES == by_torch.keys() & DERIVATIVES
     for name in DERIVATIVES & limits.keys():
-        near = np.abs(by_hand[name] - by_torch[name]) <= 2 * limits[name]
-        assert (near | (np.isnan(by_hand[name]) & np.isnan(by_torch[name]))).all(), name
+        one, two = by_hand[name], by_torch[name]
+        with np.errstate(invalid="ignore"):
+            near = (one == two) | (np.abs(one - two) <= 2 * limits[name]) | np.isinf(limits[name])
+        assert (near | (np.isnan(one) & np.isnan(two))).all(), name
 
 
 QUARTERS = np.zeros((1, 4))  # p = 1/4 everywhere
@@ -534,18 +536,21 @@ def test_a_direction_is_part_of_the_repr() -> None:
     np.testing.assert_array_equal(again.tangent, problem.tangent)
 
 
-def test_about_a_third_of_the_problems_have_a_direction() -> None:
-    """Where somebody has a derivative in it, and never where nobody has."""
+def test_two_problems_of_five_have_a_direction() -> None:
+    """Half of those with a gradient; ten at a time, since Hypothesis turns to mutating them afterwards."""
     drawn: list[bool] = []
+    for number, small in enumerate((True, False) * 20):
 
-    @settings(max_examples=100, database=None, deadline=None)
-    @given(problem=problems("cross_entropy", "float32"))
-    def draw(problem: Problem) -> None:
-        drawn.append(problem.tangent is not None)
+        @hypothesis.seed(number)
+        @settings(max_examples=10, database=None, deadline=None, phases=(Phase.generate,))
+        @given(problem=problems("cross_entropy", "float32", small=small))
+        def draw(problem: Problem) -> None:
+            drawn.append(problem.tangent is not None)
 
-    draw()
+        draw()
 
-    assert 10 <= sum(drawn) <= 60
+    assert len(drawn) > 300
+    assert 0.3 < sum(drawn) / len(drawn) < 0.5
 
 
 @given(problem=problems("softmax", "float32", supports=frozenset({"dim"})))

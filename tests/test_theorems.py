@@ -519,6 +519,19 @@ def test_a_baseline_is_as_good_as_itself(dtype: str, operation: str) -> None:
     if any(spread):
         assert judge(MANUAL, problem, **asked, factor=0.9).outcome == "disagrees"  # type: ignore[arg-type]
     assert judge(MANUAL, replace(problem, grad_output=None), **asked, factor=1.5).ok  # type: ignore[arg-type]
+    further = _Further(MANUAL.name, MANUAL.functions, MANUAL.backwards, MANUAL.adapter)
+    assert judge(further, problem, **asked).outcome == "disagrees"  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class _Further(Candidate):
+    """By hand, and then 64 units in the last place away in every element of the value."""
+
+    def answer(self, problem: Problem, device: str = "cpu") -> Result:
+        result = super().answer(problem, device)
+        values = result.outputs["value"].values
+        moved = (values + 64 * FORMATS[problem.dtype].ulp(values)).astype(values.dtype)
+        return Result({**result.outputs, "value": Output(moved, problem.dtype)})
 
 
 @pytest.mark.parametrize("operation", ["softmax", "logsumexp"])
