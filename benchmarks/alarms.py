@@ -4,7 +4,9 @@ python -m benchmarks.alarms --jobs 2 --log alarms.jsonl
 
 A line of the log is one operation in one dtype from one seed, and a run goes on where its log ends. It takes hours.
 An answer is what one half makes of one problem, value and gradients judged together; in one problem of five it is
-also asked in several ways, and for laws, in turn (docs/conduct.md). docs/figures.md holds one run's tables.
+also asked in several ways, and for laws, in turn (docs/conduct.md). The right variants (docs/right_variants.md) answer
+one batch of problems in ten; with --right they answer all, and their wrong twins are hunted. docs/figures.md holds one
+run's tables.
 """
 
 from __future__ import annotations
@@ -32,11 +34,13 @@ from softproof.terms import Terms
 
 from . import text
 from .campaign import finding
+from .right import Variants, by_model, twins_of
 
 PROBLEMS = {"float64": 500, "float32": 1000, "float16": 1000, "bfloat16": 600}  # of an operation, from one seed
 SEEDS = 20
 ANSWERS_GOAL = 1_000_000
 FULLY = 5  # one batch in five is asked in several ways as well
+RIGHT = 10  # one batch in ten is also answered by the right variants
 
 
 class Part(NamedTuple):
@@ -46,17 +50,18 @@ class Part(NamedTuple):
     dtype: str
     seed: int
     problems: int
+    right: bool = False  # whether it is for the right variants alone
 
 
 Record = dict[str, Any]
 
 
-def parts(seeds: int, sizes: dict[str, int]) -> Iterator[Part]:
+def parts(seeds: int, sizes: dict[str, int], *, right: bool = False) -> Iterator[Part]:
     """All of a campaign, one seed after the other."""
     for seed in range(seeds):
         for operation in OPERATIONS:
             for dtype, size in sizes.items():
-                yield Part(operation, dtype, seed, size)
+                yield Part(operation, dtype, seed, size, right)
 
 
 def halves(dtype: str) -> list[tuple[Candidate, str]]:
@@ -68,14 +73,23 @@ def halves(dtype: str) -> list[tuple[Candidate, str]]:
 def ask(part: Part, who: Sequence[tuple[Candidate, str]] | None = None) -> Record:
     """One line of the log."""
     torch.set_num_threads(1)
-    asked = [_Asked(candidate, name, part) for candidate, name in who or halves(part.dtype)]
+    pairs = [] if part.right else who or halves(part.dtype)
+    asked = [_Asked(candidate, name, part) for candidate, name in pairs]
+    right = [] if who else by_model(part.operation, part.dtype)
     seen: Counter[str] = Counter()
     for number, start in enumerate(range(0, part.problems, BATCH)):
-        _ask_batch(part, number, min(BATCH, part.problems - start), asked, seen)
-    return {**part._asdict(), "regions": dict(seen), "halves": [each.record() for each in asked]}
+        chosen = [*asked, *(right if part.right or number % RIGHT == 0 else ())]
+        _ask_batch(part, number, min(BATCH, part.problems - start), chosen, seen)
+    answers = {"halves": [each.record() for each in asked], "variants": [each.record() for each in right]}
+    return {
+        **part._asdict(),
+        "regions": dict(seen),
+        **answers,
+        "twins": twins_of(part.operation, part.dtype, part.seed) if part.right else {},
+    }
 
 
-def _ask_batch(part: Part, number: int, count: int, asked: Sequence[_Asked], seen: Counter[str]) -> None:
+def _ask_batch(part: Part, number: int, count: int, asked: Sequence[_Asked | Variants], seen: Counter[str]) -> None:
     """Ten problems; one batch in three is of small ones."""
 
     @hypothesis.seed(f"{part.operation} {part.dtype} {part.seed} {number}")
@@ -138,7 +152,7 @@ def summary(records: Sequence[Record]) -> str:
     sums: dict[tuple[str, str, str], Counter[str]] = {}
     alarms: list[str] = []
     for record in records:
-        for half in record["halves"]:
+        for half in _all(record):
             key = half["name"], half["model"], record["dtype"]
             found = sums.setdefault(key, Counter())
             found.update({column: half.get(column, 0) for column in columns})
@@ -152,6 +166,11 @@ def summary(records: Sequence[Record]) -> str:
     return "\n".join([text.table(f"False alarms on drawn problems, {seeds} seeds", lines, left=3), *alarms])
 
 
+def _all(record: Record) -> list[Record]:
+    """Both halves, and the right variants."""
+    return [*record["halves"], *record.get("variants", ())]
+
+
 def reached(records: Sequence[Record]) -> str:
     """How often each region was visited: those visited least, for each operation."""
     lines = [("operation", "problems", "regions", "visited", "rarest", "problems in it")]
@@ -159,7 +178,7 @@ def reached(records: Sequence[Record]) -> str:
         own = [record for record in records if record["operation"] == operation]
         seen = sum((Counter(record["regions"]) for record in own), Counter[str]())
         rarest = min(REGIONS[operation], key=seen.__getitem__)
-        drawn = sum(record["halves"][-1].get("answers", 0) for record in own)
+        drawn = sum(record["problems"] for record in own)
         visited = sum(region in seen for region in REGIONS[operation])
         lines.append((operation, f"{drawn:,}", f"{len(REGIONS[operation])}", f"{visited}", rarest, f"{seen[rarest]:,}"))
     return text.table("Regions visited", lines, left=1)
@@ -167,10 +186,15 @@ def reached(records: Sequence[Record]) -> str:
 
 def goals(records: Sequence[Record]) -> list[str]:
     """What the project wants of these tables."""
-    own = [half for record in records for half in record["halves"]]
+    own = [half for record in records for half in _all(record)]
+    twins = [record["twins"] for record in records if record.get("twins")]
+    accepted = [name for each in twins for name in each["accepted"]]
     alarms, answers = sum(len(half["alarms"]) for half in own), sum(half.get("answers", 0) for half in own)
     seeds = len({record["seed"] for record in records})
+    hunted = sum(each["hunted"] for each in twins)
+    of_twins = [text.goal(f"each of {hunted:,} twins of right variants rejected", accepted, 1)] if twins else []
     return [
+        *of_twins,
         text.goal("no false alarm besides named findings", [f"{alarms} alarms"] if alarms else [], 1),
         text.goal(f"at least {ANSWERS_GOAL:,} answers", [f"{answers:,}"] if answers < ANSWERS_GOAL else [], 1),
         text.goal(f"at least {SEEDS} seeds", [f"{seeds}"] if seeds < SEEDS else [], 1),
@@ -196,7 +220,7 @@ def read(log: Path) -> list[Record]:
 
 def unfinished(wanted: Iterable[Part], records: Sequence[Record]) -> list[Part]:
     """What a log does not hold yet."""
-    finished = {tuple(record[name] for name in Part._fields) for record in records}
+    finished = {tuple(record.get(name, False) for name in Part._fields) for record in records}
     return [part for part in wanted if tuple(part) not in finished]
 
 
@@ -207,9 +231,10 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=1.0, help="of the problems of each seed: 0.01 for a rough look")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (1)")
     parser.add_argument("--log", type=Path, default=Path("alarms.jsonl"), help="one line for each part (alarms.jsonl)")
+    parser.add_argument("--right", action="store_true", help="the right variants alone, and their wrong twins")
     options = parser.parse_args()
     sizes = {dtype: max(1, round(size * options.share)) for dtype, size in PROBLEMS.items()}
-    wanted = list(parts(options.seeds, sizes))
+    wanted = list(parts(options.seeds, sizes, right=options.right))
     for record in run(unfinished(wanted, read(options.log)), options.jobs):
         with options.log.open("a") as log:
             log.write(json.dumps(record) + "\n")

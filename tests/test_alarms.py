@@ -12,6 +12,7 @@ from benchmarks import alarms
 from benchmarks.alarms import Part
 from manual import softmax
 from softproof import OPERATIONS, load
+from softproof.mutants.right.catalogue import VARIANTS
 from softproof.problem import Array
 
 from .candidates import MANUAL
@@ -48,6 +49,34 @@ def test_an_alarm_is_told_with_its_problem() -> None:
     assert "Problem(\n    'softmax', 'float32'" in told[0]
     assert "ALARM: _without_zeros, seed 0: judge" in alarms.summary([record])
     assert alarms.goals([record])[0] == f"NOT MET  no false alarm besides named findings: {len(told)} alarms"
+
+
+def test_the_right_variants_answer_one_batch_in_ten() -> None:
+    """Each under its model; or all batches, and their twins are hunted."""
+    beside, alone = (alarms.ask(Part("logsumexp", "float32", 0, 20, right)) for right in (False, True))
+
+    for record, problems in ((beside, 10), (alone, 20)):
+        answers = {each["model"]: each["answers"] for each in record["variants"]}
+        assert answers.keys() == {"any-order", "fused", "fused-base-2"}
+        assert 0 < answers["any-order"] <= 4 * problems
+        assert all(each["alarms"] == [] for each in record["variants"])
+    assert (len(beside["halves"]), beside["twins"]) == (2, {})
+    assert (len(alone["halves"]), alone["twins"]) == (0, {"hunted": 14, "accepted": []})
+    assert alarms.goals([alone])[0] == "met      each of 14 twins of right variants rejected"
+    alone["twins"]["accepted"] = ["one"]
+    assert alarms.goals([alone])[0] == "NOT MET  each of 14 twins of right variants rejected: one"
+
+
+def test_a_right_variant_that_is_rejected_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a half is."""
+    variant = next(each for each in VARIANTS.values() if each.operation == "entropy")
+    monkeypatch.setattr("benchmarks.right.VARIANTS", {"twin": variant.twin("doubled")})
+    record = alarms.ask(Part("entropy", "float32", 0, 20, True))
+
+    told = record["variants"][0]["alarms"]
+    assert len(told) > 1
+    assert told[0].startswith(f"{variant.name}, the last term doubled: disagrees: value")
+    assert f"ALARM: 1 right variants, seed 0: {variant.name}" in alarms.summary([record])
 
 
 def test_the_tables_add_up() -> None:
