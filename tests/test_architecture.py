@@ -29,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "softproof/conformance.py": {"pytest"},
     "softproof/database.py": {"hypothesis", "redis"},
     "softproof/mutants": {"numpy", "torch"},
+    "softproof/mutants/right": {"numpy", "hypothesis"},
 }
 
 
