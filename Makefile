@@ -1,5 +1,7 @@
 # make verify   train on Iris with every step judged, and judge both halves against the truth
-# make test     the whole test suite
+# make test     the test suite; SEED=7 draws what the seed 7 draws
+# make thorough  the tests that take hours as well; what passed at this commit is not asked again
+# make seeds    the test suite with random seeds, one after the other, until it is stopped; written to seeds.jsonl
 # make lint     ruff and mypy
 # make findings ask all known findings about torch again, and write docs/findings.md
 # make semantics  what torch and both halves do in the corners, written to docs/semantics.md
@@ -17,7 +19,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test lint findings semantics mutants matrix judge-mutants coverage bench figures alarms conformance wheel clean
+.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants coverage bench figures alarms conformance wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -29,7 +31,13 @@ verify: .venv/installed
 	$(BIN)/softproof verify manual reference
 
 test: .venv/installed
-	$(BIN)/python -m pytest -n auto
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(if $(SEED),--hypothesis-seed=$(SEED))
+
+thorough: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --thorough --passed thorough.jsonl
+
+seeds: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.seeds
 
 lint: .venv/installed
 	$(BIN)/ruff check .

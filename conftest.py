@@ -19,6 +19,7 @@ hypothesis.settings.register_profile(
 hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None, print_blob=True)
 
 DTYPES = ("float64", "float32")
+pytest_plugins = ["tests.helpers.resuming"]
 collect_ignore = [] if find_spec("jax") else ["softproof/adapters/jax_arrays.py"]
 
 
