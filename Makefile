@@ -11,7 +11,7 @@
 # make coverage  the lines and branches of the judge that no test runs
 # make bench    speed and memory, as ratios measured in one run
 # make figures  violations, sharpness, detection and cost of the judge, measured in one run
-# make alarms   drawn problems from 20 seeds, answered by both halves: none may be accused; takes hours
+# make alarms   drawn problems from 20 seeds, answered by both halves and by right variants: none may be accused; takes hours
 # make conformance  what the judge says of released implementations, written to docs/conformance.md; takes half an hour
 # make wheel    build the wheel, and verify with what it installs instead of this checkout
 # Each installs what it needs into .venv the first time.

@@ -29,6 +29,7 @@ def _rows() -> Iterator[Right]:
         (rows.Online, rows.factored, sums.by_library),
         (rows.Stored, rows.multiplied_out, sums.descending),
         (rows.Scaled, rows.factored, sums.sequential),
+        (rows.ScaledFused, rows.factored, sums.lanes),
     ]
     log_softmax: list[tuple[type[rows.Row], Backward, Order]] = [
         (rows.Row, rows.by_quotient, sums.sequential),
@@ -129,6 +130,7 @@ def _losses() -> Iterator[Right]:
         (Form(way.Reciprocal, loss.gathered, gradient=loss.in_forward, role="product"), sums.by_product),
         (Form(way.Online, loss.gathered, gradient=loss.in_forward), sums.sequential),
         (Form(way.OnlineStored, loss.of_logsumexp, gradient=loss.in_forward), sums.blocked),
+        (Form(way.Scaled, loss.gathered, gradient=loss.by_exponential), sums.lanes),
     ]
     for operation, build, entries in (
         ("cross_entropy", loss.cross_entropy, of_logits),
