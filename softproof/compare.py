@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
 from functools import cached_property
 
 import numpy as np
@@ -223,8 +224,7 @@ class Elements:
         """One element in words."""
         at = row, column
         exact = self.exact[at]
-        digits = repr(float(exact)) if isinstance(exact, float) else exact.str(17, radius=False)
-        text = f"got {float(self.got[at])!r}, exact {digits}"
+        text = f"got {float(self.got[at])!r}, exact {written(exact)}"
         if self.special[at]:
             return text
         allowed = f"{self.allowed[at]:.3g}"
@@ -236,6 +236,26 @@ class Elements:
         return f"{text}; the error is {self.ratio[at]:.3g} times the allowed {allowed}" + (
             f" ({ulps:.3g} ulp)" if ulps else ""
         )
+
+
+FAR = 5  # digits of an exponent that are still read
+
+
+def written(exact: float | arb) -> str:
+    """The middle of a ball in words; a number that is very far from 1 by its magnitude alone.
+
+    >>> written(arb(-1e20).exp()), written(arb(0.5))
+    ('about 10^-4.34e+19', '0.50000000000000000')
+    """
+    if isinstance(exact, float):
+        return repr(float(exact))
+    text = str(exact.str(17, radius=False))
+    digits, _, exponent = text.partition("e")
+    if len(exponent.lstrip("+-")) <= FAR:
+        return text
+    sign = "-" * digits.startswith("-")
+    power = f"10^{Decimal(exponent):.2e}"
+    return f"about {sign}{power}" if float(digits) else f"0, within {power}"
 
 
 _is_float = np.frompyfunc(lambda element: isinstance(element, float), 1, 1)

@@ -212,3 +212,13 @@ def _moved(problem: Problem, name: str, index: tuple[int, ...], step: float) -> 
     values[index] += step
     value = solve(replace(problem, inputs={**problem.inputs, name: values}, grad_output=None), 256)["value"]
     return np.where(value != value, balls(np.zeros(1)), value)  # a mean over nothing is nan
+
+
+def test_a_number_far_from_1_is_told_by_its_magnitude() -> None:
+    """No exponent of 70 digits is printed."""
+    problem = Problem("softmax", "float64", {"logits": [1e77, 0.0]}, {"dim": -1})
+
+    verdict = judge_result(problem, Result({"value": Output(np.array([1.0, 0.5]), "float64")}))
+
+    assert "got 0.5, exact about 10^-4.34e+76; the" in verdict.explanation
+    assert len(verdict.explanation) < 200
