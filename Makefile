@@ -12,6 +12,7 @@
 # make bench    speed and memory, as ratios measured in one run
 # make figures  violations, sharpness, detection and cost of the judge, measured in one run
 # make alarms   drawn problems from 20 seeds, answered by both halves and by right variants: none may be accused; takes hours
+# make truths   small nasty problems, their truth held against an independent evaluation: none may differ
 # make conformance  what the judge says of released implementations, written to docs/conformance.md; takes half an hour
 # make wheel    build the wheel, and verify with what it installs instead of this checkout
 # Each installs what it needs into .venv the first time.
@@ -19,7 +20,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants coverage bench figures alarms conformance wheel clean
+.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants coverage bench figures alarms truths conformance wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -74,6 +75,9 @@ figures: .venv/installed
 
 alarms: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.alarms --jobs 2
+
+truths: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.truths --jobs 2
 
 conformance: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-conformance

@@ -15,7 +15,7 @@ import argparse
 import json
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
@@ -204,12 +204,14 @@ def goals(records: Sequence[Record]) -> list[str]:
 # ---- the run --------------------------------------------------------------------------------------------------------
 
 
-def run(todo: Sequence[Part], jobs: int) -> Iterator[Record]:
-    """Each part as it is finished."""
+def run(
+    todo: Sequence[Part], jobs: int, asking: Callable[[Part], Record] = ask, name: str = "alarms"
+) -> Iterator[Record]:
+    """Each part as it is finished, by what asks it."""
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        for done, future in enumerate(as_completed([pool.submit(ask, part) for part in todo]), 1):
+        for done, future in enumerate(as_completed([pool.submit(asking, part) for part in todo]), 1):
             record = future.result()
-            text.progress(done, len(todo), f"alarms: {record['operation']} {record['dtype']}, seed {record['seed']}")
+            text.progress(done, len(todo), f"{name}: {record['operation']} {record['dtype']}, seed {record['seed']}")
             yield record
 
 

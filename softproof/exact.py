@@ -54,6 +54,7 @@ FLOAT64 = 53  # as a number of bits: not balls, but float64 itself
 
 _ball = np.frompyfunc(arb, 1, 1)
 _middle = np.frompyfunc(arb.mid, 1, 1)
+_is_float = np.frompyfunc(lambda element: isinstance(element, float), 1, 1)
 
 
 def balls(values: Array) -> Array:
@@ -115,13 +116,15 @@ def _sum(array: Array, axis: int | None = None) -> Array:
 
 
 def _matmul(p: Array, q: Array) -> Array:
-    """p (m, n) times q (n, k)."""
+    """p (m, n), of which elements may be nan, times q (n, k)."""
     if p.dtype != object:
         return np.asarray(p @ q)
     if 0 in (*p.shape, *q.shape):
         return balls(np.zeros((len(p), q.shape[1])))
-    found = arb_mat(p.tolist()) * arb_mat(q.tolist())
-    return np.array(found.entries(), dtype=object).reshape(len(p), q.shape[1])
+    unknown = _is_float(p).astype(bool)  # nan, which no ball can say
+    entries = (arb_mat(np.where(unknown, 0, p).tolist()) * arb_mat(q.tolist())).entries()
+    found = np.array(entries, dtype=object).reshape(len(p), q.shape[1])
+    return np.where(unknown.any(-1, keepdims=True), np.nan, found)
 
 
 # ---- softmax and its relatives --------------------------------------------------------------------------------------
@@ -356,7 +359,8 @@ def _linear(problem: Problem, rows: Rows, number: Number) -> Truth:
 
 def _linear_gradients(g: Array, x: Array, w: Array) -> Truth:
     """g = ∂L/∂a (R, C) carried back through a = x wᵀ + b."""
-    return {"grad_input": _matmul(g, w), "grad_weight": _matmul(g.T, x), "grad_bias": _sum(g, 0)}
+    by_bias = _sum(g, 0) if g.dtype != object else _matmul(g.T, balls(np.ones((len(g), 1)))).T
+    return {"grad_input": _matmul(g, w), "grad_weight": _matmul(g.T, x), "grad_bias": by_bias}
 
 
 def _flat(truth: Truth) -> Truth:

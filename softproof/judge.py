@@ -169,7 +169,7 @@ def _judge(
 # ---- how much float64 can be trusted --------------------------------------------------------------------------------
 
 
-def _float64_decides(problem: Problem) -> bool:
+def float64_decides(problem: Problem) -> bool:
     """Whether float64 evaluates the formulas without overflow, with no weight and no probability of a distribution so
     small that dividing by it does, no upstream gradient so small that it vanishes, and with no weights that cancel.
     """
@@ -289,7 +289,7 @@ class _Case:
     def verdict(self, steps: Sequence[int]) -> Verdict:
         """Float64 for all rows, more bits for those that it leaves open, balls for the worst disagreement."""
         tally = Tally(self.problem, self.result, self.accuracy.letter)
-        steps = [bits for bits in steps if bits != FLOAT64 or _float64_decides(self.problem)] or BITS[1:]
+        steps = [bits for bits in steps if bits != FLOAT64 or float64_decides(self.problem)] or BITS[1:]
         for name, rows, elements in self.elements(steps[0], blocks(self.problem)):
             tally.add(name, rows, elements, last=len(steps) == 1)
         if tally.refuted and steps[0] == FLOAT64 and len(steps) > 1:

@@ -135,6 +135,22 @@ def test_logits_beyond_float64(bits: int) -> None:
     assert [float(each) for each in truth["grad_linear_weight"].flat] == [-1e200, 1e200]
 
 
+def test_a_layer_whose_mean_is_over_no_weight_has_no_gradients() -> None:
+    """nan, and not a ball that more bits might decide; but for rows that are ignored."""
+    inputs: dict[str, Any] = {
+        "input": [[1.0], [2.0]],
+        "linear_weight": [[1.0], [2.0]],
+        "target": [0, -100],
+        "weight": [0.0, 1.0],
+    }
+
+    truth = solve(Problem("linear_cross_entropy", "float64", inputs | {"linear_bias": [0.0, 1.0]}, {}, 1.0))
+
+    for name in ("value", "grad_linear_weight", "grad_linear_bias"):
+        assert all(isinstance(each, float) and np.isnan(each) for each in truth[name].flat), name
+    assert [str(each) for each in truth["grad_input"].flat] == ["nan", "0"]
+
+
 def test_equal_logits_beyond_float64() -> None:
     """Are equal: log 2 is the loss."""
     inputs: dict[str, Any] = {"input": [[1e200, 1.0]], "linear_weight": [[1e200, 0.5]] * 2, "target": [0]}

@@ -1,0 +1,192 @@
+"""The search for wrong truths finds none, and finds those that there have been when they are put back."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections import Counter
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flint import arb, ctx
+
+from benchmarks import independent, independent_losses, truths
+from benchmarks.alarms import Part, Record
+from benchmarks.independent import interval
+from benchmarks.nasty import CORNERS, draw
+from benchmarks.truths import meets, wrong
+from softproof import OPERATIONS, Problem
+from softproof.exact import Number, balls
+from softproof.problem import Array
+from softproof.rows import ALL, Rows, class_weights, coefficients, count_classes, is_labels, kept
+
+INF, NAN = float("inf"), float("nan")
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+
+
+@pytest.mark.parametrize("corner", CORNERS)
+def test_no_truth_is_wrong(corner: str, thorough: bool) -> None:
+    """In a small dose; make truths asks a hundred thousand."""
+    counts: Counter[str] = Counter()
+    size = 500 if thorough else 4
+    for dtype in DTYPES:
+        for number in range(size):
+            problem = draw(corner, dtype, 1000, number)
+            assert wrong(problem, counts) == [], problem
+
+    assert counts["asked"] == 4 * size
+    assert counts["sharp"] > 20
+
+
+def test_every_operation_is_asked() -> None:
+    """By the corners, and each has a definition of its own."""
+    asked = {draw(corner, "float32", 0, number).operation for corner in CORNERS for number in range(20)}
+
+    assert asked == OPERATIONS.keys() == independent_losses.DEFINITIONS.keys()
+
+
+@pytest.mark.parametrize("module", [independent, independent_losses])
+def test_the_evaluation_shares_nothing_with_the_truth(module: Any) -> None:
+    """But the Problem."""
+    tree = ast.parse(Path(module.__file__).read_text())
+    named = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
+
+    assert "softproof" in named
+    assert {name for name in named if name.startswith(("softproof", "flint"))} <= {"softproof", "softproof.problem"}
+
+
+# ---- wrong truths, put back -----------------------------------------------------------------------------------------
+
+
+def _float64_denominator(problem: Problem, classes: int) -> Fraction:
+    """What float64 leaves of the sum of weights."""
+    target = problem.inputs["target"]
+    if not is_labels(problem):
+        return Fraction(len(target))
+    return Fraction(float(class_weights(problem, classes)[target[kept(problem)]].sum()))
+
+
+def _reduced_by_a_ball(problem: Problem, losses: Array, _number: Number) -> Array:
+    """The sign of an infinite mean from a ball that may straddle 0."""
+    divisor: Any = arb(1)
+    if problem.options.get("reduction", "mean") == "mean" and is_labels(problem):
+        labels = problem.inputs["target"][kept(problem)]
+        divisor = balls(class_weights(problem, count_classes(problem))[labels]).sum() + arb(0)
+    special = [each for each in losses.flat if isinstance(each, float)]
+    if special:
+        return np.full((1, 1), -sum(special) if divisor < 0 else sum(special), object)
+    return np.asarray(losses.sum(keepdims=True) / divisor)
+
+
+def _float64_signs(problem: Problem, classes: int, rows: Rows = ALL) -> Array:
+    """Of coefficients that may have underflowed."""
+    return np.asarray(np.sign(coefficients(problem, classes, rows)))
+
+
+FAULTS: dict[str, tuple[str, Callable[..., Any], str]] = {
+    "a denominator in float64": ("exact_denominator", _float64_denominator, "weights, labels"),
+    "a sign from a ball": ("_reduced", _reduced_by_a_ball, "weights, masks"),
+    "a sign from float64": ("own_signs", _float64_signs, "probabilities, masks"),
+}
+ISSUE: dict[str, dict[str, Any]] = {
+    "a denominator in float64": {
+        "logits": np.zeros((3, 3)), "target": [0, 1, 2], "weight": [2.0**60, 1.0, -(2.0**60)]
+    },
+    "a sign from a ball": {
+        "logits": np.where(np.arange(25) == 12, -np.inf, 0.0).reshape(5, 5), "target": np.arange(5),
+        "weight": [2.0**127, 2.0**73, -(2.0**-100), -(2.0**127), -(2.0**73)],
+    },
+    "a sign from float64": {"logits": [[0.0, -np.inf]], "target": [[1.0, 1e-200]], "weight": [1.0, 1e-200]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_wrong_truths_are_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where they were seen, and among drawn problems."""
+    name, old, corner = FAULTS[fault]
+    witness = Problem("cross_entropy", "float64", ISSUE[fault], {"reduction": "mean"}, 1.0)
+    assert wrong(witness, Counter()) == []
+
+    monkeypatch.setattr(f"softproof.exact.{name}", old)
+
+    assert wrong(witness, Counter())
+    drawn = (draw(corner, "float64", 0, number) for number in range(400))
+    assert any(wrong(problem, Counter()) for problem in drawn)
+
+
+def test_a_truth_that_is_nearly_right_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One part in 10^15 of a denominator."""
+    problem = Problem("cross_entropy", "float64", {"logits": [[1.0, 2.0]], "target": [0]}, {}, 1.0)
+    monkeypatch.setattr("softproof.exact.exact_denominator", lambda *_: 1 + Fraction(1, 10**15))
+
+    assert len(wrong(problem, Counter())) == 3 * len(truths.BITS)
+
+
+def test_a_truth_that_nothing_decides_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ball of everything meets every interval, and is no answer."""
+    problem = Problem("logsumexp", "float64", {"logits": [[1.0, 2.0]]}, {"dim": -1}, [1.0])
+    monkeypatch.setattr(
+        "softproof.exact._highest", lambda x, _: ((np.array([0]), np.array([0])), x[:, :1] * arb("nan"))
+    )
+
+    assert wrong(problem, Counter()) == ["8192 bits do not decide"]
+
+
+# ---- the comparison -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ball", "exact", "met"),
+    [
+        (arb(1) / 3, Fraction(1, 3), True),
+        (arb(1) / 3, Fraction(1, 3) + Fraction(1, 10**15), False),
+        (arb(1) / 3, Fraction(-1, 3), False),
+        (arb(1, 1), Fraction(2), True),
+        (arb(1, 1), Fraction(201, 100), False),
+        (arb(0), Fraction(0), True),
+        (arb(0), 0.0, True),
+        (arb(1), 0.0, False),
+        (arb(0), INF, False),
+        (arb(1), NAN, False),
+        (INF, INF, True),
+        (INF, -INF, False),
+        (NAN, NAN, True),
+        (NAN, INF, False),
+        (0.0, 0.0, True),
+        (INF, Fraction(1), False),
+        (NAN, Fraction(1), False),
+    ],
+)
+def test_what_meets(ball: Any, exact: Any, met: bool) -> None:
+    """A ball an interval that has a point of it, and a float itself."""
+    with ctx.workprec(128):
+        assert meets(+ball, interval(exact) if isinstance(exact, Fraction) else exact) is met
+
+
+def test_a_run_goes_on_where_its_log_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is asked twice, and every failure is told."""
+    log, wanted = tmp_path / "t.jsonl", list(truths.parts(1, {"float32": 1}))
+    first = truths.ask(wanted[0]) | {"failures": ["value[0] is 1, and not 2"]}
+    log.write_text(json.dumps(first) + "\n")
+    asked: list[Part] = []
+
+    def run(todo: list[Part], _jobs: int, ask: Callable[[Part], Any], _name: str) -> list[Record]:
+        asked.extend(todo)
+        return [ask(part) for part in todo[:2]]
+
+    monkeypatch.setattr(truths, "PROBLEMS", {"float32": 1})
+    monkeypatch.setattr(truths, "run", run)
+    monkeypatch.setattr("sys.argv", ["truths", "--seeds", "1", "--log", str(log)])
+    truths.main()
+
+    printed = capsys.readouterr().out
+    assert asked == wanted[1:]
+    assert "FAILURE: seed 0: value[0] is 1, and not 2" in printed
+    assert "NOT MET  no truth is wrong: 1 are" in printed
+    assert "NOT MET  at least 100,000 problems: 3" in printed
