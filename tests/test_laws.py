@@ -341,27 +341,30 @@ def test_every_law_has_something_that_breaks_it() -> None:
     assert [law for law, _, _ in BROKEN_LAWS] == list(softproof.LAWS)
 
 
-def _full_size() -> Problem:
-    """4096 rows of 8192 classes."""
+def _full_size(rows: int) -> Problem:
+    """Rows of 8192 classes."""
     rng = np.random.default_rng(0)
-    logits, target = rng.normal(size=(4096, 8192)).astype(np.float32), rng.integers(0, 8192, 4096)
+    logits, target = rng.normal(size=(rows, 8192)).astype(np.float32), rng.integers(0, 8192, rows)
     return Problem("cross_entropy", "float32", {"logits": logits, "target": target}, {"reduction": "none"})
 
 
 @pytest.mark.parametrize("law", ["permuted classes", "split batch"])
-def test_laws_at_full_size(law: str) -> None:
+def test_laws_at_full_size(law: str, thorough: bool) -> None:
     """They need no truth, so that a batch of real size costs two evaluations and two bounds."""
-    assert laws(load(F.cross_entropy, adapter="torch"), _full_size(), law=law).outcome == "agrees"
+    assert (
+        laws(load(F.cross_entropy, adapter="torch"), _full_size(4096 if thorough else 512), law=law).outcome == "agrees"
+    )
 
 
-def test_an_error_at_full_size_shows() -> None:
-    """In one position among 4096 the loss is off in its third digit."""
+def test_an_error_at_full_size_shows(thorough: bool) -> None:
+    """In one position the loss is off in its third digit."""
 
     def cross_entropy(input: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
         losses = F.cross_entropy(input, target, reduction=reduction)
-        return losses + (torch.arange(len(losses)) == 2049) * 0.01
+        return losses + (torch.arange(len(losses)) == 259) * 0.01
 
-    assert laws(load(cross_entropy, adapter="torch"), _full_size(), law="permuted rows").outcome == "disagrees"
+    problem = _full_size(4096 if thorough else 512)
+    assert laws(load(cross_entropy, adapter="torch"), problem, law="permuted rows").outcome == "disagrees"
 
 
 def _interval(middle: float, radius: float) -> Interval:
