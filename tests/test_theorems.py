@@ -259,7 +259,7 @@ def _moved_by_its_own_error(operation: str, classes: int, masked: bool) -> tuple
     return verdict, float(abs(moved[at] - exact[at]) / limit.error[at])
 
 
-@pytest.mark.parametrize("classes", [1000, 20000])
+@pytest.mark.parametrize("classes", [1000, pytest.param(20000, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize(("operation", "masked"), [
     ("softmax", False),
     ("log_softmax", False),
