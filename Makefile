@@ -8,6 +8,7 @@
 # make mutants  known wrong implementations before the judge, written to docs/mutants.md
 # make matrix   each property alone before every mutant, written to docs/matrix.md
 # make judge-mutants  small changes to the judge before its tests; takes days, a name pattern (MUTANTS=…) less
+# make extreme  each function of the judge replaced by a stub before its tests; takes hours, one file less (ONLY='^compare')
 # make coverage  the lines and branches of the judge that no test runs
 # make bench    speed and memory, as ratios measured in one run
 # make figures  violations, sharpness, detection and cost of the judge, measured in one run
@@ -20,7 +21,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants coverage bench figures alarms truths conformance wheel clean
+.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants extreme coverage bench figures alarms truths conformance wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -62,6 +63,9 @@ judge-mutants: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable ".[mutation]"
 	OMP_NUM_THREADS=1 $(BIN)/mutmut run $(MUTANTS)
 	$(BIN)/mutmut results
+
+extreme: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.extreme --jobs 2 --only '$(ONLY)' --write
 
 coverage: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[coverage]"
