@@ -131,6 +131,30 @@ def test_a_variant_that_is_wrong_is_told() -> None:
     assert verdict_on(twin, Problem("softmax", "float32", {"logits": [[np.nan, 1.0]]}, {"dim": -1})) is None
 
 
+SHAPES = {
+    "a number": Problem("softmax", "float32", {"logits": 0.5}, {"dim": 0}, 1.0),
+    "several axes": Problem("logsumexp", "float32", {"logits": np.arange(6.0).reshape(1, 2, 3)},
+                            {"dim": (0, 2), "keepdim": True}, np.ones((1, 2, 1))),
+    "no rows": Problem("log_softmax", "float32", {"logits": np.zeros((0, 2))}, {"dim": -1}, np.zeros((0, 2))),
+    "no classes": Problem("softmax", "float32", {"logits": np.zeros((2, 0))}, {"dim": -1}, np.zeros((2, 0))),
+    "a weight for each position": Problem("linear_cross_entropy", "float32", {
+        "input": np.ones((2, 3)), "linear_weight": np.ones((4, 5, 3)), "target": np.zeros((2, 5), np.int64)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_shapes_that_are_drawn_seldom(kind: str) -> None:
+    """Each is answered rightly, or not taken where there are no rows of classes."""
+    problem = SHAPES[kind]
+    verdicts = [verdict_on(each, problem) for each in _of(problem.operation, "float32")]
+
+    assert verdicts
+    if kind in ("no classes", "a weight for each position"):
+        assert set(verdicts) == {None}
+    else:
+        assert all(verdict is not None and verdict.ok for verdict in verdicts), verdicts
+
+
 # ---- what no model covers -------------------------------------------------------------------------------------------
 
 

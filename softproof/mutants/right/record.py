@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...formats import FORMATS
+from ...interface import SHAPES
 from ...operations import DIRECTIONAL, OPERATIONS, output_shapes
 from ...problem import Array, Output, Problem, Result
 from ...rows import axis_of, shaped, to_rows
@@ -21,6 +22,7 @@ MODELS = {
     ("A2'", "A3'", "A4'"): "fused",
     ("A2'", "A2''", "A3'", "A4'"): "fused-base-2",
 }
+SHAPELESS = ("empty_classes", "k_dimensional")  # kinds of question that are not rows of classes
 
 
 @dataclass(frozen=True)
@@ -107,11 +109,13 @@ class Right:
         return operation == self.operation
 
     def supports(self, operation: str) -> frozenset[str]:
-        """Everything but rows without a softmax, labels of no class, and derivatives in a direction."""
-        return frozenset(OPERATIONS[operation].extras) - {"nonfinite", "invalid_labels", *DIRECTIONAL}
+        """Everything but rows without a softmax, labels of no class, derivatives in a direction, and SHAPELESS."""
+        return frozenset(OPERATIONS[operation].extras) - {"nonfinite", "invalid_labels", *DIRECTIONAL, *SHAPELESS}
 
     def takes(self, problem: Problem) -> bool:
         """Whether every row has a softmax, and the logits are in the range that the formula is for."""
+        if any(SHAPES[kind](problem) for kind in SHAPELESS):
+            return False
         x = problem.inputs.get("logits", np.zeros(1))
         finite = np.isfinite(x)
         alone = "logits" in problem.inputs and not finite.any(axis_of(problem)).all()
