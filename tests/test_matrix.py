@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +145,29 @@ def test_every_test_of_an_implementation_is_asked_or_has_a_reason() -> None:
     asked = [test for test, _ in TESTS.values()]
     assert sorted([*asked, *ELSEWHERE]) == sorted(found)
     assert all(ELSEWHERE.values())
+
+
+def _left_out(test: str) -> bool:
+    """Whether a test, such as test_laws.test_gibbs_inequality, is asked with --thorough alone."""
+    stem, name = test.split(".")
+    marks = getattr(getattr(import_module(f"tests.{stem}"), name), "pytestmark", [])
+    return any(mark.name == "thorough" for mark in marks)
+
+
+@pytest.mark.parametrize("test", [*(test for test, _ in TESTS.values()), "test_mutants.test_every_mutant_is_killed"])
+def test_every_property_is_in_the_short_tier(test: str) -> None:
+    """So that what the matrix says of the suite is so of `make test`."""
+    assert not _left_out(test)
+
+
+def test_the_test_of_the_tiers_can_fail() -> None:
+    """A test that is marked is seen."""
+    assert _left_out("test_matrix.of_hours")
+
+
+@pytest.mark.thorough
+def of_hours() -> None:
+    """Stands for a test that takes long."""
 
 
 @pytest.mark.parametrize(

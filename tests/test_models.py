@@ -334,9 +334,10 @@ def test_logits_of_which_nothing_is_promised_are_clipped(operation: str, name: s
 
 
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "cross_entropy", "linear_cross_entropy"])
-def test_whoever_shifts_agrees_with_a_fused_model(operation: str) -> None:
+def test_whoever_shifts_agrees_with_a_fused_model(operation: str, thorough: bool) -> None:
     """It allows more than any order, and promises something of all that is asked."""
-    verify(REFERENCE.only(operation), dtypes=["float32"], arithmetic="fused", examples=20, seed=0).check()
+    examples = 100 if thorough else 20
+    verify(REFERENCE.only(operation), dtypes=["float32"], arithmetic="fused", examples=examples, seed=0).check()
 
 
 def test_a_fused_model_promises_something_at_the_lowest_number(dtype: str) -> None:
@@ -352,15 +353,16 @@ def test_a_fused_model_promises_something_at_the_lowest_number(dtype: str) -> No
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("name", HALF)
-def test_torch_follows_its_model_on_the_cpu(operation: str, name: str) -> None:
+def test_torch_follows_its_model_on_the_cpu(operation: str, name: str, thorough: bool) -> None:
     """Every operation, value and gradients, any dimension and layout."""
-    verify(REFERENCE.only(operation), dtypes=[name], arithmetic="torch-cpu", examples=20, seed=1).check()
+    examples = 100 if thorough else 10
+    verify(REFERENCE.only(operation), dtypes=[name], arithmetic="torch-cpu", examples=examples, seed=1).check()
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_manual_computes_in_float32_and_rounds_once(operation: str) -> None:
+def test_manual_computes_in_float32_and_rounds_once(operation: str, thorough: bool) -> None:
     """In float16, the one format of half precision that NumPy has."""
-    verify(MANUAL.only(operation), dtypes=["float16"], examples=30, seed=1).check()
+    verify(MANUAL.only(operation), dtypes=["float16"], examples=100 if thorough else 10, seed=1).check()
 
 
 @pytest.mark.parametrize("operation", ["log_softmax", "logsumexp", "cross_entropy"])
@@ -385,9 +387,10 @@ def test_probabilities_above_1_may_overflow_a_sum_of_losses(weight: dict[str, An
 
 
 @pytest.mark.parametrize(("half", "name"), [(MANUAL, "numpy"), (REFERENCE, "torch-cpu")], ids=["manual", "reference"])
-def test_each_half_follows_its_library(half: object, name: str, dtype: str) -> None:
+def test_each_half_follows_its_library(half: object, name: str, dtype: str, thorough: bool) -> None:
     """A narrower bound than that of any order, which refuses what is between the two."""
-    verify(half, operation="log_softmax", dtypes=[dtype], arithmetic=name, examples=60, seed=2).check()  # type: ignore[arg-type]
+    examples = 100 if thorough else 30
+    verify(half, operation="log_softmax", dtypes=[dtype], arithmetic=name, examples=examples, seed=2).check()  # type: ignore[arg-type]
     problem = Problem("log_softmax", dtype, {"logits": np.zeros((1, 1000))}, {"dim": -1})
     wide, narrow = bound(problem)["value"], bound(problem, name)["value"]
     between = np.full((1, 1000), -np.log(1000.0)) + (wide + narrow) / 2
