@@ -30,7 +30,7 @@ from .problem import Array, Problem, Result
 from .rows import (
     axis_of,
     class_axes,
-    denominator,
+    exact_denominator,
     from_rows,
     is_labels,
     main_input,
@@ -196,10 +196,12 @@ def split_batch(problem: Problem, _extras: Extras, rng: Rng) -> Identity | None:
     shares, doubt = [1.0, 1.0], 0.0
     if reduction_of(problem) == "mean":
         classes = class_count(problem)
-        divisors = [denominator(part, classes) for part in parts]
+        divisors = [exact_denominator(part, classes) for part in parts]
         if 0 in divisors or mixed_weights(problem):
             return None
-        shares, doubt = [each / denominator(problem, classes) for each in divisors], 4 * (classes + 2) * 2.0**-53
+        shares, doubt = [float(each / sum(divisors)) for each in divisors], 2.0**-53
+        if min(shares) < FORMATS["float64"].tiny:
+            return None
 
     def combine(*found: Outputs) -> Outputs:
         weighted = [

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import softproof
-from softproof import OPERATIONS, Candidate, Output, Problem, Result, any_order, bound, laws, load, problems
+from softproof import OPERATIONS, Candidate, Output, Problem, Result, any_order, bound, laws, load, problems, solve
 from softproof.exact import balls
 from softproof.intervals import Interval, U, enclosed
+from softproof.laws import identity_of
 from softproof.problem import Array
 from softproof.strategies import seeds
 
@@ -435,6 +436,30 @@ def test_what_may_have_overflowed_promises_nothing() -> None:
 
     assert np.isinf(enclosed(high, infinite, any_order("float16"))["value"].radius).all()
     assert np.isfinite(enclosed(low, infinite, any_order("float16"))["value"].radius).all()
+
+
+@pytest.mark.parametrize("weight", [1e308, 1.0, 5e-324])
+def test_batches_are_weighted_by_exact_shares(weight: float) -> None:
+    """Of a sum of weights that float64 does not hold, too."""
+    logits = [[0.0, 1.0], [3.0, 0.0], [0.0, 0.0]]
+    inputs: dict[str, Any] = {"logits": logits, "target": [0, 1, 0], "weight": [weight] * 2}
+    problem = Problem("cross_entropy", "float64", inputs, {}, 1.0)
+    identity = identity_of("split batch", problem, frozenset())
+    assert identity is not None
+
+    whole, *parts = ({"value": Interval.exactly(np.asarray(solve(each)["value"], np.float64))}
+                     for each in (identity.problem, *identity.others))  # fmt: skip
+
+    found = identity.combine(*parts)["value"]
+    assert found.radius < 1e-14
+    assert found.distance(whole["value"]) <= 1
+
+
+def test_a_batch_without_a_share_is_no_law() -> None:
+    """5e-324 of 1e308 is less than any float64."""
+    inputs: dict[str, Any] = {"logits": np.eye(2), "target": [0, 1], "weight": [1e308, 5e-324]}
+
+    assert identity_of("split batch", Problem("cross_entropy", "float64", inputs, {}, 1.0), frozenset()) is None
 
 
 def test_arguments_of_laws_that_do_not_fit_are_errors() -> None:

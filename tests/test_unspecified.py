@@ -70,7 +70,7 @@ def _exact(problem: Problem) -> dict[str, Array]:
 
 def _verdict(problem: Problem, outputs: dict[str, Array]) -> Verdict:
     given = {name: Output(np.asarray(each, np.float64), problem.dtype) for name, each in outputs.items()}
-    return judge_result(problem, Result(given))
+    return judge_result(problem, Result(given), bits=(128, 2048))
 
 
 def _ok(problem: Problem, outputs: dict[str, Array]) -> bool:
