@@ -169,9 +169,9 @@ NEARLY: dict[str, Problem] = {
 
 
 @pytest.mark.parametrize("name", NEARLY)
-def test_nothing_is_excused_where_a_condition_nearly_holds(name: str) -> None:
+def test_nothing_is_excused_where_a_condition_nearly_holds(name: str, thorough: bool) -> None:
     """A smallest number for 0, a largest for +inf, a total that is not 0: no row is cited, whatever the answer is."""
-    verdicts = [verdict for *_, verdict in _judged(NEARLY[name], (12345.0, NAN, INF))]
+    verdicts = [verdict for *_, verdict in _judged(NEARLY[name], GARBAGE if thorough else (12345.0, NAN))]
 
     assert len(verdicts) > 3
     assert {verdict.unspecified for verdict in verdicts} == {()}
