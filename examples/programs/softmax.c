@@ -68,7 +68,7 @@ int main(void) {
             if (!strncmp(line, "array logits ", 13)) z = read_array(line);
             if (!strncmp(line, "array grad_output ", 18)) g = read_array(line);
         }
-        long n = z.shape[z.ndim - 1], size = count(&z);
+        long n = z.ndim ? z.shape[z.ndim - 1] : 1, size = count(&z); /* a number alone is a row of one class */
         float *p = malloc((size_t)size * sizeof(float) + 1), *grad = malloc((size_t)size * sizeof(float) + 1);
         for (long row = 0; row < size; row += n) softmax(n, z.data + row, p + row);
         write_array("value", &z, p);
