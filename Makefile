@@ -14,6 +14,7 @@
 # make figures  violations, sharpness, detection and cost of the judge, measured in one run
 # make alarms   drawn problems from 20 seeds, answered by both halves and by right variants: none may be accused; takes hours
 # make truths   small nasty problems, their truth held against an independent evaluation: none may differ
+# make garbage  garbage before every model of arithmetic, on problems from the nastiest corners: none may agree; takes an hour
 # make conformance  what the judge says of released implementations, written to docs/conformance.md; takes half an hour
 # make wheel    build the wheel, and verify with what it installs instead of this checkout
 # Each installs what it needs into .venv the first time.
@@ -21,7 +22,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants extreme coverage bench figures alarms truths conformance wheel clean
+.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants extreme coverage bench figures alarms truths garbage conformance wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -82,6 +83,9 @@ alarms: .venv/installed
 
 truths: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.truths --jobs 2
+
+garbage: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.garbage --jobs 2
 
 conformance: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-conformance

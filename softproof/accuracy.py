@@ -29,6 +29,7 @@ class Accuracy:
     letter: str = "C"
     factor: float = 1.0
     baseline: dict[str, float] | None = None
+    overflowed: frozenset[str] = frozenset()  # outputs of the baseline that Theorem 13 excuses somewhere
 
     def __post_init__(self) -> None:
         if self.letter not in CLASSES:
@@ -43,12 +44,14 @@ class Accuracy:
     def allowed(self, name: str, bound: Allowed, got: Array, exact: Array, storage: Format) -> Allowed:
         """The bound of this class for some elements, given the bound of the theorems and about the exact values."""
         if self.letter == "A":
-            return replace(bound, error=half_gap(got, exact, storage), row=None, overflows=False)
+            return replace(bound, error=half_gap(got, exact, storage), row=None, left=0)
         if self.letter == "D":
             assert self.baseline is not None
             share = self.factor * self.baseline[name] * (1 + EVALUATION)
-            error = np.maximum(share * bound.error, storage.ulp(exact) / 2)
-            return replace(bound, error=error, row=None)
+            with np.errstate(invalid="ignore"):  # 0·inf
+                error = np.maximum(share * bound.error, storage.ulp(exact) / 2)
+            left = bound.left if name in self.overflowed else 0  # no error is no worse than that of a number
+            return replace(bound, error=np.where(np.isfinite(bound.error), error, np.inf), row=None, left=left)
         return bound
 
 

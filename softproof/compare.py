@@ -15,6 +15,7 @@ import numpy as np
 from flint import arb
 
 from .bounds import Allowed, RowFactor
+from .bounds.overflow import allows
 from .exact import balls
 from .formats import Format
 from .operations import output_shapes
@@ -22,6 +23,8 @@ from .problem import Array, Problem, Result
 
 AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
 UNSPECIFIED, NOT_APPLICABLE = "unspecified", "not applicable"
+OVERFLOW = 13  # the theorem of docs/bounds.md
+NEVER = "no bound excuses what is not a number"
 ROUNDING = 2.0**-48  # of the few float64 operations between an error and its comparison
 
 
@@ -33,9 +36,11 @@ class Verdict:
     that are, or may be, exactly zero have no such unit and do not count. `output` and `index` say where the verdict was
     decided, `ratios` gives the worst error of each output, and `accuracy` is the class that was asked for.
     `unspecified` numbers the rows of docs/semantics.md without which some elements would not agree; the outcome is
-    *unspecified* when these are all elements there are. `powerless` has the outputs whose bounds would have let answers
-    pass that are wrong altogether, with these answers (`softproof.power`); `detectable` is the smallest relative error
-    of an element of each output that would have been seen.
+    *unspecified* when these are all elements there are. `cited` has each output with elements that their bounds did not
+    decide: an array of its shape with the number of the row of docs/semantics.md, or minus that of the theorem of
+    docs/bounds.md, by which an element was accepted, and 0 everywhere else. `powerless` has the outputs whose bounds
+    would have let answers pass that are wrong altogether, with these answers (`softproof.power`); `detectable` is the
+    smallest relative error of an element of each output that would have been seen.
     """
 
     outcome: str
@@ -48,8 +53,15 @@ class Verdict:
     ratios: dict[str, float] = field(default_factory=dict, repr=False)
     accuracy: str = "C"
     unspecified: tuple[int, ...] = ()
+    cited: dict[str, Array] = field(default_factory=dict, repr=False, compare=False)
     powerless: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     detectable: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.ok and not self.ratio <= 1:
+            raise AssertionError(
+                f"a verdict reads {self.outcome}, and its error/bound is {self.ratio}: {self.explanation}"
+            )
 
     @property
     def ok(self) -> bool:
@@ -61,6 +73,15 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"{self.outcome}: {self.explanation}"
+
+
+def citation(number: int) -> str:
+    """What a number in `Verdict.cited` stands for.
+
+    >>> citation(94), citation(-13)
+    ('row 94 of docs/semantics.md', 'Theorem 13 of docs/bounds.md')
+    """
+    return f"row {number} of docs/semantics.md" if number > 0 else f"Theorem {-number} of docs/bounds.md"
 
 
 def not_an_answer(problem: Problem, result: Result, device: str, unasked: frozenset[str] = frozenset()) -> str:
@@ -104,8 +125,9 @@ class Elements:
     agreed: Array  # certainly within the bound
     refuted: Array  # certainly outside
     factor: RowFactor | None = None
-    overflows: Array | bool = False  # where an intermediate result may
-    excused: Array | None = None  # the numbers of docs/semantics.md that made elements agree, and 0
+    left: Array | int = 0  # what an overflow on the way may leave (`bounds.overflow`)
+    excused: Array | None = None  # by what elements agree besides their bounds, numbered as in `Verdict.cited`; and 0
+    waits: Array | bool = False  # where the truth is not known well enough to tell whether it overflows
 
     @classmethod
     def of(cls, got: Array, exact: Array, doubt: Array | float, bound: Allowed, storage: Format) -> Elements:
@@ -124,10 +146,17 @@ class Elements:
         special = _is_float(exact).astype(bool)
         finite = ~special & np.isfinite(got)
         error, doubt = np.full(got.shape, np.inf), np.zeros(got.shape)
+        nearest = exact.astype(np.float64)
         difference = balls(got[finite]) - exact[finite]
         error[finite] = difference.astype(np.float64)  # the middles
         doubt[finite] = _radius(difference).astype(np.float64) * (1 + ROUNDING)
-        found = cls._decided(got, exact, exact.astype(np.float64), special, error, doubt, bound, storage)
+        if (strange := ~special & ~finite & np.isfinite(nearest)).any():
+            beside = abs(balls(nearest[strange]) - exact[strange])
+            doubt[strange] = _upper(beside).astype(np.float64) * (1 + ROUNDING)
+        found = cls._decided(got, exact, nearest, special, error, doubt, bound, storage)
+        if (unknown := ~special & ~np.isfinite(nearest) & ~_is_known(exact).astype(bool)).any():
+            found = replace(found, agreed=found.agreed & ~unknown, refuted=found.refuted & ~unknown,
+                            waits=found.waits | unknown)  # fmt: skip
         near = ~special & np.isfinite(got) & np.isfinite(found.allowed) & ~found.agreed & ~found.refuted
         for i in zip(*np.nonzero(near), strict=True):
             distance, limit = abs(balls(got[i]).item() - exact[i]), balls(found.allowed[i]).item()
@@ -152,15 +181,29 @@ class Elements:
             refuted = np.zeros(got.shape, bool) if agreed.all() else size * (1 - ROUNDING) - doubt > allowed
         if not np.isfinite(allowed.max(initial=0.0)):
             agreed = agreed & np.isfinite(allowed)
-        if special.any() or not np.isfinite(error).all():
-            strange, promised = special | ~np.isfinite(got), np.isfinite(allowed)
-            right = special & ((got == nearest) | (np.isnan(got) & np.isnan(nearest)))
-            overflowed = np.isinf(got) & (np.sign(got) == np.sign(nearest)) & _overflow(nearest, bound, storage)
-            right |= ~special & overflowed & (promised | _certainly_overflows(nearest, storage))
-            right |= ~special & ~np.isfinite(got) & bound.overflows & bound.mixed
-            agreed, refuted = np.where(strange, right, agreed), np.where(strange, ~right, refuted)
-        overflows = np.broadcast_to(np.asarray(bound.overflows), got.shape) if np.any(bound.overflows) else False
-        return cls(got, exact, nearest, special, error, doubt, allowed, agreed, refuted, bound.row, overflows)
+        left = np.broadcast_to(np.asarray(bound.left), got.shape) if np.any(bound.left) else 0
+        found = cls(got, exact, nearest, special, error, doubt, allowed, agreed, refuted, bound.row, left)
+        return found._with_strange(storage) if special.any() or not np.isfinite(error).all() else found
+
+    def _with_strange(self, storage: Format) -> Elements:
+        """What is not finite, of the truth or of the answer, decided without the error (docs/bounds.md, Theorem 13)."""
+        strange = self.special | ~np.isfinite(self.got)
+        right = self.special & ((self.got == self.nearest) | (np.isnan(self.got) & np.isnan(self.nearest)))
+        infinite = ~self.special & np.isinf(self.got)
+        vague = infinite & (self.allowed >= storage.largest)  # a bound that any number is within
+        allowed = np.where(vague, np.inf, self.allowed)
+        signed = np.where(self.got > 0, self.nearest, -self.nearest)
+        certain, possible = (
+            infinite & _rounds_to_infinity(signed, allowed, by, storage) for by in (-self.doubt, self.doubt)
+        )
+        on_the_way = ~self.special & ~np.isfinite(self.got) & allows(self.left, self.got)
+        overflowed = certain | on_the_way & np.isfinite(allowed)
+        agreed = np.where(strange, right | overflowed, self.agreed)
+        vague &= np.isfinite(self.allowed)
+        refuted = np.where(strange, ~(agreed | possible | on_the_way | vague), self.refuted)
+        excused = np.where(overflowed, -OVERFLOW, 0) if overflowed.any() else None
+        waits = possible & ~overflowed
+        return replace(self, allowed=allowed, agreed=agreed, refuted=refuted, excused=excused, waits=waits)
 
     def of_rows(self, rows: Array) -> Elements:
         """Some rows alone."""
@@ -178,8 +221,8 @@ class Elements:
 
     @property
     def unsure(self) -> Array:
-        """Where the bound promises nothing."""
-        unsure = ~self.special & ~np.isfinite(self.allowed)
+        """Where the bound promises nothing, and nothing else does."""
+        unsure = ~self.special & ~np.isfinite(self.allowed) & ~np.asarray(self.waits)
         return np.asarray(unsure if self.excused is None else unsure & (self.excused == 0))
 
     @property
@@ -208,10 +251,10 @@ class Elements:
         if self.special.any() or not np.isfinite(ratio).all():
             ratio = np.where(self._size == 0, 0.0, ratio)
             strange = self.special | ~np.isfinite(self.got)
-            strange = strange if self.excused is None else strange | (self.excused > 0)
+            strange = strange if self.excused is None else strange | (self.excused != 0)
             ratio = np.where(strange, np.where(self.agreed, 0.0, np.inf), ratio)
             ratio = np.where(self.unsure & ~self.refuted, 0.0, ratio)
-        return ratio
+        return np.where(self.agreed, np.minimum(ratio, 1.0), ratio) if ratio.max(initial=0.0) > 1 else ratio
 
     def ulps(self, storage: Format) -> Array:
         """At least the error in ulps of the exact value; 0 for elements that may be 0."""
@@ -225,11 +268,15 @@ class Elements:
         at = row, column
         exact = self.exact[at]
         text = f"got {float(self.got[at])!r}, exact {written(exact)}"
+        if self.excused is not None and self.excused[at]:
+            return f"{text}; {citation(int(self.excused[at]))}"
         if self.special[at]:
             return text
         allowed = f"{self.allowed[at]:.3g}"
         if not np.isfinite(self.got[at]) and not np.isfinite(self.allowed[at]):
-            return f"{text}; no bound excuses what is not a number"
+            return f"{text}; " + (
+                NEVER if self.refuted[at] else "an overflow may have left it, and the bound promises nothing"
+            )
         if not np.isfinite(self.ratio[at]):
             return f"{text}; the allowed error is {allowed}"
         ulps = float(self.ulps(storage)[at])
@@ -259,20 +306,16 @@ def written(exact: float | arb) -> str:
 
 
 _is_float = np.frompyfunc(lambda element: isinstance(element, float), 1, 1)
+_is_known = np.frompyfunc(lambda element: isinstance(element, float) or element.is_finite(), 1, 1)
 _radius = np.frompyfunc(arb.rad, 1, 1)
+_upper = np.frompyfunc(arb.abs_upper, 1, 1)
 
 
-def _certainly_overflows(nearest: Array, storage: Format) -> Array:
-    """Where the exact value itself rounds to an infinity."""
-    with np.errstate(over="ignore"):
-        return np.asarray(np.abs(nearest) >= storage.largest + storage.ulp(storage.largest) / 2)
-
-
-def _overflow(nearest: Array, bound: Allowed, storage: Format) -> Array:
-    """Theorem 13: where an infinity agrees, since the result is within its bound of overflowing, or a part of it is."""
-    with np.errstate(invalid="ignore"):
-        near = np.abs(nearest) - storage.largest >= storage.ulp(storage.largest) / 2 - bound.error
-    return np.asarray(near | bound.overflows)
+def _rounds_to_infinity(nearest: Array, allowed: Array, doubt: Array, storage: Format) -> Array:
+    """Where a number rounds to inf: the exact value itself, or one within a bound that promises something."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        beyond = nearest + doubt - storage.largest
+        return np.asarray(beyond + np.where(np.isfinite(allowed), allowed, 0.0) >= storage.ulp(storage.largest) / 2)
 
 
 @np.errstate(all="ignore")  # an interval may be empty of numbers, or without an end

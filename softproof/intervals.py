@@ -13,6 +13,7 @@ import numpy as np
 
 from .arithmetic import Arithmetic
 from .bounds import Allowed, Losses, allowed, allowed_total
+from .bounds.overflow import allows
 from .formats import FORMATS
 from .operations import output_shapes
 from .problem import Array, Problem, Result
@@ -100,8 +101,8 @@ def joined(parts: Sequence[Interval], axis: int) -> Interval:
 def enclosed(problem: Problem, result: Result, arithmetic: Arithmetic) -> dict[str, Interval]:
     """Where the exact outputs of `problem` are, if the `result` is right: within its bound of each element.
 
-    Where the bound lets a result overflow (docs/bounds.md, Theorem 13) an infinity promises nothing, nor does NaN where
-    numbers of both signs are added; and neither does what no document fixes (softproof/unspecified.py).
+    Where an overflow may have left an infinity or NaN (docs/bounds.md, Theorem 13) it promises nothing, and neither
+    does what no document fixes (softproof/unspecified.py).
     """
     shapes = output_shapes(problem)
     rows = {name: row_form(problem, name, output.values) for name, output in result.outputs.items()}
@@ -132,9 +133,9 @@ def _radius(problem: Problem, name: str, rows: Rows, got: Array, bound: Allowed)
     if not np.isfinite(got).all():
         with np.errstate(over="ignore"):
             near = np.abs(bound.value) + 2 * bound.error + storage.ulp(storage.largest)
-        overflows = ~(near < storage.largest) | bound.overflows
-        radius = np.where(np.isinf(got) & overflows, np.inf, radius)
-        radius = np.where(np.isnan(got), np.where(np.logical_and(bound.overflows, bound.mixed), np.inf, 0.0), radius)
-    for _, where, also in rules(problem, name, rows, bound.overflows):
+        on_the_way = allows(bound.left, got)
+        radius = np.where(np.isinf(got) & (~(near < storage.largest) | on_the_way), np.inf, radius)
+        radius = np.where(np.isnan(got), np.where(on_the_way, np.inf, 0.0), radius)
+    for _, where, also in rules(problem, name, rows, np.asarray(bound.left) != 0):
         radius = np.where(where & (also(got) | ~np.isfinite(got)), np.inf, radius)
     return radius

@@ -93,7 +93,9 @@ def judge(
         if not reached.ok:
             return replace(reached, outcome=NO_GUARANTEE, explanation=f"the baseline {reached}", accuracy="D")
         unasked |= {"jvp", "hvp_logits"} - reached.ratios.keys()
-    promised = Accuracy(accuracy, factor, None if reached is None else reached.ratios)
+    cited = {} if reached is None else reached.cited
+    overflowed = frozenset(name for name, numbers in cited.items() if (numbers < 0).any())
+    promised = Accuracy(accuracy, factor, None if reached is None else reached.ratios, overflowed)
     answer = implementation.answer(problem, device)
     return _judge(problem, answer, device, arithmetic, promised, bits, unasked)
 

@@ -47,9 +47,7 @@ class Power:
     detectable: float = np.inf  # the smallest relative error of an element that would have been
     storage: Format = FORMATS["float64"]  # beyond whose largest number an answer is infinite
 
-    def add(
-        self, exact: Array, doubt: Array, allowed: Array, overflows: Array | bool, fixed: Array | bool = True
-    ) -> None:
+    def add(self, exact: Array, doubt: Array, allowed: Array, left: Array | int, fixed: Array | bool = True) -> None:
         """Elements beside their bounds; those that are infinite, or not numbers, are right or wrong without one.
 
         Where no document has `fixed` the answer nothing is promised.
@@ -63,10 +61,12 @@ class Power:
         self.asked |= {NOT_FINITE, JUST_OUTSIDE}
         promised = np.isfinite(reach)
         self.seen |= {JUST_OUTSIDE} if promised.any() else set()
-        self.seen |= {NOT_FINITE} if (promised & ~np.asarray(overflows)).any() else set()
+        self.seen |= {NOT_FINITE} if (promised & (np.asarray(left) == 0)).any() else set()
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             least = self.storage.largest - self.storage.ulp(self.storage.largest)
-            edge = overflows | ~(np.abs(x) + 2 * reach < least)  # where the bound lets an answer be infinite
+            edge = (np.asarray(left) != 0) | ~(
+                np.abs(x) + 2 * reach < least
+            )  # where the bound lets an answer be infinite
             for name in WRONG.keys() - self.seen:
                 wrong = WRONG[name](x)
                 distance = np.where(finite, np.abs(wrong - x), 0.0)

@@ -105,6 +105,10 @@ class Row:
     seconds: float = field(default=0.0, compare=False)  # that it took
     failure: Failure | None = field(default=None, compare=False)
 
+    def __post_init__(self) -> None:
+        if self.ok and not self.ratio <= 1:
+            raise AssertionError(f"{self.name} reads {self.verdict}, and its error/bound is {self.ratio}")
+
     @property
     def ok(self) -> bool:
         """Whether every problem agreed."""

@@ -10,7 +10,7 @@ from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, UNSPECIFIED, El
 from .formats import FORMATS
 from .power import Power
 from .problem import Array, Problem, Result
-from .rows import ALL, Rows, count_rows, is_by_rows, place
+from .rows import ALL, Rows, count_rows, is_by_rows, place, row_form, shaped
 from .unspecified import fixed
 
 
@@ -40,6 +40,7 @@ class Tally:
     ulps: float = 0.0
     unspecified: set[int] = field(default_factory=set)  # rows of docs/semantics.md that made something agree
     decided: bool = False  # whether anything agreed by itself
+    cited: dict[str, list[tuple[Array, Array]]] = field(default_factory=dict)  # rows, and `Elements.excused` of these
     open: dict[str, list[Array]] = field(default_factory=dict)  # rows that need more bits; none for a reduced loss
 
     @property
@@ -71,14 +72,15 @@ class Tally:
             self.decided = True
         else:
             self.unspecified |= set(np.unique(elements.excused[elements.excused > 0]).tolist())
-            self.decided |= bool((elements.agreed & (elements.excused == 0)).any())
+            self.decided |= bool((elements.agreed & (elements.excused <= 0)).any())
+            self.cited.setdefault(name, []).append((numbers, elements.excused))
         storage = FORMATS[self.problem.dtype]
         self.power.setdefault(name, Power(storage=storage)).add(
             elements.nearest,
             elements.doubt,
             elements.allowed,
-            elements.overflows,
-            fixed(self.problem, name, left, elements.overflows),
+            elements.left,
+            fixed(self.problem, name, left, elements.left != 0),
         )
         ratio = elements.ratio
         self.ratios[name] = max(self.ratios.get(name, 0.0), float(ratio.max()))
@@ -123,6 +125,14 @@ class Tally:
         index = place(self.problem, name, self.result.outputs[name].values.shape, row, column)
         return f"{name}[{', '.join(map(str, index))}]" if index else name
 
+    def _cited(self, name: str) -> Array:
+        """Of one output, in its shape."""
+        shape = self.result.outputs[name].values.shape
+        found = np.zeros(row_form(self.problem, name, np.zeros(shape, np.int8)).shape, np.int32)
+        for numbers, excused in self.cited[name]:
+            found[numbers if len(numbers) == len(excused) else ALL] = excused
+        return shaped(self.problem, name, found, shape)
+
     def verdict(self) -> Verdict:
         """The worst outcome, and where."""
         for outcome in (DISAGREES, UNDECIDED, NO_GUARANTEE, AGREES):
@@ -150,6 +160,7 @@ class Tally:
             self.ratios,
             self.accuracy,
             numbers,
+            {name: self._cited(name) for name in self.cited},
             {name: power.none for name, power in self.power.items() if power.none},
             {name: power.detectable for name, power in self.power.items()},
         )

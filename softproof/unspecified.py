@@ -51,7 +51,7 @@ Rule = tuple[int, Array, Callable[[Array], Array]]  # number, where, what is rig
 
 def excused(problem: Problem, name: str, rows: Rows, elements: Elements) -> Elements:
     """The elements of some rows of an output, of which those that no document fixes agree."""
-    for number, where, also in rules(problem, name, rows, elements.overflows):
+    for number, where, also in rules(problem, name, rows, elements.left != 0):
         elements = elements.unless(number, where, also)
     return elements
 

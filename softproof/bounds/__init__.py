@@ -29,11 +29,10 @@ from .cross_entropy import Losses as Losses
 from .cross_entropy import cross_entropy, linear_cross_entropy, reduced
 from .information import distribution_cross_entropy, entropy, kl_divergence
 from .linear import linear
+from .overflow import EVALUATION as EVALUATION
 from .softmax import log_softmax, logsumexp, softmax
 
 Bounds = dict[str, Floats]
-
-EVALUATION = 2.0**-20  # the bounds themselves are evaluated in float64, with fewer than 2**32 roundings of 2**-53
 
 _THEOREMS: dict[str, Callable[[Problem, Arithmetic, Rows], dict[str, Any]]] = {
     "softmax": softmax,

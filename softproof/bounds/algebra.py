@@ -9,6 +9,7 @@ import numpy as np
 
 from ..arithmetic import Arithmetic, height
 from ..problem import Array
+from .overflow import Left
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,13 @@ class RowFactor:
 class Allowed:
     """A bound in row form: |computed - exact| <= error, where |exact| is about |value|.
 
-    `overflows` says where an intermediate result may be too large for its format, so that infinity is right as well; of
-    either sign, and NaN too, where numbers of both signs are `mixed`.
+    `left` says what else an intermediate result that is too large for its format may leave (`bounds.overflow`).
     """
 
     value: Array
     error: Array
     row: RowFactor | None = None
-    overflows: Array | bool = False
-    mixed: Array | bool = False
+    left: Left | int = 0
 
 
 @dataclass(frozen=True)

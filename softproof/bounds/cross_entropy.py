@@ -30,8 +30,9 @@ from ..rows import (
 )
 from .algebra import Allowed, Known, additions, powers, rdiv, rmul, stored
 from .linear import flat, linear_gradients, product
+from .overflow import ANYTHING, Left, anything, exceeds, left_by
 from .second_order import given, inside, mean, scaled
-from .softmax import SoftmaxRows, carried_back, direction, nonzeros, summed_known
+from .softmax import SoftmaxRows, carried_back, centred_reach, direction, nonzeros, summed_known
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,11 @@ class Losses:
 
     value: Floats
     size: Floats  # Σ |t l|, with the magnitudes of the parts of t
-    peak: Floats  # the same without ε/C, or a weight or a probability below 1, which may be multiplied last
     error: Floats  # of the terms
     terms: Floats  # how many are not 0
+    above: Floats  # what is positive, without ε/C, or a weight or a probability below 1, which may be multiplied last
+    below: Floats  # what is negative
+    meets_zero: Floats  # what is multiplied by a factor of 0
 
 
 def _smoothing(problem: Problem) -> float:
@@ -84,6 +87,11 @@ class _Mean:
     omega: Array
     roundings: int
 
+    @property
+    def least(self) -> float:
+        """How small |D| may come out."""
+        return float(abs(self.divisor) * (1 - min(1.0, float(self.omega))))
+
     @classmethod
     def of(cls, problem: Problem, a: Arithmetic) -> _Mean:
         if reduction_of(problem) != "mean":
@@ -110,21 +118,22 @@ class _Terms:
     mean: _Mean
     t: Floats
     m: Floats
+    counts: Array  # (r, 1)
     at: Array | None = None
     moved: Array | float = 0.0  # by how much t may be off because the smoothing was rounded first (r, C)
 
     @classmethod
     def of(cls, problem: Problem, f: SoftmaxRows, rows: Rows) -> _Terms:
-        mean = _Mean.of(problem, f.arithmetic)
+        mean, counts = _Mean.of(problem, f.arithmetic), kept(problem, rows)[:, None]
         if not is_sparse(problem):
             t = coefficients(problem, f.classes, rows)
             signed = any(
                 not (problem.inputs[name] >= 0).all() for name in ("weight", "target") if name in problem.inputs
             )
             m = coefficients(problem, f.classes, rows, magnitudes=True) if signed else t
-            return cls(f, mean, t, m, moved=_moved(problem, f, rows))
+            return cls(f, mean, t, m, counts, moved=_moved(problem, f, rows))
         at, t = label_coefficients(problem, f.classes, rows)
-        return cls(f, mean, t, np.abs(t), at)
+        return cls(f, mean, t, np.abs(t), counts, at)
 
     def of_these(self, array: Array) -> Array:
         """The columns of (r, C) or (C,) that t has."""
@@ -136,11 +145,15 @@ class _Terms:
 
 def losses(problem: Problem, terms: _Terms) -> Losses:
     """Theorem 9: the terms of each row."""
-    l, l_error = terms.of_these(terms.f.l), terms.of_these(terms.f.kept_error)  # noqa: E741
-    if not terms.f.arithmetic.subtracts_logsumexp or is_sparse(problem):
-        return _weighted(problem, terms, l, Known(np.abs(l), l_error))
-    size = np.abs(l + terms.f.lse) + np.abs(terms.f.lse)  # Theorem 19: Σ t x and Σ t y apart
-    rows = _weighted(problem, terms, l, Known(size, l_error))
+    f = terms.f
+    l, l_error, reach = (terms.of_these(each) for each in (f.l, f.kept_error, f.l_reach))  # noqa: E741
+    if not f.arithmetic.subtracts_logsumexp or is_sparse(problem):
+        lost = np.where(reach < np.inf, 0.0, np.inf)  # logits that may be infinite
+        return _weighted(problem, terms, l, Known(np.abs(l), l_error), _Reach(lost, reach))
+    x, size = l + f.lse, np.abs(l + f.lse) + np.abs(f.lse)  # Theorem 19: Σ t x and Σ t y apart
+    x_error = 0.0 if f.x_error is None else f.x_error
+    reach_ = _Reach.of(x, x_error) + _Reach.of(-f.lse, f.lse_reach_error)
+    rows = _weighted(problem, terms, l, Known(size, l_error), reach_)
     return replace(rows, terms=2 * rows.terms)
 
 
@@ -149,12 +162,28 @@ def losses_along(problem: Problem, terms: _Terms, v: Floats) -> Losses:
     f, a = terms.f, terms.f.arithmetic
     found = terms.of_these(v) - f.mean(v)
     known = given(terms.of_these(v), a) + mean(Known(f.p, f.p_error), given(v, a), a)
-    rows = _weighted(problem, terms, found, known.rounded(a.rounding("derivatives"), a.flushed(1)))
+    reach = _Reach.of(terms.of_these(v), 0.0) + _Reach(*f.mean_reach(f.p_error, -v, a.compute.largest))
+    rows = _weighted(problem, terms, found, known.rounded(a.rounding("derivatives"), a.flushed(1)), reach)
     return replace(rows, terms=2 * rows.terms)  # as Σ t times Σ p v, less Σ t v
 
 
-def _weighted(problem: Problem, terms: _Terms, factor: Floats, known: Known) -> Losses:
-    """Rows -Σ t·factor, with factors of a magnitude, and up to an error, that are `known`."""
+@dataclass(frozen=True)
+class _Reach:
+    """How large the positive and the negative parts of computed numbers may be, before they cancel."""
+
+    plus: Floats
+    minus: Floats
+
+    @classmethod
+    def of(cls, x: Floats, error: Floats | float) -> _Reach:
+        return cls(np.maximum(x, 0) + error, np.maximum(-x, 0) + error)
+
+    def __add__(self, other: _Reach) -> _Reach:
+        return _Reach(self.plus + other.plus, self.minus + other.minus)
+
+
+def _weighted(problem: Problem, terms: _Terms, factor: Floats, known: Known, reach: _Reach) -> Losses:
+    """Rows -Σ t·factor, with factors of a magnitude, and up to an error, that are `known`, of this `reach`."""
     a, t, m = terms.f.arithmetic, terms.t, terms.m
     roundings = _roundings(problem)
     kappa = powers(roundings, a.rounding("terms"))
@@ -165,12 +194,24 @@ def _weighted(problem: Problem, terms: _Terms, factor: Floats, known: Known) -> 
         divisor = max(1.0, abs(terms.mean.divisor))
         eta = terms.of_these(_eta(problem, a, terms.f.classes)) * np.maximum(1, known.size + known.error) * divisor
         error = error + np.where(m != 0, eta, 0.0)
+    summands = (-t * factor, size, error, *_before_cancelling(problem, terms, reach, 1 + kappa))
+    value, size, error, *reaches = (each.sum(-1, keepdims=True) for each in summands)
+    return Losses(value, size, error, np.asarray(nonzeros(m) + mixed, np.float64), *reaches)
+
+
+def _before_cancelling(problem: Problem, terms: _Terms, reach: _Reach, by: Array) -> tuple[Floats, Floats, Floats]:
+    """How large the positive and the negative terms of -Σ t·factor may be on the way, and those of a factor of 0."""
+    t, m = terms.t, terms.m
     weight = terms.of_these(np.abs(class_weights(problem, terms.f.classes)))
     target = np.divide(m, weight, out=np.zeros_like(m), where=m != 0)
-    peak = known.size * np.maximum(1, weight) * np.maximum(1, target)
-    peak = np.where((m != 0) | np.isfinite(known.size), peak, 0.0)  # 0 times what is not finite has rules of its own
-    value, size, error, peak = (each.sum(-1, keepdims=True) for each in (-t * factor, size, error, peak))
-    return Losses(value, size, peak, error, np.asarray(nonzeros(m) + mixed, np.float64))
+    first = np.maximum(1, weight) * np.maximum(1, target) * by
+    plus, minus = first * reach.plus, first * reach.minus
+    none = np.zeros(np.broadcast_shapes(plus.shape, minus.shape))
+    positive, negative = m + t > 0, m - t > 0  # parts of t
+    above = np.where(positive, minus, 0.0) + np.where(negative, plus, 0.0)
+    below = np.where(positive, plus, 0.0) + np.where(negative, minus, 0.0)
+    meets_zero = (m == 0) & terms.counts & np.isfinite(minus + plus)  # if not, it has rules of its own
+    return none + above, none + below, np.where(meets_zero, plus + minus, none)
 
 
 def _eta(problem: Problem, a: Arithmetic, classes: int) -> Array:
@@ -187,10 +228,9 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
     unit = a.compute.u
     pairwise = "numpy" if a.total_depth == "numpy" else "any order"
     row_sums = additions(rows.terms, unit, pairwise, count_classes(problem) + 1)
-    largest = (a.storage if a.stored & {"total", "terms"} else a.compute).largest
     if reduction_of(problem) == "none":
         error = rows.error * (1 + row_sums) + row_sums * rows.size + a.flushed(rows.terms)
-        return Allowed(rows.value, error, overflows=rows.peak + error >= largest, mixed=_mixed(rows.value, rows.size))
+        return Allowed(rows.value, error, left=_left(rows, a, 1 + np.minimum(row_sums, rows.terms * unit)))
     if a.total_depth == "any order" and a.total is None:
         relative = additions(rows.terms.sum(), unit)
     else:
@@ -199,22 +239,32 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
             row_sums.max(initial=0.0), additions(np.count_nonzero(rows.terms), total.u, a.total_depth, len(rows.terms))
         )
     value, size = rows.value.sum(), rows.size.sum()
-    mixed = _mixed(value, size)
     error = rows.error.sum() * (1 + relative) + relative * size + a.flushed(rows.terms.sum())
     mean = _Mean.of(problem, a)
-    overflows = bool((rows.peak.sum() + error) / min(1.0, abs(mean.divisor)) >= largest)
+    left = _left_of_all(rows, a, 1 + np.minimum(relative, rows.terms.sum() * (a.total or a.compute).u), mean)
     if "total" in a.stored:
         error = stored(value, error, a)
     if reduction_of(problem) == "mean":
         rho = rdiv(powers(mean.roundings, (a.total or a.compute).u), mean.omega)
         value = value / mean.divisor
         error = error / abs(mean.divisor) * (1 + rho) + np.abs(value) * rho + a.underflow("terms")
-    return Allowed(np.reshape(value, (1, 1)), np.reshape(error, (1, 1)), overflows=overflows, mixed=mixed)
+    return Allowed(np.reshape(value, (1, 1)), np.reshape(error, (1, 1)), left=left)
 
 
-def _mixed(value: Floats, size: Floats) -> Array:
-    """Where numbers of both signs are added: float64 sums of up to 2³² terms are 2⁻²¹ off at most, of each size."""
-    return np.asarray(np.abs(value) < size * (1 - 2.0**-20))
+def _left(rows: Losses, a: Arithmetic, by: Array | float) -> Left:
+    """Theorem 13, where sums may be larger `by` a factor than their terms (r, 1)."""
+    largest = (a.storage if a.stored & {"total", "terms"} else a.compute).largest
+    return left_by(*(exceeds(each * by, largest) for each in (rows.above, rows.below, rows.meets_zero)))
+
+
+def _left_of_all(rows: Losses, a: Arithmetic, by: Array, mean: _Mean) -> Left:
+    """The same of what is reduced (1, 1); anything, where no digit of the denominator is certain."""
+    if not mean.omega < 1:
+        return anything(np.ones((1, 1), bool))
+    sums = {name: getattr(rows, name).sum().reshape(1, 1) for name in ("above", "below", "meets_zero")}
+    if mean.divisor < 0:
+        sums["above"], sums["below"] = sums["below"], sums["above"]
+    return _left(replace(rows, **sums), a, by / min(1.0, mean.least))
 
 
 def _upstream(problem: Problem, divided: _Mean, rows: Rows) -> tuple[Floats, Floats]:
@@ -247,7 +297,11 @@ def _where_counted(of_logits: Allowed, m: Floats) -> Allowed:
     counts = nonzeros(m) > 0
     if counts.all():
         return of_logits
-    return Allowed(np.where(counts, of_logits.value, 0.0), np.where(counts, of_logits.error, 0.0))
+    return Allowed(
+        np.where(counts, of_logits.value, 0.0),
+        np.where(counts, of_logits.error, 0.0),
+        left=np.where(counts, of_logits.left, np.int8(0)),
+    )
 
 
 def gradient_along(problem: Problem, terms: _Terms, v: Floats, rows: Rows) -> Allowed:
@@ -255,7 +309,40 @@ def gradient_along(problem: Problem, terms: _Terms, v: Floats, rows: Rows) -> Al
     f, a = terms.f, terms.f.arithmetic
     slope, total = summed_known(*_slopes(problem, terms, rows), a)
     error = scaled(slope, Known(f.p, f.p_error), given(v, a), a, _last(problem, terms, rows))
-    return _where_counted(Allowed(-total * f.along(v), error), terms.m)
+    most = np.maximum(1, centred_reach(f, f.p_error, v))
+    reach = _before_scaling(problem, terms, rows).sum(-1, keepdims=True) * most
+    exceeding = exceeds(reach, (a.storage if "derivatives" in a.stored else a.compute).largest)
+    left = anything(np.broadcast_to(exceeding, v.shape))
+    return _where_counted(Allowed(-total * f.along(v), error, left=left), terms.m)
+
+
+def _before_scaling(problem: Problem, terms: _Terms, rows: Rows) -> Floats:
+    """How large |h| may be on the way, whatever is multiplied first, and divided by D first or last: as t."""
+    g, m, mean = _upstream(problem, terms.mean, rows)[0], terms.m, terms.mean
+    weight = terms.of_these(np.abs(class_weights(problem, terms.f.classes)))
+    target = np.divide(m, weight, out=np.zeros_like(m), where=m != 0)
+    first = np.abs(g) * np.maximum(1, weight) * np.maximum(1, target) / min(1.0, mean.least)
+    return np.where(m != 0, first, 0.0)
+
+
+def _left_of_logits(problem: Problem, terms: _Terms, rows: Rows) -> Left | int:
+    """Theorem 13 for h - p Σh: (r, C)."""
+    f, a = terms.f, terms.f.arithmetic
+    first, largest = _before_scaling(problem, terms, rows), (a.storage if "terms" in a.stored else a.compute).largest
+    by = 1 + rmul(powers(8, a.rounding("terms")), f.classes * a.compute.u)
+    if not exceeds(first.sum(-1) * by, largest).any():
+        return 0
+    sign = -np.sign(_upstream(problem, terms.mean, rows)[0]) * np.sign(terms.mean.divisor)
+    positive, negative = terms.m + terms.t > 0, terms.m - terms.t > 0  # parts of t
+    plus = np.where(((sign > 0) & positive) | ((sign < 0) & negative), first, 0.0) * by
+    minus = np.where(((sign < 0) & positive) | ((sign > 0) & negative), first, 0.0) * by
+    up, down = (exceeds(each.sum(-1, keepdims=True), largest) for each in (plus, minus))  # of Σh
+    own = [exceeds(each, largest) for each in (plus, minus)]
+    if terms.at is not None:
+        there = terms.at == np.arange(f.classes)
+        own = [there & each for each in own]
+    vanishes = f.p <= f.p_error
+    return left_by(own[0] | down, own[1] | up, undefined=(up | down) & vanishes)
 
 
 def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, Allowed]:
@@ -266,20 +353,29 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
     c, eta = g / divided.divisor, _eta(problem, a, f.classes)
     h, h_error = _slopes(problem, terms, rows)
     grad_x = carried_back(f, h, h_error, nonzeros(terms.m), terms.at, _last(problem, terms, rows))
-    grad_x = _where_counted(grad_x, terms.m)
+    grad_x = _where_counted(replace(grad_x, left=_left_of_logits(problem, terms, rows)), terms.m)
     if is_labels(problem):
         return grad_x, grad_x
     weight = np.abs(class_weights(problem, f.classes))
     roundings = 4 + divided.roundings  # 1 - ε, and products with w, l and g
     kappa = rdiv(powers(roundings, a.rounding("terms")), divided.omega)
     slope, size = np.abs(c) * weight * (1 - _smoothing(problem)), np.abs(f.l)
-    reach = np.maximum(1, size + f.kept_error)
-    error = slope * (f.kept_error * (1 + kappa) + kappa * size) + eta * enlarged * reach
+    error = slope * (f.kept_error * (1 + kappa) + kappa * size)
+    error = error + eta * enlarged * np.maximum(1, size + f.kept_error)
     if moved := _smoothing_error(problem, a):
         error += np.abs(c) * weight * moved * (size + f.kept_error) * (1 + kappa)
-    largest = (a.storage if "terms" in a.stored else a.compute).largest
-    overflows = np.abs(c) * np.maximum(1, weight) * reach >= largest  # before 1 - ε is multiplied
-    return grad_x, Allowed(slope * size, error, overflows=overflows)
+    return grad_x, Allowed(slope * size, error, left=_left_of_target(problem, terms, g))
+
+
+def _left_of_target(problem: Problem, terms: _Terms, g: Floats) -> Left:
+    """Theorem 13 for -c w (1 - ε) l, where 1 - ε is multiplied last and g divided by D first or last: (r, C)."""
+    f, a, mean = terms.f, terms.f.arithmetic, terms.mean
+    weight, largest = class_weights(problem, f.classes), (a.storage if "terms" in a.stored else a.compute).largest
+    first = np.abs(g) * np.maximum(1, np.abs(weight)) / min(1.0, mean.least)
+    exceeding = exceeds(first * np.maximum(1, f.l_reach), largest)
+    sign = np.sign(g) * np.sign(mean.divisor) * np.sign(weight) * (1 - _smoothing(problem))
+    found = left_by(exceeding & (sign > 0), exceeding & (sign < 0), exceeding & (sign == 0))
+    return found if mean.omega < 1 else anything(np.ones(found.shape, bool))
 
 
 def cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed | Losses]:
@@ -315,16 +411,41 @@ def linear_cross_entropy(problem: Problem, arithmetic: Arithmetic, _rows: Rows) 
     bias = inputs["linear_bias"].reshape(-1) if "linear_bias" in inputs else None
     logits = product(x, w.T, a, bias=bias)  # (N, C …)
     logits_error = stored(logits.value, logits.error, a) if "logits" in a.stored else logits.error
+    lost = _overflowing(logits, np.abs(logits.value) + logits.error, a)  # (N, C …)
+    logits_error = np.where(lost, np.inf, logits_error)
     f = SoftmaxRows.of(of_positions(problem, logits.value), a, of_positions(problem, logits_error))  # (R, C)
     terms = _Terms.of(problem, f, ALL)
     bounds = {"value": reduced(problem, a, losses(problem, terms))}
     if problem.grad_output is not None:
         grad, _ = gradients(problem, terms, ALL)
         grad_error = stored(grad.value, grad.error, a) if "logits" in a.stored else grad.error
-        g, g_error = by_positions(problem, grad.value), by_positions(problem, grad_error)  # (N, C …)
-        grads = linear_gradients(g, x, w, a, g_error)
-        bounds["grad_input"] = grads["grad_input"]
-        bounds["grad_linear_weight"] = grads["grad_weight"]
+        reach = np.fmin(np.abs(grad.value) + grad_error, _reach_of_gradient(problem, terms))
+        rows = of_positions(problem, lost).any(-1, keepdims=True) & terms.counts  # (R, 1)
+        slopes = (grad.value, grad_error, reach, _overflowing(grad, reach, a) | rows)
+        g, g_error, g_reach, lost = (by_positions(problem, each) for each in slopes)  # (N, C …)
+        grads = linear_gradients(g, x, w, a, g_error, g_reach)
+        of_rows, of_columns = (np.asarray(lost.any(axis, keepdims=True)) for axis in (1, 0))
+        bounds["grad_input"] = _spoiled(grads["grad_input"], of_rows)
+        bounds["grad_linear_weight"] = _spoiled(grads["grad_weight"], of_columns.T)
         if "linear_bias" in inputs:
-            bounds["grad_linear_bias"] = grads["grad_bias"]
+            bounds["grad_linear_bias"] = _spoiled(grads["grad_bias"], of_columns.T)
     return flat(bounds)
+
+
+def _overflowing(each: Allowed, reach: Floats, a: Arithmetic) -> Array:
+    """Where logits, or slopes of them, of up to this magnitude may be infinite or NaN."""
+    found = np.broadcast_to((np.asarray(each.left) & ANYTHING) != 0, each.value.shape)
+    return found | exceeds(reach, a.storage.largest) if "logits" in a.stored else found
+
+
+def _spoiled(each: Allowed, where: Array) -> Allowed:
+    """The same `where` a factor may be no number."""
+    return replace(each, left=each.left | anything(where)) if where.any() else each
+
+
+def _reach_of_gradient(problem: Problem, terms: _Terms) -> Floats:
+    """How large |h - p Σh| may come out, where its bound says nothing too: (R, C)."""
+    f, first = terms.f, _before_scaling(problem, terms, ALL)
+    own = first if terms.at is None else np.where(terms.at == np.arange(f.classes), first, 0.0)
+    most = own + f.p_reach(f.p_error) * first.sum(-1, keepdims=True)
+    return np.asarray(most * (1 + rmul(powers(8, f.arithmetic.rounding("terms")), f.classes * f.arithmetic.compute.u)))

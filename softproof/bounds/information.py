@@ -9,6 +9,7 @@ from ..formats import Floats
 from ..problem import Array, Problem
 from ..rows import Rows, axis_of, wide_rows
 from .algebra import Allowed, additions, powers, rmul
+from .overflow import Left, exceeds, left_by
 
 
 def _log(q: Floats) -> Floats:
@@ -28,7 +29,17 @@ def _sum_of_logs(problem: Problem, arithmetic: Arithmetic, rows: Rows, logs: tup
     relative = rmul(arithmetic.c_log * u, product, additions(terms, u))
     quotient = p * 2 * u if len(logs) > 1 else np.zeros_like(p)  # log(p/q) of a rounded quotient
     error = (size * relative + quotient * (1 + relative)).sum(-1, keepdims=True)
-    return Allowed(size.sum(-1, keepdims=True), error + 2 * terms * arithmetic.underflow("terms"))
+    error = error + 2 * terms * arithmetic.underflow("terms")
+    if len(logs) == 1:
+        return Allowed(size.sum(-1, keepdims=True), error)
+    up = np.asarray(exceeds(_quotient(problem, rows), arithmetic.compute.largest).any(-1, keepdims=True))
+    return Allowed(size.sum(-1, keepdims=True), error, left=left_by(up, np.zeros_like(up)))
+
+
+def _quotient(problem: Problem, rows: Rows) -> Floats:
+    """p/q, and 0 where p or q is."""
+    p, q = (wide_rows(problem.inputs[name], axis_of(problem), rows) for name in ("p", "q"))
+    return np.divide(p, q, out=np.zeros_like(p), where=q != 0)
 
 
 def _upstream(problem: Problem, rows: Rows) -> Floats:
@@ -49,7 +60,18 @@ def _of_logs(problem: Problem, a: Arithmetic, rows: Rows, logs: tuple[str, ...],
         inverse = np.divide(1.0, p, out=np.zeros_like(p), where=p != 0)
         q = wide_rows(problem.inputs["q"], axis, rows) if "q" in logs else 0.0  # log(p/q), where p/q underflows
         lost = lost * np.maximum(1, inverse) + g * a.underflow("terms") * q * inverse
-    return Allowed(value, error + 3 * lost)
+    return Allowed(value, error + 3 * lost, left=_left_of_logs(problem, a, rows, logs))
+
+
+def _left_of_logs(problem: Problem, a: Arithmetic, rows: Rows, logs: tuple[str, ...]) -> Left:
+    """Theorem 13 for ∓g log p and, of the divergence, g log q, or g log(p/q)."""
+    g, largest = _upstream(problem, rows), (a.storage if "terms" in a.stored else a.compute).largest
+    sizes = [np.abs(g) * (np.abs(_log(wide_rows(problem.inputs[name], axis_of(problem), rows))) + 1) for name in logs]
+    first, last = (exceeds(each, largest) for each in (sizes[0], sizes[-1]))
+    if len(logs) == 1:
+        return left_by(first & (g > 0), first & (g < 0))
+    last = last | (exceeds(_quotient(problem, rows), a.compute.largest) & (g != 0))
+    return left_by((first & (g < 0)) | (last & (g > 0)), (first & (g > 0)) | (last & (g < 0)))
 
 
 def _of_quotient(problem: Problem, a: Arithmetic, rows: Rows) -> Allowed:
@@ -59,7 +81,12 @@ def _of_quotient(problem: Problem, a: Arithmetic, rows: Rows) -> Allowed:
     inverse = np.divide(1.0, q, out=np.zeros_like(q), where=q != 0)
     value = g * p * inverse
     enlarged = np.maximum(1, np.maximum(g, inverse) * np.maximum(1, p))
-    return Allowed(value, value * powers(3, a.rounding("terms")) + 3 * a.underflow("terms") * enlarged)
+    error = value * powers(3, a.rounding("terms")) + 3 * a.underflow("terms") * enlarged
+    largest = (a.storage if "terms" in a.stored else a.compute).largest
+    exceeding = exceeds(np.maximum(1, g) * np.maximum(1, inverse) * np.maximum(1, p), largest)
+    vanishes, sign = g * p < 2 * a.storage.tiny, _upstream(problem, rows)
+    left = left_by(exceeding & (sign < 0), exceeding & (sign > 0), undefined=exceeding & vanishes)
+    return Allowed(value, error, left=left)
 
 
 def entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:

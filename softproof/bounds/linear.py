@@ -9,10 +9,18 @@ from ..formats import Format
 from ..problem import Array, Problem
 from ..rows import Rows, wide_rows
 from .algebra import Allowed, stored
+from .overflow import Left, exceeds, left_by
 
 
-def product(p: Array, q: Array, a: Arithmetic, p_error: Array | None = None, bias: Array | None = None) -> Allowed:
-    """Theorem 8: P Q + bias with inner dimension n, where P is known up to p_error."""
+def product(
+    p: Array,
+    q: Array,
+    a: Arithmetic,
+    p_error: Array | None = None,
+    bias: Array | None = None,
+    p_reach: Array | None = None,
+) -> Allowed:
+    """Theorem 8: P Q + bias with inner dimension n, where P is known up to p_error, and computed as p_reach at most."""
     kept = bias is not None and "product" in a.stored  # before the bias is added
     n = p.shape[1] + (bias is not None)  # products, or the bias, each of which may underflow
     inherited = np.zeros((p.shape[0], q.shape[1])) if p_error is None else p_error @ np.abs(q)
@@ -24,7 +32,27 @@ def product(p: Array, q: Array, a: Arithmetic, p_error: Array | None = None, bia
     if a.factors is not None:
         error = error + _rounded_factors(np.abs(p) + (0.0 if p_error is None else p_error), q, a.factors)
     error = stored(value - bias, error, a) if kept and bias is not None else error
-    return Allowed(value, error + _flushed(p, q, a) if a.flushes else error)
+    error = error + _flushed(p, q, a) if a.flushes else error
+    largest = (a.storage if kept or "partial products" in a.stored else a.compute).largest
+    by = (1 + n * a.rounding("partial products")) * (1 + (a.factors.u if a.factors else 0.0)) ** 2
+    if p_reach is not None:
+        size = p_reach @ np.abs(q)
+    if not exceeds(size * by, largest).any():
+        return Allowed(value, error)
+    beside = np.zeros(p.shape) if p_error is None else p_error if p_reach is None else p_reach - np.abs(p)
+    return Allowed(value, error, left=_left(p, q, beside, 0.0 if bias is None else bias, by, largest))
+
+
+def _left(p: Array, q: Array, p_error: Array, bias: Array | float, by: float, largest: float) -> Left:
+    """Theorem 13: sums of the positive and of the negative products apart, each larger `by` a factor."""
+    up, down = (
+        np.maximum(p, 0) @ np.maximum(sign * q, 0)
+        + np.maximum(-p, 0) @ np.maximum(-sign * q, 0)
+        + np.maximum(sign * bias, 0)
+        + p_error @ np.abs(q)
+        for sign in (1, -1)
+    )
+    return left_by(exceeds(up * by, largest), exceeds(down * by, largest))
 
 
 def _rounded_factors(p: Array, q: Array, factors: Format) -> Array:
@@ -40,14 +68,16 @@ def _flushed(p: Array, q: Array, a: Arithmetic) -> Array:
     return np.asarray(np.where(p < tiny, p, 0.0) @ q + p @ np.where(q < tiny, q, 0.0))
 
 
-def linear_gradients(g: Array, x: Array, w: Array, a: Arithmetic, g_error: Array | None = None) -> dict[str, Allowed]:
-    """g = ∂L/∂a (R, C), known up to g_error, carried back through a = x wᵀ + b."""
-    transposed = None if g_error is None else g_error.T
+def linear_gradients(
+    g: Array, x: Array, w: Array, a: Arithmetic, g_error: Array | None = None, g_reach: Array | None = None
+) -> dict[str, Allowed]:
+    """g = ∂L/∂a (R, C), known up to g_error, and at most g_reach, carried back through a = x wᵀ + b."""
+    of_columns, reaching = (None if each is None else each.T for each in (g_error, g_reach))
     ones = np.ones((len(g), 1))  # Σ over the rows, as a product with ones
     return {
-        "grad_input": product(g, w, a, g_error),
-        "grad_weight": product(g.T, x, a, transposed),
-        "grad_bias": product(g.T, ones, a, transposed),
+        "grad_input": product(g, w, a, g_error, p_reach=g_reach),
+        "grad_weight": product(g.T, x, a, of_columns, p_reach=reaching),
+        "grad_bias": product(g.T, ones, a, of_columns, p_reach=reaching),
     }
 
 
@@ -65,7 +95,7 @@ def linear(problem: Problem, arithmetic: Arithmetic, _rows: Rows) -> dict[str, A
 def flat(bounds: dict[str, Allowed]) -> dict[str, Allowed]:
     """In row form: one row of everything."""
 
-    def row(each: Allowed, array: Array | bool) -> Array:
+    def row(each: Allowed, array: Array | int) -> Array:
         return np.broadcast_to(np.asarray(array), each.error.shape).reshape(1, -1)
 
     return {
@@ -73,8 +103,7 @@ def flat(bounds: dict[str, Allowed]) -> dict[str, Allowed]:
             row(each, each.value),
             row(each, each.error),
             each.row,
-            row(each, each.overflows),
-            row(each, each.mixed),
+            row(each, each.left),
         )
         for name, each in bounds.items()
     }

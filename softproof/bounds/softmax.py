@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,6 +12,7 @@ from ..formats import Floats, Format
 from ..problem import Array, Problem
 from ..rows import Rows, axis_of, wide_rows, with_softmax
 from .algebra import Allowed, Known, RowFactor, additions, grown, powers, rdiv, rmul, stored
+from .overflow import Left, anything, exceeds, left_by
 from .second_order import along, curvature, given, inside, mean, scaled
 
 LARGEST = np.finfo(np.float64).max
@@ -241,6 +242,57 @@ class SoftmaxRows:
     def _kept(self, l_error: Floats) -> Floats:
         return stored(self.l, l_error, self.arithmetic) if "output" in self.arithmetic.stored else l_error
 
+    @property
+    def _above(self) -> Floats:
+        """How far the exponent of the largest logit may come out above, or below, 0 (r, 1): not at all, but by A2''."""
+        if not self.arithmetic.scales_logits or self.x_error is None:
+            return np.zeros((1, 1))
+        return np.asarray(2 * self.x_error.max(-1, keepdims=True))
+
+    @property
+    def _log_reach(self) -> Floats:
+        """How large a computed |log ŝ| may be: 0 <= log ŝ, since exp(0) = 1, and no exponential is above 1 (A3)."""
+        a = self.arithmetic
+        u, kept = a.compute.u, a.storage.u
+        of_exp = rmul(a.c_exp * u, u, kept) * (1 + self.classes * a.online)
+        most = np.log(self.classes) + np.log1p(self.classes * u) + of_exp + kept + self._above
+        return np.asarray(most * (1 + a.c_log * u + kept))
+
+    @property
+    def lse_reach_error(self) -> Floats:
+        """|ŷ - y|, where its bound says nothing too: (r, 1)."""
+        u = self.arithmetic.compute.u
+        beside = self._log_reach + (0.0 if self.x_error is None else self.x_error.max(-1, keepdims=True))
+        return np.fmin(self.lse_error, beside + u * (np.abs(self.lse) + beside))
+
+    @cached_property
+    def l_reach(self) -> Floats:
+        """How large |l̂| may be, where its bound says nothing too: (r, C)."""
+        a, near = self.arithmetic, np.abs(self.l) + self.kept_error
+        if near.max(initial=0.0) < np.inf and self.lam.max(initial=0.0) < 1:
+            return np.asarray(near)
+        beside = self.h + self._log_reach
+        if a.subtracts_logsumexp:
+            beside = beside + self.lse_reach_error
+        most = (np.abs(self.l) + beside) * (1 + 4 * (a.compute.u + a.storage.u))
+        return np.asarray(np.fmin(near, most))
+
+    def p_reach(self, p_error: Floats) -> Floats:
+        """How large p̂ may be: no exponent of it is above 0, since x - ŷ rounds m + log ŝ >= m (r, C)."""
+        a = self.arithmetic
+        most = 1 + rmul(a.c_exp * a.compute.u, powers(2, a.compute.u), powers(2, a.storage.u))
+        return np.asarray(np.fmin(self.p + p_error, most * np.exp(self._above)))
+
+    def mean_reach(self, p_error: Floats, v: Floats, largest: float) -> tuple[Floats, Floats]:
+        """How large the positive and the negative parts of Σ p v may be, and inf where (Σ e v)/s overflows: (r, 1)."""
+        a, p = self.arithmetic, self.p_reach(p_error)
+        by = 1 + rmul(self.classes * a.compute.u, powers(4, a.rounding("derivatives")))
+        e = np.minimum(p * self.s, 2 * np.exp(self._above)) if self.s.max(initial=1.0) > 1 else p
+        parts = [np.maximum(each, 0) for each in (v, -v)]
+        sums = [((p * each).sum(-1, keepdims=True) * by, (e * each).sum(-1, keepdims=True) * by) for each in parts]
+        plus, minus = (np.where(exceeds(of_e, largest), np.inf, of_p) for of_p, of_e in sums)
+        return plus, minus
+
     @cached_property
     def p_error(self) -> Floats:
         """|p̂ - p| for p̂ = exp(l̂) as well as for p̂ = ê/ŝ or ê·(1/ŝ) (Theorem 5)."""
@@ -338,7 +390,8 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
         roundings = rmul(powers(3, u), product)
         reach = np.abs(g - inner) if arithmetic.quotient else size + np.abs(inner)  # one p̂, or two that differ
         error = b * reach + (p + b) * (inner_error + roundings * (size + np.abs(inner) + inner_error))
-        bounds["grad_logits"] = Allowed(value, error + u * np.abs(value) + 3 * eta + arithmetic.underflow("terms"))
+        error = error + u * np.abs(value) + 3 * eta + arithmetic.underflow("terms")
+        bounds["grad_logits"] = Allowed(value, error, left=_left_of_centred(f, b, g, arithmetic, times_p=True))
     if problem.tangent is not None:
         bounds |= _softmax_along(problem, _inside(f, problem, rows), rows)
     return bounds
@@ -348,12 +401,42 @@ def _softmax_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str, Al
     """Theorems 17 and 18 for softmax."""
     a, v = f.arithmetic, direction(problem, rows)
     p, dp = Known(f.p, f.saved_error), f.along(v)
-    bounds = {"jvp": Allowed(dp, along(p, given(v, a), a))}
+    left = _left_of_centred(f, f.saved_error, v, a, times_p=True)
+    bounds = {"jvp": Allowed(dp, along(p, given(v, a), a), left=left)}
     if problem.grad_output is not None:
         g = wide_rows(problem.grad_output, axis_of(problem), rows)
         value = dp * (g - f.mean(g)) - f.p * (g * dp).sum(-1, keepdims=True)
-        bounds["hvp_logits"] = Allowed(value, curvature(p, given(g, a), given(v, a), a))
+        left = _left_of_scaled(f, f.saved_error, centred_reach(f, f.saved_error, g), v, a)
+        bounds["hvp_logits"] = Allowed(value, curvature(p, given(g, a), given(v, a), a), left=left)
     return bounds
+
+
+def centred_reach(f: SoftmaxRows, p_error: Floats, g: Floats) -> Floats:
+    """How large |g - Σ p g|, or its parts, may be on the way in a row: (r, 1)."""
+    plus, minus = f.mean_reach(p_error, g, _largest(f.arithmetic))
+    return np.asarray(np.abs(g).max(-1, keepdims=True) + plus + minus)
+
+
+def _largest(a: Arithmetic) -> float:
+    """Of what a derivative is computed in."""
+    return (a.storage if a.stored & {"terms", "derivatives"} else a.compute).largest
+
+
+def _left_of_centred(f: SoftmaxRows, p_error: Floats, g: Floats, a: Arithmetic, times_p: bool) -> Left | int:
+    """Theorem 13 for g - Σ p g, or for p times that: (r, C)."""
+    by, largest = 1 + powers(4, a.rounding("derivatives")), _largest(a)
+    if np.abs(g).max(initial=0.0) * 4 * (1 + f.classes) * (1 + f.classes * a.compute.u) < largest:
+        return 0
+    plus, minus = f.mean_reach(p_error, g, largest)
+    up, down = (exceeds((np.maximum(g, 0) + minus) * by, largest), exceeds((np.maximum(-g, 0) + plus) * by, largest))
+    return left_by(up, down, undefined=(up | down) & times_p & (f.p <= p_error))
+
+
+def _left_of_scaled(f: SoftmaxRows, p_error: Floats, slope: Floats, v: Floats, a: Arithmetic) -> Left:
+    """Theorem 13 for numbers of this size (r, 1) times J v, which may be multiplied in any order: (r, C)."""
+    reach = np.maximum(1, slope) * np.maximum(1, centred_reach(f, p_error, v))
+    exceeding = exceeds(reach * (1 + powers(8, a.rounding("derivatives"))), _largest(a))
+    return anything(np.broadcast_to(exceeding, v.shape))
 
 
 def direction(problem: Problem, rows: Rows) -> Floats:
@@ -368,7 +451,8 @@ def log_softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[st
     bounds = {"value": Allowed(f.l, f.l_error, f.common_term)}
     if problem.grad_output is not None:
         g = wide_rows(problem.grad_output, axis_of(problem), rows)
-        bounds["grad_logits"] = carried_back(f, g, 0.0, nonzeros(g))
+        found = carried_back(f, g, 0.0, nonzeros(g))
+        bounds["grad_logits"] = replace(found, left=_left_of_total(f, g))
     if problem.tangent is not None:
         bounds |= _log_softmax_along(problem, _inside(f, problem, rows), rows)
     return bounds
@@ -380,12 +464,25 @@ def _log_softmax_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str
     p = Known(f.p, f.p_error)
     jvp = mean(p, given(v, a), a) + given(v, a)
     jvp = jvp.rounded(a.rounding("derivatives"), a.flushed(1))
-    bounds = {"jvp": Allowed(v - f.mean(v), np.broadcast_to(jvp.error, v.shape))}
+    left = _left_of_centred(f, f.p_error, v, a, times_p=False)
+    bounds = {"jvp": Allowed(v - f.mean(v), np.broadcast_to(jvp.error, v.shape), left=left)}
     if problem.grad_output is not None:
         g = wide_rows(problem.grad_output, axis_of(problem), rows)
         slope, total = summed_known(g, 0.0, a)
-        bounds["hvp_logits"] = Allowed(-total * f.along(v), scaled(slope, p, given(v, a), a))
+        left = _left_of_scaled(f, f.p_error, np.abs(g).sum(-1, keepdims=True), v, a)
+        bounds["hvp_logits"] = Allowed(-total * f.along(v), scaled(slope, p, given(v, a), a), left=left)
     return bounds
+
+
+def _left_of_total(f: SoftmaxRows, g: Floats) -> Left | int:
+    """Theorem 13 for g - p Σg: (r, C)."""
+    a = f.arithmetic
+    plus, minus = (np.maximum(each, 0).sum(-1, keepdims=True) * (1 + f.classes * a.compute.u) for each in (g, -g))
+    up, down = exceeds(plus, _largest(a)), exceeds(minus, _largest(a))
+    if not (up | down).any():
+        return 0
+    shape = np.zeros(g.shape, bool)
+    return left_by(shape | down, shape | up, undefined=(up | down) & (f.p <= f.p_error))
 
 
 def nonzeros(array: Array) -> Array:
@@ -483,9 +580,11 @@ def _p_error_by_difference(f: SoftmaxRows) -> Floats:
 def _logsumexp_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str, Allowed]:
     """Theorems 17 and 18 for logsumexp: Σ p v, and g times J v."""
     a, v = f.arithmetic, direction(problem, rows)
-    p = Known(f.p, _p_error_by_difference(f))
-    bounds = {"jvp": Allowed(f.mean(v), np.asarray(mean(p, given(v, a), a).error))}
+    p = Known(f.p, p_error := _p_error_by_difference(f))
+    left = left_by(*(exceeds(each, _largest(a)) for each in f.mean_reach(p_error, v, _largest(a))))
+    bounds = {"jvp": Allowed(f.mean(v), np.asarray(mean(p, given(v, a), a).error), left=left)}
     if problem.grad_output is not None:
         g = _upstream_of_rows(problem, rows)
-        bounds["hvp_logits"] = Allowed(g * f.along(v), scaled(given(g, a), p, given(v, a), a))
+        left = _left_of_scaled(f, p_error, np.abs(g), v, a)
+        bounds["hvp_logits"] = Allowed(g * f.along(v), scaled(given(g, a), p, given(v, a), a), left=left)
     return bounds

@@ -1,0 +1,49 @@
+"""What an overflow on the way to a result may leave of it (docs/bounds.md, Theorem 13).
+
+It is decided by how large the intermediate results of this one element may become, which has a limit where its error
+has none: an exponential of a shifted logit is at most 1, and the logarithm of their sum at most that of their number.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..problem import Array
+
+Left = NDArray[np.int8]  # some of the following, added up
+
+ABOVE, BELOW, UNDEFINED = 1, 2, 4  # an element may become inf, -inf, or NaN
+MEETS_ZERO = 8  # what overflows is multiplied by 0, of which docs/semantics.md speaks
+ANYTHING = ABOVE | BELOW | UNDEFINED
+
+EVALUATION = 2.0**-20  # the bounds themselves are evaluated in float64, with fewer than 2**32 roundings of 2**-53
+
+
+def exceeds(reach: Array, largest: float) -> Array:
+    """Where numbers of up to this magnitude may be more than the largest of a format."""
+    return np.asarray(~(reach * (1 + EVALUATION) < largest))
+
+
+def left_by(
+    above: Array | bool, below: Array | bool, meets_zero: Array | bool = False, undefined: Array | bool = False
+) -> Left:
+    """What may be left where positive numbers, negative ones, or numbers that are then multiplied by 0, overflow.
+
+    The difference of two infinities is NaN; where else that may come from is `undefined`.
+    """
+    up, down = np.asarray(above), np.asarray(below)
+    nan = (up & down) | undefined
+    found = ABOVE * up + BELOW * down + UNDEFINED * nan + MEETS_ZERO * np.asarray(meets_zero)
+    return np.asarray(found, np.int8)
+
+
+def anything(where: Array | bool) -> Left:
+    """An infinity of either sign, or NaN."""
+    return np.where(where, np.int8(ANYTHING), np.int8(0))
+
+
+def allows(left: Array | int, got: Array) -> Array:
+    """Which answers, none of them finite, may be left by an overflow."""
+    kind = np.where(np.isnan(got), UNDEFINED, np.where(got > 0, ABOVE, BELOW))
+    return np.asarray((left & kind) != 0)

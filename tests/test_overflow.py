@@ -1,0 +1,253 @@
+"""NaN and infinities: where an overflow may leave them, and nowhere else (docs/bounds.md, Theorem 13)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from flint import arb
+
+from benchmarks.garbage import right_answer
+from softproof import Output, Problem, Result, Verdict, bound, judge_result
+from softproof.bounds import Allowed
+from softproof.bounds.overflow import ABOVE, ANYTHING, BELOW, UNDEFINED, allows, anything, exceeds, left_by
+from softproof.compare import AGREES, DISAGREES, NO_GUARANTEE, Elements, citation
+from softproof.formats import FORMATS
+from softproof.report import Row
+
+NOT_FINITE = (np.nan, np.inf, -np.inf)
+
+
+def verdict_on(problem: Problem, arithmetic: str = "any-order", accuracy: str = "C", **outputs: Any) -> Verdict:
+    """Of an answer in numbers that the format holds."""
+    result = Result({name: Output(np.asarray(each, np.float64), problem.dtype) for name, each in outputs.items()})
+    return judge_result(problem, result, arithmetic=arithmetic, accuracy=accuracy)
+
+
+# ---- where nothing is promised --------------------------------------------------------------------------------------
+
+SUM = {"reduction": "sum"}
+HUGE, TALL = 2.0**127, 2.0**100  # in float32; the sum of two such, or the product, overflows
+ALTERNATING: dict[str, Any] = {"logits": np.zeros((258, 2)), "target": np.arange(258) % 2, "weight": [2.0, -1.0]}
+OFFSET: dict[str, Any] = {"logits": [[1e10, 1e10]], "target": [0]}
+UNPROMISED: dict[str, tuple[Problem, str, dict[str, Any]]] = {
+    "logits that are not known": (
+        Problem(
+            "linear_cross_entropy",
+            "float32",
+            {"input": [[3e3], [-3e3]], "linear_weight": [[3e3], [-3e3]], "target": [1, 0], "weight": [2.0, -1.0]},
+            SUM,
+        ),
+        "any-order",
+        {"value": 1.8e7},
+    ),
+    "a sum without a digit": (Problem("cross_entropy", "bfloat16", ALTERNATING, SUM), "storage", {"value": 89.5}),
+}
+
+
+@pytest.mark.parametrize("name", UNPROMISED)
+def test_an_infinite_bound_is_no_agreement(name: str) -> None:
+    """Neither of the right number, nor of another, nor of what is none, which no overflow explains."""
+    problem, arithmetic, right = UNPROMISED[name]
+    assert np.isinf(bound(problem, arithmetic)["value"])
+
+    assert verdict_on(problem, arithmetic, **right).outcome == NO_GUARANTEE
+    assert verdict_on(problem, arithmetic, value=5.0).outcome == NO_GUARANTEE
+    for bad in NOT_FINITE:
+        assert verdict_on(problem, arithmetic, value=bad).outcome == DISAGREES
+
+
+def test_a_bound_beyond_the_format_excuses_no_infinity() -> None:
+    """No exponential of x - ŷ overflows, since ŷ is not below x: NaN is wrong, and an infinity has no guarantee."""
+    problem = Problem("cross_entropy", "float32", OFFSET, SUM, tangent=[[1.0, -0.5]])
+    right = float(np.float32(np.log(2)))
+    assert np.finfo(np.float32).max < bound(problem, "fused")["jvp"] < np.inf
+
+    assert verdict_on(problem, "fused", value=right, jvp=-0.75).outcome == AGREES
+    assert verdict_on(problem, "fused", value=right, jvp=np.nan).outcome == DISAGREES
+    for bad in (np.inf, -np.inf):
+        assert verdict_on(problem, "fused", value=right, jvp=bad).outcome == NO_GUARANTEE
+
+
+def test_the_exception_is_an_exact_value_that_overflows() -> None:
+    """Its infinity agrees, by the theorem, and nothing else has a guarantee."""
+    inputs: dict[str, Any] = {"input": [[TALL], [-TALL]], "linear_weight": [[TALL], [-TALL]], "target": [1, 0]}
+    problem = Problem("linear_cross_entropy", "float32", inputs, SUM)
+
+    found = verdict_on(problem, value=np.inf)
+    assert (found.outcome, found.cited["value"].tolist()) == (AGREES, -13)
+    assert "Theorem 13 of docs/bounds.md" in found.explanation
+    for other in (np.nan, -np.inf, 1e38, 0.0):
+        assert verdict_on(problem, value=other).outcome == NO_GUARANTEE
+
+
+def test_what_overflows_beside_what_is_promised_is_cited_alone() -> None:
+    """Of several elements the first is infinite, the second a number."""
+    problem = Problem("linear", "float32", {"input": [[HUGE, 0.0], [0.0, 2.0]], "weight": [[2.0, 2.0]]})
+
+    found = verdict_on(problem, value=[[np.inf], [4.0]])
+    assert (found.outcome, found.cited["value"].tolist()) == (AGREES, [[-13], [0]])
+    assert verdict_on(problem, value=[[np.inf], [np.inf]]).index == (1, 0)
+
+
+def test_a_row_is_cited_by_its_number() -> None:
+    """And what decides nothing is not there."""
+    problem = Problem("softmax", "float32", {"logits": [[np.inf, 0.0], [0.0, 0.0]]}, {"dim": -1})
+
+    found = verdict_on(problem, value=[[np.nan, np.nan], [0.5, 0.5]])
+    assert (found.outcome, found.cited["value"].tolist()) == (AGREES, [[3, 3], [0, 0]])
+    assert verdict_on(problem, value=[[1.0, 0.0], [0.5, 0.5]]).cited == {}
+    assert citation(3) == "row 3 of docs/semantics.md"
+
+
+# ---- what an overflow may leave -------------------------------------------------------------------------------------
+
+OVERFLOWS: dict[str, tuple[Problem, str, set[str]]] = {
+    "products that cancel": (
+        Problem("linear", "float32", {"input": [[HUGE, HUGE]], "weight": [[2.0, -2.0]]}),
+        "value",
+        {"inf", "-inf", "nan"},
+    ),
+    "positive products": (
+        Problem("linear", "float32", {"input": [[HUGE, HUGE]], "weight": [[1.0, 1.0]]}),
+        "value",
+        {"inf"},
+    ),
+    "one that is negative, and small": (
+        Problem("linear", "float32", {"input": [[HUGE, HUGE, 1.0]], "weight": [[1.0, 1.0, -1.0]]}),
+        "value",
+        {"inf"},
+    ),
+    "a product and the bias": (
+        Problem("linear", "float32", {"input": [[HUGE]], "weight": [[2.0]], "bias": [-HUGE]}),
+        "value",
+        {"inf"},
+    ),
+    "losses before a mean divides": (
+        Problem("cross_entropy", "float32", {"logits": [[0.0, -HUGE]] * 2, "target": [1, 1]}),
+        "value",
+        {"inf"},
+    ),
+    "weights that make some of them negative": (
+        Problem(
+            "cross_entropy",
+            "float32",
+            {"logits": [[0.0, -HUGE, -HUGE]] * 4, "target": [1, 1, 2, 2], "weight": [1.0, 1.0, -1.0]},
+            SUM,
+        ),
+        "value",
+        {"inf", "-inf", "nan"},
+    ),
+    "a denominator that is negative": (
+        Problem(
+            "cross_entropy",
+            "float32",
+            {"logits": [[0.0, -HUGE]] * 3, "target": [1, 1, 0], "weight": [-8.0, 1.0]},
+        ),
+        "value",
+        {"-inf"},
+    ),
+    "a direction": (
+        Problem("log_softmax", "float32", {"logits": [0.0, -1.0]}, {"dim": 0}, tangent=[1.75 * HUGE, -1.75 * HUGE]),
+        "jvp",
+        {"inf", "-inf"},
+    ),
+    "a mean before it is divided by the sum": (
+        Problem("logsumexp", "float32", {"logits": [0.0, 0.0, 0.0]}, {"dim": 0}, tangent=[HUGE, HUGE, -HUGE]),
+        "jvp",
+        {"inf"},
+    ),
+    "a direction times an upstream gradient, where p is 0": (
+        Problem("softmax", "float32", {"logits": [0.0, -200.0]}, {"dim": 0}, [1.0, TALL], tangent=[1.0, TALL]),
+        "hvp_logits",
+        {"inf", "-inf", "nan"},
+    ),
+    "an upstream gradient": (
+        Problem("log_softmax", "float32", {"logits": [0.0, -1.0]}, {"dim": 0}, [HUGE, HUGE]),
+        "grad_logits",
+        {"-inf"},
+    ),
+    "a quotient": (
+        Problem("distribution_cross_entropy", "float32", {"p": [2.0**-70], "q": [2.0**-70]}, {"dim": 0}, 2.0**60),
+        "grad_q",
+        {"-inf"},
+    ),
+    "a quotient in a logarithm": (
+        Problem("kl_divergence", "float32", {"p": [1.0], "q": [2.0**-140]}, {"dim": 0}),
+        "value",
+        {"inf"},
+    ),
+    "weights that are large together": (
+        Problem(
+            "cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [0], "weight": [2.0**100, 1.0]}, {}, 2.0**40
+        ),
+        "grad_logits",
+        {"inf", "-inf", "nan"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OVERFLOWS)
+def test_what_an_overflow_may_leave(name: str) -> None:
+    """By the theorem, which is cited, and nothing else."""
+    problem, output, left = OVERFLOWS[name]
+    right: dict[str, Any] = dict(right_answer(problem))
+
+    for bad in NOT_FINITE:
+        accepted = set()
+        for place in np.ndindex(right[output].shape):
+            spoiled = {**right, output: right[output].copy()}
+            spoiled[output][place] = bad
+            found = verdict_on(problem, **spoiled)
+            if found.ok:
+                accepted.add(f"{bad}")
+                assert found.cited[output][place] == -13
+        assert accepted == {f"{bad}"} & left, (bad, name)
+
+
+def test_a_bit_for_each_kind() -> None:
+    """Positive and negative parts together leave NaN."""
+    up, down = np.array([True, True, False, False]), np.array([True, False, True, False])
+
+    found = left_by(up, down)
+    assert found.tolist() == [ANYTHING, ABOVE, BELOW, 0]
+    assert left_by(up, False, undefined=~down).tolist() == [ABOVE, ABOVE | UNDEFINED, 0, UNDEFINED]
+    assert anything(up).tolist() == [ANYTHING, ANYTHING, 0, 0]
+    assert allows(found, np.full(4, np.inf)).tolist() == [True, True, False, False]
+    assert allows(found, np.full(4, -np.inf)).tolist() == [True, False, True, False]
+    assert allows(found, np.full(4, np.nan)).tolist() == [True, False, False, False]
+    assert exceeds(np.array([np.nan, 65504.0, 65503.0]), 65504.0).tolist() == [True, True, False]
+
+
+# ---- classes, and what agrees ---------------------------------------------------------------------------------------
+
+
+def test_class_a_excuses_no_overflow_on_the_way() -> None:
+    """Correctly rounded is the number next to the exact value."""
+    problem = OVERFLOWS["losses before a mean divides"][0]
+
+    assert verdict_on(problem, value=np.inf).ok
+    assert not verdict_on(problem, accuracy="A", value=np.inf).ok
+    assert verdict_on(problem, accuracy="B", value=np.inf).cited["value"] == -13
+
+
+def test_a_ball_of_no_digit_decides_nothing() -> None:
+    """Neither that NaN is right nor that it is wrong."""
+    exact: Any = np.array([[arb("nan"), arb(0.5)]], dtype=object)
+    limit = Allowed(np.array([[0.5, 0.5]]), np.array([[0.125, 0.125]]), left=np.array([[ANYTHING, 0]]))
+
+    for got in (np.nan, np.inf, 0.5):
+        found = Elements.of(np.array([[got, 0.5]]), exact, 0.0, limit, FORMATS["float32"])
+        assert (found.agreed.tolist(), found.open.tolist()) == ([[False, True]], [[True, False]])
+
+
+def test_no_agreement_with_an_error_above_its_bound() -> None:
+    """Of a verdict, nor of a row of the report."""
+    with pytest.raises(AssertionError, match=r"reads agrees, and its error/bound is 1\.5"):
+        Verdict(AGREES, 1.5)
+    with pytest.raises(AssertionError, match="its error/bound is nan"):
+        Verdict("unspecified", np.nan)
+    with pytest.raises(AssertionError, match=r"mine softmax float32 cpu reads agrees, and its error/bound is 2\.0"):
+        Row("mine", "softmax", "float32", "cpu", 1, 0.0, 2.0, AGREES, True, (), "any-order")
+    assert Verdict(DISAGREES, 1.5).ratio == 1.5
