@@ -37,7 +37,7 @@ class Variants:
 
     def record(self) -> Record:
         """For the log."""
-        return {"name": f"{len(self.variants)} right variants", "model": self.name, **self.counts,
+        return {"name": "right variants", "model": self.name, **self.counts,
                 "alarms": self.alarms}  # fmt: skip
 
 
