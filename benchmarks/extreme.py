@@ -44,7 +44,7 @@ def first_rounds(state: State, wanted: list[str]) -> Iterator[list[Job]]:
         for number in range(most):
             missed, jobs = state.missed().keys(), []
             for name in wanted:
-                stubs = list(functions()[name].stubs)[::-1]  # constants of the type before nothing
+                stubs = list(functions()[name].stubs)
                 if name in missed or number >= len(stubs):
                     continue
                 jobs += _job(state, name, stubs[number], state.callers(name)[:window])
@@ -151,8 +151,8 @@ def _lines(file: Path) -> list[dict[str, Any]]:
 def sample(count: int, seed: str, jobs: int) -> int:
     """Whether tests that are known to notice some functions still do; the exit status."""
     known: dict[str, list[str]] = json.loads(NOTICED.read_text())
-    chosen = random.Random(seed).sample(sorted(functions()), min(count, len(functions())))
-    asked = {name: known[name] for name in chosen if name in known and known[name][0] in functions()[name].stubs}
+    there = sorted(name for name in known if name in functions() and known[name][0] in functions()[name].stubs)
+    asked = {name: known[name] for name in random.Random(seed).sample(there, min(count, len(there)))}
     results: dict[str, str] = {}
 
     def work(warm: Warm) -> None:
@@ -162,11 +162,10 @@ def sample(count: int, seed: str, jobs: int) -> int:
 
     collected(work, sorted({test.split("::")[0] for _, test in asked.values()}))
     silent = [name for name in asked if results.get(name) in (PASSED, SKIPPED, None)]
-    for name in chosen:
-        stub, test = asked.get(name, ("", "no test is known to miss it"))
-        print(f"{results.get(name, '-'):14} {name}{f' by {stub}' if stub else ''}: {test}")
-    told = f"{len(asked) - len(silent)} are missed by the test that is known to, {len(silent)} are not any more"
-    print(f"{len(chosen)} functions at seed {seed}: {told}; of {len(chosen) - len(asked)} no such test is known")
+    for name, (stub, test) in asked.items():
+        print(f"{results.get(name, 'not there'):14} {name} by {stub}: {test}")
+    rest = f"no such test is known of {len(functions()) - len(there)} of {len(functions())}"
+    print(f"{len(asked) - len(silent)} of {len(asked)} are missed by the test that is known to, at seed {seed}; {rest}")
     return int(bool(silent))
 
 

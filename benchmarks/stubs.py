@@ -40,14 +40,14 @@ class Function:
 
     @property
     def stubs(self) -> dict[str, Reply]:
-        """What stands in for it, by name."""
-        found: dict[str, Reply] = {"None": lambda *_: None}
+        """What stands in for it, by name; constants of its type first, which break less besides."""
+        nothing: dict[str, Reply] = {"None": lambda *_: None}
         if self.returns == "None":
-            return found
-        found |= {name: _constantly(value) for name, value in _constants(self.returns)}
+            return nothing
+        found = {name: _constantly(value) for name, value in _constants(self.returns)}
         if self.returns.startswith(("Array", "NDArray", "Floats", "Balls", "Truth")):
             found |= {"zeros": _filled(0.0), "ones": _filled(1.0)}
-        return found | ({"its argument": self._argument} if self.parameters else {})
+        return found | ({"its argument": self._argument} if self.parameters else {}) | nothing
 
     def _argument(self, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """The first argument that is neither `self` nor `cls`."""

@@ -92,7 +92,7 @@ def report(state: State, only: str = "") -> tuple[str, list[str]]:
     untouched, unasked = [], 0
     for test in sorted(about - state.broken.keys()):
         if test not in failed:
-            pairs = [(name, stub) for name in state.calls[test] & set(wanted) for stub in functions()[name].stubs]
+            pairs = [(name, stub) for name in state.calls[test] for stub in functions()[name].stubs]
             tried = all(test in state.tried[pair] for pair in pairs)
             untouched += [test] if tried else []
             unasked += not tried

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import tracemalloc
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
 import manual
-from softproof import Output, Problem, Result, any_order, exact, judge, judge_result, load
+from softproof import Output, Problem, Result, any_order, exact, judge, judge_result, load, solve
 from softproof.compare import AGREES, DISAGREES, NO_GUARANTEE, ROUNDING
 from softproof.exact import FLOAT64
-from softproof.judge import BITS, LARGE, float64_share
+from softproof.formats import FORMATS
+from softproof.judge import BITS, LARGE, float64_decides, float64_share
 from softproof.rows import wide_rows
 
 from .candidates import MANUAL
@@ -212,3 +213,27 @@ def test_a_large_layer_is_refuted_by_float64_alone(monkeypatch: pytest.MonkeyPat
 
     assert verdict.outcome == DISAGREES
     assert verdict.output == "value"
+
+
+CANCEL: dict[str, Any] = {"logits": np.zeros((3, 3)), "target": [0, 1, 2], "weight": [2.0**60, 1.0, -(2.0**60)]}
+
+
+@pytest.mark.parametrize(
+    ("problem", "decides"),
+    [
+        (Problem("linear", "float64", {"input": [[1e200, 1e200]], "weight": [[1e200, -1e200]]}), False),
+        (Problem("cross_entropy", "float32", CANCEL), False),
+        (Problem("cross_entropy", "float64", {"logits": [[0.0, 1.0]], "target": [0], "weight": [1e-310, 1.0]}), False),
+        (Problem("softmax", "float64", {"logits": [0.0, 1.0]}, {"dim": 0}, [1e-310, 0.0]), False),
+        (Problem("softmax", "float64", {"logits": [0.0, 1.0]}, {"dim": 0}, [1.0, 0.0]), True),
+        (Problem("softmax", "float32", {"logits": [0.0, 2.0**126]}, {"dim": 0}, [1.0, 0.0]), True),
+    ],
+    ids=["a product overflows", "weights cancel", "a tiny weight", "a tiny gradient", "ordinary", "float32"],
+)
+def test_float64_decides_only_what_it_evaluates(problem: Problem, decides: bool) -> None:
+    """Elsewhere balls do, which would contradict it; the exact values, rounded, never disagree."""
+    right = Result({name: Output(FORMATS[problem.dtype].round(values.astype(np.float64)), problem.dtype)
+                    for name, values in solve(problem).items()})  # fmt: skip
+
+    assert float64_decides(problem) is decides
+    assert judge_result(problem, right).outcome in (AGREES, NO_GUARANTEE)
