@@ -30,7 +30,7 @@ from softproof.large import large_problems
 from softproof.laws import LAWS, Answers, asked_of, compared, identity_of
 from softproof.models import model
 from softproof.mutants.correct import CORRECT, Softmax
-from softproof.mutants.record import Mutant
+from softproof.mutants.record import Mutant, left_out
 from softproof.problem import COMMON_LAYOUTS, Result
 from softproof.regions import REGIONS, regions
 from softproof.rotation import Rotation
@@ -103,8 +103,8 @@ RIGHT = (
 def made(mutant: Mutant) -> Counted:
     """A mutant, or a right implementation, that nobody has asked anything yet."""
     found = load(mutant.make(), operation=mutant.operation, adapter="torch")
-    without = frozenset({"probabilities", "unnormalised"} if mutant.name == OF_LABELS else ())
-    interface = Interface(without=without)
+    of_labels = {"probabilities", "unnormalised"} if mutant.name == OF_LABELS else set()
+    interface = Interface(without=frozenset(left_out(mutant.operation)) | of_labels)
     return Counted(mutant.name, found.functions, found.backwards, "torch", interface=interface, jvps=found.jvps,
                    hvps=found.hvps)  # fmt: skip
 

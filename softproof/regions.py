@@ -15,7 +15,7 @@ from .formats import FORMATS
 from .operations import value_shape
 from .parts import class_count
 from .problem import Array, Problem
-from .rows import axis_of, is_labels, main_input, row_axes, target_rows, wide_rows
+from .rows import axis_of, class_axes, is_labels, main_input, row_axes, row_length, target_rows, wide_rows
 
 Region = Callable[[Problem], bool]
 
@@ -85,6 +85,27 @@ def _layouts(
 
     ways = {name: first if name == names[0] else ("strided", "expanded") for name in names}
     return {f"{name} {layout}": region(name, layout) for name, layouts in ways.items() for layout in layouts}
+
+
+_SHAPES_OF_LOGITS: dict[str, Region] = {
+    "no classes": lambda problem: row_length(problem) == 0,
+    "a number alone": lambda problem: main_input(problem).ndim == 0,
+}
+_SHAPES_OF_SUMS: dict[str, Region] = {
+    "a tuple of dims": lambda problem: isinstance(problem.options.get("dim"), tuple),
+    "several dims": lambda problem: sum(main_input(problem).shape[axis] > 1 for axis in class_axes(problem)) > 1,
+    "dims that are kept": lambda problem: problem.options.get("keepdim", False) and main_input(problem).ndim > 0,
+}
+_POSITIONS: dict[str, Region] = {
+    "many positions": lambda problem: problem.inputs["linear_weight"].ndim > 2 and class_count(problem) > 1,
+    "as many positions as classes": lambda problem: (
+        problem.inputs["linear_weight"].ndim == 3
+        and problem.inputs["linear_weight"].shape[0] == problem.inputs["linear_weight"].shape[1] > 1
+    ),
+    "many positions, a bias": lambda problem: (
+        problem.inputs["linear_weight"].ndim > 2 and "linear_bias" in problem.inputs
+    ),
+}
 
 
 # ---- logits ---------------------------------------------------------------------------------------------------------
@@ -407,7 +428,7 @@ _PAIRS_OF_DISTRIBUTIONS: dict[str, Region] = {
 
 # ---- by operation ---------------------------------------------------------------------------------------------------
 
-_OF_LOGITS = _SIZES | _GAPS | _LOWEST | _NOT_FINITE | _UPSTREAM | _layouts("logits", "grad_output")
+_OF_LOGITS = _SIZES | _SHAPES_OF_LOGITS | _GAPS | _LOWEST | _NOT_FINITE | _UPSTREAM | _layouts("logits", "grad_output")
 _OF_LOSSES = _OPTIONS | _VALUES | _pairs() | _UPSTREAM | _SCALAR
 _FEW_CLASSES = {name: region for name, region in _SIZES.items() if not name.startswith("more than")}
 _OF_PAIRS = _SIZES | _ZEROS | _PAIRS_OF_DISTRIBUTIONS | _UPSTREAM | _layouts("p", "q", "grad_output")
@@ -415,7 +436,7 @@ _OF_PAIRS = _SIZES | _ZEROS | _PAIRS_OF_DISTRIBUTIONS | _UPSTREAM | _layouts("p"
 REGIONS: dict[str, dict[str, Region]] = {
     "softmax": _OF_LOGITS,
     "log_softmax": _OF_LOGITS,
-    "logsumexp": _OF_LOGITS,
+    "logsumexp": _OF_LOGITS | _SHAPES_OF_SUMS,
     "entropy": _SIZES | _ZEROS | _UPSTREAM | _layouts("p", "grad_output"),
     "distribution_cross_entropy": _OF_PAIRS,
     "kl_divergence": _OF_PAIRS,
@@ -433,6 +454,7 @@ REGIONS: dict[str, dict[str, Region]] = {
         {name: region for name, region in _FEW_CLASSES.items() if name != "more than one batch dimension"}
         | _OF_LOSSES
         | {"more rows than a chunk, reduction mean": _mean_of_chunks}
+        | _POSITIONS
         | _layouts("input", "linear_weight", "target", "weight", "grad_output")
     ),
 }

@@ -49,13 +49,14 @@ def stages(implementation: Implementation, problem: Problem, judge: Judge, devic
     logits = _output(implementation, layer, "value", device) if verdict.ok else None
     if logits is None:
         return
-    loss = _loss(problem, logits)
+    shape = problem.inputs["input"].shape[:-1] + problem.inputs["linear_weight"].shape[:-1]
+    loss = _loss(problem, logits.reshape(shape))
     yield (verdict := judge(loss))
     if problem.grad_output is None or not verdict.ok:
         return
     grad_logits = _output(implementation, loss, "grad_logits", device)
     if grad_logits is not None and np.isfinite(grad_logits).all():  # else there is nothing to carry back
-        yield judge(replace(layer, grad_output=grad_logits))
+        yield judge(replace(layer, grad_output=grad_logits.reshape(logits.shape)))
 
 
 def worst(verdicts: Iterator[Verdict]) -> Verdict:
@@ -70,6 +71,9 @@ def worst(verdicts: Iterator[Verdict]) -> Verdict:
 def _layer(problem: Problem) -> Problem:
     names = {"input": "input", "linear_weight": "weight", "linear_bias": "bias"}
     inputs = {names[name]: array for name, array in problem.inputs.items() if name in names}
+    w = inputs["weight"]
+    inputs["weight"] = w.reshape(int(np.prod(w.shape[:-1])), w.shape[-1])  # (C …, D)
+    inputs |= {"bias": inputs["bias"].reshape(-1)} if "bias" in inputs else {}
     return Problem("linear", problem.dtype, inputs, layout=_layout(problem, names))
 
 

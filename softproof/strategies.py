@@ -15,9 +15,10 @@ import numpy as np
 from hypothesis import strategies as st
 
 from .formats import FORMATS, Floats
-from .operations import DIRECTIONAL, OPERATIONS
+from .operations import DIRECTIONAL, OPERATIONS, value_shape
 from .problem import COMMON_LAYOUTS, LAYOUTS, Array, Problem
 from .regions import regions
+from .rows import Axis, from_rows
 from .seeded import by_seed_alone
 from .styles import STYLES, every_row_its_own, styles
 
@@ -241,8 +242,10 @@ class _Question:
 
     def may_have(self, dimensions: int) -> bool:
         """Whether the array of rows may have so many dimensions: all may, or those that are named and have the axis."""
-        dim = self.fixed.get("dim", -1)
-        return -dimensions <= dim < dimensions and (not self.ndim or dimensions in self.ndim)
+        if not dimensions and "scalars" not in self.extras:
+            return False
+        dim, most = self.fixed.get("dim", -1), max(1, dimensions)
+        return -most <= dim < most and (not self.ndim or dimensions in self.ndim)
 
     def others(self, draw: st.DrawFn, sizes: st.SearchStrategy[int], most: int) -> list[int]:
         """The sizes of dimensions besides one, up to `most` of them."""
@@ -265,6 +268,14 @@ class _Question:
             found = (1, 2, 3, 0)
         return st.sampled_from([count for count in found if count or "empty" in self.extras])
 
+    def positions(self, draw: st.DrawFn, classes: int) -> tuple[int, ...]:
+        """In a quarter of the problems what a classifier has a weight for each of, one or two dimensions of them."""
+        if "k_dimensional" not in self.extras or draw(st.integers(0, 3)) < 3:
+            return ()
+        few = min(classes, 9)  # as many as classes, so that mistaking one for the other fits
+        sizes = st.sampled_from([size for size in (2, few, 3, few, 1, 0) if size or "empty" in self.extras])
+        return tuple(draw(st.lists(sizes, min_size=1, max_size=2)))
+
     def square(self, draw: st.DrawFn, classes: int) -> bool:
         """Whether there are to be as many rows as classes, in a sixth of the problems, with labels for each."""
         return classes < 40 and draw(st.integers(0, 5)) == 5
@@ -272,6 +283,25 @@ class _Question:
     def strange(self, draw: st.DrawFn) -> bool:
         """Whether a row that is not finite is to be planted, in a third of the problems."""
         return "nonfinite" in self.extras and draw(st.integers(0, 2)) == 2
+
+    def rare(self, draw: st.DrawFn) -> str:
+        """In a twelfth of the problems each "scalars", a number alone, or "empty_classes", rows of no class."""
+        if not any(self.may_have(count) for count in range(1, 5)):
+            return "scalars"
+        kind = "" if self.small else draw(st.sampled_from(("",) * 10 + ("scalars", "empty_classes")))
+        may = {"scalars": self.may_have(0), "empty_classes": {"empty", "empty_classes"} <= self.extras}
+        return kind if may.get(kind) else ""
+
+    def merged(self, draw: st.DrawFn, shape: tuple[int, ...], dim: int) -> int | tuple[int, ...]:
+        """One axis in place of `dim`, or in a third of the problems some of them, where a sum may go over several."""
+        if not {"dim", "several_dims"} <= self.extras or draw(st.integers(0, 2)) < 2:
+            return dim
+        may = [axis for axis in range(len(shape)) if shape[axis] and axis != dim % len(shape)]
+        others = draw(st.lists(st.sampled_from(may), unique=True)) if may else []
+        signs = [draw(st.booleans()) for _ in others]
+        return tuple(draw(st.permutations(
+            [dim, *(axis - len(shape) if sign else axis for axis, sign in zip(others, signs, strict=True))]
+        )))  # fmt: skip
 
     def batches(self) -> tuple[str, ...]:
         """How the rows of logits are arranged."""
@@ -303,7 +333,7 @@ class _Question:
             more = {"grad_output": tuple(name for name in telling if name in self.known_layouts)}
             layout = {name: draw(st.sampled_from(self.known_layouts + more.get(name, ()))) for name in arrays}
             expanded = {
-                name: _repeated(array, self.axis(name, array, options))
+                name: _repeated(array, self.axes(name, array, options))
                 for name, array in arrays.items()
                 if layout[name] == "expanded" and name != "tangent"
             }
@@ -315,11 +345,14 @@ class _Question:
         finite = self.operation == "cross_entropy"  # of losses that overflow a class weight may make numbers again
         return logit_arrays(draw, shape, self.dtype, axis=axis, small=self.small, finite=finite)
 
-    def axis(self, name: str, array: Array, options: dict[str, Any]) -> int | None:
-        """The axis along which an array holds a distribution, or its logits, if it does."""
+    def axes(self, name: str, array: Array, options: dict[str, Any]) -> tuple[int, ...]:
+        """The axes along which an array holds a distribution, or its logits, if it does."""
         if name not in ("p", "q", "target", "logits") or array.dtype.kind == "i":
-            return None
-        return min(array.ndim - 1, 1) if self.operation == "cross_entropy" else int(options.get("dim", -1)) % array.ndim
+            return ()
+        if "cross_entropy" in self.operation and name in ("target", "logits"):
+            return (min(array.ndim - 1, 1),)
+        dim = options.get("dim", -1)
+        return tuple(int(each) % max(1, array.ndim) for each in (dim if isinstance(dim, tuple) else (dim,)))
 
     def upstream(self, draw: st.DrawFn, shape: tuple[int, ...]) -> Floats:
         return upstream_gradients(draw, shape, self.dtype, small=self.small)
@@ -334,10 +367,10 @@ class _Question:
         return factors(draw, shape, self.dtype, small=self.small)
 
 
-def _repeated(array: Array, kept: int | None) -> Array:
+def _repeated(array: Array, kept: tuple[int, ...]) -> Array:
     """One slice of the array over and over, along the first axis that is not to be `kept`."""
-    axis = 1 if kept == 0 else 0
-    return np.broadcast_to(array.take([0], axis), array.shape) if axis < array.ndim and array.shape[axis] else array
+    axis = next((axis for axis in range(array.ndim) if axis not in kept), None)
+    return array if axis is None or not array.size else np.broadcast_to(array.take([0], axis), array.shape)
 
 
 def _shapes(draw: st.DrawFn, question: _Question) -> tuple[tuple[int, ...], int]:
@@ -350,20 +383,47 @@ def _shapes(draw: st.DrawFn, question: _Question) -> tuple[tuple[int, ...], int]
     return tuple(others), dim
 
 
-def _dim_option(question: _Question, dim: int) -> dict[str, Any]:
+def _dim_option(question: _Question, dim: Axis) -> dict[str, Any]:
     return {"dim": dim} if "dim" in question.extras or "dim" in question.fixed else {}
 
 
 @st.composite
 def _softmax_problems(draw: st.DrawFn, question: _Question) -> Problem:
-    shape, dim = _shapes(draw, question)
-    logits = question.logits(draw, shape, dim)
-    if question.strange(draw):
-        logits = with_strange_rows(draw, logits, dim)
-    rows = tuple(np.delete(shape, dim)) if question.operation == "logsumexp" else shape
+    shape, dim = _shapes_of_logits(draw, question)
+    logits = _logits(draw, question, shape, dim)
+    options = _dim_option(question, dim)
+    if "keepdim" in question.fixed or ("keepdim" in question.extras and draw(st.booleans())):
+        options["keepdim"] = question.fixed.get("keepdim", True)
+    rows = value_shape(Problem(question.operation, question.dtype, {"logits": logits}, {"dim": dim, **options}))
     upstream = question.upstream(draw, rows) if has_gradient(question.operation, logits) else None
     tangent = question.tangents(draw, shape) if has_gradient(question.operation, logits) else None
-    return question.problem(draw, {"logits": logits}, _dim_option(question, dim), upstream, tangent)
+    return question.problem(draw, {"logits": logits}, options, upstream, tangent)
+
+
+def _shapes_of_logits(draw: st.DrawFn, question: _Question) -> tuple[tuple[int, ...], Axis]:
+    """A shape, and one or several of its axes; rarely a number alone, or an axis without an element."""
+    kind = question.rare(draw)
+    if kind == "scalars":
+        dim = draw(st.sampled_from((0, -1))) if "dim" in question.extras else question.fixed.get("dim", -1)
+        return (), question.merged(draw, (1,), dim)
+    shape, dim = _shapes(draw, question)
+    if kind == "empty_classes":
+        shape = tuple(0 if axis == dim % len(shape) else size for axis, size in enumerate(shape))
+    return shape, question.merged(draw, shape, dim)
+
+
+def _logits(draw: st.DrawFn, question: _Question, shape: tuple[int, ...], dim: Axis) -> Floats:
+    """Logits along one axis, or along several together."""
+    if 0 in shape:
+        return np.zeros(shape)
+    several = isinstance(dim, tuple) or not shape
+    axes = tuple(each % max(1, len(shape)) for each in (dim if isinstance(dim, tuple) else (dim,)))
+    others = [size for axis, size in enumerate(shape) if axis not in axes]
+    flat, axis = ((*others, int(np.prod(shape)) // int(np.prod(others))), -1) if several else (shape, axes[0])
+    logits = question.logits(draw, flat, axis)
+    if question.strange(draw):
+        logits = with_strange_rows(draw, logits, axis)
+    return from_rows(logits, shape, axes if shape else ()) if several else logits
 
 
 def has_gradient(operation: str, logits: Floats) -> bool:
@@ -512,17 +572,19 @@ def _linear_cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Prob
     unbatched = "unbatched" in question.extras and question.may_have(1) and draw(st.integers(0, 3)) == 3
     unbatched = unbatched or not question.may_have(2)
     batch = () if unbatched else (rows,)
+    positions = () if unbatched else question.positions(draw, classes)
     inputs: dict[str, Array] = {
         "input": question.factors(draw, (*batch, features)),
-        "linear_weight": question.factors(draw, (classes, features)),
+        "linear_weight": question.factors(draw, (classes, *positions, features)),
     }
     if "linear_bias" in question.extras and draw(st.booleans()):
-        inputs["linear_bias"] = question.factors(draw, (classes,))
-    extra, options, upstream = _losses(draw, question, (*batch, classes))
+        inputs["linear_bias"] = question.factors(draw, (classes, *positions))
+    extra, options, upstream = _losses(draw, question, (*batch, classes, *positions))
     return question.problem(draw, inputs | extra, options, upstream)
 
 
-_DIMENSIONS = dict.fromkeys(OPERATIONS, (1, 2, 3, 4)) | {"linear": (1, 2, 3), "linear_cross_entropy": (1, 2)}
+_DIMENSIONS = {name: tuple(range("scalars" not in about.kinds, 5)) for name, about in OPERATIONS.items()}
+_DIMENSIONS |= {"linear": (1, 2, 3), "linear_cross_entropy": (1, 2)}
 
 _STRATEGIES = {
     "softmax": _softmax_problems,

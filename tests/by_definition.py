@@ -9,6 +9,7 @@ derivative is the gradient times the direction. What is not a finite number is t
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,21 @@ def _of_logits(
     forward: Callable[[Kind, Row], Row], backward: Callable[[Kind, Row, Row], Row], reduces: bool = False
 ) -> Callable[[Kind, Problem], Outputs]:
     def outputs(kind: Kind, problem: Problem) -> Outputs:
-        logits, g, dim = problem.inputs["logits"], problem.grad_output, problem.options.get("dim", -1)
+        shape, axes = problem.inputs["logits"].shape, _axes(problem)
+        last = {name: _flat(array, axes) for name, array in (("logits", problem.inputs["logits"]), *_vectors(problem))
+                if array.shape == shape}  # fmt: skip
+        if problem.grad_output is not None and reduces:
+            last["grad_output"] = problem.grad_output.reshape(last["logits"].shape[:-1])
+        flat = replace(problem, inputs={"logits": last["logits"]}, options={}, grad_output=last.get("grad_output"),
+                       tangent=last.get("tangent"))  # fmt: skip
+        found = of_last(kind, flat) if last["logits"].shape[-1] else _of_nothing(flat, reduces)
+        kept = tuple(1 if axis in axes else size for axis, size in enumerate(shape)
+                     if axis not in axes or problem.options.get("keepdim", False))  # fmt: skip
+        return {name: each.reshape(kept) if reduces and name in ("value", "jvp") else _unflat(each, axes, shape)
+                for name, each in found.items()}  # fmt: skip
+
+    def of_last(kind: Kind, problem: Problem) -> Outputs:
+        logits, g, dim = problem.inputs["logits"], problem.grad_output, -1
         rows = _rows(kind, logits, dim)
         value = _from_rows([forward(kind, x) for x in rows], _one(logits.shape, dim) if reduces else logits.shape, dim)
         found = {"value": value.squeeze(dim) if reduces else value}
@@ -112,6 +127,39 @@ def _of_logits(
         return found
 
     return outputs
+
+
+def _axes(problem: Problem) -> list[int]:
+    """The axes that `dim` names, in ascending order; none of a number alone."""
+    dim, ndim = problem.options.get("dim", -1), problem.inputs["logits"].ndim
+    return sorted(each % ndim for each in (dim if isinstance(dim, tuple) else (dim,))) if ndim else []
+
+
+def _vectors(problem: Problem) -> list[tuple[str, Array]]:
+    given = (("grad_output", problem.grad_output), ("tangent", problem.tangent))
+    return [(name, each) for name, each in given if each is not None]
+
+
+def _flat(array: Array, axes: list[int]) -> Array:
+    """These axes as one, the last."""
+    rest = [axis for axis in range(array.ndim) if axis not in axes]
+    classes = int(np.prod([array.shape[axis] for axis in axes]))
+    return array.transpose(rest + axes).reshape([*(array.shape[axis] for axis in rest), classes])
+
+
+def _unflat(array: Array, axes: list[int], shape: tuple[int, ...]) -> Array:
+    order = [axis for axis in range(len(shape)) if axis not in axes] + axes
+    return array.reshape([shape[axis] for axis in order]).transpose(np.argsort(order) if order else None)
+
+
+def _of_nothing(problem: Problem, reduces: bool) -> Outputs:
+    """Rows without a class: no numbers, or log 0 and its derivative 0/0."""
+    shape = problem.inputs["logits"].shape
+    empty = {"value": problem, "grad_logits": problem.grad_output, "jvp": problem.tangent,
+             "hvp_logits": None if problem.grad_output is None else problem.tangent}  # fmt: skip
+    found = {name: np.zeros(shape, object) for name, given in empty.items() if given is not None}
+    of_rows = {"value": -np.inf, "jvp": np.nan} if reduces else {}
+    return found | {name: np.full(shape[:-1], each, object) for name, each in of_rows.items() if name in found}
 
 
 def _varied(kind: Kind, forward: Callable[[Kind, Row], Row], x: Row, j: int, v: Row) -> list[Hyperdual]:
@@ -226,7 +274,7 @@ def _affine(kind: Kind, x: list[Row], w: list[Row], b: Row | None) -> list[Row]:
 
 def _affine_backward(kind: Kind, g: list[Row], x: list[Row], w: list[Row]) -> tuple[list[Row], list[Row], Row]:
     """∂L/∂x_nj = Σ_k g_nk w_kj, ∂L/∂w_kj = Σ_n g_nk x_nj and ∂L/∂b_k = Σ_n g_nk."""
-    samples, classes, features = range(len(x)), range(len(w)), range(len(w[0]))
+    samples, classes, features = range(len(x)), range(len(w)), range(len((w or x or [[]])[0]))
     return (
         [[kind.total([g[n][k] * w[k][j] for k in classes]) for j in features] for n in samples],
         [[kind.total([g[n][k] * x[n][j] for n in samples]) for j in features] for k in classes],
@@ -370,14 +418,21 @@ def _reduced(problem: Problem, losses: Row, shape: tuple[int, ...]) -> Array:
 
 def _linear_cross_entropy(kind: Kind, problem: Problem) -> Outputs:
     inputs = problem.inputs
-    x, w = _rows(kind, inputs["input"]), _rows(kind, inputs["linear_weight"])
-    b = _rows(kind, inputs["linear_bias"])[0] if "linear_bias" in inputs else None
-    a = _affine(kind, x, w, b)
-    found = {"value": _reduced(problem, _loss(kind, problem, a, len(w)), inputs["input"].shape[:-1])}
+    classes, *positions, features = inputs["linear_weight"].shape
+    places = int(np.prod(positions))
+    x, w = _rows(kind, inputs["input"]), _rows(kind, inputs["linear_weight"].reshape(classes * places, features))
+    b = _rows(kind, inputs["linear_bias"].reshape(1, -1))[0] if "linear_bias" in inputs else None
+    a = [row[place::places] for row in _affine(kind, x, w, b) for place in range(places)]  # one row for each place
+    shape = (*inputs["input"].shape[:-1], *positions)
+    found = {"value": _reduced(problem, _loss(kind, problem, a, classes), shape)}
     if problem.grad_output is not None:
-        grads = _affine_backward(kind, _loss_backward(kind, problem, a, len(w), problem.grad_output)[0], x, w)
+        of_a = _loss_backward(kind, problem, a, classes, problem.grad_output)[0]
+        of_rows = [
+            [of_a[n * places + place][c] for c in range(classes) for place in range(places)] for n in range(len(x))
+        ]
+        grads = _affine_backward(kind, of_rows, x, w)
         found["grad_input"] = _from_rows(grads[0], inputs["input"].shape)
-        found["grad_linear_weight"] = _from_rows(grads[1], inputs["linear_weight"].shape)
+        found["grad_linear_weight"] = _array([each for row in grads[1] for each in row], inputs["linear_weight"].shape)
         if b is not None:
             found["grad_linear_bias"] = _array(grads[2], inputs["linear_bias"].shape)
     return found

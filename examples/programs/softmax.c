@@ -60,7 +60,7 @@ static void softmax_backward(long n, const float *g, const float *p, float *grad
 int main(void) {
     char line[LINE];
     if (!fgets(line, LINE, stdin)) return 1; /* softproof 1 */
-    printf("softproof 1\noperation softmax\ndtype float32\ngradients\nend\n");
+    printf("softproof 1\noperation softmax\ndtype float32\nwithout empty_classes scalars\ngradients\nend\n");
     fflush(stdout);
     while (fgets(line, LINE, stdin)) { /* question */
         Array z = {0}, g = {0};

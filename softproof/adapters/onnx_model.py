@@ -18,6 +18,8 @@ from ..problem import Array
 _FLOATS = {"tensor(double)": "float64", "tensor(float)": "float32", "tensor(float16)": "float16"}
 _LABELS = {"tensor(int64)": "int64", "tensor(int32)": "int32"}
 
+_SHAPES = {"empty_classes", "several_dims", "k_dimensional"}  # that a graph is not asked about
+
 
 def load(target: Any, operation: str | None, interface: Interface) -> Candidate:
     """A candidate from the path of a model, or from an `onnxruntime.InferenceSession`.
@@ -56,7 +58,9 @@ def load(target: Any, operation: str | None, interface: Interface) -> Candidate:
     interface = replace(
         interface,
         supports=frozenset(names) & frozenset(OPERATIONS[operation].optional),
-        without=interface.without | ({"probabilities", "unnormalised"} if "target" in names else set()),
+        without=interface.without
+        | (_SHAPES & set(OPERATIONS[operation].kinds))
+        | ({"probabilities", "unnormalised"} if "target" in names else set()),
         names=names,
         ndim=interface.ndim or frozenset({len(main)} if main else ()),
         output=output,

@@ -68,7 +68,7 @@ def load(target: Any, operation: str | None, interface: Interface) -> Candidate:
     interface = replace(
         interface,
         supports=takes if interface.supports is None else takes & interface.supports,
-        without=interface.without | set(about.without),
+        without=interface.without | set(about.without) | ({"several_dims"} & set(OPERATIONS[about.operation].kinds)),
         fixed={**about.fixed, **interface.fixed},
         ndim=interface.ndim or frozenset(about.ndim),
     )

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from ..operations import OPERATIONS
+
 Place = Literal["forward", "backward", "both", "state"]
 
 
@@ -34,6 +36,12 @@ class Mutant:
         made = self.implementation() if isinstance(self.implementation, type) else self.implementation
         assert callable(made)
         return made
+
+
+def left_out(operation: str) -> list[str]:
+    """Shapes that the steps of `correct` do not take, and so no mutant of them: they have one axis of classes."""
+    shapes = ("empty_classes", "scalars", "several_dims", "k_dimensional")
+    return [each for each in shapes if each in OPERATIONS[operation].kinds]
 
 
 MUTANTS: dict[str, Mutant] = {}

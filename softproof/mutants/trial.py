@@ -18,7 +18,7 @@ from .catalogue import MUTANTS, NOT_COVERED
 from .correct import CORRECT, Operation
 from .peers import PEERS, killed_by_peers
 from .published import SUITES, asked_by_suites, killed_by_suites
-from .record import Mutant
+from .record import Mutant, left_out
 from .suites import Suite
 
 
@@ -187,7 +187,7 @@ def hunt(mutant: Mutant, seed: int, examples: int = EXAMPLES, *, shrink: bool = 
     with warnings.catch_warnings(action="ignore"):
         report = verify(
             mutant.make(), operation=mutant.operation, adapter="torch", dtypes=mutant.dtypes, examples=examples,
-            seed=seed, accuracy=mutant.accuracy, shrink=shrink,
+            seed=seed, accuracy=mutant.accuracy, shrink=shrink, without=left_out(mutant.operation),
         )  # fmt: skip
     problems = 0
     for row in report.rows:
@@ -201,7 +201,15 @@ def _accused(each: Operation, mutants: Sequence[Mutant], seeds: Sequence[int], e
     """What the judge has against a right implementation, in the dtypes that the mutants were asked in."""
     dtypes = sorted({dtype for mutant in mutants if mutant.operation == each.operation for dtype in mutant.dtypes})
     reports = [
-        verify(type(each)(), operation=each.operation, adapter="torch", dtypes=dtypes, examples=examples, seed=seed)
+        verify(
+            type(each)(),
+            operation=each.operation,
+            adapter="torch",
+            dtypes=dtypes,
+            examples=examples,
+            seed=seed,
+            without=left_out(each.operation),
+        )
         for seed in seeds
     ]
     return [f"{each.operation} {row.dtype}, seed {report.seed}: {row.failure or row.verdict}"
