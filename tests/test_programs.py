@@ -210,7 +210,8 @@ def test_numbers_go_through_bit_by_bit(tmp_path: Path) -> None:
 def test_functions_of_jax_are_differentiated_by_jax() -> None:
     """Value, gradient and both derivatives in a direction; with subnormals flushed, as XLA does on a CPU."""
     pytest.importorskip("jax")
-    report = softproof.verify("jax.nn:log_softmax", adapter="jax", seed=0, examples=15, arithmetic="flush-to-zero")
+    report = softproof.verify("jax.nn:log_softmax", adapter="jax", seed=0, examples=15, arithmetic="flush-to-zero",
+                              without=["scalars"])  # fmt: skip
     report.check()
 
     assert all(row.gradients for row in report.rows)
@@ -229,7 +230,8 @@ def test_a_wrong_rule_of_jax_disagrees() -> None:
     logsumexp = jax.custom_vjp(once)
     logsumexp.defvjp(lambda x: (right(x, axis=-1), x), lambda x, _g: (jax.nn.softmax(x),))
     report = softproof.verify(logsumexp, operation="logsumexp", adapter="jax", seed=0,
-                              dtypes=["float32"], arithmetic="flush-to-zero", without=["jvp", "hvp"])  # fmt: skip
+                              dtypes=["float32"], arithmetic="flush-to-zero",
+                              without=["jvp", "hvp", "scalars", "several_dims"])  # fmt: skip
     assert report.rows[0].failure is not None
     assert report.rows[0].failure.verdict.output == "grad_logits"
 
