@@ -477,13 +477,24 @@ def _losses(
                 ignore_index = draw(st.sampled_from((-100, -1, 0, classes - 1, classes, 255)))
             options |= {"ignore_index": ignore_index} if ignore_index != -100 else {}
             rng = np.random.default_rng(draw(seeds()))
-            inputs["target"] = np.where(rng.random(rows) < share, ignore_index, inputs["target"])
+            ignored = _ignored_in_one(draw, rng.random(rows) < share) if len(rows) > 1 else rng.random(rows) < share
+            inputs["target"] = np.where(ignored, ignore_index, inputs["target"])
     if "weight" in question.extras and draw(st.sampled_from((False, True, True))):
         weight = class_weights(draw, classes, question.dtype, negative="negative_weights" in question.extras)
         ignored = options.get("ignore_index", -100)
         inputs["weight"] = np.abs(weight) if _nearly_cancel(weight, inputs["target"], ignored) else weight
     upstream = question.upstream(draw, rows if options.get("reduction") == "none" else ())
     return inputs, options, upstream
+
+
+def _ignored_in_one(draw: st.DrawFn, ignored: Array) -> Array:
+    """Of images: here and there in all of them; or in the last one alone, which keeps its last pixel."""
+    if not ignored.size or not draw(st.booleans()):
+        return ignored
+    alone = np.zeros_like(ignored)
+    alone[-1] = True
+    alone.reshape(-1)[-1] = False
+    return alone
 
 
 def _labels(draw: st.DrawFn, classes: int, rows: tuple[int, ...]) -> Array:
@@ -533,6 +544,8 @@ def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
     classes, kind = draw(question.widths()), draw(st.sampled_from(question.batches()))
     spatial = _spatial(draw, question, classes) if kind == "spatial" else []
     rows = classes if kind == "batch" and question.square(draw, classes) else draw(question.rows(classes, *spatial))
+    if kind == "spatial" and draw(st.integers(0, 2)) == 2:
+        rows = spatial[0]  # which fits where images are taken for pixels
     shape = (classes,) if kind == "unbatched" else (rows, classes, *spatial)
     axis = 0 if kind == "unbatched" else 1
     extra, options, upstream = _losses(draw, question, shape)
