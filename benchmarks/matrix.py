@@ -43,6 +43,7 @@ KEPT = {  # properties that kill no mutant that no cheaper one kills, and why th
     "softmax rows sum to one": _NO_TRUTH,
     "gradient rows sum to zero": _NO_TRUTH,
     "a one-hot target is its label": f"{_NO_TRUTH}; it is no law of the judge",
+    "Gibbs' inequality": _NO_TRUTH,
     "near the other half": _NO_TRUTH,
     "near the other half in a direction": f"{_NO_TRUTH}; no mutant has both derivatives and one of them wrong",
     "a Hessian is symmetric": f"{_NO_TRUTH}; the one wrong Hessian among the mutants is 0, which is symmetric",

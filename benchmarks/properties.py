@@ -361,6 +361,10 @@ TESTS: dict[str, tuple[str, Asks]] = {  # by the name in the table: the test, an
         "test_laws.test_a_one_hot_target_is_its_label",
         _test(test_laws.test_a_one_hot_target_is_its_label, "cross_entropy"),
     ),
+    "Gibbs' inequality": (
+        "test_laws.test_gibbs_inequality",
+        _test(test_laws.test_gibbs_inequality, "kl_divergence"),
+    ),
     "near the other half": (
         "test_agreement.test_the_halves_are_within_both_bounds_of_each_other",
         _test(test_agreement.test_the_halves_are_within_both_bounds_of_each_other, *OPERATIONS, dtypes=MANUAL.dtypes),
@@ -402,9 +406,10 @@ ELSEWHERE = {  # tests that take an implementation and are not asked, and why
     "test_errors.test_the_error_names_both_sides": "about the words of an error",
     "test_errors.test_every_public_function_is_in_the_table": "about that test's own table",
     "test_models.test_each_half_follows_its_library": "about the model of a library, which no mutant follows",
-    "test_laws.test_gibbs_inequality": "about an operation that has no mutant",
-    "test_information.test_gradients_are_difference_quotients": "about operations that have no mutant",
-    "test_information.test_gradients_beside_a_zero": "about operations that have no mutant",
+    **dict.fromkeys(
+        ("test_information.test_gradients_are_difference_quotients", "test_information.test_gradients_beside_a_zero"),
+        "asks functions that compute a gradient themselves, which no mutant has",
+    ),
     "test_laws.test_a_law_says_nothing_of_what_no_document_fixes": "about the judge: it must not accuse",
     "test_accurate.test_the_usual_form_loses_them": "about another test: that it can fail",
     "test_accurate.test_half_precision_is_rounded_once": "no mutant of class B is in half precision",

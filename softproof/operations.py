@@ -37,9 +37,10 @@ class Operation:
 # Kinds of input that not everybody takes: probabilities as target, and such that do not sum to 1 or are negative;
 # logits without a batch; class weights below 0; labels of no class, which want an error; rows that are not finite;
 # no rows; rows of no class; a single number; logsumexp over several axes; a classifier with a weight for each of many
-# positions, (C, d1, …, D), the K-dimensional form.
+# positions, (C, d1, …, D), the K-dimensional form. Entropy and divergence, too, may be asked of what does not sum to 1.
 _LOSS_KINDS = ("probabilities", "unnormalised", "unbatched", "negative_weights", "invalid_labels")
 _EMPTY = ("empty",)
+_SHARES = ("unnormalised", *_EMPTY)
 LOSS_DEFAULTS = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
 DEFAULTS = {"dim": -1, "keepdim": False, **LOSS_DEFAULTS}
 _LOSS_OPTIONS = tuple(LOSS_DEFAULTS)
@@ -53,9 +54,9 @@ OPERATIONS = {
     "logsumexp": Operation(
         ("logits",), options=("dim", "keepdim"), gradients=("logits",), kinds=(*_ANY_SHAPE, "several_dims")
     ),
-    "entropy": Operation(("p",), options=("dim",), gradients=("p",), kinds=_EMPTY),
-    "distribution_cross_entropy": Operation(("p", "q"), options=("dim",), gradients=("p", "q"), kinds=_EMPTY),
-    "kl_divergence": Operation(("p", "q"), options=("dim",), gradients=("p", "q"), kinds=_EMPTY),
+    "entropy": Operation(("p",), options=("dim",), gradients=("p",), kinds=_SHARES),
+    "distribution_cross_entropy": Operation(("p", "q"), options=("dim",), gradients=("p", "q"), kinds=_SHARES),
+    "kl_divergence": Operation(("p", "q"), options=("dim",), gradients=("p", "q"), kinds=_SHARES),
     "linear": Operation(("input", "weight"), optional=("bias",), gradients=("input", "weight", "bias"), kinds=_EMPTY),
     "cross_entropy": Operation(
         ("logits", "target"),

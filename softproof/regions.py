@@ -405,7 +405,25 @@ _IMAGES: dict[str, Region] = {
     "images that count differently, reduction mean": _images_that_count_differently,
     "an odd label above 256": _odd_label_above_256,
 }
-_BIAS: dict[str, Region] = {
+
+
+# ---- the linear layer -----------------------------------------------------------------------------------------------
+
+
+def _features(problem: Problem) -> int:
+    return int(problem.inputs["input"].shape[-1])
+
+
+def _past_a_tile(size: int) -> bool:
+    return size > 256 and size % 256 > 0
+
+
+_OF_LINEAR: dict[str, Region] = {
+    "more than 100 features": lambda problem: _features(problem) > 100,
+    "features past a tile of 256": lambda problem: _past_a_tile(_features(problem)) and _upstream(problem).size > 0,
+    "classes past a tile of 256": lambda problem: _past_a_tile(class_count(problem)) and _upstream(problem).size > 0,
+    "more than 130 features, a bias": lambda problem: _features(problem) > 130 and "bias" in problem.inputs,
+    "no rows, one class": lambda problem: 0 in problem.inputs["input"].shape and class_count(problem) == 1,
     "as many rows as classes, a bias": lambda problem: (
         problem.inputs["input"].shape[:-1] == (class_count(problem),)
         and "bias" in problem.inputs
@@ -416,12 +434,24 @@ _BIAS: dict[str, Region] = {
 
 # ---- distributions --------------------------------------------------------------------------------------------------
 
+
+def _sums(problem: Problem, name: str) -> Array:
+    """Of each row of a distribution; 1 but for rounding, or not."""
+    return np.asarray(wide_rows(problem.inputs[name], axis_of(problem)).sum(-1))
+
+
+def _do_not_sum_to_1(problem: Problem) -> bool:
+    return any(bool((np.abs(_sums(problem, name) - 1) > 0.1).any()) for name in problem.inputs)
+
+
 _ZEROS: dict[str, Region] = {
+    "rows that do not sum to 1": _do_not_sum_to_1,
     "a probability of 0": lambda problem: any(bool((each == 0).any()) for each in problem.inputs.values()),
     "a certain outcome": lambda problem: any(bool((each == 1).any()) for each in problem.inputs.values()),
 }
 _PAIRS_OF_DISTRIBUTIONS: dict[str, Region] = {
     "q = 0 < p": lambda problem: bool(((problem.inputs["q"] == 0) & (problem.inputs["p"] > 0)).any()),
+    "less of p than of q": lambda problem: bool((2 * _sums(problem, "p") <= _sums(problem, "q")).any()),
     "p = q = 0": lambda problem: bool(((problem.inputs["q"] == 0) & (problem.inputs["p"] == 0)).any()),
 }
 
@@ -440,7 +470,7 @@ REGIONS: dict[str, dict[str, Region]] = {
     "entropy": _SIZES | _ZEROS | _UPSTREAM | _layouts("p", "grad_output"),
     "distribution_cross_entropy": _OF_PAIRS,
     "kl_divergence": _OF_PAIRS,
-    "linear": _FEW_CLASSES | _BIAS | _UPSTREAM | _layouts("input", "weight", "bias", "grad_output"),
+    "linear": _SIZES | _OF_LINEAR | _UPSTREAM | _layouts("input", "weight", "bias", "grad_output"),
     "cross_entropy": (
         _SIZES
         | _GAPS

@@ -276,6 +276,12 @@ class _Question:
         sizes = st.sampled_from([size for size in (2, few, 3, few, 1, 0) if size or "empty" in self.extras])
         return tuple(draw(st.lists(sizes, min_size=1, max_size=2)))
 
+    def wide(self, draw: st.DrawFn, most: int = 640) -> int:
+        """A size above 17 from a log-uniform distribution, or beside a power of two, where tiles end."""
+        if draw(st.booleans()):
+            return (1 << draw(st.integers(5, int(np.log2(most))))) + draw(st.integers(-1, 1))
+        return int(2.0 ** draw(st.floats(np.log2(18), np.log2(most))))
+
     def square(self, draw: st.DrawFn, classes: int) -> bool:
         """Whether there are to be as many rows as classes, in a sixth of the problems, with labels for each."""
         return classes < 40 and draw(st.integers(0, 5)) == 5
@@ -431,19 +437,43 @@ def has_gradient(operation: str, logits: Floats) -> bool:
     return operation != "logsumexp" or bool((np.abs(logits[np.isfinite(logits)]) < 1e9).all())
 
 
+def _shares(draw: st.DrawFn, question: _Question, shape: tuple[int, ...], axis: int) -> Floats:
+    """Distributions; or rows that do not sum to 1, from twice as much to next to nothing, some of them or all."""
+    p = distributions(draw, shape, question.dtype, axis=axis)
+    if "unnormalised" not in question.extras or draw(st.integers(0, 2)) < 2:
+        return p
+    fmt = FORMATS[question.dtype]
+    least = 2.0**-40 if fmt.tiny < 1e-30 else 2.0**-6
+    scale, rng = draw(st.sampled_from((0.5, 2.0, least))), np.random.default_rng(draw(seeds()))
+    rows = np.expand_dims(p.take(0, axis), axis).shape
+    return fmt.round(p * np.where(rng.random(rows) < draw(st.sampled_from((0.5, 1.0))), scale, 1.0))
+
+
 @st.composite
 def _distribution_problems(draw: st.DrawFn, question: _Question) -> Problem:
     shape, dim = _shapes(draw, question)
     names = OPERATIONS[question.operation].inputs
-    inputs = {name: distributions(draw, shape, question.dtype, axis=dim) for name in names}
+    inputs = {name: _shares(draw, question, shape, dim) for name in names}
     upstream = question.upstream(draw, tuple(np.delete(shape, dim)))
     return question.problem(draw, inputs, _dim_option(question, dim), upstream)
 
 
+def _features_and_classes(draw: st.DrawFn, question: _Question) -> tuple[int, int]:
+    """Two sizes, one of which is large in a third of the problems: more than a tile, or several."""
+    few, other = draw(question.widths(most=17)), draw(question.widths(most=17))
+    if not question.small and draw(st.integers(0, 2)) == 2:
+        other = question.wide(draw)
+    return (few, other) if draw(st.booleans()) else (other, few)
+
+
 @st.composite
 def _linear_problems(draw: st.DrawFn, question: _Question) -> Problem:
-    features, classes = draw(question.widths(most=17)), draw(question.widths(most=17))
+    features, classes = _features_and_classes(draw, question)
     batch = tuple(question.others(draw, question.rows(classes, features, chunks=True), 2))
+    if len(batch) == 1 and question.square(draw, classes):
+        batch = (classes,)
+    if 0 in batch and draw(st.booleans()):
+        classes = 1
     inputs = {
         "input": question.factors(draw, (*batch, features)),
         "weight": question.factors(draw, (classes, features)),

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+from torch import Tensor
 
 from softproof import OPERATIONS, cli
 from softproof.mutants import trial as trials
 from softproof.mutants.catalogue import GROUPS, MUTANTS, NOT_COVERED
-from softproof.mutants.correct import CORRECT, CrossEntropy, Operation, Softmax
+from softproof.mutants.correct import (
+    CORRECT,
+    CrossEntropy,
+    DistributionCrossEntropy,
+    Entropy,
+    KlDivergence,
+    Linear,
+    Operation,
+    Softmax,
+)
 from softproof.mutants.peers import PEERS, killed_by_peers
+from softproof.mutants.published import SUITES
 from softproof.mutants.record import Mutant, group
 from softproof.mutants.trial import Kill, Trial, Tried, brief, hunt, trial
 from softproof.search import EXAMPLES
@@ -51,32 +66,176 @@ def test_a_wrong_one_would_not_survive(operation: str) -> None:
     assert accused[0].startswith(f"{operation} {mutant.dtypes[0]}, seed 0: disagrees")
 
 
-def test_every_operation_with_logits_has_mutants() -> None:
-    """And every group some."""
-    asked = {mutant.operation for mutant in MUTANTS.values()}
-    assert asked == {each.operation for each in CORRECT}
-    assert {name for name, operation in OPERATIONS.items() if "logits" in operation.inputs} <= asked <= set(OPERATIONS)
+# ---- right, in another way ------------------------------------------------------------------------------------------
+
+
+class _SequentialEntropy(Entropy):
+    """Terms one after the other, from the last to the first."""
+
+    def total(self, terms: Tensor, dim: int) -> Tensor:
+        total = torch.zeros_like(terms.select(dim, 0))
+        for each in reversed(terms.unbind(dim)):
+            total = total + each
+        return total
+
+
+class _EntropyInFloat64(Entropy):
+    """Rounded once at the end."""
+
+    def forward(self, p: Tensor, dim: int) -> Tensor:
+        return super().forward(p.double(), dim)
+
+
+class _LogOfTheQuotient(KlDivergence):
+    """p log(p/q), and log(p/q) + 1 in the gradient, where p/q is a normal number."""
+
+    def terms(self, p: Tensor, q: Tensor) -> Tensor:
+        return torch.where(_normal(p / q), p * (p / q).log(), super().terms(p, q))
+
+    def of_p(self, g: Tensor, p: Tensor, q: Tensor) -> Tensor:
+        return torch.where(_normal(p / q), g * ((p / q).log() + 1), super().of_p(g, p, q))
+
+
+def _normal(x: Tensor) -> Tensor:
+    return x.isfinite() & (x >= torch.finfo(x.dtype).tiny)
+
+
+class _DifferenceOfEntropies(KlDivergence):
+    """H(p, q) - H(p), each summed by itself."""
+
+    def forward(self, p: Tensor, q: Tensor, dim: int) -> Tensor:
+        return DistributionCrossEntropy().forward(p, q, dim) - Entropy().forward(p, dim)
+
+
+class _DotProduct(DistributionCrossEntropy):
+    """A sum as a product with ones."""
+
+    def total(self, terms: Tensor, dim: int) -> Tensor:
+        rows = terms.movedim(dim, -1)
+        return (rows[..., None, :] @ torch.ones_like(rows)[..., None]).squeeze(-1).squeeze(-1)
+
+
+class _BlocksOfFeatures(Linear):
+    """Partial sums of 8 features each, added to the bias."""
+
+    def forward(self, x: Tensor, w: Tensor, b: Tensor | None) -> Tensor:
+        a = x.new_zeros(*x.shape[:-1], len(w)) if b is None else b.expand(*x.shape[:-1], len(w))
+        for some, of_w in zip(torch.split(x, 8, -1), torch.split(w, 8, -1), strict=True):
+            a = a + some @ of_w.T
+        return a
+
+
+class _RowByRow(Linear):
+    """Gradients of the weight and the bias as sums of one row after the other."""
+
+    def of_weight(self, g: Tensor, x: Tensor) -> Tensor:
+        total = g.new_zeros(g.shape[1], x.shape[1])
+        for of_row, row in zip(g, x, strict=True):
+            total = total + torch.outer(of_row, row)
+        return total
+
+    def of_bias(self, g: Tensor) -> Tensor:
+        total = g.new_zeros(g.shape[1])
+        for of_row in g:
+            total = total + of_row
+        return total
+
+
+VARIANTS: tuple[type[Operation], ...] = (
+    _SequentialEntropy, _EntropyInFloat64, _LogOfTheQuotient, _DifferenceOfEntropies, _DotProduct, _BlocksOfFeatures,
+    _RowByRow,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__.lstrip("_"))
+def test_what_is_right_in_another_way_survives(variant: type[Operation], thorough: bool) -> None:
+    """Under the assumptions that hold by default."""
+    mutants = [replace(RIGHT, operation=variant.operation, dtypes=("float64", "float32"))]
+
+    assert trials._accused(variant(), mutants, range(20) if thorough else [0], EXAMPLES if thorough else 15) == []
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__.lstrip("_"))
+def test_a_variant_with_a_mistake_does_not(variant: type[Operation]) -> None:
+    """Values doubled: the question above can be answered with no."""
+
+    class Doubled(variant):  # type: ignore[valid-type,misc]  # whatever class it is
+        def forward(self, *tensors: Any, **options: Any) -> Tensor:
+            found: Tensor = super().forward(*tensors, **options)
+            return 2 * found
+
+    assert trials._accused(Doubled(), [replace(RIGHT, operation=variant.operation)], [0], 15)
+
+
+# ---- the records ----------------------------------------------------------------------------------------------------
+
+
+def test_every_operation_has_mutants() -> None:
+    """Several, beside a right implementation; and every group has some."""
+    count = Counter(mutant.operation for mutant in MUTANTS.values())
+
+    assert count.keys() == set(OPERATIONS) == {each.operation for each in CORRECT}
+    assert min(count.values()) >= 3
     assert len({mutant.group for mutant in MUTANTS.values()}) == len(GROUPS)
 
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_record_is_complete(name: str) -> None:
-    """Every field says something, and sentences end."""
+    """Every field says something, sentences end, and who is made is the one that is recorded: wrong in some step."""
     mutant = MUTANTS[name]
+    (right,) = (type(each) for each in CORRECT if each.operation == mutant.operation)
 
-    assert name == name.lower()
-    assert " " not in name
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name)
+    assert len(mutant.story.split()) >= 3
     assert mutant.story.endswith((".", ")"))
     assert mutant.effect.endswith(".")
     assert mutant.trigger
     assert mutant.source
     assert mutant.place in ("forward", "backward", "both", "state")
-    assert callable(mutant.make())
+    made, another = mutant.make(), mutant.make()
+    if isinstance(mutant.implementation, type):
+        assert type(made) is type(another) is mutant.implementation
+        assert made is not another
+        assert mutant.operation == mutant.implementation.operation  # type: ignore[attr-defined]  # an Operation
+        steps = {step for each in mutant.implementation.__mro__ for step in vars(each)}
+        assert any(getattr(made, step) != getattr(right, step, None) for step in steps - vars(object).keys())
+    else:
+        assert made is another is mutant.implementation
 
 
-def test_what_is_not_covered_has_a_reason() -> None:
-    """In words."""
-    assert all(len(reason.split()) > 4 for reason in NOT_COVERED.values())
+def test_what_is_not_covered_is_told_with_its_reason() -> None:
+    """In the document: each in a line, after the mutants."""
+    found = Trial((Tried("a-few-ulps", "g", (Kill(0, "value", 3),)),), (0,), ("softmax",))
+
+    told = trials.document(found).split("\n## Not covered\n\n")[1].split("\n\n")
+
+    assert "p - 1 in place of the sum of the others" in " ".join(NOT_COVERED)
+    assert [line.rstrip(".\n") for line in told] == [f"- {what}: {why}" for what, why in NOT_COVERED.items()]
+    assert all(len(why.split()) > 4 for why in NOT_COVERED.values())
+
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_document_has_every_mutant() -> None:
+    """Each once; `make mutants` writes it."""
+    names = re.findall(r"^\*\*([a-z0-9-]+)\*\* \(", (ROOT / "docs/mutants.md").read_text(), re.MULTILINE)
+
+    assert sorted(names) == sorted(MUTANTS)
+
+
+def test_the_readme_has_the_numbers_of_the_document() -> None:
+    """Of every public suite, in its table, and how many mutants each operation has."""
+    readme, document = ((ROOT / name).read_text() for name in ("README.md", "docs/mutants.md"))
+    rows = re.findall(r"^\| ([^|`]+) \| (\d+) \| (\d+) \|$", readme, re.MULTILINE)
+    told = re.findall(r"^([^*].*?) {2,}(\d+) of (\d+)$", document, re.MULTILINE)
+
+    assert {name for name, *_ in rows} == {suite.name for suite in SUITES}
+    assert set(rows) <= set(told)
+    count = Counter(mutant.operation for mutant in MUTANTS.values())
+    for operation, number in count.items():
+        assert f"`{operation}` {number}" in readme
+        assert re.search(rf"^{operation} +{number} +{number} ", document, re.MULTILINE)
 
 
 def test_no_two_mutants_have_one_name() -> None:

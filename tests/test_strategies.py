@@ -146,6 +146,30 @@ def test_probabilities_sum_to_one_unless_others_are_supported(data: st.DataObjec
 
 
 @given(data=st.data())
+def test_distributions_sum_to_one_unless_others_are_supported(data: st.DataObject) -> None:
+    """Up to rounding."""
+    problem = data.draw(problems("kl_divergence", "float64", supports=frozenset({"dim", "empty"})))
+
+    assert "rows that do not sum to 1" not in regions(problem)
+    for x in problem.inputs.values():
+        axis = problem.options["dim"]
+        assert (x >= 0).all()
+        assert (np.abs(x.sum(axis) - 1) <= 2 * x.shape[axis] * 2.0**-53).all()
+
+
+@given(data=st.data())
+def test_one_size_of_a_linear_layer_is_large_at_most(data: st.DataObject) -> None:
+    """And none of them in a small problem."""
+    large, small = (
+        data.draw(problems("linear", "float32", small=each)).inputs["weight"].shape for each in (False, True)
+    )
+
+    assert min(large) <= 17
+    assert max(large) <= 640
+    assert max(small) <= 3
+
+
+@given(data=st.data())
 def test_only_the_layouts_that_are_asked_for_are_drawn(data: st.DataObject) -> None:
     """Such as the negative steps that torch does not have."""
     problem = data.draw(problems("cross_entropy", "float32", layouts=["reversed"]))
@@ -185,6 +209,16 @@ def _rows(**options: object) -> Problem:
     if "ignore_index" in options:
         inputs["target"] = np.array([1, 0, 0])
     return Problem("cross_entropy", "float32", inputs, options, 1.0)
+
+
+def _layer(rows: int, features: int, classes: int) -> Problem:
+    inputs = {"input": (rows, features), "weight": (classes, features), "bias": (classes,)}
+    arrays = {name: np.zeros(shape) for name, shape in inputs.items()}
+    return Problem("linear", "float32", arrays, {}, np.zeros((rows, classes)))
+
+
+def _divergence(p: list[float], q: list[float]) -> Problem:
+    return Problem("kl_divergence", "float32", {"p": p, "q": q}, {"dim": 0}, 1.0)
 
 
 MASKED = np.where(np.arange(40) < 32, -np.inf, 0.0)
@@ -232,6 +266,12 @@ SQUARE = {"input": np.zeros((2, 3)), "weight": np.zeros((2, 3))}
             Problem("linear", "float32", SQUARE | {"bias": np.zeros(2)}, {}, np.arange(4.0).reshape(2, 2)),
             Problem("linear", "float32", SQUARE, {}, np.arange(4.0).reshape(2, 2)),
         ),
+        ("features past a tile of 256", _layer(1, 257, 2), _layer(1, 512, 2)),
+        ("classes past a tile of 256", _layer(1, 2, 257), _layer(0, 2, 257)),
+        ("more than 130 features, a bias", _layer(1, 131, 2), _layer(1, 130, 2)),
+        ("no rows, one class", _layer(0, 3, 1), _layer(0, 3, 2)),
+        ("rows that do not sum to 1", _divergence([0.25, 0.25], [0.5, 0.5]), _divergence([0.5, 0.5], [0.0, 1.0])),
+        ("less of p than of q", _divergence([0.25, 0.25], [0.5, 0.5]), _divergence([0.5, 0.5], [0.25, 0.25])),
     ],
 )
 def test_a_region_begins_and_ends(region: str, inside: Problem, outside: Problem) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import formulas, labels, layout, means, precision, smoothing, stability, state, upstream
+from . import distributions, formulas, labels, layout, linear, means, precision, smoothing, stability, state, upstream
 from .record import MUTANTS as NOTED
 
-GROUPS = (upstream, means, labels, smoothing, stability, precision, layout, state, formulas)
+GROUPS = (upstream, means, labels, smoothing, stability, precision, layout, state, formulas, distributions, linear)
 _ORDER = [module.__name__ for module in GROUPS]
 MUTANTS = dict(sorted(NOTED.items(), key=lambda item: _ORDER.index(item[1].implementation.__module__)))
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..operations import OPERATIONS
+
 if TYPE_CHECKING:
     from .suites import Question
 
@@ -83,6 +85,7 @@ DRAWS: dict[str, Draw] = {
     "uniform from 1e3": partial(_uniform, low=1e3, high=2e3),
     "uniform from 1e6": partial(_uniform, low=1e6, high=2e6),
     "softmax of uniform": _softmax_of_uniform,
+    "softmax of uniform from 0": lambda random, shape: _uniform(random, shape, 0.0, 9.0).softmax(-1),
     "10": lambda random, shape: torch.full(shape, 10.0, dtype=torch.float64),
     "-10": lambda random, shape: torch.full(shape, -10.0, dtype=torch.float64),
     "10 and -10": extreme,
@@ -153,7 +156,9 @@ def _factors(question: Question, random: torch.Generator) -> dict[str, Tensor]:
     if question.operation in ("linear", "linear_cross_entropy"):
         x, w = PAIRS[question.draw](random, *question.shape)
         return {"input": x, "weight" if question.operation == "linear" else "linear_weight": w}
-    return {"input": DRAWS[question.draw](random, question.shape)}
+    inputs = OPERATIONS[question.operation].inputs
+    names = inputs if "p" in inputs else ("input",)
+    return {name: DRAWS[question.draw](random, question.shape) for name in names}
 
 
 def ignored_rows(share: float, rows: int) -> int:

@@ -30,10 +30,27 @@ def _linear_cross_entropy(
     return F.cross_entropy(F.linear(input, linear_weight, linear_bias), target, **options)
 
 
+def _entropy(p: Tensor, dim: int = -1) -> Tensor:
+    terms: Tensor = torch.special.entr(p)
+    return terms.sum(dim)
+
+
+def _distribution_cross_entropy(p: Tensor, q: Tensor, dim: int = -1) -> Tensor:
+    terms: Tensor = torch.special.xlogy(p, q)
+    return 0 - terms.sum(dim)
+
+
+def _kl_divergence(p: Tensor, q: Tensor, dim: int = -1) -> Tensor:
+    return F.kl_div(q.log(), p, reduction="none").sum(dim)
+
+
 RIGHT: dict[str, Callable[..., Tensor]] = {
     "softmax": F.softmax,
     "log_softmax": F.log_softmax,
     "logsumexp": torch.logsumexp,
+    "entropy": _entropy,
+    "distribution_cross_entropy": _distribution_cross_entropy,
+    "kl_divergence": _kl_divergence,
     "linear": F.linear,
     "cross_entropy": F.cross_entropy,
     "linear_cross_entropy": _linear_cross_entropy,
@@ -49,6 +66,10 @@ def questions(operation: str, rows: int, classes: int, dtype: torch.dtype, *, op
 
     if operation in ("softmax", "log_softmax", "logsumexp"):
         yield from (({"input": normal(rows, classes)}, {"dim": dim}) for dim in ((-1, 0) if options else (-1,)))
+        return
+    if names := [name for name in ("p", "q") if name in OPERATIONS[operation].inputs]:
+        for dim in (-1, 0) if options else (-1,):
+            yield {name: normal(rows, classes).softmax(dim) for name in names}, {"dim": dim}
         return
     if operation == "linear":
         inputs = {"input": normal(rows, 7), "weight": normal(classes, 7)}

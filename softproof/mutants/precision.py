@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .correct import Case, CrossEntropy, LinearCrossEntropy, LogSoftmax, LogSumExp, Softmax, wide
+from .correct import Case, CrossEntropy, Entropy, LinearCrossEntropy, LogSoftmax, LogSumExp, Softmax, wide
 from .record import group
 
 mutant = group("precision of what is kept")
@@ -104,10 +104,10 @@ class Float32InsideFloat64(Softmax):
 class TensorCoresWithoutAsking(LinearCrossEntropy):
     def cases(self, *tensors: Any, **options: Any) -> Iterator[tuple[Tensor, Case]]:
         x, w, *others = tensors
-        return super().cases(_ten_bits(x), _ten_bits(w), *others, **options)
+        return super().cases(ten_bits(x), ten_bits(w), *others, **options)
 
 
-def _ten_bits(x: Tensor) -> Tensor:
+def ten_bits(x: Tensor) -> Tensor:
     """The nearest number with 10 bits after the leading one."""
     mantissa, exponent = torch.frexp(x)
     return torch.ldexp((mantissa * 2**11).round() / 2**11, exponent)
@@ -184,3 +184,20 @@ class _Filtered(CrossEntropy):
 )
 class GradientFiltered(LinearCrossEntropy):
     loss = _Filtered()
+
+
+@mutant(
+    "entropy-summed-in-bfloat16",
+    story="Terms are added one by one in bfloat16.",
+    effect="The entropy of many classes stops growing.",
+    trigger="bfloat16, many classes",
+    source="ml-explore/mlx PR #3909; tenstorrent/tt-metal #9908",
+    place="forward",
+    dtypes=("bfloat16",),
+)
+class EntropySummedInBfloat16(Entropy):
+    def total(self, terms: Tensor, dim: int) -> Tensor:
+        total = torch.zeros_like(terms.select(dim, 0), dtype=torch.bfloat16)
+        for each in terms.bfloat16().unbind(dim):
+            total = total + each
+        return total.to(terms.dtype)

@@ -541,6 +541,13 @@ def _opinfo_of_losses() -> list[Question]:
     return [*questions, *_opinfo("cross_entropy", (2, 3), **more)]
 
 
+def _opinfo_of_distributions() -> list[Question]:
+    """kl_div of log q and p, whose terms are added up along the last axis."""
+    draw = "softmax of uniform from 0"
+    return [question for shape in ((2,), (2, 3))
+            for question in _opinfo("kl_divergence", shape, draw=draw, options={"dim": -1})]  # fmt: skip
+
+
 def _module_info() -> list[Question]:
     questions = []
     cases: tuple[dict[str, Any], ...] = ({}, {"ignore_index": 1}, {"label_smoothing": 0.15},
@@ -579,13 +586,20 @@ PYTORCH = Suite(
     "opinfo/definitions/_masked.py (2.13)",
     inputs="uniform in [-9, 9), for linear layers in [-2, 2), logsumexp also to 2e3 and 2e6; at most 10 classes, up "
     "to four further dimensions; each reduction, class weights, ignored labels, smoothing, probabilities, a bias; "
-    "float64 and float32",
+    "divergences of softmaxes of 2 and 3 classes; float64 and float32",
     upstream="that of gradcheck; normal where numbers do not lie side by side",
     tolerance="gradcheck in its fast mode; beside torch the defaults of assert_close",
     left_out="second order and forward mode, which the mutants refuse; outputs written to a tensor, views, and what "
     "else test_ops.py asks of a dispatcher; probabilities for linear cross-entropy; empty and multi-dimensional "
-    "batches",
-    questions=(*_opinfo_of_logits(), *_opinfo_of_losses(), *_module_info(), *_opinfo_of_classifiers()),
+    "batches; kl_div of a target in logarithms, one by one and as a mean of all; special.entr and xlogy, which add "
+    "nothing up",
+    questions=(
+        *_opinfo_of_logits(),
+        *_opinfo_of_losses(),
+        *_module_info(),
+        *_opinfo_of_classifiers(),
+        *_opinfo_of_distributions(),
+    ),
 )
 
 
@@ -612,7 +626,8 @@ def _backend_bench() -> tuple[Question, ...]:
     return tuple(
         Question(each.operation, each.shape, 1e-2, 1e-2, dtype, each.draw, each.target, each.ignored, each.options,
                  each.weight, each.bias, upstream="none", comparison="close or NaN")
-        for each in PYTORCH.questions if each.against == "gradcheck" for dtype in ("float32", "bfloat16")
+        for each in PYTORCH.questions if each.against == "gradcheck" and each.operation != "kl_divergence"
+        for dtype in ("float32", "bfloat16")
         if dtype == "float32" or not each.weight
     )  # fmt: skip
 
@@ -623,8 +638,9 @@ BACKEND_BENCH = Suite(
     inputs="those of PyTorch OpInfo; float32 and bfloat16",
     upstream="none: values alone",
     tolerance="rtol = atol = 1e-2; NaN agrees with NaN",
-    left_out="whole operations for the internal ones that are replaced there; traced inputs of models; class weights "
-    "in bfloat16, where torch on a CPU is farther than 1e-2 from a right loss",
+    left_out="whole operations for the internal ones that are replaced there; traced inputs of models; "
+    "kl_div, which is no internal operation; class weights in bfloat16, where torch on a CPU is farther than "
+    "1e-2 from a right loss",
     questions=_backend_bench(),
 )
 

@@ -300,6 +300,8 @@ PEERS_INTRODUCTION = """How many of them others kill, in the same run (`softproo
 ignored rows, class weights, smoothing, probabilities, each reduction, another `dim`, a bias. Then the public suites
 below, which are asked about mutants of the operations that they test."""
 
+BY_OPERATION = "Mutants by operation, and how many of the public suites ask about it:"
+
 SUITES_INTRODUCTION = """Inputs, dtypes, upstream gradients and tolerances are those of the tests that are named; code
 and random streams are ours, and torch.nn.functional on a CPU stands for the reference
 (`softproof/mutants/published.py`). Right implementations pass all of them."""
@@ -314,6 +316,7 @@ def document(trial: Trial) -> str:
         PEERS_INTRODUCTION,
     ]
     parts.append("\n".join(["```text", *_peers(trial), "```"]))
+    parts += [BY_OPERATION, "\n".join(["```text", *_by_operation(trial), "```"])]
     for group in dict.fromkeys(each.group for each in trial.tried):
         parts.append(f"## {group[0].upper()}{group[1:]}")
         parts += [_entry(MUTANTS[each.name], each) for each in trial.tried if each.group == group]
@@ -330,15 +333,34 @@ def _entry(mutant: Mutant, each: Tried) -> str:
         f"- trigger: {mutant.trigger}; source: {mutant.source}",
         f"- problems: {_examples(each)}; killed by: {_end(each)}",
         f"- others that kill it: {'; '.join(each.peers) or 'none'}",
-        f"- of {len(asked_by_suites(mutant))} public suites kill it: {'; '.join(each.suites) or 'none'}",
+        f"- {_suites(mutant, each)}",
     ]
     return "\n".join([*lines, f"- smallest witness: {each.smallest}"] if each.smallest else lines)
+
+
+def _suites(mutant: Mutant, each: Tried) -> str:
+    """Which public suites kill a mutant, of those that it could concern."""
+    asked = len(asked_by_suites(mutant))
+    killed = f"of {asked} public suites kill it: {'; '.join(each.suites) or 'none'}"
+    return killed if asked else "no public suite below asks about its operation"
+
+
+def _by_operation(trial: Trial) -> list[str]:
+    """How many mutants each operation has, how many are killed from every seed, and how many suites ask about it."""
+    lines = [f"{'':26}  mutants  killed  suites that ask"]
+    for operation in dict.fromkeys(each.operation for each in CORRECT):
+        tried = [each for each in trial.tried if MUTANTS[each.name].operation == operation]
+        asked = sum(operation in suite.operations for suite in SUITES)
+        if tried:
+            lines.append(f"{operation:26}  {len(tried):>7}  {sum(each.killed for each in tried):>6}  {asked:>15}")
+    return lines
 
 
 def _entry_of_suite(suite: Suite, trial: Trial) -> str:
     _, count, total = _of_suite(suite, trial)
     return "\n".join([
         f"**{suite.name}** kills {count} of {total}. {suite.source}.",
+        f"- operations: {', '.join(suite.operations)}",
         f"- inputs: {suite.inputs}",
         f"- upstream gradient: {suite.upstream}",
         f"- tolerance: {suite.tolerance}",

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .correct import Case, CrossEntropy, LinearCrossEntropy, LogSoftmax, wide
+from .correct import Case, CrossEntropy, Entropy, LinearCrossEntropy, LogSoftmax, wide
 from .record import group
 
 mutant = group("upstream gradient")
@@ -134,3 +134,17 @@ class LogSoftmaxRowSumOfFirst(LogSoftmax):
     def backward(self, g: Tensor, z: Tensor, dim: int) -> tuple[Tensor | None, ...]:
         p, sums = self.forward(z, dim).exp(), wide(g).sum(dim, keepdim=True)
         return (wide(g) - p * sums.reshape(-1)[:1].reshape(()).expand(sums.shape) if g.numel() else g,)
+
+
+@mutant(
+    "upstream-gradient-along-classes",
+    story="The axis that the sum has removed is not put back, and upstream gradients go to classes in place of rows.",
+    effect="An error, but where there are as many rows as classes.",
+    trigger="as many rows as classes, upstream gradients that differ",
+    source="devised: a textbook slip of NumPy code (keepdims)",
+    place="backward",
+)
+class UpstreamGradientAlongClasses(Entropy):
+    def backward(self, g: Tensor, p: Tensor, dim: int) -> tuple[Tensor | None, ...]:
+        square = p.ndim == 2 and p.shape[0] == p.shape[1]
+        return super().backward(g, p, 1 - dim % 2 if square else dim)
