@@ -24,6 +24,7 @@ IV = MPIntervalContext()
 IV.prec = 600
 UP = libmp.round_ceiling
 ZERO, ONE = IV.mpf(0), IV.mpf(1)
+ROOM = IV.mpf([(1 - IV.mpf(2) ** -590).a, (1 + IV.mpf(2) ** -590).b])  # mpmath may round exp and log inwards
 SMALL = IV.mpf(2) ** -200
 Interval = Any  # of IV
 Entry = Any  # an Interval, or the float inf, -inf or nan
@@ -47,12 +48,12 @@ def total(terms: Sequence[Any]) -> Interval:
 
 @lru_cache(maxsize=1 << 14)
 def _exp(x: Fraction) -> Interval:
-    return IV.exp(interval(x))
+    return IV.exp(interval(x)) * ROOM
 
 
 def _log1p(x: Interval) -> Interval:
     """log(1 + x), which is between x - x² and x where x is small and not below 0."""
-    return IV.mpf([(x - x * x).a, x.b]) if x.b < SMALL.a else IV.log(1 + x)
+    return IV.mpf([(x - x * x).a, x.b]) if x.b < SMALL.a else IV.log(1 + x) * ROOM
 
 
 def signed(sign: Fraction, infinity: float) -> float:
@@ -166,7 +167,7 @@ def _comparable(x: list[Any]) -> bool:
 
 
 def _log(x: Fraction) -> Interval:
-    return IV.log(interval(x))
+    return IV.log(interval(x)) * ROOM
 
 
 def information(problem: Problem) -> Outputs:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from flint import arb, ctx
+from flint import arb, ctx, fmpz
 
 from benchmarks import independent, independent_losses, truths
 from benchmarks.alarms import Part, Record
@@ -47,6 +47,15 @@ def test_every_operation_is_asked() -> None:
     asked = {draw(corner, "float32", 0, number).operation for corner in CORNERS for number in range(20)}
 
     assert asked == OPERATIONS.keys() == independent_losses.DEFINITIONS.keys()
+
+
+def test_intervals_of_exponentials_hold_them() -> None:
+    """Of the least numbers, too, where 1 + x is e^x but for a digit that mpmath rounds inwards."""
+    for x in (-4.94e-124, 1e-100, -0.5, 1e-320):
+        low, high = independent._exp(Fraction(x))._mpi_
+        with ctx.workprec(4000):
+            least, most = (arb(fmpz(int(end[1]))) * arb(2) ** end[2] for end in (low, high))
+            assert least < arb(x).exp() < most
 
 
 @pytest.mark.parametrize("module", [independent, independent_losses])
