@@ -13,14 +13,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import LABELS, Array, quiet, row_blocks
+from .arrays import LABELS, Array, plain, quiet, row_blocks
 from .cross_entropy import at_labels, checked
 from .softmax import shifted
 
 
 def _labels(target: ArrayLike) -> Array:
     """Labels of a dtype that is one of labels."""
-    y = np.asarray(target)
+    y = plain("target", target)
     if y.dtype.type not in LABELS:
         raise TypeError(f"target has dtype {y.dtype}; expected int64 or uint8 labels")
     return y

@@ -14,16 +14,82 @@ FLOATS = (np.float64, np.float32, np.float16)
 LABELS = (np.int64, np.longlong, np.uint8)  # as torch.nn.functional.cross_entropy; longlong is another int64
 REDUCTIONS = ("mean", "sum", "none")
 BLOCK = 1 << 16  # elements worked on at a time: 256 KiB of float32
+LONGEST = 80  # characters of a value that an error quotes
 
 # NaN in and NaN out, log 0 = -inf, 0/0 for a mean over nothing, and infinity past the largest number are results here.
 quiet = np.errstate(invalid="ignore", divide="ignore", over="ignore")
 
 
+# ---- one argument ---------------------------------------------------------------------------------------------------
+
+
+def shown(value: Any) -> str:
+    """A value in an error: its repr, if it has one, and the beginning of a long one."""
+    try:
+        text = repr(value)
+    except Exception:  # whatever it is that cannot be shown
+        return f"a {type(value).__name__}"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _has_mask(values: Any, depth: int) -> bool:
+    """Whether there is a masked array among lists so deep, whose mask NumPy would drop."""
+    if isinstance(values, np.ma.MaskedArray) or depth == 0:
+        return isinstance(values, np.ma.MaskedArray)
+    return isinstance(values, (list, tuple)) and any(_has_mask(each, depth - 1) for each in values)
+
+
+def plain(name: str, values: ArrayLike) -> Array:
+    """`values` as an array in this machine's byte order; TypeError where NumPy does not hold them as they are."""
+    try:
+        array = np.asarray(values)
+    except Exception as error:  # whatever an object raises that is to become an array
+        raise TypeError(f"{name} is a {type(values).__name__}; expected numbers that NumPy holds ({error})") from error
+    if _has_mask(values, array.ndim):
+        raise TypeError(f"{name} is masked; expected numbers without a mask")
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def number(name: str, value: Any) -> float:
+    """A real number, NumPy's too, as a float."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} is {shown(value)}; expected a number")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"{name} is {shown(value)}; expected a number that float64 holds") from error
+
+
+def integer(name: str, value: Any) -> int:
+    """An integer, NumPy's too."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} is {shown(value)}; expected an integer")
+    return int(value)
+
+
+def loss_options(ignore_index: Any, reduction: Any, label_smoothing: Any) -> tuple[int, str, float]:
+    """The options of a loss, if each is one."""
+    ignored = integer("ignore_index", ignore_index)
+    if not -(2**63) <= ignored < 2**63:
+        raise ValueError(f"ignore_index is {shown(ignore_index)}; expected an integer that int64 holds")
+    if not isinstance(reduction, str):
+        raise TypeError(f"reduction is {shown(reduction)}; expected one of {', '.join(REDUCTIONS)}")
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction is {shown(reduction)}; expected one of {', '.join(REDUCTIONS)}")
+    epsilon = number("label_smoothing", label_smoothing)
+    if not 0 <= epsilon <= 1:
+        raise ValueError(f"label_smoothing is {shown(label_smoothing)}; expected a number from 0 to 1")
+    return ignored, str(reduction), epsilon
+
+
+# ---- arrays ---------------------------------------------------------------------------------------------------------
+
+
 def floats(name: str, values: ArrayLike, like: Array | None = None, like_name: str = "logits") -> Array:
     """`values` as a floating-point array; Python numbers take the dtype of `like`, arrays must already have it."""
-    if like is not None and isinstance(values, (int, float)):
-        return np.asarray(values, like.dtype)
-    array = np.asarray(values)
+    if like is not None and isinstance(values, (int, float)) and not isinstance(values, bool):
+        return np.asarray(number(name, values), like.dtype)
+    array = plain(name, values)
     if array.dtype.type not in FLOATS:
         names = ", ".join(kind.__name__ for kind in FLOATS)
         raise TypeError(f"{name} has dtype {array.dtype}; expected one of {names}")
@@ -38,11 +104,10 @@ def with_axis(name: str, values: ArrayLike, dim: int, *, any_shape: bool = False
     With `any_shape` it may be empty, and a number alone has the axis 0.
     """
     array = floats(name, values)
-    if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
-        raise TypeError(f"dim is {dim!r}; expected an integer")
+    dim = integer("dim", dim)
     most = max(array.ndim, int(any_shape))
     if not -most <= dim < most:
-        raise IndexError(f"dim is {dim}; {name} of shape {array.shape} has dims {-most} to {most - 1}")
+        raise IndexError(f"dim is {shown(dim)}; {name} of shape {array.shape} has dims {-most} to {most - 1}")
     if not any_shape and array.shape[dim] == 0:
         raise ValueError(f"{name} of shape {array.shape} has no elements along dim {dim}; expected at least one")
     return array, int(dim % most)

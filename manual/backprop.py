@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Array, floats, quiet, shaped, working
+from .arrays import Array, floats, integer, plain, quiet, shaped, shown, working
 from .cross_entropy import cross_entropy, cross_entropy_backward
 from .linear import linear, linear_backward
 from .softmax import softmax, softmax_jacobian
@@ -63,8 +63,8 @@ def weight_gradient_through_one_path(input: ArrayLike, weight: ArrayLike, target
            [-0., -0.]])
     """
     x, a, y = _sample(input, weight, target)
-    if not 0 <= path < len(a):
-        raise IndexError(f"path is {path}; expected a class from 0 to {len(a) - 1}")
+    if not 0 <= (path := integer("path", path)) < len(a):
+        raise IndexError(f"path is {shown(path)}; expected a class from 0 to {len(a) - 1}")
     dl_dp = probabilities_gradient(softmax(a), y)[path]
     dp_da = softmax_jacobian(a)[path]  # (C,)
     return np.asarray(dl_dp * dp_da[:, None] * x)  # ∂a_k/∂w_kj = x_j: (C, D)
@@ -110,10 +110,12 @@ def _wide(values: ArrayLike | None) -> Any:
 
 
 def _same_dtype(input: ArrayLike, **others: ArrayLike | None) -> Array:
-    """`input` as an array, after a look at the dtypes of all floating-point arguments."""
+    """`input` as an array, after a look at the dtypes of all other arguments."""
     x = floats("input", input)
     for name, other in others.items():
-        if other is not None and (name != "target" or np.asarray(other).dtype.kind == "f"):
+        if other is None and name in ("linear_weight", "target"):
+            raise TypeError(f"{name} is None; expected an array")
+        if other is not None and (name != "target" or plain(name, other).dtype.kind == "f"):
             floats(name, other, x, "input")
     return x
 

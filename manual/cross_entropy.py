@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .arrays import LABELS, REDUCTIONS, Array, floats, quiet, row_blocks, shaped, with_axis, working
+from .arrays import LABELS, Array, floats, loss_options, plain, quiet, row_blocks, shaped, with_axis, working
 from .softmax import along, exponentials, inner, shifted
 
 
@@ -117,27 +117,24 @@ def checked(
     label_smoothing: float,
 ) -> _Loss:
     """The arguments of the loss, if they fit each other."""
-    ndim = np.ndim(logits)
-    if ndim == 0:
+    a = floats("logits", logits)
+    if a.ndim == 0:
         raise ValueError("logits has shape (); expected (C,), (N, C) or (N, C, d1, …)")
-    x, axis = with_axis("logits", logits, 0 if ndim == 1 else 1)
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction is {reduction!r}; expected one of {', '.join(REDUCTIONS)}")
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing is {label_smoothing}; expected a number from 0 to 1")
+    x, axis = with_axis("logits", a, 0 if a.ndim == 1 else 1)
+    ignore_index, _, epsilon = loss_options(ignore_index, reduction, label_smoothing)
     w = None
     if weight is not None:
         w = shaped("weight", floats("weight", weight, x), x.shape[axis : axis + 1], "one for each class")
         w = w.astype(working(x.dtype), copy=False)
 
-    y = np.asarray(target)
+    y = plain("target", target)
     if y.dtype.kind != "f":
         y, ignored = _labels(y, x, axis, ignore_index)
-        return _Loss(x, axis, y, ignored, w, label_smoothing)
+        return _Loss(x, axis, y, ignored, w, epsilon)
     y = shaped("target", floats("target", y, x), x.shape, "that of the logits, for probabilities")
     if ignore_index != -100:
         raise ValueError(f"ignore_index is {ignore_index}; it applies to labels, and target holds probabilities")
-    return _Loss(x, axis, y, None, w, label_smoothing)
+    return _Loss(x, axis, y, None, w, epsilon)
 
 
 def at_labels(d: Array, y: Array) -> Array:

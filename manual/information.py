@@ -44,7 +44,7 @@ def _p_log_q(p: Array, q: Array) -> Any:
 def _upstream(grad_output: ArrayLike, p: Array, axis: int) -> Array:
     """g in the working precision, with an axis of length 1 where the outcomes of `p` are: (…, 1, …)."""
     expected = p.shape[:axis] + p.shape[axis + 1 :]
-    g = shaped("grad_output", floats("grad_output", grad_output, p, "p"), expected, f"that of p without axis {axis}")
+    g = shaped("grad_output", floats("grad_output", grad_output, p, "p"), expected, f"that of p without dim {axis}")
     return np.expand_dims(g, axis).astype(working(p.dtype), copy=False)
 
 

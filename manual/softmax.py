@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Array, floats, merged, quiet, row_blocks, shaped, unmerged, with_axes, with_axis, working
+from .arrays import Array, floats, merged, quiet, row_blocks, shaped, shown, unmerged, with_axes, with_axis, working
 
 
 def shifted(x: Array) -> Array:
@@ -62,7 +62,7 @@ Axes = tuple[int, ...]
 def _reduced_shape(logits: Array, axes: Axes, keepdim: bool) -> tuple[int, ...]:
     """That of the logits without `axes`, or with 1 in their place."""
     if not isinstance(keepdim, bool):
-        raise TypeError(f"keepdim is {keepdim!r}; expected True or False")
+        raise TypeError(f"keepdim is {shown(keepdim)}; expected True or False")
     sizes = enumerate(logits.shape)
     return tuple(1 if axis in axes else size for axis, size in sizes if keepdim or axis not in axes)
 

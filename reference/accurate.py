@@ -22,7 +22,7 @@ THRESHOLD = 40.0
 
 def _labels(target: Any, device: Device) -> Tensor:
     """Labels of a dtype that is one of labels."""
-    y = tensor(target, device)
+    y = tensor("target", target, device)
     if y.dtype not in LABELS:
         raise TypeError(f"target has dtype {y.dtype}; expected {' or '.join(map(str, LABELS))} labels")
     return y

@@ -17,23 +17,119 @@ Device = str | torch.device | None
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 LABELS = (torch.int64, torch.uint8)  # as torch.nn.functional.cross_entropy
 REDUCTIONS = ("mean", "sum", "none")
+LONGEST = 80  # characters of a value that an error quotes
 
 
-def tensor(values: Any, device: Device = None) -> Tensor:
-    """A tensor, on `device` if one is given; what is not a tensor takes the dtype that NumPy gives it."""
-    if not isinstance(values, Tensor):
-        values = torch.from_numpy(np.array(values))  # a copy: torch cannot wrap a read-only array
-    found: Tensor = values.detach().to(device) if device is not None else values.detach()
+# ---- one argument ---------------------------------------------------------------------------------------------------
+
+
+def shown(value: Any) -> str:
+    """A value in an error: its repr, if it has one, and the beginning of a long one."""
+    try:
+        text = repr(value)
+    except Exception:  # whatever it is that cannot be shown
+        return f"a {type(value).__name__}"
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+
+
+def _has_mask(values: Any, depth: int) -> bool:
+    """Whether there is a masked array among lists so deep, whose mask NumPy would drop."""
+    if isinstance(values, np.ma.MaskedArray) or depth == 0:
+        return isinstance(values, np.ma.MaskedArray)
+    return isinstance(values, (list, tuple)) and any(_has_mask(each, depth - 1) for each in values)
+
+
+def _from_numpy(name: str, values: Any) -> Tensor:
+    """A tensor of the dtype that NumPy gives `values`; TypeError where NumPy or torch does not hold them as they are.
+
+    It is a copy: torch cannot wrap a read-only array, nor one in another byte order.
+    """
+    try:
+        array = np.array(values)
+        found = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+    except Exception as error:  # whatever an object raises that is to become an array
+        raise TypeError(f"{name} is a {type(values).__name__}; expected numbers that torch holds ({error})") from error
+    if _has_mask(values, array.ndim):
+        raise TypeError(f"{name} is masked; expected numbers without a mask")
     return found
+
+
+def _plain(name: str, values: Tensor) -> Tensor:
+    """A tensor without its history; TypeError for one that is more, or less, than numbers one beside the other."""
+    if type(values).__torch_dispatch__ is not Tensor.__torch_dispatch__:
+        raise TypeError(f"{name} is a {type(values).__name__}; expected a plain tensor")
+    if values.layout is not torch.strided or values.is_nested:
+        layout = "nested" if values.is_nested else str(values.layout)
+        raise TypeError(f"{name} has layout {layout}; expected a dense tensor, torch.strided")
+    if values.is_meta:
+        raise TypeError(f"{name} is on meta; expected a device that holds numbers")
+    return values.detach().as_subclass(Tensor)
+
+
+def checked_device(device: Any) -> torch.device | None:
+    """The device that is meant, if torch can use it; None for where the inputs are."""
+    if device is None:
+        return None
+    if not isinstance(device, (str, torch.device)):
+        raise TypeError(f"device is {shown(device)}; expected the name of one, a torch.device or None")
+    try:
+        found = torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device is {shown(device)}; torch cannot use it: {str(error).splitlines()[0]}") from error
+    if found.type == "meta":
+        raise ValueError(f"device is {shown(device)}; expected one that holds numbers")
+    return found
+
+
+def number(name: str, value: Any) -> float:
+    """A real number, NumPy's too, as a float."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} is {shown(value)}; expected a number")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise ValueError(f"{name} is {shown(value)}; expected a number that float64 holds") from error
+
+
+def integer(name: str, value: Any) -> int:
+    """An integer, NumPy's too."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise TypeError(f"{name} is {shown(value)}; expected an integer")
+    return int(value)
+
+
+def loss_options(ignore_index: Any, reduction: Any, label_smoothing: Any) -> tuple[int, str, float]:
+    """The options of a loss, if each is one."""
+    ignored = integer("ignore_index", ignore_index)
+    if not -(2**63) <= ignored < 2**63:
+        raise ValueError(f"ignore_index is {shown(ignore_index)}; expected an integer that int64 holds")
+    if not isinstance(reduction, str):
+        raise TypeError(f"reduction is {shown(reduction)}; expected one of {', '.join(REDUCTIONS)}")
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction is {shown(reduction)}; expected one of {', '.join(REDUCTIONS)}")
+    epsilon = number("label_smoothing", label_smoothing)
+    if not 0 <= epsilon <= 1:
+        raise ValueError(f"label_smoothing is {shown(label_smoothing)}; expected a number from 0 to 1")
+    return ignored, str(reduction), epsilon
+
+
+# ---- tensors --------------------------------------------------------------------------------------------------------
+
+
+def tensor(name: str, values: Any, device: Device = None) -> Tensor:
+    """A tensor, on `device` if one is given; what is not a tensor takes the dtype that NumPy gives it."""
+    where = checked_device(device)
+    found = _plain(name, values) if isinstance(values, Tensor) else _from_numpy(name, values)
+    return found if where is None else found.to(where)
 
 
 def floats(
     name: str, values: Any, device: Device = None, like: Tensor | None = None, like_name: str = "logits"
 ) -> Tensor:
     """`values` as a floating-point tensor; Python numbers take the dtype of `like`, tensors must already have it."""
-    if like is not None and isinstance(values, (int, float)):
-        return torch.tensor(values, dtype=like.dtype, device=like.device)
-    found = tensor(values, device)
+    if like is not None and isinstance(values, (int, float)) and not isinstance(values, bool):
+        return torch.tensor(number(name, values), dtype=torch.float64).to(like.device, like.dtype)
+    found = tensor(name, values, device)
     if found.dtype not in FLOATS:
         raise TypeError(f"{name} has dtype {found.dtype}; expected one of {', '.join(map(str, FLOATS))}")
     if like is not None and found.dtype != like.dtype:
@@ -47,11 +143,10 @@ def with_axis(name: str, values: Any, dim: int, device: Device = None, *, any_sh
     """A floating-point tensor with at least one element along `dim`; with `any_shape` also none, or a number alone."""
     found = floats(name, values, device)
     shape = tuple(found.shape)
-    if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
-        raise TypeError(f"dim is {dim!r}; expected an integer")
+    dim = integer("dim", dim)
     most = max(found.ndim, int(any_shape))
     if not -most <= dim < most:
-        raise IndexError(f"dim is {dim}; {name} of shape {shape} has dims {-most} to {most - 1}")
+        raise IndexError(f"dim is {shown(dim)}; {name} of shape {shape} has dims {-most} to {most - 1}")
     if not any_shape and found.shape[dim] == 0:
         raise ValueError(f"{name} of shape {shape} has no elements along dim {dim}; expected at least one")
     return found

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .arrays import Device, floats, shaped, vector_jacobian_product
+from .arrays import Device, floats, integer, shaped, shown, vector_jacobian_product
 from .cross_entropy import checked
 from .linear import linear
 
@@ -50,8 +50,8 @@ def weight_gradient_through_one_path(
     tensor([-0.5000, -1.0000], dtype=torch.float64)
     """
     x, w, y = _sample(input, weight, target, device)
-    if not 0 <= path < len(y):
-        raise IndexError(f"path is {path}; expected a class from 0 to {len(y) - 1}")
+    if not 0 <= (path := integer("path", path)) < len(y):
+        raise IndexError(f"path is {shown(path)}; expected a class from 0 to {len(y) - 1}")
     dl_dp = probabilities_gradient(F.softmax(F.linear(x, w), -1), y)[path]
     return vector_jacobian_product(lambda v: F.softmax(F.linear(x, v), -1)[path], dl_dp, w)[0]
 

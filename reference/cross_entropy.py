@@ -11,11 +11,11 @@ from torch import Tensor
 
 from .arrays import (
     LABELS,
-    REDUCTIONS,
     Device,
     floats,
     hessian_vector_product,
     jacobian_vector_product,
+    loss_options,
     shaped,
     tensor,
     vector_jacobian_product,
@@ -33,21 +33,19 @@ def checked(
     device: Device,
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Logits, target, and the keyword arguments that torch wants beside them."""
-    if tensor(logits).ndim == 0:
+    a = floats("logits", logits, device)
+    if a.ndim == 0:
         raise ValueError("logits has shape (); expected (C,), (N, C) or (N, C, d1, …)")
-    x = with_axis("logits", logits, 0 if tensor(logits).ndim == 1 else 1, device)
-    axis = 0 if x.ndim == 1 else 1
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"reduction is {reduction!r}; expected one of {', '.join(REDUCTIONS)}")
-    if not 0 <= label_smoothing <= 1:
-        raise ValueError(f"label_smoothing is {label_smoothing}; expected a number from 0 to 1")
+    axis = 0 if a.ndim == 1 else 1
+    x = with_axis("logits", a, axis)
+    ignore_index, reduction, epsilon = loss_options(ignore_index, reduction, label_smoothing)
     shape, classes = tuple(x.shape), x.shape[axis]
-    options: dict[str, Any] = {"reduction": reduction, "label_smoothing": label_smoothing}
+    options: dict[str, Any] = {"reduction": reduction, "label_smoothing": epsilon}
     if weight is not None:
         w = floats("weight", weight, device, x)
         options["weight"] = shaped("weight", w, (classes,), "one for each class")
 
-    y = tensor(target, device)
+    y = tensor("target", target, device)
     if y.is_floating_point():
         y = shaped("target", floats("target", y, device, x), shape, "that of the logits, for probabilities")
         if ignore_index != -100:

@@ -17,6 +17,7 @@ from .arithmetic import Arithmetic
 from .bounds import EVALUATION, Allowed
 from .formats import Format
 from .problem import Array
+from .validation import check_name, check_number
 
 NAMES = {"A": "correctly rounded", "B": "forward-accurate", "C": "backward-stable", "D": "relative to a baseline"}
 CLASSES = tuple(NAMES)
@@ -32,9 +33,8 @@ class Accuracy:
     overflowed: frozenset[str] = frozenset()  # outputs of the baseline that Theorem 13 excuses somewhere
 
     def __post_init__(self) -> None:
-        if self.letter not in CLASSES:
-            raise ValueError(f"accuracy is {self.letter!r}; expected one of {', '.join(CLASSES)}")
-        if not self.factor > 0:
+        check_name("accuracy", self.letter, CLASSES)
+        if not 0 < check_number("factor", self.factor, "a positive number") < np.inf:
             raise ValueError(f"factor is {self.factor}; expected a positive number")
 
     def arithmetic(self, arithmetic: Arithmetic) -> Arithmetic:

@@ -11,9 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 
+import numpy as np
+
 from .formats import FORMATS, Format
 from .problem import Array
+from .validation import check_flag, check_name, check_names, check_number, check_text, check_whole, shown
 
+_MAY_BE_NONE = ("total", "factors")
+_FLAGS = ("quotient", "divides", "flushes", "forward", "online", "base2", "subtracts_logsumexp")
 STORED = frozenset(
     ("shift", "exp", "sum", "log", "output", "terms", "total", "logits", "product", "partial products", "derivatives")
 )
@@ -65,17 +70,27 @@ class Arithmetic:
     scales_logits: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("storage", "compute"):
-            if not isinstance(getattr(self, name), Format):
-                raise TypeError(f"{name} is {getattr(self, name)!r}; expected a Format, such as FORMATS['float32']")
-        for name in ("c_exp", "c_log", "exp_subnormals"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a number that is not negative")
-        for name in ("depth", "total_depth"):
-            if isinstance(getattr(self, name), str) and getattr(self, name) not in DEPTHS:
-                raise ValueError(f"{name} is {getattr(self, name)!r}; expected one of {', '.join(DEPTHS)}")
-        if unknown := self.stored - STORED:
-            raise ValueError(f"stored names {', '.join(sorted(unknown))}; expected some of {', '.join(sorted(STORED))}")
+        for name in ("name", "source"):
+            check_text(name, getattr(self, name), "a text")
+        for name in ("storage", "compute", "total", "factors"):
+            if not isinstance(getattr(self, name), Format) and not (
+                name in _MAY_BE_NONE and getattr(self, name) is None
+            ):
+                raise TypeError(
+                    f"{name} is {shown(getattr(self, name))}; expected a Format, such as FORMATS['float32']"
+                )
+        for name, least in (("c_exp", np.nextafter(0, 1)), ("c_log", np.nextafter(0, 1)), ("exp_subnormals", 0.0)):
+            expected = "a positive number" if least else "a number that is not negative"
+            if not least <= check_number(name, getattr(self, name), expected) < np.inf:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
+        check_name("depth", self.depth, DEPTHS)
+        if isinstance(self.total_depth, str):
+            check_name("total_depth", self.total_depth, DEPTHS)
+        else:
+            check_whole("total_depth", self.total_depth, f"a number of additions, or one of {', '.join(DEPTHS)}", 0)
+        object.__setattr__(self, "stored", frozenset(check_names("stored", self.stored, "exp", sorted(STORED))))
+        for name in _FLAGS:
+            check_flag(name, getattr(self, name))
 
     @property
     def rounds_on_storing(self) -> bool:
@@ -171,13 +186,12 @@ _FLOAT32 = Arithmetic(
 def any_order(dtype: str) -> Arithmetic:
     """The default for results stored in `dtype`; half precision computes in float32 and rounds once at the end.
 
-    Raises: ValueError for an unknown dtype.
+    Raises: ValueError or TypeError for an unknown dtype.
 
     >>> any_order("float16").compute.name
     'float32'
     """
-    if dtype not in FORMATS:
-        raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(FORMATS)}")
+    check_name("dtype", dtype, FORMATS)
     if dtype == "float64":
         return _FLOAT64
     if dtype == "float32":

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from .formats import FORMATS, Format
+from .formats import FORMATS
 from .operations import DIRECTIONAL, OPERATIONS, value_shape
 from .problem import LAYOUTS, Array, Problem
 from .rows import count_classes, is_labels, main_input
+from .validation import check_flag, check_kind, check_number, check_text, check_whole, shown
 
 Shape = tuple[int, ...]
 LOADED = "what softproof.load gives"
@@ -18,8 +19,7 @@ LOADED = "what softproof.load gives"
 
 def check(problem: Problem) -> None:
     """Raise ValueError, TypeError or IndexError when a problem asks nothing sensible."""
-    if not isinstance(problem, Problem):
-        raise TypeError(f"problem is a {type(problem).__name__}; expected a softproof.Problem")
+    check_kind("problem", problem, Problem, "a softproof.Problem")
     if problem.operation not in OPERATIONS:
         raise ValueError(f"operation is {problem.operation!r}; expected one of {', '.join(OPERATIONS)}")
     if problem.dtype not in FORMATS:
@@ -37,13 +37,12 @@ def _check_names(problem: Problem) -> None:
     """The inputs that are needed, and none that is not known."""
     operation = OPERATIONS[problem.operation]
     if missing := set(operation.inputs) - set(problem.inputs):
-        raise TypeError(
-            f"{problem.operation} needs {', '.join(operation.inputs)}; missing {', '.join(sorted(missing))}"
-        )
+        needs = f"{problem.operation} needs {', '.join(operation.inputs)}"
+        raise TypeError(f"{needs}; missing {', '.join(sorted(missing))} among its inputs")
     given = set(problem.inputs) | set(problem.options)
     if unknown := given - set(operation.inputs) - set(operation.extras):
         has = ", ".join(operation.inputs + operation.extras)
-        raise TypeError(f"{problem.operation} has no {', '.join(sorted(unknown))}; it has {has}")
+        raise TypeError(f"{problem.operation} has no {', '.join(sorted(unknown))}; it has {has} (inputs and options)")
 
 
 def _check_layouts(problem: Problem) -> None:
@@ -61,21 +60,14 @@ def _check_options(problem: Problem) -> None:
     for name in ("dim", "ignore_index"):
         value = problem.options.get(name, 0)
         several = (name, problem.operation) == ("dim", "logsumexp") and isinstance(value, tuple)
-        if not all(_is_whole(each) for each in (value if several else (value,))):
-            raise TypeError(f"{name} is {value!r}; expected an integer")
-    if not isinstance(keepdim := problem.options.get("keepdim", False), bool):
-        raise TypeError(f"keepdim is {keepdim!r}; expected True or False")
+        for each in value if several else (value,):
+            check_whole(name, each, "an integer that int64 holds", -(2**63), 2**63 - 1)
+    check_flag("keepdim", problem.options.get("keepdim", False))
     epsilon, reduction = problem.options.get("label_smoothing", 0.0), problem.options.get("reduction", "mean")
-    if not isinstance(epsilon, (int, float, np.number)):
-        raise TypeError(f"label_smoothing is {epsilon!r}; expected a number from 0 to 1")
-    if not 0 <= epsilon <= 1:
+    if not 0 <= check_number("label_smoothing", epsilon, "a number from 0 to 1") <= 1:
         raise ValueError(f"label_smoothing is {epsilon}; expected a number from 0 to 1")
-    if reduction not in ("mean", "sum", "none"):
+    if check_text("reduction", reduction, "mean, sum or none") not in ("mean", "sum", "none"):
         raise ValueError(f"reduction is {reduction!r}; expected mean, sum or none")
-
-
-def _is_whole(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, (int, np.integer))
 
 
 # ---- shapes ---------------------------------------------------------------------------------------------------------
@@ -98,7 +90,7 @@ def _check_rows(problem: Problem) -> None:
     any_shape = "empty_classes" in OPERATIONS[problem.operation].kinds
     dims, most = dim if isinstance(dim, tuple) else (dim,), max(main.ndim, 1 if any_shape else 0)
     if not all(-most <= each < most for each in dims):
-        raise IndexError(f"dim is {dim}; {name} of shape {main.shape} has dims {-most} to {most - 1}")
+        raise IndexError(f"dim is {shown(dim)}; {name} of shape {main.shape} has dims {-most} to {most - 1}")
     if len({each % most for each in dims}) < max(1, len(dims)):
         raise ValueError(f"dim is {dim}; expected at least one, and each once")
     if not any_shape and main.shape[dim] == 0:
@@ -147,7 +139,7 @@ def _check_numbers(problem: Problem) -> None:
     vectors = {"grad_output": problem.grad_output, "tangent": problem.tangent}
     arrays = dict(problem.inputs) | {name: array for name, array in vectors.items() if array is not None}
     for name, array in arrays.items():
-        if (bad := _first_not_held(array, FORMATS[problem.dtype])) is not None:
+        if (bad := FORMATS[problem.dtype].first_not_held(array)) is not None:
             raise ValueError(f"{name} holds {bad!r}, which is not a {problem.dtype} number")
         strange = _not_asked(problem, name, array)
         if strange.any():
@@ -162,18 +154,6 @@ def _not_asked(problem: Problem, name: str, array: Array) -> Array:
         return np.zeros(1, bool)
     nan_is_asked = name == "target" and problem.operation == "cross_entropy"
     return np.asarray(np.isinf(array) if nan_is_asked else ~np.isfinite(array))
-
-
-def _first_not_held(array: Array, fmt: Format) -> float | None:
-    """The first number that the format does not have."""
-    held = {np.dtype(np.int64): 0, np.dtype(np.float32): 24, np.dtype(np.float64): 53}
-    if fmt.precision >= held[array.dtype]:
-        return None
-    for start in range(0, array.size, 1 << 20):
-        part = array.reshape(-1)[start : start + (1 << 20)]
-        if (bad := ~fmt.holds(part)).any():
-            return float(part[bad][0])
-    return None
 
 
 def _check_labels(problem: Problem) -> None:
@@ -203,7 +183,25 @@ def _check_vectors(problem: Problem) -> None:
         raise ValueError(f"tangent has shape {v.shape}; the logits have {problem.inputs['logits'].shape}")
 
 
-def check_kind(name: str, value: Any, kind: type | tuple[type, ...], expected: str) -> None:
-    """Raise TypeError when an argument is something else."""
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} is a {type(value).__name__}; expected {expected}")
+# ---- a question to somebody -----------------------------------------------------------------------------------------
+
+_ASKED = ("name", "operations", "differentiates", "supports", "answer")
+
+
+def check_asked(implementation: Any, problem: Problem, device: str, whose: str = "implementation") -> None:
+    """Raise ValueError or TypeError where an implementation cannot be asked a problem on a device.
+
+    It has to have the operation, and arrays of its dtype on that device, as far as it says so.
+    """
+    check(problem)
+    if not all(hasattr(implementation, each) for each in _ASKED) or isinstance(implementation, type):
+        raise TypeError(f"{whose} is a {type(implementation).__name__}; expected {LOADED}")
+    check_text("device", device, "the name of one, such as 'cpu'")
+    if problem.operation not in implementation.operations:
+        has = ", ".join(implementation.operations)
+        raise ValueError(f"the problem is about {problem.operation}; {implementation.name} has {has}")
+    dtypes = getattr(implementation, "dtypes", FORMATS)
+    if problem.dtype not in dtypes:
+        raise ValueError(f"the problem is in dtype {problem.dtype}; {implementation.name} has {', '.join(dtypes)}")
+    if not getattr(implementation, "elsewhere", True):
+        implementation.arrays.check_device(device)

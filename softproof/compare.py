@@ -17,9 +17,9 @@ from flint import arb
 from .bounds import Allowed, RowFactor
 from .bounds.overflow import allows
 from .exact import balls
-from .formats import Format
+from .formats import FORMATS, Format
 from .operations import output_shapes
-from .problem import Array, Problem, Result
+from .problem import Array, Output, Problem, Result, not_an_output
 
 AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
 UNSPECIFIED, NOT_APPLICABLE = "unspecified", "not applicable"
@@ -100,15 +100,23 @@ def not_an_answer(problem: Problem, result: Result, device: str, unasked: frozen
     shapes = {name: shape for name, shape in output_shapes(problem).items() if name not in unasked}
     if result.outputs.keys() != shapes.keys():
         return f"gave {', '.join(result.outputs) or 'nothing'}; expected {', '.join(shapes)}"
-    for name, output in result.outputs.items():
-        for what, given, expected in (
-            ("shape", output.values.shape, shapes[name]),
-            ("dtype", output.dtype, problem.dtype),
-            ("device", output.device.removesuffix(":0"), device.removesuffix(":0")),
-        ):
-            if given != expected:
-                return f"{name} has {what} {given}; expected {expected}"
-    return ""
+    faults = (_fault(problem, name, output, shapes[name], device) for name, output in result.outputs.items())
+    return next(filter(None, faults), "")
+
+
+def _fault(problem: Problem, name: str, output: Output, expected: tuple[int, ...], device: str) -> str:
+    """What is wrong with one output, before its numbers are compared; empty when nothing is."""
+    if text := not_an_output(output):
+        return f"{name}: {text}"
+    for what, given, wanted in (
+        ("shape", output.values.shape, expected),
+        ("dtype", output.dtype, problem.dtype),
+        ("device", output.device.removesuffix(":0"), device.removesuffix(":0")),
+    ):
+        if given != wanted:
+            return f"{name} has {what} {given}; expected {wanted}"
+    strange = FORMATS[problem.dtype].first_not_held(output.values)
+    return "" if strange is None else f"{name} holds {strange!r}, which is not a {problem.dtype} number"
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,17 @@ import numpy as np
 
 from .arithmetic import Arithmetic
 from .channel import LostError
-from .checks import LOADED, check, check_kind
+from .checks import LOADED, check_asked
 from .compare import AGREES, DISAGREES, NOT_APPLICABLE, Verdict, not_an_answer
 from .formats import FORMATS
 from .implementation import Candidate
-from .judge import BITS, judge_result
+from .judge import BITS, check_criteria, judge_result
 from .models import Model
 from .operations import gradient_names, value_shape
 from .parts import class_count, row_axis, row_count, take_rows
 from .problem import Array, Problem, Result
 from .rows import class_axes, is_labels, reduction_of, row_length
+from .validation import check_kind, check_name, check_names
 
 Arrays = dict[str, Any]
 DTYPES = ("float64", "float32")  # those between which a way changes
@@ -533,10 +534,12 @@ def conduct(
     >>> print(found)
     agrees: asked in 9 ways, with the same bits
     """
-    check(problem)
     check_kind("candidate", candidate, Candidate, LOADED)
-    if way not in (None, *WAYS):
-        raise ValueError(f"way is {way!r}; expected one of {', '.join(WAYS)}")
+    check_asked(candidate, problem, device, "candidate")
+    if way is not None:
+        check_name("way", way, WAYS)
+    check_names("dtypes", dtypes, "float32", FORMATS)
+    check_criteria(problem, arithmetic, accuracy, bits)
     if accuracy == "D":
         raise ValueError("accuracy D compares with a baseline; conduct judges other answers in class A, B or C")
     question = question_of(candidate, problem, device, dtypes)

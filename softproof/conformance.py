@@ -10,9 +10,12 @@ from typing import Any
 from .configuration import INTERFACE
 from .implementation import Candidate
 from .loading import Target
+from .models import model
 from .report import Report
 from .search import EXAMPLES
-from .verify import dtypes_of, prepare, verify
+from .terms import check_terms, load_baseline
+from .validation import check_flag, check_names
+from .verify import check_run, dtypes_of, prepare, verify
 
 ABSENT = ("cuda", "mps", "xpu", "gpu", "tpu")  # devices that not every machine has
 
@@ -24,8 +27,12 @@ def _candidate(
     interface: Any = {name: value for name, value in arguments.items() if name in INTERFACE}
     if unknown := set(arguments) - set(INTERFACE) - set(signature(verify).parameters):
         raise TypeError(f"conformance has no argument {', '.join(sorted(unknown))}; softproof.verify has none either")
-    examples = arguments.get("examples", EXAMPLES)
-    return prepare(target, operation, arguments.get("adapter"), device, dtypes, examples, interface)
+    check_run(**{name: arguments[name] for name in signature(check_run).parameters if name in arguments})
+    load_baseline(arguments.get("accuracy", "C"), arguments.get("baseline"), arguments.get("factor", 1.0), operation)
+    chosen, examples = model(arguments.get("arithmetic")), arguments.get("examples", EXAMPLES)
+    candidate = prepare(target, operation, arguments.get("adapter"), device, dtypes, examples, interface)
+    check_terms(candidate, None, chosen, dtypes_of(candidate, dtypes))
+    return candidate
 
 
 @dataclass(frozen=True)
@@ -88,9 +95,12 @@ def conformance(
     """
     import pytest
 
-    for name, given in (("devices", devices), ("expected_failures", expected_failures)):
-        if isinstance(given, str):
-            raise TypeError(f"{name} is {given!r}; expected a list such as [{given!r}]")
+    for name, given, example in (
+        ("devices", devices, "cpu"),
+        ("expected_failures", expected_failures, "softmax-float32-cpu"),
+    ):
+        check_names(name, given, given if isinstance(given, str) else example)
+    check_flag("require_devices", require_devices)
     candidate = _candidate(target, operation, dtypes, "cpu", arguments)
     if wrong := [device for device in devices if device.partition(":")[0] not in ("cpu", *ABSENT)]:
         raise ValueError(f"devices has {wrong[0]!r}; expected cpu, or one of {', '.join(ABSENT)}")

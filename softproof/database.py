@@ -13,7 +13,10 @@ from pathlib import Path
 from hypothesis import database as of_hypothesis
 from hypothesis.database import ExampleDatabase
 
+from .validation import check_kind
+
 FORMS = "a folder, redis://host:port/number, or github:owner/repository"
+KEPT = "where failures are kept"
 
 
 def database(where: str | Path) -> ExampleDatabase:
@@ -23,27 +26,28 @@ def database(where: str | Path) -> ExampleDatabase:
         where: a folder, which is made when something fails; ``"redis://host:port/number"``, for which redis has to be
             installed; or ``"github:owner/repository"``, whose latest artifact named hypothesis-example-db is read,
             while new failures go to the folder .hypothesis/examples, to be uploaded from there.
-    Raises: ValueError where it is none of these, or redis is not installed.
+    Raises: TypeError or ValueError where it is none of these, or redis is not installed.
 
     >>> type(database("failures")).__name__
     'DirectoryBasedExampleDatabase'
-    >>> database("github:owner")
+    >>> database("github:owner")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    ValueError: database is 'github:owner'; expected a folder, redis://host:port/number, or github:owner/repository
+    ValueError: database is 'github:owner'; expected a folder, redis://host:port/number, or github:owner/repository...
     """
+    check_kind("database: where", where, (str, Path), FORMS)
     text = str(where)
     if text.startswith("github:"):
         owner, slash, repository = text.removeprefix("github:").partition("/")
         if not (owner and slash and repository) or "/" in repository:
-            raise ValueError(f"database is {text!r}; expected {FORMS}")
+            raise ValueError(f"database is {text!r}; expected {FORMS}, {KEPT}")
         local = of_hypothesis.DirectoryBasedExampleDatabase(Path(".hypothesis") / "examples")
         shared = of_hypothesis.GitHubArtifactDatabase(owner, repository)
         return of_hypothesis.MultiplexedDatabase(local, of_hypothesis.ReadOnlyDatabase(shared))
     if text.startswith("redis:"):
         return _redis(text)
     if not text or "://" in text or Path(text).is_file():
-        raise ValueError(f"database is {text!r}; expected {FORMS}")
+        raise ValueError(f"database is {text!r}; expected {FORMS}, {KEPT}")
     return of_hypothesis.DirectoryBasedExampleDatabase(text)
 
 
@@ -52,7 +56,7 @@ def _redis(url: str) -> ExampleDatabase:
         from hypothesis.extra.redis import RedisExampleDatabase
         from redis import Redis
     except ImportError as error:
-        raise ValueError(f"database is {url!r}; redis is not installed: {error}") from error
+        raise ValueError(f"database is {url!r}; redis, where failures are kept, is not installed: {error}") from error
     found: ExampleDatabase = RedisExampleDatabase(Redis.from_url(url), key_prefix=b"softproof:")
     return found
 

@@ -50,6 +50,7 @@ from .rows import (
     with_softmax,
 )
 from .signs import own_signs, smoothing_of
+from .validation import check_precision
 
 Truth = dict[str, Array]
 Number = Callable[[Any], Any]  # from float64 values to the numbers that are computed with
@@ -85,8 +86,7 @@ def solve(problem: Problem, bits: int = 128) -> Truth:
     [0.693147180559945309417232121458 +/- 1.77e-31]
     """
     check(problem)
-    if isinstance(bits, bool) or not isinstance(bits, int) or bits < FLOAT64:
-        raise ValueError(f"bits is {bits!r}; expected a whole number of at least {FLOAT64}")
+    bits = check_precision("bits", bits)
     found, summands = solve_rows(problem, bits)
     found |= {name: total(problem, [each], bits) for name, each in summands.items()}
     return {name: shaped(problem, name, found[name], shape) for name, shape in output_shapes(problem).items()}

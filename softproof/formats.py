@@ -7,6 +7,7 @@ bits. Each format rounds to nearest, ties to even.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -75,6 +76,20 @@ class Format:
         """Which values are numbers of this format (infinities and NaN are)."""
         x = np.asarray(values, np.float64)
         return np.asarray((self.round(x) == x) | np.isnan(x))
+
+    def first_not_held(self, array: NDArray[Any]) -> float | None:
+        """The first of many numbers that is none of this format; None where all of them are.
+
+        >>> FORMATS["float16"].first_not_held(np.array([1.0, 0.1])), FORMATS["float32"].first_not_held(np.zeros(3))
+        (0.1, None)
+        """
+        if array.dtype.kind != "f" or (self.precision >= np.finfo(array.dtype).nmant + 1 and self.precision >= 24):
+            return None
+        for start in range(0, array.size, 1 << 20):
+            part = array.reshape(-1)[start : start + (1 << 20)]
+            if (bad := ~self.holds(part)).any():
+                return float(part[bad][0])
+        return None
 
 
 FORMATS = {

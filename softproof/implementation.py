@@ -100,6 +100,11 @@ class Candidate:
         return self.arrangements or tuple(self.arrays.LAYOUTS)
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether its functions live in another process."""
+        return False
+
+    @property
     def lost(self) -> str:
         """Why there will be no more answers; empty for one that lives in this process."""
         return ""

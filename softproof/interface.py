@@ -11,6 +11,7 @@ import numpy as np
 from .operations import DEFAULTS, OPERATIONS
 from .problem import Problem
 from .rows import main_input, row_length
+from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
 
 DIMENSIONS = range(5)  # of the arrays that are drawn
 REDUCTIONS = ("none", "sum", "mean")
@@ -71,20 +72,27 @@ class Interface:
     writes: frozenset[str] = frozenset()
     output: int | None = None
 
+    def __post_init__(self) -> None:
+        made: dict[str, Any] = {name: check_mapping(name, getattr(self, name), _EXAMPLES[name]) for name in _MAPPINGS}
+        for theirs in made["names"].values():
+            check_text("names", theirs, f"a mapping to names, such as {_EXAMPLES['names']}")
+        for name in _COLLECTIONS:
+            value = getattr(self, name)
+            made[name] = value if value is None and name == "supports" else frozenset(check_names(name, value, "dim"))
+        made["ndim"] = check_dimensions(self.ndim)
+        if self.output is not None:
+            made["output"] = check_whole("output", self.output, "a whole number, which counts results from 0", 0)
+        for name, value in made.items():
+            object.__setattr__(self, name, value)
+
     def but(self, arguments: InterfaceArguments) -> Interface:
-        """With other arguments; TypeError where one is not of the kind that is expected."""
+        """With other arguments; TypeError or ValueError where one is not of the kind that is expected."""
         known = [each.name for each in fields(self)]
         if unknown := set(arguments) - set(known):
             raise TypeError(f"unknown argument {', '.join(sorted(unknown))}; an interface has {', '.join(known)}")
-        made: dict[str, Any] = {}
-        for name, value in arguments.items():
-            if name in ("names", "fixed", "extra"):
-                made[name] = _mapping(name, value)
-            elif name == "output":
-                made[name] = value
-            elif value is not None:
-                made[name] = _collection(name, value)
-        return replace(self, **made)
+        given: dict[str, Any] = dict(arguments)
+        kept = {name for name in (*_COLLECTIONS, "ndim") if given.get(name, ()) is None}
+        return replace(self, **{name: value for name, value in given.items() if name not in kept})
 
     def check(self, operations: Iterable[str], ways: Iterable[str], taken: Set[str] | None, whose: str) -> None:
         """ValueError or TypeError where it names what none of the operations has, or a value that none takes.
@@ -110,12 +118,8 @@ class Interface:
         for argument, given in (("names", set(self.names.values())), ("extra", set(self.extra))):
             if taken is not None and (unknown := given - taken):
                 raise ValueError(f"{argument} gives {_listed(unknown)}; {whose} takes {_listed(taken) or 'nothing'}")
-        if wrong := [each for each in self.ndim if each not in DIMENSIONS]:
-            raise ValueError(f"ndim is {wrong[0]!r}; expected a whole number from 0 to {DIMENSIONS[-1]}")
-        if self.output is not None and (isinstance(self.output, bool) or not isinstance(self.output, int)):
-            raise TypeError(f"output is {self.output!r}; expected a whole number, which counts results from 0")
         for name, value in self.fixed.items():
-            _check_option(name, value)
+            check_option(name, value)
         if both := set(self.fixed) & set(self.supports or ()):
             raise ValueError(f"{_listed(both)} is in fixed and in supports; an option has one value, or takes any")
 
@@ -144,42 +148,36 @@ class Interface:
         return "".join(f", {name}={value!r}" for name, value in plain.items())
 
 
-def _mapping(name: str, value: Any) -> dict[str, Any]:
-    if not isinstance(value, Mapping) or not all(isinstance(each, str) for each in value):
-        raise TypeError(f"{name} is {value!r}; expected a mapping from names, such as {_EXAMPLES[name]}")
-    return dict(value)
-
-
 _EXAMPLES = {
     "names": "{'dim': 'axis'}",
     "fixed": "{'reduction': 'none'}",
     "extra": "{'chunk': 256}",
-    "ndim": "[2]",
 }
+_MAPPINGS, _COLLECTIONS = tuple(_EXAMPLES), ("supports", "without", "writes")
 
 
-def _collection(name: str, value: Any) -> frozenset[Any]:
-    example = _EXAMPLES.get(name, f"[{value!r}]")
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise TypeError(
-            f"{name} is {value!r}; expected a list of {'numbers' if name == 'ndim' else 'names'} such as {example}"
-        )
-    return frozenset(value)
+def check_dimensions(value: Any) -> frozenset[int]:
+    """How many dimensions arrays may have; ValueError or TypeError for others, before anything is made of them."""
+    if not isinstance(value, list | tuple | Set):
+        raise TypeError(f"ndim is {shown(value)}; expected a list of numbers such as [2]")
+    expected = f"a whole number from {DIMENSIONS[0]} to {DIMENSIONS[-1]}"
+    return frozenset(check_whole("ndim", each, expected, DIMENSIONS[0], DIMENSIONS[-1]) for each in value)
 
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(map(str, names)))
 
 
-def _check_option(name: str, value: Any) -> None:
-    if name == "reduction" and value not in REDUCTIONS:
-        raise ValueError(f"fixed reduction is {value!r}; expected one of {', '.join(REDUCTIONS)}")
-    if name == "keepdim" and not isinstance(value, bool):
-        raise TypeError(f"fixed keepdim is {value!r}; expected True or False")
-    if name in ("dim", "ignore_index") and (isinstance(value, bool) or not isinstance(value, int)):
-        raise TypeError(f"fixed {name} is {value!r}; expected a whole number")
-    if name == "label_smoothing" and not (isinstance(value, int | float) and 0 <= value <= 1):
-        raise ValueError(f"fixed label_smoothing is {value!r}; expected a number from 0 to 1")
+def check_option(name: str, value: Any) -> None:
+    """ValueError or TypeError for a value that an option cannot have."""
+    if name == "reduction":
+        check_name("fixed reduction", value, REDUCTIONS)
+    if name == "keepdim":
+        check_flag("fixed keepdim", value)
+    if name in ("dim", "ignore_index"):
+        check_whole(f"fixed {name}", value, "a whole number of 64 bits", -(2**63), 2**63 - 1)
+    if name == "label_smoothing" and not (is_number(value) and 0 <= value <= 1):
+        raise ValueError(f"fixed label_smoothing is {shown(value)}; expected a number from 0 to 1")
 
 
 def _same(problem: Problem, name: str, value: Any) -> bool:

@@ -58,6 +58,11 @@ class Isolated(Candidate):
         return self.home
 
     @property
+    def elsewhere(self) -> bool:
+        """In a process of its own, which has looked at the device."""
+        return True
+
+    @property
     def lost(self) -> str:
         """Why it gives no answers any more; empty while it does."""
         return self._home.lost

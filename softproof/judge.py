@@ -17,13 +17,13 @@ from . import exact
 from .accuracy import Accuracy
 from .arithmetic import NUMPY64, Arithmetic, height
 from .bounds import Allowed, Losses, allowed, allowed_total
-from .checks import LOADED, check, check_kind
+from .checks import check, check_asked
 from .compare import AGREES, DISAGREES, NO_GUARANTEE, Elements, Verdict, not_an_answer
 from .exact import FLOAT64
 from .formats import FORMATS, Format
 from .implementation import Implementation
 from .models import Model, arithmetic_of, model
-from .problem import Array, Output, Problem, Result
+from .problem import Array, Problem, Result
 from .rows import (
     ALL,
     Rows,
@@ -38,6 +38,7 @@ from .rows import (
 )
 from .tally import Tally
 from .unspecified import excused
+from .validation import check_kind, check_precisions, check_text
 
 LARGE = 1 << 20  # elements; above, a disagreement that concerns all of them is stated by float64 alone
 BITS = (FLOAT64, 128, 512, 2048, 8192)  # when even the last cannot tell, the answer lies on the edge of the bound
@@ -77,17 +78,17 @@ def judge(
     >>> print(judge(half, Problem("softmax", "float64", {"logits": [0.0, 0.0]}, {"dim": -1})).outcome)
     agrees
     """
-    check(problem)
-    if not hasattr(implementation, "answer"):
-        raise TypeError(f"implementation is a {type(implementation).__name__}; expected {LOADED}")
-    if problem.operation not in implementation.operations:
-        has = ", ".join(implementation.operations)
-        raise ValueError(f"the problem is about {problem.operation}; {implementation.name} has {has}")
+    check_asked(implementation, problem, device)
+    check_criteria(problem, arithmetic, accuracy, bits, factor)
+    if accuracy != "D" and (baseline is not None or factor != 1.0):
+        given = "factor" if baseline is None else "baseline"
+        raise ValueError(f"{given} applies to class D, and accuracy is {accuracy!r}")
     problem, unasked = _asked(implementation, problem)
     reached = None
     if accuracy == "D":
         if baseline is None:
             raise ValueError("accuracy D compares with a baseline; baseline is None")
+        check_asked(baseline, problem, device, "baseline")
         balls = [each for each in bits if each != FLOAT64] or BITS[1:]  # float64 would add its doubt to the error
         reached = judge(baseline, problem, device=device, arithmetic=arithmetic, bits=balls)
         if not reached.ok:
@@ -121,18 +122,26 @@ def judge_result(
     bits: Sequence[int] = BITS,
 ) -> Verdict:
     """The verdict on an answer that was computed elsewhere, in class A, B or C; the arguments of `judge`."""
-    if accuracy == "D":
+    if isinstance(accuracy, str) and accuracy == "D":
         raise ValueError("accuracy D compares with a baseline; judge asks it")
     check(problem)
-    _check_result(result)
+    check_kind("result", result, Result, "a softproof.Result")
+    check_text("device", device, "the name of one, such as 'cpu'")
+    check_criteria(problem, arithmetic, accuracy, bits)
     return _judge(problem, result, device, arithmetic, Accuracy(accuracy), bits)
 
 
-def _check_result(result: Result) -> None:
-    check_kind("result", result, Result, "a softproof.Result")
-    for name, output in result.outputs.items():
-        check_kind(f"output {name}", output, Output, "a softproof.Output")
-        check_kind(f"values of output {name}", output.values, (np.ndarray, np.generic), "a NumPy array")
+def check_criteria(
+    problem: Problem,
+    arithmetic: str | Arithmetic | Model | None,
+    accuracy: str,
+    bits: Sequence[int] = BITS,
+    factor: float = 1.0,
+) -> None:
+    """ValueError or TypeError for a model, an accuracy class or precisions that are none, before anybody is asked."""
+    arithmetic_of(model(arithmetic), problem)
+    Accuracy(accuracy, factor)
+    check_precisions("bits", bits)
 
 
 def judge_refusal(problem: Problem, result: Result) -> Verdict:
@@ -143,11 +152,22 @@ def judge_refusal(problem: Problem, result: Result) -> Verdict:
     agrees: raised IndexError: target holds 2
     """
     check_kind("problem", problem, Problem, "a softproof.Problem")
-    _check_result(result)
-    if result.raised is not None:
+    check_kind("result", result, Result, "a softproof.Result")
+    if result.raised is not None and not result.changed and not result.written and result.lost is None:
         return Verdict(AGREES, explanation=f"raised {result.raised}", problem=problem)
-    got = result.outputs["value"].values.tolist()
-    return Verdict(DISAGREES, np.inf, np.inf, "value", (), f"value: got {got}; expected an error", problem)
+    text = f"{_instead(result)}; expected an error"
+    return Verdict(DISAGREES, np.inf, np.inf, "value" if "value" in result.outputs else "", (), text, problem)
+
+
+def _instead(result: Result) -> str:
+    """What an answer has in place of an error."""
+    if result.lost is not None:
+        return result.lost
+    if changed := (*result.changed, *result.written):
+        return f"the call changed {', '.join(changed)}"
+    if "value" in result.outputs:
+        return f"value: got {result.outputs['value'].values.tolist()}"
+    return f"gave {', '.join(result.outputs) or 'nothing'}"
 
 
 def _judge(

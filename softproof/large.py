@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from .formats import FORMATS, Floats
+from .interface import check_option
 from .operations import OPERATIONS
 from .problem import Array, Problem
+from .validation import check_mapping, check_name, check_names
 
 CLASSES, ROWS = 131072, 65537  # 2^17, and one more than 2^16
 _OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
@@ -36,10 +38,15 @@ def large_problems(
     >>> [problem.inputs["logits"].shape for problem in large_problems("softmax", "float32")]
     [(3, 131072), (65537, 3)]
     """
-    for name, value, known in (("operation", operation, OPERATIONS), ("dtype", dtype, FORMATS)):
-        if value not in known:
-            raise ValueError(f"{name} is {value!r}; expected one of {', '.join(known)}")
-    extras = frozenset(OPERATIONS[operation].extras) if supports is None else frozenset(supports)
+    check_name("operation", operation, OPERATIONS)
+    check_name("dtype", dtype, FORMATS)
+    for name, value in check_mapping("fixed", {} if fixed is None else fixed, "{'reduction': 'none'}").items():
+        check_option(name, value)
+    extras = (
+        frozenset(OPERATIONS[operation].extras)
+        if supports is None
+        else frozenset(check_names("supports", supports, "dim"))
+    )
     sizes = [(3, CLASSES, "sum"), (ROWS, 3, "sum")]
     if "reduction" in extras:
         sizes.append((ROWS, 3, "none"))

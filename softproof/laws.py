@@ -18,11 +18,12 @@ import numpy as np
 
 from .accuracy import Accuracy
 from .arithmetic import Arithmetic
-from .checks import LOADED, check, check_kind
+from .checks import LOADED, check_asked
 from .compare import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, Verdict, not_an_answer
 from .formats import FORMATS
 from .implementation import Candidate, Implementation
 from .intervals import Interval, enclosed, joined
+from .judge import check_criteria
 from .models import Model, arithmetic_of, model
 from .operations import output_shapes, value_shape
 from .parts import class_axis, class_count, row_axis, row_count, take_classes, take_rows
@@ -38,6 +39,7 @@ from .rows import (
     reduction_of,
     to_rows,
 )
+from .validation import check_kind, check_name
 
 Outputs = dict[str, Interval]
 Extras = frozenset[str]
@@ -399,10 +401,11 @@ def laws(
     >>> print(softproof.laws(late, problem))
     agrees: 3 laws hold: common shift, permuted classes, batch of one
     """
-    check(problem)
     check_kind("candidate", candidate, Candidate, LOADED)
-    if law not in (None, *LAWS):
-        raise ValueError(f"law is {law!r}; expected one of {', '.join(LAWS)}")
+    check_asked(candidate, problem, device, "candidate")
+    if law is not None:
+        check_name("law", law, LAWS)
+    check_criteria(problem, arithmetic, accuracy)
     if accuracy == "D":
         raise ValueError("accuracy D compares with a baseline; laws compare answers with each other, in A, B or C")
     answers = Answers(candidate, asked_of(candidate, problem), device, model(arithmetic), Accuracy(accuracy))

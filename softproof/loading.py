@@ -17,6 +17,7 @@ from .conduct import WAYS
 from .implementation import ADAPTERS, Candidate, named_by
 from .interface import Interface, InterfaceArguments
 from .operations import OPERATIONS
+from .validation import check_flag, check_name
 
 Target = str | ModuleType | Callable[..., Any] | Candidate
 
@@ -50,10 +51,11 @@ def load(
     >>> load("scipy.special:softmax").supports("softmax") >= {"dim"}  # which it calls axis
     True
     """
-    if adapter not in (None, *ADAPTERS):
-        raise ValueError(f"adapter is {adapter!r}; expected one of {', '.join(ADAPTERS)}")
-    if operation not in (None, *OPERATIONS):
-        raise ValueError(f"operation is {operation!r}; expected one of {', '.join(OPERATIONS)}")
+    if adapter is not None:
+        check_name("adapter", adapter, ADAPTERS)
+    if operation is not None:
+        check_name("operation", operation, OPERATIONS)
+    check_flag("tried", tried)
     how = Interface().but(interface)
     if isinstance(target, Candidate):
         candidate = target if operation is None else target.only(operation)
@@ -77,12 +79,14 @@ def _functions(
         names_of = {each: (each, _own_name(function)) for each, function in functions.items()}
         modules: list[Any] = [found]
         if not functions:
-            raise ValueError(f"module {name} has no function named {' or '.join(names)}")
+            raise ValueError(f"target: module {name} has no function named {' or '.join(names)}")
     elif callable(found):
         called = (target.partition(":")[2].split(".")[-1] if isinstance(target, str) else "", _own_name(found))
         operation = operation or next((each for each in called if each in OPERATIONS), None)
         if operation not in OPERATIONS:
-            raise ValueError(f"which operation is {name}? Name it (operation=, --operation): {', '.join(OPERATIONS)}")
+            raise ValueError(
+                f"target: which operation is {name}? Name it (operation=, --operation): {', '.join(OPERATIONS)}"
+            )
         functions, names_of = {operation: found}, {operation: called}
         modules = [_resolve(target.partition(":")[0])] if isinstance(target, str) else []
         modules += [inspect.getmodule(found)]

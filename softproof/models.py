@@ -16,6 +16,7 @@ from .arithmetic import NUMPY64, Arithmetic, any_order
 from .formats import FORMATS, Format
 from .problem import Problem
 from .rows import class_axes, is_by_rows, is_labels, kept
+from .validation import shown
 
 Model = Callable[[Problem], Arithmetic]
 
@@ -234,6 +235,9 @@ def model(arithmetic: str | Arithmetic | Model | None) -> Model:
     if isinstance(arithmetic, Arithmetic):
         chosen = arithmetic
         return lambda _problem: chosen
+    if not callable(arithmetic):
+        kinds = "a name from softproof.MODELS, an Arithmetic, or a function from a problem to one"
+        raise TypeError(f"arithmetic is {shown(arithmetic)}; expected {kinds}")
     return arithmetic
 
 

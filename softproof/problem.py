@@ -34,20 +34,47 @@ def _fits_float32(array: Array) -> bool:
         return bool(np.array_equal(array.astype(np.float32), array, equal_nan=True))
 
 
-def _frozen(name: str, values: ArrayLike, dtype: str) -> Array:
-    """A read-only copy: int64 for integers, float64 for numbers, or float32 where that loses nothing."""
+def _has_mask(values: Any, depth: int) -> bool:
+    """Whether there is a masked array among lists so deep, whose mask NumPy would drop."""
+    if isinstance(values, np.ma.MaskedArray) or depth == 0:
+        return isinstance(values, np.ma.MaskedArray)
+    return isinstance(values, list | tuple) and any(_has_mask(each, depth - 1) for each in values)
+
+
+def _plain(name: str, values: ArrayLike) -> Array:
+    """Real numbers as an array of NumPy; TypeError where it does not hold them as they are."""
     try:
         array = np.asarray(values)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except Exception as error:  # whatever an object raises that is to become an array
         raise TypeError(f"{name} is a {type(values).__name__}; expected numbers that NumPy holds ({error})") from None
-    if array.dtype.kind not in "iuf":
+    if _has_mask(values, array.ndim):
+        raise TypeError(f"{name} is masked; expected numbers without a mask")
+    if array.dtype.kind not in "iuf" or array.dtype.itemsize > 8:
         raise TypeError(f"{name} has dtype {array.dtype}; expected integers or floating-point numbers")
+    return array
+
+
+def _converted(name: str, array: Array, dtype: type) -> Array:
+    """The same numbers in another dtype; ValueError where it does not hold them."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        found: Array = array.astype(dtype)
+        lost = (found.astype(array.dtype) != array) | ((found < 0) != (array < 0))
+    if lost.any():
+        raise ValueError(f"{name} holds {array[lost][0]}; expected integers that {np.dtype(dtype)} holds")
+    return found
+
+
+def _frozen(name: str, values: ArrayLike, dtype: str) -> Array:
+    """A read-only copy: int64 for labels, float64 for numbers, or float32 where that loses nothing.
+
+    Integers are labels in a target, and numbers anywhere else.
+    """
+    array = _plain(name, values)
     if array.dtype.kind in "iu":
-        array = array.astype(np.int64)
-    elif array.dtype == np.float32 or (dtype != "float64" and _fits_float32(array)):
-        array = array.astype(np.float32)
-    else:
-        array = array.astype(np.float64)
+        array = _converted(name, array, np.int64 if name == "target" else np.float64)
+    if array.dtype.kind == "f":
+        narrow = array.dtype == np.float32 or (dtype != "float64" and _fits_float32(array))
+        array = array.astype(np.float32 if narrow else np.float64)
     array.setflags(write=False)
     return array
 
@@ -90,15 +117,20 @@ class Problem:
         layout: str | Mapping[str, str] = "contiguous",
         tangent: ArrayLike | None = None,
     ) -> None:
-        for name, mapping in (("inputs", inputs), ("options", options or {})):
-            if not isinstance(mapping, Mapping):
-                raise TypeError(f"{name} is a {type(mapping).__name__}; expected a mapping from names")
+        for name, text in (("operation", operation), ("dtype", dtype)):
+            _check_text(name, text, "a name")
+        for name, mapping in (("inputs", inputs), ("options", {} if options is None else options)):
+            _check_mapping(name, mapping)
+        if not isinstance(layout, str):
+            _check_mapping("layout", layout)
+            for name, arrangement in layout.items():
+                _check_text(f"layout of {name}", arrangement, f"one of {', '.join(LAYOUTS)}")
         frozen = {name: _frozen(name, values, dtype) for name, values in inputs.items()}
         upstream = None if grad_output is None else _frozen("grad_output", grad_output, dtype)
         direction = None if tangent is None else _frozen("tangent", tangent, dtype)
         if not isinstance(layout, str):
             layout = {name: each for name, each in layout.items() if each != "contiguous"} or "contiguous"
-        values = (operation, dtype, frozen, dict(options or {}), upstream, layout, direction)
+        values = (str(operation), str(dtype), frozen, dict(options or {}), upstream, layout, direction)
         for each, value in zip(fields(self), values, strict=True):
             object.__setattr__(self, each.name, value)
 
@@ -164,13 +196,51 @@ def _is_constant(array: Array) -> bool:
     return bool((array == first).all()) and not bool((np.signbit(array) & (array == 0)).any())
 
 
+def _check_text(name: str, value: Any, expected: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} is a {type(value).__name__}; expected {expected}")
+
+
+def _check_mapping(name: str, value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{name} is a {type(value).__name__}; expected a mapping from names")
+    if wrong := [each for each in value if not isinstance(each, str)]:
+        raise TypeError(f"{name} has the key {wrong[0]!r}; expected a mapping from names")
+
+
 @dataclass(frozen=True, eq=False)
 class Output:
-    """One array of an answer: its values in float32 or float64, without loss, and the dtype and device it came in."""
+    """One array of an answer: its values in float32 or float64, without loss, and the dtype and device it came in.
+
+    Raises: TypeError where the values are anything but a plain NumPy array of real floating-point numbers: without a
+        mask, no objects, texts or integers. Whether they are numbers of `dtype` is for the verdict to say.
+    """
 
     values: Array
     dtype: str
     device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.values, np.generic):
+            object.__setattr__(self, "values", np.asarray(self.values))
+        if text := not_an_output(self):
+            raise TypeError(text)
+        wide = self.values.dtype if self.values.dtype.itemsize > 2 else np.dtype(np.float32)
+        object.__setattr__(self, "values", self.values.astype(wide.newbyteorder("="), copy=False))
+
+
+def not_an_output(output: Output) -> str:
+    """What keeps an output from being a plain array of real numbers with a dtype and a device; empty if nothing does.
+
+    One that comes out of another process was not made by `Output`.
+    """
+    values = output.values
+    if type(values) is not np.ndarray:
+        return f"values is a {type(values).__name__}; expected a NumPy array"
+    if values.dtype.kind != "f" or values.dtype.itemsize > 8:
+        return f"values has dtype {values.dtype}; expected floating-point numbers"
+    wrong = (name for name in ("dtype", "device") if not isinstance(getattr(output, name), str))
+    return next((f"{name} is a {type(getattr(output, name)).__name__}; expected a name" for name in wrong), "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,3 +256,16 @@ class Result:
     raised: str | None = None
     changed: tuple[str, ...] = ()
     lost: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_mapping("outputs", self.outputs)
+        for name, output in self.outputs.items():
+            if not isinstance(output, Output):
+                raise TypeError(f"outputs: output {name} is a {type(output).__name__}; expected a softproof.Output")
+        for name in ("written", "changed"):
+            names = getattr(self, name)
+            if not isinstance(names, tuple) or not all(isinstance(each, str) for each in names):
+                raise TypeError(f"{name} is {names!r}; expected a tuple of names")
+        for name in ("raised", "lost"):
+            if getattr(self, name) is not None:
+                _check_text(name, getattr(self, name), "what is said of it, or None")

@@ -67,6 +67,8 @@ _NO_ANSWERS = {  # what `compare.not_an_answer` says, and what it is called here
     " has shape ": "shape",
     " has dtype ": "dtype",
     " has device ": "device",
+    ": values ": "values",
+    ", which is not a ": "format",
 }
 
 

@@ -11,10 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from .checks import check
+from .checks import check, check_asked
 from .compare import DISAGREES, NO_GUARANTEE, UNDECIDED, Verdict
 from .implementation import Implementation
 from .problem import Array, Problem
+from .validation import check_kind
 
 NEEDED = ("linear", "cross_entropy")  # what an implementation must have
 Judge = Callable[[Problem], Verdict]
@@ -45,18 +46,29 @@ def stages(implementation: Implementation, problem: Problem, judge: Judge, devic
     if not callable(judge):
         raise TypeError(f"judge is a {type(judge).__name__}; expected a function from a Problem to a Verdict")
     layer = _layer(problem)
-    yield (verdict := judge(layer))
+    check_asked(implementation, layer, device)
+    if "cross_entropy" not in implementation.operations:
+        has = ", ".join(implementation.operations)
+        raise ValueError(f"implementation {implementation.name} has {has}; stages need {' and '.join(NEEDED)}")
+    yield (verdict := _verdict(judge, layer))
     logits = _output(implementation, layer, "value", device) if verdict.ok else None
     if logits is None:
         return
     shape = problem.inputs["input"].shape[:-1] + problem.inputs["linear_weight"].shape[:-1]
     loss = _loss(problem, logits.reshape(shape))
-    yield (verdict := judge(loss))
+    yield (verdict := _verdict(judge, loss))
     if problem.grad_output is None or not verdict.ok:
         return
     grad_logits = _output(implementation, loss, "grad_logits", device)
     if grad_logits is not None and np.isfinite(grad_logits).all():  # else there is nothing to carry back
-        yield judge(replace(layer, grad_output=grad_logits.reshape(logits.shape)))
+        yield _verdict(judge, replace(layer, grad_output=grad_logits.reshape(logits.shape)))
+
+
+def _verdict(judge: Judge, stage: Problem) -> Verdict:
+    """What a judge of one's own gives, if that is a verdict."""
+    verdict = judge(stage)
+    check_kind("what judge gives", verdict, Verdict, "a softproof.Verdict")
+    return verdict
 
 
 def worst(verdicts: Iterator[Verdict]) -> Verdict:

@@ -15,12 +15,14 @@ import numpy as np
 from hypothesis import strategies as st
 
 from .formats import FORMATS, Floats
+from .interface import check_dimensions, check_option
 from .operations import DIRECTIONAL, OPERATIONS, value_shape
 from .problem import COMMON_LAYOUTS, LAYOUTS, Array, Problem
 from .regions import regions
 from .rows import Axis, from_rows
 from .seeded import by_seed_alone
 from .styles import STYLES, every_row_its_own, styles
+from .validation import check_flag, check_mapping, check_name, check_names
 
 # around vectors, warps, tiles and blocks; the fewer, the wider
 WIDTHS = ((1, 2, 3), (4, 5, 7, 8, 9), (15, 16, 17), (31, 32, 33), (64, 65, 127, 129), (255, 257, 513, 780, 1025))
@@ -200,17 +202,19 @@ def problems(
     >>> find(problems("softmax", "float32", small=True), lambda problem: True).inputs["logits"]
     array([0.], dtype=float32)
     """
-    if operation not in OPERATIONS:
-        raise ValueError(f"operation is {operation!r}; expected one of {', '.join(OPERATIONS)}")
-    if dtype not in FORMATS:
-        raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(FORMATS)}")
+    operation, dtype = check_name("operation", operation, OPERATIONS), check_name("dtype", dtype, FORMATS)
+    check_flag("small", small)
     extras = frozenset(OPERATIONS[operation].extras)
-    if unknown := (supports or extras) - extras:
+    supports = extras if supports is None else frozenset(check_names("supports", supports, "dim"))
+    if unknown := supports - extras:
         raise ValueError(f"supports names {', '.join(sorted(unknown))}; {operation} has {', '.join(sorted(extras))}")
-    if strange := set(layouts) - set(LAYOUTS):
-        raise ValueError(f"layouts names {', '.join(sorted(strange))}; expected some of {', '.join(LAYOUTS)}")
+    if not check_names("layouts", layouts, "strided", LAYOUTS):
+        raise ValueError(f"layouts is {layouts!r}; expected at least one of {', '.join(LAYOUTS)}")
+    for name, value in check_mapping("fixed", {} if fixed is None else fixed, "{'reduction': 'none'}").items():
+        check_option(name, value)
+    ndim = check_dimensions(ndim)
     known = {name: value for name, value in (fixed or {}).items() if name in OPERATIONS[operation].options}
-    extras = (extras if supports is None else supports) - known.keys()
+    extras = supports - known.keys()
     question = _Question(operation, dtype, extras, small, tuple(layouts), known, frozenset(ndim))
     if not any(question.may_have(count) for count in _DIMENSIONS[operation]):
         raise ValueError(

@@ -121,7 +121,10 @@ def load_baseline(
         )
     if accuracy != "D" and factor != 1.0:
         raise ValueError(f"factor is {factor}; it applies to class D, and accuracy is {accuracy!r}")
-    return None if baseline is None else load(baseline, operation)
+    try:
+        return None if baseline is None else load(baseline, operation)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"baseline: {error}") from error
 
 
 def check_terms(candidate: Candidate, baseline: Candidate | None, chosen: Model, dtypes: Sequence[str]) -> None:

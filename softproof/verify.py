@@ -20,6 +20,7 @@ from hypothesis.database import ExampleDatabase
 from .arithmetic import Arithmetic, any_order
 from .compare import AGREES, NO_GUARANTEE, Verdict
 from .conduct import WAYS
+from .database import FORMS
 from .database import database as opened
 from .formats import FORMATS
 from .implementation import Candidate
@@ -35,6 +36,9 @@ from .search import EXAMPLES, verdicts, verdicts_on_large
 from .stages import NEEDED
 from .strategies import problems
 from .terms import DTYPES, Terms, check_terms, load_baseline, name_of
+from .validation import check_flag, check_kind, check_names, check_text, check_whole, is_number, is_whole, shown
+
+MOST_EXAMPLES = 10**7
 
 
 def verify(
@@ -90,6 +94,7 @@ def verify(
     >>> verify(softmax, dtypes=["float32"], examples=10, seed=0).ok
     True
     """
+    check_run(seed, shrink, in_process, database, progress)
     arguments = operation, adapter, device, dtypes, examples, interface
     candidate = settled(target, *arguments, in_process=in_process, time_limit=time_limit)
     terms = Terms(
@@ -104,8 +109,6 @@ def verify(
         database=opened(database) if isinstance(database, str | Path) else database,
     )
     check_terms(candidate, terms.baseline, terms.model, terms.dtypes)
-    if seed is not None and not isinstance(seed, int):
-        raise TypeError(f"seed is {seed!r}; expected a whole number or None")
     seed = random.SystemRandom().randrange(2**32) if seed is None else seed
     asked = [(name, dtype) for name in _questions(candidate) for dtype in terms.dtypes]
     rows: list[Row] = []
@@ -131,6 +134,25 @@ def _questions(candidate: Candidate) -> tuple[str, ...]:
     return candidate.operations + ((network + BY_STAGES,) if whole else ())
 
 
+def check_run(
+    seed: int | None = None,
+    shrink: bool = True,
+    in_process: bool | None = None,
+    database: ExampleDatabase | str | Path | None = None,
+    progress: Callable[[Row, int, int], None] | None = None,
+) -> None:
+    """ValueError or TypeError for an argument of `verify` that concerns neither the target nor its bounds."""
+    if seed is not None:
+        check_whole("seed", seed, "a whole number or None")
+        check_whole("seed", seed, "a whole number of 64 bits", -(2**63), 2**64 - 1)
+    check_flag("shrink", shrink)
+    if in_process is not None:
+        check_flag("in_process", in_process)
+    check_kind("database", database, (str, Path, ExampleDatabase, type(None)), f"{FORMS}, or None")
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress is {shown(progress)}; expected a function, or None")
+
+
 def prepare(
     target: Target,
     operation: str | None,
@@ -142,20 +164,22 @@ def prepare(
     tried: bool = True,
 ) -> Candidate:
     """The candidate, once every argument is known to fit; ValueError or TypeError otherwise."""
-    if isinstance(dtypes, str):
-        raise TypeError(f"dtypes is {dtypes!r}; expected a list of names such as [{dtypes!r}]")
-    if isinstance(examples, bool) or not isinstance(examples, int) or examples < 1:
-        raise ValueError(f"examples is {examples!r}; expected a whole number of at least 1")
+    if dtypes is not None:
+        check_names("dtypes", dtypes, dtypes if isinstance(dtypes, str) else "float32")
+    if not is_whole(examples) or not 1 <= examples <= MOST_EXAMPLES:
+        expected = f"a whole number of at least 1, and at most {MOST_EXAMPLES}"
+        raise ValueError(f"examples is {shown(examples)}; expected {expected}")
+    check_text("device", device, "the name of one, such as 'cpu'")
     if dtypes is not None and not dtypes:
         raise ValueError(f"dtypes is {dtypes!r}; expected at least one name")
     candidate = load(target, operation, adapter, tried=tried, **interface)
     candidate.arrays.check_device(device)
     for dtype in dtypes_of(candidate, dtypes):
         if dtype not in FORMATS:
-            raise ValueError(f"dtype is {dtype!r}; expected one of {', '.join(FORMATS)}")
+            raise ValueError(f"dtypes: dtype is {dtype!r}; expected one of {', '.join(FORMATS)}")
         if dtype not in candidate.dtypes:
             whose = candidate.name if candidate.formats else f"the {candidate.adapter} adapter"
-            raise ValueError(f"dtype is {dtype!r}; {whose} has {', '.join(candidate.dtypes)}")
+            raise ValueError(f"dtypes: dtype is {dtype!r}; {whose} has {', '.join(candidate.dtypes)}")
     return candidate
 
 
@@ -166,8 +190,8 @@ def dtypes_of(candidate: Candidate, wanted: Sequence[str] | None) -> tuple[str, 
 
 def settled(target: Target, *arguments: Any, in_process: bool | None, time_limit: float) -> Candidate:
     """The candidate of `prepare(target, *arguments)`, in this process or in one of its own, with the same errors."""
-    if not isinstance(time_limit, int | float) or not 0 < time_limit <= threading.TIMEOUT_MAX:
-        raise ValueError(f"time_limit is {time_limit!r}; expected a positive number of seconds")
+    if not is_number(time_limit) or not 0 < time_limit <= threading.TIMEOUT_MAX:
+        raise ValueError(f"time_limit is {shown(time_limit)}; expected a positive number of seconds")
     if isinstance(target, Isolated):
         return target
     if in_process or (in_process is None and not isinstance(target, str)):

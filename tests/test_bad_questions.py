@@ -19,6 +19,7 @@ from .candidates import MANUAL
 from .test_errors import _public, _Recorder
 
 ROW: dict[str, Any] = {"logits": [0.0, 1.0]}
+GOOD_BARE = Problem("softmax", "float32", ROW)
 GOOD = Problem("softmax", "float32", ROW, {"dim": -1})
 LOSS: dict[str, Any] = {"logits": [[0.0, 1.0]], "target": [0]}
 LAYER: dict[str, Any] = {"input": [[1.0, 2.0]], "linear_weight": [[1.0, 1.0]], "target": [0]}
@@ -68,7 +69,7 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
     "no values": (
         lambda f: f.judge_result(GOOD, Result({"value": f.Output("x", "float32")})),
         TypeError,
-        "values of output value is a str; expected a NumPy array",
+        "values is a str; expected a NumPy array",
     ),
     "a baseline for an answer": (
         lambda f: f.judge_result(GOOD, Result(), accuracy="D"),
@@ -168,6 +169,51 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
         ValueError,
         "weight has shape (1,); one for each class is (2,)",
     ),
+    "a mask": (
+        lambda f: f.Problem("softmax", "float32", {"logits": np.ma.masked_equal([0.0, 1.0], 1.0)}),
+        TypeError,
+        "logits is masked; expected numbers without a mask",
+    ),
+    "conduct of an operation that it lacks": (
+        lambda f: f.conduct(f.load("manual:softmax"), Problem("log_softmax", "float32", ROW)),
+        ValueError,
+        "the problem is about log_softmax; manual:softmax has softmax",
+    ),
+    "laws of an operation that it lacks": (
+        lambda f: f.laws(f.load("manual:softmax"), Problem("log_softmax", "float32", ROW)),
+        ValueError,
+        "the problem is about log_softmax; manual:softmax has softmax",
+    ),
+    "stages of what has none": (
+        lambda f: list(f.stages(f.load("manual:softmax"), Problem("linear_cross_entropy", "float32", LAYER), f.judge)),
+        ValueError,
+        "the problem is about linear; manual:softmax has softmax",
+    ),
+    "a dtype that it lacks": (
+        lambda f: f.judge(MANUAL, Problem("softmax", "bfloat16", ROW)),
+        ValueError,
+        "the problem is in dtype bfloat16; manual has float64, float32, float16",
+    ),
+    "a device that it lacks": (
+        lambda f: f.judge(MANUAL, GOOD, device="cuda"),
+        ValueError,
+        "device is 'cuda'; the numpy adapter has cpu only",
+    ),
+    "ten to the ninth dimensions": (
+        lambda f: f.load("manual:softmax", ndim=[10**9]),
+        ValueError,
+        "ndim is 1000000000; expected a whole number from 0 to 4",
+    ),
+    "ten to the thirtieth bits": (
+        lambda f: f.judge(MANUAL, GOOD, bits=[10**30]),
+        ValueError,
+        "bits is 1000000000000000000000000000000; expected a whole number of at least 53, and at most 65536",
+    ),
+    "a layout that is no name": (
+        lambda f: f.Problem("softmax", "float32", ROW, layout=3),
+        TypeError,
+        "layout is a int; expected a mapping from names",
+    ),
     "dim": (_judged("softmax", ROW, {"dim": "x"}), TypeError, "dim is 'x'; expected an integer"),
     "a number": (_judged("entropy", {"p": 1.0}), IndexError, "dim is -1; p of shape () has dims"),
     "dim of a number": (_judged("softmax", {"logits": 1.0}, {"dim": 1}), IndexError, "dim is 1; logits of shape ()"),
@@ -226,6 +272,68 @@ def test_every_public_function_is_in_the_table() -> None:
 
     values = {"Arithmetic", "Candidate", "Conduct", "Implementation", "Output", "Report", "Result", "Row", "Verdict"}
     assert _public(softproof) - values - {"Problem"} == recorder.used - values - {"Problem"}
+
+
+NO_ANSWERS: dict[str, Any] = {
+    "a mask": np.ma.masked_array([0.25, 0.75], [False, True]),
+    "complex numbers": np.array([0.25 + 1j, 0.75]),
+    "words": np.array(["0.25", "0.75"]),
+    "objects": np.array([0.25, 0.75], object),
+    "bools": np.array([True, False]),
+    "integers": np.array([1, 0]),
+    "a subclass": np.array([0.25, 0.75]).view(np.recarray),
+    "a list": [0.25, 0.75],
+}
+
+
+@pytest.mark.parametrize("wrong", NO_ANSWERS)
+def test_an_answer_that_is_no_array_of_numbers(wrong: str) -> None:
+    """One's own is refused; a candidate's disagrees."""
+    values = NO_ANSWERS[wrong]
+    with pytest.raises(TypeError, match=r"values (is a|has dtype)"):
+        softproof.Output(values, "float32")
+    verdict = softproof.judge(softproof.load(lambda _logits: values, operation="softmax", adapter="numpy"), GOOD_BARE)
+
+    assert verdict.outcome == "disagrees"
+
+
+def test_an_output_that_another_process_made_up() -> None:
+    """It has not been looked at when it was made."""
+    forged = object.__new__(softproof.Output)
+    for name, value in (("values", NO_ANSWERS["a mask"]), ("dtype", "float32"), ("device", "cpu")):
+        object.__setattr__(forged, name, value)
+    result = Result({"value": forged})
+
+    assert str(softproof.judge_result(GOOD_BARE, result)) == (
+        "disagrees: value: values is a MaskedArray; expected a NumPy array"
+    )
+
+
+@pytest.mark.parametrize("stored", ["float32", "float16", "bfloat16"])
+def test_an_answer_that_the_format_does_not_hold(stored: str) -> None:
+    """The verdict shows the number and the format, however near the number is."""
+    problem = Problem("softmax", stored, {"logits": [0.0, 0.75]})
+    near = np.array([1 / 3, 2 / 3])
+    held = softproof.formats.FORMATS[stored].round(near)
+
+    verdict = softproof.judge_result(problem, Result({"value": softproof.Output(near, stored)}))
+    assert str(verdict) == f"disagrees: value holds {1 / 3!r}, which is not a {stored} number"
+    assert "which is not a" not in str(
+        softproof.judge_result(problem, Result({"value": softproof.Output(held, stored)}))
+    )
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (Result({}), "disagrees: gave nothing; expected an error"),
+        (Result(lost="it ended"), "disagrees: it ended; expected an error"),
+        (Result(raised="IndexError", changed=("numpy.exp",)), "disagrees: the call changed numpy.exp; expected an err"),
+    ],
+)
+def test_what_is_no_refusal(result: Result, words: str) -> None:
+    """Only an error is, and nothing besides."""
+    assert str(softproof.judge_refusal(GOOD, result)).startswith(words)
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_a_module_has_a_test_for_each_operation() -> None:
     [
         ({"exmples": 5}, "conformance has no argument exmples"),
         ({"dtypes": "float32"}, r"dtypes is 'float32'; expected a list of names such as \['float32'\]"),
-        ({"devices": "cpu"}, r"devices is 'cpu'; expected a list such as \['cpu'\]"),
+        ({"devices": "cpu"}, r"devices is 'cpu'; expected a list of names such as \['cpu'\]"),
         ({"expected_failures": "x"}, "expected_failures is 'x'; expected a list"),
     ],
 )

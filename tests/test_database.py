@@ -119,5 +119,7 @@ def test_what_failed_is_asked_first_by_others() -> None:
 def test_redis_has_to_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """And the error says so."""
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(ValueError, match="database is 'redis://localhost:6379/0'; redis is not installed"):
+    with pytest.raises(
+        ValueError, match="database is 'redis://localhost:6379/0'; redis, where failures are kept, is not installed"
+    ):
         database("redis://localhost:6379/0")

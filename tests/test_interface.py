@@ -271,7 +271,7 @@ def test_problems_have_the_dimensions_that_are_asked(operation: str, ndim: int, 
 
     assert next(iter(problem.inputs.values())).ndim == ndim
     assert Interface(ndim=frozenset({ndim})).takes(problem)
-    assert not Interface(ndim=frozenset({ndim + 1})).takes(problem)
+    assert not Interface(ndim=frozenset(range(5)) - {ndim}).takes(problem)
 
 
 @pytest.mark.parametrize(

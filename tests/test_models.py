@@ -94,7 +94,12 @@ def test_a_model_that_is_not_there(name: str, error: type[Exception], words: str
     ("change", "error", "words"),
     [
         ({"stored": frozenset({"exps"})}, ValueError, "stored names exps; expected some of derivatives, exp, log"),
-        ({"c_exp": -1.0}, ValueError, "c_exp is -1.0; expected a number that is not negative"),
+        ({"c_exp": -1.0}, ValueError, "c_exp is -1.0; expected a positive number"),
+        ({"c_exp": 0.0}, ValueError, "c_exp is 0.0; expected a positive number"),
+        ({"c_log": float("nan")}, ValueError, "c_log is nan; expected a positive number"),
+        ({"exp_subnormals": float("inf")}, ValueError, "exp_subnormals is inf; expected a number that is not negative"),
+        ({"total_depth": True}, TypeError, "total_depth is True; expected a number of additions, or one of"),
+        ({"flushes": 1}, TypeError, "flushes is 1; expected True or False"),
         ({"depth": "sequential"}, ValueError, "depth is 'sequential'; expected one of any order, numpy"),
         ({"compute": "float32"}, TypeError, "compute is 'float32'; expected a Format"),
     ],

@@ -74,8 +74,10 @@ def cast(array: Array, dtype: str) -> Array:
 
 def take(answer: Any) -> Output:
     """A copy of what came back, in float32 or float64, without loss."""
-    if not isinstance(answer, (np.ndarray, np.generic)):
+    if type(answer) is not np.ndarray and not (isinstance(answer, np.generic) and type(answer) is answer.dtype.type):
         raise TypeError(f"the answer is a {type(answer).__name__}; expected a NumPy array")
+    if answer.dtype.kind not in "fiub":
+        raise TypeError(f"the answer has dtype {answer.dtype}; expected floating-point numbers")
     narrow = answer.dtype in (np.float16, np.float32)
     return Output(np.array(answer, np.float32 if narrow else np.float64), str(answer.dtype))
 

@@ -31,8 +31,12 @@ def load(target: Any, operation: str | None, interface: Interface) -> Candidate:
     Raises: ValueError where there is no such file, or the graph does not fit the operation.
     """
     if operation is None:
-        raise ValueError(f"which operation is {target}? Name it (operation=, --operation): {', '.join(OPERATIONS)}")
+        raise ValueError(
+            f"target: which operation is {target}? Name it (operation=, --operation): {', '.join(OPERATIONS)}"
+        )
     session = _session(target) if isinstance(target, str) else target
+    if not hasattr(session, "get_inputs") or isinstance(session, type):
+        raise TypeError(f"target is a {type(target).__name__}; expected the path of a model, or a session")
     declared = session.get_inputs()
     names = _inputs(declared, operation, interface)
     kinds = {each.name: each.type for each in declared}

@@ -60,7 +60,7 @@ def load(target: Any, operation: str | None, interface: Interface) -> Candidate:
     program = Program(target)
     try:
         about = program.start()
-    except (OSError, ProgramError) as error:
+    except (OSError, ValueError, ProgramError) as error:  # a quotation without its end is a ValueError
         raise ValueError(f"target {target!r}: {error}") from error
     if operation not in (None, about.operation):
         raise ValueError(f"operation is {operation!r}; {target} says that it computes {about.operation!r}")

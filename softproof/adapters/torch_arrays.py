@@ -25,6 +25,8 @@ def check_device(device: str) -> None:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device is {device!r}; torch cannot use it: {str(error).splitlines()[0]}") from error
+    if kind == "meta":
+        raise ValueError(f"device is {device!r}; expected one that holds numbers")
     if kind == "cpu" and torch.device(device).index not in (None, 0):  # which torch takes, and calls cpu
         raise ValueError(f"device is {device!r}; torch has one CPU device, 'cpu'")
 
@@ -88,8 +90,13 @@ def take(answer: Any) -> Output:
     """A copy of what came back, in float32 or float64, without loss."""
     if not isinstance(answer, torch.Tensor):
         raise TypeError(f"the answer is a {type(answer).__name__}; expected a torch.Tensor")
+    if type(answer) not in (torch.Tensor, torch.nn.Parameter):
+        raise TypeError(f"the answer is a {type(answer).__name__}; expected a torch.Tensor itself")
+    if answer.layout is not torch.strided or answer.is_nested or answer.is_complex():
+        raise TypeError(f"the answer has {answer.layout} and {answer.dtype}; expected dense floating-point numbers")
     narrow = answer.dtype in (torch.float32, torch.float16, torch.bfloat16)
-    values = answer.detach().to("cpu", torch.float32 if narrow else torch.float64, copy=True).numpy()
+    wide = torch.float32 if narrow else torch.float64
+    values = answer.detach().resolve_neg().to("cpu", wide, copy=True).numpy()
     return Output(values, str(answer.dtype).removeprefix("torch."), str(answer.device))
 
 
