@@ -15,7 +15,7 @@ import numpy as np
 from .operations import OPERATIONS
 from .parts import class_count, row_count, take_classes, take_rows
 from .problem import Array, Problem
-from .rows import is_labels
+from .rows import class_axes, is_labels
 
 STEPS = 300  # problems that are tried
 FEW = 32  # numbers that are tried one by one
@@ -47,6 +47,7 @@ def simpler(problem: Problem) -> Iterator[Problem]:
     if problem.tangent is None:
         yield from (take_rows(problem, kept) for kept in _fewer(row_count(problem)))
         yield from (take_classes(problem, kept) for kept in _fewer_classes(problem))
+        yield from _with_shorter_axes(problem)
     yield from _with_simpler_numbers(problem)
 
 
@@ -90,12 +91,21 @@ def _fewer(count: int) -> Iterator[list[int]]:
 
 def _fewer_classes(problem: Problem) -> Iterator[list[int]]:
     """Not without the class of a label, and not of a distribution, which would no longer sum to 1."""
-    if _holds_distributions(problem):
+    if _holds_distributions(problem) or len(class_axes(problem)) > 1:
         return
     classes, named = class_count(problem), {problem.options.get("ignore_index", -100)}
     if "target" in problem.inputs:
         named |= set(problem.inputs["target"].reshape(-1).tolist())
     yield from (kept for kept in _fewer(classes) if named.intersection(range(classes)) <= set(kept))
+
+
+def _with_shorter_axes(problem: Problem) -> Iterator[Problem]:
+    """Of several axes of classes, which a logsumexp has, each by itself."""
+    name, axes = next(iter(problem.inputs)), class_axes(problem)
+    array = problem.inputs[name]
+    for axis in axes if len(axes) > 1 else ():
+        for kept in _fewer(array.shape[axis]):
+            yield replace(problem, inputs={**problem.inputs, name: np.take(array, kept, axis)})
 
 
 def _holds_distributions(problem: Problem) -> bool:

@@ -77,7 +77,7 @@ def test_the_help_lists_what_can_be_left_out(capsys: pytest.CaptureFixture[str])
         main(["verify", "--help"])
 
     printed = " ".join(capsys.readouterr().out.split())
-    assert "an option (weight, reduction, dim, …), one of nonfinite, jvp, hvp, empty, probabilities" in printed
+    assert "an option (weight, reduction, dim, …), one of nonfinite, jvp, hvp, empty, empty_classes, scalars," in printed
 
 
 def test_json_is_written(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_json_is_written(tmp_path: Path) -> None:
         ),
         (
             ["verify", "manual:softmax", "--without", "nothing"],
-            "without names nothing; manual:softmax has dim, empty, hvp, jvp, layouts, nonfinite, and the ways of docs/",
+            "without names nothing; manual:softmax has dim, empty, empty_classes, hvp, jvp, layouts, nonfinite, ",
         ),
         (["verify", "manual", "--json", "/no/such/folder/report.json"], "there is no folder /no/such/folder"),
     ],
