@@ -79,7 +79,8 @@ def accurate_cross_entropy_backward(
         ∂L/∂x_ij = c_i w_y e_j / s for j ≠ y,        ∂L/∂x_iy = -c_i w_y (Σ_{j≠y} e_j) / s.
 
     The last is c_i w_y (p_y - 1), which is never formed: beside a p_y near 1 it has few correct digits. The sum stands
-    in the denominator as well, so that its rounding cancels where p_y is small.
+    in the denominator as well, so that its rounding cancels where p_y is small. Both quotients are formed first: they
+    are at most 1, so what a product with a tiny c_i loses to underflow is not enlarged.
 
     Args:
         grad_output: g, the shape of the loss and the dtype of `logits`, or a Python number.
@@ -100,8 +101,8 @@ def accurate_cross_entropy_backward(
         of_label = at_labels(e, y)  # (…, 1)
         np.put_along_axis(e, y, 0, -1)
         others = e.sum(-1, keepdims=True)  # Σ_{j≠y} e_j (…, 1)
-        scale = loss.weighted(upstream, y) / (others + of_label)  # c_i w_y / s (…, 1)
-        np.multiply(e, scale, out=out, casting="same_kind")
-        np.put_along_axis(out, y, 0 - others * scale, -1)
+        s, scale = others + of_label, loss.weighted(upstream, y)  # (…, 1), c_i w_y (…, 1)
+        np.multiply(np.divide(e, s, out=e), scale, out=out, casting="same_kind")
+        np.put_along_axis(out, y, 0 - others / s * scale, -1)
         np.copyto(out, 0, where=skip)
     return grad

@@ -143,6 +143,17 @@ def test_all_options_keep_the_bound(half: Candidate, device: str, dtype: str, da
     assert verdict.ok, verdict
 
 
+def test_a_tiny_upstream_gradient_loses_one_rounding(half: Candidate, device: str) -> None:
+    """What has underflowed is not multiplied by a sum of many exponentials."""
+    logits, labels = np.zeros((3, 65)), np.array([1, 2, 64])
+    upstream = np.array([2.225073858507e-311, -5e-324, 3e-322])
+    problem = Problem("cross_entropy", "float64", {"logits": logits, "target": labels}, {"reduction": "none"}, upstream)
+
+    verdict = judge(_accurate(half), problem, device=device)
+
+    assert verdict.ok, verdict
+
+
 @given(data=st.data())
 def test_half_precision_is_rounded_once(half: Candidate, device: str, data: st.DataObject) -> None:
     """In float16 both compute in float32."""
