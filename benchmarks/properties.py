@@ -305,7 +305,7 @@ def _corners(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[
     for corner in CORNERS:
         problem = corner.problem
         own = (problem.operation, mutant.accuracy) == (mutant.operation, "C") and problem.dtype in mutant.dtypes
-        if own and (directional or problem.tangent is None):
+        if own and (directional or problem.tangent is None) and candidate.takes(problem):
             yield fails(partial(test_semantics.test_both_halves_do_what_is_demanded, candidate, "cpu", corner))
 
 

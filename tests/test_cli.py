@@ -77,7 +77,9 @@ def test_the_help_lists_what_can_be_left_out(capsys: pytest.CaptureFixture[str])
         main(["verify", "--help"])
 
     printed = " ".join(capsys.readouterr().out.split())
-    assert "an option (weight, reduction, dim, …), one of nonfinite, jvp, hvp, empty, empty_classes, scalars," in printed
+    assert (
+        "an option (weight, reduction, dim, …), one of nonfinite, jvp, hvp, empty, empty_classes, scalars," in printed
+    )
 
 
 def test_json_is_written(tmp_path: Path) -> None:

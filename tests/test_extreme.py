@@ -77,9 +77,10 @@ def test_an_argument_is_the_first_that_is_not_the_object() -> None:
 @pytest.mark.usefixtures("restored")
 def test_what_is_called_is_seen() -> None:
     """Each once, with its own answer."""
+    verdicts = [Verdict(DISAGREES), Verdict("agrees")]
     called = stubs.watch()
 
-    assert [Verdict(DISAGREES).ok, Verdict("agrees").ok] == [False, True]
+    assert [verdict.ok for verdict in verdicts] == [False, True]
     assert called == [OK]
 
 
