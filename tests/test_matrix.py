@@ -197,7 +197,7 @@ SOME_RIGHT = [right for right in RIGHT if right.name in ("softmax, reference", "
 @pytest.mark.parametrize("right", SOME_RIGHT, ids=lambda right: right.name)
 def test_what_is_right_survives(right: Mutant) -> None:
     """Every property but the slow ones; `make matrix` asks all of them of every operation."""
-    record = point(right, Drawing(examples=2, seed=1), CHEAP)
+    record = point(right, Drawing(examples=3, seed=1), CHEAP)
 
     assert record["killed"] == []
     assert len(record["asked"]) > 20
