@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Any
 
 import hypothesis
 import pytest
@@ -12,11 +13,7 @@ from softproof import seeded
 from softproof.report import versions
 from tests.candidates import MANUAL, REFERENCE
 
-hypothesis.settings.register_profile("dev", max_examples=20, deadline=None, print_blob=True)
-hypothesis.settings.register_profile(
-    "ci", max_examples=20, deadline=None, print_blob=True, derandomize=True, database=None
-)
-hypothesis.settings.register_profile("thorough", max_examples=10_000, deadline=None, print_blob=True)
+SHORT, LONG = 8, 20  # examples of a property, without and with --thorough
 
 DTYPES = ("float64", "float32")
 pytest_plugins = ["tests.helpers.resuming"]
@@ -33,8 +30,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--require-cuda", action="store_true", help="fail at once when there is no CUDA device")
 
 
+def _register_profiles(examples: int) -> None:
+    """Of dev and ci; a property in the profile thorough has many more, in either tier."""
+    common: dict[str, Any] = {"deadline": None, "print_blob": True}
+    hypothesis.settings.register_profile("dev", max_examples=examples, **common)
+    hypothesis.settings.register_profile("ci", max_examples=examples, derandomize=True, database=None, **common)
+    hypothesis.settings.register_profile("thorough", max_examples=10_000, **common)
+
+
+_register_profiles(SHORT)
+
+
+@pytest.hookimpl(tryfirst=True)  # before Hypothesis loads the profile that it is told
 def pytest_configure(config: pytest.Config) -> None:
     """A device that was asked for and is not there is an error, never a skip; the default profile is dev."""
+    _register_profiles(LONG if config.getoption("--thorough") else SHORT)
     if not config.getoption("--hypothesis-profile"):
         hypothesis.settings.load_profile("dev")
     if hasattr(seeded.providers, "_get_local_constants"):  # one seed, one run, in whichever order modules are loaded
@@ -59,11 +69,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """What is tried, and with what."""
+    profile = config.getoption("--hypothesis-profile") or "dev"
     cuda = torch.cuda.get_device_name() if torch.cuda.is_available() else "absent, its tests are skipped"
     return [
         "softproof: " + ", ".join(f"{name} {number}" for name, number in versions().items()),
         f"devices: {', '.join(config.getoption('--device') or ['cpu', 'cuda'])} (cuda: {cuda})",
-        f"dtypes: {', '.join(DTYPES)}; profile: {config.getoption('--hypothesis-profile') or 'dev'}",
+        f"dtypes: {', '.join(DTYPES)}; profile: {profile}, {hypothesis.settings().max_examples:,} examples",
     ]
 
 

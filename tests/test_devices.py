@@ -38,7 +38,8 @@ def test_the_header_says_what_is_tried() -> None:
     run = _pytest()
 
     assert run.returncode == 0
-    for words in ("devices: cpu, cuda (cuda: ", "dtypes: float64, float32; profile: dev", "torch ", "python-flint "):
+    dtypes = "dtypes: float64, float32; profile: dev, 8 examples"
+    for words in ("devices: cpu, cuda (cuda: ", dtypes, "torch ", "python-flint "):
         assert words in run.stdout
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 from collections import Counter
 from dataclasses import replace
@@ -32,10 +33,26 @@ from softproof.mutants.record import Mutant, group
 from softproof.mutants.trial import Kill, Trial, Tried, brief, hunt, trial
 from softproof.search import EXAMPLES
 
+from .helpers.draws import run_seed
+
 RIGHT = Mutant("right", "none", "s", "e", "t", "s", "forward", "softmax", Softmax)
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+def sample(seed: str) -> frozenset[str]:
+    """A quarter of the mutants, with some of each group and of each operation: those that a short run hunts."""
+    shuffled = random.Random(seed).sample(sorted(MUTANTS), len(MUTANTS))
+    kinds = {kind: name for name in shuffled for kind in (MUTANTS[name].group, MUTANTS[name].operation)}
+    return frozenset([*dict.fromkeys([*kinds.values(), *shuffled])][: len(MUTANTS) // 4])
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Mutants that are not in the sample of this run's seed are marked thorough."""
+    if metafunc.function is test_every_mutant_is_killed:
+        short = sample(run_seed(metafunc.config))
+        marks: dict[bool, tuple[pytest.MarkDecorator, ...]] = {True: (), False: (pytest.mark.thorough,)}
+        metafunc.parametrize("name", [pytest.param(name, marks=marks[name in short]) for name in MUTANTS])
+
+
 def test_every_mutant_is_killed(name: str, trial_seed: int) -> None:
     """In the default profile."""
     kill, failure = hunt(MUTANTS[name], trial_seed)
@@ -64,6 +81,18 @@ def test_a_wrong_one_would_not_survive(operation: str) -> None:
 
     assert accused
     assert accused[0].startswith(f"{operation} {mutant.dtypes[0]}, seed 0: disagrees")
+
+
+def test_a_short_run_hunts_a_quarter() -> None:
+    """With some of each group and operation; the same from one seed, others from others, and each from some seed."""
+    samples = [sample(f"{seed}") for seed in range(60)]
+
+    for each in samples:
+        assert len(each) == len(MUTANTS) // 4
+        assert {MUTANTS[name].group for name in each} == {mutant.group for mutant in MUTANTS.values()}
+        assert {MUTANTS[name].operation for name in each} == set(OPERATIONS)
+    assert sample("0") == samples[0] != samples[1]
+    assert frozenset().union(*samples) == MUTANTS.keys()
 
 
 # ---- right, in another way ------------------------------------------------------------------------------------------
