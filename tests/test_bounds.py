@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 
@@ -11,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softproof import Output, Problem, Result, any_order, bound, judge_result, solve
+from softproof import Problem, any_order, bound, judge_result, solve
 from softproof.bounds import rdiv, rmul
 from softproof.formats import FORMATS
-from softproof.problem import Array
 
 from .candidates import MANUAL
+from .helpers.wrong_answers import Wrong, just_outside, spoiled
 
 
 @given(errors=st.lists(st.floats(0, 0.5), max_size=6))
@@ -87,28 +86,18 @@ def _problem(operation: str, dtype: str) -> Problem:
     return Problem(operation, dtype, inputs, {}, 0.75)
 
 
-WRONG: dict[str, Callable[[Array, Array], Array]] = {
-    "zero": lambda exact, _: np.zeros_like(exact),
-    "sign flipped": lambda exact, _: -exact,
-    "doubled": lambda exact, _: 2 * exact,
-    "nan": lambda exact, _: np.full_like(exact, np.nan),
-    "infinite": lambda exact, _: np.full_like(exact, np.inf),
-    "uniform": lambda exact, _: np.full_like(exact, exact.mean() + 2.0**-10),
-    "one element just outside": lambda exact, allowed: _nudged(exact, 1.01 * allowed),
-    "only the largest kept": lambda exact, _: (
+WRONG: dict[str, Wrong] = {
+    "zero": lambda exact, *_: np.zeros_like(exact),
+    "sign flipped": lambda exact, *_: -exact,
+    "doubled": lambda exact, *_: 2 * exact,
+    "nan": lambda exact, *_: np.full_like(exact, np.nan),
+    "infinite": lambda exact, *_: np.full_like(exact, np.inf),
+    "uniform": lambda exact, *_: np.full_like(exact, exact.mean() + 2.0**-10),
+    "one element just outside": just_outside,
+    "only the largest kept": lambda exact, *_: (
         np.where(exact == np.abs(exact).max(), exact, 0.0) if exact.size > 1 else np.zeros_like(exact)
     ),
 }
-
-
-def _nudged(exact: Array, step: Array) -> Array:
-    """The element with the widest bound moved by a little more than the bound."""
-    moved = exact.copy()
-    index = np.unravel_index(int(np.argmax(step)), step.shape)
-    moved[index] += step[index] + np.spacing(abs(exact[index]))
-    return moved
-
-
 OPERATIONS = ("softmax", "log_softmax", "logsumexp", "linear", "cross_entropy", "linear_cross_entropy")
 
 
@@ -117,13 +106,13 @@ OPERATIONS = ("softmax", "log_softmax", "logsumexp", "linear", "cross_entropy", 
 def test_wrong_answers_are_rejected(operation: str, dtype: str, wrong: str) -> None:
     """Each output in turn replaced by a wrong one: the judge disagrees, and names that output."""
     problem = _problem(operation, dtype)
-    result, allowed = MANUAL.answer(problem), bound(problem)
+    result, allowed, storage = MANUAL.answer(problem), bound(problem), FORMATS[dtype]
     assert judge_result(problem, result).ok
 
-    for name, output in result.outputs.items():
+    for name in result.outputs:
         exact = solve(problem)[name].astype(np.float64)
-        spoiled = Output(np.asarray(WRONG[wrong](exact, allowed[name])), output.dtype)
-        verdict = judge_result(problem, Result({**result.outputs, name: spoiled}))
+        wrong_answer = spoiled(result, name, WRONG[wrong](exact, allowed[name], storage), storage)
+        verdict = judge_result(problem, wrong_answer)
 
         assert verdict.outcome == "disagrees", (name, verdict)
         assert verdict.output == name

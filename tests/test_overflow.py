@@ -78,7 +78,7 @@ def test_the_exception_is_an_exact_value_that_overflows() -> None:
     found = verdict_on(problem, value=np.inf)
     assert (found.outcome, found.cited["value"].tolist()) == (AGREES, -13)
     assert "Theorem 13 of docs/bounds.md" in found.explanation
-    for other in (np.nan, -np.inf, 1e38, 0.0):
+    for other in (np.nan, -np.inf, HUGE, 0.0):
         assert verdict_on(problem, value=other).outcome == NO_GUARANTEE
 
 

@@ -270,8 +270,8 @@ def _half_a_product_rule(tangent: Array, grad_output: Array, logits: Array, dim:
     return np.asarray(manual.softmax_jvp(tangent, logits, dim) * (grad_output - s))
 
 
-def _diagonal_hvp(tangent: Array, grad_output: Array, logits: Array, dim: int = -1) -> Array:
-    return np.asarray(manual.logsumexp_backward(grad_output, logits, dim) * tangent)
+def _diagonal_hvp(tangent: Array, grad_output: Array, logits: Array, **options: Any) -> Array:
+    return np.asarray(manual.logsumexp_backward(grad_output, logits, **options) * tangent)
 
 
 def _zero(tangent: Array, *_arguments: Any, **_options: Any) -> Array:

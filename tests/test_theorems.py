@@ -46,6 +46,7 @@ from softproof.problem import Array
 from softproof.rows import ALL
 
 from .candidates import MANUAL, REFERENCE
+from .helpers.wrong_answers import Wrong, just_outside, spoiled
 from .small_formats import Machine, Row, carried_back, leans, small
 
 HALVES = {"manual": MANUAL, "reference": REFERENCE}
@@ -130,24 +131,13 @@ def test_right_answers_hold(operation: str, library: str, model: str, numbers: s
 
 # ---- wrong answers --------------------------------------------------------------------------------------------------
 
-Wrong = Callable[[Array, Array], Array]
-
-
-def _nudged(exact: Array, limit: Array) -> Array:
-    """The element with the widest bound, 1 % outside it, and what float64 loses of that."""
-    moved = exact.copy()
-    at = np.unravel_index(int(limit.argmax()), limit.shape)
-    moved[at] += (1.01 * limit[at] + np.spacing(abs(moved[at]) + limit[at])) * (1 if moved[at] >= 0 else -1)
-    return moved
-
-
 WRONG: dict[str, Wrong] = {
-    "zero": lambda exact, _: np.zeros_like(exact),
-    "sign flipped": lambda exact, _: -exact,
-    "doubled": lambda exact, _: 2 * exact,
-    "uniform": lambda exact, _: np.full_like(exact, exact.mean() + 2.0**-6),
-    "nan": lambda exact, _: np.where(exact == exact.max(), np.nan, exact),
-    "just outside": _nudged,
+    "zero": lambda exact, *_: np.zeros_like(exact),
+    "sign flipped": lambda exact, *_: -exact,
+    "doubled": lambda exact, *_: 2 * exact,
+    "uniform": lambda exact, *_: np.full_like(exact, exact.mean() + 2.0**-6),
+    "nan": lambda exact, *_: np.where(exact == exact.max(), np.nan, exact),
+    "just outside": just_outside,
 }
 
 
@@ -161,9 +151,9 @@ def _models(problem: Problem) -> dict[str, Arithmetic]:
 
 
 def _answer(problem: Problem, **outputs: Array) -> Result:
-    """The exact answer, of which some outputs are replaced."""
-    truth = {name: array.astype(np.float64) for name, array in solve(problem).items()}
-    rounded = {name: FORMATS[problem.dtype].round(array) for name, array in truth.items()} | outputs
+    """The exact answer, of which some outputs are replaced, in the nearest numbers that the format holds."""
+    found = {name: array.astype(np.float64) for name, array in solve(problem).items()} | outputs
+    rounded = {name: FORMATS[problem.dtype].round(array) for name, array in found.items()}
     return Result({name: Output(array, problem.dtype) for name, array in rounded.items()})
 
 
@@ -195,7 +185,7 @@ def test_wrong_answers_are_refuted_under_every_model(operation: str, numbers: st
 
     Each output meets every wrong answer, under two models in five; or under all.
     """
-    problem = _ordinary(operation, numbers)
+    problem, storage = _ordinary(operation, numbers), FORMATS[numbers]
     right, truth, turns = _answer(problem), solve(problem), defaultdict[str, Iterator[int]](count)
     met: set[tuple[str, str]] = set()
     for model, arithmetic in _models(problem).items():
@@ -209,10 +199,9 @@ def test_wrong_answers_are_refuted_under_every_model(operation: str, numbers: st
             for wrong, spoil in WRONG.items():
                 if next(turns[name]) % 5 > 1 and not thorough:
                     continue
-                spoiled = spoil(exact, limit)
                 if wrong == "uniform" and np.ptp(exact) < 4 * limit.max() + 2.0**-4:
                     continue
-                result = Result({**right.outputs, name: Output(spoiled, numbers)})
+                result = spoiled(right, name, spoil(exact, limit, storage), storage)
                 verdict = judge_result(problem, result, arithmetic=arithmetic)
                 assert (verdict.outcome, verdict.output) == ("disagrees", name), (model, wrong, verdict)
                 met.add((name, wrong))
