@@ -29,7 +29,8 @@ def stages(implementation: Implementation, problem: Problem, judge: Judge, devic
         problem: a "linear_cross_entropy" problem.
         judge: gives the verdict on one stage, such as ``lambda stage: softproof.judge(implementation, stage)``.
         device: where tensors live.
-    Yields: a `Verdict` for each stage, and no further one after an answer that could not be used.
+    Yields: a `Verdict` for each stage, and no further one after an answer that could not be used; of a classifier
+        without positions, a weight of shape (C, 0, D), the one on the whole.
     Raises: ValueError or TypeError, when the first is asked for, naming an argument that does not fit.
 
     >>> import softproof
@@ -45,6 +46,10 @@ def stages(implementation: Implementation, problem: Problem, judge: Judge, devic
         raise ValueError(f"operation is {problem.operation!r}; linear_cross_entropy has stages")
     if not callable(judge):
         raise TypeError(f"judge is a {type(judge).__name__}; expected a function from a Problem to a Verdict")
+    if 0 in problem.inputs["linear_weight"].shape[1:-1]:  # no positions, so that no stage has a number
+        check_asked(implementation, problem, device)
+        yield _verdict(judge, problem)
+        return
     layer = _layer(problem)
     check_asked(implementation, layer, device)
     if "cross_entropy" not in implementation.operations:

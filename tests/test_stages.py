@@ -38,6 +38,18 @@ def test_there_are_three_stages(half: Candidate, device: str, dtype: str) -> Non
     assert verdicts[2].problem.grad_output is not None
 
 
+def test_without_positions_there_is_one_question(half: Candidate, device: str, dtype: str) -> None:
+    """That on the whole: a layer with no output cannot be asked."""
+    inputs = {"input": np.ones((2, 3)), "linear_weight": np.ones((4, 0, 3)), "target": np.zeros((2, 0), np.int64)}
+    problem = Problem("linear_cross_entropy", dtype, inputs, {"reduction": "sum"}, 1.0)
+
+    (verdict,) = stages(half, problem, lambda stage: judge(half, stage, device=device), device)
+
+    assert verdict.ok
+    assert verdict.problem is not None
+    assert verdict.problem.operation == "linear_cross_entropy"
+
+
 @dataclass(frozen=True)
 class _OneOff(Candidate):
     """By hand, but for one logit, which is `steps` units in the last place off."""
