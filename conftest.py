@@ -16,7 +16,7 @@ from tests.candidates import MANUAL, REFERENCE
 SHORT, LONG = 8, 20  # examples of a property, without and with --thorough
 
 DTYPES = ("float64", "float32")
-pytest_plugins = ["tests.helpers.resuming"]
+pytest_plugins = ["tests.helpers.draws", "tests.helpers.resuming"]
 collect_ignore = [] if find_spec("jax") else ["softproof/adapters/jax_arrays.py"]
 
 

@@ -69,6 +69,7 @@ def test_every_operation_has_a_definition() -> None:
     assert DEFINITIONS.keys() == OPERATIONS.keys()
 
 
+@pytest.mark.drawn(2)
 @ROUNDING
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(data=st.data())
@@ -110,6 +111,7 @@ ROWS = {
 UPSTREAM = [1.5, -1e300, 5e-324]
 
 
+@pytest.mark.drawn(3)
 @ROUNDING
 @pytest.mark.parametrize("row", ROWS)
 def test_softmax_at_the_edges(kind: type[Number], row: str) -> None:
@@ -126,6 +128,7 @@ def _targets(row: list[float]) -> list[Array]:
     return labels if -INF in row else [*labels, np.tile(np.arange(1.0, classes + 1) / 16, (classes + 1, 1))]
 
 
+@pytest.mark.drawn(4)
 @ROUNDING
 @pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])

@@ -54,6 +54,7 @@ def _verified(name: str, **arguments: object) -> Report:
     return verify(f"tests.{module}:{name}", operation="softmax", seed=0, time_limit=limit, **arguments)  # type: ignore[arg-type]
 
 
+@pytest.mark.drawn(3)
 @pytest.mark.parametrize("name", FOOLING)
 def test_nobody_fools_the_judge(name: str) -> None:
     """Each is told in its row, and the next row is asked in a process that lives."""

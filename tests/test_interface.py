@@ -419,6 +419,7 @@ def _once(input: Tensor, dim: int) -> Tensor:
     return found
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize(
     ("without", "words"),
     [

@@ -45,6 +45,7 @@ def _cross_entropy_of_short_batches(input: torch.Tensor, target: torch.Tensor) -
     return F.cross_entropy(input[: 2**16], target[: 2**16])
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize(
     ("function", "operation", "number", "stored"),
     [

@@ -148,10 +148,10 @@ def test_every_test_of_an_implementation_is_asked_or_has_a_reason() -> None:
 
 
 def _left_out(test: str) -> bool:
-    """Whether a test, such as test_laws.test_gibbs_inequality, is asked with --thorough alone."""
+    """Whether a test, such as test_laws.test_gibbs_inequality, is asked with --thorough alone, or now and then."""
     stem, name = test.split(".")
     marks = getattr(getattr(import_module(f"tests.{stem}"), name), "pytestmark", [])
-    return any(mark.name == "thorough" for mark in marks)
+    return any(mark.name in ("thorough", "drawn") for mark in marks)
 
 
 @pytest.mark.parametrize("test", [*(test for test, _ in TESTS.values()), "test_mutants.test_every_mutant_is_killed"])
@@ -194,6 +194,7 @@ CHEAP = [name for name in PROPERTIES if "large" not in name and "near" not in na
 SOME_RIGHT = [right for right in RIGHT if right.name in ("softmax, reference", "linear", "cross_entropy", OF_LABELS)]
 
 
+@pytest.mark.drawn(3)
 @pytest.mark.parametrize("right", SOME_RIGHT, ids=lambda right: right.name)
 def test_what_is_right_survives(right: Mutant) -> None:
     """Every property but the slow ones; `make matrix` asks all of them of every operation."""

@@ -329,6 +329,7 @@ def _with(operation: str, output: str, function: Callable[..., Array]) -> Candid
     return replace(candidate, jvps=found) if output == "jvp" else replace(candidate, hvps=found)
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_derivatives_are_caught(wrong: str) -> None:
     """With the default number of examples, and it is that derivative which is named."""

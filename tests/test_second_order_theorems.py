@@ -43,6 +43,7 @@ def _along(problem: Problem) -> Problem:
     return replace(problem, tangent=FORMATS[problem.dtype].round(v))
 
 
+@pytest.mark.drawn(3)
 @pytest.mark.parametrize(("library", "model", "numbers"), HELD)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_right_answers_hold(operation: str, library: str, model: str, numbers: str) -> None:
@@ -55,6 +56,7 @@ def test_right_answers_hold(operation: str, library: str, model: str, numbers: s
         assert {"jvp", "hvp_logits"} <= verdict.ratios.keys()
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("numbers", ALL_DTYPES)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_wrong_answers_are_refuted_under_every_model(operation: str, numbers: str) -> None:
@@ -94,6 +96,7 @@ def test_bounds_are_small_beside_the_answer(operation: str, dtype: str) -> None:
         assert limits[name].max() < np.abs(truth[name].astype(np.float64)).max() / 1000, name
 
 
+@pytest.mark.drawn(3)
 @pytest.mark.parametrize("numbers", ALL_DTYPES)
 @pytest.mark.parametrize("dim", ["last", "other"])
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -117,6 +117,7 @@ HELD = [
 ]  # fmt: skip
 
 
+@pytest.mark.drawn(3)
 @pytest.mark.parametrize(("library", "model", "numbers"), HELD)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_right_answers_hold(operation: str, library: str, model: str, numbers: str) -> None:
@@ -178,6 +179,7 @@ def _ordinary(operation: str, dtype: str) -> Problem:
     return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g[:, 0] if operation == "logsumexp" else g)
 
 
+@pytest.mark.drawn(3)
 @pytest.mark.parametrize("numbers", ALL_DTYPES)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_wrong_answers_are_refuted_under_every_model(operation: str, numbers: str, thorough: bool) -> None:
@@ -292,6 +294,7 @@ def _doubtful(problem: Problem, arithmetic: Arithmetic, letter: str) -> Iterator
                 assert repr(float(rough[name][at])) == repr(balls[at])
 
 
+@pytest.mark.drawn(3)
 @pytest.mark.parametrize("numbers", ALL_DTYPES)
 @pytest.mark.parametrize("dim", ["last", "other"])
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -775,6 +778,7 @@ def _searched(name: str, arithmetics: Callable[[np.random.Generator], Iterator[A
     return worst
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("name", SIMULATED)
 def test_no_evaluation_exceeds_its_bound(name: str) -> None:
     """In whatever order, fused or not, with exp and log as far off as A2 allows; and some come near."""
@@ -813,6 +817,7 @@ def _fused(rng: np.random.Generator) -> Iterator[Arithmetic]:
         yield functools.reduce(lambda before, change: change(before), FUSED.values(), arithmetic)
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("name", ["rows", "losses"])
 def test_nor_does_a_fused_one(name: str) -> None:
     """Theorem 19: sums that are rescaled, exponentials to base 2, and a logsumexp that is subtracted."""

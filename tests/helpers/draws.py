@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import secrets
+from collections.abc import Sequence
 
 import hypothesis
 import pytest
@@ -19,3 +21,22 @@ def run_seed(config: pytest.Config) -> str:
         return "0"
     worker: dict[str, str] = getattr(config, "workerinput", {})
     return worker.get("testrunuid", _FRESH)  # of pytest-xdist: each worker has to collect the same tests
+
+
+def drawn(names: Sequence[str], share: int, seed: str) -> frozenset[str]:
+    """One of `share` names, at least one, by the seed."""
+    return frozenset(random.Random(seed).sample(sorted(names), -(-len(names) // share)))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A test marked `drawn(n)` is asked for one in n of its parameters, which the seed draws; for all if thorough."""
+    if config.getoption("--thorough"):
+        return
+    seed, families = run_seed(config), dict[str, tuple[int, list[str]]]()
+    for item in items:
+        if (mark := item.get_closest_marker("drawn")) is not None:
+            families.setdefault(item.nodeid.partition("[")[0], (mark.args[0], []))[1].append(item.nodeid)
+    asked = {each for name, (share, own) in families.items() for each in drawn(own, share, f"{seed} {name}")}
+    kept = [not item.get_closest_marker("drawn") or item.nodeid in asked for item in items]
+    config.hook.pytest_deselected(items=[item for item, keep in zip(items, kept, strict=True) if not keep])
+    items[:] = [item for item, keep in zip(items, kept, strict=True) if keep]
