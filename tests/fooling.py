@@ -6,6 +6,7 @@ All answer a problem of one row rightly, so that what they do happens in the mid
 from __future__ import annotations
 
 import builtins
+import itertools
 import os
 import signal
 import sys
@@ -34,6 +35,16 @@ def _one_row(logits: Any) -> bool:
 def exits(logits: Array) -> Array:
     """Ends the process, which nothing in it can prevent."""
     if not _one_row(logits):
+        os._exit(0)
+    return _softmax(logits)
+
+
+_CALLS = itertools.count(1)
+
+
+def exits_at_the_eighth_call(logits: Array) -> Array:
+    """Ends the process whatever it is asked, once it has answered seven times."""
+    if next(_CALLS) >= 8:
         os._exit(0)
     return _softmax(logits)
 

@@ -28,8 +28,9 @@ LEAST = 30.0  # from where on it is wrong
 
 def confident(logits: Array, dim: int = -1) -> Array:
     """Wrong in confident rows alone, which are not the first to be drawn."""
-    e: Array = np.exp(logits - logits.max(dim, keepdims=True))
-    gap = np.ptp(logits, axis=dim, keepdims=True)
+    top = logits.max(dim, keepdims=True, initial=-np.inf)  # of rows of no class as well
+    gap = top - logits.min(dim, keepdims=True, initial=np.inf)
+    e: Array = np.exp(logits - top)
     p: Array = e / e.sum(dim, keepdims=True)
     return np.where(np.isfinite(gap) & (gap > LEAST), 2 * p, p)
 
