@@ -11,6 +11,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+pytestmark = [pytest.mark.drawn(2)]
+
 ROOT = Path(__file__).parents[1]
 ACTION = (ROOT / "action.yml").read_text()
 WORKFLOW = (ROOT / "examples/workflows/softproof.yml").read_text()

@@ -17,6 +17,8 @@ from softproof.problem import Array
 
 from .candidates import MANUAL
 
+pytestmark = [pytest.mark.drawn(2)]
+
 QUICK = {"float32": 10}
 
 

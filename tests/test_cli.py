@@ -9,6 +9,8 @@ import pytest
 
 from softproof.cli import main
 
+pytestmark = [pytest.mark.drawn(2)]
+
 QUICK = ["--examples", "5", "--seed", "0", "--dtype", "float64"]
 
 

@@ -23,6 +23,8 @@ from softproof.problem import Array
 from . import broken
 from .misconduct import wrong_the_second_time
 
+pytestmark = [pytest.mark.drawn(2)]
+
 LEAST = 30.0  # from where on it is wrong
 
 

@@ -13,6 +13,8 @@ import torch
 import reference
 from reference import arrays
 
+pytestmark = [pytest.mark.drawn(2)]
+
 ROOT = Path(__file__).parent.parent
 
 

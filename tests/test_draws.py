@@ -34,6 +34,11 @@ def test_what_is_not_drawn_is_left_out(tmp_path: Path) -> None:
         "@pytest.mark.drawn(4)\n@pytest.mark.parametrize('n', range(10))\ndef test_it(n):\n    pass\n"
         "def test_other():\n    pass\n"
     )
+    (tmp_path / "test_file.py").write_text(
+        "import pytest\npytestmark = [pytest.mark.drawn(2)]\n"
+        "@pytest.mark.parametrize('n', range(3))\ndef test_it(n):\n    pass\n"
+        "def test_other():\n    pass\n"
+    )
     command = [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", "-c", "/dev/null", "."]
     env = {"PYTHONPATH": f"{Path(__file__).parents[1]}", "PATH": ""}
     told = [
@@ -41,5 +46,5 @@ def test_what_is_not_drawn_is_left_out(tmp_path: Path) -> None:
         for more in (["--hypothesis-seed=1"], ["--hypothesis-seed=1", "--thorough"])
     ]
 
-    assert [re.findall(r"(\d+)(?:/11)? tests collected", each) for each in told] == [["4"], ["11"]], told
-    assert "7 deselected" in told[0]
+    assert [re.findall(r"(\d+)(?:/15)? tests collected", each) for each in told] == [["6"], ["15"]], told
+    assert "9 deselected" in told[0]

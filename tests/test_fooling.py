@@ -21,6 +21,8 @@ from softproof.guard import Guard
 
 from . import fooling, fooling_torch
 
+pytestmark = [pytest.mark.drawn(2)]
+
 FOOLING = {  # the first words of the explanation, and what is said to have failed
     "exits": ("its process ended with exit status 0", "process ended"),
     "quits": ("raised SystemExit at fooling.py:", "error"),

@@ -24,6 +24,8 @@ from softproof.search import EXAMPLES
 
 from . import broken
 
+pytestmark = [pytest.mark.drawn(2)]
+
 LABELS_ALONE = ["probabilities", "unnormalised"]
 
 

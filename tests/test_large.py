@@ -14,6 +14,8 @@ from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, 
 from softproof.checks import check
 from softproof.search import EXAMPLES
 
+pytestmark = [pytest.mark.drawn(2)]
+
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_large_problems_ask_something(operation: str, dtype: str) -> None:

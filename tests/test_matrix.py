@@ -150,7 +150,8 @@ def test_every_test_of_an_implementation_is_asked_or_has_a_reason() -> None:
 def _left_out(test: str) -> bool:
     """Whether a test, such as test_laws.test_gibbs_inequality, is asked with --thorough alone, or now and then."""
     stem, name = test.split(".")
-    marks = getattr(getattr(import_module(f"tests.{stem}"), name), "pytestmark", [])
+    module = import_module(f"tests.{stem}")
+    marks = [mark for each in (module, getattr(module, name)) for mark in getattr(each, "pytestmark", [])]
     return any(mark.name in ("thorough", "drawn") for mark in marks)
 
 

@@ -20,6 +20,8 @@ from softproof.rows import row_form, shaped
 
 from .candidates import MANUAL, three_rows
 
+pytestmark = [pytest.mark.drawn(2)]
+
 NUMBERS = {corner.number: corner.demanded for corner in CORNERS}
 
 

@@ -17,6 +17,8 @@ import softproof
 from softproof import Problem, load
 from softproof.adapters.process import Program, ProgramError
 
+pytestmark = [pytest.mark.drawn(2)]
+
 PROGRAMS = Path(__file__).parent.parent / "examples" / "programs"
 
 

@@ -33,6 +33,8 @@ from .test_theorems import (
     problem_of,
 )
 
+pytestmark = [pytest.mark.drawn(2)]
+
 OPERATIONS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")
 DERIVATIVES = ("jvp", "hvp_logits")
 

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from softproof import Problem, problems
 from softproof.seeded import by_seed_alone, providers
 
+pytestmark = [pytest.mark.drawn(2)]
+
 DRAW = """
 import hashlib, sys
 import hypothesis

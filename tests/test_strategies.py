@@ -23,6 +23,8 @@ from softproof.styles import STYLES, Draw, styles
 
 from .candidates import MANUAL
 
+pytestmark = [pytest.mark.drawn(2)]
+
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("name", FORMATS)

@@ -26,6 +26,8 @@ from . import broken
 from .broken import BROKEN
 from .candidates import MANUAL
 
+pytestmark = [pytest.mark.drawn(2)]
+
 
 @pytest.mark.drawn(2)
 @pytest.mark.parametrize("wrong", BROKEN, ids=lambda function: function.__name__)

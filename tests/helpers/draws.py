@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Sequence
+from itertools import islice
 
 import hypothesis
 import pytest
@@ -29,13 +30,14 @@ def drawn(names: Sequence[str], share: int, seed: str) -> frozenset[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A test marked `drawn(n)` is asked for one in n of its parameters, which the seed draws; for all if thorough."""
+    """Of a test, or a file, that is marked `drawn(n)` one case in n is asked, by the seed; all of them if thorough."""
     if config.getoption("--thorough"):
         return
     seed, families = run_seed(config), dict[str, tuple[int, list[str]]]()
     for item in items:
-        if (mark := item.get_closest_marker("drawn")) is not None:
-            families.setdefault(item.nodeid.partition("[")[0], (mark.args[0], []))[1].append(item.nodeid)
+        for node, mark in islice(item.iter_markers_with_node("drawn"), 1):  # the closest
+            name = node.nodeid.partition("[")[0]  # of the test, or of its file
+            families.setdefault(name, (mark.args[0], []))[1].append(item.nodeid)
     asked = {each for name, (share, own) in families.items() for each in drawn(own, share, f"{seed} {name}")}
     kept = [not item.get_closest_marker("drawn") or item.nodeid in asked for item in items]
     config.hook.pytest_deselected(items=[item for item, keep in zip(items, kept, strict=True) if not keep])
