@@ -29,9 +29,14 @@ def drawn(names: Sequence[str], share: int, seed: str) -> frozenset[str]:
     return frozenset(random.Random(seed).sample(sorted(names), -(-len(names) // share)))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--all-cases."""
+    parser.addoption("--all-cases", action="store_true", help="also the cases that the seed does not draw")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Of a test, or a file, that is marked `drawn(n)` one case in n is asked, by the seed; all of them if thorough."""
-    if config.getoption("--thorough"):
+    if config.getoption("--thorough", default=False) or config.getoption("--all-cases"):
         return
     seed, families = run_seed(config), dict[str, tuple[int, list[str]]]()
     for item in items:
