@@ -17,7 +17,7 @@ from softproof.problem import Array
 
 from .candidates import MANUAL
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 QUICK = {"float32": 10}
 

@@ -9,7 +9,7 @@ import pytest
 
 from softproof.cli import main
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 QUICK = ["--examples", "5", "--seed", "0", "--dtype", "float64"]
 

@@ -23,7 +23,7 @@ from softproof.problem import Array
 from . import broken
 from .misconduct import wrong_the_second_time
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 LEAST = 30.0  # from where on it is wrong
 

@@ -13,7 +13,7 @@ import torch
 import reference
 from reference import arrays
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 ROOT = Path(__file__).parent.parent
 

@@ -19,7 +19,7 @@ from softproof.problem import Array
 from .arithmetics import InDecimal, InFractions, InMpmath, Number
 from .by_definition import DEFINITIONS, Outputs, expected
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 ROUNDING = pytest.mark.parametrize("kind", [InMpmath, InDecimal], ids=["mpmath", "decimal"])
 BITS = (128, 1600)  # the judge's precision, and one at which the balls are as narrow as the other arithmetics' errors

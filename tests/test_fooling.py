@@ -21,7 +21,7 @@ from softproof.guard import Guard
 
 from . import fooling, fooling_torch
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 FOOLING = {  # the first words of the explanation, and what is said to have failed
     "exits": ("its process ended with exit status 0", "process ended"),

@@ -23,7 +23,7 @@ from softproof.compare import AGREES, Elements
 from softproof.formats import FORMATS
 from softproof.problem import Array
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 SMALL = Problem("softmax", "float32", {"logits": [[0.0, 1.0]]}, {"dim": -1})
 WIDE = Problem("linear", "float32", {"input": [[2.0**127, 2.0**127]], "weight": [[1.0, 1.0], [2.0, -2.0]]})

@@ -24,7 +24,7 @@ from softproof.search import EXAMPLES
 
 from . import broken
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 LABELS_ALONE = ["probabilities", "unnormalised"]
 

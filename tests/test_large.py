@@ -14,7 +14,7 @@ from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, 
 from softproof.checks import check
 from softproof.search import EXAMPLES
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

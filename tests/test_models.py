@@ -34,7 +34,7 @@ from softproof.terms import Terms
 
 from .candidates import MANUAL, REFERENCE
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 HALF = ("float16", "bfloat16")
 ROWS = Problem("softmax", "float32", {"logits": np.zeros((3, 4))}, {"dim": -1})

@@ -20,7 +20,7 @@ from softproof.rows import row_form, shaped
 
 from .candidates import MANUAL, three_rows
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 NUMBERS = {corner.number: corner.demanded for corner in CORNERS}
 

@@ -17,7 +17,7 @@ import softproof
 from softproof import Problem, load
 from softproof.adapters.process import Program, ProgramError
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 PROGRAMS = Path(__file__).parent.parent / "examples" / "programs"
 

@@ -33,7 +33,7 @@ from .test_theorems import (
     problem_of,
 )
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 OPERATIONS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")
 DERIVATIVES = ("jvp", "hvp_logits")

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from softproof import Problem, problems
 from softproof.seeded import by_seed_alone, providers
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 DRAW = """
 import hashlib, sys

@@ -23,7 +23,7 @@ from softproof.styles import STYLES, Draw, styles
 
 from .candidates import MANUAL
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -49,7 +49,7 @@ from .candidates import MANUAL, REFERENCE
 from .helpers.wrong_answers import Wrong, just_outside, spoiled
 from .small_formats import Machine, Row, carried_back, leans, small
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 HALVES = {"manual": MANUAL, "reference": REFERENCE}
 ALL_DTYPES = tuple(FORMATS)

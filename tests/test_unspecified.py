@@ -17,7 +17,7 @@ from softproof.formats import FORMATS
 from softproof.operations import output_shapes
 from softproof.problem import Array
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 NAN, INF = np.nan, np.inf
 BY_NUMBER = {corner.number: corner.problem for corner in CORNERS if corner.demanded == UNSPECIFIED and corner.judged}

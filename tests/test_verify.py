@@ -26,7 +26,7 @@ from . import broken
 from .broken import BROKEN
 from .candidates import MANUAL
 
-pytestmark = [pytest.mark.drawn(2)]
+pytestmark = [pytest.mark.drawn(3)]
 
 
 @pytest.mark.drawn(2)
