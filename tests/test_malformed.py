@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import manual
@@ -150,7 +150,7 @@ def _asked(call: Call, chosen: Mapping[str, str], counts: Counter[tuple[str, str
 
 
 @pytest.mark.parametrize("name", CALLS)
-@settings(max_examples=6)
+@settings(max_examples=6, suppress_health_check=list(HealthCheck))  # a call may draw problems itself
 @given(seed=st.integers(0, 2**32 - 1))
 def test_a_malformed_call_is_answered_or_refused_by_name(
     name: str, thorough: bool, counts: Counter[tuple[str, str]], seed: int
