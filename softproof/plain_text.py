@@ -1,4 +1,4 @@
-"""Text of others, made harmless for a terminal, a table and XML: printable characters, on one line, and not too many."""
+"""Text of others, made harmless for a terminal, a table and XML: printable, on one line, and not too long."""
 
 from __future__ import annotations
 
