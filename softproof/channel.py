@@ -19,6 +19,12 @@ from pathlib import Path
 from typing import IO, Any
 
 KEPT = 4096  # bytes of what was printed last
+START = """\
+import runpy, sys
+module, *sys.path[:] = sys.argv[1:]
+del sys.argv[1:]
+runpy.run_module(module, run_name="__main__")
+"""  # the path is handed over as a list, whatever its folders are called
 
 
 class LostError(Exception):
@@ -29,10 +35,10 @@ class Child:
     """A process that runs a module of this package, and answers what it is asked."""
 
     def __init__(self, module: str) -> None:
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        path = [str(Path.cwd()) if folder == "" else folder for folder in sys.path]
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+            [sys.executable, "-P", "-c", START, module, *path],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             start_new_session=True,
         )  # fmt: skip
         self._questions, self._answers = there(self._process.stdin), there(self._process.stdout)
@@ -48,7 +54,8 @@ class Child:
             answer, lost = self._exchange(question), None
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             lost = error
-        clock.cancel()
+        finally:
+            clock.cancel()  # on Ctrl-C too
         if lost is not None or self._late:
             raise LostError(self._cause(lost, seconds)) from lost
         return answer
