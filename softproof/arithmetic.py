@@ -8,7 +8,7 @@ product may be fused, and exp and log are as inaccurate as in the least accurate
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 
 import numpy as np
@@ -18,7 +18,6 @@ from .problem import Array
 from .validation import check_flag, check_name, check_names, check_number, check_text, check_whole, shown
 
 _MAY_BE_NONE = ("total", "factors")
-_FLAGS = ("quotient", "divides", "flushes", "forward", "online", "base2", "subtracts_logsumexp")
 STORED = frozenset(
     ("shift", "exp", "sum", "log", "output", "terms", "total", "logits", "product", "partial products", "derivatives")
 )
@@ -89,8 +88,9 @@ class Arithmetic:
         else:
             check_whole("total_depth", self.total_depth, f"a number of additions, or one of {', '.join(DEPTHS)}", 0)
         object.__setattr__(self, "stored", frozenset(check_names("stored", self.stored, "exp", sorted(STORED))))
-        for name in _FLAGS:
-            check_flag(name, getattr(self, name))
+        for each in fields(self):
+            if isinstance(each.default, bool):
+                check_flag(each.name, getattr(self, each.name))
 
     @property
     def rounds_on_storing(self) -> bool:

@@ -163,7 +163,7 @@ def _run(
     kept = rotation.terms.database
 
     @hypothesis.settings(
-        max_examples=examples,
+        max_examples=int(examples),  # which may be NumPy's
         database=kept and drawn.kept(rotation, kept),
         deadline=None,
         derandomize=False,

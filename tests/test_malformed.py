@@ -75,7 +75,7 @@ def answer(call: Call, arguments: Mapping[str, Any]) -> Any:
 def named(call: Call, error: Exception, chosen: Mapping[str, str]) -> bool:
     """Whether an error names an argument that is not the valid one, or an array that does not fit beside it."""
     names = set(chosen)
-    if "dim" in names or any(call.arguments[name].meaning in NUMBERS for name in chosen):
+    if names & {"dim", "keepdim"} or any(call.arguments[name].meaning in NUMBERS for name in chosen):
         names |= {name for name, argument in call.arguments.items() if argument.meaning in NUMBERS}
     return any(re.search(rf"\b{name}\b", str(error)) for name in names)
 
