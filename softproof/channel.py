@@ -1,34 +1,49 @@
-"""Two processes that ask and answer: pickled objects through the standard streams of the one that answers.
+"""Two processes that ask and answer, in messages of `softproof.frames`, through the streams of the one that answers.
 
 The child keeps the two streams for itself and leaves its candidate an empty standard input, and standard error for
-everything that it prints, of which the parent keeps the end.
+everything that it prints, of which the parent keeps the end. The parent never waits for the child longer than it said:
+not to write, not to read, and not to see it end.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import re
+import secrets
+import select
 import signal
 import subprocess
 import sys
-import threading
+import time
 import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from .frames import START, FrameError, Message, header_size, opened, packed, read
+from .plain_text import plain
+from .problem import Array
+
 KEPT = 4096  # bytes of what was printed last
-START = """\
+AT_ONCE = 1 << 20  # bytes that are written or read together
+A_MOMENT = 0.2  # seconds after which it is looked at whether a process still lives
+GRACE = 1.0  # seconds for a process that is ending
+STARTS = """\
 import runpy, sys
 module, *sys.path[:] = sys.argv[1:]
 del sys.argv[1:]
-runpy.run_module(module, run_name="__main__")
+runpy.run_module(module, run_name="__main__", alter_sys=True)
 """  # the path is handed over as a list, whatever its folders are called
 
 
 class LostError(Exception):
     """There is no answer, and why."""
+
+
+class _LateError(Exception):
+    """The time is over."""
 
 
 class Child:
@@ -37,36 +52,48 @@ class Child:
     def __init__(self, module: str) -> None:
         path = [str(Path.cwd()) if folder == "" else folder for folder in sys.path]
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", START, module, *path],
+            [sys.executable, "-P", "-c", STARTS, module, *path],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             start_new_session=True,
         )  # fmt: skip
-        self._questions, self._answers = there(self._process.stdin), there(self._process.stdout)
-        self._printed = _Printed(there(self._process.stderr))
-        self._late = False
+        self._printed = _Printed(there(self._process.stderr).fileno())
         self._finalizer = weakref.finalize(self, _end, self._process, self._printed)
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            os.set_blocking(there(stream).fileno(), False)
 
-    def ask(self, question: Any, seconds: float) -> Any:
-        """The answer; LostError where none comes in time, and there will be no other."""
-        clock = threading.Timer(seconds, self._too_late)
-        clock.start()
+    def ask(
+        self,
+        body: Mapping[str, Any],
+        arrays: Mapping[str, Array],
+        seconds: float,
+        most: int,
+        since: float | None = None,
+    ) -> Message:
+        """The answer, with at most so many bytes of arrays; LostError where none comes in time.
+
+        There will be no other then. `seconds` are for the question and the answer together, from now on or since then.
+        """
+        nonce, line = secrets.token_hex(16), self._line((time.monotonic() if since is None else since) + seconds)
         try:
-            answer, lost = self._exchange(question), None
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
-            lost = error
-        finally:
-            clock.cancel()  # on Ctrl-C too
-        if lost is not None or self._late:
-            raise LostError(self._cause(lost, seconds)) from lost
+            for piece in packed(Message(nonce, body, arrays)):
+                line.write(memoryview(piece))
+            answer = line.message(most)
+            if answer.nonce != nonce:
+                raise FrameError("an answer to another question")
+        except FrameError as error:
+            self.end()
+            raise LostError(f"it wrote something else where its answer was expected: {error}") from error
+        except _LateError as error:
+            self.end()
+            raise LostError(f"it gave no answer within {seconds:g} s") from error
+        except (OSError, EOFError) as error:
+            raise LostError(self._end_of_it()) from error
+        self._printed.drain()
         return answer
 
-    def _exchange(self, question: Any) -> Any:
-        _send(self._questions, question)
-        return pickle.load(self._answers)
-
-    def _too_late(self) -> None:
-        self._late = True
-        _kill(self._process)
+    def _line(self, deadline: float) -> _Line:
+        questions, answers = there(self._process.stdin).fileno(), there(self._process.stdout).fileno()
+        return _Line(questions, answers, self._printed, deadline, lambda: self._process.poll() is None)
 
     @property
     def printed(self) -> int:
@@ -77,15 +104,15 @@ class Child:
         """Stop it, and those that it started."""
         self._finalizer()
 
-    def _cause(self, error: Exception | None, seconds: float) -> str:
-        """Why there is no answer; nothing of the process is left."""
-        ended = isinstance(error, OSError | EOFError)
-        status = self._process.wait() if ended else 0
+    def _end_of_it(self) -> str:
+        """How a process ended that answers no more; nothing of it is left."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(GRACE)
+        status = self._process.poll()
+        self._printed.drain()
         self.end()
-        if self._late:
-            return f"it gave no answer within {seconds:g} s"
-        if not ended:
-            return "it wrote something else where its answer was expected"
+        if status is None:
+            return "it closed its end of the pipe where its answer was expected"
         return f"its process ended with {named(status)}{self._printed.last_words()}"
 
 
@@ -97,7 +124,7 @@ def there(stream: IO[bytes] | None) -> IO[bytes]:
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
     """A process and those that it started, which hold its streams open."""
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
             os.killpg(process.pid, signal.SIGKILL)
         else:
@@ -105,13 +132,14 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _end(process: subprocess.Popen[bytes], printed: _Printed) -> None:
-    """Kill it, and close its streams."""
+    """Kill it, and close its streams; nobody is waited for who cannot be killed."""
     _kill(process)
-    process.wait()
-    for stream in (process.stdin, process.stdout):
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(GRACE)
+    printed.drain()
+    for stream in (process.stdin, process.stdout, process.stderr):
         with contextlib.suppress(BrokenPipeError):
             there(stream).close()
-    printed.close()
 
 
 def named(status: int) -> str:
@@ -122,28 +150,95 @@ def named(status: int) -> str:
     """
     if status >= 0:
         return f"exit status {status}"
-    return signal.Signals(-status).name + (", as where memory is short" if status == -signal.SIGKILL else "")
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:  # of a real-time signal
+        name = f"signal {-status}"
+    return name + (", as where memory is short" if status == -signal.SIGKILL else "")
+
+
+# ---- the judge's end ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The two streams of a child until a deadline; what it prints meanwhile is read as well."""
+
+    questions: int
+    answers: int
+    printed: _Printed
+    deadline: float
+    lives: Callable[[], bool]
+
+    def write(self, rest: memoryview) -> None:
+        """All of these bytes."""
+        while rest:
+            try:
+                rest = rest[os.write(self.questions, rest[:AT_ONCE]) :]
+            except BlockingIOError:
+                self._wait(self.questions, select.POLLOUT)
+
+    def message(self, most: int) -> Message:
+        """The next frame."""
+        size = header_size(self._bytes(START.size))
+        return read(opened(self._bytes(size), most), self._fill)
+
+    def _bytes(self, size: int) -> bytes:
+        found = bytearray(size)
+        self._fill(memoryview(found))
+        return bytes(found)
+
+    def _fill(self, rest: memoryview) -> None:
+        """Read until there is no place left; EOFError where nothing more can come."""
+        while rest:
+            living = self.lives()
+            try:
+                count = os.readv(self.answers, [rest[:AT_ONCE]])
+            except BlockingIOError:
+                if not living:  # others may hold its stream open
+                    raise EOFError from None
+                self._wait(self.answers, select.POLLIN)
+                continue
+            if not count:
+                raise EOFError
+            rest = rest[count:]
+            self._check()
+
+    def _check(self) -> None:
+        if time.monotonic() >= self.deadline:
+            raise _LateError
+
+    def _wait(self, descriptor: int, event: int) -> None:
+        """Until something can be written or read, or a moment has passed."""
+        self._check()
+        poll = select.poll()
+        poll.register(descriptor, event)
+        if self.printed.open:
+            poll.register(self.printed.descriptor, select.POLLIN)
+        poll.poll(1000 * max(0.0, min(A_MOMENT, self.deadline - time.monotonic())))
+        self.printed.drain()
 
 
 class _Printed:
-    """What comes out of a stream: how much, and its end."""
+    """What comes out of a stream: how much, and its end. It is read when there is time, and never waited for."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.count, self.end = 0, b""
-        self._stream = stream
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor, self.count, self.end, self.open = descriptor, 0, b"", True
 
-    def _read(self) -> None:
-        with self._stream:
-            while chunk := os.read(self._stream.fileno(), 1 << 16):
-                self.count += len(chunk)
-                self.end = (self.end + chunk)[-KEPT:]
-
-    def close(self) -> None:
-        """Once the process has ended; the reader itself may be who collects the garbage that a child has become."""
-        if threading.current_thread() is not self._thread:
-            self._thread.join()
+    def drain(self) -> None:
+        """Read what is there; of a child that never stops printing, as much as a pipe holds many times over."""
+        for _ in range(64 if self.open else 0):
+            try:
+                chunk = os.read(self.descriptor, 1 << 16)
+            except BlockingIOError:
+                return
+            except OSError:  # of a stream that has been closed
+                chunk = b""
+            if not chunk:
+                self.open = False
+                return
+            self.count += len(chunk)
+            self.end = (self.end + chunk)[-KEPT:]
 
     def last_words(self) -> str:
         """The line of the candidate that a crash report names, or the last line that was printed."""
@@ -151,14 +246,12 @@ class _Printed:
         own = str(Path(__file__).parent)
         for file, line in re.findall(r'File "(.*?)", line (\d+)', text if "Fatal Python error" in text else ""):
             if not file.startswith((own, "<")):
-                return f" at {Path(file).name}:{line}"
+                return plain(f" at {Path(file).name}:{line}")
         lines = text.split("\n") if text.strip() else []
-        return f"; it printed {[line for line in lines if line.strip()][-1].strip()!r}" if lines else ""
+        return plain(f"; it printed {[line for line in lines if line.strip()][-1].strip()!r}") if lines else ""
 
 
-def _send(stream: IO[bytes], message: Any) -> None:
-    pickle.dump(message, stream, protocol=pickle.HIGHEST_PROTOCOL)
-    stream.flush()
+# ---- the child's end ------------------------------------------------------------------------------------------------
 
 
 class Parent:
@@ -170,10 +263,25 @@ class Parent:
         os.dup2(nothing, 0)
         os.dup2(2, 1)
 
-    def question(self) -> Any:
+    def question(self) -> Message:
         """The next one; EOFError when there are no more."""
-        return pickle.load(self._questions)
+        return read(opened(self._bytes(header_size(self._bytes(START.size)))), self._fill)
 
-    def answer(self, answer: Any) -> None:
+    def answer(self, answer: Message) -> None:
         """Send it."""
-        _send(self._answers, answer)
+        for piece in packed(answer):
+            self._answers.write(piece)
+        self._answers.flush()
+
+    def _bytes(self, size: int) -> bytes:
+        found = self._questions.read(size)
+        if len(found) < size:
+            raise EOFError
+        return found
+
+    def _fill(self, rest: memoryview) -> None:
+        while rest:
+            count = self._questions.readinto(rest)
+            if not count:
+                raise EOFError
+            rest = rest[count:]

@@ -97,6 +97,8 @@ def not_an_answer(problem: Problem, result: Result, device: str, unasked: frozen
         return f"raised {result.raised}"
     if result.written:
         return f"the call changed its input {', '.join(result.written)}"
+    if result.observed:
+        return result.observed[0]
     shapes = {name: shape for name, shape in output_shapes(problem).items() if name not in unasked}
     if result.outputs.keys() != shapes.keys():
         return f"gave {', '.join(result.outputs) or 'nothing'}; expected {', '.join(shapes)}"

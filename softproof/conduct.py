@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from .arithmetic import Arithmetic
-from .channel import LostError
 from .checks import LOADED, check_asked
 from .compare import AGREES, DISAGREES, NOT_APPLICABLE, Verdict, not_an_answer
+from .directives import same_bits as same_bits
 from .formats import FORMATS
 from .implementation import Candidate
 from .judge import BITS, check_criteria, judge_result
@@ -28,7 +27,6 @@ from .problem import Array, Problem, Result
 from .rows import class_axes, is_labels, reduction_of, row_length
 from .validation import check_kind, check_name, check_names
 
-Arrays = dict[str, Any]
 DTYPES = ("float64", "float32")  # those between which a way changes
 BEFORE, AFTER = 13, 4  # padding rows; not the size of a block
 
@@ -64,9 +62,9 @@ class Question:
         """Whether gradients are taken by torch."""
         return self.by_framework and self.by_torch
 
-    def ask(self, way: Callable[[Problem, Arrays], Arrays], problem: Problem | None = None) -> Result:
-        """The problem asked in some way."""
-        return self.candidate.ask(problem or self.problem, self.device, way)
+    def ask(self, directive: str, *arguments: str) -> Result:
+        """The problem asked by a directive of `softproof.directives`."""
+        return self.candidate.ask(self.problem, self.device, directive, *arguments)
 
     def again(self, problem: Problem | None = None) -> Result:
         """The problem, or another one, asked as usual."""
@@ -103,12 +101,17 @@ def _values(result: Result) -> dict[str, Array]:
     return {name: output.values for name, output in result.outputs.items()}
 
 
-def _same(question: Question, words: str, result: Result) -> Again:
-    """The same problem once more; outputs that this way does not give are those of the first answer."""
-    seen = _values(result)
-    expected = {name: array for name, array in _values(question.first).items() if name in seen}
-    if result.raised is None:
-        result = replace(result, outputs={**question.first.outputs, **result.outputs})
+def _same(question: Question, words: str, result: Result, names: Sequence[str] | None = None) -> Again | str:
+    """The same problem once more. The outputs with these `names`, or all, are demanded, and no others.
+
+    Those that this way does not give are then those of the first answer.
+    """
+    first, seen = question.first.outputs, _values(result)
+    expected = {name: output.values for name, output in first.items() if names is None or name in names}
+    if seen and seen.keys() != expected.keys():
+        return f"{words}: gave {', '.join(seen)}; expected {', '.join(expected)}"
+    if seen:
+        result = replace(result, outputs={**first, **result.outputs})
     return Again(words, question.problem, result, seen, expected)
 
 
@@ -117,45 +120,14 @@ def _same(question: Question, words: str, result: Result) -> Again:
 
 def asked_twice(question: Question) -> Answers:
     """The same arrays, asked again."""
-
-    def way(problem: Problem, arrays: Arrays) -> Arrays:
-        question.candidate.outputs(problem, arrays)
-        return question.candidate.outputs(problem, arrays)
-
-    yield _same(question, "asked twice", question.ask(way))
+    yield _same(question, "asked twice", question.ask("twice"))
 
 
 def overwritten_answers(question: Question) -> Answers:
     """Answers belong to the caller: they share no memory with an input or an earlier answer."""
-    arrays_of, faults = question.candidate.arrays, list[str]()
-
-    def way(problem: Problem, arrays: Arrays) -> Arrays:
-        first = question.candidate.outputs(problem, arrays)
-        kept = {name: arrays_of.take(array).values for name, array in first.items()}
-        second = question.candidate.outputs(problem, arrays)
-        faults.extend(
-            f"{name} of the first answer changed when the second was asked"
-            for name, array in first.items()
-            if not same_bits(arrays_of.take(array).values, kept[name])
-        )
-        for name, array in second.items():
-            own = {each: other for each, other in arrays.items() if not _may_pass_on(question, name, each)}
-            faults.extend(f"{name} shares memory with the input {each}" for each, other in own.items()
-                          if arrays_of.share_memory(array, other))  # fmt: skip
-            if not any(arrays_of.share_memory(array, other) for other in arrays.values()):
-                if arrays_of.share_memory(array, first[name]):
-                    faults.append(f"{name} shares memory with that of an earlier answer")
-                arrays_of.overwrite(array)
-        return question.candidate.outputs(problem, arrays)
-
-    result = question.ask(way)
-    yield from (f"after its answers were overwritten: {fault}" for fault in faults[:1])
+    result = question.ask("overwriting answers")
+    yield from (f"after its answers were overwritten: {fault}" for fault in result.observed[:1])
     yield _same(question, "after its answers were overwritten", result)
-
-
-def _may_pass_on(question: Question, output: str, given: str) -> bool:
-    """Autograd hands an upstream gradient on where nothing is to be done, as for a bias."""
-    return question.candidate.adapter == "torch" and output != "value" and given == "grad_output"
 
 
 def after_other_values(question: Question) -> Answers:
@@ -221,39 +193,15 @@ def after_another_shape(question: Question) -> Answers:
 
 def after_another_backward(question: Question) -> Answers:
     """First the gradient for another upstream gradient, then the right one; by autograd on the same graph."""
-    candidate = question.candidate
-
-    def way(problem: Problem, arrays: Arrays) -> Arrays:
-        upstream, call = arrays["grad_output"], candidate.call(problem)
-        opposite = candidate.arrays.copy(upstream)
-        opposite *= -1  # where -upstream without axes is a number in NumPy, and no array
-        if question.by_framework:
-            value, grads = candidate.arrays.differentiate_twice(
-                call, arrays, gradient_names(problem), opposite, upstream
-            )
-        else:
-            value = call(arrays)
-            candidate.gradients(problem, arrays, opposite)
-            grads = candidate.gradients(problem, arrays, upstream)
-        return _named(value, grads)
-
-    yield _same(question, "after a backward pass with another upstream gradient", question.ask(way))
-
-
-def _named(value: Any, grads: Mapping[str, Any]) -> Arrays:
-    return {"value": value} | {f"grad_{name}": grad for name, grad in grads.items()}
+    words = "after a backward pass with another upstream gradient"
+    yield _same(question, words, question.ask("after another backward"))
 
 
 def two_losses(question: Question) -> Answers:
     """One tensor used twice gathers both gradients: exactly twice the first."""
     double = _twice(question.problem)
     assert double is not None  # or this way does not apply
-    candidate, names = question.candidate, gradient_names(question.problem)
-
-    def way(problem: Problem, arrays: Arrays) -> Arrays:
-        return _named(*candidate.arrays.accumulate(candidate.call(problem), arrays, names, arrays["grad_output"]))
-
-    result = question.ask(way)
+    result = question.ask("accumulated")
     with np.errstate(over="ignore"):
         expected = {
             name: array if name == "value" else array + array for name, array in _values(question.first).items()
@@ -277,69 +225,47 @@ def _twice(problem: Problem) -> Problem | None:
 
 def some_gradients(question: Question) -> Answers:
     """Every non-empty subset of requires_grad: the gradients asked for are those that were."""
-    candidate, names = question.candidate, gradient_names(question.problem)
+    names = gradient_names(question.problem)
     for count in range(1, len(names)):
         for some in combinations(names, count):
-
-            def way(problem: Problem, arrays: Arrays, some: tuple[str, ...] = some) -> Arrays:
-                call, upstream = candidate.call(problem), arrays["grad_output"]
-                return _named(*candidate.arrays.differentiate(call, arrays, some, upstream))
-
-            yield _same(question, f"with requires_grad for {' and '.join(some)} alone", question.ask(way))
+            words = f"with requires_grad for {' and '.join(some)} alone"
+            wanted = ["value", *(f"grad_{name}" for name in some)]
+            yield _same(question, words, question.ask("some gradients", *some), wanted)
 
 
 def no_gradients(question: Question) -> Answers:
     """Nothing that requires a gradient."""
-    result = question.ask(lambda problem, arrays: {"value": question.candidate.call(problem)(arrays)})
-    yield _same(question, "with requires_grad for nothing", result)
+    yield _same(question, "with requires_grad for nothing", question.ask("value alone"), ["value"])
 
 
 def switched_off(question: Question, *, mode: str) -> Answers:
     """The value where autograd is switched off."""
-    candidate, names = question.candidate, gradient_names(question.problem)
-
-    def way(problem: Problem, arrays: Arrays) -> Arrays:
-        return {"value": candidate.arrays.value_in(mode, candidate.call(problem), arrays, names)}
-
-    yield _same(question, f"under {mode}", question.ask(way))
+    yield _same(question, f"under {mode}", question.ask("switched off", mode), ["value"])
 
 
 def scaled_loss(question: Question) -> Answers:
     """backward() of a loss that is multiplied by 2 is the gradient for twice the upstream gradient."""
     double = _twice(question.problem)
     assert double is not None  # or this way does not apply
-    yield _summed(question, "by backward() of twice the loss", double, "grad_output")
+    yield _summed(question, "by backward() of twice the loss", double, "scaled")
 
 
 def summed_loss(question: Question) -> Answers:
     """backward() of the sum of the value, whose upstream gradient is a single 1 seen many times (stride 0)."""
     ones = replace(question.problem, grad_output=np.ones(value_shape(question.problem)))
-    yield _summed(question, "by backward() of the sum", ones, None)
+    yield _summed(question, "by backward() of the sum", ones)
 
 
-def _summed(question: Question, words: str, problem: Problem, upstream: str | None) -> Again:
+def _summed(question: Question, words: str, problem: Problem, *scaled: str) -> Again:
     """backward() of a sum beside the usual answer to `problem`."""
-    candidate = question.candidate
-
-    def way(asked: Problem, arrays: Arrays) -> Arrays:
-        given = None if upstream is None else arrays[upstream]
-        names = gradient_names(asked)
-        return _named(*candidate.arrays.backward_of_sum(candidate.call(asked), arrays, names, given))
-
-    result = question.ask(way)
+    result = question.ask("backward of sum", *scaled)
     return Again(words, problem, result, _values(result), _values(question.again(problem)))
 
 
 def overwritten_before_backward(question: Question) -> Answers:
     """The gradient is that of the forward pass, or is refused, when what it may have kept is written to in between."""
-    candidate, names = question.candidate, gradient_names(question.problem)
     for written in ("value", *question.problem.inputs):
-
-        def way(problem: Problem, arrays: Arrays, written: str = written) -> Arrays:
-            call, upstream = candidate.call(problem), arrays["grad_output"]
-            return _named(*candidate.arrays.differentiate_overwritten(call, arrays, names, upstream, written))
-
-        result = question.ask(way)
+        result = question.ask("overwritten before backward", written)
         if result.raised is None:
             yield _same(question, f"with {written} overwritten before the backward pass", result)
 
@@ -359,10 +285,11 @@ def invalid_labels(question: Question) -> Answers:
         for reduction in reductions:
             asked = _reduced(replace(problem, inputs={**problem.inputs, "target": target}), reduction)
             for wrong in (replace(asked, grad_output=None), asked):
-                if question.again(wrong).raised is None:
+                result = question.again(wrong)
+                if result.raised is None:
                     words = f"with the label {label} among {classes} classes, reduction {reduction!r}"
                     words += "" if wrong.grad_output is None else " and gradients"
-                    yield f"{words}: gave numbers; expected an error"
+                    yield f"{words}: {result.lost or 'gave numbers; expected an error'}"
                     return
 
 
@@ -572,11 +499,7 @@ def question_of(candidate: Candidate, problem: Problem, device: str, dtypes: Seq
 def asked(question: Question, way: str, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:
     """The verdict on the answers of one way, and whether all that are comparable had the same bits."""
     same = True
-    try:
-        answers = question.candidate.conducts(WAYS[way].asks, question)
-    except LostError as error:
-        return Verdict(DISAGREES, np.inf, np.inf, explanation=f"{way}: {error}"), same
-    for answer in answers:
+    for answer in WAYS[way].asks(question):
         if isinstance(answer, str):
             return Verdict(DISAGREES, np.inf, np.inf, explanation=answer), same
         if _has_expected_bits(answer):
@@ -591,19 +514,9 @@ def asked(question: Question, way: str, judge: Callable[[Problem, Result], Verdi
 def _has_expected_bits(answer: Again) -> bool:
     if answer.expected is None or answer.seen is None:
         return False
-    if not answer.result.outputs or answer.result.written or answer.result.changed:
+    result = answer.result
+    if not result.outputs or result.written or result.changed or result.observed:
         return False
     if answer.seen.keys() != answer.expected.keys():
         return False
     return all(same_bits(answer.seen[name], answer.expected[name]) for name in answer.seen)
-
-
-def same_bits(one: Array, two: Array) -> bool:
-    """Whether two arrays hold the same numbers bit for bit; -0 is not 0, and NaN is NaN whatever its sign.
-
-    >>> same_bits(np.array([0.0, np.nan]), np.array([-0.0, np.nan]))
-    False
-    """
-    if one.shape != two.shape or one.dtype != two.dtype or not np.array_equal(one, two, equal_nan=True):
-        return False
-    return bool((np.signbit(one) == np.signbit(two))[one == 0].all())

@@ -15,19 +15,36 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 
+from .directives import DIRECTIVES, Task
 from .guard import Guard
 from .interface import Interface
 from .operations import DEFAULTS, DIRECTIONAL, OPERATIONS, gradient_names, value_shape
-from .problem import Array, Problem, Result
+from .problem import COMMON_LAYOUTS, LAYOUTS, Problem, Result
+from .protocol import Told, given, result_of
 
 ADAPTERS = ("numpy", "torch", "jax", "onnx", "process")
 _NUMPYS = ("onnx", "process")  # adapters whose functions take and give NumPy's arrays
-Q = TypeVar("Q")
-A = TypeVar("A")
+
+
+@dataclass(frozen=True)
+class Framework:
+    """What is known of an adapter before its module is imported."""
+
+    dtypes: tuple[str, ...]
+    layouts: tuple[str, ...]
+    differentiates: bool = False
+
+
+_THREE, _FOUR = ("float64", "float32", "float16"), ("float64", "float32", "float16", "bfloat16")
+FRAMEWORKS = {
+    "torch": Framework(_FOUR, COMMON_LAYOUTS, differentiates=True),
+    "jax": Framework(_FOUR, ("contiguous",), differentiates=True),
+    **dict.fromkeys(("numpy", *_NUMPYS), Framework(_THREE, tuple(LAYOUTS))),
+}
 
 
 class Implementation(Protocol):
@@ -90,19 +107,23 @@ class Candidate:
     @property
     def dtypes(self) -> tuple[str, ...]:
         """The formats that it can be asked in."""
-        return self.formats or tuple(self.arrays.DTYPES)
+        return self.formats or FRAMEWORKS[self.adapter].dtypes
 
     @property
     def layouts(self) -> tuple[str, ...]:
         """How its arrays can lie in memory."""
         if "layouts" in self.interface.without:
             return ("contiguous",)
-        return self.arrangements or tuple(self.arrays.LAYOUTS)
+        return self.arrangements or FRAMEWORKS[self.adapter].layouts
 
     @property
     def elsewhere(self) -> bool:
         """Whether its functions live in another process."""
         return False
+
+    def reported(self, _operation: str) -> tuple[str, ...]:
+        """What is believed of it because it says so, and for no other reason."""
+        return ()
 
     @property
     def lost(self) -> str:
@@ -160,7 +181,7 @@ class Candidate:
     @property
     def by_framework(self) -> bool:
         """Whether its framework differentiates what has no backward pass of its own."""
-        return hasattr(self.arrays, "differentiate")
+        return FRAMEWORKS[self.adapter].differentiates
 
     def takes(self, problem: Problem) -> bool:
         """Whether a problem is one that it can be asked, as far as its interface says."""
@@ -228,29 +249,28 @@ class Candidate:
         """The arrays of a problem, as the adapter has them."""
         return {
             name: self.arrays.make(values, problem.dtype, problem.layout_of(name), device)
-            for name, values in _given(problem).items()
+            for name, values in given(problem).items()
         }
 
     def answer(self, problem: Problem, device: str = "cpu") -> Result:
         """Value, gradients and derivatives in a direction, or what was raised."""
-        return self.ask(problem, device, self.outputs)
+        return self.ask(problem, device)
 
-    def ask(self, problem: Problem, device: str, way: Callable[[Problem, dict[str, Any]], dict[str, Any]]) -> Result:
-        """What `way` makes of the problem and its arrays, or what was raised, and which arrays it changed."""
-        given, arrays, guard = _given(problem), self._made(problem, device), Guard()
+    def ask(self, problem: Problem, device: str, directive: str = "answer", *arguments: str) -> Result:
+        """What a directive of `softproof.directives` makes of the problem and its arrays, or what was raised."""
+        return result_of(problem, self.tell(problem, device, directive, arguments))
+
+    def tell(self, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> Told:
+        """The candidate's side of an answer, where its functions are."""
+        task, guard = Task(self, problem, self._made(problem, device), arguments), Guard()
         try:
-            outputs = {name: self.arrays.take(array) for name, array in way(problem, arrays).items()}
+            outputs = {name: self.arrays.take(array) for name, array in DIRECTIVES[directive](task).items()}
         except (Exception, SystemExit) as error:  # any failure of the candidate is an answer, and a wrong one
-            return Result(raised=f"{type(error).__name__}{_place(error)}: {error}", changed=guard.changed())
+            return Told(raised=f"{type(error).__name__}{_place(error)}: {_words(error)}", changed=guard.changed())
         if changed := guard.changed():
-            return Result(changed=changed)
-        after = {name: self.arrays.take(array).values for name, array in arrays.items()}
-        written = [name for name in given if not np.array_equal(after[name], given[name], equal_nan=True)]
-        return Result(outputs, written=tuple(written))
-
-    def conducts(self, asks: Callable[[Q], Iterable[A]], question: Q) -> Iterable[A]:
-        """What a way of asking makes of a question, where the candidate lives."""
-        return asks(question)
+            return Told(changed=changed)
+        after = {name: self.arrays.take(array).values for name, array in task.arrays.items()}
+        return Told(outputs, after, observed=tuple(task.observed))
 
     def outputs(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Any]:
         """Value, gradients and derivatives in a direction by name, as the candidate's own arrays."""
@@ -322,10 +342,12 @@ def _place(error: BaseException) -> str:
     return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
-def _given(problem: Problem) -> dict[str, Array]:
-    """All arrays of a problem."""
-    vectors = {"grad_output": problem.grad_output, "tangent": problem.tangent}
-    return dict(problem.inputs) | {name: array for name, array in vectors.items() if array is not None}
+def _words(error: BaseException) -> str:
+    """What an exception says, if it can be asked."""
+    try:
+        return str(error)
+    except Exception as another:  # an exception is as much the candidate's as its answer is
+        return f"its message raised {type(another).__name__}"
 
 
 @cache

@@ -1,55 +1,59 @@
 """A candidate in a process of its own: what it breaks there, it breaks for itself alone.
 
-Its functions stay there; problems go in and answers come back. When the process ends, or is too slow to answer, that is
-the answer to this question and to all that follow, until `renew`.
+Its functions stay there; problems go in and arrays come back, as data. When the process ends, or is too slow to answer,
+or answers what is no answer, that is the answer to this question and to all that follow, until `renew`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from .channel import Child, LostError
+from .description import Description, believed, reported_of
+from .frames import FrameError, Message
 from .implementation import Candidate
-from .problem import Problem, Result
+from .interface import Interface, InterfaceArguments
+from .plain_text import plain
+from .preparation import check_arguments, check_dtypes
+from .problem import Array, Problem
+from .protocol import Told, encoded, given, most_bytes, question, told_of
 
-A = TypeVar("A")
 SECONDS = 120.0  # for one question
+STARTUP_SECONDS = 120.0  # for the start of a process, the import of the target, and trying it out, together
 OF_DEVICES = ("CUDA error", "HIP error", "device-side assert")  # in the words of torch
+KINDS = {"ValueError": ValueError, "TypeError": TypeError}  # of what is wrong with an argument
 
 
 @dataclass(frozen=True)
 class Isolated(Candidate):
-    """What the judge needs to know of a candidate, and the process that it lives in."""
+    """What the judge knows of a candidate, and the process that it lives in."""
 
-    extras: dict[str, frozenset[str]] = field(default_factory=dict)  # what each operation supports
-    differentiable: frozenset[str] = frozenset()
+    about: Description | None = None
     home: _Home | None = None
-
-    def differentiates(self, operation: str) -> bool:
-        """With a backward pass of its own, or by autograd."""
-        return operation in self.differentiable
 
     def supports(self, operation: str) -> frozenset[str]:
         """Which extras it has."""
-        return self.extras[operation]
+        return self._about.supports(operation, self.interface)
 
-    def answer(self, problem: Problem, device: str = "cpu") -> Result:
-        """From its process, or why there is none."""
+    def reported(self, operation: str) -> tuple[str, ...]:
+        """What is believed of it because it says so, and for no other reason."""
+        return reported_of(self._about, operation, self.interface)
+
+    def tell(self, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> Told:
+        """From its process, or why there is nothing."""
         try:
-            found: Result = self._home.ask(("answer", problem, device))
+            return self._home.tell(problem, device, directive, arguments)
         except LostError as error:
-            return Result(lost=str(error))
-        self._home.notice(found)
-        return found
+            return Told(lost=str(error))
 
-    def conducts(self, asks: Callable[[Any], Iterable[A]], question: Any) -> Iterable[A]:
-        """In its process, all at once; there the candidate takes its place in the question again."""
-        answers: list[A] = self._home.ask(("conduct", asks, replace(question, candidate=None)))
-        for answer in answers:
-            self._home.notice(getattr(answer, "result", None))
-        return answers
+    @property
+    def _about(self) -> Description:
+        if self.about is None:
+            raise TypeError(f"{self.name} has no description; softproof.isolated.isolated gives one")
+        return self.about
 
     @property
     def _home(self) -> _Home:
@@ -84,22 +88,39 @@ class Isolated(Candidate):
 class _Home:
     """One process after the other, each with the same candidate."""
 
-    def __init__(self, prepare: Callable[..., Candidate], arguments: Sequence[Any], seconds: float) -> None:
-        self.question, self.seconds = (prepare, arguments), seconds
+    def __init__(self, arguments: Mapping[str, Any], seconds: float, startup: float) -> None:
+        self.arguments, self.seconds, self.startup = dict(arguments), seconds, startup
         self.lost, self.earlier = "", 0
         self.child: Child | None = None
 
-    def start(self) -> Isolated | ValueError | TypeError:
-        """A new process, and what lives in it."""
+    def start(self, since: float) -> Any:
+        """A new process, and what its candidate says of itself; ValueError or TypeError where there is none."""
         self.end()
         self.child, self.lost = Child("softproof.worker"), ""
-        found: Isolated | ValueError | TypeError = self.ask(self.question, max(self.seconds, SECONDS))
-        return found
+        body = self.ask({"prepare": encoded(self.arguments)}, {}, self.startup, 0, since).body
+        if body.keys() == {"refused", "words"} and body["refused"] in KINDS and isinstance(body["words"], str):
+            raise KINDS[body["refused"]](plain(body["words"]))
+        if body.keys() != {"description"}:
+            raise LostError(self._strange(FrameError("no description")))
+        return body["description"]
 
-    def notice(self, result: Result | None) -> None:
-        """An error after which a device computes nothing more for this process ends it."""
-        if result is not None and result.raised is not None and any(each in result.raised for each in OF_DEVICES):
-            self.lost = result.raised
+    def tell(self, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> Told:
+        """The answer to a question; LostError if there is none in time, or it is not as described."""
+        body = question(problem, device, directive, arguments)
+        message = self.ask(body, given(problem), self.seconds, most_bytes(problem))
+        try:
+            told = told_of(message)
+        except FrameError as error:
+            raise LostError(self._strange(error)) from error
+        if told.raised is not None and any(each in told.raised for each in OF_DEVICES):
+            self.lost = f"raised {told.raised}"  # nothing is computed after it
+        return told
+
+    def _strange(self, error: FrameError) -> str:
+        """What is lost with an answer that is not as described."""
+        self.end()
+        self.lost = f"it wrote something else where its answer was expected: {error}"
+        return self.lost
 
     def end(self) -> None:
         """No more questions."""
@@ -110,21 +131,34 @@ class _Home:
     def restart(self) -> None:
         """What was started once should be the same again."""
         try:
-            found = self.start()
-        except LostError:
-            return  # and says so, whatever is asked
-        if isinstance(found, Exception):
-            self.lost = f"could not be started again: {found}"
+            self.start(time.monotonic())
+        except LostError as error:
+            self.lost = str(error)  # and says so, whatever is asked
+        except (ValueError, TypeError) as error:
+            self.end()
+            self.lost = f"could not be started again: {error}"
 
-    def ask(self, question: Any, seconds: float | None = None) -> Any:
+    def ask(
+        self,
+        body: Mapping[str, Any],
+        arrays: Mapping[str, Array],
+        seconds: float,
+        most: int,
+        since: float | None = None,
+    ) -> Message:
         """The answer; LostError if there is none in time."""
         if self.lost or self.child is None:
             raise LostError(self.lost)  # as every question since
         try:
-            return self.child.ask(question, seconds or self.seconds)
+            return self.child.ask(body, arrays, seconds, most, since)
         except LostError as error:
             self.lost = str(error)
             raise
+
+    @property
+    def target(self) -> str:
+        """Its name, as its user gave it."""
+        return str(self.arguments["target"])
 
     @property
     def printed(self) -> int:
@@ -132,44 +166,74 @@ class _Home:
         return self.earlier + (self.child.printed if self.child else 0)
 
 
-def isolated(prepare: Callable[..., Candidate], arguments: Sequence[Any], seconds: float = SECONDS) -> Isolated:
-    """The candidate that `prepare(*arguments, tried)` gives in a new process; the first argument names the target.
+def isolated(
+    target: str,
+    operation: str | None = None,
+    adapter: str | None = None,
+    device: str = "cpu",
+    dtypes: Sequence[str] | None = None,
+    examples: int = 1,
+    interface: InterfaceArguments | None = None,
+    *,
+    seconds: float = SECONDS,
+    startup: float = STARTUP_SECONDS,
+) -> Isolated:
+    """The candidate that `softproof.preparation.prepare` gives of these arguments in a new process.
 
-    Each question may take `seconds`, and the import as long as by default, or longer. Where a candidate does not
-    survive being tried out, it is prepared again without.
+    Each question may take `seconds`; start, import and trying it out may take `startup` together. Where a candidate
+    does not survive being tried out, it is prepared again without.
 
     Raises: ValueError or TypeError as `prepare` does; ValueError where even the import is not survived.
     """
-    home = _Home(prepare, (*arguments, True), seconds)
+    interface = InterfaceArguments() if interface is None else interface
+    known = check_arguments(operation, adapter, device, dtypes, examples, interface)
+    arguments = {"target": target, "operation": operation, "adapter": adapter, "device": device, "tried": True,
+                 "dtypes": dtypes and list(dtypes), "examples": examples, "interface": _plain(interface)}  # fmt: skip
+    home, since = _Home(arguments, seconds, startup), time.monotonic()
     try:
-        found = home.start()
-    except LostError:
-        home = _Home(prepare, (*arguments, False), seconds)
+        return _settled(_started(home, since), home, known, dtypes)
+    except (ValueError, TypeError):
+        home.end()
+        raise
+
+
+def _started(home: _Home, since: float) -> Any:
+    """What a target says of itself, tried out if it survives that, and otherwise not."""
+    try:
+        return home.start(since)
+    except LostError as error:
+        if time.monotonic() - since >= home.startup:
+            raise ValueError(f"target {home.target!r}: when it was imported, {error}") from error
+    home.arguments["tried"] = False
+    try:
+        return home.start(since)
+    except LostError as error:
+        raise ValueError(f"target {home.target!r}: when it was imported, {error}") from error
+
+
+def _settled(said: Any, home: _Home, known: Interface, dtypes: Sequence[str] | None) -> Isolated:
+    """The candidate that says this of itself, as far as it is believed."""
+    try:
+        about = believed(said, home.target, home.arguments["operation"], home.arguments["adapter"], known)
+    except FrameError as error:
+        raise ValueError(f"target {home.target!r}: what it says of itself is {error}") from error
+    functions, backwards = (dict.fromkeys(each, _elsewhere) for each in (about.takes, about.backwards))
+    candidate = Isolated(about.name, functions, backwards, about.adapter, repr(home.target), about.interface,
+                         formats=about.formats, about=about, home=home)  # fmt: skip
+    check_dtypes(candidate, dtypes)
+    return candidate
+
+
+def _plain(interface: InterfaceArguments) -> dict[str, Any]:
+    """The arguments of an interface as plain data, which can be sent."""
+    found: dict[str, Any] = {}
+    for name, value in interface.items():
+        found[name] = sorted(value) if isinstance(value, set | frozenset) else value
         try:
-            found = home.start()
-        except LostError as error:
-            raise ValueError(f"target {arguments[0]!r}: when it was imported, {error}") from error
-    if isinstance(found, Exception):
-        raise found
-    return replace(found, home=home)
-
-
-def described(candidate: Candidate) -> Isolated:
-    """A candidate without its functions, which cannot be sent."""
-    return Isolated(
-        candidate.name,
-        dict.fromkeys(candidate.functions, _elsewhere),
-        dict.fromkeys(candidate.backwards, _elsewhere),
-        candidate.adapter,
-        candidate.source,
-        candidate.interface,
-        dict.fromkeys(candidate.jvps, _elsewhere),
-        dict.fromkeys(candidate.hvps, _elsewhere),
-        extras={name: candidate.supports(name) for name in candidate.operations},
-        differentiable=frozenset(filter(candidate.differentiates, candidate.operations)),
-        formats=candidate.dtypes,
-        arrangements=candidate.layouts,
-    )
+            encoded(found[name])
+        except TypeError as error:
+            raise TypeError(f"{name} {error}; in_process=True takes anything") from None
+    return found
 
 
 def _elsewhere(*_arguments: Any, **_options: Any) -> Any:

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import Any, Unpack
 
 from .adapters import onnx_model, process
-from .conduct import WAYS
+from .directives import NAMES_OF_WAYS
 from .implementation import ADAPTERS, Candidate, named_by
 from .interface import Interface, InterfaceArguments
 from .operations import OPERATIONS
@@ -59,12 +59,12 @@ def load(
     how = Interface().but(interface)
     if isinstance(target, Candidate):
         candidate = target if operation is None else target.only(operation)
-        return replace(candidate, interface=candidate.interface.but(interface)).checked(WAYS)
+        return replace(candidate, interface=candidate.interface.but(interface)).checked(NAMES_OF_WAYS)
     if adapter == "onnx" or (isinstance(target, str) and target.endswith(".onnx")):
-        return onnx_model.load(target, operation, how).checked(WAYS)
+        return onnx_model.load(target, operation, how).checked(NAMES_OF_WAYS)
     if adapter == "process":
-        return process.load(target, operation, how).checked(WAYS)
-    return _functions(target, operation, adapter, tried, how).checked(WAYS)
+        return process.load(target, operation, how).checked(NAMES_OF_WAYS)
+    return _functions(target, operation, adapter, tried, how).checked(NAMES_OF_WAYS)
 
 
 def _functions(

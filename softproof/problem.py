@@ -248,7 +248,8 @@ class Result:
     """An answer: outputs by name (``"value"``, ``"grad_logits"``, ``"jvp"``, …), or what was raised instead.
 
     `written` names the inputs that the call changed, and `changed` what it changed that everybody shares, such as a
-    function of numpy; both should be empty. `lost` says why there is no answer at all: the process ended, for one.
+    function of numpy; `observed` says what else was seen, such as an output that shares memory with an input. All three
+    should be empty. `lost` says why there is no answer at all: the process ended, for one.
     """
 
     outputs: Mapping[str, Output] = field(default_factory=dict)
@@ -256,13 +257,14 @@ class Result:
     raised: str | None = None
     changed: tuple[str, ...] = ()
     lost: str | None = None
+    observed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_mapping("outputs", self.outputs)
         for name, output in self.outputs.items():
             if not isinstance(output, Output):
                 raise TypeError(f"outputs: output {name} is a {type(output).__name__}; expected a softproof.Output")
-        for name in ("written", "changed"):
+        for name in ("written", "changed", "observed"):
             names = getattr(self, name)
             if not isinstance(names, tuple) or not all(isinstance(each, str) for each in names):
                 raise TypeError(f"{name} is {names!r}; expected a tuple of names")

@@ -103,6 +103,7 @@ class Row:
         default_factory=dict
     )  # by output and wrong answer, in how many problems
     detectable: dict[str, float] = field(default_factory=dict)  # by output, the median relative error that is seen
+    reported: tuple[str, ...] = ()  # what is believed because the candidate says so, and for no other reason
     printed: int = field(default=0, compare=False)  # bytes that were printed, which are not shown
     seconds: float = field(default=0.0, compare=False)  # that it took
     failure: Failure | None = field(default=None, compare=False)
@@ -278,7 +279,15 @@ def _notes(rows: Sequence[Row]) -> list[str]:
         ("nothing promised of sums as long, nor counted", too_large),
     ):
         notes += [f"{words}: {name} in {count} problems" for name, count in counts.items() if count]
-    return notes + _printed(rows) + _power(rows) + _reproducibility(rows)
+    return notes + _reported(rows) + _printed(rows) + _power(rows) + _reproducibility(rows)
+
+
+def _reported(rows: Sequence[Row]) -> list[str]:
+    """What is believed of each implementation since it says so itself."""
+    said: dict[str, dict[str, None]] = {}
+    for row in rows:
+        said.setdefault(row.implementation, {}).update(dict.fromkeys(row.reported))
+    return [f"reported by the candidate: {name}: {'; '.join(words)}" for name, words in said.items() if words]
 
 
 def _printed(rows: Sequence[Row]) -> list[str]:

@@ -16,10 +16,9 @@ from .implementation import Candidate
 from .judge import BITS, judge, judge_result
 from .loading import Target, load
 from .models import Model, arithmetic_of
+from .preparation import DTYPES as DTYPES
 from .problem import Problem, Result
 from .stages import stages, worst
-
-DTYPES = ("float64", "float32")
 
 
 @dataclass(frozen=True)

@@ -22,23 +22,22 @@ from .compare import AGREES, NO_GUARANTEE, Verdict
 from .conduct import WAYS
 from .database import FORMS
 from .database import database as opened
-from .formats import FORMATS
 from .implementation import Candidate
 from .interface import InterfaceArguments
-from .isolated import SECONDS, Isolated, isolated
-from .loading import Target, load
+from .isolated import SECONDS, STARTUP_SECONDS, Isolated, isolated
+from .loading import Target
 from .models import Model, model
 from .operations import OPERATIONS
+from .preparation import dtypes_of as dtypes_of
+from .preparation import prepare as prepare
 from .regions import REGIONS
 from .report import Failure, Report, Row
 from .rotation import Rotation
 from .search import EXAMPLES, verdicts, verdicts_on_large
 from .stages import NEEDED
 from .strategies import problems
-from .terms import DTYPES, Terms, check_terms, load_baseline, name_of
-from .validation import check_flag, check_kind, check_names, check_text, check_whole, is_number, is_whole, shown
-
-MOST_EXAMPLES = 10**7
+from .terms import Terms, check_terms, load_baseline, name_of
+from .validation import check_flag, check_kind, check_whole, is_number, shown
 
 
 def verify(
@@ -57,6 +56,7 @@ def verify(
     shrink: bool = True,
     in_process: bool | None = None,
     time_limit: float = SECONDS,
+    startup_limit: float = STARTUP_SECONDS,
     database: ExampleDatabase | str | Path | None = None,
     progress: Callable[[Row, int, int], None] | None = None,
     **interface: Unpack[InterfaceArguments],
@@ -81,6 +81,7 @@ def verify(
         in_process: whether the target runs in this process. By default one that is given by its name has a process of
             its own: where it ends, hangs or changes the libraries, the report says so, and the run goes on.
         time_limit: seconds that such a target may take over one question.
+        startup_limit: seconds that its process may take to start, to import it and to try it out, together.
         database: where Hypothesis keeps what failed, to be asked first the next time; one of its own, or what
             `softproof.database` takes.
         progress: called with each row as it is finished, its number and the number of rows.
@@ -96,7 +97,7 @@ def verify(
     """
     check_run(seed, shrink, in_process, database, progress)
     arguments = operation, adapter, device, dtypes, examples, interface
-    candidate = settled(target, *arguments, in_process=in_process, time_limit=time_limit)
+    candidate = settled(target, *arguments, in_process=in_process, time_limit=time_limit, startup_limit=startup_limit)
     terms = Terms(
         device,
         model(arithmetic),
@@ -153,45 +154,17 @@ def check_run(
         raise TypeError(f"progress is {shown(progress)}; expected a function, or None")
 
 
-def prepare(
+def settled(
     target: Target,
-    operation: str | None,
-    adapter: str | None,
-    device: str,
-    dtypes: Sequence[str] | None,
-    examples: int,
-    interface: InterfaceArguments,
-    tried: bool = True,
+    *arguments: Any,
+    in_process: bool | None,
+    time_limit: float = SECONDS,
+    startup_limit: float = STARTUP_SECONDS,
 ) -> Candidate:
-    """The candidate, once every argument is known to fit; ValueError or TypeError otherwise."""
-    if dtypes is not None:
-        check_names("dtypes", dtypes, dtypes if isinstance(dtypes, str) else "float32")
-    if not is_whole(examples) or not 1 <= examples <= MOST_EXAMPLES:
-        expected = f"a whole number of at least 1, and at most {MOST_EXAMPLES}"
-        raise ValueError(f"examples is {shown(examples)}; expected {expected}")
-    check_text("device", device, "the name of one, such as 'cpu'")
-    if dtypes is not None and not dtypes:
-        raise ValueError(f"dtypes is {dtypes!r}; expected at least one name")
-    candidate = load(target, operation, adapter, tried=tried, **interface)
-    candidate.arrays.check_device(device)
-    for dtype in dtypes_of(candidate, dtypes):
-        if dtype not in FORMATS:
-            raise ValueError(f"dtypes: dtype is {dtype!r}; expected one of {', '.join(FORMATS)}")
-        if dtype not in candidate.dtypes:
-            whose = candidate.name if candidate.formats else f"the {candidate.adapter} adapter"
-            raise ValueError(f"dtypes: dtype is {dtype!r}; {whose} has {', '.join(candidate.dtypes)}")
-    return candidate
-
-
-def dtypes_of(candidate: Candidate, wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """The formats that are asked: those that are wanted, or of the two of every day those that the candidate has."""
-    return tuple(wanted or [each for each in DTYPES if each in candidate.dtypes] or candidate.dtypes)
-
-
-def settled(target: Target, *arguments: Any, in_process: bool | None, time_limit: float) -> Candidate:
     """The candidate of `prepare(target, *arguments)`, in this process or in one of its own, with the same errors."""
-    if not is_number(time_limit) or not 0 < time_limit <= threading.TIMEOUT_MAX:
-        raise ValueError(f"time_limit is {shown(time_limit)}; expected a positive number of seconds")
+    for name, limit in (("time_limit", time_limit), ("startup_limit", startup_limit)):
+        if not is_number(limit) or not 0 < limit <= threading.TIMEOUT_MAX:
+            raise ValueError(f"{name} is {shown(limit)}; expected a positive number of seconds")
     if isinstance(target, Isolated):
         return target
     if in_process or (in_process is None and not isinstance(target, str)):
@@ -200,7 +173,7 @@ def settled(target: Target, *arguments: Any, in_process: bool | None, time_limit
         raise ValueError(
             f"in_process is False and target is a {type(target).__name__}; expected its name, such as 'manual:softmax'"
         )
-    return isolated(prepare, (target, *arguments), time_limit)
+    return isolated(target, *arguments, seconds=time_limit, startup=startup_limit)
 
 
 def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, examples: int, seed: int) -> Row:
@@ -245,6 +218,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         powerless=_powerless(drawn),
         detectable=_detectable(drawn),
         printed=candidate.printed - printed,
+        reported=candidate.reported(operation),
         seconds=time.perf_counter() - started,
         failure=None
         if last.ok

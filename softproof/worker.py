@@ -1,4 +1,7 @@
-"""``python -m softproof.worker``: the process that an isolated candidate lives in."""
+"""``python -m softproof.worker``: the process that an isolated candidate lives in.
+
+It computes and nothing else: no truth, no bound and no verdict is imported here, and all that it sends is data.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,15 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from .channel import Parent
+from .description import described
+from .frames import Message
 from .guard import Guard
 from .implementation import Candidate
-from .isolated import described
+from .preparation import prepare
+from .protocol import answer, decoded, problem_of
 
 
 def main() -> None:
@@ -24,10 +28,11 @@ def main() -> None:
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     warnings.simplefilter("ignore")
     parent = Parent()
-    candidate, answer = _prepared(*parent.question())
-    parent.answer(answer)
+    first = parent.question()
+    candidate, body = _prepared(decoded(first.body["prepare"]))
+    parent.answer(Message(first.nonce, body))
     while candidate is not None:
-        parent.answer(_answer(candidate, *parent.question()))
+        parent.answer(_answer(candidate, parent.question()))
 
 
 def _end_with(parent: int) -> None:
@@ -37,23 +42,23 @@ def _end_with(parent: int) -> None:
     os._exit(0)
 
 
-def _prepared(prepare: Callable[..., Candidate], arguments: Sequence[Any]) -> tuple[Candidate | None, Any]:
+def _prepared(arguments: dict[str, Any]) -> tuple[Candidate | None, dict[str, Any]]:
     """The candidate with its description, or what is wrong with the arguments."""
     guard = Guard()
     try:
-        candidate = prepare(*arguments)
+        candidate = prepare(**arguments)
     except (ValueError, TypeError) as error:
-        return None, error
+        return None, {"refused": "TypeError" if isinstance(error, TypeError) else "ValueError", "words": str(error)}
     if replaced := guard.replaced():
-        return None, ValueError(f"target {arguments[0]!r}: importing it replaced {', '.join(replaced)}")
-    return candidate, described(candidate)
+        words = f"target {arguments['target']!r}: importing it replaced {', '.join(replaced)}"
+        return None, {"refused": "ValueError", "words": words}
+    return candidate, {"description": described(candidate)}
 
 
-def _answer(candidate: Candidate, kind: str, what: Any, *more: Any) -> Any:
-    """To a problem on a device, or all of a way's to a question."""
-    if kind == "answer":
-        return candidate.answer(what, *more)
-    return [*what(replace(*more, candidate=candidate))]
+def _answer(candidate: Candidate, question: Message) -> Message:
+    """What a directive makes of the arrays of a question."""
+    body, problem = question.body, problem_of(question)
+    return answer(question.nonce, candidate.tell(problem, body["device"], body["ask"], tuple(body["arguments"])))
 
 
 if __name__ == "__main__":

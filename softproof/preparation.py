@@ -1,0 +1,72 @@
+"""A candidate, once every argument fits that concerns it: what the judge checks, and what its own process does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from .formats import FORMATS
+from .implementation import ADAPTERS, Candidate
+from .interface import Interface, InterfaceArguments
+from .loading import Target, load
+from .operations import OPERATIONS
+from .validation import check_name, check_names, check_text, is_whole, shown
+
+MOST_EXAMPLES = 10**7
+DTYPES = ("float64", "float32")  # that are asked by default
+
+
+def prepare(
+    target: Target,
+    operation: str | None,
+    adapter: str | None,
+    device: str,
+    dtypes: Sequence[str] | None,
+    examples: int,
+    interface: InterfaceArguments,
+    tried: bool = True,
+) -> Candidate:
+    """The candidate, once every argument is known to fit; ValueError or TypeError otherwise."""
+    check_arguments(operation, adapter, device, dtypes, examples, interface)
+    candidate = load(target, operation, adapter, tried=tried, **interface)
+    candidate.arrays.check_device(device)
+    check_dtypes(candidate, dtypes)
+    return candidate
+
+
+def check_arguments(
+    operation: str | None,
+    adapter: str | None,
+    device: str,
+    dtypes: Sequence[str] | None,
+    examples: int,
+    interface: InterfaceArguments,
+) -> Interface:
+    """ValueError or TypeError for what does not fit, whatever the target is; the interface that is meant."""
+    if dtypes is not None:
+        check_names("dtypes", dtypes, dtypes if isinstance(dtypes, str) else "float32")
+    if not is_whole(examples) or not 1 <= examples <= MOST_EXAMPLES:
+        expected = f"a whole number of at least 1, and at most {MOST_EXAMPLES}"
+        raise ValueError(f"examples is {shown(examples)}; expected {expected}")
+    check_text("device", device, "the name of one, such as 'cpu'")
+    if dtypes is not None and not dtypes:
+        raise ValueError(f"dtypes is {dtypes!r}; expected at least one name")
+    if adapter is not None:
+        check_name("adapter", adapter, ADAPTERS)
+    if operation is not None:
+        check_name("operation", operation, OPERATIONS)
+    return Interface().but(interface)
+
+
+def check_dtypes(candidate: Candidate, dtypes: Sequence[str] | None) -> None:
+    """ValueError where formats are asked that there are not, or that the candidate does not have."""
+    for dtype in dtypes_of(candidate, dtypes):
+        if dtype not in FORMATS:
+            raise ValueError(f"dtypes: dtype is {dtype!r}; expected one of {', '.join(FORMATS)}")
+        if dtype not in candidate.dtypes:
+            whose = candidate.name if candidate.formats else f"the {candidate.adapter} adapter"
+            raise ValueError(f"dtypes: dtype is {dtype!r}; {whose} has {', '.join(candidate.dtypes)}")
+
+
+def dtypes_of(candidate: Candidate, wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """The formats that are asked: those that are wanted, or of the two of every day those that the candidate has."""
+    return tuple(wanted or [each for each in DTYPES if each in candidate.dtypes] or candidate.dtypes)
