@@ -77,8 +77,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """With the names that are not loaded yet."""
-    return sorted({*globals(), *_HOMES})
+    """The names of the package, loaded or not."""
+    return sorted({*_HOMES, *(name for name in globals() if name.startswith("__"))})
 
 
 class _Package(ModuleType):

@@ -341,7 +341,8 @@ class _Recorder:
 
 
 def _public(module: ModuleType) -> set[str]:
-    return {name for name, each in vars(module).items() if callable(each) and not name.startswith("_")}
+    names = [name for name in dir(module) if not name.startswith("_")]
+    return {name for name in names if callable(getattr(module, name))}
 
 
 @pytest.mark.parametrize("half", [manual, reference], ids=["manual", "reference"])
