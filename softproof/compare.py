@@ -15,7 +15,7 @@ import numpy as np
 from flint import arb
 
 from .bounds import Allowed, RowFactor
-from .bounds.overflow import allows
+from .bounds.overflow import allows, clashes
 from .exact import balls
 from .formats import FORMATS, Format
 from .operations import output_shapes
@@ -207,7 +207,8 @@ class Elements:
             infinite & _rounds_to_infinity(signed, allowed, by, storage) for by in (-self.doubt, self.doubt)
         )
         on_the_way = ~self.special & ~np.isfinite(self.got) & allows(self.left, self.got)
-        overflowed = certain | on_the_way & np.isfinite(allowed)
+        clash = self.special & clashes(self.left, self.nearest, self.got)
+        overflowed = certain | on_the_way & np.isfinite(allowed) | clash
         agreed = np.where(strange, right | overflowed, self.agreed)
         vague &= np.isfinite(self.allowed)
         refuted = np.where(strange, ~(agreed | possible | on_the_way | vague), self.refuted)

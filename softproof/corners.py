@@ -317,7 +317,7 @@ def _normaliser_corners() -> Iterator[Corner]:
 
 def _infinite_corners() -> Iterator[Corner]:
     x, total = [0.0, -inf, 1.0], {"reduction": "sum"}
-    besides = "NaN, in the loss; also where a product in the coefficient may underflow to 0, or the logarithm overflow"
+    besides = "NaN, in the loss; also where a product in the coefficient may underflow to 0"
     product_ = ("the formula has the product 0·(-∞)", UNSPECIFIED, besides)
     yield Corner(110, "-∞ beside the label", _loss([x], [0]), "-log p_y, as if the class were not there")
     yield Corner(111, "-∞ at the label", _loss([x], [1]), "-log 0 = +∞; ∂x has the limit p - y")

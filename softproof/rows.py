@@ -232,6 +232,14 @@ def denominator(problem: Problem, classes: int, magnitudes: bool = False) -> flo
     return nearest(exact_denominator(problem, classes, magnitudes))
 
 
+def denominator_reach(problem: Problem, classes: int) -> float:
+    """The sum of what is positive in it, or minus that of what is negative, whichever is larger."""
+    if not is_labels(problem) or "weight" not in problem.inputs:
+        return float(np.count_nonzero(kept(problem)))
+    weights = class_weights(problem, classes)[problem.inputs["target"].reshape(-1)[kept(problem)]]
+    return float(max(np.maximum(weights, 0).sum(), np.maximum(-weights, 0).sum()))
+
+
 def mixed_weights(problem: Problem) -> bool:
     """Whether the class weights have both signs, so that they may cancel in the denominator."""
     weight = problem.inputs.get("weight", np.ones(1))

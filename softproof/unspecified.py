@@ -141,11 +141,9 @@ def _rules_of_losses(problem: Problem, name: str, rows: Rows, overflows: Array |
                 limit = _limit_below_infinities(problem, rows)
                 yield INFINITIES_BESIDE_THE_LABEL, ~np.isnan(limit) & counts, partial(np.equal, limit)
         if name == "value":
-            large = _may_overflow(problem, rows)
             for number, factor in _factors_of_zero(problem, rows):
-                no_share, meets = ((each & factor).any(-1, keepdims=True) & counts for each in (masked, large))
-                infinite = _as_output(problem, name, no_share) | (_as_output(problem, name, meets) & overflows)
-                yield number, infinite, np.isnan
+                no_share = (masked & factor).any(-1, keepdims=True) & counts
+                yield number, _as_output(problem, name, no_share), np.isnan
         elif name == "grad_target":
             yield SLOPE_OF_NO_WEIGHT, (masked | overflows) & _has_no_slope(problem, rows), np.isnan
     if reduction_of(problem) == "mean":
@@ -210,20 +208,6 @@ def _factors_of_zero(problem: Problem, rows: Rows) -> Iterator[tuple[int, Array]
         yield NO_SHARE, (q == 0) | part | (share_signs(problem, classes, rows) == 0)
         yield NO_WEIGHT, np.broadcast_to((weight == 0) | (small & (epsilon > 0)), (1, classes))
         yield ONLY_SMOOTHING, np.full((1, 1), epsilon == 1)
-
-
-def _may_overflow(problem: Problem, rows: Rows) -> Array:
-    """Where a log-probability may be infinite in the dtype, or its product with a weight or a probability: (r, C).
-
-    Twice the largest of them is compared, which has room for the rounding on the way.
-    """
-    x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
-    with np.errstate(invalid="ignore", over="ignore"):
-        size = x.max(-1, keepdims=True) - x + np.log(x.shape[-1])
-        size = size * np.maximum(1, np.abs(class_weights(problem, x.shape[-1])))
-        if not is_labels(problem):
-            size = size * np.maximum(1, np.abs(wide_rows(problem.inputs["target"], axis_of(problem), rows)))
-        return np.asarray(2 * size >= FORMATS[problem.dtype].largest)
 
 
 def _has_no_slope(problem: Problem, rows: Rows) -> Array:

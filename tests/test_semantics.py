@@ -186,14 +186,14 @@ def test_no_slope_excuses_where_no_class_is_masked() -> None:
 
 
 def test_no_weight_times_a_loss_that_overflows() -> None:
-    """Is 0, and NaN is as right; with a weight it is infinite."""
+    """Is 0, and NaN may be left of it (Theorem 13); with a weight it is infinite."""
 
     def loss(weight: float) -> Problem:
         inputs: dict[str, Any] = {"logits": [[-3e38, 3e38]], "target": [0], "weight": [weight, 1.0]}
         inputs["logits"] = np.array(inputs["logits"], np.float32)
         return Problem("cross_entropy", "float32", inputs, {"reduction": "none"})
 
-    assert _excused(loss(0.0), "value", [np.nan]) == UNSPECIFIED
+    assert _excused(loss(0.0), "value", [np.nan]) == AGREES
     assert _excused(loss(0.0), "value", [0.0]) == AGREES
     assert _excused(loss(1.0), "value", [np.nan]) == DISAGREES
 

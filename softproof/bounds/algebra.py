@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..arithmetic import Arithmetic, height
 from ..problem import Array
-from .overflow import Left
+from .overflow import Left, anything
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,11 @@ class Allowed:
     error: Array
     row: RowFactor | None = None
     left: Left | int = 0
+
+
+def spoiled(each: Allowed, where: Array) -> Allowed:
+    """The same `where` what it is made of may be no number."""
+    return replace(each, left=each.left | anything(where)) if where.any() else each
 
 
 @dataclass(frozen=True)

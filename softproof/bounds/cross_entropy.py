@@ -18,6 +18,7 @@ from ..rows import (
     coefficients,
     count_classes,
     denominator,
+    denominator_reach,
     is_labels,
     is_sparse,
     kept,
@@ -25,10 +26,11 @@ from ..rows import (
     mixed_weights,
     of_positions,
     reduction_of,
+    target_rows,
     to_rows,
     wide_rows,
 )
-from .algebra import Allowed, Known, additions, powers, rdiv, rmul, stored
+from .algebra import Allowed, Known, additions, powers, rdiv, rmul, spoiled, stored
 from .linear import flat, linear_gradients, product
 from .overflow import ANYTHING, Left, anything, exceeds, left_by
 from .second_order import given, inside, mean, scaled
@@ -45,7 +47,8 @@ class Losses:
     terms: Floats  # how many are not 0
     above: Floats  # what is positive, without ε/C, or a weight or a probability below 1, which may be multiplied last
     below: Floats  # what is negative
-    meets_zero: Floats  # what is multiplied by a factor of 0
+    meets_zero: Floats  # what is multiplied by a factor that is 0, or may underflow to it
+    undefined: Floats  # how many terms may be the product of an infinite coefficient and 0
 
 
 def _smoothing(problem: Problem) -> float:
@@ -88,24 +91,25 @@ class _Mean:
     roundings: int
 
     @property
-    def least(self) -> float:
-        """How small |D| may come out."""
-        return float(abs(self.divisor) * (1 - min(1.0, float(self.omega))))
+    def least(self) -> np.float64:
+        """How small |D| may come out, or 1."""
+        return np.float64(min(1.0, abs(self.divisor) * (1 - min(1.0, float(self.omega)))))
 
     @classmethod
     def of(cls, problem: Problem, a: Arithmetic) -> _Mean:
         if reduction_of(problem) != "mean":
             return cls(np.float64(1.0), np.asarray(0.0), 0)
         roundings = 1 if a.divides else 2
-        divisor = np.float64(denominator(problem, count_classes(problem)))
+        classes, total = count_classes(problem), a.total or a.compute
+        divisor = np.float64(denominator(problem, classes))
         rows = problem.inputs["target"].size if is_labels(problem) else int(divisor)
-        u = (a.total or a.compute).u
+        omega = order = np.asarray(0.0 if rows <= 1 / total.u else total.u)
         if "weight" in problem.inputs and is_labels(problem):
-            omega = additions(rows + 1, u, a.total_depth, max(rows, count_classes(problem)) + 1)
+            omega = order = additions(rows + 1, total.u, a.total_depth, max(rows, classes) + 1)
             if mixed_weights(problem):
-                omega = omega * (denominator(problem, count_classes(problem), magnitudes=True) / abs(divisor))
-            return cls(divisor, omega, roundings)
-        return cls(divisor, np.asarray(0.0 if rows <= 1 / u else u), roundings)
+                omega = omega * (denominator(problem, classes, magnitudes=True) / abs(divisor))
+        overflows = exceeds(denominator_reach(problem, classes) * (1 + order), total.largest)
+        return cls(divisor, np.where(overflows, np.inf, omega), roundings)
 
 
 @dataclass(frozen=True)
@@ -121,19 +125,34 @@ class _Terms:
     counts: Array  # (r, 1)
     at: Array | None = None
     moved: Array | float = 0.0  # by how much t may be off because the smoothing was rounded first (r, C)
+    first: Array | float = 1.0  # how large w q may be before 1 - ε, or a factor below 1, is multiplied: as t
+    others: float = 0.0  # how large the weight of another class may be, which a one-hot row multiplies by 0, as above
+    last: Array | float = 1.0  # how small a part of t may be, where D is divided by, and what is above 1 not multiplied
 
     @classmethod
     def of(cls, problem: Problem, f: SoftmaxRows, rows: Rows) -> _Terms:
         mean, counts = _Mean.of(problem, f.arithmetic), kept(problem, rows)[:, None]
+        weight = np.abs(class_weights(problem, f.classes))
+        first, last = np.maximum(1, weight), np.minimum(1, weight) / max(1.0, abs(mean.divisor))
+        if not is_labels(problem):
+            q = np.abs(target_rows(problem, rows))
+            first, last = first * np.maximum(1, q), last * np.minimum(1, q)
+        if epsilon := _smoothing(problem):
+            last = last * min(1 - epsilon, epsilon / f.classes)
         if not is_sparse(problem):
             t = coefficients(problem, f.classes, rows)
             signed = any(
                 not (problem.inputs[name] >= 0).all() for name in ("weight", "target") if name in problem.inputs
             )
             m = coefficients(problem, f.classes, rows, magnitudes=True) if signed else t
-            return cls(f, mean, t, m, counts, moved=_moved(problem, f, rows))
+            return cls(f, mean, t, m, counts, moved=_moved(problem, f, rows), first=first, last=last)
         at, t = label_coefficients(problem, f.classes, rows)
-        return cls(f, mean, t, np.abs(t), counts, at)
+        return cls(f, mean, t, np.abs(t), counts, at, first=first[at], last=last[at], others=float(first.max()))
+
+    @property
+    def vanishes(self) -> Array:
+        """Where a part of t is 0, or may underflow to it: as t."""
+        return np.asarray((self.m == 0) | (self.last <= self.f.arithmetic.underflow("terms")))
 
     def of_these(self, array: Array) -> Array:
         """The columns of (r, C) or (C,) that t has."""
@@ -194,24 +213,30 @@ def _weighted(problem: Problem, terms: _Terms, factor: Floats, known: Known, rea
         divisor = max(1.0, abs(terms.mean.divisor))
         eta = terms.of_these(_eta(problem, a, terms.f.classes)) * np.maximum(1, known.size + known.error) * divisor
         error = error + np.where(m != 0, eta, 0.0)
-    summands = (-t * factor, size, error, *_before_cancelling(problem, terms, reach, 1 + kappa))
+    vanishes = np.abs(factor) <= known.error
+    summands = (-t * factor, size, error, *_before_cancelling(terms, reach, vanishes, 1 + kappa))
     value, size, error, *reaches = (each.sum(-1, keepdims=True) for each in summands)
     return Losses(value, size, error, np.asarray(nonzeros(m) + mixed, np.float64), *reaches)
 
 
-def _before_cancelling(problem: Problem, terms: _Terms, reach: _Reach, by: Array) -> tuple[Floats, Floats, Floats]:
-    """How large the positive and the negative terms of -Σ t·factor may be on the way, and those of a factor of 0."""
-    t, m = terms.t, terms.m
-    weight = terms.of_these(np.abs(class_weights(problem, terms.f.classes)))
-    target = np.divide(m, weight, out=np.zeros_like(m), where=m != 0)
-    first = np.maximum(1, weight) * np.maximum(1, target) * by
-    plus, minus = first * reach.plus, first * reach.minus
+def _before_cancelling(
+    terms: _Terms, reach: _Reach, vanishes: Array, by: Array
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """How large the positive and the negative terms of -Σ t·factor may be on the way, and those of a factor of 0; and
+    which may be NaN, since the coefficient, divided by D first, overflows, and the other factor or another `vanishes`.
+    """
+    t, m, first = terms.t, terms.m, terms.first * by
+    largest = _largest_of_sums(terms.f.arithmetic)
+    infinite = exceeds(first / terms.mean.least, largest)
+    plus, minus = (np.where(infinite & (each > 0), np.inf, first * each) for each in (reach.plus, reach.minus))
     none = np.zeros(np.broadcast_shapes(plus.shape, minus.shape))
     positive, negative = m + t > 0, m - t > 0  # parts of t
     above = np.where(positive, minus, 0.0) + np.where(negative, plus, 0.0)
     below = np.where(positive, plus, 0.0) + np.where(negative, minus, 0.0)
-    meets_zero = (m == 0) & terms.counts & np.isfinite(minus + plus)  # if not, it has rules of its own
-    return none + above, none + below, np.where(meets_zero, plus + minus, none)
+    meets_zero = np.where(terms.vanishes & terms.counts, np.maximum(plus, minus), none)
+    infinite_beside = exceeds(np.asarray(terms.others / terms.mean.least), largest)
+    undefined = (infinite & (vanishes | terms.vanishes) | infinite_beside) & terms.counts
+    return none + above, none + below, meets_zero, none + undefined
 
 
 def _eta(problem: Problem, a: Arithmetic, classes: int) -> Array:
@@ -253,18 +278,26 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
 
 def _left(rows: Losses, a: Arithmetic, by: Array | float) -> Left:
     """Theorem 13, where sums may be larger `by` a factor than their terms (r, 1)."""
-    largest = (a.storage if a.stored & {"total", "terms"} else a.compute).largest
-    return left_by(*(exceeds(each * by, largest) for each in (rows.above, rows.below, rows.meets_zero)))
+    above, below, none = (exceeds(each * by, _largest_of_sums(a)) for each in (rows.above, rows.below, rows.meets_zero))
+    return left_by(above, below, undefined=none | (rows.undefined > 0))
+
+
+def _largest_of_sums(a: Arithmetic) -> float:
+    return (a.storage if a.stored & {"total", "terms"} else a.compute).largest
+
+
+def _largest_term(a: Arithmetic) -> float:
+    return (a.storage if "terms" in a.stored else a.compute).largest
 
 
 def _left_of_all(rows: Losses, a: Arithmetic, by: Array, mean: _Mean) -> Left:
     """The same of what is reduced (1, 1); anything, where no digit of the denominator is certain."""
     if not mean.omega < 1:
         return anything(np.ones((1, 1), bool))
-    sums = {name: getattr(rows, name).sum().reshape(1, 1) for name in ("above", "below", "meets_zero")}
+    sums = {name: getattr(rows, name).sum().reshape(1, 1) for name in ("above", "below", "meets_zero", "undefined")}
     if mean.divisor < 0:
         sums["above"], sums["below"] = sums["below"], sums["above"]
-    return _left(replace(rows, **sums), a, by / min(1.0, mean.least))
+    return _left(replace(rows, **sums), a, by / mean.least)
 
 
 def _upstream(problem: Problem, divided: _Mean, rows: Rows) -> tuple[Floats, Floats]:
@@ -292,15 +325,15 @@ def _last(problem: Problem, terms: _Terms, rows: Rows) -> Floats:
     return enlarged * max(1.0, float(np.abs(class_weights(problem, terms.f.classes)).max()))
 
 
-def _where_counted(of_logits: Allowed, m: Floats) -> Allowed:
-    """A row that does not count has derivatives of 0 exactly."""
-    counts = nonzeros(m) > 0
+def _where_counted(of_logits: Allowed, terms: _Terms) -> Allowed:
+    """A row without a coefficient has derivatives of 0 exactly; one that is ignored, whatever overflows."""
+    counts = nonzeros(terms.m) > 0
     if counts.all():
         return of_logits
     return Allowed(
         np.where(counts, of_logits.value, 0.0),
         np.where(counts, of_logits.error, 0.0),
-        left=np.where(counts, of_logits.left, np.int8(0)),
+        left=np.where(terms.counts, of_logits.left, np.int8(0)),
     )
 
 
@@ -310,29 +343,37 @@ def gradient_along(problem: Problem, terms: _Terms, v: Floats, rows: Rows) -> Al
     slope, total = summed_known(*_slopes(problem, terms, rows), a)
     error = scaled(slope, Known(f.p, f.p_error), given(v, a), a, _last(problem, terms, rows))
     most = np.maximum(1, centred_reach(f, f.p_error, v))
-    reach = _before_scaling(problem, terms, rows).sum(-1, keepdims=True) * most
+    first = _before_scaling(problem, terms, rows)
+    reach = np.maximum(first.sum(-1, keepdims=True), _beside_labels(problem, terms, rows)) * most
     exceeding = exceeds(reach, (a.storage if "derivatives" in a.stored else a.compute).largest)
     left = anything(np.broadcast_to(exceeding, v.shape))
-    return _where_counted(Allowed(-total * f.along(v), error, left=left), terms.m)
+    return _where_counted(Allowed(-total * f.along(v), error, left=left), terms)
 
 
 def _before_scaling(problem: Problem, terms: _Terms, rows: Rows) -> Floats:
     """How large |h| may be on the way, whatever is multiplied first, and divided by D first or last: as t."""
-    g, m, mean = _upstream(problem, terms.mean, rows)[0], terms.m, terms.mean
-    weight = terms.of_these(np.abs(class_weights(problem, terms.f.classes)))
-    target = np.divide(m, weight, out=np.zeros_like(m), where=m != 0)
-    first = np.abs(g) * np.maximum(1, weight) * np.maximum(1, target) / min(1.0, mean.least)
-    return np.where(m != 0, first, 0.0)
+    g, _ = _upstream(problem, terms.mean, rows)
+    return np.asarray(np.maximum(1, np.abs(g)) * terms.first / terms.mean.least)
+
+
+def _beside_labels(problem: Problem, terms: _Terms, rows: Rows) -> Floats:
+    """The same of the classes that are multiplied by 0 where t has the column of the label alone: (r, 1)."""
+    g, _ = _upstream(problem, terms.mean, rows)
+    found = np.maximum(1, np.abs(g)) * terms.others / terms.mean.least
+    return np.where(terms.counts, found, 0.0)
 
 
 def _left_of_logits(problem: Problem, terms: _Terms, rows: Rows) -> Left | int:
     """Theorem 13 for h - p Σh: (r, C)."""
     f, a = terms.f, terms.f.arithmetic
-    first, largest = _before_scaling(problem, terms, rows), (a.storage if "terms" in a.stored else a.compute).largest
-    by = 1 + rmul(powers(8, a.rounding("terms")), f.classes * a.compute.u)
-    if not exceeds(first.sum(-1) * by, largest).any():
+    if not terms.mean.omega < 1:
+        return anything(np.ones(f.p.shape, bool))
+    first, others = _before_scaling(problem, terms, rows), _beside_labels(problem, terms, rows)
+    by, largest = 1 + rmul(powers(8, a.rounding("terms")), f.classes * a.compute.u), _largest_term(a)
+    if not (exceeds(first.sum(-1, keepdims=True) * by, largest) | exceeds(others, largest)).any():
         return 0
-    sign = -np.sign(_upstream(problem, terms.mean, rows)[0]) * np.sign(terms.mean.divisor)
+    g, _ = _upstream(problem, terms.mean, rows)
+    sign = -np.sign(g) * np.sign(terms.mean.divisor)
     positive, negative = terms.m + terms.t > 0, terms.m - terms.t > 0  # parts of t
     plus = np.where(((sign > 0) & positive) | ((sign < 0) & negative), first, 0.0) * by
     minus = np.where(((sign < 0) & positive) | ((sign > 0) & negative), first, 0.0) * by
@@ -341,8 +382,10 @@ def _left_of_logits(problem: Problem, terms: _Terms, rows: Rows) -> Left | int:
     if terms.at is not None:
         there = terms.at == np.arange(f.classes)
         own = [there & each for each in own]
-    vanishes = f.p <= f.p_error
-    return left_by(own[0] | down, own[1] | up, undefined=(up | down) & vanishes)
+    none = terms.vanishes | (np.minimum(1, np.abs(g)) * terms.last <= a.underflow("terms"))
+    meets_zero = (exceeds(first, largest) & none).any(-1, keepdims=True)
+    undefined = meets_zero | exceeds(others, largest) | (up | down) & (f.p <= f.p_error)
+    return left_by(own[0] | down, own[1] | up, undefined=undefined)
 
 
 def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, Allowed]:
@@ -353,7 +396,8 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
     c, eta = g / divided.divisor, _eta(problem, a, f.classes)
     h, h_error = _slopes(problem, terms, rows)
     grad_x = carried_back(f, h, h_error, nonzeros(terms.m), terms.at, _last(problem, terms, rows))
-    grad_x = _where_counted(replace(grad_x, left=_left_of_logits(problem, terms, rows)), terms.m)
+    grad_x = replace(grad_x, left=_left_of_logits(problem, terms, rows))
+    grad_x = _where_counted(spoiled(grad_x, f.lost), terms)
     if is_labels(problem):
         return grad_x, grad_x
     weight = np.abs(class_weights(problem, f.classes))
@@ -364,17 +408,20 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
     error = error + eta * enlarged * np.maximum(1, size + f.kept_error)
     if moved := _smoothing_error(problem, a):
         error += np.abs(c) * weight * moved * (size + f.kept_error) * (1 + kappa)
-    return grad_x, Allowed(slope * size, error, left=_left_of_target(problem, terms, g))
+    grad_target = Allowed(slope * size, error, left=_left_of_target(problem, terms, g))
+    return grad_x, spoiled(grad_target, f.lost)
 
 
 def _left_of_target(problem: Problem, terms: _Terms, g: Floats) -> Left:
     """Theorem 13 for -c w (1 - ε) l, where 1 - ε is multiplied last and g divided by D first or last: (r, C)."""
-    f, a, mean = terms.f, terms.f.arithmetic, terms.mean
-    weight, largest = class_weights(problem, f.classes), (a.storage if "terms" in a.stored else a.compute).largest
-    first = np.abs(g) * np.maximum(1, np.abs(weight)) / min(1.0, mean.least)
-    exceeding = exceeds(first * np.maximum(1, f.l_reach), largest)
+    f, mean, largest = terms.f, terms.mean, _largest_term(terms.f.arithmetic)
+    weight = class_weights(problem, f.classes)
+    first = np.maximum(1, np.abs(g)) * np.maximum(1, np.abs(weight)) / mean.least
+    vanishes = np.abs(f.l) <= f.kept_error
+    infinite = exceeds(first, largest)
     sign = np.sign(g) * np.sign(mean.divisor) * np.sign(weight) * (1 - _smoothing(problem))
-    found = left_by(exceeding & (sign > 0), exceeding & (sign < 0), exceeding & (sign == 0))
+    over = infinite | exceeds(first * f.l_reach, largest)
+    found = left_by(over & (sign > 0), over & (sign < 0), undefined=over & (sign == 0) | infinite & vanishes)
     return found if mean.omega < 1 else anything(np.ones(found.shape, bool))
 
 
@@ -413,22 +460,23 @@ def linear_cross_entropy(problem: Problem, arithmetic: Arithmetic, _rows: Rows) 
     logits_error = stored(logits.value, logits.error, a) if "logits" in a.stored else logits.error
     lost = _overflowing(logits, np.abs(logits.value) + logits.error, a)  # (N, C …)
     logits_error = np.where(lost, np.inf, logits_error)
-    f = SoftmaxRows.of(of_positions(problem, logits.value), a, of_positions(problem, logits_error))  # (R, C)
+    values = np.where(np.isfinite(logits.value), logits.value, 0.0)  # float64 may have overflowed, which masks nothing
+    f = SoftmaxRows.of(of_positions(problem, values), a, of_positions(problem, logits_error))  # (R, C)
     terms = _Terms.of(problem, f, ALL)
     bounds = {"value": reduced(problem, a, losses(problem, terms))}
     if problem.grad_output is not None:
         grad, _ = gradients(problem, terms, ALL)
         grad_error = stored(grad.value, grad.error, a) if "logits" in a.stored else grad.error
         reach = np.fmin(np.abs(grad.value) + grad_error, _reach_of_gradient(problem, terms))
-        rows = of_positions(problem, lost).any(-1, keepdims=True) & terms.counts  # (R, 1)
+        rows = f.lost & terms.counts  # (R, 1)
         slopes = (grad.value, grad_error, reach, _overflowing(grad, reach, a) | rows)
         g, g_error, g_reach, lost = (by_positions(problem, each) for each in slopes)  # (N, C …)
         grads = linear_gradients(g, x, w, a, g_error, g_reach)
         of_rows, of_columns = (np.asarray(lost.any(axis, keepdims=True)) for axis in (1, 0))
-        bounds["grad_input"] = _spoiled(grads["grad_input"], of_rows)
-        bounds["grad_linear_weight"] = _spoiled(grads["grad_weight"], of_columns.T)
+        bounds["grad_input"] = spoiled(grads["grad_input"], of_rows)
+        bounds["grad_linear_weight"] = spoiled(grads["grad_weight"], of_columns.T)
         if "linear_bias" in inputs:
-            bounds["grad_linear_bias"] = _spoiled(grads["grad_bias"], of_columns.T)
+            bounds["grad_linear_bias"] = spoiled(grads["grad_bias"], of_columns.T)
     return flat(bounds)
 
 
@@ -438,14 +486,10 @@ def _overflowing(each: Allowed, reach: Floats, a: Arithmetic) -> Array:
     return found | exceeds(reach, a.storage.largest) if "logits" in a.stored else found
 
 
-def _spoiled(each: Allowed, where: Array) -> Allowed:
-    """The same `where` a factor may be no number."""
-    return replace(each, left=each.left | anything(where)) if where.any() else each
-
-
 def _reach_of_gradient(problem: Problem, terms: _Terms) -> Floats:
     """How large |h - p Σh| may come out, where its bound says nothing too: (R, C)."""
-    f, first = terms.f, _before_scaling(problem, terms, ALL)
+    f, (h, h_error) = terms.f, _slopes(problem, terms, ALL)
+    first = np.abs(h) + h_error
     own = first if terms.at is None else np.where(terms.at == np.arange(f.classes), first, 0.0)
     most = own + f.p_reach(f.p_error) * first.sum(-1, keepdims=True)
     return np.asarray(most * (1 + rmul(powers(8, f.arithmetic.rounding("terms")), f.classes * f.arithmetic.compute.u)))

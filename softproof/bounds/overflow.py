@@ -14,7 +14,6 @@ from ..problem import Array
 Left = NDArray[np.int8]  # some of the following, added up
 
 ABOVE, BELOW, UNDEFINED = 1, 2, 4  # an element may become inf, -inf, or NaN
-MEETS_ZERO = 8  # what overflows is multiplied by 0, of which docs/semantics.md speaks
 ANYTHING = ABOVE | BELOW | UNDEFINED
 
 EVALUATION = 2.0**-20  # the bounds themselves are evaluated in float64, with fewer than 2**32 roundings of 2**-53
@@ -25,16 +24,14 @@ def exceeds(reach: Array, largest: float) -> Array:
     return np.asarray(~(reach * (1 + EVALUATION) < largest))
 
 
-def left_by(
-    above: Array | bool, below: Array | bool, meets_zero: Array | bool = False, undefined: Array | bool = False
-) -> Left:
-    """What may be left where positive numbers, negative ones, or numbers that are then multiplied by 0, overflow.
+def left_by(above: Array | bool, below: Array | bool, undefined: Array | bool = False) -> Left:
+    """What may be left where positive numbers, or negative ones, overflow.
 
     The difference of two infinities is NaN; where else that may come from is `undefined`.
     """
     up, down = np.asarray(above), np.asarray(below)
     nan = (up & down) | undefined
-    found = ABOVE * up + BELOW * down + UNDEFINED * nan + MEETS_ZERO * np.asarray(meets_zero)
+    found = ABOVE * up + BELOW * down + UNDEFINED * nan
     return np.asarray(found, np.int8)
 
 
@@ -47,3 +44,9 @@ def allows(left: Array | int, got: Array) -> Array:
     """Which answers, none of them finite, may be left by an overflow."""
     kind = np.where(np.isnan(got), UNDEFINED, np.where(got > 0, ABOVE, BELOW))
     return np.asarray((left & kind) != 0)
+
+
+def clashes(left: Array | int, exact: Array, got: Array) -> Array:
+    """Which answers are NaN where an exact infinity is added to what an overflow may leave of the other sign."""
+    other = np.where(exact > 0, BELOW, ABOVE) | UNDEFINED
+    return np.asarray(np.isinf(exact) & np.isnan(got) & ((left & other) != 0))

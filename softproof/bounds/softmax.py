@@ -11,11 +11,11 @@ from ..arithmetic import Arithmetic
 from ..formats import Floats, Format
 from ..problem import Array, Problem
 from ..rows import Rows, axis_of, wide_rows, with_softmax
-from .algebra import Allowed, Known, RowFactor, additions, grown, powers, rdiv, rmul, stored
+from .algebra import Allowed, Known, RowFactor, additions, grown, powers, rdiv, rmul, spoiled, stored
 from .overflow import Left, anything, exceeds, left_by
 from .second_order import along, curvature, given, inside, mean, scaled
 
-LARGEST = np.finfo(np.float64).max
+LARGEST, LOG2E = np.finfo(np.float64).max, np.log2(np.e)
 
 
 def _others(array: Floats, at: Array) -> Floats:
@@ -87,7 +87,8 @@ def _exp_error(e: Floats, d: Floats, h: Floats, a: Arithmetic) -> Floats:
 def _scaled(x: Floats, x_error: Floats | float, a: Arithmetic) -> Floats:
     """How far logits (r, C) are known that have been multiplied by log₂e (A2'')."""
     size = np.where(np.isfinite(x), np.abs(x), 0.0)
-    return np.asarray(x_error + _unscaled(size, x_error, a))
+    overflows = exceeds((size + x_error) * LOG2E * (1 + powers(2, a.compute.u)), a.compute.largest)
+    return np.where(overflows, np.inf, x_error + _unscaled(size, x_error, a))
 
 
 def _unscaled(size: Floats, error: Floats | float, a: Arithmetic) -> Floats:
@@ -186,6 +187,16 @@ class SoftmaxRows:
         if "log" in a.stored:
             lam = stored(log_s, lam, a)
         return cls(a, classes, masked, e / s, l, top + log_s, h, e_error, s, sigma, lam, x_error, first, first_error)
+
+    @property
+    def lost(self) -> Array:
+        """Rows with a logit that may be no number when it is used (r, 1)."""
+        none = np.zeros((len(self.p), 1), bool)
+        return none if self.x_error is None else none | np.isinf(self.x_error).any(-1, keepdims=True)
+
+    def spoiled(self, bounds: dict[str, Allowed]) -> dict[str, Allowed]:
+        """The same outputs, of which nothing is known in rows that are lost."""
+        return {name: spoiled(each, self.lost) for name, each in bounds.items()}
 
     def mean(self, v: Floats) -> Floats:
         """Σ p v (r, 1)."""
@@ -394,7 +405,7 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
         bounds["grad_logits"] = Allowed(value, error, left=_left_of_centred(f, b, g, arithmetic, times_p=True))
     if problem.tangent is not None:
         bounds |= _softmax_along(problem, _inside(f, problem, rows), rows)
-    return bounds
+    return f.spoiled(bounds)
 
 
 def _softmax_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str, Allowed]:
@@ -455,7 +466,7 @@ def log_softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[st
         bounds["grad_logits"] = replace(found, left=_left_of_total(f, g))
     if problem.tangent is not None:
         bounds |= _log_softmax_along(problem, _inside(f, problem, rows), rows)
-    return bounds
+    return f.spoiled(bounds)
 
 
 def _log_softmax_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str, Allowed]:
@@ -554,7 +565,7 @@ def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str,
         bounds["grad_logits"] = Allowed(value, error)
     if problem.tangent is not None:
         bounds |= _logsumexp_along(problem, _inside(f, problem, rows), rows)
-    return bounds
+    return f.spoiled(bounds)
 
 
 def _upstream_of_rows(problem: Problem, rows: Rows) -> Floats:
