@@ -1,7 +1,8 @@
 """The command line: ``softproof verify TARGET…``, ``softproof init``, ``softproof semantics TARGET…``,
 ``softproof mutants`` and ``softproof findings``.
 
-Exit status: 0 all agree, or every mutant is killed, or the corners or findings were asked; 1 not so; 2 wrong usage.
+Exit status: 0 a whole report says that nothing disagrees; 1 something does; 2 wrong usage; 3 a target could not be
+loaded, or judged to the end; 4 the judge itself failed, or could not write the report; 130 Ctrl-C. See docs/ci.md.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import argparse
 import ast
 import importlib
 import importlib.util
-import random
-import sys
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -20,51 +21,53 @@ from typing import Any
 
 from . import findings
 from .accuracy import CLASSES, NAMES
-from .configuration import INTERFACE, TERMS, Settings, read_expected, settings, write_first
-from .database import FORMS, database
-from .implementation import ADAPTERS, Candidate
+from .batch import LIMITS, Plan, check_target, judged, opened
+from .compare import AGREES
+from .configuration import TERMS, Settings, settings, write_first
+from .console import note, say
+from .database import FORMS
+from .implementation import ADAPTERS
 from .interface import InterfaceArguments
-from .isolated import SECONDS
+from .isolated import SECONDS, STARTUP_SECONDS
 from .junit import junit
-from .loading import load
-from .models import MODELS, model
+from .models import MODELS
 from .operations import OPERATIONS
-from .report import Report, Row, versions
+from .plain_text import plain
+from .report import CANNOT_LOAD, INTERRUPTED, Report, Row, printable, versions
+from .report_files import ReportFile, open_files
 from .search import EXAMPLES
 from .semantics import semantics_report
-from .terms import check_terms, load_baseline
-from .verify import dtypes_of, settled, verify
+from .verify import fault
+
+FILES = ("json", "junit", "write")  # options that name a file of a report
+JUDGE_ITSELF = 4  # exit status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    sys.path.insert(0, str(Path.cwd()))  # targets are looked up from where the command runs, as by python -m
+    prepare, run = _COMMANDS[options.command]
+    files: dict[str, ReportFile] = {}
     try:
-        jobs = _check(options)
-    except (ValueError, TypeError, OSError) as error:
-        parser.error(str(error))
-    if options.command == "findings":
-        return _findings(options)
-    if options.command == "semantics":
-        return _semantics(options)
-    if options.command == "mutants":
-        return _mutants(options)
-    if options.command == "init":
-        return _init(options)
-    report = _verify(options, jobs)
-    if options.json is not None:
-        options.json.write_text(report.to_json() + "\n")
-    if options.junit is not None:
-        options.junit.write_text(junit(report) + "\n")
-    print(report)
-    if options.regions:
-        print(f"\n{report.regions()}")
-    if options.power:
-        print(f"\n{report.power()}")
-    print(f"\n{_summary(report)}")
-    return 0 if report.ok else 1
+        try:
+            prepared = prepare(options)
+            files = open_files((f"--{name}", getattr(options, name, None)) for name in FILES)
+        except (ValueError, TypeError, OSError) as error:
+            parser.error(printable(str(error)))
+        for file in files.values():
+            if file.trouble:
+                note(f"softproof: {file.trouble}; there will be no such report")
+        return run(options, prepared, files)
+    except KeyboardInterrupt:
+        note("softproof: interrupted")
+        return INTERRUPTED
+    except Exception:  # a fault of the judge's own, which no candidate is to be blamed for
+        note(f"{traceback.format_exc()}softproof: the judge itself failed")
+        return JUDGE_ITSELF
+    finally:
+        for file in files.values():
+            file.discard()
 
 
 _CLASSES = ", ".join(f"{letter} {name}" for letter, name in NAMES.items())
@@ -111,11 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         action="store_false",
         help="report the first problem found, not a smaller one",
     )
-    command.add_argument(
-        "--in-process", action="store_const", const=True, help="in this process, not in one of its own"
-    )
-    seconds = f"for one question, in its own process (default: {SECONDS:g})"
-    command.add_argument("--time-limit", type=float, metavar="SECONDS", help=seconds)
+    _add_process(command)
     command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
     command.add_argument("--junit", type=Path, metavar="FILE", help="write it there as JUnit XML")
     command.add_argument(
@@ -142,6 +141,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--operation", choices=OPERATIONS, metavar="NAME", help="what a function computes")
     command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that it takes (default: tried out)")
     command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
+    _add_interface(command)
+    _add_process(command)
     command.add_argument("--write", type=Path, metavar="FILE", help="write the Markdown there as well")
     command = commands.add_parser(
         "mutants", help="put known wrong implementations before the judge", formatter_class=_Formatter
@@ -157,6 +158,16 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
     command.add_argument("--write", type=Path, metavar="FILE", help="write the Markdown there as well")
     return parser
+
+
+def _add_process(command: argparse.ArgumentParser) -> None:
+    """Where a target runs."""
+    trusted = "do not use a subprocess: the target is trusted code"
+    command.add_argument("--in-process", action="store_const", const=True, help=trusted)
+    seconds = f"for one question, in its own process (default: {SECONDS:g})"
+    command.add_argument("--time-limit", type=float, metavar="SECONDS", help=seconds)
+    seconds = f"for the start of its process, its import and trying it out (default: {STARTUP_SECONDS:g})"
+    command.add_argument("--startup-limit", type=float, metavar="SECONDS", help=seconds)
 
 
 def _add_interface(command: argparse.ArgumentParser) -> None:
@@ -220,60 +231,45 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
     """Keeps the line breaks of the description."""
 
 
-Job = tuple[Candidate, dict[str, Any]]  # and the arguments of `verify`
+def _prepare_verify(options: argparse.Namespace) -> Plan:
+    """All that is asked, before any candidate starts."""
+    return Plan.of(_settings(options), options.shrink)
 
 
-def _check(options: argparse.Namespace) -> list[Job]:
-    """Look at every argument before the first question is asked; what `verify` is to ask, ready."""
-    if options.command == "init":
-        _check_folder("--config", options.config)
-        return []
-    if options.command == "findings":
-        _check_folder("--write", options.write)
-        findings.check_device(options.device)
-        return []
-    if options.command == "semantics":
-        _check_folder("--write", options.write)
-        for target in options.targets:
-            candidate = load(target, options.operation, options.adapter)
-            if candidate.adapter != "numpy":
-                candidate.arrays.check_device(options.device)
-        return []
-    _check_folder("--json", options.json)
-    if options.command == "mutants":
-        _check_folder("--write", options.write)
-        _trial().check_names(options.names)
-        for name in ("seeds", "examples"):
-            if getattr(options, name) < 1:
-                raise ValueError(f"--{name} is {getattr(options, name)}; expected at least 1")
-        return []
-    _check_folder("--junit", options.junit)
-    found = _settings(options)
-    options.seed, options.expected = found.seed, found.expected
-    options.database = None if found.database is None else database(found.database)
-    return [_job(arguments) for arguments in found.targets]
+def _prepare_init(options: argparse.Namespace) -> None:
+    """Whether there is a place for the table."""
+    folder = options.config.resolve().parent
+    if not folder.is_dir():
+        raise ValueError(f"--config {options.config}: there is no folder {folder}")
 
 
-def _job(arguments: dict[str, Any]) -> Job:
-    """A candidate, and what `verify` is called with."""
-    terms = {name: value for name, value in arguments.items() if name not in ("target", *INTERFACE)}
-    interface = {name: value for name, value in arguments.items() if name in INTERFACE}
-    operation, dtypes, factor = terms.get("operation"), terms.get("dtypes"), terms.get("factor", 1.0)
-    baseline = load_baseline(terms.get("accuracy", "C"), terms.get("baseline"), factor, operation)
-    chosen = model(terms.get("arithmetic"))
-    candidate = settled(
-        arguments["target"],
-        operation,
-        terms.get("adapter"),
-        terms["device"],
-        dtypes,
-        terms.get("examples", EXAMPLES),
-        interface,
-        in_process=terms.pop("in_process", None),
-        time_limit=terms.pop("time_limit", SECONDS),
-    )
-    check_terms(candidate, baseline, chosen, dtypes_of(candidate, dtypes))
-    return candidate, terms
+def _prepare_findings(options: argparse.Namespace) -> None:
+    """Whether there is such a device."""
+    findings.check_device(options.device)
+
+
+def _prepare_semantics(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The arguments of each target."""
+    given = {**_given_interface(options), "device": options.device, "in_process": options.in_process or None}
+    given |= {name: getattr(options, name) for name in LIMITS if getattr(options, name) is not None}
+    found = [{"target": target, **given} for target in options.targets]
+    for arguments in found:
+        check_target(arguments)
+    return found
+
+
+def _prepare_mutants(options: argparse.Namespace) -> None:
+    """Whether there are such mutants, and how many problems they are asked."""
+    _trial().check_names(options.names)
+    for name in ("seeds", "examples"):
+        if getattr(options, name) < 1:
+            raise ValueError(f"--{name} is {getattr(options, name)}; expected at least 1")
+
+
+def _given_interface(options: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of how a target is called, and nothing that it does not say."""
+    found = {**_interface(options), "operation": options.operation, "adapter": options.adapter}
+    return {name: value for name, value in found.items() if name == "supports" or value not in (None, (), [], {})}
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -281,8 +277,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     given = {key: getattr(options, key.replace("-", "_")) for key in TERMS}
     given = {key: value for key, value in given.items() if value is not None}
     given |= {} if options.device is None else {"devices": [options.device]}
-    of_one = {**_interface(options), "operation": options.operation, "adapter": options.adapter}
-    of_one = {name: value for name, value in of_one.items() if name == "supports" or value not in (None, (), [], {})}
+    of_one = _given_interface(options)
     if options.targets:
         common = {key.replace("-", "_"): value for key, value in given.items() if key != "devices"}
         device = options.device or "cpu"
@@ -294,36 +289,59 @@ def _settings(options: argparse.Namespace) -> Settings:
         raise ValueError(f"no TARGET, and there is no {options.config}; `softproof init` writes one to start from")
     else:
         found = settings(options.config, given)
-    expected = found.expected if options.expected_failures is None else read_expected(options.expected_failures)
     seed = found.seed if options.seed is None else options.seed
-    return replace(found, seed=seed, expected=expected, database=options.database or found.database)
+    found = replace(found, seed=seed, database=options.database or found.database)
+    return found if options.expected_failures is None else found.expecting(options.expected_failures)
 
 
-def _check_folder(option: str, file: Path | None) -> None:
-    if file is not None and not file.resolve().parent.is_dir():
-        raise ValueError(f"{option} {file}: there is no folder {file.resolve().parent}")
-
-
-def _init(options: argparse.Namespace) -> int:
+def _init(options: argparse.Namespace, _prepared: None, _files: dict[str, ReportFile]) -> int:
     """Add the table, and say what to do next."""
     try:
         new = write_first(options.config)
     except ValueError as error:
-        print(f"softproof init: {error}", file=sys.stderr)
+        note(f"softproof init: {error}")
         return 2
     done = "wrote" if new else "added [tool.softproof] to"
-    print(f"{done} {options.config}; name your target there, then run: softproof verify")
-    return 0
+    return 0 if say(f"{done} {options.config}; name your target there, then run: softproof verify") else JUDGE_ITSELF
 
 
-def _semantics(options: argparse.Namespace) -> int:
-    """Print what the targets do in the corners; the exit status is 0 whatever that is."""
-    candidates = [load(target, options.operation, options.adapter) for target in options.targets]
-    text = semantics_report(candidates, options.device)
-    print(text)
-    if options.write is not None:
-        options.write.write_text(text + "\n")
-    return 0
+def _semantics(options: argparse.Namespace, prepared: Sequence[Mapping[str, Any]], files: dict[str, ReportFile]) -> int:
+    """Print what the targets do in the corners; that is no verdict, and the exit status is 0 whatever it is."""
+    status = 0
+    with ExitStack() as stack:
+        candidates = []
+        for arguments in prepared:
+            try:
+                candidates.append(stack.enter_context(closing(opened(arguments))))
+            except (ValueError, TypeError) as error:
+                note(f"{plain(arguments['target'])}: {CANNOT_LOAD}: {printable(str(error))}")
+                status = 3
+        if not candidates:
+            return status
+        text = semantics_report(candidates, options.device)
+    return max(status, _tell(text, files, {"--write": lambda: text}))
+
+
+def _tell(text: str, files: Mapping[str, ReportFile], contents: Mapping[str, Callable[[], str]]) -> int:
+    """Print a report, and then write the files that were asked for: 0, or 4 where that cannot be done whole."""
+    whole = say(text)
+    for option, file in files.items():
+        whole &= _written(file, contents[option])
+    return 0 if whole else JUDGE_ITSELF
+
+
+def _written(file: ReportFile, content: Callable[[], str]) -> bool:
+    """Whether a file could be written."""
+    try:
+        digest = file.write(content() + "\n")
+    except OSError as error:
+        note(f"softproof: {file.said}: {error.strerror or error}")
+    except Exception as error:  # of the report, as it is made: a fault of the judge's own
+        note(f"softproof: {file.said}: {fault(error)}")
+    else:
+        note(f"{file.said} is written, SHA-256 {digest}")
+        return True
+    return False
 
 
 def _trial() -> ModuleType:
@@ -333,7 +351,7 @@ def _trial() -> ModuleType:
     return importlib.import_module(".mutants.trial", __package__)
 
 
-def _mutants(options: argparse.Namespace) -> int:
+def _mutants(options: argparse.Namespace, _prepared: None, files: dict[str, ReportFile]) -> int:
     """Print what the judge made of the mutants."""
     trial, written = _trial(), options.json or options.write
     found = trial.trial(
@@ -343,66 +361,64 @@ def _mutants(options: argparse.Namespace) -> int:
         witnesses=written is not None,
         progress=_tried,
     )
-    print(trial.table(found))
-    if options.json is not None:
-        options.json.write_text(found.to_json() + "\n")
-    if options.write is not None:
-        options.write.write_text(trial.document(found))
-    return 0 if found.ok else 1
+    contents = {"--json": found.to_json, "--write": lambda: trial.document(found).removesuffix("\n")}
+    return max(0 if found.ok else 1, _tell(trial.table(found), files, contents))
 
 
 def _tried(text: str, number: int, total: int) -> None:
     """One line per mutant on standard error."""
-    print(f"[{number}/{total}] {text}", file=sys.stderr, flush=True)
+    note(f"[{number}/{total}] {text}")
 
 
-def _findings(options: argparse.Namespace) -> int:
+def _findings(options: argparse.Namespace, _prepared: None, files: dict[str, ReportFile]) -> int:
     """Print the report of the findings; the exit status is 0 whatever has become of them."""
     asked = findings.ask_all(device=options.device, progress=_asked)
     text = findings.findings_report(asked, options.device)
-    print(text)
-    if options.write is not None:
-        options.write.write_text(text + "\n")
-    print(findings.summary(asked), file=sys.stderr)
-    return 0
+    status = _tell(text, files, {"--write": lambda: text})
+    note(findings.summary(asked))
+    return status
 
 
 def _asked(asked: findings.Asked, number: int, total: int) -> None:
     """One line per finding on standard error."""
-    print(f"[{number}/{total}] {asked.finding.name}: {asked.status}", file=sys.stderr, flush=True)
+    note(f"[{number}/{total}] {asked.finding.name}: {asked.status}")
 
 
-def _verify(options: argparse.Namespace, jobs: Sequence[Job]) -> Report:
-    """The reports of all targets as one."""
-    seed = random.SystemRandom().randrange(2**32) if options.seed is None else options.seed
-    rows: tuple[Row, ...] = ()
-    for candidate, terms in jobs:
-        rows += verify(
-            candidate,
-            **terms,
-            seed=seed,
-            in_process=True,
-            shrink=options.shrink,
-            database=options.database,
-            progress=_progress,
-        ).rows
-    return Report(rows, seed, options.expected)
+def _verify(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -> int:
+    """Print the report of all targets, and write it."""
+    report = judged(plan, _progress)
+    more = [report.regions()] if options.regions else []
+    more += [report.power()] if options.power else []
+    text = "\n\n".join([str(report), *more, _summary(report)])
+    status = _tell(text, files, {"--json": report.to_json, "--junit": lambda: junit(report)})
+    return INTERRUPTED if report.interrupted else max(report.status, status)
 
 
 def _progress(row: Row, number: int, total: int) -> None:
     """One line per finished row on standard error, so that standard output holds the report alone."""
-    asked = f"{row.implementation} {row.operation} {row.dtype} {row.device}"
-    print(f"[{number}/{total}] {asked}: {row.verdict}", file=sys.stderr, flush=True)
+    note(f"[{number}/{total}] {row.name}: {row.verdict}")
 
 
 def _summary(report: Report) -> str:
     problems = sum(row.problems for row in report.rows)
-    agreeing = sum(row.ok for row in report.rows)
+    agreeing = sum(row.verdict == AGREES for row in report.rows)
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
-    models = ", ".join(sorted({row.arithmetic for row in report.rows}))
-    classes = ", ".join(sorted({f"{row.accuracy}, {NAMES[row.accuracy]}" for row in report.rows}))
+    asked = [row for row in report.rows if row.arithmetic]
+    models = ", ".join(sorted({row.arithmetic for row in asked}))
+    classes = ", ".join(sorted({f"{row.accuracy}, {NAMES[row.accuracy]}" for row in asked}))
+    promise = f"accuracy class {classes}; arithmetic: {models}; docs/bounds.md says what both promise\n"
     return (
         f"{agreeing} of {len(report.rows)} rows agree; {problems} problems; seed {report.seed}\n"
         "error/bound decides, above 1 disagrees; an ulp is that of the exact element, however small\n"
-        f"accuracy class {classes}; arithmetic: {models}; docs/bounds.md says what both promise\n{used}"
+        f"{promise if asked else ''}{used}"
     )
+
+
+Command = tuple[Callable[[argparse.Namespace], Any], Callable[[argparse.Namespace, Any, dict[str, ReportFile]], int]]
+_COMMANDS: dict[str, Command] = {  # what is done before any candidate starts, and what then
+    "verify": (_prepare_verify, _verify),
+    "init": (_prepare_init, _init),
+    "semantics": (_prepare_semantics, _semantics),
+    "mutants": (_prepare_mutants, _mutants),
+    "findings": (_prepare_findings, _findings),
+}

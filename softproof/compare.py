@@ -19,6 +19,7 @@ from .bounds.overflow import allows, clashes
 from .exact import balls
 from .formats import FORMATS, Format
 from .operations import output_shapes
+from .plain_text import plain
 from .problem import Array, Output, Problem, Result, not_an_output
 
 AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
@@ -90,11 +91,11 @@ def not_an_answer(problem: Problem, result: Result, device: str, unasked: frozen
     `unasked` names outputs of the problem that were not asked of this implementation.
     """
     if result.lost is not None:
-        return result.lost
+        return plain(result.lost)
     if result.changed:
-        return f"the call changed {', '.join(result.changed)}"
+        return f"the call changed {plain(', '.join(result.changed))}"
     if result.raised is not None:
-        return f"raised {result.raised}"
+        return f"raised {plain(result.raised)}"
     if result.written:
         return f"the call changed its input {', '.join(result.written)}"
     if result.observed:

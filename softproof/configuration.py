@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,24 @@ TERMS = (
     "factor",
     "in-process",
     "time-limit",
+    "startup-limit",
 )  # of `verify`
 OF_A_TARGET = ("target", "operation", "adapter", "devices", *TERMS, *INTERFACE)
 OF_ALL = ("targets", "devices", *TERMS, "seed", "expected-failures", "database")
-LISTS = ("devices", "dtypes", "supports", "without", "ndim", "writes", "expected-failures")
+_TEXT, _TEXTS, _TABLE = "a text", "a list of texts", "a table"
+_NUMBER, _WHOLE, _NUMBERS = "a number", "a whole number", "a list of numbers"
+KINDS = {  # what the value of each key is
+    **dict.fromkeys(("operation", "adapter", "arithmetic", "accuracy", "baseline", "database"), _TEXT),
+    **dict.fromkeys(("devices", "dtypes", "supports", "without", "writes"), _TEXTS),
+    **dict.fromkeys(("names", "fixed", "extra"), _TABLE),
+    **dict.fromkeys(("factor", "time-limit", "startup-limit"), _NUMBER),
+    **dict.fromkeys(("examples", "seed", "output"), _WHOLE),
+    "ndim": _NUMBERS,
+    "in-process": "true or false",
+    "expected-failures": "a list of texts, or the name of a file",
+    "target": "the name of one",
+    "targets": "a list of tables",
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +50,12 @@ class Settings:
     expected: tuple[str, ...] = ()
     database: str | None = None
     file: Path = field(default=Path("pyproject.toml"), compare=False)
+    inputs: tuple[tuple[str, str], ...] = ()  # the files that were read, and the SHA-256 of each
+
+    def expecting(self, file: Path) -> Settings:
+        """With the expected failures of a file."""
+        text, digest = _read(file)
+        return replace(self, expected=_expected(file, text), inputs=(*self.inputs, (str(file), digest)))
 
 
 def settings(file: Path, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -54,28 +75,30 @@ def settings(file: Path, overrides: Mapping[str, Any] | None = None) -> Settings
     ...     [each["device"] for each in settings(file).targets]
     ['cpu', 'cuda']
     """
+    text, digest = _read(file)
     try:
-        table = tomllib.loads(file.read_text()).get("tool", {}).get("softproof")
+        table = tomllib.loads(text).get("tool", {}).get("softproof")
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file}: {error}") from error
     if table is None:
         raise ValueError(f"no TARGET, and {file} has no table [tool.softproof]; `softproof init` writes one")
     _check(table, OF_ALL, "[tool.softproof]")
     targets = table.get("targets", [])
-    if not isinstance(targets, list) or not targets:
+    if not targets:
         raise ValueError(f"{file}: expected at least one [[tool.softproof.targets]] with a target")
     common = {key: value for key, value in table.items() if key in OF_A_TARGET}
     found: list[dict[str, Any]] = []
     for number, each in enumerate(targets, start=1):
         where = f"[[tool.softproof.targets]], number {number}"
         _check(each, OF_A_TARGET, where)
-        if not isinstance(each.get("target"), str):
-            raise ValueError(f"{where}: target is {each.get('target')!r}; expected the name of one")
+        _check_kind(where, "target", each.get("target"))
         found += _by_device({**common, **each, **(overrides or {})})
     expected = table.get("expected-failures", [])
+    inputs = ((str(file), digest),)
+    plain = Settings(tuple(found), table.get("seed"), (), table.get("database"), file, inputs)
     if isinstance(expected, str):
-        expected = read_expected(file.parent / expected)
-    return Settings(tuple(found), table.get("seed"), tuple(expected), table.get("database"), file)
+        return plain.expecting(file.parent / expected)
+    return replace(plain, expected=tuple(expected))
 
 
 def _by_device(entry: dict[str, Any]) -> list[dict[str, Any]]:
@@ -89,20 +112,42 @@ def _check(table: Any, known: Sequence[str], where: str) -> None:
         raise ValueError(f"{where} is {table!r}; expected a table")
     if unknown := set(table) - set(known):
         raise ValueError(f"{where} has {', '.join(sorted(unknown))}; expected some of {', '.join(known)}")
-    for key, kind in (("seed", int), ("database", str)):
-        if key in table and type(table[key]) is not kind:
-            what = "whole number" if kind is int else "text"
-            raise ValueError(f"{where}: {key} is {table[key]!r}; expected a {what}")
-    for key in set(table) & set(LISTS):
-        value = table[key]
-        if key == "expected-failures" and isinstance(value, str):
-            continue
-        if key == "devices" and not value:
-            raise ValueError(f"{where}: devices is []; expected at least one name")
-        kind = int if key == "ndim" else str
-        if not isinstance(value, list) or not all(isinstance(each, kind) for each in value):
-            what = "numbers" if key == "ndim" else "texts"
-            raise ValueError(f"{where}: {key} is {value!r}; expected a list of {what}")
+    for key, value in table.items():
+        _check_kind(where, key, value)
+    if table.get("devices") == []:
+        raise ValueError(f"{where}: devices is []; expected at least one name")
+
+
+def _check_kind(where: str, key: str, value: Any) -> None:
+    """ValueError for a value of another kind than its key has; true and false are no numbers."""
+    kind, whole = KINDS[key], isinstance(value, int) and not isinstance(value, bool)
+    fits = {
+        _TEXT: isinstance(value, str),
+        _TEXTS: _is_list(value, str),
+        _TABLE: isinstance(value, Mapping),
+        _NUMBER: whole or isinstance(value, float),
+        _WHOLE: whole,
+        _NUMBERS: _is_list(value, int),
+        "true or false": isinstance(value, bool),
+        KINDS["expected-failures"]: isinstance(value, str) or _is_list(value, str),
+        KINDS["target"]: isinstance(value, str),
+        KINDS["targets"]: isinstance(value, list),
+    }
+    if not fits[kind]:
+        raise ValueError(f"{where}: {key} is {value!r}; expected {kind}")
+
+
+def _is_list(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(each, kind) and not isinstance(each, bool) for each in value)
+
+
+def _read(file: Path) -> tuple[str, str]:
+    """The text of a file, read once, and its SHA-256."""
+    data = file.read_bytes()
+    try:
+        return data.decode(), sha256(data).hexdigest()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is not in UTF-8: {error}") from error
 
 
 def read_expected(file: Path) -> tuple[str, ...]:
@@ -110,7 +155,11 @@ def read_expected(file: Path) -> tuple[str, ...]:
 
     Empty lines are skipped, and so is what follows a #. Raises: ValueError where a name stands there twice.
     """
-    names = [text for line in file.read_text().splitlines() if (text := line.partition("#")[0].strip())]
+    return _expected(file, _read(file)[0])
+
+
+def _expected(file: Path, content: str) -> tuple[str, ...]:
+    names = [text for line in content.splitlines() if (text := line.partition("#")[0].strip())]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"{file} names {twice[0]!r} twice")
     return tuple(names)
@@ -126,6 +175,7 @@ TEMPLATE = """\
 # accuracy = "C"                        # "A" correctly rounded, "B" forward-accurate, "C" backward-stable
 # seed = 0                              # new problems in each run if there is none
 # time-limit = 120                      # seconds for one question
+# startup-limit = 120                   # seconds for the start of a process, the import and trying it out
 # expected-failures = "expected.txt"    # or a list: rows by name, "mine:softmax softmax float32 cpu"
 # database = ".softproof"               # where failures are kept; or "redis://…", "github:owner/repository"
 

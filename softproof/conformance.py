@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
 from .configuration import INTERFACE
 from .implementation import Candidate
+from .isolated import SECONDS, STARTUP_SECONDS
 from .loading import Target
 from .models import model
 from .report import Report
 from .search import EXAMPLES
-from .terms import check_terms, load_baseline
+from .terms import check_baseline, check_terms
 from .validation import check_flag, check_names
-from .verify import check_run, dtypes_of, prepare, verify
+from .verify import check_run, dtypes_of, settled, settled_baseline, verify
 
+WHERE: dict[str, Any] = {"in_process": None, "time_limit": SECONDS, "startup_limit": STARTUP_SECONDS}
 ABSENT = ("cuda", "mps", "xpu", "gpu", "tpu")  # devices that not every machine has
 
 
 def _candidate(
     target: Target, operation: str | None, dtypes: Sequence[str] | None, device: str, arguments: Mapping[str, Any]
 ) -> Candidate:
-    """What `verify` would ask; ValueError or TypeError where an argument does not fit."""
+    """What `verify` would ask, closed again; ValueError or TypeError where an argument does not fit."""
     interface: Any = {name: value for name, value in arguments.items() if name in INTERFACE}
     if unknown := set(arguments) - set(INTERFACE) - set(signature(verify).parameters):
         raise TypeError(f"conformance has no argument {', '.join(sorted(unknown))}; softproof.verify has none either")
     check_run(**{name: arguments[name] for name in signature(check_run).parameters if name in arguments})
-    load_baseline(arguments.get("accuracy", "C"), arguments.get("baseline"), arguments.get("factor", 1.0), operation)
+    check_baseline(arguments.get("accuracy", "C"), arguments.get("baseline"), arguments.get("factor", 1.0))
     chosen, examples = model(arguments.get("arithmetic")), arguments.get("examples", EXAMPLES)
-    candidate = prepare(target, operation, arguments.get("adapter"), device, dtypes, examples, interface)
-    check_terms(candidate, None, chosen, dtypes_of(candidate, dtypes))
-    return candidate
+    where = {name: arguments.get(name, usual) for name, usual in WHERE.items()}
+    asked = operation, arguments.get("adapter"), device, dtypes, examples, interface
+    with closing(settled(target, *asked, **where)) as candidate, ExitStack() as stack:
+        baseline = settled_baseline(arguments.get("baseline"), operation, **where)
+        if baseline is not None:
+            stack.enter_context(closing(baseline))
+        check_terms(candidate, baseline, chosen, dtypes_of(candidate, dtypes))
+        return candidate
 
 
 @dataclass(frozen=True)
@@ -84,7 +92,8 @@ def conformance(
             that fails.
         arguments: all others of `softproof.verify`, such as `arithmetic`, `seed`, `examples` and `without`.
     Returns: a decorator, `pytest.mark.parametrize` with these cases.
-    Raises: ValueError or TypeError where the target or an argument does not fit, when the test is defined.
+    Raises: ValueError or TypeError where the target or an argument does not fit, when the test is defined. A target
+        that is given by its name is not imported here: it is looked at in a process of its own, as it is judged.
 
     >>> import softproof
     >>> @softproof.conformance("manual:softmax", dtypes=["float32"], examples=5, seed=0)

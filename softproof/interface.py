@@ -99,7 +99,7 @@ class Interface:
 
         `ways` are those of asking again, `taken` the parameters of the functions, as far as they are known.
         """
-        operations = tuple(operations)
+        operations, ways = tuple(operations), tuple(ways)
         inputs = {each for name in operations for each in OPERATIONS[name].inputs}
         extras = {each for name in operations for each in OPERATIONS[name].extras}
         options = {each for name in operations for each in OPERATIONS[name].options}
@@ -113,8 +113,9 @@ class Interface:
             ("writes", self.writes, arrays | {"grad_output"}),
         ):
             if unknown := set(named) - known:
-                more = ", and the ways of docs/conduct.md" if argument == "without" else ""
-                raise ValueError(f"{argument} names {_listed(unknown)}; {whose} has {_listed(known) or 'none'}{more}")
+                more = f", and the ways {', '.join(ways)}" if argument == "without" and ways else ""
+                said = f"{whose} has" if whose else "expected some of"
+                raise ValueError(f"{argument} names {_listed(unknown)}; {said} {_listed(known) or 'none'}{more}")
         for argument, given in (("names", set(self.names.values())), ("extra", set(self.extra))):
             if taken is not None and (unknown := given - taken):
                 raise ValueError(f"{argument} gives {_listed(unknown)}; {whose} takes {_listed(taken) or 'nothing'}")
@@ -122,6 +123,10 @@ class Interface:
             check_option(name, value)
         if both := set(self.fixed) & set(self.supports or ()):
             raise ValueError(f"{_listed(both)} is in fixed and in supports; an option has one value, or takes any")
+
+    def check_words(self, ways: Iterable[str]) -> None:
+        """The same before it is known whose interface it is: what no operation at all has."""
+        self.check(OPERATIONS, ways, None, "")
 
     def given(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Inputs and options by the candidate's own names, without those that it does not take."""

@@ -177,18 +177,20 @@ def isolated(
     *,
     seconds: float = SECONDS,
     startup: float = STARTUP_SECONDS,
+    folders: Sequence[str] = (),
 ) -> Isolated:
     """The candidate that `softproof.preparation.prepare` gives of these arguments in a new process.
 
     Each question may take `seconds`; start, import and trying it out may take `startup` together. Where a candidate
-    does not survive being tried out, it is prepared again without.
+    does not survive being tried out, it is prepared again without. Modules are looked up in `folders` first.
 
     Raises: ValueError or TypeError as `prepare` does; ValueError where even the import is not survived.
     """
     interface = InterfaceArguments() if interface is None else interface
     known = check_arguments(operation, adapter, device, dtypes, examples, interface)
     arguments = {"target": target, "operation": operation, "adapter": adapter, "device": device, "tried": True,
-                 "dtypes": dtypes and list(dtypes), "examples": examples, "interface": _plain(interface)}  # fmt: skip
+                 "dtypes": dtypes and list(dtypes), "examples": examples, "interface": _plain(interface),
+                 "folders": [*folders]}  # fmt: skip
     home, since = _Home(arguments, seconds, startup), time.monotonic()
     try:
         return _settled(_started(home, since), home, known, dtypes)

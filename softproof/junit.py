@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from .report import Report, Row
+from .report import CANNOT_LOAD, JUDGE_FAILED, Report, Row, isolation, printable
 
 
 def junit(report: Report) -> str:
@@ -15,26 +16,35 @@ def junit(report: Report) -> str:
     <?xml version='1.0' encoding='utf-8'?>
     <testsuites>
       <testsuite name="softproof" tests="1" failures="0" errors="0" skipped="0" time="0.000">
+        <properties>
+          <property name="not isolated, in the process of the judge" value="mine" />
+        </properties>
         <testcase classname="mine.softmax" name="float32-cpu" time="0.000" />
       </testsuite>
     </testsuites>
     """
-    expected = [row for row in report.rows if not row.ok and row.name in report.expected]
+    unjudged = [row for row in report.rows if _is_unjudged(row)]
     suite = ET.Element(
         "testsuite",
         name="softproof",
-        tests=str(len(report.rows) + len(report.unforeseen)),
-        failures=str(len(report.failing) + len(report.unforeseen)),
-        errors="0",
-        skipped=str(len(expected)),
+        tests=str(len(report.rows) + len(report.unforeseen) + report.interrupted),
+        failures=str(len(report.failing) - len(unjudged) + len(report.unforeseen)),
+        errors=str(len(unjudged) + report.interrupted),
+        skipped=str(len(report.excused)),
         time=f"{sum(row.seconds for row in report.rows):.3f}",
     )
+    properties = ET.SubElement(suite, "properties")
+    for name, value in _told(report):
+        ET.SubElement(properties, "property", name=printable(name), value=printable(value))
     for row in report.rows:
-        suite.append(_case(row, row in report.failing, row in expected))
+        suite.append(_case(row, row in report.failing, row in report.excused))
     for text in report.unforeseen:
         what, _, name = text.partition(": ")
-        case = ET.SubElement(suite, "testcase", classname="expected failures", name=name, time="0.000")
-        ET.SubElement(case, "failure", message=what)
+        case = ET.SubElement(suite, "testcase", classname="expected failures", name=printable(name), time="0.000")
+        ET.SubElement(case, "failure", message=printable(what))
+    if report.interrupted:
+        case = ET.SubElement(suite, "testcase", classname="softproof", name="interrupted", time="0.000")
+        ET.SubElement(case, "error", message="interrupted; rows that are not here were not judged")
     suites = ET.Element("testsuites")
     suites.append(suite)
     ET.indent(suites)
@@ -42,22 +52,32 @@ def junit(report: Report) -> str:
     return written.decode()
 
 
+def _told(report: Report) -> Iterator[tuple[str, str]]:
+    """What holds of the whole run."""
+    for words, names in isolation(report.rows).items():
+        yield words, ", ".join(names)
+    yield from report.protections
+    for name in report.trusted:
+        yield "trusted arithmetic", name
+    yield from report.inputs
+
+
+def _is_unjudged(row: Row) -> bool:
+    """Whether the row is an error of JUnit's, which is no failure of a test."""
+    return row.verdict in (CANNOT_LOAD, JUDGE_FAILED)
+
+
 def _case(row: Row, fails: bool, expected: bool) -> ET.Element:
     case = ET.Element(
         "testcase",
-        classname=_text(f"{row.implementation}.{row.operation}"),
-        name=f"{row.dtype}-{row.device}",
+        classname=printable(f"{row.implementation}.{row.operation}"),
+        name=printable(f"{row.dtype}-{row.device}"),
         time=f"{row.seconds:.3f}",
     )
     if fails:
         check = row.failure.check if row.failure else row.verdict
-        failure = ET.SubElement(case, "failure", message=_text(check))
-        failure.text = _text(str(row.failure or row.verdict))
+        failure = ET.SubElement(case, "error" if _is_unjudged(row) else "failure", message=printable(check))
+        failure.text = printable(str(row.failure or row.reason or row.verdict))
     if expected:
         ET.SubElement(case, "skipped", message="expected not to agree")
     return case
-
-
-def _text(text: str) -> str:
-    """Without the control characters that XML cannot hold."""
-    return "".join(each if each >= " " or each in "\n\t" else "�" for each in text)

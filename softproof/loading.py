@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -126,9 +127,11 @@ def _beside(
     return found
 
 
-def _resolve(name: str) -> Any:
-    """The object that ``module`` or ``module:attribute`` names."""
-    module_name, _, attribute = name.partition(":")
+def check_target_name(name: str, adapter: str | None = None) -> None:
+    """ValueError for what cannot be the name of a target, whatever there is to be imported."""
+    if adapter in ("onnx", "process") or name.endswith(".onnx"):
+        return
+    module_name, _, _ = name.partition(":")
     if "/" in module_name or module_name.endswith(".py"):
         suggestion = Path(module_name).stem
         raise ValueError(
@@ -136,17 +139,37 @@ def _resolve(name: str) -> Any:
         )
     if not module_name:
         raise ValueError(f"target {name!r}: it names no module; expected package.module or package.module:function")
+    if not all(part.isidentifier() for part in module_name.replace("-", "_").split(".")):
+        raise ValueError(f"target {name!r}: {module_name!r} names no module; expected package.module")
+
+
+def _resolve(name: str) -> Any:
+    """The object that ``module`` or ``module:attribute`` names."""
+    check_target_name(name)
+    module_name, _, attribute = name.partition(":")
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        raise ValueError(f"target {name!r}: there is no module {error.name!r}") from error
+        where = _place(error)
+        raise ValueError(
+            f"target {name!r}: there is no module {error.name!r}{where and f', imported{where}'}"
+        ) from error
     except (Exception, SystemExit) as error:  # whatever its module does
-        raise ValueError(f"target {name!r}: importing it raised {type(error).__name__}: {error}") from error
+        where = "" if isinstance(error, SyntaxError) else _place(error)  # which tells its own
+        raise ValueError(f"target {name!r}: importing it raised {type(error).__name__}{where}: {error}") from error
     for part in attribute.split(".") if attribute else ():
         if not hasattr(found, part):
             raise ValueError(f"target {name!r}: {getattr(found, '__name__', found)} has no {part!r}")
         found = getattr(found, part)
     return found
+
+
+def _place(error: BaseException) -> str:
+    """The last line of a traceback that is of the target's side, if there is one."""
+    own = Path(__file__).parent
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
+    frames = [each for each in frames if own not in Path(each.filename).parents and "importlib" not in each.filename]
+    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 def _source(target: Target, found: Any) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
+from .directives import NAMES_OF_WAYS
 from .formats import FORMATS
 from .implementation import ADAPTERS, Candidate
 from .interface import Interface, InterfaceArguments
@@ -24,9 +26,14 @@ def prepare(
     examples: int,
     interface: InterfaceArguments,
     tried: bool = True,
+    folders: Sequence[str] = (),
 ) -> Candidate:
-    """The candidate, once every argument is known to fit; ValueError or TypeError otherwise."""
+    """The candidate, once every argument is known to fit; ValueError or TypeError otherwise.
+
+    Its modules are looked up in `folders` first, and then where this process looks.
+    """
     check_arguments(operation, adapter, device, dtypes, examples, interface)
+    sys.path[:0] = folders
     candidate = load(target, operation, adapter, tried=tried, **interface)
     candidate.arrays.check_device(device)
     check_dtypes(candidate, dtypes)
@@ -50,18 +57,21 @@ def check_arguments(
     check_text("device", device, "the name of one, such as 'cpu'")
     if dtypes is not None and not dtypes:
         raise ValueError(f"dtypes is {dtypes!r}; expected at least one name")
+    for dtype in dtypes or ():
+        if dtype not in FORMATS:
+            raise ValueError(f"dtypes: dtype is {dtype!r}; expected one of {', '.join(FORMATS)}")
     if adapter is not None:
         check_name("adapter", adapter, ADAPTERS)
     if operation is not None:
         check_name("operation", operation, OPERATIONS)
-    return Interface().but(interface)
+    found = Interface().but(interface)
+    found.check_words(NAMES_OF_WAYS)
+    return found
 
 
 def check_dtypes(candidate: Candidate, dtypes: Sequence[str] | None) -> None:
-    """ValueError where formats are asked that there are not, or that the candidate does not have."""
+    """ValueError where formats are asked that the candidate does not have."""
     for dtype in dtypes_of(candidate, dtypes):
-        if dtype not in FORMATS:
-            raise ValueError(f"dtypes: dtype is {dtype!r}; expected one of {', '.join(FORMATS)}")
         if dtype not in candidate.dtypes:
             whose = candidate.name if candidate.formats else f"the {candidate.adapter} adapter"
             raise ValueError(f"dtypes: dtype is {dtype!r}; {whose} has {', '.join(candidate.dtypes)}")

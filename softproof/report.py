@@ -6,13 +6,22 @@ import json
 import platform
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib.metadata import PackageNotFoundError, version
+from math import inf, isfinite
 from typing import Any
 
-from .compare import AGREES, Verdict
+from .arithmetic import any_order
+from .compare import AGREES, UNSPECIFIED, Verdict
 from .conduct import WAYS
+from .formats import FORMATS
+from .models import MODELS
 from .operations import OPERATIONS
+from .plain_text import plain
+
+CANNOT_LOAD, JUDGE_FAILED = "cannot load", "the judge failed"  # verdicts of a row beside those of a problem
+NOTHING = "-"  # in a cell that says nothing
+INTERRUPTED = 130  # exit status
 
 
 @dataclass(frozen=True)
@@ -107,15 +116,43 @@ class Row:
     printed: int = field(default=0, compare=False)  # bytes that were printed, which are not shown
     seconds: float = field(default=0.0, compare=False)  # that it took
     failure: Failure | None = field(default=None, compare=False)
+    isolated: bool = False  # whether the implementation ran in a process of its own
+    lost: str = ""  # why it gave no answers any more, so that the row was not judged to its end
+    reason: str = ""  # of a verdict that belongs to no problem
 
     def __post_init__(self) -> None:
-        if self.ok and not self.ratio <= 1:
-            raise AssertionError(f"{self.name} reads {self.verdict}, and its error/bound is {self.ratio}")
+        if not self.ok:
+            return
+        said = f"{self.name} reads {self.verdict}, and"
+        if not self.ratio <= 1:
+            raise ValueError(f"{said} its error/bound is {self.ratio}; expected at most 1")
+        if self.problems < 1:
+            raise ValueError(f"{said} problems is {self.problems}; expected at least 1")
+        if self.lost:
+            raise ValueError(f"{said} lost is {self.lost!r}; expected that it was judged to the end")
+
+    @classmethod
+    def unjudged(cls, implementation: str, device: str, verdict: str, reason: str, **more: Any) -> Row:
+        """A row that *cannot load*, or in which *the judge failed*, and why.
+
+        >>> row = Row.unjudged("mine:softmax", "cpu", CANNOT_LOAD, "target 'mine:softmax': there is no module 'mine'")
+        >>> row.name, row.status
+        ('mine:softmax - - cpu', 3)
+        """
+        of = {"operation": NOTHING, "dtype": NOTHING, "gradients": False, "unsupported": (), "arithmetic": "", **more}
+        return cls(implementation, device=device, problems=0, ulps=inf, ratio=inf, verdict=verdict, reason=reason, **of)
 
     @property
     def ok(self) -> bool:
-        """Whether every problem agreed."""
-        return self.verdict == AGREES
+        """Whether nothing speaks against any answer; *unspecified*, where no document fixes one, does not."""
+        return self.verdict in (AGREES, UNSPECIFIED)
+
+    @property
+    def status(self) -> int:
+        """The exit status that this row alone gives, where it was not expected to fail."""
+        if self.ok:
+            return 0
+        return 4 if self.verdict == JUDGE_FAILED else 3 if self.verdict == CANNOT_LOAD or self.lost else 1
 
     @property
     def name(self) -> str:
@@ -124,33 +161,63 @@ class Row:
         >>> Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order").name
         'mine softmax float32 cpu'
         """
-        return f"{self.implementation} {self.operation} {self.dtype} {self.device}"
+        return f"{plain(self.implementation)} {self.operation} {self.dtype} {self.device}"
 
 
 @dataclass(frozen=True)
 class Report:
-    """All rows of a run; `seed` repeats it. Rows may be `expected` not to agree, by their names."""
+    """All rows of a run; `seed` repeats it. Rows may be `expected` not to agree, by their names.
+
+    `inputs` are the files that said what to ask, each with its SHA-256, as they were read before any candidate
+    started; `protections` are those of the candidates' processes, each with its state. A run that was `interrupted`
+    has the rows that were finished.
+    """
 
     rows: tuple[Row, ...]
     seed: int
     expected: tuple[str, ...] = ()
+    interrupted: bool = False
+    inputs: tuple[tuple[str, str], ...] = ()
+    protections: tuple[tuple[str, str], ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether there is at least one row, every row agrees, and what was expected not to does not."""
-        return bool(self.rows) and not self.failing and not self.unforeseen
+        """Whether there is at least one row, none fails, what was expected to does, and the run was not interrupted."""
+        return self.status == 0
+
+    @property
+    def status(self) -> int:
+        """The exit status: the highest that a row gives, and what docs/ci.md says of expected failures."""
+        if self.interrupted:
+            return INTERRUPTED
+        if not self.rows:
+            return 4
+        return max([0, *(row.status for row in self.failing), *(1 for _ in self.unforeseen)])
+
+    @property
+    def trusted(self) -> tuple[str, ...]:
+        """Arithmetic models that are code of somebody else's, which runs where the judge does."""
+        own = {*MODELS, *(any_order(name).name for name in FORMATS), ""}
+        return tuple(dict.fromkeys(row.arithmetic for row in self.rows if row.arithmetic not in own))
 
     @property
     def failing(self) -> tuple[Row, ...]:
-        """Rows that do not agree, and were not expected so."""
-        return tuple(row for row in self.rows if not row.ok and row.name not in self.expected)
+        """Rows that do not agree, and were not expected so; what could not be judged is never what was expected."""
+        return tuple(row for row in self.rows if not row.ok and row not in self.excused)
+
+    @property
+    def excused(self) -> tuple[Row, ...]:
+        """Rows that do not agree, as was expected."""
+        failed = (row for row in self.rows if not row.ok and row.verdict not in (CANNOT_LOAD, JUDGE_FAILED))
+        return tuple(row for row in failed if row.name in self.expected)
 
     @property
     def unforeseen(self) -> tuple[str, ...]:
-        """What has become of each expected failure that is none."""
-        agree = {row.name: row.ok for row in self.rows}
-        said = {True: "expected to fail, and agrees", None: "expected to fail, and no row has that name"}
-        return tuple(f"{said[agree.get(name)]}: {name}" for name in self.expected if agree.get(name) is not False)
+        """What has become of each expected failure that is none; an interrupted run may not have asked it yet."""
+        passed = {row.name: _PASSED[row.verdict] for row in self.rows if row.ok}
+        failed = {row.name for row in self.excused}
+        asked = (name for name in self.expected if name not in failed and (name in passed or not self.interrupted))
+        return tuple(f"expected to fail, and {passed.get(name, 'no row has that name')}: {name}" for name in asked)
 
     def check(self) -> None:
         """Raise AssertionError with the report when something does not agree."""
@@ -158,10 +225,20 @@ class Report:
             raise AssertionError(f"not everything agrees\n{self}")
 
     def __str__(self) -> str:
-        failures = [f"\n{row.name}: {row.failure}" for row in self.failing if row.failure is not None]
-        failed = [row.name for row in self.rows if not row.ok and row.name in self.expected]
-        expected = [f"expected not to agree, and does not: {name}" for name in failed]
-        return "\n".join([table(self.rows), *_notes(self.rows), *expected, *self.unforeseen, *failures])
+        failures = [f"\n{row.name}: {row.failure or row.reason}" for row in self.failing if row.failure or row.reason]
+        expected = [f"expected not to agree, and does not: {row.name}" for row in self.excused]
+        lines = [table(self.rows), *_notes(self.rows), *self._ran(), *expected, *self.unforeseen, *failures]
+        return printable("\n".join(lines))
+
+    def _ran(self) -> list[str]:
+        """Where the code of others ran, and what was read before."""
+        lines = [f"{words}: {', '.join(names)}" for words, names in isolation(self.rows).items()]
+        if self.trusted:
+            lines.append(f"trusted, run by the judge itself: arithmetic {', '.join(self.trusted)}")
+        if self.protections:
+            lines.append("protections: " + ", ".join(f"{name} {state}" for name, state in self.protections))
+        lines += [f"read first: {file}, SHA-256 {digest}" for file, digest in self.inputs]
+        return [*lines, "INTERRUPTED: rows that are not here were not judged"] if self.interrupted else lines
 
     def regions(self) -> str:
         """How many problems of each operation lay in each region of `softproof.regions`, all dtypes together."""
@@ -190,17 +267,52 @@ class Report:
         return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
     def to_json(self) -> str:
-        """The report as JSON: versions, seed, and a record per row."""
-        return json.dumps(
-            {
-                "softproof": 1,
-                "versions": versions(),
-                "seed": self.seed,
-                "ok": self.ok,
-                "rows": [_record(row) for row in self.rows],
-            },
-            indent=2,
-        )
+        """The report as JSON: versions, seed, and a record per row.
+
+        A number that JSON does not have is a text, "inf" or "nan".
+        """
+        told = {
+            "softproof": 1,
+            "versions": versions(),
+            "seed": self.seed,
+            "ok": self.ok,
+            "status": self.status,
+            "interrupted": self.interrupted,
+            "inputs": dict(self.inputs),
+            "protections": dict(self.protections),
+            "trusted": self.trusted,
+            "unforeseen": self.unforeseen,
+            "rows": [{**_record(row), "expected to fail": row.name in self.expected} for row in self.rows],
+        }
+        return json.dumps(_in_json(told), indent=2, allow_nan=False)
+
+
+_PASSED = {AGREES: "agrees", UNSPECIFIED: "is unspecified"}
+
+
+def isolation(rows: Iterable[Row]) -> dict[str, list[str]]:
+    """The implementations that ran in a process of their own, and those that did not, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        words = "isolated, in a process of its own" if row.isolated else "not isolated, in the process of the judge"
+        found.setdefault(words, {})[plain(row.implementation)] = None
+    return {words: list(names) for words, names in found.items()}
+
+
+def printable(text: str) -> str:
+    """Text of several lines without anything that a terminal obeys, or that cannot be encoded."""
+    return "\n".join(plain(line, len(line)) for line in text.split("\n"))
+
+
+def _in_json(value: Any) -> Any:
+    """The same of what JSON has."""
+    if isinstance(value, dict):
+        return {_in_json(key): _in_json(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_in_json(each) for each in value]
+    if isinstance(value, str):
+        return printable(value)
+    return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
 def versions() -> dict[str, str]:
@@ -215,9 +327,7 @@ def versions() -> dict[str, str]:
 
 
 def _record(row: Row) -> dict[str, Any]:
-    record = {name: value for name, value in asdict(row).items() if name != "failure"}
-    for name in ("ulps", "ratio"):
-        record[name] = str(record[name]) if record[name] == float("inf") else record[name]  # JSON has no inf
+    record = {each.name: getattr(row, each.name) for each in fields(row) if each.name != "failure"}
     if row.failure is not None:
         record["failure"] = {
             "check": row.failure.check,
@@ -233,16 +343,9 @@ HEADERS = ("implementation", "operation", "dtype", "device", "problems", "worst 
 def cells(row: Row) -> tuple[str, ...]:
     """A row as text; a verdict that is not agreement is in capitals."""
     verdict = row.verdict if row.ok else row.verdict.upper()
-    return (
-        row.implementation,
-        row.operation,
-        row.dtype,
-        row.device,
-        str(row.problems),
-        f"{row.ulps:.3g}",
-        f"{row.ratio:.3f}" if row.ratio < 1000 else f"{row.ratio:.3g}",
-        verdict,
-    )
+    numbers = (f"{row.ulps:.3g}", f"{row.ratio:.3f}" if row.ratio < 1000 else f"{row.ratio:.3g}")
+    worst = numbers if row.problems else (NOTHING, NOTHING)
+    return (plain(row.implementation), row.operation, row.dtype, row.device, str(row.problems), *worst, verdict)
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -335,6 +438,8 @@ def _differing(rows: Sequence[Row], operation: str, of_rows: bool) -> str:
 
 def _not_asked(row: Row) -> str:
     missing = list(row.unsupported)
+    if row.operation == NOTHING:
+        return ""
     if not row.gradients and OPERATIONS[row.operation.split(",")[0]].gradients:
         missing.append("gradients (no backward pass)")
     return ", ".join(missing)

@@ -37,6 +37,8 @@ def see(corner: Corner, candidate: Candidate, device: str = "cpu") -> Seen | Non
     problem = _without_defaults(candidate, corner.problem)
     if not _takes(candidate, problem) or (corner.demanded == ERROR and not device.startswith("cpu")):
         return None  # a failed assertion on a CUDA device ends the process
+    if candidate.elsewhere and corner.labels != "int64":
+        return None  # a process of its own is sent labels of one type
     if not candidate.differentiates(problem.operation):
         problem = replace(problem, grad_output=None)
     device = device if candidate.by_framework else "cpu"

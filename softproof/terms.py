@@ -14,7 +14,7 @@ from .bounds import bound
 from .compare import Verdict
 from .implementation import Candidate
 from .judge import BITS, judge, judge_result
-from .loading import Target, load
+from .loading import Target
 from .models import Model, arithmetic_of
 from .preparation import DTYPES as DTYPES
 from .problem import Problem, Result
@@ -109,10 +109,8 @@ def name_of(arithmetic: str | Arithmetic | Model | None) -> str:
     return arithmetic.name if isinstance(arithmetic, Arithmetic) else getattr(arithmetic, "__name__", "a function")
 
 
-def load_baseline(
-    accuracy: str, baseline: Target | None, factor: float = 1.0, operation: str | None = None
-) -> Candidate | None:
-    """The baseline of class D, and of no other; ValueError or TypeError where one of the arguments does not fit."""
+def check_baseline(accuracy: str, baseline: Target | None, factor: float = 1.0) -> None:
+    """ValueError or TypeError where a baseline is given for another class than D, or none for that."""
     Accuracy(accuracy, factor)
     if (accuracy == "D") != (baseline is not None):
         raise ValueError(
@@ -120,10 +118,6 @@ def load_baseline(
         )
     if accuracy != "D" and factor != 1.0:
         raise ValueError(f"factor is {factor}; it applies to class D, and accuracy is {accuracy!r}")
-    try:
-        return None if baseline is None else load(baseline, operation)
-    except (ValueError, TypeError) as error:
-        raise type(error)(f"baseline: {error}") from error
 
 
 def check_terms(candidate: Candidate, baseline: Candidate | None, chosen: Model, dtypes: Sequence[str]) -> None:

@@ -6,9 +6,10 @@ import random
 import statistics
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ import numpy as np
 from hypothesis.database import ExampleDatabase
 
 from .arithmetic import Arithmetic, any_order
-from .compare import AGREES, NO_GUARANTEE, Verdict
+from .compare import AGREES, NO_GUARANTEE, UNSPECIFIED, Verdict
 from .conduct import WAYS
 from .database import FORMS
 from .database import database as opened
@@ -28,15 +29,16 @@ from .isolated import SECONDS, STARTUP_SECONDS, Isolated, isolated
 from .loading import Target
 from .models import Model, model
 from .operations import OPERATIONS
+from .plain_text import plain
 from .preparation import dtypes_of as dtypes_of
 from .preparation import prepare as prepare
 from .regions import REGIONS
-from .report import Failure, Report, Row
+from .report import CANNOT_LOAD, JUDGE_FAILED, Failure, Report, Row
 from .rotation import Rotation
 from .search import EXAMPLES, verdicts, verdicts_on_large
 from .stages import NEEDED
 from .strategies import problems
-from .terms import Terms, check_terms, load_baseline, name_of
+from .terms import Terms, check_baseline, check_terms, name_of
 from .validation import check_flag, check_kind, check_whole, is_number, shown
 
 
@@ -89,38 +91,79 @@ def verify(
             `extra`, `ndim`, `writes` and `output` of `softproof.Interface`. `without` names what is not to be asked,
             such as ``"label_smoothing"``, or ``"probabilities"`` for a loss that takes labels alone.
     Returns: a `Report` with `ok`, `rows` and `check()`.
-    Raises: ValueError or TypeError naming an argument that does not fit.
+    Raises: ValueError or TypeError naming an argument that does not fit. A row in which the judge itself fails says so,
+        and the others are asked all the same.
 
     >>> from torch.nn.functional import softmax
     >>> verify(softmax, dtypes=["float32"], examples=10, seed=0).ok
     True
     """
     check_run(seed, shrink, in_process, database, progress)
+    check_baseline(accuracy, baseline, factor)
+    chosen = model(arithmetic)
     arguments = operation, adapter, device, dtypes, examples, interface
-    candidate = settled(target, *arguments, in_process=in_process, time_limit=time_limit, startup_limit=startup_limit)
-    terms = Terms(
-        device,
-        model(arithmetic),
-        name_of(arithmetic),
-        accuracy,
-        load_baseline(accuracy, baseline, factor, operation),
-        factor,
-        dtypes_of(candidate, dtypes),
-        shrink=shrink,
-        database=opened(database) if isinstance(database, str | Path) else database,
-    )
-    check_terms(candidate, terms.baseline, terms.model, terms.dtypes)
-    seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+    limits: dict[str, Any] = {"time_limit": time_limit, "startup_limit": startup_limit}
+    candidate = settled(target, *arguments, in_process=in_process, **limits)
+    with ExitStack() as opened_candidates:
+        opened_candidates.enter_context(closing(candidate))
+        other = settled_baseline(baseline, operation, in_process=in_process, **limits)
+        if other is not None:
+            opened_candidates.enter_context(closing(other))
+        terms = Terms(
+            device,
+            chosen,
+            name_of(arithmetic),
+            accuracy,
+            other,
+            factor,
+            dtypes_of(candidate, dtypes),
+            shrink=shrink,
+            database=opened(database) if isinstance(database, str | Path) else database,
+        )
+        check_terms(candidate, other, chosen, terms.dtypes)
+        seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+        return Report(_rows(candidate, terms, examples, seed, progress), seed)
+
+
+def _rows(
+    candidate: Candidate, terms: Terms, examples: int, seed: int, progress: Callable[[Row, int, int], None] | None
+) -> tuple[Row, ...]:
+    """A row for each operation and dtype, whatever becomes of the others; at least one."""
     asked = [(name, dtype) for name in _questions(candidate) for dtype in terms.dtypes]
     rows: list[Row] = []
-    with closing(candidate):
-        for number, (name, dtype) in enumerate(asked, start=1):
-            if rows and not rows[-1].ok:
-                candidate.renew()
-            rows.append(_row(candidate, name, dtype, terms, examples, seed))
-            if progress is not None:
-                progress(rows[-1], number, len(asked))
-    return Report(tuple(rows), seed)
+    for number, (name, dtype) in enumerate(asked, start=1):
+        if rows and not rows[-1].ok:
+            for each in (candidate, terms.baseline):
+                if each is not None:
+                    each.renew()
+        rows.append(_row_or_why_not(candidate, name, dtype, terms, examples, seed))
+        if progress is not None:
+            progress(rows[-1], number, len(asked))
+    if not rows:
+        words = f"{candidate.name} has no operation in {' or '.join(terms.dtypes) or 'any dtype'}"
+        rows = [Row.unjudged(candidate.name, terms.device, CANNOT_LOAD, words, isolated=candidate.elsewhere)]
+    return tuple(rows)
+
+
+def _row_or_why_not(candidate: Candidate, operation: str, dtype: str, terms: Terms, examples: int, seed: int) -> Row:
+    """One row; where the judge itself fails, that is what it says."""
+    started = time.perf_counter()
+    try:
+        return _row(candidate, operation, dtype, terms, examples, seed)
+    except Exception as error:  # a fault of the judge's own ends one row, and no run
+        about = {"operation": operation, "dtype": dtype, "arithmetic": terms.name, "accuracy": terms.accuracy}
+        seconds, isolated_ = time.perf_counter() - started, candidate.elsewhere
+        words = f"{JUDGE_FAILED}: {fault(error)}; seed {seed}"
+        return Row.unjudged(
+            candidate.name, terms.device, JUDGE_FAILED, words, isolated=isolated_, seconds=seconds, **about
+        )
+
+
+def fault(error: BaseException) -> str:
+    """An exception of the judge's own, and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}: {plain(str(error))}"
 
 
 BY_STAGES = ", by stages"
@@ -160,20 +203,42 @@ def settled(
     in_process: bool | None,
     time_limit: float = SECONDS,
     startup_limit: float = STARTUP_SECONDS,
+    folders: Sequence[str] = (),
 ) -> Candidate:
-    """The candidate of `prepare(target, *arguments)`, in this process or in one of its own, with the same errors."""
-    for name, limit in (("time_limit", time_limit), ("startup_limit", startup_limit)):
-        if not is_number(limit) or not 0 < limit <= threading.TIMEOUT_MAX:
-            raise ValueError(f"{name} is {shown(limit)}; expected a positive number of seconds")
+    """The candidate of `prepare(target, *arguments)`, in this process or in one of its own, with the same errors.
+
+    Its modules are looked up in `folders` first.
+    """
+    check_limits(time_limit=time_limit, startup_limit=startup_limit)
     if isinstance(target, Isolated):
         return target
     if in_process or (in_process is None and not isinstance(target, str)):
-        return prepare(target, *arguments)
+        return prepare(target, *arguments, True, folders)  # type: ignore[call-arg]  # of as many as it has
     if not isinstance(target, str):
         raise ValueError(
             f"in_process is False and target is a {type(target).__name__}; expected its name, such as 'manual:softmax'"
         )
-    return isolated(target, *arguments, seconds=time_limit, startup=startup_limit)
+    return isolated(target, *arguments, seconds=time_limit, startup=startup_limit, folders=folders)
+
+
+def check_limits(**limits: float) -> None:
+    """ValueError for what is no time that a process may take."""
+    for name, limit in limits.items():
+        if not is_number(limit) or not 0 < limit <= threading.TIMEOUT_MAX:
+            raise ValueError(f"{name} is {shown(limit)}; expected a positive number of seconds")
+
+
+def settled_baseline(
+    baseline: Target | None, operation: str | None = None, *, in_process: bool | None = None, **where: Any
+) -> Candidate | None:
+    """The baseline of class D, if there is one, where a target of its kind runs; its errors say whose they are."""
+    if baseline is None:
+        return None
+    arguments = operation, None, "cpu", None, 1, InterfaceArguments()
+    try:
+        return settled(baseline, *arguments, in_process=in_process if isinstance(baseline, str) else None, **where)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"baseline: {error}") from error
 
 
 def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, examples: int, seed: int) -> Row:
@@ -218,6 +283,8 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         powerless=_powerless(drawn),
         detectable=_detectable(drawn),
         printed=candidate.printed - printed,
+        isolated=candidate.elsewhere,
+        lost=plain(candidate.lost),
         reported=candidate.reported(operation),
         seconds=time.perf_counter() - started,
         failure=None
@@ -257,6 +324,6 @@ def _detectable(verdicts: Sequence[Verdict]) -> dict[str, float]:
 
 
 def _outcome(verdicts: Sequence[Verdict]) -> str:
-    """The last outcome, if it is not agreement; *unspecified* where no document fixes any of the answers."""
-    outcomes = {verdict.outcome for verdict in verdicts}
-    return AGREES if verdicts[-1].ok and AGREES in outcomes else verdicts[-1].outcome
+    """The last outcome that is against; *unspecified* where no document fixes any of the answers."""
+    against = [verdict.outcome for verdict in verdicts if not verdict.ok]
+    return against[-1] if against else AGREES if AGREES in {each.outcome for each in verdicts} else UNSPECIFIED

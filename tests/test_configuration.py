@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
 from softproof import Report, Row
 from softproof.cli import main
-from softproof.configuration import OF_A_TARGET, OF_ALL, TEMPLATE, read_expected, settings
+from softproof.configuration import KINDS, OF_A_TARGET, OF_ALL, TEMPLATE, read_expected, settings
 
 ROW = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order")
 TABLE = """
@@ -77,7 +79,21 @@ def test_a_target_has_what_all_have_and_its_own(tmp_path: Path) -> None:
         ("", "= 1", "pyproject.toml: Invalid"),
         ("", "operation = 'sofmax'", "operation is 'sofmax'; expected one of softmax"),
         ("", "adapter = 'numpi'", "adapter is 'numpi'"),
-        ("", "fixed = {reduction = 'none'}", "fixed names reduction; manual:softmax has dim"),
+        ("", "fixed = {reductoin = 'none'}", "fixed names reductoin; expected some of dim, "),
+        ("in-process = 'no'", "", r"\[tool.softproof\]: in-process is 'no'; expected true or false"),
+        ("", "in-process = 0", "number 1: in-process is 0; expected true or false"),
+        ("", "examples = true", "examples is True; expected a whole number"),
+        ("factor = '2'", "", "factor is '2'; expected a number"),
+        ("time-limit = true", "", "time-limit is True; expected a number"),
+        ("accuracy = 1", "", "accuracy is 1; expected a text"),
+        ("arithmetic = []", "", r"arithmetic is \[\]; expected a text"),
+        ("baseline = 1", "", "baseline is 1; expected a text"),
+        ("", "names = 'x'", "names is 'x'; expected a table"),
+        ("", "extra = []", r"extra is \[\]; expected a table"),
+        ("", "output = '0'", "output is '0'; expected a whole number"),
+        ("", "ndim = [true]", r"ndim is \[True\]; expected a list of numbers"),
+        ("", "operation = 1", "operation is 1; expected a text"),
+        ("expected-failures = 1", "", "expected-failures is 1; expected a list of texts, or the name of a file"),
         ("", "examples = 0", "examples is 0; expected a whole number"),
         ("devices = []", "", "devices is \\[\\]; expected at least one name"),
         ("database = 3", "", "database is 3; expected a text"),
@@ -93,6 +109,24 @@ def test_a_table_that_makes_no_sense(
         main(["verify", "--config", str(written(tmp_path, common, target))])
 
     assert re.search(words, capsys.readouterr().err)
+
+
+def test_each_key_has_a_kind() -> None:
+    """So that no value of another kind is taken for one, as a text is for true."""
+    assert set(KINDS) == {*OF_ALL, *OF_A_TARGET}
+
+
+def test_a_file_is_read_once_and_its_digest_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table, and the expected failures that it names."""
+    file = written(tmp_path, "expected-failures = 'expected.txt'")
+    (tmp_path / "expected.txt").write_text("# none\n")
+
+    assert main(["verify", "--config", str(file), "--json", str(tmp_path / "report.json")]) == 0
+
+    inputs = {str(each): sha256(each.read_bytes()).hexdigest() for each in (file, tmp_path / "expected.txt")}
+    assert json.loads((tmp_path / "report.json").read_text())["inputs"] == inputs
+    printed = capsys.readouterr().out
+    assert all(f"read first: {name}, SHA-256 {digest}" in printed for name, digest in inputs.items())
 
 
 def test_without_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

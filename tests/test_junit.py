@@ -17,7 +17,7 @@ def test_rows_are_test_cases() -> None:
     wrong = replace(ROW, dtype="float64", verdict="disagrees")
     known = replace(ROW, operation="entropy", verdict="no guarantee")
     suite = ET.fromstring(junit(Report((ROW, wrong, known), 0, (known.name, ROW.name, "nobody"))))[0]
-    cases = {(case.get("classname"), case.get("name")): [each.tag for each in case] for case in suite}
+    cases = {(case.get("classname"), case.get("name")): [each.tag for each in case] for case in suite.iter("testcase")}
 
     assert cases == {
         ("mine.softmax", "float32-cpu"): [],
@@ -26,6 +26,9 @@ def test_rows_are_test_cases() -> None:
         ("expected failures", ROW.name): ["failure"],
         ("expected failures", "nobody"): ["failure"],
     }
+    assert [(each.get("name"), each.get("value")) for each in suite.iter("property")] == [
+        ("not isolated, in the process of the judge", "mine")
+    ]
     assert {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped", "time")} == {
         "tests": "5", "failures": "3", "errors": "0", "skipped": "1", "time": "4.500",
     }  # fmt: skip
@@ -43,5 +46,5 @@ def test_a_failure_says_what_the_report_says(tmp_path: Path) -> None:
     assert "Problem(" in (failure.text or "")
 
     control = replace(ROW, implementation="a \x1b[31mred\x00 name", verdict="disagrees")
-    assert "a �[31mred� name" in junit(Report((control,), 0))
+    assert r"a \x1b[31mred\x00 name" in junit(Report((control,), 0))
     ET.fromstring(junit(Report((control,), 0)))

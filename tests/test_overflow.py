@@ -381,6 +381,6 @@ def test_no_agreement_with_an_error_above_its_bound() -> None:
         Verdict(AGREES, 1.5)
     with pytest.raises(AssertionError, match="its error/bound is nan"):
         Verdict("unspecified", np.nan)
-    with pytest.raises(AssertionError, match=r"mine softmax float32 cpu reads agrees, and its error/bound is 2\.0"):
+    with pytest.raises(ValueError, match=r"mine softmax float32 cpu reads agrees, and its error/bound is 2\.0"):
         Row("mine", "softmax", "float32", "cpu", 1, 0.0, 2.0, AGREES, True, (), "any-order")
     assert Verdict(DISAGREES, 1.5).ratio == 1.5

@@ -1,0 +1,43 @@
+"""Standard output and standard error, which may be closed, full, or unable to show a character."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TextIO
+
+
+def say(text: str) -> bool:
+    """Print on standard output; whether all of it was. A reader that has gone away is not complained about."""
+    trouble = _print(text, sys.stdout)
+    if trouble is not None and not isinstance(trouble, BrokenPipeError):
+        note(f"softproof: standard output: {trouble.strerror or trouble}")
+    return trouble is None
+
+
+def note(text: str) -> None:
+    """Print on standard error, if it can be printed there."""
+    _print(text, sys.stderr)
+
+
+def _print(text: str, stream: TextIO | None) -> OSError | None:
+    """Print, and tell why that was not done to the end; nothing more is printed there then."""
+    if stream is None:  # there is none
+        return OSError("there is none")
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.flush()
+    except OSError as error:
+        _silence(stream)
+        return error
+    return None
+
+
+def _silence(stream: TextIO) -> None:
+    """Let what is still to be written go nowhere, or Python fails in the end."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
