@@ -24,7 +24,7 @@ from softproof import Candidate, Interface, Problem, Verdict, judge, judge_resul
 from softproof.accuracy import Accuracy
 from softproof.compare import AGREES, DISAGREES, not_an_answer
 from softproof.conduct import WAYS, Question, asked, question_of
-from softproof.corners import CORNERS
+from softproof.corners import CORNERS, UNSPECIFIED
 from softproof.judge import BITS, _asked, _judge
 from softproof.large import large_problems
 from softproof.laws import LAWS, Answers, asked_of, compared, identity_of
@@ -306,7 +306,11 @@ def _corners(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[
         problem = corner.problem
         own = (problem.operation, mutant.accuracy) == (mutant.operation, "C") and problem.dtype in mutant.dtypes
         if own and (directional or problem.tangent is None) and candidate.takes(problem):
-            yield fails(partial(test_semantics.test_both_halves_do_what_is_demanded, candidate, "cpu", corner))
+            fixed = corner.demanded != UNSPECIFIED
+            test = (
+                test_semantics.test_both_halves_do_what_is_demanded if fixed else test_semantics.test_what_is_not_fixed
+            )
+            yield fails(partial(test, candidate, "cpu", corner))
 
 
 def _stages(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
@@ -402,6 +406,7 @@ ELSEWHERE = {  # tests that take an implementation and are not asked, and why
     "test_agreement.test_each_half_stays_within_its_bound": "asked output by output: an answer, value, gradients, …",
     "test_conduct.test_nothing_is_found_where_nothing_is_wrong": "asked way by way",
     "test_laws.test_every_law_holds": "asked law by law",
+    "test_semantics.test_what_is_not_fixed": "asked with the other corners",
     "test_agreement.test_every_operation_is_there": "about the names in a module",
     "test_conduct.test_the_ways_that_apply_are_named": "about the names that the judge tells",
     "test_laws.test_the_laws_that_apply_are_named": "about the names that the judge tells",
