@@ -26,7 +26,7 @@ class Guard:
     """
 
     def __init__(self) -> None:
-        self.functions = {name: (space, dict(vars(space))) for name, space in _namespaces()}
+        self.functions = {name: (space, vars(space).copy()) for name, space in _namespaces()}
         self.state = {name: get() for name, (get, _) in _state().items()}
 
     def replaced(self) -> list[str]:

@@ -111,6 +111,7 @@ _POSITIONS: dict[str, Region] = {
 # ---- logits ---------------------------------------------------------------------------------------------------------
 
 
+@lru_cache(maxsize=1)  # most regions of a problem are about the same rows
 def _rows(problem: Problem) -> Array:
     return wide_rows(problem.inputs["logits"], axis_of(problem))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ _OF_DISTRIBUTIONS = ("entropy", "distribution_cross_entropy", "kl_divergence")
 def to_rows(array: Array, axis: Axis) -> Array:
     """`array` with `axis`, or these axes, last and flattened, and everything else flattened: (R, C)."""
     moved, rest = _classes_last(array, axis)
-    return moved.reshape(int(np.prod(moved.shape[:rest])), int(np.prod(moved.shape[rest:])))
+    return moved.reshape(prod(moved.shape[:rest]), prod(moved.shape[rest:]))
 
 
 def _classes_last(array: Array, axis: Axis) -> tuple[Array, int]:
@@ -150,12 +151,12 @@ def count_rows(problem: Problem) -> int:
     """How many rows there are; one, where the problem is not judged by rows."""
     if not is_by_rows(problem):
         return 1
-    return int(np.prod([main_input(problem).shape[axis] for axis in row_axes(problem)]))
+    return prod(main_input(problem).shape[axis] for axis in row_axes(problem))
 
 
 def row_length(problem: Problem) -> int:
     """How many elements the rows of the main input have."""
-    return int(np.prod([main_input(problem).shape[axis] for axis in class_axes(problem)]))
+    return prod(main_input(problem).shape[axis] for axis in class_axes(problem))
 
 
 def blocks(problem: Problem) -> list[Rows]:
@@ -176,15 +177,15 @@ def count_classes(problem: Problem) -> int:
 
 def of_positions(problem: Problem, logits: Array) -> Array:
     """Logits (N, C d1 …) of a classifier, whose weight is (C, d1, …, D), as rows: (N d1 …, C)."""
-    positions = int(np.prod(problem.inputs["linear_weight"].shape[1:-1]))
+    positions = prod(problem.inputs["linear_weight"].shape[1:-1])
     return to_rows(logits.reshape(len(logits), count_classes(problem), positions), 1)
 
 
 def by_positions(problem: Problem, rows: Array) -> Array:
     """The inverse of `of_positions`."""
     classes, *positions = problem.inputs["linear_weight"].shape[:-1]
-    count = int(np.prod(main_input(problem).shape[:-1]))
-    shape = (count, classes, int(np.prod(positions)))
+    count = prod(main_input(problem).shape[:-1])
+    shape = (count, classes, prod(positions))
     return from_rows(rows, shape, 1).reshape(count, shape[1] * shape[2])
 
 

@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 _PROVIDERS = "hypothesis.internal.conjecture.providers"  # which the oldest versions do not have
 providers: Any = import_module(_PROVIDERS) if find_spec(_PROVIDERS) else None
+KEPT = 1000  # limits whose constants are remembered
+_FITTING: dict[str, list[Any]] = {}
 _RUNS: WeakSet[Random] = WeakSet()  # the sources of randomness of runs that draw problems; a run has its own
 
 
@@ -38,9 +40,19 @@ def _own_constant(provider: Any, choice_type: Any, constraints: Any, *, p: float
     """One of Hypothesis's own constants that fit, with probability p; or None."""
     if provider._random.random() > p:
         return None
-    own = providers.GLOBAL_CONSTANTS.set_for_type(choice_type)
-    fitting = [constant for constant in own if providers.choice_permitted(constant, constraints)]
+    fitting = _fitting(choice_type, constraints)
     return provider._random.choice(fitting) if fitting else None
+
+
+def _fitting(choice_type: Any, constraints: Any) -> list[Any]:
+    """Hypothesis's own constants within the limits of a draw, in their order."""
+    limits = f"{choice_type} {constraints!r}"
+    if limits not in _FITTING:
+        own = providers.GLOBAL_CONSTANTS.set_for_type(choice_type)
+        if len(_FITTING) == KEPT:
+            _FITTING.clear()
+        _FITTING[limits] = [constant for constant in own if providers.choice_permitted(constant, constraints)]
+    return _FITTING[limits]
 
 
 def _leave_out_literals(provider_class: Any) -> None:

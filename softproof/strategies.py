@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from math import prod
 from typing import Any
 
 import hypothesis
@@ -43,13 +45,13 @@ def elements(dtype: str, *, bound: float = 1000.0) -> st.SearchStrategy[float]:
 
 
 def _by_elements(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, bound: float = 1000.0) -> Floats:
-    size = int(np.prod(shape))
+    size = int(prod(shape))
     drawn = st.lists(elements(dtype, bound=bound), min_size=size, max_size=size)
     return np.array(draw(drawn), np.float64).reshape(shape)
 
 
 def _elementwise(draw: st.DrawFn, shape: tuple[int, ...], small: bool) -> bool:
-    return small or (draw(st.booleans()) and int(np.prod(shape)) <= SMALL)
+    return small or (draw(st.booleans()) and prod(shape) <= SMALL)
 
 
 def float_arrays(
@@ -60,7 +62,7 @@ def float_arrays(
         return _by_elements(draw, shape, dtype)
     names = styles(dtype, finite=finite)
     mixed = draw(st.sampled_from((False, True, True)))
-    style = None if mixed else draw(st.sampled_from(names))
+    style = None if mixed else draw(st.sampled_from(tuple(names)))
     rng = np.random.default_rng(draw(seeds()))
     moved = tuple(np.moveaxis(np.empty(shape, bool), axis, -1).shape)
     x = STYLES[style].draw(rng, moved) if style else every_row_its_own(rng, moved, names)
@@ -260,8 +262,7 @@ class _Question:
         return draw(st.lists(sizes, min_size=count, max_size=count))
 
     def widths(self, most: int = 1025) -> st.SearchStrategy[int]:
-        kinds = WIDTHS[:1] if self.small else WIDTHS
-        return st.one_of([st.sampled_from(kind) for kind in kinds if kind[-1] <= most])
+        return _widths(WIDTHS[:1] if self.small else WIDTHS, most)
 
     def rows(self, *others: int, chunks: bool = False) -> st.SearchStrategy[int]:
         """A number of rows; sometimes that of another dimension, so that mistaking one for the other fits."""
@@ -270,7 +271,7 @@ class _Question:
             found = (1, 2, 0, *others)
         elif max(others, default=0) > 200:
             found = (1, 2, 3, 0)
-        return st.sampled_from([count for count in found if count or "empty" in self.extras])
+        return st.sampled_from(tuple(count for count in found if count or "empty" in self.extras))
 
     def positions(self, draw: st.DrawFn, classes: int) -> tuple[int, ...]:
         """In a quarter of the problems what a classifier has a weight for each of, one or two dimensions of them."""
@@ -377,6 +378,12 @@ class _Question:
         return factors(draw, shape, self.dtype, small=self.small)
 
 
+@cache
+def _widths(kinds: tuple[tuple[int, ...], ...], most: int) -> st.SearchStrategy[int]:
+    """One of the sizes up to `most`; a kind is as likely as another."""
+    return st.one_of([st.sampled_from(kind) for kind in kinds if kind[-1] <= most])
+
+
 def _repeated(array: Array, kept: tuple[int, ...]) -> Array:
     """One slice of the array over and over, along the first axis that is not to be `kept`."""
     axis = next((axis for axis in range(array.ndim) if axis not in kept), None)
@@ -429,7 +436,7 @@ def _logits(draw: st.DrawFn, question: _Question, shape: tuple[int, ...], dim: A
     several = isinstance(dim, tuple) or not shape
     axes = tuple(each % max(1, len(shape)) for each in (dim if isinstance(dim, tuple) else (dim,)))
     others = [size for axis, size in enumerate(shape) if axis not in axes]
-    flat, axis = ((*others, int(np.prod(shape)) // int(np.prod(others))), -1) if several else (shape, axes[0])
+    flat, axis = ((*others, prod(shape) // prod(others)), -1) if several else (shape, axes[0])
     logits = question.logits(draw, flat, axis)
     if question.strange(draw):
         logits = with_strange_rows(draw, logits, axis)
