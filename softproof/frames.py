@@ -22,7 +22,7 @@ from .problem import Array
 SIGN = b"softprf1"
 START = struct.Struct("<8sI")  # the sign, and how many bytes the header has
 LONGEST_HEADER = 1 << 20  # bytes
-MOST_ARRAYS, MOST_AXES, MOST_BRACKETS, MOST_DIGITS = 64, 32, 1 << 14, 20
+MOST_ARRAYS, MOST_AXES, MOST_BRACKETS, MOST_DIGITS = 64, 32, 1 << 12, 20
 KINDS: dict[str, np.dtype[Any]] = {name: np.dtype(name).newbyteorder("<") for name in ("float64", "float32", "int64")}
 _PARTS = {"nonce", "body", "arrays"}  # of a header
 

@@ -109,7 +109,7 @@ class _Home:
         body = question(problem, device, directive, arguments)
         message = self.ask(body, given(problem), self.seconds, most_bytes(problem))
         try:
-            told = told_of(message)
+            told = told_of(message, given(problem))
         except FrameError as error:
             raise LostError(self._strange(error)) from error
         if told.raised is not None and any(each in told.raised for each in OF_DEVICES):

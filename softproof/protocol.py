@@ -6,7 +6,7 @@ The judge builds each `Result` itself: from the bytes of arrays and a few short 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -145,8 +145,11 @@ def answer(nonce: str, told: Told) -> Message:
     return Message(nonce, body, arrays | {f"after {name}": array for name, array in told.after.items()})
 
 
-def told_of(message: Message) -> Told:
-    """What is believed of an answer: arrays and short texts. FrameError where it is not as described."""
+def told_of(message: Message, inputs: Collection[str]) -> Told:
+    """What is believed of an answer: arrays and short texts. FrameError where it is not as described.
+
+    `inputs` are the names of the arrays that come back with outputs.
+    """
     body, arrays = message.body, dict(message.arrays)
     if body.keys() != _PARTS:
         raise FrameError(f"an answer with {_shown(list(body))}; expected {', '.join(sorted(_PARTS))}")
@@ -156,11 +159,13 @@ def told_of(message: Message) -> Told:
     found = {plain(name, LONGEST_NAME): _output(name, about, arrays) for name, about in outputs.items()}
     if raised is not None and found:
         raise FrameError("an answer that has both outputs and an error")
-    after = {name.removeprefix("after "): array for name, array in arrays.items() if name.startswith("after ")}
-    if len(after) < len(arrays):
-        raise FrameError(f"an answer with arrays that belong to nothing: {_shown(list(arrays.keys() - after.keys()))}")
-    words = None if raised is None else plain(raised)
-    return Told(found, after, words, tuple(texts(body["changed"], "changed")), tuple(_observed(body["observed"])))
+    words, changed = None if raised is None else plain(raised), tuple(texts(body["changed"], "changed"))
+    after = {name: f"after {name}" for name in (() if raised is not None or changed else inputs)}
+    if arrays.keys() != set(after.values()):
+        expected = f"{_shown(sorted(after.values()))}"
+        raise FrameError(f"an answer with the arrays {_shown(sorted(arrays))} besides outputs; expected {expected}")
+    kept = {name: arrays[theirs] for name, theirs in after.items()}
+    return Told(found, kept, words, changed, tuple(_observed(body["observed"])))
 
 
 def _output(name: str, about: Any, arrays: dict[str, Array]) -> Output:
