@@ -67,13 +67,17 @@ _MODULES = {
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
+def _load(name: str) -> Any:
     """One of the names of the package, when it is first used."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     found = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = found
     return found
+
+
+if not TYPE_CHECKING:  # or every name would be one, as far as a type checker can tell
+    __getattr__ = _load
 
 
 def __dir__() -> list[str]:
