@@ -139,6 +139,7 @@ class Elements:
     left: Array | int = 0  # what an overflow on the way may leave (`bounds.overflow`)
     excused: Array | None = None  # by what elements agree besides their bounds, numbered as in `Verdict.cited`; and 0
     waits: Array | bool = False  # where the truth is not known well enough to tell whether it overflows
+    open_ended: Array | bool = False  # where no document fixes the answer, and too little is known to tell a wrong one
 
     @classmethod
     def of(cls, got: Array, exact: Array, doubt: Array | float, bound: Allowed, storage: Format) -> Elements:
@@ -231,10 +232,15 @@ class Elements:
         numbers = np.where(excused, number, 0 if self.excused is None else self.excused)
         return replace(self, agreed=self.agreed | excused, refuted=self.refuted & ~excused, excused=numbers)
 
+    def without_guarantee(self, where: Array) -> Elements:
+        """The same, but nothing is known of what is not right yet and is `where`."""
+        where = where & ~self.agreed
+        return replace(self, refuted=self.refuted & ~where, open_ended=self.open_ended | where)
+
     @property
     def unsure(self) -> Array:
         """Where the bound promises nothing, and nothing else does."""
-        unsure = ~self.special & ~np.isfinite(self.allowed) & ~np.asarray(self.waits)
+        unsure = ~self.special & ~np.isfinite(self.allowed) & ~np.asarray(self.waits) | self.open_ended
         return np.asarray(unsure if self.excused is None else unsure & (self.excused == 0))
 
     @property

@@ -285,7 +285,8 @@ def _normaliser_corners() -> Iterator[Corner]:
         "x/0, or what is left of rounding: none",
         mean,
         UNSPECIFIED,
-        f"what is not finite; and where the sum of weights is rounded in some order, any quotient by its rest; {where}",
+        "what is not finite; and where their sum rounds, a quotient by what that may leave, if its numerator is not 0; "
+        f"{where}",
     )
     yield Corner(97, "weight 0 of a label, sum", _loss(some, [0, 1], [0.0, 2.0], reduction="sum"), "its row counts 0")
     yield Corner(98, "negative weight", _loss(some, [0, 1], [-1.0, 2.0]), "the formula, with the sign", "not excluded")

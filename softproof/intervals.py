@@ -17,6 +17,7 @@ from .bounds.overflow import allows
 from .formats import FORMATS
 from .operations import output_shapes
 from .problem import Array, Problem, Result
+from .rests import where_a_rest_is_left
 from .rows import ALL, Rows, blocks, row_form, shaped
 from .unspecified import rules
 
@@ -113,9 +114,10 @@ def enclosed(problem: Problem, result: Result, arithmetic: Arithmetic) -> dict[s
         for name, losses in of_rows.items():
             summands.setdefault(name, []).append(losses)
         for name, each in found.items():
-            radii[name][block] = _radius(problem, name, block, rows[name][block], each)
+            radii[name][block] = _radius(problem, name, block, rows[name][block], each, arithmetic)
     for name, of_blocks in summands.items():
-        radii[name][ALL] = _radius(problem, name, ALL, rows[name], allowed_total(problem, arithmetic, of_blocks))
+        total = allowed_total(problem, arithmetic, of_blocks)
+        radii[name][ALL] = _radius(problem, name, ALL, rows[name], total, arithmetic)
     return {
         name: _promised(result.outputs[name].values.astype(np.float64), shaped(problem, name, radii[name], shape))
         for name, shape in shapes.items()
@@ -127,15 +129,15 @@ def _promised(middle: Array, radius: Array) -> Interval:
     return Interval(np.where(np.isnan(middle) & np.isinf(radius), 0.0, middle), radius)
 
 
-def _radius(problem: Problem, name: str, rows: Rows, got: Array, bound: Allowed) -> Array:
+def _radius(problem: Problem, name: str, rows: Rows, got: Array, bound: Allowed, arithmetic: Arithmetic) -> Array:
     """The bound; 0 for NaN that nothing excuses, and inf for what may come from an overflow, or is unspecified."""
     radius, storage = bound.error, FORMATS[problem.dtype]
     if not np.isfinite(got).all():
         with np.errstate(over="ignore"):
             near = np.abs(bound.value) + 2 * bound.error + storage.ulp(storage.largest)
-        on_the_way = allows(bound.left, got)
+        on_the_way = allows(bound.left, got) | (np.isnan(got) & (bound.left != 0))  # the exact value may be infinite
         radius = np.where(np.isinf(got) & (~(near < storage.largest) | on_the_way), np.inf, radius)
         radius = np.where(np.isnan(got), np.where(on_the_way, np.inf, 0.0), radius)
     for _, where, also in rules(problem, name, rows, np.asarray(bound.left) != 0):
         radius = np.where(where & (also(got) | ~np.isfinite(got)), np.inf, radius)
-    return radius
+    return np.where(where_a_rest_is_left(problem, name, rows, arithmetic), np.inf, radius)

@@ -274,7 +274,7 @@ class _Case:
             nearest = truth.astype(np.float64)
             bound = self.accuracy.allowed(name, bound, got.astype(np.float64), nearest, self._storage)
         elements = Elements.of(got, truth, doubt, bound, self._storage)
-        return elements if elements.agreed.all() else excused(self.problem, name, rows, elements)
+        return elements if elements.agreed.all() else excused(self.problem, name, rows, elements, self.arithmetic)
 
     def _doubt(
         self, bits: int, rows: Rows, bound: dict[str, Allowed]

@@ -12,10 +12,11 @@ from functools import partial, reduce
 
 import numpy as np
 
+from .arithmetic import Arithmetic
 from .compare import Elements
-from .exact_sums import exact_sum, lowest_bit
 from .formats import FORMATS
 from .problem import Array, Problem
+from .rests import OF_ROWS, cancel, of_rows_that_count, quotients_by_a_rest, where_a_rest_is_left
 from .rows import (
     ALL,
     Rows,
@@ -49,11 +50,17 @@ INFINITIES_BESIDE_THE_LABEL = 129
 Rule = tuple[int, Array, Callable[[Array], Array]]  # number, where, what is right as well
 
 
-def excused(problem: Problem, name: str, rows: Rows, elements: Elements) -> Elements:
+def excused(problem: Problem, name: str, rows: Rows, elements: Elements, arithmetic: Arithmetic) -> Elements:
     """The elements of some rows of an output, of which those that no document fixes agree."""
     for number, where, also in rules(problem, name, rows, elements.left != 0):
         elements = elements.unless(number, where, also)
-    return elements
+    if elements.agreed.all() or not (where := where_a_rest_is_left(problem, name, rows, arithmetic)).any():
+        return elements
+    least, most = quotients_by_a_rest(problem, name, rows, arithmetic)
+    size = np.abs(elements.got)
+    possible = where & (size >= least) & (size <= most)
+    elements = elements.unless(NO_TOTAL_LEFT, possible & (least > 0), np.isfinite)
+    return elements.without_guarantee(possible & (least == 0))
 
 
 def fixed(problem: Problem, name: str, rows: Rows, overflows: Array | bool) -> Array:
@@ -69,10 +76,6 @@ def _not_finite(got: Array) -> Array:
 
 def _zero(got: Array) -> Array:
     return np.asarray(got == 0)
-
-
-def _anything(got: Array) -> Array:
-    return np.ones(got.shape, bool)
 
 
 def _rules_of_slopes(problem: Problem, rows: Rows) -> Iterator[Rule]:
@@ -155,41 +158,8 @@ def _rules_of_means(problem: Problem, name: str, counts: Array) -> Iterator[Rule
     if not kept(problem).any():
         yield ALONG_NO_ROWS, everywhere & (name == "jvp"), _zero
     elif exact_denominator(problem, count_classes(problem)) == 0:
-        where = _of_rows_that_count(problem, counts) if name in _OF_ROWS else everywhere
-        yield (NO_TOTAL_LEFT if _cancel(problem) else NO_TOTAL), where, _not_finite
-        if _leaves_a_rest(problem):
-            yield NO_TOTAL_LEFT, where, _anything
-
-
-_OF_ROWS = ("grad_logits", "hvp_logits", "grad_input")
-
-
-def _of_rows_that_count(problem: Problem, counts: Array) -> Array:
-    """The rows that count, in the row form of a gradient: (r, 1), or one row of all elements."""
-    if is_by_rows(problem):
-        return counts
-    return np.repeat(counts, problem.inputs["input"].shape[-1], axis=1).reshape(1, -1)
-
-
-def _weights_that_count(problem: Problem) -> Array:
-    """The class weights of the labels that count."""
-    labels = problem.inputs["target"].reshape(-1)[kept(problem)]
-    return class_weights(problem, count_classes(problem))[labels]
-
-
-def _cancel(problem: Problem) -> bool:
-    """Whether the sum of weights is 0 though they are not."""
-    return bool(_weights_that_count(problem).any())
-
-
-def _leaves_a_rest(problem: Problem) -> bool:
-    """Whether weights whose exact sum is 0 may leave something else, since the additions round in some order.
-
-    In none they do where all sums of some of them are multiples of a unit, and less than 2^precision of it.
-    """
-    sizes = np.abs(_weights_that_count(problem))
-    limit = lowest_bit(sizes) * 2 ** FORMATS[problem.dtype].precision
-    return bool(exact_sum(sizes, np.ones(sizes.shape)) > limit)
+        where = of_rows_that_count(problem, counts) if name in OF_ROWS else everywhere
+        yield (NO_TOTAL_LEFT if cancel(problem) else NO_TOTAL), where, _not_finite
 
 
 def _factors_of_zero(problem: Problem, rows: Rows) -> Iterator[tuple[int, Array]]:

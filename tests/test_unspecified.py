@@ -11,11 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softproof import Output, Problem, Result, Verdict, judge_result, solve
+from softproof import Candidate, Output, Problem, Result, Verdict, judge, judge_result, solve
+from softproof.compare import AGREES, DISAGREES, NO_GUARANTEE
+from softproof.compare import UNSPECIFIED as NOT_FIXED
 from softproof.corners import CORNERS, UNSPECIFIED
 from softproof.formats import FORMATS
 from softproof.operations import output_shapes
 from softproof.problem import Array
+
+from .candidates import MANUAL, REFERENCE
 
 pytestmark = [pytest.mark.drawn(3)]
 
@@ -215,15 +219,52 @@ def test_what_overflows_excuses_its_own_row_alone() -> None:
 
 
 def test_a_rest_of_weights_is_no_number_where_every_sum_is_exact() -> None:
-    """2 - 1 - 1 is 0 in every order, and so is 0 + 0, whatever other weights are; others may leave something."""
+    """2 - 1 - 1 is 0 in every order, and so is 0 + 0, whatever other weights are."""
     whole = _loss("float32", np.zeros((3, 3)), [0, 1, 2], [2.0, -1.0, -1.0])
-    rounded = _loss("float32", np.zeros((3, 3)), [0, 1, 2], [1.0 + 2.0**-23, 2.0**-23 - 1.0, -(2.0**-22)])
-
     none = _loss("float32", np.zeros((2, 3)), [0, 0], [0.0, 3.0, -3.0])
 
-    for problem, number in ((whole, False), (none, False), (rounded, True)):
-        for value, ok in ((1.0986, number), (NAN, True), (INF, True), (-INF, True)):
+    for problem in (whole, none):
+        for value, ok in ((1.0986, False), (NAN, True), (INF, True), (-INF, True)):
             assert _ok(problem, _exact(problem) | {"value": np.array(np.float32(value))}) is ok
+
+
+ROUNDED = [1.0 + 2.0**-23, 2.0**-23 - 1.0, -(2.0**-22)]  # their sum is 0, and rounds on the way
+
+
+def test_a_quotient_by_a_rest_is_as_large_as_that_is_small() -> None:
+    """The numerator is about 1, and what may be left at most 4u Σ|w|, and a multiple of 2^-23."""
+    problem = _loss("float32", np.diag([4.0, 0.0, 0.0]), [0, 1, 2], ROUNDED)
+    right = _exact(problem)
+
+    for value, ok in ((2.0**23, True), (-(2.0**22), True), (1.0986, False), (12345.0, False), (0.0, False),
+                      (2.0**30, False)):  # fmt: skip
+        verdict = _verdict(problem, right | {"value": np.array(np.float32(value))})
+        assert (verdict.outcome != DISAGREES) is ok, value
+        assert verdict.ok is ok, value
+
+
+def test_a_quotient_of_0_by_a_rest_has_no_guarantee() -> None:
+    """The losses are equal, so that the numerator is 0, or what rounding leaves of it."""
+    problem = _loss("float32", np.zeros((3, 3)), [0, 1, 2], ROUNDED)
+
+    for value in (1.0986, 0.0, 2.0):
+        assert _verdict(problem, _exact(problem) | {"value": np.array(np.float32(value))}).outcome == NO_GUARANTEE
+    assert not _ok(problem, _exact(problem) | {"value": np.array(2.0**100)})
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("half", [MANUAL, REFERENCE], ids=["manual", "reference"])
+def test_whoever_divides_by_a_rest_is_right(half: Candidate, seed: int) -> None:
+    """Weights of many sizes that cancel exactly, in a drawn order of rows; 1 and 0 are no such quotient."""
+    rng = np.random.default_rng(seed)
+    unit = np.ldexp(rng.integers(2**10, 2**14, 3), rng.integers(-10, 3, 3)).astype(np.float64)
+    w = np.concatenate([256 * unit, -255 * unit, -unit])
+    order = rng.permutation(len(w))
+    problem = _loss("float32", rng.normal(0, 2, (len(w), len(w))).astype(np.float32), order, w)
+
+    assert judge(half, problem).outcome in (AGREES, NOT_FIXED, NO_GUARANTEE)
+    for wrong in (1.0, 0.0):
+        assert not _ok(problem, _exact(problem) | {"value": np.array(wrong)})
 
 
 def test_ignored_rows_of_a_layer_have_no_gradient_whatever_the_mean_divides_by() -> None:
