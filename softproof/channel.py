@@ -50,7 +50,8 @@ class Child:
     """A process that runs a module of this package, and answers what it is asked."""
 
     def __init__(self, module: str) -> None:
-        path = [str(Path.cwd()) if folder == "" else folder for folder in sys.path]
+        path = list(filter(None, sys.path))  # the working directory is searched for a target alone
+        path += [own for own in [str(Path(__file__).resolve().parents[1])] if own not in path]
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", STARTS, module, *path],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import statistics
+import sys
 import threading
 import time
 import traceback
@@ -218,7 +219,8 @@ def settled(
         raise ValueError(
             f"in_process is False and target is a {type(target).__name__}; expected its name, such as 'manual:softmax'"
         )
-    return isolated(target, *arguments, seconds=time_limit, startup=startup_limit, folders=folders)
+    here = [str(Path.cwd())] if "" in sys.path else []  # as where Python is asked line by line
+    return isolated(target, *arguments, seconds=time_limit, startup=startup_limit, folders=[*folders, *here])
 
 
 def check_limits(**limits: float) -> None:
