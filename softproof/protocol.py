@@ -137,7 +137,7 @@ def answer(nonce: str, told: Told) -> Message:
     """What is told, as a message."""
     body = {
         "outputs": {name: [output.dtype, output.device] for name, output in told.outputs.items()},
-        "raised": told.raised,
+        "raised": None if told.raised is None else plain(told.raised),  # the words may be many
         "changed": list(told.changed),
         "observed": [list(each) for each in told.observed],
     }

@@ -18,6 +18,7 @@ from .description import described
 from .frames import Message
 from .guard import Guard
 from .implementation import Candidate
+from .plain_text import plain
 from .preparation import prepare
 from .protocol import answer, decoded, problem_of
 
@@ -48,7 +49,10 @@ def _prepared(arguments: dict[str, Any]) -> tuple[Candidate | None, dict[str, An
     try:
         candidate = prepare(**arguments)
     except (ValueError, TypeError) as error:
-        return None, {"refused": "TypeError" if isinstance(error, TypeError) else "ValueError", "words": str(error)}
+        return None, {
+            "refused": "TypeError" if isinstance(error, TypeError) else "ValueError",
+            "words": plain(str(error)),
+        }
     if replaced := guard.replaced():
         words = f"target {arguments['target']!r}: importing it replaced {', '.join(replaced)}"
         return None, {"refused": "ValueError", "words": words}
