@@ -3,9 +3,20 @@
 import os
 import sys
 
-if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
-    del sys.path[0]  # which -m has put there: what lies beside a target is not the judge's
+INTERRUPTED = 130
 
-from .cli import main  # nothing of it may be looked up there
 
-sys.exit(main())
+def start() -> int:
+    """Run the command line; Ctrl-C while it is loaded is no traceback either."""
+    try:
+        from .cli import main
+
+        return main()
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+if __name__ == "__main__":
+    if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
+        del sys.path[0]  # which -m has put there: what lies beside a target is not the judge's
+    sys.exit(start())

@@ -225,7 +225,11 @@ class Report:
             raise AssertionError(f"not everything agrees\n{self}")
 
     def __str__(self) -> str:
-        failures = [f"\n{row.name}: {row.failure or row.reason}" for row in self.failing if row.failure or row.reason]
+        failures = [
+            f"\n{row.name}: {row.failure or row.reason}{_asked_else(row)}"
+            for row in self.failing
+            if row.failure or row.reason
+        ]
         expected = [f"expected not to agree, and does not: {row.name}" for row in self.excused]
         lines = [table(self.rows), *_notes(self.rows), *self._ran(), *expected, *self.unforeseen, *failures]
         return printable("\n".join(lines))
@@ -287,6 +291,18 @@ class Report:
         return json.dumps(_in_json(told), indent=2, allow_nan=False)
 
 
+def _asked_else(row: Row) -> str:
+    """What else could be asked, where numbers in half precision disagree under the assumption that is usual."""
+    usual = row.dtype in ("float16", "bfloat16") and row.arithmetic in (any_order(row.dtype).name, *_USUAL)
+    if not usual or row.failure is None or not row.failure.verdict.output:
+        return ""
+    return (
+        f"\n\nThe bound assumes sums in {any_order(row.dtype).compute.name}. If it is documented to compute in "
+        f"{row.dtype} throughout, ask for that: --arithmetic storage"
+    )
+
+
+_USUAL = ("any-order", "float32-inside")  # names of what is assumed where no model is named
 _PASSED = {AGREES: "agrees", UNSPECIFIED: "is unspecified"}
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import manual
+from manual.arrays import Array
 from softproof.cli import main
 
 pytestmark = [pytest.mark.drawn(3)]
@@ -210,3 +213,24 @@ def test_nothing_may_be_supported(capsys: pytest.CaptureFixture[str]) -> None:
     """An empty --supports says that no option is taken, and is not the same as none."""
     assert main(["verify", "manual:softmax", "--supports", "", *QUICK]) == 0
     assert "not asked of softmax: dim" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("format_", "arithmetic", "told"),
+    [("float16", "any-order", True), ("float32", "any-order", False), ("float16", "storage", False)],
+)
+def test_half_precision_says_what_else_could_be_asked(
+    format_: str, arithmetic: str, told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where its numbers disagree, and only there."""
+    arguments = ["--dtype", format_, "--arithmetic", arithmetic, "--in-process", "--seed", "0", "--no-shrink"]
+    assert main(["verify", f"{__name__}:_doubled", "--operation", "softmax", "--examples", "5", *arguments]) == 1
+
+    printed = capsys.readouterr().out
+    words = "If it is documented to compute in float16 throughout, ask for that: --arithmetic storage"
+    assert (words in printed) == told
+
+
+def _doubled(logits: Array) -> Array:
+    """In no arithmetic."""
+    return np.asarray(2 * manual.softmax(logits))
