@@ -100,13 +100,13 @@ def test_what_overflows_leaves_no_guarantee(name: str) -> None:
         assert verdict_on(problem, arithmetic, **outputs).outcome == NO_GUARANTEE
 
 
-@pytest.mark.parametrize("half", [MANUAL, REFERENCE], ids=["manual", "reference"])
-def test_a_denominator_that_overflows_refutes_nobody(half: Candidate, dtype: str) -> None:
+@pytest.mark.parametrize("library", [MANUAL, REFERENCE], ids=["manual", "reference"])
+def test_a_denominator_that_overflows_refutes_nobody(library: Candidate, dtype: str) -> None:
     """By hand and by torch it is infinite."""
     inputs: dict[str, Any] = {"logits": [[0.0, 1.0]] * 4, "target": [0] * 4, "weight": [FORMATS[dtype].largest, 1.0]}
     for smoothing in (0.0, 0.5):
         problem = Problem("cross_entropy", dtype, inputs, {"label_smoothing": smoothing}, 1.0)
-        assert judge(half, problem).outcome == NO_GUARANTEE
+        assert judge(library, problem).outcome == NO_GUARANTEE
 
 
 def test_a_bound_beyond_the_format_excuses_no_infinity() -> None:

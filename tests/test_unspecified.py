@@ -253,8 +253,8 @@ def test_a_quotient_of_0_by_a_rest_has_no_guarantee() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("half", [MANUAL, REFERENCE], ids=["manual", "reference"])
-def test_whoever_divides_by_a_rest_is_right(half: Candidate, seed: int) -> None:
+@pytest.mark.parametrize("library", [MANUAL, REFERENCE], ids=["manual", "reference"])
+def test_whoever_divides_by_a_rest_is_right(library: Candidate, seed: int) -> None:
     """Weights of many sizes that cancel exactly, in a drawn order of rows; 1 and 0 are no such quotient."""
     rng = np.random.default_rng(seed)
     unit = np.ldexp(rng.integers(2**10, 2**14, 3), rng.integers(-10, 3, 3)).astype(np.float64)
@@ -262,7 +262,7 @@ def test_whoever_divides_by_a_rest_is_right(half: Candidate, seed: int) -> None:
     order = rng.permutation(len(w))
     problem = _loss("float32", rng.normal(0, 2, (len(w), len(w))).astype(np.float32), order, w)
 
-    assert judge(half, problem).outcome in (AGREES, NOT_FIXED, NO_GUARANTEE)
+    assert judge(library, problem).outcome in (AGREES, NOT_FIXED, NO_GUARANTEE)
     for wrong in (1.0, 0.0):
         assert not _ok(problem, _exact(problem) | {"value": np.array(wrong)})
 
