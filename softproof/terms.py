@@ -63,12 +63,13 @@ class Terms:
         )
 
     def promised(self, problem: Problem) -> Problem:
-        """What is asked where bounds are infinite because a logsumexp may be subtracted, or logits scaled.
+        """What is asked where bounds are infinite because a logsumexp is subtracted, or logits scaled.
 
         Large logits are clipped where it is the bound of the value; where it is that of a derivative, none is asked.
         """
         arithmetic = arithmetic_of(self.model, problem)
-        if not (arithmetic.subtracts_logsumexp or arithmetic.scales_logits):
+        subtracts = arithmetic.subtracts_logsumexp or problem.operation == "logsumexp"  # in its gradient: Theorem 6 (c)
+        if not (subtracts or arithmetic.scales_logits):
             return problem
         lost = _without_bounds(problem, arithmetic)
         if "value" in lost and "logits" in problem.inputs:
@@ -92,6 +93,8 @@ def _without_bounds(problem: Problem, arithmetic: Arithmetic) -> set[str]:
     """Outputs of which nothing is promised because of what the arithmetic does with a stored logsumexp, or log₂e."""
     usual = bound(problem, replace(arithmetic, subtracts_logsumexp=False, scales_logits=False))
     limits = bound(problem, arithmetic)
+    if problem.operation == "logsumexp":
+        usual |= {name: np.zeros(()) for name in limits if name != "value"}
     return {name for name, limit in limits.items() if (np.isinf(limit) & np.isfinite(usual[name])).any()}
 
 

@@ -110,15 +110,45 @@ def test_a_denominator_that_overflows_refutes_nobody(library: Candidate, dtype: 
 
 
 def test_a_bound_beyond_the_format_excuses_no_infinity() -> None:
-    """No exponential of x - ŷ overflows, since ŷ is not below x: NaN is wrong, and an infinity has no guarantee."""
-    problem = Problem("cross_entropy", "float32", OFFSET, SUM, tangent=[[1.0, -0.5]])
-    right = float(np.float32(np.log(2)))
-    assert np.finfo(np.float32).max < bound(problem, "fused")["jvp"] < np.inf
+    """The sum is computed in float32, where nothing overflows: NaN is wrong, and an infinity has no guarantee."""
+    inputs: dict[str, Any] = {"input": np.full((1, 200), 60000.0), "weight": [[60000.0, -60000.0] * 100]}
+    problem = Problem("linear", "float16", inputs)
+    assert FORMATS["float16"].largest < bound(problem)["value"] < np.inf
 
-    assert verdict_on(problem, "fused", value=right, jvp=-0.75).outcome == AGREES
-    assert verdict_on(problem, "fused", value=right, jvp=np.nan).outcome == DISAGREES
+    assert verdict_on(problem, value=[[0.0]]).outcome == AGREES
+    assert verdict_on(problem, value=[[np.nan]]).outcome == DISAGREES
     for bad in (np.inf, -np.inf):
-        assert verdict_on(problem, "fused", value=right, jvp=bad).outcome == NO_GUARANTEE
+        assert verdict_on(problem, value=[[bad]]).outcome == NO_GUARANTEE
+
+
+FAR = {"logits": [[1e10, 1e10]]}
+NOTHING: dict[str, tuple[Problem, str, Any]] = {
+    "a direction": (Problem("cross_entropy", "float32", OFFSET, SUM, tangent=[[1.0, -0.5]]), "jvp", 5.0),
+    "a probability": (Problem("softmax", "float32", FAR, {"dim": -1}), "value", [[0.0, 1.0]]),
+    "a slope": (Problem("logsumexp", "float32", FAR, {"dim": -1}, [1.0]), "grad_logits", [[0.0, 0.25]]),
+    "a gradient": (Problem("cross_entropy", "float32", OFFSET, SUM, 1.0), "grad_logits", [[0.0, 0.0]]),
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_a_bound_that_excludes_no_probability_is_infinite(name: str) -> None:
+    """x - ŷ is off by thousands at 1e10: the right answer has no guarantee, nor has another, and NaN is wrong."""
+    problem, output, other = NOTHING[name]
+    right = right_answer(problem)
+
+    assert np.isinf(bound(problem, "fused")[output]).all()
+    for values, outcome in ((right[output], NO_GUARANTEE), (other, NO_GUARANTEE), (np.nan, DISAGREES)):
+        answer: dict[str, Any] = {**right, output: np.broadcast_to(values, right[output].shape)}
+        assert verdict_on(problem, "fused", **answer).outcome == outcome
+
+
+def test_nothing_is_lost_where_nothing_is_multiplied() -> None:
+    """A row without an upstream gradient has the gradient 0, whatever is known of its probabilities."""
+    problem = Problem("log_softmax", "float32", FAR, {"dim": -1}, [[0.0, 0.0]])
+
+    assert (
+        verdict_on(problem, "fused", value=right_answer(problem)["value"], grad_logits=[[0.0, 0.0]]).outcome == AGREES
+    )
 
 
 def test_the_exception_is_an_exact_value_that_overflows() -> None:
@@ -307,6 +337,16 @@ OVERFLOWS: dict[str, tuple[Problem, str, set[str]]] = {
         ),
         "value",
         {"nan"},
+    ),
+    "a quotient that underflows, in a logarithm": (
+        Problem("kl_divergence", "float32", {"p": [2.0**-100], "q": [2.0**60]}, {"dim": 0}),
+        "value",
+        {"-inf"},
+    ),
+    "the slope of one": (
+        Problem("kl_divergence", "float32", {"p": [2.0**-100], "q": [2.0**60]}, {"dim": 0}, 1.0),
+        "grad_p",
+        {"-inf"},
     ),
     "weights that are large together": (
         Problem(

@@ -239,3 +239,31 @@ def test_a_running_mean_is_no_sum_in_some_order() -> None:
     assert "running mean, m ← m + (x_k - m)/k (Welford)" in (DOCS / "bounds.md").read_text()
     assert error.max() > additions(2, F32.u)
     assert sums.welford in sums.NARROW
+
+
+def _by_whole_jacobian(p: Array, g: Array, first: int) -> Array:
+    """(diag(p) - p pᵀ) g, each inner product from the column `first` on, one term after another."""
+    jacobian, total = np.diag(p) - np.outer(p, p), np.float32(0) * p
+    for k in (first, *(k for k in range(len(p)) if k != first)):
+        total = total + jacobian[:, k] * g[k]
+    return np.asarray(total)
+
+
+def test_a_whole_jacobian_is_outside_the_bound_of_a_gradient() -> None:
+    """Each term of the sum of exponentials is lost, and each of the inner product rounds up: 1000 classes."""
+    half_ulp, x, e = np.float32(0.99 * F32.u), np.zeros((1, 1000), np.float32), np.float32(0)
+    x[0, 1:] = np.log(half_ulp)
+    for each in np.exp(x[0]):
+        e = e + each
+    p = np.exp(x[0]) / e
+    scale = np.float32(1.02) / p[-1]  # so that p g is just above 1
+    g = np.where(np.arange(1000) == 999, scale, -scale).astype(np.float32)
+    g[0] = 0
+    problem = Problem("softmax", "float32", {"logits": x}, {"dim": -1}, g[None])
+    result = Result({"value": Output(p[None], "float32"),
+                     "grad_logits": Output(_by_whole_jacobian(p, g, 999)[None], "float32")})  # fmt: skip
+
+    verdict = judge_result(problem, result)
+    assert (verdict.outcome, verdict.output) == ("disagrees", "grad_logits")
+    assert 1.8 < verdict.ratio < 2
+    assert "by the whole Jacobian matrix" in (DOCS / "bounds.md").read_text()

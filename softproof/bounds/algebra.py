@@ -68,7 +68,7 @@ class Known:
     error: Array | float = 0.0
 
     def __mul__(self, other: Known) -> Known:
-        error = self.error * other.size + (self.size + self.error) * other.error
+        error = times(self.error, other.size) + times(other.error, self.size) + times(self.error, other.error)
         return Known(self.size * other.size, error)
 
     def __add__(self, other: Known) -> Known:
@@ -82,6 +82,12 @@ class Known:
     def rounded(self, relative: Array | float, underflow: Array | float) -> Known:
         """After roundings of this relative error together, which may underflow by so much."""
         return Known(self.size, self.error + relative * (self.size + self.error) + underflow)
+
+
+def times(error: Array | float, factor: Array | float) -> Array:
+    """What is lost where a number that is off by an error, be it infinite, is multiplied; 0 where the factor is."""
+    product = np.asarray(error * factor)
+    return product if np.isfinite(product).all() else np.where(np.equal(factor, 0), 0.0, product)
 
 
 def rmul(*errors: Array | float) -> Array:

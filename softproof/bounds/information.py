@@ -32,8 +32,17 @@ def _sum_of_logs(problem: Problem, arithmetic: Arithmetic, rows: Rows, logs: tup
     error = error + 2 * terms * arithmetic.underflow("terms")
     if len(logs) == 1:
         return Allowed(size.sum(-1, keepdims=True), error)
-    up = np.asarray(exceeds(_quotient(problem, rows), arithmetic.compute.largest).any(-1, keepdims=True))
-    return Allowed(size.sum(-1, keepdims=True), error, left=left_by(up, np.zeros_like(up)))
+    q = np.where(p > 0, wide_rows(problem.inputs["q"], axis, rows), 0.0)  # where p/q underflows
+    error = error + arithmetic.underflow("terms") * q.sum(-1, keepdims=True) * (1 + relative)
+    up, down = (np.asarray(each.any(-1, keepdims=True)) for each in _infinite_logs(problem, arithmetic, rows))
+    return Allowed(size.sum(-1, keepdims=True), error, left=left_by(up, down))
+
+
+def _infinite_logs(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> tuple[Array, Array]:
+    """Where log(p/q) may be +inf, since p/q overflows, or -inf, since it underflows to 0."""
+    quotient = _quotient(problem, rows)
+    vanishes = (quotient != 0) & (quotient <= arithmetic.underflow("terms"))
+    return exceeds(quotient, arithmetic.compute.largest), np.asarray(vanishes)
 
 
 def _quotient(problem: Problem, rows: Rows) -> Floats:
@@ -70,8 +79,9 @@ def _left_of_logs(problem: Problem, a: Arithmetic, rows: Rows, logs: tuple[str, 
     first, last = (exceeds(each, largest) for each in (sizes[0], sizes[-1]))
     if len(logs) == 1:
         return left_by(first & (g > 0), first & (g < 0))
-    last = last | (exceeds(_quotient(problem, rows), a.compute.largest) & (g != 0))
-    return left_by((first & (g < 0)) | (last & (g > 0)), (first & (g > 0)) | (last & (g < 0)))
+    up, down = _infinite_logs(problem, a, rows)
+    first, last = first | down, last | up  # of g log p - g log q
+    return left_by((first & (g < 0)) | (last & (g > 0)), (first & (g > 0)) | (last & (g < 0)), (up | down) & (g == 0))
 
 
 def _of_quotient(problem: Problem, a: Arithmetic, rows: Rows) -> Allowed:

@@ -9,7 +9,7 @@ from ..formats import Format
 from ..problem import Array, Problem
 from ..rows import Rows, wide_rows
 from .algebra import Allowed, stored
-from .overflow import Left, exceeds, left_by
+from .overflow import exceeds, infinities, left_by
 
 
 def product(
@@ -37,14 +37,17 @@ def product(
     by = (1 + n * a.rounding("partial products")) * (1 + (a.factors.u if a.factors else 0.0)) ** 2
     if p_reach is not None:
         size = p_reach @ np.abs(q)
-    if not exceeds(size * by, largest).any():
+    if not exceeds(size * by, np.where(np.isfinite(error), largest, a.storage.largest)).any():
         return Allowed(value, error)
     beside = np.zeros(p.shape) if p_error is None else p_error if p_reach is None else p_reach - np.abs(p)
-    return Allowed(value, error, left=_left(p, q, beside, 0.0 if bias is None else bias, by, largest))
+    up, down = (by * each for each in _parts(p, q, beside, 0.0 if bias is None else bias))
+    left = left_by(exceeds(up, largest), exceeds(down, largest))
+    of_result = infinities(exceeds(up, a.storage.largest), exceeds(down, a.storage.largest))
+    return Allowed(value, error, left=np.where(np.isfinite(error), left, left | of_result))
 
 
-def _left(p: Array, q: Array, p_error: Array, bias: Array | float, by: float, largest: float) -> Left:
-    """Theorem 13: sums of the positive and of the negative products apart, each larger `by` a factor."""
+def _parts(p: Array, q: Array, p_error: Array, bias: Array | float) -> tuple[Array, Array]:
+    """The sums of the positive and of the negative products apart."""
     up, down = (
         np.maximum(p, 0) @ np.maximum(sign * q, 0)
         + np.maximum(-p, 0) @ np.maximum(-sign * q, 0)
@@ -52,7 +55,7 @@ def _left(p: Array, q: Array, p_error: Array, bias: Array | float, by: float, la
         + p_error @ np.abs(q)
         for sign in (1, -1)
     )
-    return left_by(exceeds(up * by, largest), exceeds(down * by, largest))
+    return up, down
 
 
 def _rounded_factors(p: Array, q: Array, factors: Format) -> Array:

@@ -19,7 +19,7 @@ ANYTHING = ABOVE | BELOW | UNDEFINED
 EVALUATION = 2.0**-20  # the bounds themselves are evaluated in float64, with fewer than 2**32 roundings of 2**-53
 
 
-def exceeds(reach: Array, largest: float) -> Array:
+def exceeds(reach: Array, largest: float | Array) -> Array:
     """Where numbers of up to this magnitude may be more than the largest of a format."""
     return np.asarray(~(reach * (1 + EVALUATION) < largest))
 
@@ -33,6 +33,11 @@ def left_by(above: Array | bool, below: Array | bool, undefined: Array | bool = 
     nan = (up & down) | undefined
     found = ABOVE * up + BELOW * down + UNDEFINED * nan
     return np.asarray(found, np.int8)
+
+
+def infinities(above: Array, below: Array) -> Left:
+    """What a result itself may be that is larger than its format holds."""
+    return np.asarray(ABOVE * above + BELOW * below, np.int8)
 
 
 def anything(where: Array | bool) -> Left:

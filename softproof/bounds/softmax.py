@@ -11,11 +11,17 @@ from ..arithmetic import Arithmetic
 from ..formats import Floats, Format
 from ..problem import Array, Problem
 from ..rows import Rows, axis_of, wide_rows, with_softmax
-from .algebra import Allowed, Known, RowFactor, additions, grown, powers, rdiv, rmul, spoiled, stored
+from .algebra import Allowed, Known, RowFactor, additions, grown, powers, rdiv, rmul, spoiled, stored, times
 from .overflow import Left, anything, exceeds, left_by
 from .second_order import along, curvature, given, inside, mean, scaled
 
 LARGEST, LOG2E = np.finfo(np.float64).max, np.log2(np.e)
+
+
+def promising(p: Floats, error: Floats) -> Floats:
+    """An error of p̂, but inf where every number from 0 to 1 is within it: what is promised of p̂ is then nothing."""
+    nothing = error >= np.maximum(p, 1 - p)
+    return np.where(nothing, np.inf, error) if nothing.any() else error
 
 
 def _others(array: Floats, at: Array) -> Floats:
@@ -307,9 +313,11 @@ class SoftmaxRows:
     @cached_property
     def p_error(self) -> Floats:
         """|p̂ - p| for p̂ = exp(l̂) as well as for p̂ = ê/ŝ or ê·(1/ŝ) (Theorem 5)."""
-        error = self._p_error(self._kept(self._shared_error))
-        error += self._p_underflow
-        return error
+        return self._promising(self._p_error(self._kept(self._shared_error)) + self._p_underflow)
+
+    def _promising(self, error: Floats) -> Floats:
+        """The same, but inf where every number from 0 to 1 is within it (r, C)."""
+        return promising(self.p, error)
 
     def _p_error(self, l_error: Floats) -> Floats:
         a = self.arithmetic
@@ -341,15 +349,16 @@ class SoftmaxRows:
     def value_error(self) -> Floats:
         """|p̂ - p| for softmax as a result: Theorem 2, or Theorem 5 where the formula is not known."""
         if self.arithmetic.quotient:
-            return self.division_error
-        return np.maximum(self.division_error, self._p_error(self._shared_error) + self._p_underflow)
+            return self._promising(self.division_error)
+        by_logarithm = self._p_error(self._shared_error) + self._p_underflow
+        return self._promising(np.maximum(self.division_error, by_logarithm))
 
     @property
     def saved_error(self) -> Floats:
         """|p̂ - p| for the p̂ that a backward pass starts from."""
         if "output" in self.arithmetic.stored:
             return stored(self.p, self.value_error, self.arithmetic)
-        return self._p_error(self._shared_error) + self._p_underflow
+        return self._promising(self._p_error(self._shared_error) + self._p_underflow)
 
     @property
     def common_factor(self) -> RowFactor:
@@ -394,13 +403,14 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
         inner = (g * p).sum(-1, keepdims=True)  # S
         product = arithmetic.rounding("terms") if "terms" in arithmetic.stored else 0.0
         gamma = rmul(f.classes * u, product)
-        inner_error = (size * b).sum(-1, keepdims=True) * (1 + gamma)
+        inner_error = times(b, size).sum(-1, keepdims=True) * (1 + gamma)
         inner_error = inner_error + gamma * (size * p).sum(-1, keepdims=True)
         inner_error = inner_error + f.classes * arithmetic.underflow("terms")
         value = p * (g - inner)
         roundings = rmul(powers(3, u), product)
         reach = np.abs(g - inner) if arithmetic.quotient else size + np.abs(inner)  # one p̂, or two that differ
-        error = b * reach + (p + b) * (inner_error + roundings * (size + np.abs(inner) + inner_error))
+        rounded = inner_error + roundings * (size + np.abs(inner) + inner_error)
+        error = times(b, reach) + p * rounded + times(b, rounded)
         error = error + u * np.abs(value) + 3 * eta + arithmetic.underflow("terms")
         bounds["grad_logits"] = Allowed(value, error, left=_left_of_centred(f, b, g, arithmetic, times_p=True))
     if problem.tangent is not None:
@@ -531,7 +541,7 @@ def carried_back(
     u = f.arithmetic.compute.u
     total, total_error = summed(h, h_error, terms, f.arithmetic)
     reach = np.abs(h).sum(-1, keepdims=True) + total_error  # (r, 1)
-    error = f.p_error * (reach * (1 + u))
+    error = times(f.p_error, reach * (1 + u))
     error += f.p * (total_error + u * reach)
     value = f.p * -total
     rows = np.arange(len(value))
@@ -561,7 +571,7 @@ def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str,
     if problem.grad_output is not None:
         g = _upstream_of_rows(problem, rows)
         value = g * f.p
-        error = np.abs(g) * _p_error_by_difference(f) * (1 + u) + u * np.abs(value) + a.underflow()
+        error = times(_p_error_by_difference(f), np.abs(g)) * (1 + u) + u * np.abs(value) + a.underflow()
         bounds["grad_logits"] = Allowed(value, error)
     if problem.tangent is not None:
         bounds |= _logsumexp_along(problem, _inside(f, problem, rows), rows)
@@ -585,7 +595,7 @@ def _p_error_by_difference(f: SoftmaxRows) -> Floats:
     p_error = np.maximum(p_error, f.p_error * (1 + u))
     if f.masked is not None:
         p_error[f.masked] = 0.0
-    return p_error
+    return promising(f.p, p_error)
 
 
 def _logsumexp_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str, Allowed]:
