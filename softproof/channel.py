@@ -29,7 +29,7 @@ from .problem import Array
 KEPT = 4096  # bytes of what was printed last
 AT_ONCE = 1 << 20  # bytes that are written or read together
 A_MOMENT = 0.2  # seconds after which it is looked at whether a process still lives
-GRACE = 1.0  # seconds for a process that is ending
+GRACE = 0.5  # seconds for a process that is ending
 STARTS = """\
 import runpy, sys
 module, *sys.path[:] = sys.argv[1:]
