@@ -128,6 +128,18 @@ BROKEN = {
     "prints": ("out.write(b'hello\\n')", "it wrote 'hello'; expected 'array', 'end' or 'error'"),
     "strange shape": ("out.write(b'array value float64 2 3\\n')", "expected 'array NAME DTYPE NDIM SIZE"),
     "strange dtype": ("out.write(b'array value float8 1 3\\n')", "it announced an array by 'array value float8 1 3'"),
+    "announces too much": (
+        "out.write(b'array value float64 1 99999999999999\\n')",
+        "that is too many bytes, or",
+    ),
+    "announces more than there is": (
+        "out.write(b'array value float64 4' + b' 4294967296' * 4 + b'\\n')",
+        "too many",
+    ),
+    "announces one array twice": (
+        "answer('value', arrays['logits']); answer('value', arrays['logits'])",
+        "one too many",
+    ),
     "never ends a line": ("out.write(b'x' * 5000)", "it wrote a line of more than 4096 bytes"),
 }
 
@@ -161,6 +173,7 @@ def test_a_program_that_crashes_once_is_asked_again(tmp_path: Path) -> None:
         ("softproof 1\nend\n", "it named no operation, or no dtype"),
         ("softproof 1\noperation argmax\nend\n", "it described itself by 'operation argmax'"),
         ("softproof 1\n\nend\n", "it described itself by ''"),
+        ("softproof 1\n" + "gradients\n" * 5000, "it described itself by 1000 lines, and more"),
         ("softproof 1\ndtype float8\nend\n", "it described itself by 'dtype float8'"),
         ("softproof 1\noperation softmax\nfixed dim last\nend\n", "it fixed dim at 'last'; expected a number"),
         (GREETING.replace("dim", "weight"), "supports names weight"),

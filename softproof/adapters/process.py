@@ -6,6 +6,7 @@ docs/adapters.md describes the protocol, which is lines of text, and after a lin
 from __future__ import annotations
 
 import contextlib
+import math
 import shlex
 import subprocess
 import weakref
@@ -19,12 +20,14 @@ from ..channel import named, there
 from ..implementation import Candidate
 from ..interface import Interface
 from ..operations import OPERATIONS
-from ..problem import Array
+from ..problem import Array, Problem
+from ..protocol import most_bytes
 from .numpy_arrays import DTYPES
 
 T = TypeVar("T")
 VERSION = 1
 LONGEST = 4096  # bytes of a line
+MOST_LINES, MOST_ARRAYS, MOST_BYTES = 1000, 64, 1 << 30  # of a greeting, and of an answer whose size nobody knows
 _INTEGERS = ("ignore_index", "dim")
 
 
@@ -91,8 +94,11 @@ def _functions(program: Program, operation: str) -> tuple[Callable[..., Any], Ca
 
     def ask(positional: tuple[Array, ...], keywords: Mapping[str, Any]) -> dict[str, Array]:
         arrays = dict(zip(about.inputs, positional, strict=True))
-        arrays |= {name: keywords[name] for name in (*about.optional, "grad_output") if name in keywords}
-        return program.ask(arrays, {name: value for name, value in keywords.items() if name in about.options})
+        arrays |= {name: keywords[name] for name in about.optional if name in keywords}
+        options = {name: value for name, value in keywords.items() if name in about.options}
+        upstream = keywords.get("grad_output")
+        most = most_bytes(Problem(operation, "float64", arrays, options, upstream))
+        return program.ask(arrays if upstream is None else {**arrays, "grad_output": upstream}, options, most)
 
     def forward(*positional: Array, **keywords: Any) -> Array:
         return _one(ask(positional, keywords), "value")
@@ -134,11 +140,11 @@ class Program:
         self._finalizer = weakref.finalize(self, _end, self._process)
         return self._speaking(self._describes_itself)
 
-    def ask(self, arrays: Mapping[str, Array], options: Mapping[str, Any]) -> dict[str, Array]:
-        """The arrays of its answer by name."""
+    def ask(self, arrays: Mapping[str, Array], options: Mapping[str, Any], most: int = MOST_BYTES) -> dict[str, Array]:
+        """The arrays of its answer by name, of which no more bytes than `most` are read."""
         if self._process is None or self._process.poll() is not None:  # it may have ended since
             self.start()
-        return self._speaking(lambda: self._exchange(arrays, options))
+        return self._speaking(lambda: self._exchange(arrays, options, most))
 
     def _speaking(self, speak: Callable[[], T]) -> T:
         """What is heard; a program that has ended, or cannot be understood, is asked nothing more."""
@@ -157,14 +163,17 @@ class Program:
         self._write(f"softproof {VERSION}\n".encode())
         if (first := self._line()) != f"softproof {VERSION}":
             raise _StrangeError(f"the first line is {first!r}; expected 'softproof {VERSION}'")
-        about = Described()
+        about, lines = Described(), 0
         while (line := self._line()) != "end":
             _note(about, line)
+            lines += 1
+            if lines == MOST_LINES:
+                raise _StrangeError(f"it described itself by {MOST_LINES} lines, and more")
         if not about.operation or not about.dtypes:
             raise _StrangeError("it named no operation, or no dtype")
         return about
 
-    def _exchange(self, arrays: Mapping[str, Array], options: Mapping[str, Any]) -> dict[str, Array]:
+    def _exchange(self, arrays: Mapping[str, Array], options: Mapping[str, Any], most: int) -> dict[str, Array]:
         lines = [b"question\n", *(f"option {name} {value}\n".encode() for name, value in options.items())]
         self._write(b"".join((*lines, *_announced(arrays), b"end\n")))
         found: dict[str, Array] = {}
@@ -175,7 +184,10 @@ class Program:
             if word != "array":
                 raise _StrangeError(f"it wrote {line!r}; expected 'array', 'end' or 'error'")
             name, dtype, shape = _header(line)
-            size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+            size = math.prod(shape) * np.dtype(dtype).itemsize
+            most -= size
+            if most < 0 or name in found or len(found) == MOST_ARRAYS:
+                raise _StrangeError(f"it announced an array by {line!r}; that is too many bytes, or one too many")
             found[name] = (
                 np.frombuffer(self._bytes(size), np.dtype(dtype).newbyteorder("<")).astype(dtype).reshape(shape)
             )
