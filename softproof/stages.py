@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from .checks import check, check_asked
-from .compare import DISAGREES, NO_GUARANTEE, UNDECIDED, Verdict
+from .compare import DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, UNDECIDED, Verdict
 from .implementation import Implementation
 from .problem import Array, Problem
 from .validation import check_kind
@@ -29,8 +29,9 @@ def stages(implementation: Implementation, problem: Problem, judge: Judge, devic
         problem: a "linear_cross_entropy" problem.
         judge: gives the verdict on one stage, such as ``lambda stage: softproof.judge(implementation, stage)``.
         device: where tensors live.
-    Yields: a `Verdict` for each stage, and no further one after an answer that could not be used; of a classifier
-        without positions, a weight of shape (C, 0, D), the one on the whole.
+    Yields: a `Verdict` for each stage, and no further one after an answer that could not be used; the last one is
+        *not applicable*, and says why, where a gradient of the logits that is not finite leaves nothing to carry back.
+        Of a classifier without positions, a weight of shape (C, 0, D), the one on the whole.
     Raises: ValueError or TypeError, when the first is asked for, naming an argument that does not fit.
 
     >>> import softproof
@@ -65,8 +66,14 @@ def stages(implementation: Implementation, problem: Problem, judge: Judge, devic
     if problem.grad_output is None or not verdict.ok:
         return
     grad_logits = _output(implementation, loss, "grad_logits", device)
-    if grad_logits is not None and np.isfinite(grad_logits).all():  # else there is nothing to carry back
+    if grad_logits is None:
+        return
+    if np.isfinite(grad_logits).all():
         yield _verdict(judge, replace(layer, grad_output=grad_logits.reshape(logits.shape)))
+    else:
+        strange = grad_logits[~np.isfinite(grad_logits)].flat[0]
+        text = f"grad_logits holds {float(strange)!r}, so that the gradients of the layer were not asked"
+        yield Verdict(NOT_APPLICABLE, explanation=text, problem=layer)
 
 
 def _verdict(judge: Judge, stage: Problem) -> Verdict:
@@ -77,12 +84,14 @@ def _verdict(judge: Judge, stage: Problem) -> Verdict:
 
 
 def worst(verdicts: Iterator[Verdict]) -> Verdict:
-    """The verdict that decides: what disagrees first, else the largest error."""
+    """The verdict that decides: what disagrees first, else the largest error, with what was not asked."""
     found = list(verdicts)
     for outcome in (DISAGREES, UNDECIDED, NO_GUARANTEE):
         if bad := [verdict for verdict in found if verdict.outcome == outcome]:
             return bad[0]
-    return max(found, key=lambda verdict: verdict.ratio)
+    decides = max(found, key=lambda verdict: verdict.ratio)
+    omitted = [verdict.explanation for verdict in found if verdict.outcome == NOT_APPLICABLE]
+    return replace(decides, explanation="; ".join([decides.explanation, *omitted]))
 
 
 def _layer(problem: Problem) -> Problem:

@@ -9,7 +9,7 @@ import pytest
 from flint import arb
 
 from benchmarks.garbage import Asked, right_answer
-from softproof import Candidate, Output, Problem, Result, Verdict, bound, judge, judge_result
+from softproof import Candidate, Output, Problem, Result, Verdict, bound, judge, judge_result, load
 from softproof.bounds import Allowed
 from softproof.bounds.overflow import ABOVE, ANYTHING, BELOW, UNDEFINED, allows, anything, exceeds, left_by
 from softproof.compare import AGREES, DISAGREES, NO_GUARANTEE, Elements, citation
@@ -403,6 +403,20 @@ def test_class_a_excuses_no_overflow_on_the_way() -> None:
     assert verdict_on(problem, value=np.inf).ok
     assert not verdict_on(problem, accuracy="A", value=np.inf).ok
     assert verdict_on(problem, accuracy="B", value=np.inf).cited["value"] == -13
+
+
+@pytest.mark.parametrize("reached", [np.inf, 2.0**127])
+def test_class_d_excuses_what_its_baseline_needed(reached: float) -> None:
+    """An infinity that an overflow may leave is no worse than that of the baseline, and worse than its number."""
+    problem = OVERFLOWS["losses before a mean divides"][0]
+    baseline, infinite, right = (
+        load(lambda *_, value=value, **__: np.float32(value), operation="cross_entropy", adapter="numpy")
+        for value in (reached, np.inf, HUGE)
+    )
+
+    found = judge(infinite, problem, accuracy="D", baseline=baseline)
+    assert found.outcome == (AGREES if reached == np.inf else DISAGREES)
+    assert judge(right, problem, accuracy="D", baseline=baseline).outcome == AGREES
 
 
 def test_a_ball_of_no_digit_decides_nothing() -> None:
