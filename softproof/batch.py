@@ -15,6 +15,7 @@ from .configuration import INTERFACE, Settings
 from .console import note
 from .database import database
 from .implementation import Candidate
+from .interruption import Interruption
 from .loading import check_target_name
 from .models import model
 from .plain_text import plain
@@ -97,8 +98,9 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
     rows: list[Row] = []
     interrupted = False
     try:
-        for arguments in plan.targets:
-            _judge(arguments, plan, rows, progress)
+        with Interruption():
+            for arguments in plan.targets:
+                _judge(arguments, plan, rows, progress)
     except KeyboardInterrupt:
         interrupted = True
     return Report(tuple(rows), plan.seed, plan.expected, interrupted, plan.inputs)
