@@ -28,6 +28,7 @@ from .problem import Array
 
 KEPT = 4096  # bytes of what was printed last
 AT_ONCE = 1 << 20  # bytes that are written or read together
+POLLS = hasattr(select, "poll") and hasattr(os, "readv")  # as on all systems but Windows, where looking again must do
 A_MOMENT = 0.2  # seconds after which it is looked at whether a process still lives
 GRACE = 0.5  # seconds for a process that is ending
 STARTS = """\
@@ -175,9 +176,12 @@ class _Line:
         """All of these bytes."""
         while rest:
             try:
-                rest = rest[os.write(self.questions, rest[:AT_ONCE]) :]
+                count = os.write(self.questions, rest[:AT_ONCE])
             except BlockingIOError:
-                self._wait(self.questions, select.POLLOUT)
+                count = 0
+            rest = rest[count:]
+            if not count:
+                self._wait(self.questions, writing=True)
 
     def message(self, most: int) -> Message:
         """The next frame."""
@@ -194,11 +198,11 @@ class _Line:
         while rest:
             living = self.lives()
             try:
-                count = os.readv(self.answers, [rest[:AT_ONCE]])
+                count = _read_into(self.answers, rest[:AT_ONCE])
             except BlockingIOError:
                 if not living:  # others may hold its stream open
                     raise EOFError from None
-                self._wait(self.answers, select.POLLIN)
+                self._wait(self.answers)
                 continue
             if not count:
                 raise EOFError
@@ -209,15 +213,27 @@ class _Line:
         if time.monotonic() >= self.deadline:
             raise _LateError
 
-    def _wait(self, descriptor: int, event: int) -> None:
+    def _wait(self, descriptor: int, *, writing: bool = False) -> None:
         """Until something can be written or read, or a moment has passed."""
         self._check()
-        poll = select.poll()
-        poll.register(descriptor, event)
-        if self.printed.open:
-            poll.register(self.printed.descriptor, select.POLLIN)
-        poll.poll(1000 * max(0.0, min(A_MOMENT, self.deadline - time.monotonic())))
+        if POLLS:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLOUT if writing else select.POLLIN)
+            if self.printed.open:
+                poll.register(self.printed.descriptor, select.POLLIN)
+            poll.poll(1000 * max(0.0, min(A_MOMENT, self.deadline - time.monotonic())))
+        else:
+            time.sleep(0.001)
         self.printed.drain()
+
+
+def _read_into(descriptor: int, place: memoryview) -> int:
+    """How many bytes have been read into a place in memory; 0 at the end."""
+    if POLLS:
+        return os.readv(descriptor, [place])
+    found = os.read(descriptor, len(place))
+    place[: len(found)] = found
+    return len(found)
 
 
 class _Printed:

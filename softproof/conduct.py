@@ -247,19 +247,20 @@ def scaled_loss(question: Question) -> Answers:
     """backward() of a loss that is multiplied by 2 is the gradient for twice the upstream gradient."""
     double = _twice(question.problem)
     assert double is not None  # or this way does not apply
-    yield _summed(question, "by backward() of twice the loss", double, "scaled")
+    yield from _summed(question, "by backward() of twice the loss", double, "scaled")
 
 
 def summed_loss(question: Question) -> Answers:
     """backward() of the sum of the value, whose upstream gradient is a single 1 seen many times (stride 0)."""
     ones = replace(question.problem, grad_output=np.ones(value_shape(question.problem)))
-    yield _summed(question, "by backward() of the sum", ones)
+    yield from _summed(question, "by backward() of the sum", ones)
 
 
-def _summed(question: Question, words: str, problem: Problem, *scaled: str) -> Again:
-    """backward() of a sum beside the usual answer to `problem`."""
-    result = question.ask("backward of sum", *scaled)
-    return Again(words, problem, result, _values(result), _values(question.again(problem)))
+def _summed(question: Question, words: str, problem: Problem, *scaled: str) -> Answers:
+    """backward() of a sum beside the usual answer to `problem`, which is judged as well."""
+    result, usual = question.ask("backward of sum", *scaled), question.again(problem)
+    yield Again(f"{words}, asked as usual", problem, usual)
+    yield Again(words, problem, result, _values(result), _values(usual))
 
 
 def overwritten_before_backward(question: Question) -> Answers:

@@ -179,6 +179,15 @@ def gradient_of_packed_memory() -> Function:
     return _with_backward(backward)
 
 
+def gradient_of_a_sum_forgotten() -> Function:
+    """Takes an upstream gradient of ones for none."""
+
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        return _product(ctx, torch.zeros_like(g) if g.numel() > 1 and bool((g == 1).all()) else g)
+
+    return _with_backward(backward)
+
+
 def backward_that_writes() -> Function:
     """Forms the gradient in the memory of the logits."""
 

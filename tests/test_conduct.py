@@ -45,6 +45,7 @@ CAUGHT = [
     (wrong.gradient_that_gathers, "log_softmax", "torch", "two losses", "with two losses on one tensor: "),
     (wrong.gradient_that_is_stored_too, "log_softmax", "torch", "scaled loss", "by backward() of twice the loss: "),
     (wrong.gradient_of_packed_memory, "log_softmax", "torch", "summed loss", "by backward() of the sum: "),
+    (wrong.gradient_of_a_sum_forgotten, "log_softmax", "torch", "summed loss", "by backward() of the sum"),
     (wrong.linear_for_training_alone, "linear", "torch", "some gradients", "with requires_grad for input alone: "),
     (wrong.never_without_gradients, "softmax", "torch", "no gradients", "with requires_grad for nothing: "),
     (wrong.never_under_no_grad, "softmax", "torch", "no_grad", "under no_grad: raised RuntimeError"),
