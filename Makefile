@@ -51,7 +51,7 @@ findings: .venv/installed
 	$(BIN)/softproof findings --write docs/findings.md >/dev/null
 
 semantics: .venv/installed
-	$(BIN)/softproof semantics --in-process torch.nn.functional reference manual examples.candidates.scipy_special --write docs/semantics.md >/dev/null
+	$(BIN)/softproof semantics torch.nn.functional reference manual examples.candidates.scipy_special --write docs/semantics.md >/dev/null
 
 mutants: .venv/installed
 	$(BIN)/softproof mutants --seeds 5 --write docs/mutants.md

@@ -162,8 +162,15 @@ def overwritten_before_backward(task: Task) -> Arrays:
     return _named(*differentiate(task.call, task.arrays, task.wanted, task.upstream, task.arguments[0]))
 
 
+def labels_cast(task: Task) -> Arrays:
+    """The answer to labels of the integer type that is named."""
+    labels = task.candidate.arrays.cast(task.arrays["target"], task.arguments[0])
+    return task.candidate.outputs(task.problem, {**task.arrays, "target": labels})
+
+
 DIRECTIVES: dict[str, Callable[[Task], Arrays]] = {
     "answer": Task.outputs,
+    "labels cast": labels_cast,
     "twice": twice,
     "overwriting answers": overwriting_answers,
     "after another backward": after_another_backward,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from .compare import Verdict
 from .corners import CORNERS as CORNERS
@@ -37,13 +36,12 @@ def see(corner: Corner, candidate: Candidate, device: str = "cpu") -> Seen | Non
     problem = _without_defaults(candidate, corner.problem)
     if not _takes(candidate, problem) or (corner.demanded == ERROR and not device.startswith("cpu")):
         return None  # a failed assertion on a CUDA device ends the process
-    if candidate.elsewhere and corner.labels != "int64":
-        return None  # a process of its own is sent labels of one type
     if not candidate.differentiates(problem.operation):
         problem = replace(problem, grad_output=None)
     device = device if candidate.by_framework else "cpu"
     with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answer
-        result = _with_labels(candidate, corner).answer(problem, device)
+        directive = ("answer",) if corner.labels == "int64" else ("labels cast", corner.labels)
+        result = candidate.ask(problem, device, *directive)
     if corner.demanded == ERROR:
         return Seen(result, judge_refusal(problem, result))
     return Seen(result, judge_result(problem, result, device=device) if corner.judged else None)
@@ -84,23 +82,6 @@ def _is_default(problem: Problem, name: str) -> bool:
     if name == "dim":
         return value in (-1, main_input(problem).ndim - 1)
     return bool(value == DEFAULTS[name])
-
-
-def _with_labels(candidate: Candidate, corner: Corner) -> Candidate:
-    """The candidate, given labels of the integer type that the corner asks."""
-    if corner.labels == "int64":
-        return candidate
-    operation = corner.problem.operation
-
-    def cast(array: Any) -> Any:
-        labels = "int" in str(getattr(array, "dtype", ""))
-        return candidate.arrays.cast(array, corner.labels) if labels else array
-
-    def of_labels(function: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *given, **named: function(*map(cast, given), **{name: cast(x) for name, x in named.items()})
-
-    backwards = {operation: of_labels(candidate.backwards[operation])} if operation in candidate.backwards else {}
-    return replace(candidate, functions={operation: of_labels(candidate.functions[operation])}, backwards=backwards)
 
 
 # ---- the document ---------------------------------------------------------------------------------------------------
