@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import TYPE_CHECKING
 
 from .accuracy import Accuracy
@@ -49,9 +50,16 @@ class Rotation:
         """On the problem itself and, if it agrees, on what is asked besides; what was lost stays so."""
         if self.lost is None:
             verdict = self._verdict(problem)
+            if verdict.ok and self.candidate.lost:  # in a question that may be answered by an error
+                verdict = self._ended(problem)
             self.lost = verdict if self.candidate.lost else None
             return verdict
         return self.lost
+
+    def _ended(self, problem: Problem) -> Verdict:
+        """Nothing that was not asked agrees."""
+        text = f"it gives no answers any more: {self.candidate.lost}"
+        return Verdict(DISAGREES, inf, inf, explanation=text, problem=problem, accuracy=self.terms.accuracy)
 
     def _verdict(self, problem: Problem) -> Verdict:
         asked, problem = problem, self.terms.promised(problem)
