@@ -1,0 +1,184 @@
+"""The judge's end: a worker is started through a supervisor, confined, and ended with all that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from . import limits
+from .environment import listed
+from .plan import Plan
+from .protections import MEMORY, PROCESSES, Protection, Protections, complete
+from .reading import rules
+from .system import PR_GET_DUMPABLE, PR_SET_DUMPABLE, prctl
+
+FIRST = 64  # of the descriptors that a supervisor is given
+SECONDS_TO_START = 20.0
+SECONDS_TO_END = 1.0
+SUPERVISOR = "import sys; sys.path.append(sys.argv[1]); from isolation.supervisor import main; main()"
+
+
+class LaunchError(RuntimeError):
+    """A worker could not be started, and why."""
+
+
+class Launched:
+    """A worker that runs, its three streams, and what protects the judge from it.
+
+    Args:
+        command: the worker's program, by its path, and its arguments.
+        folder: where it runs. path: where its modules are looked up. variables: more of its environment.
+        hidden: files of the judge that it may not read in a sandbox.
+        device: where it computes; memory is limited on the CPU alone, to `memory` bytes or what there is.
+        without: mechanisms that are switched off, for tests that show what they stop.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        folder: str,
+        path: Sequence[str],
+        variables: Mapping[str, str] | None = None,
+        hidden: Iterable[str] = (),
+        device: str = "cpu",
+        memory: int | None = None,
+        sandbox: bool = False,
+        processes: int = limits.PROCESSES,
+        without: Iterable[str] = (),
+    ) -> None:
+        inherited = os.environ if "environment" in without else listed(os.environ)
+        self.status: int | None = None
+        self._worker = 0
+        self.stdin, self.stdout, self.stderr, theirs = _streams()
+        plan = Plan(
+            tuple(command), {**inherited, **(variables or {})}, folder, theirs,
+            tempfile.gettempdir() if sandbox else "", tuple(rules(path, folder, hidden)) if sandbox else (),
+            (memory or limits.memory()) if device == "cpu" else None, processes, tuple(without),
+        )  # fmt: skip
+        self._start(plan)
+
+    def _start(self, plan: Plan) -> None:
+        """Run the supervisor, and wait until the worker is about to run."""
+        closing = "descriptors" not in plan.without
+        for each in plan.streams:
+            os.set_inheritable(each, not closing)
+        self._supervisor = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", SUPERVISOR, str(Path(__file__).parents[1])],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env=plan.environment, start_new_session=True, bufsize=0,
+            close_fds=closing, pass_fds=plan.streams if closing else (),
+        )  # fmt: skip
+        for each in plan.streams:
+            os.close(each)
+        self._told = b""
+        assert self._supervisor.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._supervisor.stdin.write((plan.to_json() + "\n").encode())
+        message = self._message(SECONDS_TO_START) or {"error": "its supervisor ended, or did not begin in time"}
+        if "ready" not in message:
+            self.close()
+            raise LaunchError(f"the process of the candidate could not be started: {message.get('error')}")
+        self._worker = message["worker"]
+        self.protections = _hardened(tuple(Protection(*each) for each in message["ready"]), plan.without)
+
+    def _message(self, seconds: float) -> dict[str, Any] | None:
+        """The next line of the supervisor; None at its end, or after so many seconds."""
+        assert self._supervisor.stdout is not None
+        if self._supervisor.stdout.closed:
+            return None
+        until = time.monotonic() + seconds
+        while b"\n" not in self._told:
+            if not _readable(self._supervisor.stdout, until):
+                return None
+            if not (chunk := os.read(self._supervisor.stdout.fileno(), 4096)):
+                return None
+            self._told += chunk
+        line, _, self._told = self._told.partition(b"\n")
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    @property
+    def pid(self) -> int:
+        """The worker, or the first process of its namespace, as this process knows it."""
+        children = Path(f"/proc/{self._supervisor.pid}/task/{self._supervisor.pid}/children")
+        with contextlib.suppress(OSError, IndexError):
+            return int(children.read_text().split()[0])
+        return self._supervisor.pid
+
+    def wait(self, seconds: float) -> int | None:
+        """The exit status of the worker, as `Popen.returncode` has it, once all that it started has ended; or None."""
+        if self.status is None and (message := self._message(seconds)) is not None:
+            self.status = message.get("status")
+        return self.status
+
+    def kill(self) -> None:
+        """End the worker and all that it started, and the supervisor; this takes a second at most."""
+        supervisor = self._supervisor
+        assert supervisor.stdin is not None
+        assert supervisor.stdout is not None
+        with contextlib.suppress(BrokenPipeError):
+            supervisor.stdin.close()
+        if supervisor.stdout.closed:
+            return
+        self.wait(SECONDS_TO_END)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            supervisor.wait(SECONDS_TO_END if self.status is not None else 0.05)
+        if supervisor.returncode != 0:  # killed, as by the candidate where nothing forbids that
+            supervisor.kill()
+            supervisor.wait()
+            self._kill_group()
+            self.status = -signal.SIGKILL if self.status is None else self.status
+        supervisor.stdout.close()
+
+    def _kill_group(self) -> None:
+        """The worker's own processes, where no supervisor and no namespace is left to find the others."""
+        namespace = any(each.name == PROCESSES and "namespace" in each.how for each in getattr(self, "protections", ()))
+        if self._worker > 1 and not namespace:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._worker, signal.SIGKILL)
+
+    def close(self) -> None:
+        """End everything, and close the streams of the judge, but for standard error, which its reader closes."""
+        self.kill()
+        for stream in (self.stdin, self.stdout):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+
+
+def _streams() -> tuple[IO[bytes], IO[bytes], IO[bytes], tuple[int, int, int]]:
+    """The judge's ends of three pipes, and the worker's, whose numbers are in nobody's way."""
+    (read, questions), (answers, write), (errors, printed) = os.pipe(), os.pipe(), os.pipe()
+    theirs = []
+    for each in (read, write, printed):
+        theirs.append(fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, FIRST))
+        os.close(each)
+    first, second, third = theirs
+    return os.fdopen(questions, "wb"), os.fdopen(answers, "rb"), os.fdopen(errors, "rb"), (first, second, third)
+
+
+def _readable(stream: IO[bytes], until: float) -> bool:
+    """Whether there is something to read, or its end, before that time."""
+    poll = select.poll()
+    poll.register(stream, select.POLLIN)
+    return bool(poll.poll(max(0.0, until - time.monotonic()) * 1000))
+
+
+def _hardened(found: Protections, without: Sequence[str]) -> Protections:
+    """Where nothing else keeps the candidate from the judge's memory, this process gives up being looked into."""
+    if "dumpable" in without or any(each.name == MEMORY and each.active for each in found):
+        return found
+    prctl(PR_SET_DUMPABLE, 0)
+    how = "the judge allows nobody to look into it" if prctl(PR_GET_DUMPABLE) == 0 else "refused by this system"
+    return complete([*found, Protection(MEMORY, prctl(PR_GET_DUMPABLE) == 0, how)])

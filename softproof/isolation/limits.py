@@ -1,0 +1,62 @@
+"""Limits of one process: how many files, bytes and processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from pathlib import Path
+
+from .protections import COUNT, SIZES, Protection
+
+if sys.platform != "win32":
+    import resource
+
+LARGEST_FILE = 1 << 35  # bytes
+OPEN_FILES = 1 << 16
+PROCESSES = 4096  # and threads, which count as such
+_MEMORY_OF_GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_SHORT = "ended first where memory is short"
+
+
+def memory() -> int:
+    """Bytes that this machine, or the control group of this process, has."""
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for file in map(Path, _MEMORY_OF_GROUPS):
+        with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
+            found.append(int(file.read_text()))
+    return min(found)
+
+
+def limit_sizes(most: int | None) -> Protection:
+    """No core dumps, no endless files; `most` bytes of memory of its own, where that is given."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    _lower("RLIMIT_CORE", 0)
+    _lower("RLIMIT_FSIZE", LARGEST_FILE)
+    _lower("RLIMIT_NOFILE", OPEN_FILES)
+    if most is None:
+        return Protection(SIZES, True, f"{_SHORT}; memory without a limit, as devices need more addresses than memory")
+    _lower("RLIMIT_DATA", most)  # of addresses there may be more: libraries reserve what they never touch
+    return Protection(SIZES, True, f"{_SHORT}; {most / 2**30:.0f} GiB of memory")
+
+
+def limit_processes(most: int, others: int, exempt: bool) -> Protection:
+    """At most so many processes and threads beside the `others` of the same user, who is exempt if that is root."""
+    if exempt:
+        return Protection(COUNT, False, "no limit holds for root")
+    _lower("RLIMIT_NPROC", most + others)
+    return Protection(COUNT, True, f"at most {most:,} with their threads")
+
+
+def running() -> int:
+    """Processes and threads on this machine."""
+    return int(Path("/proc/loadavg").read_text().split()[3].split("/")[1])
+
+
+def _lower(name: str, most: int) -> None:
+    """A limit that may not be raised again."""
+    which = getattr(resource, name)
+    _, hard = resource.getrlimit(which)
+    value = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(which, (value, value))

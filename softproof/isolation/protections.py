@@ -1,0 +1,62 @@
+"""What protects a run from its candidate: each by name, whether it is active here, and how or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+PROCESSES = "nothing keeps running"
+MEMORY = "no access to the judge's memory, environment and open files"
+SIGNALS = "no signals to other processes"
+PRIVILEGES = "no privileges"
+INHERITED = "nothing inherited but a list of variables and three streams"
+COUNT = "number of processes"
+SIZES = "sizes of memory, files and core dumps"
+WRITING = "no writing outside the scratch folder"
+READING = "no reading outside the list"
+NETWORK = "no network"
+CALLS = "no system calls that programs do not need"
+OF_SANDBOX = (WRITING, READING, NETWORK, CALLS)
+ALL = (PROCESSES, MEMORY, SIGNALS, PRIVILEGES, INHERITED, COUNT, SIZES, *OF_SANDBOX)
+
+
+class Protection(NamedTuple):
+    """One protection of one process."""
+
+    name: str
+    active: bool
+    how: str  # or why not
+
+    @property
+    def state(self) -> str:
+        """For the report.
+
+        >>> Protection(NETWORK, True, "a network namespace").state
+        'active: a network namespace'
+        """
+        return f"{'active' if self.active else 'absent'}: {self.how}"
+
+
+Protections = tuple[Protection, ...]
+
+
+def complete(found: Iterable[Protection]) -> Protections:
+    """In the order of the report; of several for one name an active one counts, and what nobody has tried is absent."""
+    by_name = {name: Protection(name, False, "not available") for name in ALL}
+    for each in found:
+        earlier = by_name[each.name]
+        if each.active and earlier.active:
+            by_name[each.name] = earlier._replace(how=f"{earlier.how}, {each.how}")
+        elif each.active or not earlier.active:
+            by_name[each.name] = each
+    return tuple(by_name.values())
+
+
+def absent(why: str) -> Protections:
+    """None at all, for one reason."""
+    return tuple(Protection(name, False, why) for name in ALL)
+
+
+def missing(protections: Iterable[Protection]) -> str:
+    """Those that are absent, in words; empty where there are none."""
+    return "; ".join(f"{each.name} ({each.how})" for each in protections if not each.active)

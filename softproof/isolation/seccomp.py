@@ -1,0 +1,96 @@
+"""A filter of system calls: programs in the language of classic BPF, for x86-64 and aarch64.
+
+Numbers are those of asm/unistd_64.h and asm-generic/unistd.h; instructions and offsets those of linux/bpf_common.h and
+linux/seccomp.h.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import struct
+from typing import NamedTuple
+
+from .system import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, PR_SET_SECCOMP, machine, prctl
+
+_LOAD, _EQUAL, _AND_SET, _AT_LEAST, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
+_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
+_NUMBER, _MACHINE, _ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data; of the low half of the first argument
+_X32 = 0x40000000  # calls of a third interface of x86-64, by other numbers
+_FILTER = 2
+_AF_UNIX = 1
+_NAMESPACES = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | 0x02000000 | 0x04000000
+
+
+class Machine(NamedTuple):
+    """A processor: how the kernel marks its calls, and their numbers where they differ."""
+
+    audit: int
+    x32: bool
+    clone: int
+    socketpair: int
+    forbidden: dict[str, int]
+
+
+# The same numbers everywhere; what is missing in an older kernel does no harm here.
+_COMMON = {
+    "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427,
+    "open_tree": 428, "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433,
+    "pidfd_getfd": 438, "process_madvise": 440, "mount_setattr": 442, "quotactl_fd": 443, "open_tree_attr": 467,
+}  # fmt: skip
+_X86_64 = {
+    "socket": 41, "ptrace": 101, "syslog": 103, "pivot_root": 155, "chroot": 161, "acct": 163, "settimeofday": 164,
+    "mount": 165, "umount2": 166, "swapon": 167, "swapoff": 168, "reboot": 169, "sethostname": 170,
+    "setdomainname": 171, "iopl": 172, "ioperm": 173, "init_module": 175, "delete_module": 176, "quotactl": 179,
+    "clock_settime": 227, "kexec_load": 246, "add_key": 248, "request_key": 249, "keyctl": 250, "unshare": 272,
+    "perf_event_open": 298, "fanotify_init": 300, "open_by_handle_at": 304, "setns": 308, "process_vm_readv": 310,
+    "process_vm_writev": 311, "kcmp": 312, "finit_module": 313, "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323,
+}  # fmt: skip
+_AARCH64 = {
+    "umount2": 39, "mount": 40, "pivot_root": 41, "chroot": 51, "quotactl": 60, "acct": 89, "unshare": 97,
+    "kexec_load": 104, "init_module": 105, "delete_module": 106, "clock_settime": 112, "syslog": 116, "ptrace": 117,
+    "reboot": 142, "sethostname": 161, "setdomainname": 162, "settimeofday": 170, "socket": 198, "add_key": 217,
+    "request_key": 218, "keyctl": 219, "swapon": 224, "swapoff": 225, "perf_event_open": 241, "fanotify_init": 262,
+    "open_by_handle_at": 265, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271, "kcmp": 272,
+    "finit_module": 273, "bpf": 280, "userfaultfd": 282, "kexec_file_load": 294,
+}  # fmt: skip
+_CLONE3 = 435  # its flags are in memory, where no filter looks: "no such call" makes libraries use `clone`
+MACHINES = {
+    "x86_64": Machine(0xC000003E, True, 56, 53, _X86_64 | _COMMON),
+    "aarch64": Machine(0xC00000B7, False, 220, 199, _AARCH64 | _COMMON),
+}
+
+
+def _instruction(code: int, operand: int, then: int = 0, otherwise: int = 0) -> bytes:
+    """struct sock_filter."""
+    return struct.pack("=HBBI", code, then, otherwise, operand)
+
+
+def _refuse(error: int = errno.EPERM) -> bytes:
+    """The call fails, and the process goes on."""
+    return _instruction(_RETURN, _ERRNO | error)
+
+
+def program(name: str) -> bytes:
+    """The filter for a processor, as an array of instructions; KeyError where there is none."""
+    about = MACHINES[name]
+    lines = [_instruction(_LOAD, _MACHINE), _instruction(_EQUAL, about.audit, then=1), _refuse()]
+    lines.append(_instruction(_LOAD, _NUMBER))
+    if about.x32:
+        lines += [_instruction(_AT_LEAST, _X32, otherwise=1), _refuse()]
+    for number in sorted(about.forbidden.values()):
+        lines += [_instruction(_EQUAL, number, otherwise=1), _refuse()]
+    lines += [_instruction(_EQUAL, _CLONE3, otherwise=1), _refuse(errno.ENOSYS)]
+    lines += [_instruction(_EQUAL, about.clone, otherwise=4), _instruction(_LOAD, _ARGUMENT)]
+    lines += [_instruction(_AND_SET, _NAMESPACES, otherwise=1), _refuse(), _instruction(_RETURN, _ALLOW)]
+    lines += [_instruction(_EQUAL, about.socketpair, otherwise=3), _instruction(_LOAD, _ARGUMENT)]
+    lines += [_instruction(_EQUAL, _AF_UNIX, then=1), _refuse(), _instruction(_RETURN, _ALLOW)]
+    return b"".join(lines)
+
+
+def restrict() -> None:
+    """Filter the calls of this process and of its children; OSError or KeyError where that cannot be done."""
+    text = program(machine())
+    buffer = ctypes.create_string_buffer(text, len(text))
+    header = struct.pack("HxxxxxxP", len(text) // 8, ctypes.addressof(buffer))  # struct sock_fprog
+    prctl(PR_SET_SECCOMP, _FILTER, ctypes.c_char_p(header))
