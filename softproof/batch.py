@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from .console import note
 from .database import database
 from .implementation import Candidate
 from .interruption import Interruption
+from .isolation.protections import weakest_states
+from .isolation.start import check_sandbox
 from .loading import check_target_name
 from .models import model
 from .plain_text import plain
@@ -24,7 +26,7 @@ from .report import CANNOT_LOAD, JUDGE_FAILED, Report, Row, printable
 from .search import EXAMPLES
 from .terms import check_baseline, check_terms
 from .validation import check_flag
-from .verify import check_limits, check_run, fault, settled, settled_baseline, verify
+from .verify import check_limits, check_run, check_trusted, fault, settled, settled_baseline, verify
 
 TERMS = ("dtypes", "examples", "arithmetic", "accuracy", "factor")  # arguments of `verify` that are handed on
 LIMITS = ("time_limit", "startup_limit")
@@ -40,6 +42,7 @@ class Plan:
     database: ExampleDatabase | None = None
     expected: tuple[str, ...] = ()
     inputs: tuple[tuple[str, str], ...] = ()  # files that were read for it, and their digests
+    hidden: tuple[str, ...] = ()  # files of the judge, which no candidate in a sandbox may read
 
     @classmethod
     def of(cls, found: Settings, shrink: bool) -> Plan:
@@ -49,7 +52,8 @@ class Plan:
         check_run(found.seed, shrink)
         seed = random.SystemRandom().randrange(2**32) if found.seed is None else found.seed
         kept = None if found.database is None else database(found.database)
-        return cls(found.targets, seed, shrink, kept, found.expected, found.inputs)
+        hidden = [file for file, _ in found.inputs] + ([] if found.database is None else [found.database])
+        return cls(found.targets, seed, shrink, kept, found.expected, found.inputs, tuple(hidden))
 
 
 def check_target(arguments: Mapping[str, Any]) -> None:
@@ -57,6 +61,9 @@ def check_target(arguments: Mapping[str, Any]) -> None:
     asked = arguments.get("operation"), arguments.get("adapter"), arguments["device"], arguments.get("dtypes")
     check_arguments(*asked, arguments.get("examples", EXAMPLES), interface_of(arguments))
     check_limits(**limits_of(arguments))
+    check_sandbox(arguments.get("sandbox", "off"), arguments["device"])
+    if arguments.get("in_process"):
+        check_trusted(arguments.get("sandbox", "off"))
     check_baseline(arguments.get("accuracy", "C"), arguments.get("baseline"), arguments.get("factor", 1.0))
     if arguments.get("in_process") is not None:
         check_flag("in-process", arguments["in_process"])
@@ -76,8 +83,8 @@ def limits_of(arguments: Mapping[str, Any]) -> dict[str, float]:
     return {name: value for name, value in arguments.items() if name in LIMITS}
 
 
-def opened(arguments: Mapping[str, Any]) -> Candidate:
-    """The target, where it runs; ValueError or TypeError where it cannot be loaded.
+def opened(arguments: Mapping[str, Any], hidden: Sequence[str] = ()) -> Candidate:
+    """The target, where it runs; ValueError or TypeError where it cannot be loaded. What is `hidden` is not for it.
 
     It is looked up in the working directory first.
     """
@@ -89,6 +96,8 @@ def opened(arguments: Mapping[str, Any]) -> Candidate:
         interface_of(arguments),
         in_process=arguments.get("in_process"),
         folders=[str(Path.cwd())],
+        sandbox=arguments.get("sandbox", "off"),
+        hidden=hidden,
         **limits_of(arguments),
     )
 
@@ -96,18 +105,23 @@ def opened(arguments: Mapping[str, Any]) -> Candidate:
 def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) -> Report:
     """The report of all targets. Ctrl-C ends it early, with the rows that are finished."""
     rows: list[Row] = []
+    protections: list[tuple[str, str]] = []
     interrupted = False
     try:
         with Interruption():
             for arguments in plan.targets:
-                _judge(arguments, plan, rows, progress)
+                _judge(arguments, plan, rows, protections, progress)
     except KeyboardInterrupt:
         interrupted = True
-    return Report(tuple(rows), plan.seed, plan.expected, interrupted, plan.inputs)
+    return Report(tuple(rows), plan.seed, plan.expected, interrupted, plan.inputs, weakest_states(protections))
 
 
 def _judge(
-    arguments: Mapping[str, Any], plan: Plan, rows: list[Row], progress: Callable[[Row, int, int], None] | None
+    arguments: Mapping[str, Any],
+    plan: Plan,
+    rows: list[Row],
+    protections: list[tuple[str, str]],
+    progress: Callable[[Row, int, int], None] | None,
 ) -> None:
     """The rows of one target are added to those of the others, each as it is finished."""
     before = len(rows)
@@ -122,8 +136,8 @@ def _judge(
     try:
         with ExitStack() as candidates:
             try:
-                candidate = candidates.enter_context(closing(opened(arguments)))
-                given = _terms(arguments, candidate, candidates)
+                candidate = candidates.enter_context(closing(opened(arguments, plan.hidden)))
+                given = _terms(arguments, candidate, candidates, plan.hidden)
             except (ValueError, TypeError) as error:
                 why = printable(str(error))
                 rows.append(Row.unjudged(*about, CANNOT_LOAD, why, isolated=isolated))
@@ -132,11 +146,14 @@ def _judge(
             report = verify(candidate, **given, seed=plan.seed, in_process=True, shrink=plan.shrink,
                             database=plan.database, progress=finished)  # fmt: skip
             rows[before:] = report.rows
+            protections += report.protections
     except Exception as error:  # a fault of the judge's own: the other targets are asked all the same
         rows.append(Row.unjudged(*about, JUDGE_FAILED, f"{JUDGE_FAILED}: {fault(error)}", isolated=isolated))
 
 
-def _terms(arguments: Mapping[str, Any], candidate: Candidate, candidates: ExitStack) -> dict[str, Any]:
+def _terms(
+    arguments: Mapping[str, Any], candidate: Candidate, candidates: ExitStack, hidden: Sequence[str]
+) -> dict[str, Any]:
     """The arguments of `verify`, among them the baseline, which is a candidate too, once they fit."""
     given = {name: value for name, value in arguments.items() if name in (*TERMS, "device", "operation")}
     baseline = settled_baseline(
@@ -144,6 +161,8 @@ def _terms(arguments: Mapping[str, Any], candidate: Candidate, candidates: ExitS
         arguments.get("operation"),
         in_process=arguments.get("in_process"),
         folders=[str(Path.cwd())],
+        sandbox=arguments.get("sandbox", "off"),
+        hidden=hidden,
         **limits_of(arguments),
     )
     check_terms(candidate, baseline, model(arguments.get("arithmetic")), dtypes_of(candidate, arguments.get("dtypes")))

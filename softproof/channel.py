@@ -7,13 +7,11 @@ not to write, not to read, and not to see it end.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import secrets
 import select
 import signal
-import subprocess
 import sys
 import time
 import weakref
@@ -23,6 +21,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from .frames import START, FrameError, Message, header_size, opened, packed, read
+from .isolation.protections import LaunchError, Protections
+from .isolation.start import DEFAULT, Place, Process, start
 from .plain_text import plain
 from .problem import Array
 
@@ -50,18 +50,17 @@ class _LateError(Exception):
 class Child:
     """A process that runs a module of this package, and answers what it is asked."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, place: Place = DEFAULT) -> None:
         path = list(filter(None, sys.path))  # the working directory is searched for a target alone
         path += [own for own in [str(Path(__file__).resolve().parents[1])] if own not in path]
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", STARTS, module, *path],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            start_new_session=True,
-        )  # fmt: skip
-        self._printed = _Printed(there(self._process.stderr).fileno())
+        try:
+            self._process = start([sys.executable, "-P", "-c", STARTS, module, *path], path, place)
+        except LaunchError as error:
+            raise LostError(str(error)) from error
+        self._printed = _Printed(self._process.stderr.fileno())
         self._finalizer = weakref.finalize(self, _end, self._process, self._printed)
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            os.set_blocking(there(stream).fileno(), False)
+            os.set_blocking(stream.fileno(), False)
 
     def ask(
         self,
@@ -94,8 +93,13 @@ class Child:
         return answer
 
     def _line(self, deadline: float) -> _Line:
-        questions, answers = there(self._process.stdin).fileno(), there(self._process.stdout).fileno()
-        return _Line(questions, answers, self._printed, deadline, lambda: self._process.poll() is None)
+        questions, answers = self._process.stdin.fileno(), self._process.stdout.fileno()
+        return _Line(questions, answers, self._printed, deadline, lambda: self._process.wait(0.0) is None)
+
+    @property
+    def protections(self) -> Protections:
+        """What protects the judge from it."""
+        return self._process.protections
 
     @property
     def printed(self) -> int:
@@ -108,9 +112,7 @@ class Child:
 
     def _end_of_it(self) -> str:
         """How a process ended that answers no more; nothing of it is left."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(GRACE)
-        status = self._process.poll()
+        status = self._process.wait(GRACE)
         self._printed.drain()
         self.end()
         if status is None:
@@ -124,24 +126,12 @@ def there(stream: IO[bytes] | None) -> IO[bytes]:
     return stream
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """A process and those that it started, which hold its streams open."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-
-
-def _end(process: subprocess.Popen[bytes], printed: _Printed) -> None:
-    """Kill it, and close its streams; nobody is waited for who cannot be killed."""
-    _kill(process)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE)
+def _end(process: Process, printed: _Printed) -> None:
+    """End it with all that it started, and close its streams."""
+    process.kill()
     printed.drain()
-    for stream in (process.stdin, process.stdout, process.stderr):
-        with contextlib.suppress(BrokenPipeError):
-            there(stream).close()
+    process.close()
+    process.stderr.close()
 
 
 def named(status: int) -> str:

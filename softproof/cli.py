@@ -164,6 +164,12 @@ def _add_process(command: argparse.ArgumentParser) -> None:
     """Where a target runs."""
     trusted = "do not use a subprocess: the target is trusted code"
     command.add_argument("--in-process", action="store_const", const=True, help=trusted)
+    confined = "confine its process: no writing but in a scratch folder, a list of what it may read, no network"
+    command.add_argument("--sandbox", action="store_const", const="on", help=confined)
+    strict = "the same, and an error where this system lacks a protection; --sandbox=off overrides a table"
+    command.add_argument("--sandbox=strict", action="store_const", const="strict", dest="sandbox", help=strict)
+    command.add_argument("--sandbox=on", action="store_const", const="on", dest="sandbox", help=argparse.SUPPRESS)
+    command.add_argument("--sandbox=off", action="store_const", const="off", dest="sandbox", help=argparse.SUPPRESS)
     seconds = f"for one question, in its own process (default: {SECONDS:g})"
     command.add_argument("--time-limit", type=float, metavar="SECONDS", help=seconds)
     seconds = f"for the start of its process, its import and trying it out (default: {STARTUP_SECONDS:g})"
@@ -386,7 +392,8 @@ def _asked(asked: findings.Asked, number: int, total: int) -> None:
 
 def _verify(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -> int:
     """Print the report of all targets, and write it."""
-    report = judged(plan, _progress)
+    places = tuple(place for file in files.values() for place in file.places)
+    report = judged(replace(plan, hidden=(*plan.hidden, *places)), _progress)
     more = [report.regions()] if options.regions else []
     more += [report.power()] if options.power else []
     text = "\n\n".join([str(report), *more, _summary(report)])

@@ -22,13 +22,14 @@ TERMS = (
     "in-process",
     "time-limit",
     "startup-limit",
+    "sandbox",
 )  # of `verify`
 OF_A_TARGET = ("target", "operation", "adapter", "devices", *TERMS, *INTERFACE)
 OF_ALL = ("targets", "devices", *TERMS, "seed", "expected-failures", "database")
 _TEXT, _TEXTS, _TABLE = "a text", "a list of texts", "a table"
 _NUMBER, _WHOLE, _NUMBERS = "a number", "a whole number", "a list of numbers"
 KINDS = {  # what the value of each key is
-    **dict.fromkeys(("operation", "adapter", "arithmetic", "accuracy", "baseline", "database"), _TEXT),
+    **dict.fromkeys(("operation", "adapter", "arithmetic", "accuracy", "baseline", "database", "sandbox"), _TEXT),
     **dict.fromkeys(("devices", "dtypes", "supports", "without", "writes"), _TEXTS),
     **dict.fromkeys(("names", "fixed", "extra"), _TABLE),
     **dict.fromkeys(("factor", "time-limit", "startup-limit"), _NUMBER),
@@ -176,6 +177,7 @@ TEMPLATE = """\
 # seed = 0                              # new problems in each run if there is none
 # time-limit = 120                      # seconds for one question
 # startup-limit = 120                   # seconds for the start of a process, the import and trying it out
+# sandbox = "off"                       # "on": no writing, no network; "strict": an error where that cannot be had
 # expected-failures = "expected.txt"    # or a list: rows by name, "mine:softmax softmax float32 cpu"
 # database = ".softproof"               # where failures are kept; or "redis://…", "github:owner/repository"
 

@@ -22,6 +22,7 @@ import numpy as np
 from .directives import DIRECTIVES, Task
 from .guard import Guard
 from .interface import Interface
+from .isolation.protections import Protections
 from .operations import DEFAULTS, DIRECTIONAL, OPERATIONS, gradient_names, value_shape
 from .problem import COMMON_LAYOUTS, LAYOUTS, Problem, Result
 from .protocol import Told, given, result_of
@@ -129,6 +130,11 @@ class Candidate:
     def lost(self) -> str:
         """Why there will be no more answers; empty for one that lives in this process."""
         return ""
+
+    @property
+    def protections(self) -> Protections:
+        """What protects the judge from it: nothing, where it lives in this process."""
+        return ()
 
     @property
     def printed(self) -> int:

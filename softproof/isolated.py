@@ -6,6 +6,8 @@ or answers what is no answer, that is the answer to this question and to all tha
 
 from __future__ import annotations
 
+import os
+import shlex
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ from .description import Description, believed, reported_of
 from .frames import FrameError, Message
 from .implementation import Candidate
 from .interface import Interface, InterfaceArguments
+from .isolation.protections import Protections, weakest
+from .isolation.start import DEFAULT, Place
 from .plain_text import plain
 from .preparation import check_arguments, check_dtypes
 from .problem import Array, Problem
@@ -72,6 +76,11 @@ class Isolated(Candidate):
         return self._home.lost
 
     @property
+    def protections(self) -> Protections:
+        """What has protected the judge from its processes."""
+        return self._home.protections
+
+    @property
     def printed(self) -> int:
         """How many bytes have been printed in its processes."""
         return self._home.printed
@@ -88,15 +97,17 @@ class Isolated(Candidate):
 class _Home:
     """One process after the other, each with the same candidate."""
 
-    def __init__(self, arguments: Mapping[str, Any], seconds: float, startup: float) -> None:
-        self.arguments, self.seconds, self.startup = dict(arguments), seconds, startup
+    def __init__(self, arguments: Mapping[str, Any], seconds: float, startup: float, place: Place = DEFAULT) -> None:
+        self.arguments, self.seconds, self.startup, self.place = dict(arguments), seconds, startup, place
+        self.protections: Protections = ()
         self.lost, self.earlier = "", 0
         self.child: Child | None = None
 
     def start(self, since: float) -> Any:
         """A new process, and what its candidate says of itself; ValueError or TypeError where there is none."""
         self.end()
-        self.child, self.lost = Child("softproof.worker"), ""
+        self.child, self.lost = Child("softproof.worker", self.place), ""
+        self.protections = weakest(self.protections, self.child.protections)
         body = self.ask({"prepare": encoded(self.arguments)}, {}, self.startup, 0, since).body
         if body.keys() == {"refused", "words"} and body["refused"] in KINDS and isinstance(body["words"], str):
             raise KINDS[body["refused"]](plain(body["words"]))
@@ -178,11 +189,14 @@ def isolated(
     seconds: float = SECONDS,
     startup: float = STARTUP_SECONDS,
     folders: Sequence[str] = (),
+    sandbox: str = "off",
+    hidden: Sequence[str] = (),
 ) -> Isolated:
     """The candidate that `softproof.preparation.prepare` gives of these arguments in a new process.
 
     Each question may take `seconds`; start, import and trying it out may take `startup` together. Where a candidate
-    does not survive being tried out, it is prepared again without. Modules are looked up in `folders` first.
+    does not survive being tried out, it is prepared again without. Modules are looked up in `folders` first. In a
+    `sandbox` the files in `hidden` cannot be read.
 
     Raises: ValueError or TypeError as `prepare` does; ValueError where even the import is not survived.
     """
@@ -191,12 +205,22 @@ def isolated(
     arguments = {"target": target, "operation": operation, "adapter": adapter, "device": device, "tried": True,
                  "dtypes": dtypes and list(dtypes), "examples": examples, "interface": _plain(interface),
                  "folders": [*folders]}  # fmt: skip
-    home, since = _Home(arguments, seconds, startup), time.monotonic()
+    place = Place(sandbox, device, (*folders, *_files(target)), tuple(hidden))
+    home, since = _Home(arguments, seconds, startup, place), time.monotonic()
     try:
         return _settled(_started(home, since), home, known, dtypes)
     except (ValueError, TypeError):
         home.end()
         raise
+
+
+def _files(target: str) -> list[str]:
+    """Files that the name of a target, which may be a command, names; with what is beside a model."""
+    try:
+        words = [word for word in shlex.split(target) if os.path.exists(word)]
+    except ValueError:
+        return []
+    return [os.path.dirname(os.path.abspath(word)) if word.endswith(".onnx") else word for word in words]
 
 
 def _started(home: _Home, since: float) -> Any:

@@ -239,8 +239,7 @@ class Report:
         lines = [f"{words}: {', '.join(names)}" for words, names in isolation(self.rows).items()]
         if self.trusted:
             lines.append(f"trusted, run by the judge itself: arithmetic {', '.join(self.trusted)}")
-        if self.protections:
-            lines.append("protections: " + ", ".join(f"{name} {state}" for name, state in self.protections))
+        lines += [f"protections {state}: {words}" for state, words in _by_state(self.protections).items()]
         lines += [f"read first: {file}, SHA-256 {digest}" for file, digest in self.inputs]
         return [*lines, "INTERRUPTED: rows that are not here were not judged"] if self.interrupted else lines
 
@@ -304,6 +303,22 @@ def _asked_else(row: Row) -> str:
 
 _USUAL = ("any-order", "float32-inside")  # names of what is assumed where no model is named
 _PASSED = {AGREES: "agrees", UNSPECIFIED: "is unspecified"}
+
+
+def _by_state(protections: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Those that are active and those that are absent, together where one thing is how, or why not.
+
+    >>> _by_state([("no reading", "active: Landlock"), ("no writing", "active: Landlock"), ("no network", "absent: ?")])
+    {'active': 'no reading, no writing (Landlock)', 'absent': 'no network (?)'}
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for name, words in protections:
+        state, _, how = words.partition(": ")
+        found.setdefault(state, {}).setdefault(how, []).append(name)
+    return {
+        state: "; ".join(f"{', '.join(names)} ({how})" for how, names in group.items())
+        for state, group in found.items()
+    }
 
 
 def isolation(rows: Iterable[Row]) -> dict[str, list[str]]:

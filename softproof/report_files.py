@@ -64,6 +64,11 @@ class ReportFile:
         folder = os.stat(self._parent)
         return folder.st_dev, folder.st_ino, self.name
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The paths of what is there now, and of what is being made."""
+        return tuple(str(self._parent / name) for name in (self.name, self._temporary) if name)
+
     def write(self, text: str) -> str:
         """Fill the file, move it to its place, and return its SHA-256.
 

@@ -27,6 +27,8 @@ from .database import database as opened
 from .implementation import Candidate
 from .interface import InterfaceArguments
 from .isolated import SECONDS, STARTUP_SECONDS, Isolated, isolated
+from .isolation.protections import states, weakest
+from .isolation.start import check_sandbox
 from .loading import Target
 from .models import Model, model
 from .operations import OPERATIONS
@@ -60,6 +62,7 @@ def verify(
     in_process: bool | None = None,
     time_limit: float = SECONDS,
     startup_limit: float = STARTUP_SECONDS,
+    sandbox: str = "off",
     database: ExampleDatabase | str | Path | None = None,
     progress: Callable[[Row, int, int], None] | None = None,
     **interface: Unpack[InterfaceArguments],
@@ -85,6 +88,9 @@ def verify(
             its own: where it ends, hangs or changes the libraries, the report says so, and the run goes on.
         time_limit: seconds that such a target may take over one question.
         startup_limit: seconds that its process may take to start, to import it and to try it out, together.
+        sandbox: ``"on"`` confines such a target as far as this system can: it writes in a scratch folder alone, reads
+            what is installed and its own folder, and has no network. ``"strict"`` refuses to run where a protection is
+            absent; docs/isolation.md lists them.
         database: where Hypothesis keeps what failed, to be asked first the next time; one of its own, or what
             `softproof.database` takes.
         progress: called with each row as it is finished, its number and the number of rows.
@@ -103,7 +109,7 @@ def verify(
     check_baseline(accuracy, baseline, factor)
     chosen = model(arithmetic)
     arguments = operation, adapter, device, dtypes, examples, interface
-    limits: dict[str, Any] = {"time_limit": time_limit, "startup_limit": startup_limit}
+    limits: dict[str, Any] = {"time_limit": time_limit, "startup_limit": startup_limit, "sandbox": sandbox}
     candidate = settled(target, *arguments, in_process=in_process, **limits)
     with ExitStack() as opened_candidates:
         opened_candidates.enter_context(closing(candidate))
@@ -123,7 +129,9 @@ def verify(
         )
         check_terms(candidate, other, chosen, terms.dtypes)
         seed = random.SystemRandom().randrange(2**32) if seed is None else seed
-        return Report(_rows(candidate, terms, examples, seed, progress), seed)
+        rows = _rows(candidate, terms, examples, seed, progress)
+        protections = weakest(candidate.protections, () if other is None else other.protections)
+        return Report(rows, seed, protections=states(protections))
 
 
 def _rows(
@@ -205,22 +213,33 @@ def settled(
     time_limit: float = SECONDS,
     startup_limit: float = STARTUP_SECONDS,
     folders: Sequence[str] = (),
+    sandbox: str = "off",
+    hidden: Sequence[str] = (),
 ) -> Candidate:
     """The candidate of `prepare(target, *arguments)`, in this process or in one of its own, with the same errors.
 
-    Its modules are looked up in `folders` first.
+    Its modules are looked up in `folders` first. In a `sandbox` the files in `hidden` cannot be read.
     """
     check_limits(time_limit=time_limit, startup_limit=startup_limit)
+    check_sandbox(sandbox)
     if isinstance(target, Isolated):
         return target
     if in_process or (in_process is None and not isinstance(target, str)):
+        check_trusted(sandbox)
         return prepare(target, *arguments, True, folders)  # type: ignore[call-arg]  # of as many as it has
     if not isinstance(target, str):
         raise ValueError(
             f"in_process is False and target is a {type(target).__name__}; expected its name, such as 'manual:softmax'"
         )
     here = [str(Path.cwd())] if "" in sys.path else []  # as where Python is asked line by line
-    return isolated(target, *arguments, seconds=time_limit, startup=startup_limit, folders=[*folders, *here])
+    return isolated(target, *arguments, seconds=time_limit, startup=startup_limit, folders=[*folders, *here],
+                    sandbox=sandbox, hidden=hidden)  # fmt: skip
+
+
+def check_trusted(sandbox: str) -> None:
+    """ValueError where a sandbox is strict, and a target is to run in this process."""
+    if sandbox == "strict":
+        raise ValueError("sandbox is 'strict', and the target runs in this process; expected the name of one, isolated")
 
 
 def check_limits(**limits: float) -> None:

@@ -36,13 +36,14 @@ def test_every_input_reaches_a_step() -> None:
 def test_the_step_that_verifies(targets: str, status: int, tmp_path: Path) -> None:
     """Its exit status is that of the run, and both files are written whatever that is."""
     (command,) = re.findall(r"run: (softproof verify .*)", ACTION)
-    assert set(re.findall(r"\$(\w+)", command)) == {"TARGETS", "ARGUMENTS", "JUNIT", "JSON"}
+    assert set(re.findall(r"\$(\w+)", command)) == {"TARGETS", "ARGUMENTS", "SANDBOX", "JUNIT", "JSON"}
     env = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "TARGETS": targets,
         "ARGUMENTS": "--operation softmax --dtype float32 --seed 0 --examples 20 --no-shrink",
+        "SANDBOX": "on",
         "JUNIT": str(tmp_path / "report.xml"),
         "JSON": str(tmp_path / "report.json"),
     }

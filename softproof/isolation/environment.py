@@ -10,14 +10,14 @@ from collections.abc import Mapping
 NAMES = (
     "PATH", "LANG", "LANGUAGE", "LC_.*", "TZ", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "TERM",
     "XDG_CACHE_HOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "CC", "CXX", "CUDAHOSTCXX", "VIRTUAL_ENV",
-    "CONDA_PREFIX", "NIX_.*", "PYTHONHASHSEED", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE", "PYTHONFAULTHANDLER",
-    "PYTHONMALLOC", "PYTHONWARNINGS", "CUDA_.*", "CUBLAS_.*", "CUDNN_.*", "NVIDIA_.*", "HIP_.*", "HSA_.*", "ROCM_.*",
-    "ROCR_.*", "ROCBLAS_.*", "MIOPEN_.*", "ONEAPI_.*", "SYCL_.*", "ZE_.*", "GPU_.*", "OMP_.*", "GOMP_.*", "KMP_.*",
-    "MKL_.*", "OPENBLAS_.*", "BLIS_.*", "NUMEXPR_.*", "VECLIB_.*", "DNNL_.*", "ONEDNN_.*", "ATEN_.*", "NPY_.*",
-    "NUMBA_.*", "TORCH_.*", "TORCHINDUCTOR_.*", "TORCHDYNAMO_.*", "PYTORCH_.*", "TRITON_.*", "JAX_.*", "XLA_.*",
-    "TF_CPP_.*", "ORT_.*", "MLX_.*", "TINYGRAD_.*", "MALLOC_.*", "SystemRoot", "SYSTEMROOT", "SYSTEMDRIVE", "WINDIR",
-    "COMSPEC", "PATHEXT", "PROCESSOR_.*", "NUMBER_OF_PROCESSORS", "APPDATA", "LOCALAPPDATA", "PROGRAMDATA",
-    "USERPROFILE",
+    "CONDA_PREFIX", "NIX_.*", "PYTHONPATH", "PYTHONHASHSEED", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE",
+    "PYTHONFAULTHANDLER", "PYTHONMALLOC", "PYTHONWARNINGS", "CUDA_.*", "CUBLAS_.*", "CUDNN_.*", "NVIDIA_.*", "HIP_.*",
+    "HSA_.*", "ROCM_.*", "ROCR_.*", "ROCBLAS_.*", "MIOPEN_.*", "ONEAPI_.*", "SYCL_.*", "ZE_.*", "GPU_.*", "OMP_.*",
+    "GOMP_.*", "KMP_.*", "MKL_.*", "OPENBLAS_.*", "BLIS_.*", "NUMEXPR_.*", "VECLIB_.*", "DNNL_.*", "ONEDNN_.*",
+    "ATEN_.*", "NPY_.*", "NUMBA_.*", "TORCH_.*", "TORCHINDUCTOR_.*", "TORCHDYNAMO_.*", "PYTORCH_.*", "TRITON_.*",
+    "JAX_.*", "XLA_.*", "TF_CPP_.*", "ORT_.*", "MLX_.*", "TINYGRAD_.*", "MALLOC_.*", "SystemRoot", "SYSTEMROOT",
+    "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "PROCESSOR_.*", "NUMBER_OF_PROCESSORS", "APPDATA", "LOCALAPPDATA",
+    "PROGRAMDATA", "USERPROFILE", "COVERAGE_.*",
 )  # fmt: skip
 _LISTED = re.compile("|".join(NAMES))
 _SECRET = re.compile("TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|AUTH", re.IGNORECASE)

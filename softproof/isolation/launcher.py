@@ -19,7 +19,7 @@ from typing import IO, Any
 from . import limits
 from .environment import listed
 from .plan import Plan
-from .protections import MEMORY, PROCESSES, Protection, Protections, complete
+from .protections import MEMORY, PROCESSES, LaunchError, Protection, Protections, complete
 from .reading import rules
 from .system import PR_GET_DUMPABLE, PR_SET_DUMPABLE, prctl
 
@@ -27,10 +27,6 @@ FIRST = 64  # of the descriptors that a supervisor is given
 SECONDS_TO_START = 20.0
 SECONDS_TO_END = 1.0
 SUPERVISOR = "import sys; sys.path.append(sys.argv[1]); from isolation.supervisor import main; main()"
-
-
-class LaunchError(RuntimeError):
-    """A worker could not be started, and why."""
 
 
 class Launched:
@@ -94,7 +90,7 @@ class Launched:
         self.protections = _hardened(tuple(Protection(*each) for each in message["ready"]), plan.without)
 
     def _message(self, seconds: float) -> dict[str, Any] | None:
-        """The next line of the supervisor; None at its end, or after so many seconds."""
+        """The next line of the supervisor; nothing in it at its end, None after so many seconds."""
         assert self._supervisor.stdout is not None
         if self._supervisor.stdout.closed:
             return None
@@ -103,7 +99,7 @@ class Launched:
             if not _readable(self._supervisor.stdout, until):
                 return None
             if not (chunk := os.read(self._supervisor.stdout.fileno(), 4096)):
-                return None
+                return {}
             self._told += chunk
         line, _, self._told = self._told.partition(b"\n")
         message: dict[str, Any] = json.loads(line)
@@ -120,7 +116,7 @@ class Launched:
     def wait(self, seconds: float) -> int | None:
         """The exit status of the worker, as `Popen.returncode` has it, once all that it started has ended; or None."""
         if self.status is None and (message := self._message(seconds)) is not None:
-            self.status = message.get("status")
+            self.status = message.get("status", -signal.SIGKILL)
         return self.status
 
     def kill(self) -> None:

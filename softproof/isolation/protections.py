@@ -40,6 +40,10 @@ class Protection(NamedTuple):
 Protections = tuple[Protection, ...]
 
 
+class LaunchError(RuntimeError):
+    """A worker could not be started, and why."""
+
+
 def complete(found: Iterable[Protection]) -> Protections:
     """In the order of the report; of several for one name an active one counts, and what nobody has tried is absent."""
     by_name = {name: Protection(name, False, "not available") for name in ALL}
@@ -52,9 +56,31 @@ def complete(found: Iterable[Protection]) -> Protections:
     return tuple(by_name.values())
 
 
-def absent(why: str) -> Protections:
-    """None at all, for one reason."""
-    return tuple(Protection(name, False, why) for name in ALL)
+def weakest(*several: Protections) -> Protections:
+    """Of several processes: what is absent in one is absent."""
+    by_name: dict[str, Protection] = {}
+    for each in (each for protections in several for each in protections):
+        if each.name not in by_name or by_name[each.name].active:
+            by_name[each.name] = each
+    return tuple(by_name.values())
+
+
+def states(protections: Protections) -> tuple[tuple[str, str], ...]:
+    """Names and states, for a report."""
+    return tuple((each.name, each.state) for each in protections)
+
+
+def weakest_states(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Of several targets: what is absent for one is absent.
+
+    >>> weakest_states([("a", "active: x"), ("a", "absent: y"), ("a", "active: z")])
+    (('a', 'absent: y'),)
+    """
+    by_name: dict[str, str] = {}
+    for name, state in pairs:
+        if not by_name.get(name, "").startswith("absent"):
+            by_name[name] = state
+    return tuple(by_name.items())
 
 
 def missing(protections: Iterable[Protection]) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import IO, Protocol
 
-from .protections import Protections
+from .protections import LaunchError, Protections, missing
+
+SANDBOX = ("off", "on", "strict")
 
 
 class Process(Protocol):
@@ -36,26 +40,50 @@ class Process(Protocol):
         """The same, and the judge's ends of its first two streams are closed."""
 
 
-def start(
-    command: Sequence[str],
-    *,
-    folder: str,
-    path: Sequence[str],
-    variables: Mapping[str, str],
-    hidden: Iterable[str],
-    device: str,
-    sandbox: bool,
-) -> Process:
-    """A worker; `launcher.Launched` explains these.
+@dataclass(frozen=True)
+class Place:
+    """Where a worker runs."""
+
+    sandbox: str = "off"
+    device: str = "cpu"
+    reads: tuple[str, ...] = ()  # files and folders that it needs, beside its modules
+    hidden: tuple[str, ...] = ()  # files of the judge
+
+
+DEFAULT = Place()
+
+
+def start(command: Sequence[str], path: Sequence[str], place: Place = DEFAULT) -> Process:
+    """A worker, in the working directory; its modules are looked up in `path`.
 
     Raises: LaunchError where it cannot be started.
     """
     if sys.platform != "linux":
         from .portable import Started
 
-        return Started(command, folder=folder, variables=variables)
+        return Started(command, folder=os.getcwd(), variables={})
     from .launcher import Launched
 
     return Launched(
-        command, folder=folder, path=path, variables=variables, hidden=hidden, device=device, sandbox=sandbox
-    )
+        command, folder=os.getcwd(), path=[*path, *place.reads], hidden=place.hidden, device=place.device,
+        sandbox=place.sandbox != "off",
+    )  # fmt: skip
+
+
+def check_sandbox(sandbox: str, device: str = "cpu") -> None:
+    """ValueError for what is no such setting, and where a protection is absent and the setting is strict."""
+    if sandbox not in SANDBOX:
+        raise ValueError(f"sandbox is {sandbox!r}; expected one of {', '.join(map(repr, SANDBOX))}")
+    if sandbox == "strict" and (why := _missing(device)):
+        raise ValueError(f"sandbox is 'strict', and this system does not have everything: {why}")
+
+
+def _missing(device: str) -> str:
+    """What is absent in a worker that does nothing."""
+    try:
+        worker = start([sys.executable, "-I", "-S", "-c", ""], [], Place("strict", device))
+    except LaunchError as error:
+        return str(error)
+    worker.close()
+    worker.stderr.close()
+    return missing(worker.protections)
