@@ -200,8 +200,9 @@ def problems(
         ``pytest --hypothesis-show-statistics`` counts. A seed alone determines the problems, whatever code is loaded.
     Raises: ValueError for an unknown operation, dtype or option.
 
-    >>> from hypothesis import find
-    >>> find(problems("softmax", "float32", small=True), lambda problem: True).inputs["logits"]
+    >>> from hypothesis import Phase, find, settings
+    >>> first = settings(phases=[Phase.generate])
+    >>> find(problems("softmax", "float32", small=True), lambda problem: True, settings=first).inputs["logits"]
     array([0.], dtype=float32)
     """
     operation, dtype = check_name("operation", operation, OPERATIONS), check_name("dtype", dtype, FORMATS)

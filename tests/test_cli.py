@@ -19,7 +19,7 @@ QUICK = ["--examples", "5", "--seed", "0", "--dtype", "float64"]
 
 def test_agreement_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     """The table is on standard output, progress on standard error."""
-    status = main(["verify", "manual", "reference", "--operation", "softmax", *QUICK])
+    status = main(["verify", "manual", "manual:softmax", "--operation", "softmax", *QUICK])
 
     out, err = capsys.readouterr()
     assert status == 0
@@ -29,7 +29,7 @@ def test_agreement_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     assert "2 of 2 rows agree; 10 problems; seed 0" in out
     assert err.splitlines() == [
         "[1/1] manual softmax float64 cpu: agrees",
-        "[1/1] reference softmax float64 cpu: agrees",
+        "[1/1] manual:softmax softmax float64 cpu: agrees",
     ]
 
 

@@ -335,7 +335,8 @@ def test_each_law_is_broken_by_something(law: str, wrong: Callable[..., Any], pr
 
     assert verdict.outcome == "disagrees"
     assert verdict.explanation.startswith(f"{law}: ")
-    assert not softproof.verify(wrong, operation=problem.operation, adapter="torch", dtypes=["float32"], seed=0).ok
+    asked: Any = {"operation": problem.operation, "adapter": "torch", "dtypes": ["float32"], "seed": 0}
+    assert not softproof.verify(wrong, **asked, shrink=False).ok
 
 
 def test_every_law_has_something_that_breaks_it() -> None:

@@ -346,6 +346,8 @@ def test_wrong_derivatives_are_caught(wrong: str) -> None:
             found.extend([] if verdict is None or verdict.ok else [verdict])
 
         ask()
+        if found:
+            break
 
     assert [(verdict.outcome, verdict.output) for verdict in found] == [("disagrees", output)]
 
@@ -417,7 +419,7 @@ def forward(logits: Tensor) -> Tensor:
 
 def test_a_second_derivative_that_is_silently_zero_is_caught() -> None:
     """Autograd raises nothing; and there is no forward mode, which is not asked."""
-    report = softproof.verify(constant, operation="logsumexp", dtypes=["float32"], seed=0)
+    report = softproof.verify(constant, operation="logsumexp", dtypes=["float32"], seed=0, shrink=False)
 
     failure = report.rows[0].failure
     assert failure is not None
@@ -436,7 +438,7 @@ def test_what_raises_is_not_asked() -> None:
 def test_a_wrong_forward_mode_is_caught() -> None:
     """Which a custom function brings along."""
     candidate = softproof.load(forward, operation="logsumexp", without=["hvp"])
-    report = softproof.verify(candidate, dtypes=["float32"], seed=0, without=["hvp"])
+    report = softproof.verify(candidate, dtypes=["float32"], seed=0, without=["hvp"], shrink=False)
 
     failure = report.rows[0].failure
     assert failure is not None
@@ -459,7 +461,7 @@ def test_torch_has_both(function: Callable[..., Any], operation: str, dtype: str
 
     assert {"jvp", "hvp"} <= candidate.supports(operation)
     without = ["nonfinite"]  # NaN in padding is a finding
-    softproof.verify(candidate, dtypes=[dtype], examples=40, seed=3, without=without).check()
+    softproof.verify(candidate, dtypes=[dtype], examples=20, seed=3, without=without).check()
 
 
 def test_what_is_computed_without_autograd_has_a_derivative_of_zero() -> None:
@@ -540,7 +542,7 @@ def test_a_direction_is_part_of_the_repr() -> None:
 def test_two_problems_of_five_have_a_direction() -> None:
     """Half of those with a gradient; ten at a time, since Hypothesis turns to mutating them afterwards."""
     drawn: list[bool] = []
-    for number, small in enumerate((True, False) * 20):
+    for number, small in enumerate((True, False) * 12):
 
         @hypothesis.seed(number)
         @settings(max_examples=10, database=None, deadline=None, phases=(Phase.generate,))
@@ -550,7 +552,7 @@ def test_two_problems_of_five_have_a_direction() -> None:
 
         draw()
 
-    assert len(drawn) > 300
+    assert len(drawn) > 180
     assert 0.3 < sum(drawn) / len(drawn) < 0.5
 
 

@@ -30,9 +30,9 @@ def test_a_run_is_red_by_name(tmp_path: Path) -> None:
     assert red["commit"] == green["commit"] == seeds.commit()
 
 
-def test_a_run_that_breaks_is_red() -> None:
+def test_a_run_that_breaks_is_red(tmp_path: Path) -> None:
     """Though no test failed."""
-    found = seeds.ask(1, ["--no-such-option"])
+    found = seeds.ask(1, ["-c", "/dev/null", f"--rootdir={tmp_path}", "--no-such-option"])
 
     assert found["passed"] == 0
     assert "unrecognized arguments: --no-such-option" in found["failed"]["pytest"]

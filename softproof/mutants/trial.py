@@ -197,7 +197,9 @@ def hunt(mutant: Mutant, seed: int, examples: int = EXAMPLES, *, shrink: bool = 
     return Kill(seed, "", problems), None
 
 
-def _accused(each: Operation, mutants: Sequence[Mutant], seeds: Sequence[int], examples: int) -> list[str]:
+def _accused(
+    each: Operation, mutants: Sequence[Mutant], seeds: Sequence[int], examples: int, *, shrink: bool = True
+) -> list[str]:
     """What the judge has against a right implementation, in the dtypes that the mutants were asked in."""
     dtypes = sorted({dtype for mutant in mutants if mutant.operation == each.operation for dtype in mutant.dtypes})
     reports = [
@@ -208,6 +210,7 @@ def _accused(each: Operation, mutants: Sequence[Mutant], seeds: Sequence[int], e
             dtypes=dtypes,
             examples=examples,
             seed=seed,
+            shrink=shrink,
             without=left_out(each.operation),
         )
         for seed in seeds
