@@ -230,8 +230,8 @@ def test_the_same_bits_are_told() -> None:
 
 
 def test_every_way_that_applies_is_asked_in_turn() -> None:
-    """Within half a hundred problems."""
-    row = softproof.verify(F.cross_entropy, dtypes=["float32"], seed=0, examples=50, without=["nonfinite"]).rows[0]
+    """Within forty problems."""
+    row = softproof.verify(F.cross_entropy, dtypes=["float32"], seed=0, examples=40, without=["nonfinite"]).rows[0]
 
     assert set(row.ways) == set(WAYS) - {"after another dtype"}
 

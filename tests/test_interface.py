@@ -20,7 +20,10 @@ import softproof
 from softproof import Interface, Problem, load, problems
 from softproof.adapters import numpy_arrays, torch_arrays
 from softproof.cli import main
-from softproof.search import EXAMPLES
+from softproof.models import model
+from softproof.rotation import Rotation
+from softproof.search import verdicts_on_large
+from softproof.terms import Terms
 
 from . import broken
 
@@ -91,12 +94,14 @@ def of_three_dimensions(input: Tensor, dim: int) -> Tensor:
 
 
 def test_large_problems_have_the_dimensions_that_are_taken() -> None:
-    """None has three."""
-    asked: Any = {"operation": "softmax", "adapter": "torch", "dtypes": ["float32"], "seed": 0, "ndim": [3]}
-    report = softproof.verify(of_three_dimensions, without=["nonfinite"], **asked)
+    """None has three, and two of softmax have two."""
+    terms, asked = Terms("cpu", model(None), "", "C", None, 1.0), list[int]()
+    for ndim in (3, 2):
+        candidate = load(of_three_dimensions, operation="softmax", adapter="torch", ndim=[ndim])
+        rotation = Rotation(candidate, terms, candidate.supports("softmax"))
+        asked.append(len(verdicts_on_large(rotation, "softmax", "float32")))
 
-    report.check()
-    assert report.rows[0].problems >= EXAMPLES  # from which number on large problems are asked
+    assert asked == [0, 1]  # the first is answered by an error
 
 
 @pytest.mark.parametrize("missing", ["names", "fixed", "extra", "ndim", "output"])

@@ -318,7 +318,7 @@ def test_a_mutant_that_one_seed_misses_is_not_killed() -> None:
 
 def test_the_number_of_problems_is_that_of_the_first_failure() -> None:
     """Not of what it shrinks through, which has an answer of its own."""
-    mutant = MUTANTS["one-hot-for-the-whole-batch"]
+    mutant = MUTANTS["largest-logit-broadcast-along-columns"]
     first, _ = hunt(mutant, 1)
     shrunk, failure = hunt(mutant, 1, shrink=True)
 

@@ -32,7 +32,7 @@ def test_a_run_is_red_by_name(tmp_path: Path) -> None:
 
 def test_a_run_that_breaks_is_red(tmp_path: Path) -> None:
     """Though no test failed."""
-    found = seeds.ask(1, ["-c", "/dev/null", f"--rootdir={tmp_path}", "--no-such-option"])
+    found = seeds.ask(1, ["-c", "/dev/null", f"--rootdir={tmp_path}", str(tmp_path), "--no-such-option"])
 
     assert found["passed"] == 0
     assert "unrecognized arguments: --no-such-option" in found["failed"]["pytest"]
