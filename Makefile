@@ -33,8 +33,8 @@ verify: .venv/installed
 	$(BIN)/python -m examples.train_iris --steps 20
 	$(BIN)/softproof verify manual reference
 
-test: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(if $(SEED),--hypothesis-seed=$(SEED))
+test: .venv/installed # compiled once, not in every process that is started
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto $(if $(SEED),--hypothesis-seed=$(SEED))
 
 thorough: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --thorough --passed thorough.jsonl

@@ -130,7 +130,7 @@ def _targets(row: list[float]) -> list[Array]:
     return labels if -INF in row else [*labels, np.tile(np.arange(1.0, classes + 1) / 16, (classes + 1, 1))]
 
 
-@pytest.mark.drawn(4)
+@pytest.mark.drawn(10)
 @ROUNDING
 @pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])

@@ -191,6 +191,21 @@ def test_a_guard_sees_what_is_deleted_and_not_what_is_new(monkeypatch: pytest.Mo
     assert guard.changed() == ()
 
 
+def test_a_wrapper_is_nobodys_fault_where_it_is_torchs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a file of torch, around the function that was there; from elsewhere it is a replacement."""
+    wraps = "def wrapper(*arguments): return arguments\nwrapper.__wrapped__ = kept"
+    found = []
+    for file in (torch.__file__, __file__):
+        guard, space = Guard(), {"kept": torch.manual_seed}
+        exec(compile(wraps, file, "exec"), space)
+        with monkeypatch.context() as patch:
+            patch.setattr(torch, "manual_seed", space["wrapper"])
+            found.append(guard.changed())
+
+    assert found == [(), ("torch.manual_seed",)]
+
+
+@pytest.mark.thorough
 def test_what_torch_wraps_itself_is_nobodys_fault() -> None:
     """Its compiler, when it is loaded in the middle of a call, wraps torch.manual_seed."""
     code = (

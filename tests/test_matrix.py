@@ -283,6 +283,7 @@ def _asked_of(folder: Path, monkeypatch: pytest.MonkeyPatch, mutants: list[str])
     monkeypatch.setattr(module, "MUTANTS", {name: MUTANTS[name] for name in mutants})
     monkeypatch.setattr(module, "KEPT", {})
     monkeypatch.setattr(module, "BY_ONE", {})
+    monkeypatch.setattr(module, "MORE", 12)
     monkeypatch.setattr(module, "point", lambda mutant, drawing: point(mutant, drawing, names))
     return module.main(["--examples", "12", "--log", str(folder / "m.jsonl"), "--write", str(folder / "m.md")])
 

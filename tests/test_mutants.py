@@ -38,10 +38,10 @@ RIGHT = Mutant("right", "none", "s", "e", "t", "s", "forward", "softmax", Softma
 
 
 def sample(seed: str) -> frozenset[str]:
-    """A quarter of the mutants, with some of each group and of each operation: those that a short run hunts."""
+    """An eighth of the mutants, with some of each group and of each operation: those that a short run hunts."""
     shuffled = random.Random(seed).sample(sorted(MUTANTS), len(MUTANTS))
     kinds = {kind: name for name in shuffled for kind in (MUTANTS[name].group, MUTANTS[name].operation)}
-    return frozenset([*dict.fromkeys([*kinds.values(), *shuffled])][: len(MUTANTS) // 4])
+    return frozenset([*dict.fromkeys([*kinds.values(), *shuffled])][: len(MUTANTS) // 8])
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -84,12 +84,12 @@ def test_a_wrong_one_would_not_survive(operation: str) -> None:
     assert accused[0].startswith(f"{operation} {mutant.dtypes[0]}, seed 0: disagrees")
 
 
-def test_a_short_run_hunts_a_quarter() -> None:
+def test_a_short_run_hunts_an_eighth() -> None:
     """With some of each group and operation; the same from one seed, others from others, and each from some seed."""
     samples = [sample(f"{seed}") for seed in range(60)]
 
     for each in samples:
-        assert len(each) == len(MUTANTS) // 4
+        assert len(each) == len(MUTANTS) // 8
         assert {MUTANTS[name].group for name in each} == {mutant.group for mutant in MUTANTS.values()}
         assert {MUTANTS[name].operation for name in each} == set(OPERATIONS)
     assert sample("0") == samples[0] != samples[1]

@@ -31,7 +31,7 @@ def _instead(problem: Problem, result: Result, output: str, wrong: Array) -> Ver
     return judge_result(problem, replace(result, outputs={**result.outputs, output: made}), bits=BITS[1:])
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(4)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(data=st.data())
 def test_what_has_power_rejects(operation: str, data: st.DataObject) -> None:

@@ -58,7 +58,7 @@ def test_right_answers_hold(operation: str, library: str, model: str, numbers: s
         assert {"jvp", "hvp_logits"} <= verdict.ratios.keys()
 
 
-@pytest.mark.drawn(2)
+@pytest.mark.drawn(4)
 @pytest.mark.parametrize("numbers", ALL_DTYPES)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_wrong_answers_are_refuted_under_every_model(operation: str, numbers: str) -> None:

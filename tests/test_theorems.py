@@ -772,11 +772,13 @@ SIMULATED: dict[str, tuple[Callable[[np.random.Generator, Arithmetic], dict[str,
 }  # how often, and what each must reach so that the search is one
 
 
-def _searched(name: str, arithmetics: Callable[[np.random.Generator], Iterator[Arithmetic]]) -> dict[str, float]:
+def _searched(
+    name: str, arithmetics: Callable[[np.random.Generator], Iterator[Arithmetic]], share: int = 1
+) -> dict[str, float]:
     simulate, times, _ = SIMULATED[name]
     rng, worst = np.random.default_rng(1), dict[str, float]()
     with np.errstate(all="ignore"):
-        for _ in range(times):
+        for _ in range(times // share):
             for arithmetic in arithmetics(rng):
                 for what, ratio in simulate(rng, arithmetic).items():
                     if not ratio <= worst.get(what, 0.0):  # NaN too
@@ -827,7 +829,7 @@ def _fused(rng: np.random.Generator) -> Iterator[Arithmetic]:
 @pytest.mark.parametrize("name", ["rows", "losses"])
 def test_nor_does_a_fused_one(name: str) -> None:
     """Theorem 19: sums that are rescaled, exponentials to base 2, and a logsumexp that is subtracted."""
-    worst = _searched(name, _fused)
+    worst = _searched(name, _fused, share=6)  # of five times as many arithmetics
 
     assert {what: ratio for what, ratio in worst.items() if not ratio <= 1} == {}
     assert min(worst.values()) >= 0.75 * SIMULATED[name][2], worst
