@@ -28,7 +28,7 @@ NUMBERS = {corner.number: corner.demanded for corner in CORNERS}
 def _instead(problem: Problem, result: Result, output: str, wrong: Array) -> Verdict:
     """The verdict on an answer with another output."""
     made = replace(result.outputs[output], values=shaped(problem, output, wrong, result.outputs[output].values.shape))
-    return judge_result(problem, replace(result, outputs={**result.outputs, output: made}), bits=BITS[1:])
+    return judge_result(problem, replace(result, outputs={**result.outputs, output: made}))
 
 
 @pytest.mark.drawn(4)
