@@ -33,7 +33,7 @@ from .junit import junit
 from .models import MODELS
 from .operations import OPERATIONS
 from .plain_text import plain
-from .report import CANNOT_LOAD, INTERRUPTED, Report, Row, printable, versions
+from .report import CANNOT_LOAD, INTERRUPTED, Report, Row, printable, table, versions
 from .report_files import ReportFile, open_files
 from .search import EXAMPLES
 from .semantics import semantics_report
@@ -394,10 +394,13 @@ def _verify(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile
     """Print the report of all targets, and write it."""
     places = tuple(place for file in files.values() for place in file.places)
     report = judged(replace(plan, hidden=(*plan.hidden, *places)), _progress)
-    more = [report.regions()] if options.regions else []
-    more += [report.power()] if options.power else []
-    text = "\n\n".join([str(report), *more, _summary(report)])
-    status = _tell(text, files, {"--json": report.to_json, "--junit": lambda: junit(report)})
+    try:
+        more = [report.regions()] if options.regions else []
+        more += [report.power()] if options.power else []
+        text, status = "\n\n".join([str(report), *more, _summary(report)]), 0
+    except Exception as error:  # a fault of the judge's own costs the details, and not the table
+        text, status = f"{printable(table(report.rows))}\n\nthe judge failed to tell more: {fault(error)}", JUDGE_ITSELF
+    status = max(status, _tell(text, files, {"--json": report.to_json, "--junit": lambda: junit(report)}))
     return INTERRUPTED if report.interrupted else max(report.status, status)
 
 
