@@ -389,7 +389,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     """A table, and everything else in two files."""
     files = tmp_path / "m.json", tmp_path / "m.md"
 
-    status = cli.main(["mutants", "a-few-ulps", "sum-for-mean", "--seeds", "2", "--examples", "5",
+    status = cli.main(["mutants", "a-few-ulps", "sum-for-mean", "--seeds", "2", "--examples", "12",
                        "--json", str(files[0]), "--write", str(files[1])])  # fmt: skip
 
     printed, report = capsys.readouterr(), json.loads(files[0].read_text())
