@@ -13,7 +13,7 @@ from softproof import seeded
 from softproof.report import versions
 from tests.candidates import MANUAL, REFERENCE
 
-SHORT, LONG = 8, 20  # examples of a property, without and with --thorough
+SHORT, LONG = 6, 20  # examples of a property, without and with --thorough
 
 DTYPES = ("float64", "float32")
 pytest_plugins = ["tests.helpers.draws", "tests.helpers.resuming"]

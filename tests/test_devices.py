@@ -41,7 +41,7 @@ def test_the_header_says_what_is_tried() -> None:
     run = _pytest()
 
     assert run.returncode == 0
-    dtypes = "dtypes: float64, float32; profile: dev, 8 examples"
+    dtypes = "dtypes: float64, float32; profile: dev, 6 examples"
     for words in ("devices: cpu, cuda (cuda: ", dtypes, "torch ", "python-flint "):
         assert words in run.stdout
 

@@ -182,7 +182,7 @@ def test_what_is_right_in_another_way_survives(variant: type[Operation], thoroug
     """Under the assumptions that hold by default."""
     mutants = [replace(RIGHT, operation=variant.operation, dtypes=("float64", "float32"))]
 
-    assert trials._accused(variant(), mutants, range(20) if thorough else [0], EXAMPLES if thorough else 15) == []
+    assert trials._accused(variant(), mutants, range(20) if thorough else [0], EXAMPLES if thorough else 8) == []
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__.lstrip("_"))

@@ -137,6 +137,7 @@ def test_small_cases_by_hand(case: str) -> None:
 # ---- the truth ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("kind", [InMpmath, InDecimal], ids=["mpmath", "decimal"])
 @pytest.mark.parametrize("row", ROWS)
 def test_the_truth_at_the_edges(kind: type[Number], row: str) -> None:
@@ -201,6 +202,7 @@ def _product(first: Array, second: Array) -> Array:
         return np.asarray((balls(first) * balls(second)).sum(-1))
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(size=SIZES, seed=st.integers(0, 2**32 - 1))
 def test_a_hessian_is_symmetric(
@@ -232,6 +234,7 @@ def test_a_convex_function_has_a_hessian_that_is_positive_semidefinite(
         assert (product >= -_product(np.abs(v), bound(problem)["hvp_logits"])).all()
 
 
+@pytest.mark.drawn(2)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(size=SIZES, seed=st.integers(0, 2**32 - 1))
 def test_derivatives_are_linear_in_the_direction(

@@ -49,7 +49,7 @@ class _Recorder(Candidate):
         return super().answer(problem, device)
 
 
-@pytest.mark.drawn(3)
+@pytest.mark.drawn(9)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_default_number_of_examples_reaches_every_region(operation: str, trial_seed: int) -> None:
     """The 100 problems of a row of the report, from each seed (`--seeds`)."""
@@ -86,7 +86,7 @@ def _counted(draw: Draw, drawn: Counter[str], name: str) -> Draw:
     return counting
 
 
-@pytest.mark.drawn(3)
+@pytest.mark.drawn(6)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_style_is_drawn(seed: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
