@@ -257,7 +257,7 @@ def _prepare_findings(options: argparse.Namespace) -> None:
 def _prepare_semantics(options: argparse.Namespace) -> list[dict[str, Any]]:
     """The arguments of each target."""
     given = {**_given_interface(options), "device": options.device, "in_process": options.in_process or None}
-    given |= {name: getattr(options, name) for name in LIMITS if getattr(options, name) is not None}
+    given |= {name: getattr(options, name) for name in (*LIMITS, "sandbox") if getattr(options, name) is not None}
     found = [{"target": target, **given} for target in options.targets]
     for arguments in found:
         check_target(arguments)

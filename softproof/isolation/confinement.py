@@ -57,14 +57,20 @@ def is_root() -> bool:
 
 def _privileges(plan: Plan) -> list[Protection]:
     """No capabilities, and no programs that give some; who has fewer than the judge may not look into it."""
-    root = os.geteuid() == 0
+    privileged = _has_capabilities()
     if "capabilities" not in plan.without:
         drop_capabilities()
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     if "capabilities" in plan.without:
         return [Protection(PRIVILEGES, False, _OFF)]
     found = [Protection(PRIVILEGES, True, "no capabilities, and none from programs")]
-    return found + ([Protection(MEMORY, True, "fewer capabilities than the judge")] if root else [])
+    return found + ([Protection(MEMORY, True, "fewer capabilities than the judge")] if privileged else [])
+
+
+def _has_capabilities() -> bool:
+    """Whether there is something to give up, as the judge has it too."""
+    with open("/proc/self/status") as file:
+        return any(line.startswith("CapPrm:") and int(line.split()[1], 16) for line in file)
 
 
 def _files(plan: Plan, scratch: str, own_processes: bool) -> list[Protection]:
