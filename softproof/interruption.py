@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import signal
+import sys
 import threading
 from types import FrameType
 from typing import Any
@@ -26,19 +27,27 @@ class Interruption:
         self._heard, self._asked = threading.Event(), False
         usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
         self._installed = usual and threading.current_thread() is threading.main_thread()
+        self._hook = sys.unraisablehook
         if self._installed:
             signal.signal(signal.SIGINT, self._interrupt)
+            sys.unraisablehook = self._say_no_more
 
     def __exit__(self, *_: object) -> None:
         self._heard.set()
         if self._installed:
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            sys.unraisablehook = self._hook
 
     def _interrupt(self, _number: int, _frame: FrameType | None) -> Any:
         if not self._asked:
             self._asked = True
             threading.Thread(target=self._repeat, daemon=True).start()
         raise KeyboardInterrupt
+
+    def _say_no_more(self, lost: sys.UnraisableHookArgs) -> None:
+        """Of an interruption that comes again; other exceptions that are lost are told as ever."""
+        if lost.exc_type is not KeyboardInterrupt:
+            self._hook(lost)
 
     def _repeat(self) -> None:
         while not self._heard.wait(AGAIN):
