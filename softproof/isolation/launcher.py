@@ -21,11 +21,12 @@ from .environment import listed
 from .plan import Plan
 from .protections import MEMORY, PROCESSES, LaunchError, Protection, Protections, complete
 from .reading import rules
+from .scratch import remove
 from .system import PR_GET_DUMPABLE, PR_SET_DUMPABLE, prctl
 
 FIRST = 64  # of the descriptors that a supervisor is given
 SECONDS_TO_START = 20.0
-SECONDS_TO_END = 1.0
+SECONDS_TO_END = 0.5
 SUPERVISOR = "import sys; sys.path.append(sys.argv[1]); from isolation.supervisor import main; main()"
 
 
@@ -51,17 +52,18 @@ class Launched:
         device: str = "cpu",
         memory: int | None = None,
         sandbox: bool = False,
-        processes: int = limits.PROCESSES,
+        processes: int | None = None,
         without: Iterable[str] = (),
     ) -> None:
+        reading = tuple(rules(path, folder, hidden)) if sandbox else ()
         inherited = os.environ if "environment" in without else listed(os.environ)
         self.status: int | None = None
-        self._worker = 0
+        self._worker, self._scratch = 0, None
         self.stdin, self.stdout, self.stderr, theirs = _streams()
         plan = Plan(
             tuple(command), {**inherited, **(variables or {})}, folder, theirs,
-            tempfile.gettempdir() if sandbox else "", tuple(rules(path, folder, hidden)) if sandbox else (),
-            (memory or limits.memory()) if device == "cpu" else None, processes, tuple(without),
+            tempfile.gettempdir() if sandbox else "", reading,
+            (memory or limits.memory()) if device == "cpu" else None, processes or limits.processes(), tuple(without),
         )  # fmt: skip
         self._start(plan)
 
@@ -86,7 +88,7 @@ class Launched:
         if "ready" not in message:
             self.close()
             raise LaunchError(f"the process of the candidate could not be started: {message.get('error')}")
-        self._worker = message["worker"]
+        self._worker, self._scratch = message["worker"], message["scratch"]
         self.protections = _hardened(tuple(Protection(*each) for each in message["ready"]), plan.without)
 
     def _message(self, seconds: float) -> dict[str, Any] | None:
@@ -135,6 +137,8 @@ class Launched:
             supervisor.kill()
             supervisor.wait()
             self._kill_group()
+            if self._scratch is not None:
+                remove(self._scratch)
             self.status = -signal.SIGKILL if self.status is None else self.status
         supervisor.stdout.close()
 

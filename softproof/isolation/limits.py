@@ -14,7 +14,7 @@ if sys.platform != "win32":
 
 LARGEST_FILE = 1 << 35  # bytes
 OPEN_FILES = 1 << 16
-PROCESSES = 4096  # and threads, which count as such
+PROCESSES, OF_A_PROCESSOR = 4096, 64  # at least, with their threads; more where libraries start more threads
 _MEMORY_OF_GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _SHORT = "ended first where memory is short"
 
@@ -47,6 +47,11 @@ def limit_processes(most: int, others: int, exempt: bool) -> Protection:
         return Protection(COUNT, False, "no limit holds for root")
     _lower("RLIMIT_NPROC", most + others)
     return Protection(COUNT, True, f"at most {most:,} with their threads")
+
+
+def processes() -> int:
+    """How many a candidate may have, threads counted."""
+    return max(PROCESSES, OF_A_PROCESSOR * (os.cpu_count() or 1))
 
 
 def running() -> int:

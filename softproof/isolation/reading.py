@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import sys
@@ -95,7 +96,7 @@ def _around(root: str, hidden: Iterable[str]) -> Rules:
     if not inside and root != os.sep:
         return [(root, READ)]
     found: Rules = [(root, READ_DIR)] if root != os.sep else []
-    with os.scandir(root) as entries:
+    with contextlib.suppress(OSError), os.scandir(root) as entries:  # what the judge cannot list, nobody reads
         for each in entries:
             wanted = root != os.sep or each.name.endswith(".py") or os.path.isfile(f"{each.path}/__init__.py")
             if wanted and not each.is_symlink():

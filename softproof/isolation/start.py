@@ -64,10 +64,13 @@ def start(command: Sequence[str], path: Sequence[str], place: Place = DEFAULT) -
         return Started(command, folder=os.getcwd(), variables={})
     from .launcher import Launched
 
-    return Launched(
-        command, folder=os.getcwd(), path=[*path, *place.reads], hidden=place.hidden, device=place.device,
-        sandbox=place.sandbox != "off",
-    )  # fmt: skip
+    try:
+        return Launched(
+            command, folder=os.getcwd(), path=[*path, *place.reads], hidden=place.hidden, device=place.device,
+            sandbox=place.sandbox != "off",
+        )  # fmt: skip
+    except OSError as error:  # as without a working directory, or without a place for temporary files
+        raise LaunchError(f"the process of the candidate could not be started: {error}") from error
 
 
 def check_sandbox(sandbox: str, device: str = "cpu") -> None:

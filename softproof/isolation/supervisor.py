@@ -22,7 +22,7 @@ from . import namespaces
 from .confinement import confine
 from .descendants import end_descendants, reap
 from .plan import Plan
-from .protections import COUNT, PROCESSES, SIGNALS, Protection, complete
+from .protections import COUNT, PROCESSES, SIGNALS, Protection, Protections, complete
 from .scratch import make, remove, variables
 from .system import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
 
@@ -154,8 +154,17 @@ def _work(judge: Judge, plan: Plan, scratch: str | None, found: list[Protection]
     os.chdir(plan.folder)
     environment = plan.environment | (variables(scratch) if scratch else {})
     found = [*found, *confine(plan, scratch, own, any(each.name == COUNT for each in found))]
-    judge.tell(ready=complete(found), worker=os.getpid())
+    judge.tell(ready=_stated(found), worker=os.getpid(), scratch=scratch)
     os.execve(plan.command[0], plan.command, environment)
+
+
+def _stated(found: list[Protection]) -> Protections:
+    """All protections; a supervisor that can be ended protects from nobody who wants to stay."""
+    stated = complete(found)
+    if any(each.name == SIGNALS and each.active for each in stated):
+        return stated
+    how = "a supervisor adopts orphans, and the candidate could end it"
+    return tuple(Protection(PROCESSES, False, how) if each.name == PROCESSES else each for each in stated)
 
 
 def _watch(judge: Judge, child: int, separate: bool) -> int:
