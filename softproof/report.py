@@ -343,6 +343,7 @@ def _in_json(value: Any) -> Any:
         return [_in_json(each) for each in value]
     if isinstance(value, str):
         return printable(value)
+    value = value.item() if hasattr(value, "item") else value  # of NumPy
     return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
