@@ -191,7 +191,8 @@ nothing to explain.
 
 *error/bound* is the largest error in units of what the arithmetic allows. *class* is the best accuracy class that a
 further 20 problems agree in: A correctly rounded, B forward-accurate, C backward-stable. Agreement is on the problems
-that were asked, not on all."""
+that were asked, not on all: the Softmax of ONNX Runtime 1.32 in float32 is right where subnormal numbers count as 0
+(`flush-to-zero`), not in any order, for it gives [0, 1] at [0, 89]; no problem of its row met that."""
 
 
 if __name__ == "__main__":
