@@ -26,7 +26,8 @@ from .system import PR_GET_DUMPABLE, PR_SET_DUMPABLE, prctl
 
 FIRST = 64  # of the descriptors that a supervisor is given
 SECONDS_TO_START = 20.0
-SECONDS_TO_END = 0.5
+SECONDS_TO_END = 0.7
+_ENDING: list[subprocess.Popen[bytes]] = []  # supervisors that are not waited for any more
 SUPERVISOR = "import sys; sys.path.append(sys.argv[1]); from isolation.supervisor import main; main()"
 
 
@@ -69,6 +70,7 @@ class Launched:
 
     def _start(self, plan: Plan) -> None:
         """Run the supervisor, and wait until the worker is about to run."""
+        _ENDING[:] = [each for each in _ENDING if each.poll() is None]
         closing = "descriptors" not in plan.without
         for each in plan.streams:
             os.set_inheritable(each, not closing)
@@ -130,24 +132,33 @@ class Launched:
             supervisor.stdin.close()
         if supervisor.stdout.closed:
             return
+        until = time.monotonic() + SECONDS_TO_END
         self.wait(SECONDS_TO_END)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            supervisor.wait(SECONDS_TO_END if self.status is not None else 0.05)
-        if supervisor.returncode != 0:  # killed, as by the candidate where nothing forbids that
-            supervisor.kill()
+            supervisor.wait(max(0.0, until - time.monotonic()))
+        if supervisor.returncode != 0 and not (self._separate and supervisor.returncode is None):
+            supervisor.kill()  # it was stopped or killed, as by a candidate where nothing forbids that
             supervisor.wait()
             self._kill_group()
             if self._scratch is not None:
                 remove(self._scratch)
-            self.status = -signal.SIGKILL if self.status is None else self.status
+        if supervisor.returncode is None:  # of thousands of processes in a namespace the last ones are still ending
+            _ENDING.append(supervisor)
+        if self.status is None:
+            self.status = -signal.SIGKILL
         supervisor.stdout.close()
 
     def _kill_group(self) -> None:
         """The worker's own processes, where no supervisor and no namespace is left to find the others."""
-        namespace = any(each.name == PROCESSES and "namespace" in each.how for each in getattr(self, "protections", ()))
-        if self._worker > 1 and not namespace:
+        if self._worker > 1 and not self._separate:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._worker, signal.SIGKILL)
+
+    @property
+    def _separate(self) -> bool:
+        """Whether it has a namespace of its own, whose end is its processes' end, and cannot reach its supervisor."""
+        protections = getattr(self, "protections", ())
+        return any(each.name == PROCESSES and "namespace" in each.how for each in protections)
 
     def close(self) -> None:
         """End everything, and close the streams of the judge, but for standard error, which its reader closes."""

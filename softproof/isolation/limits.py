@@ -14,7 +14,7 @@ if sys.platform != "win32":
 
 LARGEST_FILE = 1 << 35  # bytes
 OPEN_FILES = 1 << 16
-PROCESSES, OF_A_PROCESSOR = 4096, 64  # at least, with their threads; more where libraries start more threads
+PROCESSES, OF_A_PROCESSOR = 512, 64  # with their threads; libraries start more where there are more processors
 _MEMORY_OF_GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _SHORT = "ended first where memory is short"
 
@@ -51,7 +51,7 @@ def limit_processes(most: int, others: int, exempt: bool) -> Protection:
 
 def processes() -> int:
     """How many a candidate may have, threads counted."""
-    return max(PROCESSES, OF_A_PROCESSOR * (os.cpu_count() or 1))
+    return PROCESSES + OF_A_PROCESSOR * (os.cpu_count() or 1)
 
 
 def running() -> int:
