@@ -190,3 +190,39 @@ def test_no_answer_ends_the_judge(data: st.DataObject) -> None:
         return
     result = result_of(problem, found)
     assert all(name.isprintable() for name in (*result.outputs, *result.changed, *result.observed, result.raised or ""))
+
+
+@given(
+    text=st.binary()
+    | st.text().map(str.encode)
+    | st.text('[]{}":,0123456789eE.-+ntf\\ud8', max_size=60).map(str.encode)
+)
+def test_no_header_ends_the_judge(text: bytes) -> None:
+    """Any bytes are a header, or a FrameError."""
+    found = _found(lambda: opened(text, 0))
+
+    assert not isinstance(found, str) or found.isprintable()
+    with pytest.raises(FrameError, match="bytes that begin with"):
+        header_size((text + b" " * START.size)[: START.size])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (b"[" * 4000, "maximum recursion depth"),
+        (b"[" * 5000, "more than 4096 brackets"),
+        (b'{"a": 1, "a": 1}', "a key stands there twice"),
+        (b'{"a": -Infinity}', "-Infinity is no number of JSON"),
+        (b'{"a": ' + b"1" * 21 + b"}", "a number of 21 digits"),
+        (b'{"a": 1e400}', "a number that float64 does not hold"),
+        (b"\xff", "'utf-8' codec can't decode"),
+        (b"{}", "a header with nothing; expected nonce, body and arrays"),
+        (b'{"nonce": "", "body": {}, "arrays": {}}', "no list of at most 64"),
+        (b'{"nonce": "", "body": [], "arrays": []}', "expected nonce, body and arrays"),
+        (b'{"nonce": "", "body": {}, "arrays": [["x", "float64", [16777217]]]}', "134217736 bytes of arrays"),
+    ],
+)
+def test_what_is_no_header_is_told(text: bytes, words: str) -> None:
+    """Before anything is made of it."""
+    with pytest.raises(FrameError, match=words):
+        opened(text, 1 << 20)
