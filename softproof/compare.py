@@ -15,7 +15,7 @@ import numpy as np
 from flint import arb
 
 from .bounds import Allowed, RowFactor
-from .bounds.overflow import allows, clashes
+from .bounds.overflow import ANYTHING, allows, clashes
 from .exact import balls
 from .formats import FORMATS, Format
 from .operations import output_shapes
@@ -210,10 +210,10 @@ class Elements:
         )
         on_the_way = ~self.special & ~np.isfinite(self.got) & allows(self.left, self.got)
         clash = self.special & clashes(self.left, self.nearest, self.got)
-        overflowed = certain | on_the_way & np.isfinite(allowed) | clash
+        overflowed = certain | on_the_way & np.isfinite(allowed) | clash & (self.left != ANYTHING)
         agreed = np.where(strange, right | overflowed, self.agreed)
         vague &= np.isfinite(self.allowed)
-        refuted = np.where(strange, ~(agreed | possible | on_the_way | vague), self.refuted)
+        refuted = np.where(strange, ~(agreed | possible | on_the_way | clash | vague), self.refuted)
         excused = np.where(overflowed, -OVERFLOW, 0) if overflowed.any() else None
         waits = possible & ~overflowed
         return replace(self, allowed=allowed, agreed=agreed, refuted=refuted, excused=excused, waits=waits)

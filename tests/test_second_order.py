@@ -202,7 +202,6 @@ def _product(first: Array, second: Array) -> Array:
         return np.asarray((balls(first) * balls(second)).sum(-1))
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(size=SIZES, seed=st.integers(0, 2**32 - 1))
 def test_a_hessian_is_symmetric(
@@ -234,7 +233,6 @@ def test_a_convex_function_has_a_hessian_that_is_positive_semidefinite(
         assert (product >= -_product(np.abs(v), bound(problem)["hvp_logits"])).all()
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(size=SIZES, seed=st.integers(0, 2**32 - 1))
 def test_derivatives_are_linear_in_the_direction(
