@@ -28,7 +28,7 @@ from hypothesis import HealthCheck, Phase
 from softproof import OPERATIONS, Candidate, Problem, Verdict, load, problems
 from softproof.models import model
 from softproof.regions import REGIONS, regions
-from softproof.rotation import Rotation
+from softproof.rotation import Rotation, against
 from softproof.search import BATCH
 from softproof.terms import Terms
 
@@ -125,7 +125,7 @@ class _Asked:
             verdict = self.rotation.verdict(problem) if fully else self.terms.judge(self.candidate, problem)
         self.counts["answers"] += 1
         self.counts["unspecified"] += bool(verdict.unspecified)
-        if not verdict.ok:
+        if against(verdict):
             self._disagrees(problem, verdict)
 
     def _disagrees(self, problem: Problem, verdict: Verdict) -> None:

@@ -19,6 +19,7 @@ import torch
 from softproof import OPERATIONS, Candidate, Problem, judge_result, load
 from softproof.formats import FORMATS, Floats
 from softproof.judge import BITS
+from softproof.rotation import counts
 from softproof.rows import (
     axis_of,
     count_classes,
@@ -139,6 +140,8 @@ class Campaign:
         for model in each.models:
             row = Row(each.candidate.name, each.device, model, ask.dtype)
             verdict = judge_result(problem, answer, device=each.device, arithmetic=model, bits=bits)
+            if not counts(verdict):
+                continue
             self.problems[row] += 1
             self.checks[row] += sum(
                 len(row_form(problem, name, output.values)) for name, output in answer.outputs.items()

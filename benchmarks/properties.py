@@ -33,7 +33,7 @@ from softproof.mutants.correct import CORRECT, Softmax
 from softproof.mutants.record import Mutant, left_out
 from softproof.problem import COMMON_LAYOUTS, Result
 from softproof.regions import REGIONS, regions
-from softproof.rotation import Rotation
+from softproof.rotation import Rotation, against
 from softproof.search import verdicts
 from softproof.terms import DTYPES, Terms
 from tests import test_accurate, test_agreement, test_iris, test_laws, test_second_order, test_semantics, test_stages
@@ -182,7 +182,7 @@ def _output(prefix: str) -> Asks:
             others = frozenset(name for name in result.outputs if not name.startswith(prefix))
             if text or others == result.outputs.keys():
                 continue
-            yield not _judge(problem, result, "cpu", None, Accuracy(mutant.accuracy), BITS, unasked | others).ok
+            yield against(_judge(problem, result, "cpu", None, Accuracy(mutant.accuracy), BITS, unasked | others))
 
     return asks
 
@@ -190,7 +190,7 @@ def _output(prefix: str) -> Asks:
 def _large_problems(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
     """All outputs together."""
     for problem in _large(mutant, candidate):
-        yield not judge(candidate, problem, accuracy=mutant.accuracy).ok
+        yield against(judge(candidate, problem, accuracy=mutant.accuracy))
 
 
 # ---- ways and laws --------------------------------------------------------------------------------------------------

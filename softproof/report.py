@@ -107,7 +107,7 @@ class Row:
     unspecified: tuple[int, ...] = ()  # rows of docs/semantics.md without which some answers would not agree
     regions: dict[str, int] = field(default_factory=dict, compare=False)  # how many problems lay in each
     unpromised: int = 0  # problems of which no derivative was asked, since the arithmetic promises none
-    too_large: int = 0  # large problems that are not counted, since the arithmetic promises nothing of sums as long
+    uncounted: int = 0  # problems that are not counted, since the arithmetic guarantees nothing of some element
     powerless: dict[str, dict[str, int]] = field(
         default_factory=dict
     )  # by output and wrong answer, in how many problems
@@ -405,13 +405,13 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     numbers = sorted({number for row in rows for number in row.unspecified})
     if numbers:
         notes.append(f"right where no document fixes the answer: {', '.join(map(str, numbers))} in docs/semantics.md")
-    unpromised, too_large = Counter[str](), Counter[str]()
+    unpromised, uncounted = Counter[str](), Counter[str]()
     for row in rows:
         unpromised[row.operation] += row.unpromised
-        too_large[row.operation] += row.too_large
+        uncounted[row.operation] += row.uncounted
     for words, counts in (
         ("no derivative promised, nor asked", unpromised),
-        ("nothing promised of sums as long, nor counted", too_large),
+        ("no guarantee by the arithmetic, nor counted", uncounted),
     ):
         notes += [f"{words}: {name} in {count} problems" for name, count in counts.items() if count]
     return notes + _reported(rows) + _printed(rows) + _power(rows) + _reproducibility(rows)

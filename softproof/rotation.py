@@ -7,7 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from .accuracy import Accuracy
-from .compare import DISAGREES, Verdict
+from .compare import DISAGREES, NO_GUARANTEE, Verdict
 from .conduct import DTYPES, WAYS, Question, asked, question_of
 from .implementation import Candidate
 from .laws import LAWS, Answers, asked_of, compared, identity_of
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 SHARE = 9  # each question is asked of one problem in nine; not ten, which Hypothesis draws together, the first trivial
 MOST = 6  # questions besides, of one problem
+
+
+def counts(verdict: Verdict) -> bool:
+    """Whether it counts in a row. It does not where the arithmetic guarantees nothing; a baseline at fault does."""
+    return verdict.outcome != NO_GUARANTEE or verdict.accuracy == "D"
+
+
+def against(verdict: Verdict) -> bool:
+    """Whether it counts, and is no agreement: then it is the last of its row."""
+    return counts(verdict) and not verdict.ok
 
 
 @dataclass
@@ -71,6 +81,8 @@ class Rotation:
         for region in regions(problem) if self.pinned is None else ():
             self.regions[region] = self.regions.get(region, 0) + 1
         verdict = self.terms.verdict(self.candidate, problem)
+        if not counts(verdict):
+            return verdict
         if not verdict.ok:
             self._fail(("judge", ""))
             return verdict

@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, Phase
 from hypothesis.database import ExampleDatabase
 from hypothesis.strategies import SearchStrategy
 
-from .compare import NO_GUARANTEE, Verdict
+from .compare import Verdict
 from .database import Named
 from .judge import BITS
 from .large import large_problems
 from .problem import Problem
 from .regions import regions
-from .rotation import Rotation
+from .rotation import Rotation, against
 from .smaller import smallest
 
 EXAMPLES = 100
@@ -48,23 +48,23 @@ class Drawn:
 
 
 def verdicts(rotation: Rotation, draw: Draw, wanted: Iterable[str], examples: int, seed: int) -> list[Verdict]:
-    """Verdicts on drawn problems, until one is not agreement.
+    """Verdicts on drawn problems, until one is against the candidate.
 
     With the default number of them, or more, others follow from the regions that they have missed.
     """
     found = _kept(rotation, draw)
-    if found and not found[-1].ok:
+    if found and against(found[-1]):
         return found
     for number, (small, count) in enumerate(batches(examples)):
         found += _ask(rotation, Drawn(draw, small), count, f"{seed} {number}")
-        if not found[-1].ok:
+        if against(found[-1]):
             return found
     for number in range(MORE * (examples // EXAMPLES) * EXAMPLES // BATCH):
         missed = set(wanted) - rotation.regions.keys()
         if not missed:
             break
         found += _ask(rotation, Drawn(draw), BATCH, f"{seed} more {number}", missed)
-        if not found[-1].ok:
+        if against(found[-1]):
             break
     return found
 
@@ -108,8 +108,8 @@ def _ask(
 ) -> list[Verdict]:
     """Verdicts on drawn problems, or on those in regions that were `missed`.
 
-    If one is not agreement, it is the last. The same problems are then asked what disagreed, and nothing else, so that
-    each has one answer only, and the smallest problem found takes its place.
+    If one is against the candidate, it is the last. The same problems are then asked what disagreed, and nothing else,
+    so that each has one answer only, and the smallest problem found takes its place.
     """
     agreed, refused = _run(rotation, drawn, examples, seed, missed, _FIRST)
     if not refused:
@@ -131,7 +131,7 @@ def _smallest(rotation: Rotation, verdict: Verdict) -> Verdict:
             return False
         with warnings.catch_warnings(action="ignore"):
             again = rotation.verdict(problem)
-        same = not again.ok and rotation.failed == question and bool(again.output) == bool(verdict.output)
+        same = against(again) and rotation.failed == question and bool(again.output) == bool(verdict.output)
         found.extend([again] if same else [])
         return same  # what disagrees stays what it is: no number becomes an error
 
@@ -178,7 +178,7 @@ def _run(
         if missed is not None and not refused and missed.isdisjoint(regions(problem)):
             return
         verdict = rotation.verdict(problem)
-        if not verdict.ok:
+        if against(verdict):
             refused.append(verdict)
             raise _NotProvenError(verdict.explanation)
         if not refused:
@@ -210,6 +210,6 @@ def verdicts_on_large(rotation: Rotation, operation: str, dtype: str) -> dict[in
         if candidate.takes(problem):
             with warnings.catch_warnings(action="ignore"):
                 found[number] = terms.judge(candidate, problem, BITS)
-            if not found[number].ok and found[number].outcome != NO_GUARANTEE:
+            if against(found[number]):
                 break
     return found

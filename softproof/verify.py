@@ -20,7 +20,7 @@ import numpy as np
 from hypothesis.database import ExampleDatabase
 
 from .arithmetic import Arithmetic, any_order
-from .compare import AGREES, NO_GUARANTEE, UNSPECIFIED, Verdict
+from .compare import AGREES, UNSPECIFIED, Verdict
 from .conduct import WAYS
 from .database import FORMS
 from .database import database as opened
@@ -37,7 +37,7 @@ from .preparation import dtypes_of as dtypes_of
 from .preparation import prepare as prepare
 from .regions import REGIONS
 from .report import CANNOT_LOAD, JUDGE_FAILED, Failure, Report, Row
-from .rotation import Rotation
+from .rotation import Rotation, against, counts
 from .search import EXAMPLES, verdicts, verdicts_on_large
 from .stages import NEEDED
 from .strategies import problems
@@ -271,10 +271,14 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     rotation = Rotation(candidate, terms, supports, f"{label} {dtype}")
     fixed, ndim = candidate.interface.fixed, candidate.interface.ndim
     draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
-    drawn = verdicts(rotation, draw, REGIONS[operation], examples, seed)
-    asked = verdicts_on_large(rotation, operation, dtype) if drawn[-1].ok and examples >= EXAMPLES else {}
-    large = {number: verdict for number, verdict in asked.items() if verdict.outcome != NO_GUARANTEE}
+    small = verdicts(rotation, draw, REGIONS[operation], examples, seed)
+    asked = verdicts_on_large(rotation, operation, dtype) if not against(small[-1]) and examples >= EXAMPLES else {}
+    drawn = [verdict for verdict in small if counts(verdict)]
+    large = {number: verdict for number, verdict in asked.items() if counts(verdict)}
     everything = [*drawn, *large.values()]
+    uncounted = len(small) + len(asked) - len(everything) if everything else 0
+    if not everything:
+        everything = drawn = small
     last = everything[-1]
     measured = drawn if last.ok else [*drawn, last]  # the errors of large problems are known as limits only
     words = f", {fixed!r}" if fixed else ""
@@ -300,7 +304,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         unspecified=tuple(sorted({number for verdict in drawn for number in verdict.unspecified})),
         regions=rotation.regions,
         unpromised=rotation.unpromised,
-        too_large=len(asked) - len(large),
+        uncounted=uncounted,
         powerless=_powerless(drawn),
         detectable=_detectable(drawn),
         printed=candidate.printed - printed,
@@ -345,6 +349,6 @@ def _detectable(verdicts: Sequence[Verdict]) -> dict[str, float]:
 
 
 def _outcome(verdicts: Sequence[Verdict]) -> str:
-    """The last outcome that is against; *unspecified* where no document fixes any of the answers."""
-    against = [verdict.outcome for verdict in verdicts if not verdict.ok]
-    return against[-1] if against else AGREES if AGREES in {each.outcome for each in verdicts} else UNSPECIFIED
+    """The last outcome that is no agreement; *unspecified* where no document fixes any of the answers."""
+    others = [verdict.outcome for verdict in verdicts if not verdict.ok]
+    return others[-1] if others else AGREES if AGREES in {each.outcome for each in verdicts} else UNSPECIFIED
