@@ -210,13 +210,15 @@ class Elements:
         )
         on_the_way = ~self.special & ~np.isfinite(self.got) & allows(self.left, self.got)
         clash = self.special & clashes(self.left, self.nearest, self.got)
-        overflowed = certain | on_the_way & np.isfinite(allowed) | clash & (self.left != ANYTHING)
+        vague_clash = clash & (self.left == ANYTHING)
+        overflowed = certain | on_the_way & np.isfinite(allowed) | clash & ~vague_clash
         agreed = np.where(strange, right | overflowed, self.agreed)
         vague &= np.isfinite(self.allowed)
         refuted = np.where(strange, ~(agreed | possible | on_the_way | clash | vague), self.refuted)
         excused = np.where(overflowed, -OVERFLOW, 0) if overflowed.any() else None
         waits = possible & ~overflowed
-        return replace(self, allowed=allowed, agreed=agreed, refuted=refuted, excused=excused, waits=waits)
+        found = replace(self, allowed=allowed, agreed=agreed, refuted=refuted, excused=excused, waits=waits)
+        return found.without_guarantee(vague_clash)
 
     def of_rows(self, rows: Array) -> Elements:
         """Some rows alone."""
