@@ -280,7 +280,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     if not everything:
         everything = drawn = small
     last = everything[-1]
-    measured = drawn if last.ok else [*drawn, last]  # the errors of large problems are known as limits only
+    measured = drawn if last.ok and drawn else [*drawn, last]  # those of large problems are known as limits only
     words = f", {fixed!r}" if fixed else ""
     source = f"large_problems({operation!r}, {dtype!r}, {sorted(supports)!r}{words})[{max(large)}]" if large else ""
     return Row(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import io
 import json
 import re
@@ -20,7 +21,7 @@ import torch.nn.functional as F
 import manual
 import softproof
 from manual.arrays import Array
-from softproof import Problem, load
+from softproof import Problem, Verdict, load
 
 from . import broken
 from .broken import BROKEN
@@ -230,6 +231,36 @@ def test_a_failure_that_never_comes_again_is_told() -> None:
     assert failure is not None
     assert failure.verdict.outcome == "disagrees"
     assert "not deterministic: the same problem agreed when asked again" in str(failure)
+
+
+ASKED = Problem("softmax", "float32", {"logits": [0.0]}, {"dim": -1})
+AGREEING = Verdict("agrees", 0.5, problem=ASKED)
+SILENT = Verdict("no guarantee", explanation="nothing is promised", problem=ASKED)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "large", "expected"),
+    [
+        ([AGREEING, SILENT, AGREEING], {}, ("agrees", 2, 1, 0.5)),
+        ([SILENT, SILENT], {0: AGREEING}, ("agrees", 1, 2, 0.5)),
+        ([SILENT, AGREEING], {0: SILENT}, ("agrees", 1, 2, 0.5)),
+        ([SILENT, SILENT], {0: SILENT}, ("no guarantee", 2, 0, 0.0)),
+        ([SILENT, Verdict("disagrees", 2.0, problem=ASKED)], {}, ("disagrees", 1, 1, 2.0)),
+    ],
+    ids=["some", "all but a large one", "the last", "all", "what disagrees"],
+)
+def test_what_nothing_is_promised_of_does_not_count(
+    drawn: list[Verdict], large: dict[int, Verdict], expected: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is drawn first or last; where nothing counts, that is the verdict, and its reason is told."""
+    module = importlib.import_module("softproof.verify")
+    monkeypatch.setattr(module, "verdicts", lambda *_: drawn)
+    monkeypatch.setattr(module, "verdicts_on_large", lambda *_: large)
+    report = softproof.verify(MANUAL.only("softmax"), dtypes=["float32"], seed=0)
+    (row,) = report.rows
+
+    assert (row.verdict, row.problems, row.uncounted, row.ratio) == expected
+    assert ("nothing is promised" in str(report)) == (row.verdict == "no guarantee")
 
 
 def test_json_holds_rows_versions_and_failures() -> None:
