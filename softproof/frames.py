@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .plain_text import plain
+from .plain_text import plain, quoted
 from .problem import Array
 
 SIGN = b"softprf1"
@@ -103,23 +103,19 @@ def opened(text: bytes, most: int | None = None) -> Announced:
 def _announced(entry: Any) -> tuple[str, np.dtype[Any], tuple[int, ...]]:
     """Name, dtype and shape of an array; the shape is one that can be, and the dtype one of those that are sent."""
     if not isinstance(entry, list) or len(entry) != 3:
-        raise FrameError(f"an array announced by {_shown(entry)}; expected its name, dtype and shape")
+        raise FrameError(f"an array announced by {quoted(entry)}; expected its name, dtype and shape")
     name, dtype, shape = entry
     if not isinstance(name, str) or not isinstance(dtype, str) or dtype not in KINDS:
-        raise FrameError(f"an array announced by {_shown(entry)}; expected a name and one of {', '.join(KINDS)}")
+        raise FrameError(f"an array announced by {quoted(entry)}; expected a name and one of {', '.join(KINDS)}")
     if not isinstance(shape, list) or len(shape) > MOST_AXES or not all(map(_is_size, shape)):
-        raise FrameError(f"an array announced by {_shown(entry)}; expected a shape of at most {MOST_AXES} sizes")
+        raise FrameError(f"an array announced by {quoted(entry)}; expected a shape of at most {MOST_AXES} sizes")
     if math.prod(size for size in shape if size) >= 2**48:
-        raise FrameError(f"an array announced by {_shown(entry)}; no memory is as large")
+        raise FrameError(f"an array announced by {quoted(entry)}; no memory is as large")
     return name, KINDS[dtype], tuple(shape)
 
 
 def _is_size(value: Any) -> bool:
     return type(value) is int and 0 <= value < 2**48
-
-
-def _shown(value: Any) -> str:
-    return plain(repr(value), 120)
 
 
 def _listed(header: Mapping[str, Any]) -> str:

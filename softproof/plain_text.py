@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 LONGEST = 2000  # characters
 
 
@@ -18,6 +20,11 @@ def plain(text: str, limit: int = LONGEST) -> str:
     """
     found = "".join(each if each.isprintable() else _escaped(each) for each in text[: limit + 1])
     return found if len(found) <= limit else f"{found[:limit]}…"
+
+
+def quoted(value: Any) -> str:
+    """The beginning of a value that somebody else wrote, as Python writes it, for an error."""
+    return plain(repr(value), 120)
 
 
 def _escaped(character: str) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from .directives import OBSERVATIONS
 from .frames import FrameError, Message
 from .operations import output_shapes
-from .plain_text import plain
+from .plain_text import plain, quoted
 from .problem import Array, Output, Problem, Result
 
 SLACK = 1 << 24  # bytes of an answer beyond those that it should have, so that a wrong shape can be told
@@ -52,7 +52,10 @@ def result_of(problem: Problem, told: Told) -> Result:
 
 
 def _is_as_it_was(array: Array, after: Array | None) -> bool:
-    return after is not None and np.array_equal(after, array, equal_nan=True)
+    """Whether an input came back, in whatever format, with the same numbers; -0 is not 0."""
+    if after is None or not np.array_equal(after, array, equal_nan=True):
+        return False
+    return bool((np.signbit(after) == np.signbit(array))[array == 0].all())
 
 
 def given(problem: Problem) -> dict[str, Array]:
@@ -152,7 +155,7 @@ def told_of(message: Message, inputs: Collection[str]) -> Told:
     """
     body, arrays = message.body, dict(message.arrays)
     if body.keys() != _PARTS:
-        raise FrameError(f"an answer with {_shown(list(body))}; expected {', '.join(sorted(_PARTS))}")
+        raise FrameError(f"an answer with {quoted(list(body))}; expected {', '.join(sorted(_PARTS))}")
     raised, outputs = body["raised"], body["outputs"]
     if not isinstance(outputs, dict) or not (raised is None or isinstance(raised, str)):
         raise FrameError("an answer whose outputs are no mapping, or whose error is no text")
@@ -162,8 +165,8 @@ def told_of(message: Message, inputs: Collection[str]) -> Told:
     words, changed = None if raised is None else plain(raised), tuple(texts(body["changed"], "changed"))
     after = {name: f"after {name}" for name in (() if raised is not None or changed else inputs)}
     if arrays.keys() != set(after.values()):
-        expected = f"{_shown(sorted(after.values()))}"
-        raise FrameError(f"an answer with the arrays {_shown(sorted(arrays))} besides outputs; expected {expected}")
+        expected = f"{quoted(sorted(after.values()))}"
+        raise FrameError(f"an answer with the arrays {quoted(sorted(arrays))} besides outputs; expected {expected}")
     kept = {name: arrays[theirs] for name, theirs in after.items()}
     return Told(found, kept, words, changed, tuple(_observed(body["observed"])))
 
@@ -172,9 +175,9 @@ def _output(name: str, about: Any, arrays: dict[str, Array]) -> Output:
     """One output, with the dtype and device that it says it has; its numbers are checked by the verdict."""
     values = arrays.pop(f"output {name}", None)
     if not isinstance(about, list) or len(about) != 2 or not all(isinstance(each, str) for each in about):
-        raise FrameError(f"an output {_shown(name)} described by {_shown(about)}; expected its dtype and device")
+        raise FrameError(f"an output {quoted(name)} described by {quoted(about)}; expected its dtype and device")
     if values is None or values.dtype.kind != "f":
-        raise FrameError(f"an output {_shown(name)} without floating-point numbers")
+        raise FrameError(f"an output {quoted(name)} without floating-point numbers")
     dtype, device = about
     return Output(values, plain(dtype, LONGEST_NAME), plain(device, LONGEST_NAME))
 
@@ -182,19 +185,15 @@ def _output(name: str, about: Any, arrays: dict[str, Array]) -> Output:
 def texts(value: Any, name: str) -> list[str]:
     """A list of short texts."""
     if not isinstance(value, list) or len(value) > MOST_TEXTS or not all(isinstance(each, str) for each in value):
-        raise FrameError(f"{name} is {_shown(value)}; expected a list of at most {MOST_TEXTS} texts")
+        raise FrameError(f"{name} is {quoted(value)}; expected a list of at most {MOST_TEXTS} texts")
     return [plain(each, LONGEST_NAME) for each in value]
 
 
 def _observed(value: Any) -> list[tuple[str, ...]]:
     if not isinstance(value, list) or len(value) > MOST_TEXTS:
-        raise FrameError(f"observed is {_shown(value)}; expected a list")
+        raise FrameError(f"observed is {quoted(value)}; expected a list")
     found = [tuple(texts(each, "an observation")) for each in value]
     for kind, *names in found:
         if kind not in OBSERVATIONS or OBSERVATIONS[kind].count("{}") != len(names):
-            raise FrameError(f"an observation {_shown([kind, *names])}; expected one of {', '.join(OBSERVATIONS)}")
+            raise FrameError(f"an observation {quoted([kind, *names])}; expected one of {', '.join(OBSERVATIONS)}")
     return found
-
-
-def _shown(value: Any) -> str:
-    return plain(repr(value), 120)

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softproof import OPERATIONS, Output, Problem, problems
+from softproof import OPERATIONS, Output, Problem, Result, problems
 from softproof.conduct import same_bits
-from softproof.description import believed
+from softproof.description import Description, believed
 from softproof.formats import FORMATS
 from softproof.frames import START, FrameError, Message, header_size, opened, packed, parsed, read
 from softproof.interface import Interface
@@ -92,6 +92,8 @@ def test_what_a_call_writes_the_judge_sees_itself() -> None:
     assert result_of(problem, Told(outputs, same)).written == ()
     assert result_of(problem, Told(outputs, {**same, "logits": np.array([[0.0, 1.0]])})).written == ("logits",)
     assert result_of(problem, Told(outputs, {"logits": same["logits"]})).written == ("grad_output",)
+    minus = {**same, "logits": np.array([[-0.0, np.nan]])}
+    assert result_of(problem, Told(outputs, minus)).written == ("logits",)  # 0 and -0 are not the same bits
 
 
 PLAIN = st.recursive(
@@ -163,12 +165,17 @@ def test_no_description_ends_the_judge(data: st.DataObject) -> None:
     adapter = data.draw(st.sampled_from(["numpy", "process"]))
     said = data.draw(st.composite(lambda draw: _changed(draw, {**HONEST, "adapter": adapter}))())
     found = _found(lambda: believed(said, "target", "softmax", adapter, Interface()))
-    if isinstance(found, str):
-        assert found.isprintable()
-        return
-    assert (found.name, found.adapter, set(found.takes)) == ("target", adapter, {"softmax"})
-    assert found.supports("softmax", found.interface) <= set(OPERATIONS["softmax"].extras)
-    assert set(found.formats) <= set(FORMATS)
+
+    assert found.isprintable() if isinstance(found, str) else _asks_what_there_is(found, adapter)
+    honest = {**HONEST, "adapter": adapter}
+    assert _asks_what_there_is(believed(honest, "target", "softmax", adapter, Interface()), adapter)
+
+
+def _asks_what_there_is(found: Description, adapter: str) -> bool:
+    """Under the name that was given, and nothing that does not exist."""
+    named = (found.name, found.adapter, set(found.takes)) == ("target", adapter, {"softmax"})
+    extras = found.supports("softmax", found.interface) <= set(OPERATIONS["softmax"].extras)
+    return named and extras and set(found.formats) <= set(FORMATS)
 
 
 @given(data=st.data())
@@ -185,11 +192,15 @@ def test_no_answer_ends_the_judge(data: st.DataObject) -> None:
         return told_of(read(announced, lambda _place: None), arrays_of(problem))
 
     found = _found(make)
-    if isinstance(found, str):
-        assert found.isprintable()
-        return
-    result = result_of(problem, found)
-    assert all(name.isprintable() for name in (*result.outputs, *result.changed, *result.observed, result.raised or ""))
+    words = [found] if isinstance(found, str) else _texts(result_of(problem, found))
+
+    assert all(each.isprintable() for each in words)
+    assert _texts(result_of(problem, told)) == ["value", ""]
+
+
+def _texts(result: Result) -> list[str]:
+    """All that it says."""
+    return [*result.outputs, *result.changed, *result.observed, result.raised or ""]
 
 
 @given(
