@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from .frames import START, FrameError, Message, header_size, opened, packed, read
 from .isolation.protections import LaunchError, Protections
@@ -118,12 +118,6 @@ class Child:
         if status is None:
             return "it closed its end of the pipe where its answer was expected"
         return f"its process ended with {named(status)}{self._printed.last_words()}"
-
-
-def there(stream: IO[bytes] | None) -> IO[bytes]:
-    """A stream of a process that was started with one."""
-    assert stream is not None
-    return stream
 
 
 def _end(process: Process, printed: _Printed) -> None:

@@ -164,6 +164,7 @@ def _add_process(command: argparse.ArgumentParser) -> None:
     """Where a target runs."""
     trusted = "do not use a subprocess: the target is trusted code"
     command.add_argument("--in-process", action="store_const", const=True, help=trusted)
+    # an option with or without a value would take the target that follows it for one
     confined = "confine its process: no writing but in a scratch folder, a list of what it may read, no network"
     command.add_argument("--sandbox", action="store_const", const="on", help=confined)
     strict = "the same, and an error where this system lacks a protection; --sandbox=off overrides a table"

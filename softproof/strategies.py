@@ -45,7 +45,7 @@ def elements(dtype: str, *, bound: float = 1000.0) -> st.SearchStrategy[float]:
 
 
 def _by_elements(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, bound: float = 1000.0) -> Floats:
-    size = int(prod(shape))
+    size = int(prod(shape))  # which may be NumPy's
     drawn = st.lists(elements(dtype, bound=bound), min_size=size, max_size=size)
     return np.array(draw(drawn), np.float64).reshape(shape)
 

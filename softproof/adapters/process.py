@@ -12,11 +12,11 @@ import subprocess
 import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 
-from ..channel import named, there
+from ..channel import named
 from ..implementation import Candidate
 from ..interface import Interface
 from ..operations import OPERATIONS
@@ -136,7 +136,7 @@ class Program:
         """Run it, and read what it says of itself."""
         self.end()
         self._process = subprocess.Popen(shlex.split(self.command), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._questions, self._answers = there(self._process.stdin), there(self._process.stdout)
+        self._questions, self._answers = _there(self._process.stdin), _there(self._process.stdout)
         self._finalizer = weakref.finalize(self, _end, self._process)
         return self._speaking(self._describes_itself)
 
@@ -262,9 +262,15 @@ def _header(line: str) -> tuple[str, str, tuple[int, ...]]:
     return name, dtype, shape
 
 
+def _there(stream: IO[bytes] | None) -> IO[bytes]:
+    """A stream of a process that was started with one."""
+    assert stream is not None
+    return stream
+
+
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
     for stream in (process.stdin, process.stdout):
         with contextlib.suppress(BrokenPipeError):  # of what was not written any more
-            there(stream).close()
+            _there(stream).close()
