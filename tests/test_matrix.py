@@ -157,7 +157,7 @@ def _left_out(test: str) -> bool:
 
 @pytest.mark.parametrize("test", [*(test for test, _ in TESTS.values()), "test_mutants.test_every_mutant_is_killed"])
 def test_every_property_is_in_the_short_tier(test: str) -> None:
-    """In fewer examples, and a quarter of the hunts in each run; `make thorough` asks all that the matrix tells."""
+    """In fewer examples, and an eighth of the hunts in each run; `make thorough` asks all that the matrix tells."""
     assert not _left_out(test)
 
 
