@@ -8,13 +8,19 @@ import signal
 import time
 from collections.abc import Iterable
 
+TIMES = 500  # that children are killed before all descendants are looked for
 PATIENCE = 0.8  # seconds until what cannot be ended, as in a device that does not answer, is left
 
 
 def end_descendants(patience: float = PATIENCE) -> None:
-    """Stop them all, so that none starts another, and kill them; again, until there is none."""
+    """Stop them all, so that none starts another, and kill them; again, until there is none.
+
+    One that ends as soon as it has started another is a child of ours by then, and is killed at once: a look at all
+    processes would be too late for it.
+    """
     until = time.monotonic() + patience
     while _has_children() and time.monotonic() < until:
+        _kill_children(TIMES)
         stopped: set[int] = set()
         while new := descendants(os.getpid()) - stopped:
             _send(new, signal.SIGSTOP)
@@ -37,6 +43,16 @@ def descendants(ancestor: int) -> set[int]:
         found.update(new)
         waiting += new
     return found
+
+
+def _kill_children(times: int) -> None:
+    """So many times in a row, as long as there are any; where the kernel does not list them, never."""
+    own = f"/proc/{os.getpid()}/task/{os.getpid()}/children"
+    with contextlib.suppress(OSError):
+        while times and _has_children():
+            with open(own, "rb") as file:
+                _send(map(int, file.read().split()), signal.SIGKILL)
+            times -= 1
 
 
 def reap(but: int) -> None:
