@@ -3,10 +3,10 @@
 # make thorough  the tests that take hours as well; what passed at this commit is not asked again
 # make seeds    the test suite with random seeds, one after the other, until it is stopped; written to seeds.jsonl
 # make lint     ruff and mypy
-# make findings ask all known findings about torch again, and write docs/findings.md
-# make semantics  what torch and both halves do in the corners, written to docs/semantics.md
-# make mutants  known wrong implementations before the judge, written to docs/mutants.md
-# make matrix   each property alone before every mutant, written to docs/matrix.md
+# make findings ask all known findings about torch again, and write docs/generated/findings.md
+# make semantics  what torch and both halves do in the corners, written to docs/theory/semantics.md
+# make mutants  known wrong implementations before the judge, written to docs/generated/mutants.md
+# make matrix   each property alone before every mutant, written to docs/generated/matrix.md
 # make judge-mutants  small changes to the judge before its tests; takes days, a name pattern (MUTANTS=…) less
 # make extreme  each function of the judge replaced by a stub before its tests; takes hours, one file less (ONLY='^compare')
 # make coverage  the lines and branches of the judge that no test runs
@@ -15,7 +15,7 @@
 # make alarms   drawn problems from 20 seeds, answered by both halves and by right variants: none may be accused; takes hours
 # make truths   small nasty problems, their truth held against an independent evaluation: none may differ
 # make garbage  garbage before every model of arithmetic, on problems from the nastiest corners: none may agree; takes an hour
-# make conformance  what the judge says of released implementations, written to docs/conformance.md; takes half an hour
+# make conformance  what the judge says of released implementations, written to docs/generated/conformance.md; takes half an hour
 # make wheel    build the wheel, and verify with what it installs instead of this checkout
 # Each installs what it needs into .venv the first time.
 
@@ -48,16 +48,16 @@ lint: .venv/installed
 	$(BIN)/mypy
 
 findings: .venv/installed
-	$(BIN)/softproof findings --write docs/findings.md >/dev/null
+	$(BIN)/softproof findings --write docs/generated/findings.md >/dev/null
 
 semantics: .venv/installed
-	$(BIN)/softproof semantics torch.nn.functional reference manual examples.candidates.scipy_special --write docs/semantics.md >/dev/null
+	$(BIN)/softproof semantics torch.nn.functional reference manual examples.candidates.scipy_special --write docs/theory/semantics.md >/dev/null
 
 mutants: .venv/installed
-	$(BIN)/softproof mutants --seeds 5 --write docs/mutants.md
+	$(BIN)/softproof mutants --seeds 5 --write docs/generated/mutants.md
 
 matrix: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.matrix --write docs/matrix.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.matrix --write docs/generated/matrix.md
 	rm -f matrix.jsonl
 
 judge-mutants: .venv/installed
@@ -90,7 +90,7 @@ garbage: .venv/installed
 conformance: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-conformance
 	.venv-conformance/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[conformance]"
-	OMP_NUM_THREADS=1 .venv-conformance/bin/python -m benchmarks.conformance --write docs/conformance.md
+	OMP_NUM_THREADS=1 .venv-conformance/bin/python -m benchmarks.conformance --write docs/generated/conformance.md
 	rm -f conformance.jsonl
 
 wheel: .venv/installed

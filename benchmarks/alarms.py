@@ -2,11 +2,11 @@
 
 python -m benchmarks.alarms --jobs 2 --log alarms.jsonl
 
-A line of the log is one operation in one dtype from one seed, and a run goes on where its log ends. It takes hours.
-An answer is what one half makes of one problem, value and gradients judged together; in one problem of five it is
-also asked in several ways, and for laws, in turn (docs/conduct.md). The right variants (docs/right_variants.md) answer
-one batch of problems in ten; with --right they answer all, and their wrong twins are hunted. docs/figures.md holds one
-run's tables.
+A line of the log is one operation in one dtype from one seed, and a run goes on where its log ends. It takes hours. An
+answer is what one half makes of one problem, value and gradients judged together; in one problem of five it is also
+asked in several ways, and for laws, in turn (docs/theory/behaviour.md). The right variants
+(docs/generated/right_variants.md) answer one batch of problems in ten; with --right they answer all, and their wrong
+twins are hunted. docs/generated/figures.md holds one run's tables.
 """
 
 from __future__ import annotations

@@ -178,7 +178,7 @@ def _count_overflows(problem: Problem) -> bool:
     return bool(4 * abs(denominator(problem, count_classes(problem))) >= FORMATS["float16"].largest)
 
 
-# What docs/findings.md says of torch on the CPU, as far as its own model does not say it: by operation.
+# What docs/generated/findings.md says of torch on the CPU, as far as its own model does not say it: by operation.
 FINDINGS: dict[str, dict[str, Callable[[Problem], bool]]] = {
     "log_softmax": {"log-softmax-overflows-its-sum": _sum_overflows},
     "cross_entropy": {

@@ -1,4 +1,4 @@
-"""What the judge says of released implementations: python -m benchmarks.conformance writes docs/conformance.md.
+"""What the judge says of released implementations: written to docs/generated/conformance.md.
 
 examples/candidates/pyproject.toml says what is asked, and how; what is not installed is passed over, and said. A target
 that agrees in class C is also asked for A and B. A line of the log is one target; a run goes on where its log ends.
@@ -76,7 +76,7 @@ def _progress(row: Any, number: int, total: int) -> None:
 
 
 def document(records: Iterable[Record], seed: int | None) -> str:
-    """docs/conformance.md."""
+    """docs/generated/conformance.md."""
     records = list(records)
     rows = [row for record in records for row in record.get("rows", ())]
     used = {**versions(), **{name: number for name in PACKAGES if (number := _version(name))}}

@@ -1,4 +1,4 @@
-"""Why released implementations disagree: what was found when each row of docs/conformance.md was looked into."""
+"""Why released implementations disagree: what was found about each row of docs/generated/conformance.md."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ First each test is run once by itself, and which functions it calls is kept in a
 function at a time gives its way to a stub (benchmarks/stubs.py), in a forked child that runs tests which call it, the
 cheapest first, until one fails. Last, each test that no stub has failed yet is run with further stubs of what it
 calls. Two lists come of it: functions that no test misses, and tests that no stub fails. A line of the log is one
-function with one stub, and a run goes on where its log ends. docs/judge_mutants.md holds what was found.
+function with one stub, and a run goes on where its log ends. docs/generated/judge_mutants.md holds what was found.
 """
 
 from __future__ import annotations

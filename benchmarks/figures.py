@@ -1,7 +1,7 @@
 """Violations, sharpness, detection and cost of the judge, measured in one run: python -m benchmarks.figures.
 
 The goals at the end are reported, not enforced: another machine, or a busy one, may miss those of cost.
-docs/figures.md holds one run's output.
+docs/generated/figures.md holds one run's output.
 """
 
 from __future__ import annotations

@@ -2,12 +2,12 @@
 
 python -m benchmarks.garbage --jobs 2 --log garbage.jsonl
 
-The problems are drawn as `verify` draws them, or come from `benchmarks.nasty` and `benchmarks.edges`. Each model
-judges the exact answer, rounded, and that answer with garbage in one element or in all of one output. A verdict that
-is content must have a reason for every element: the exact value is that infinity or NaN, it is a number within twice
-its bound, or the verdict cites the row of docs/semantics.md, or Theorem 13 of docs/bounds.md where one of the numbers
-that are computed may indeed be so large. A line of the log is one operation in one dtype from one seed, and a run goes
-on where its log ends.
+The problems are drawn as `verify` draws them, or come from `benchmarks.nasty` and `benchmarks.edges`. Each model judges
+the exact answer, rounded, and that answer with garbage in one element or in all of one output. A verdict that is
+content must have a reason for every element: the exact value is that infinity or NaN, it is a number within twice its
+bound, or the verdict cites the row of docs/theory/semantics.md, or Theorem 13 of docs/theory/bounds.md where one of the
+numbers that are computed may indeed be so large. A line of the log is one operation in one dtype from one seed, and a
+run goes on where its log ends.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Every property has to kill a mutant that no cheaper one kills, or to say why it is kept; every mutant is to be killed by
 two. A line of the log is one mutant, or one right implementation, from one seed. A run goes on where its log ends;
 `make matrix` removes it when nothing is missing, and whoever changes an implementation in between removes it as well.
-The exit status is 1 where something is missing. docs/matrix.md holds one run's tables.
+The exit status is 1 where something is missing. docs/generated/matrix.md holds one run's tables.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def _count(numbers: Iterable[str]) -> str:
 
 
 def document(matrix: Matrix, kept: Mapping[str, str], by_one: Mapping[str, str], terms: str) -> str:
-    """docs/matrix.md."""
+    """docs/generated/matrix.md."""
     numbers = {name: str(number) for number, name in enumerate(matrix.by_cost, 1)}
     lines: list[tuple[str, ...]] = [("", "property", "asked", "kills", "first", "alone", "cost", "seconds")]
     for name, number in numbers.items():

@@ -300,7 +300,7 @@ def _edges(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bo
 
 
 def _corners(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
-    """Every row of docs/semantics.md that is about what this implementation has."""
+    """Every row of docs/theory/semantics.md that is about what this implementation has."""
     directional = {"jvp", "hvp"} <= candidate.supports(mutant.operation)
     for corner in CORNERS:
         problem = corner.problem

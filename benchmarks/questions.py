@@ -1,4 +1,4 @@
-"""Problems in batches of rows of one look: what the figures of docs/figures.md are measured on."""
+"""Problems in batches of rows of one look: what the figures of docs/generated/figures.md are measured on."""
 
 from __future__ import annotations
 

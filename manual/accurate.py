@@ -5,7 +5,7 @@ For a row x of C logits whose maximum m is first attained at a, with d_j = x_j -
     s' = Σ_{j≠a} e^(d_j),    loss = w_y ((m - x_y) + log(1 + s')).
 
 The largest term, e^0 = 1, is left out of the sum and added by log1p (Blanchard, Higham & Higham, IMA J. Numer. Anal.
-41(4), 2021). Both parts of the loss are then nonnegative, and nothing cancels; docs/accuracy.md derives it.
+41(4), 2021). Both parts of the loss are then nonnegative, and nothing cancels; docs/theory/accuracy.md derives it.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def accurate_cross_entropy(
     Returns: a 0-d array, or for "none" the shape of the labels; the dtype of `logits`; in nats. The mean over no row
         is NaN, as in torch.
     Raises: as `manual.cross_entropy`, and TypeError for a target of probabilities.
-    Error: docs/bounds.md, Theorem 16; docs/accuracy.md.
+    Error: docs/theory/bounds.md, Theorem 16; docs/theory/accuracy.md.
 
     >>> print(f"{accurate_cross_entropy([0.0, -69.0], np.array(0)):.6e}")
     1.080639e-30
@@ -87,7 +87,7 @@ def accurate_cross_entropy_backward(
         logits, target and the options: as given to `accurate_cross_entropy`.
     Returns: ∂L/∂x, the shape and dtype of `logits`. An ignored row has a gradient of 0.
     Raises: as `accurate_cross_entropy`, and ValueError or TypeError when `grad_output` does not fit.
-    Error: docs/bounds.md, Theorem 16; docs/accuracy.md.
+    Error: docs/theory/bounds.md, Theorem 16; docs/theory/accuracy.md.
 
     >>> accurate_cross_entropy_backward(1.0, [0.0, -69.0], np.array(0))
     array([-1.08063928e-30,  1.08063928e-30])

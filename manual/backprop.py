@@ -5,7 +5,7 @@ over all C paths:
 
     ∂L/∂w_kj = Σ_i  ∂L/∂p_i · ∂p_i/∂a_k · ∂a_k/∂w_kj = (p_k Σ_i y_i - y_k) x_j,
 
-which is (p_k - y_k) x_j when y sums to 1. docs/backprop.md derives it.
+which is (p_k - y_k) x_j when y sums to 1. docs/theory/backprop.md derives it.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ def linear_cross_entropy(
         target, weight, ignore_index, reduction, label_smoothing: as in `manual.cross_entropy`.
     Returns: the loss, of the dtype of `input`.
     Raises: as `manual.linear` and `manual.cross_entropy`.
-    Error: docs/bounds.md, Theorem 12.
+    Error: docs/theory/bounds.md, Theorem 12.
 
     >>> eye = np.eye(3)
     >>> float(linear_cross_entropy(np.array([1.4, 3.2, 5.0]), eye, np.array(2)).round(4))
@@ -206,7 +206,7 @@ def linear_cross_entropy_backward(
         the rest: as given to `linear_cross_entropy`.
     Returns: (∂L/∂x, ∂L/∂W, ∂L/∂b), each of the shape of its variable; the last is None without a bias.
     Raises: as `linear_cross_entropy`.
-    Error: docs/bounds.md, Theorem 12.
+    Error: docs/theory/bounds.md, Theorem 12.
 
     >>> grads = linear_cross_entropy_backward(1.0, np.array([1.0, 2.0]), np.zeros((2, 2)), np.array(0))
     >>> grads[1]

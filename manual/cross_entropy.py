@@ -169,7 +169,7 @@ def cross_entropy(
     Returns: a 0-d array, or for "none" the shape of the labels; the dtype of `logits`; in nats. The mean over no row
         is NaN, as in torch.
     Raises: TypeError, ValueError or IndexError naming the argument, what it is and what was expected.
-    Error: docs/bounds.md, Theorem 9.
+    Error: docs/theory/bounds.md, Theorem 9.
 
     >>> float(cross_entropy([[1.4, 3.2, 5.0]], np.array([2])).round(4))
     0.1762
@@ -233,7 +233,7 @@ def cross_entropy_backward(
         logits, target and the options: as given to `cross_entropy`.
     Returns: ∂L/∂a for labels, (∂L/∂a, ∂L/∂q) for probabilities. An ignored row has a gradient of 0.
     Raises: as `cross_entropy`, and ValueError or TypeError when `grad_output` does not fit.
-    Error: docs/bounds.md, Theorems 10 and 11.
+    Error: docs/theory/bounds.md, Theorems 10 and 11.
 
     >>> cross_entropy_backward(1.0, [[0.0, 0.0]], np.array([0]))
     array([[-0.5,  0.5]])
@@ -285,7 +285,7 @@ def cross_entropy_jvp(
         logits, target and the options: as given to `cross_entropy`.
     Returns: the shape and dtype of the loss.
     Raises: as `cross_entropy`, and ValueError or TypeError when `tangent` does not fit.
-    Error: docs/bounds.md, Theorem 17.
+    Error: docs/theory/bounds.md, Theorem 17.
 
     >>> float(cross_entropy_jvp([[1.0, 0.0]], [[0.0, 0.0]], np.array([0])))
     -0.5
@@ -325,7 +325,7 @@ def cross_entropy_hvp(
         logits, target and the options: as given to `cross_entropy`.
     Returns: h, the shape and dtype of `logits`. An ignored row has 0.
     Raises: as `cross_entropy`, and ValueError or TypeError when `tangent` or `grad_output` does not fit.
-    Error: docs/bounds.md, Theorem 18.
+    Error: docs/theory/bounds.md, Theorem 18.
 
     >>> cross_entropy_hvp([[1.0, 0.0]], 1.0, [[0.0, 0.0]], np.array([0]))
     array([[ 0.25, -0.25]])

@@ -59,7 +59,7 @@ def entropy(p: ArrayLike, dim: int = -1) -> Array:
         dim: the axis of the outcomes, which disappears from the shape.
     Returns: H >= 0 (up to rounding of p), of the dtype of `p`; log C for the uniform distribution, 0 when certain.
     Raises: ValueError for a negative or NaN element; as `manual.softmax` for dtype and dim.
-    Error: docs/bounds.md, Theorem 7.
+    Error: docs/theory/bounds.md, Theorem 7.
 
     >>> float(entropy([0.5, 0.5]).round(4))
     0.6931
@@ -79,7 +79,7 @@ def entropy_backward(grad_output: ArrayLike, p: ArrayLike, dim: int = -1) -> Arr
         p, dim: as given to `entropy`.
     Returns: ∂L/∂p, the shape and dtype of `p`.
     Raises: as `entropy`, and ValueError or TypeError when `grad_output` does not fit.
-    Error: docs/bounds.md, Theorem 7.
+    Error: docs/theory/bounds.md, Theorem 7.
 
     >>> entropy_backward(1.0, [0.5, 0.5]).round(4)
     array([-0.3069, -0.3069])
@@ -100,7 +100,7 @@ def distribution_cross_entropy(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Arr
         dim: the axis of the outcomes, which disappears from the shape.
     Returns: H(p, q) >= H(p) (Gibbs), of the dtype of `p`.
     Raises: as `entropy`, and ValueError or TypeError when `q` does not fit `p`.
-    Error: docs/bounds.md, Theorem 7.
+    Error: docs/theory/bounds.md, Theorem 7.
 
     >>> float(distribution_cross_entropy([0.0, 1.0], [0.5, 0.5]).round(4))
     0.6931
@@ -122,7 +122,7 @@ def distribution_cross_entropy_backward(
         p, q, dim: as given to `distribution_cross_entropy`.
     Returns: (∂L/∂p, ∂L/∂q), each of the shape and dtype of `p`.
     Raises: as `distribution_cross_entropy`, and ValueError or TypeError when `grad_output` does not fit.
-    Error: docs/bounds.md, Theorem 7.
+    Error: docs/theory/bounds.md, Theorem 7.
 
     >>> distribution_cross_entropy_backward(1.0, [0.0, 1.0], [0.5, 0.5])[1]
     array([-0., -2.])
@@ -140,7 +140,7 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, dim: int = -1) -> Array:
 
     Args, Raises: as `distribution_cross_entropy`.
     Returns: D >= 0 (Gibbs, up to rounding), of the dtype of `p`; 0 where p = q.
-    Error: docs/bounds.md, Theorem 7.
+    Error: docs/theory/bounds.md, Theorem 7.
 
     >>> float(kl_divergence([0.5, 0.5], [0.5, 0.5]))
     0.0
@@ -157,7 +157,7 @@ def kl_divergence_backward(grad_output: ArrayLike, p: ArrayLike, q: ArrayLike, d
 
     Args, Raises: as `distribution_cross_entropy_backward`, with g = ∂L/∂D.
     Returns: (∂L/∂p, ∂L/∂q), each of the shape and dtype of `p`; (g, -g) up to rounding where p_i = q_i > 0.
-    Error: docs/bounds.md, Theorem 7.
+    Error: docs/theory/bounds.md, Theorem 7.
 
     >>> kl_divergence_backward(1.0, [0.5, 0.5], [0.5, 0.5])
     (array([1., 1.]), array([-1., -1.]))

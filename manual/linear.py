@@ -31,7 +31,7 @@ def linear(input: ArrayLike, weight: ArrayLike, bias: ArrayLike | None = None) -
         weight: W (C, D), bias: b (C,) or None; of the dtype of `input`.
     Returns: a (…, C), of the dtype of `input`.
     Raises: ValueError or TypeError when shapes or dtypes do not fit.
-    Error: docs/bounds.md, Theorem 8.
+    Error: docs/theory/bounds.md, Theorem 8.
 
     >>> linear([1.0, 2.0, 3.0], [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]]).round(2)
     array([1.4, 3.2, 5. ])
@@ -59,7 +59,7 @@ def linear_backward(
         input, weight, bias: as given to `linear`.
     Returns: (∂L/∂x, ∂L/∂W, ∂L/∂b), each of the shape of its variable; the last is None without a bias.
     Raises: as `linear`.
-    Error: docs/bounds.md, Theorem 8.
+    Error: docs/theory/bounds.md, Theorem 8.
 
     >>> linear_backward([1.0], [2.0, 3.0], [[4.0, 5.0]])
     (array([4., 5.]), array([[2., 3.]]), None)

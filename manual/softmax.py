@@ -90,7 +90,7 @@ def softmax(logits: ArrayLike, dim: int = -1) -> Array:
         dim: the axis that sums to 1.
     Returns: p, the shape and dtype of `logits`.
     Raises: TypeError for another dtype, IndexError for a `dim` that is not there.
-    Error: docs/bounds.md, Theorem 2.
+    Error: docs/theory/bounds.md, Theorem 2.
 
     >>> softmax([1.0, 2.0, 3.0]).round(2)
     array([0.09, 0.24, 0.67])
@@ -114,7 +114,7 @@ def softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -
         logits, dim: as given to `softmax`.
     Returns: ∂L/∂a, the shape and dtype of `logits`.
     Raises: as `softmax`, and ValueError or TypeError when `grad_output` does not fit.
-    Error: docs/bounds.md, Theorem 6.
+    Error: docs/theory/bounds.md, Theorem 6.
 
     >>> softmax_backward([1.0, 0.0], [0.0, 0.0])
     array([ 0.25, -0.25])
@@ -140,7 +140,7 @@ def softmax_jvp(tangent: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
         logits, dim: as given to `softmax`.
     Returns: dp, the shape and dtype of `logits`.
     Raises: as `softmax`, and ValueError or TypeError when `tangent` does not fit.
-    Error: docs/bounds.md, Theorem 17.
+    Error: docs/theory/bounds.md, Theorem 17.
 
     >>> softmax_jvp([1.0, 0.0], [0.0, 0.0])
     array([ 0.25, -0.25])
@@ -165,7 +165,7 @@ def softmax_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLike, d
         logits, dim: as given to `softmax`.
     Returns: h, the shape and dtype of `logits`.
     Raises: as `softmax`, and ValueError or TypeError when `tangent` or `grad_output` does not fit.
-    Error: docs/bounds.md, Theorem 18.
+    Error: docs/theory/bounds.md, Theorem 18.
 
     >>> softmax_hvp([1.0, 0.0], [1.0, 0.0], [0.0, np.log(3.0)]).round(5)
     array([ 0.09375, -0.09375])
@@ -213,7 +213,7 @@ def log_softmax(logits: ArrayLike, dim: int = -1) -> Array:
         logits, dim: as in `softmax`.
     Returns: l <= 0, the shape and dtype of `logits`.
     Raises: as `softmax`.
-    Error: docs/bounds.md, Theorem 4.
+    Error: docs/theory/bounds.md, Theorem 4.
 
     >>> log_softmax([0.0, 0.0]).round(4)
     array([-0.6931, -0.6931])
@@ -234,7 +234,7 @@ def log_softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -
     Equation: ∂l_i/∂a_j = δ_ij - p_j, so ∂L/∂a_j = g_j - p_j Σ_i g_i.
 
     Args, Returns, Raises: as `softmax_backward`, with g = ∂L/∂l.
-    Error: docs/bounds.md, Theorem 6.
+    Error: docs/theory/bounds.md, Theorem 6.
 
     >>> log_softmax_backward([1.0, 0.0], [0.0, 0.0])
     array([ 0.5, -0.5])
@@ -256,7 +256,7 @@ def log_softmax_jvp(tangent: ArrayLike, logits: ArrayLike, dim: int = -1) -> Arr
     Equation: dl_i = Σ_k (δ_ik - p_k) v_k = v_i - Σ_k p_k v_k.
 
     Args, Returns, Raises: as `softmax_jvp`.
-    Error: docs/bounds.md, Theorem 17.
+    Error: docs/theory/bounds.md, Theorem 17.
 
     >>> log_softmax_jvp([1.0, 0.0], [0.0, 0.0])
     array([ 0.5, -0.5])
@@ -277,7 +277,7 @@ def log_softmax_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLik
     Equation: h = -(Σ_k g_k) J v, with J = diag(p) - p pᵀ.
 
     Args, Returns, Raises: as `softmax_hvp`.
-    Error: docs/bounds.md, Theorem 18.
+    Error: docs/theory/bounds.md, Theorem 18.
 
     >>> log_softmax_hvp([1.0, 0.0], [1.0, 1.0], [0.0, 0.0])
     array([-0.5,  0.5])
@@ -304,7 +304,7 @@ def logsumexp(logits: ArrayLike, dim: int | Sequence[int] = -1, keepdim: bool = 
         keepdim: whether they stay, with a length of 1.
     Returns: y, the shape of `logits` without `dim`, its dtype.
     Raises: as `softmax`, and ValueError for an axis that is named twice.
-    Error: docs/bounds.md, Theorem 3.
+    Error: docs/theory/bounds.md, Theorem 3.
 
     >>> float(logsumexp([0.0, 0.0]).round(4))
     0.6931
@@ -334,7 +334,7 @@ def logsumexp_backward(
         grad_output: g = ∂L/∂y, the shape of y, its dtype.
         logits, dim, keepdim: as given to `logsumexp`.
     Returns, Raises: as `softmax_backward`.
-    Error: docs/bounds.md, Theorem 6.
+    Error: docs/theory/bounds.md, Theorem 6.
 
     >>> logsumexp_backward(2.0, [0.0, 0.0])
     array([1., 1.])
@@ -358,7 +358,7 @@ def logsumexp_jvp(tangent: ArrayLike, logits: ArrayLike, dim: int | Sequence[int
 
     Args, Raises: as `softmax_jvp` and `logsumexp`.
     Returns: dy, the shape of y, its dtype.
-    Error: docs/bounds.md, Theorem 17.
+    Error: docs/theory/bounds.md, Theorem 17.
 
     >>> float(logsumexp_jvp([1.0, 0.0], [0.0, 0.0]))
     0.5
@@ -390,7 +390,7 @@ def logsumexp_hvp(
         grad_output: g, the shape of y, its dtype.
         logits, dim, keepdim: as given to `logsumexp`.
     Returns, Raises: as `softmax_hvp`.
-    Error: docs/bounds.md, Theorem 18.
+    Error: docs/theory/bounds.md, Theorem 18.
 
     >>> logsumexp_hvp([1.0, 0.0], 2.0, [0.0, 0.0])
     array([ 0.5, -0.5])

@@ -61,8 +61,8 @@ def checked(
 
 
 def _loss(x: Tensor, y: Tensor, options: dict[str, Any]) -> Tensor:
-    """F.cross_entropy, which gives an ignored row of logits that are not finite the gradient 0·NaN (docs/findings.md)
-    unless such rows are replaced first.
+    """F.cross_entropy, which gives an ignored row of logits that are not finite the gradient 0·NaN
+    (docs/generated/findings.md) unless such rows are replaced first.
     """
     if not y.is_floating_point() and not x.isfinite().all():
         ignored = (y == options["ignore_index"]).unsqueeze(0 if x.ndim == 1 else 1)

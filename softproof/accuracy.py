@@ -1,7 +1,7 @@
 """Accuracy classes: what is promised, from the strictest to one that only compares.
 
 A  correctly rounded: the number of the format next to the exact value.
-B  forward-accurate: small losses and the label's gradient in confident rows keep their digits (docs/bounds.md,
+B  forward-accurate: small losses and the label's gradient in confident rows keep their digits (docs/theory/bounds.md,
    Theorem 16); where that theorem says nothing, as C.
 C  backward-stable: as accurate as the usual max-shift algorithm must be. The default.
 D  at most `factor` times the error of a baseline, or half a unit in the last place where the baseline has none.

@@ -41,9 +41,9 @@ class Arithmetic:
     numbers may be taken for 0. `factors` is the format that the factors of a matrix product are rounded to first, if
     they are. `forward` asks for more than the usual algorithm gives, accuracy class B.
 
-    Four say what a fused kernel may do instead of what A2 to A4 of docs/bounds.md assume: `online` that the sum of
-    exponentials is rescaled whenever a larger maximum is met; `base2` that exp(x) is formed as 2^(x log₂e), the product
-    rounded; `subtracts_logsumexp` that log-probabilities are formed as x - ŷ, with ŷ a rounded logsumexp;
+    Four say what a fused kernel may do instead of what A2 to A4 of docs/theory/bounds.md assume: `online` that the sum
+    of exponentials is rescaled whenever a larger maximum is met; `base2` that exp(x) is formed as 2^(x log₂e), the
+    product rounded; `subtracts_logsumexp` that log-probabilities are formed as x - ŷ, with ŷ a rounded logsumexp;
     `scales_logits` that logits are multiplied by log₂e before anything is subtracted, and the row is taken to base 2.
     """
 

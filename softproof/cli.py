@@ -2,7 +2,8 @@
 ``softproof mutants`` and ``softproof findings``.
 
 Exit status: 0 a whole report says that nothing disagrees; 1 something does; 2 wrong usage; 3 a target could not be
-loaded, or judged to the end; 4 the judge itself failed, or could not write the report; 130 Ctrl-C. See docs/ci.md.
+loaded, or judged to the end; 4 the judge itself failed, or could not write the report; 130 Ctrl-C. See
+docs/guides/ci.md.
 """
 
 from __future__ import annotations
@@ -417,7 +418,7 @@ def _summary(report: Report) -> str:
     asked = [row for row in report.rows if row.arithmetic]
     models = ", ".join(sorted({row.arithmetic for row in asked}))
     classes = ", ".join(sorted({f"{row.accuracy}, {NAMES[row.accuracy]}" for row in asked}))
-    promise = f"accuracy class {classes}; arithmetic: {models}; docs/bounds.md says what both promise\n"
+    promise = f"accuracy class {classes}; arithmetic: {models}; docs/theory/bounds.md says what both promise\n"
     return (
         f"{agreeing} of {len(report.rows)} rows agree; {problems} problems; seed {report.seed}\n"
         "error/bound decides, above 1 disagrees; an ulp is that of the exact element, however small\n"

@@ -24,7 +24,7 @@ from .problem import Array, Output, Problem, Result, not_an_output
 
 AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
 UNSPECIFIED, NOT_APPLICABLE = "unspecified", "not applicable"
-OVERFLOW = 13  # the theorem of docs/bounds.md
+OVERFLOW = 13  # the theorem of docs/theory/bounds.md
 NEVER = "no bound excuses what is not a number"
 ROUNDING = 2.0**-48  # of the few float64 operations between an error and its comparison
 
@@ -36,12 +36,12 @@ class Verdict:
     `ratio` is the worst error in units of the bound and `ulps` in units in the last place of the exact value; elements
     that are, or may be, exactly zero have no such unit and do not count. `output` and `index` say where the verdict was
     decided, `ratios` gives the worst error of each output, and `accuracy` is the class that was asked for.
-    `unspecified` numbers the rows of docs/semantics.md without which some elements would not agree; the outcome is
-    *unspecified* when these are all elements there are. `cited` has each output with elements that their bounds did not
-    decide: an array of its shape with the number of the row of docs/semantics.md, or minus that of the theorem of
-    docs/bounds.md, by which an element was accepted, and 0 everywhere else. `powerless` has the outputs whose bounds
-    would have let answers pass that are wrong altogether, with these answers (`softproof.power`); `detectable` is the
-    smallest relative error of an element of each output that would have been seen.
+    `unspecified` numbers the rows of docs/theory/semantics.md without which some elements would not agree; the outcome
+    is *unspecified* when these are all elements there are. `cited` has each output with elements that their bounds did
+    not decide: an array of its shape with the number of the row of docs/theory/semantics.md, or minus that of the
+    theorem of docs/theory/bounds.md, by which an element was accepted, and 0 everywhere else. `powerless` has the
+    outputs whose bounds would have let answers pass that are wrong altogether, with these answers (`softproof.power`);
+    `detectable` is the smallest relative error of an element of each output that would have been seen.
     """
 
     outcome: str
@@ -80,9 +80,9 @@ def citation(number: int) -> str:
     """What a number in `Verdict.cited` stands for.
 
     >>> citation(94), citation(-13)
-    ('row 94 of docs/semantics.md', 'Theorem 13 of docs/bounds.md')
+    ('row 94 of docs/theory/semantics.md', 'Theorem 13 of docs/theory/bounds.md')
     """
-    return f"row {number} of docs/semantics.md" if number > 0 else f"Theorem {-number} of docs/bounds.md"
+    return f"row {number} of docs/theory/semantics.md" if number > 0 else f"Theorem {-number} of docs/theory/bounds.md"
 
 
 def not_an_answer(problem: Problem, result: Result, device: str, unasked: frozenset[str] = frozenset()) -> str:
@@ -198,7 +198,7 @@ class Elements:
         return found._with_strange(storage) if special.any() or not np.isfinite(error).all() else found
 
     def _with_strange(self, storage: Format) -> Elements:
-        """What is not finite, of the truth or of the answer, decided without the error (docs/bounds.md, Theorem 13)."""
+        """What is not finite, of the truth or of the answer, decided without the error (Theorem 13)."""
         strange = self.special | ~np.isfinite(self.got)
         right = self.special & ((self.got == self.nearest) | (np.isnan(self.got) & np.isnan(self.nearest)))
         infinite = ~self.special & np.isinf(self.got)
@@ -227,7 +227,7 @@ class Elements:
         return replace(self, **each, factor=None if self.factor is None else self.factor.of_rows(rows))
 
     def unless(self, number: int, where: Array, also: Callable[[Array], Array]) -> Elements:
-        """The same, but `where` row `number` of docs/semantics.md applies, what is `also` right agrees."""
+        """The same, but `where` row `number` of docs/theory/semantics.md applies, what is `also` right agrees."""
         excused = ~self.agreed & where & also(self.got)
         if not excused.any():
             return self

@@ -1,7 +1,7 @@
 """What an implementation does besides its value: other ways of asking the same question.
 
 Every answer must have the same bits as the first one, or be judged by itself. An answer that agrees with other bits is
-not reproducible bit for bit, which is told and is no failure. docs/conduct.md says what each way checks.
+not reproducible bit for bit, which is told and is no failure. docs/theory/behaviour.md says what each way checks.
 """
 
 from __future__ import annotations

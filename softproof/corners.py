@@ -2,7 +2,7 @@
 
 A row says what follows from the definition, what torch documents, and what the judge demands: the exact value (a
 number, an infinity or NaN), or an error; or it is unspecified, and says what is right besides the exact value, which is
-a rule of `unspecified`. docs/semantics.md shows the rows beside what implementations do.
+a rule of `unspecified`. docs/theory/semantics.md shows the rows beside what implementations do.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ DOCS = "torch.nn.CrossEntropyLoss"
 
 @dataclass(frozen=True)
 class Corner:
-    """One numbered row of docs/semantics.md.
+    """One numbered row of docs/theory/semantics.md.
 
     Args:
         number: its number, by which `unspecified` and verdicts cite it.

@@ -4,7 +4,7 @@ One set of formulas, two kinds of numbers. With `bits` above 53 each element is 
 contains the exact value, or one of the Python floats inf, -inf and nan where the exact answer is not a finite number;
 arb is Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE Trans. Comput. 66(8),
 2017. With 53 bits the same formulas are evaluated in float64, and how far they may be off is a theorem of
-docs/bounds.md, which `judge` applies. The number of bits is an argument; nothing here leaves a global changed.
+docs/theory/bounds.md, which `judge` applies. The number of bits is an argument; nothing here leaves a global changed.
 
 Signs, zeros and denominators are decided in integers on the float64 inputs (`exact_sums`, `signs`), never by a ball or
 by float64, and so are the same at every precision. A ball that is not finite decides nothing and asks for more bits.

@@ -170,8 +170,8 @@ torch does not have the function, that it raised, or that the judge cannot tell.
 The judge makes no exception for them, and no bound is wider on their account.
 
 The bound is that of the model `float32-inside`: float32 from the inputs on, and one rounding to the format of the
-result at the end ([bounds.md](bounds.md), A5); for float32 itself it is the usual one. torch promises no accuracy in
-float16 and bfloat16, so a finding there says where that expectation is wrong, and by how much.
+result at the end ([bounds.md](../theory/bounds.md), A5); for float32 itself it is the usual one. torch promises no
+accuracy in float16 and bfloat16, so a finding there says where that expectation is wrong, and by how much.
 """
 
 

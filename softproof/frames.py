@@ -1,8 +1,9 @@
 """Messages between two processes as data alone: a header in JSON, and the bytes of arrays. Nothing in one is code.
 
 A frame is a sign, the size of its header, the header, and the bytes of the arrays that the header announces, one after
-the other, the last index running fastest, the lowest byte first. docs/isolation.md describes it. Whoever reads one is
-on guard: everything is bounded before it is read, and what is not as described is a `FrameError`, whatever it is.
+the other, the last index running fastest, the lowest byte first. docs/guides/isolation.md describes it. Whoever reads
+one is on guard: everything is bounded before it is read, and what is not as described is a `FrameError`, whatever it
+is.
 """
 
 from __future__ import annotations

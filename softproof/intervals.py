@@ -102,8 +102,8 @@ def joined(parts: Sequence[Interval], axis: int) -> Interval:
 def enclosed(problem: Problem, result: Result, arithmetic: Arithmetic) -> dict[str, Interval]:
     """Where the exact outputs of `problem` are, if the `result` is right: within its bound of each element.
 
-    Where an overflow may have left an infinity or NaN (docs/bounds.md, Theorem 13) it promises nothing, and neither
-    does what no document fixes (softproof/unspecified.py).
+    Where an overflow may have left an infinity or NaN (docs/theory/bounds.md, Theorem 13) it promises nothing, and
+    neither does what no document fixes (softproof/unspecified.py).
     """
     shapes = output_shapes(problem)
     rows = {name: row_form(problem, name, output.values) for name, output in result.outputs.items()}

@@ -2,7 +2,8 @@
 
 Each answer with its bound is an interval that holds the exact value, if the answer is right. A law says how the exact
 outputs of some problems combine into those of another one; the same combination of intervals, rounded outwards, must
-have a common point with the interval of that one. docs/conduct.md states the laws and the theorem of the comparison.
+have a common point with the interval of that one. docs/theory/behaviour.md states the laws and the theorem of the
+comparison.
 """
 
 from __future__ import annotations

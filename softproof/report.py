@@ -104,7 +104,7 @@ class Row:
     ways: tuple[str, ...] = ()  # in which the same question was asked again
     differ: tuple[str, ...] = ()  # those of them whose answers had other bits, within the bounds
     laws: tuple[str, ...] = ()  # that were asked
-    unspecified: tuple[int, ...] = ()  # rows of docs/semantics.md without which some answers would not agree
+    unspecified: tuple[int, ...] = ()  # rows of docs/theory/semantics.md without which some answers would not agree
     regions: dict[str, int] = field(default_factory=dict, compare=False)  # how many problems lay in each
     unpromised: int = 0  # problems of which no derivative was asked, since the arithmetic promises none
     uncounted: int = 0  # problems that are not counted, since the arithmetic guarantees nothing of some element
@@ -187,7 +187,7 @@ class Report:
 
     @property
     def status(self) -> int:
-        """The exit status: the highest that a row gives, and what docs/ci.md says of expected failures."""
+        """The exit status: the highest that a row gives, and what docs/guides/ci.md says of expected failures."""
         if self.interrupted:
             return INTERRUPTED
         if not self.rows:
@@ -411,7 +411,9 @@ def _notes(rows: Sequence[Row]) -> list[str]:
             notes.append(f"not asked of {name}: {text}")
     numbers = sorted({number for row in rows for number in row.unspecified})
     if numbers:
-        notes.append(f"right where no document fixes the answer: {', '.join(map(str, numbers))} in docs/semantics.md")
+        notes.append(
+            f"right where no document fixes the answer: {', '.join(map(str, numbers))} in docs/theory/semantics.md"
+        )
     unpromised, uncounted = Counter[str](), Counter[str]()
     for row in rows:
         unpromised[row.operation] += row.unpromised

@@ -1,6 +1,6 @@
 """What rounding may leave of class weights whose exact sum is 0, and what a mean that is divided by it can be.
 
-No document fixes such a mean (docs/semantics.md, row 96), and yet not everything is one.
+No document fixes such a mean (docs/theory/semantics.md, row 96), and yet not everything is one.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def _relative_rest(problem: Problem, arithmetic: Arithmetic) -> float:
 def quotients_by_a_rest(problem: Problem, name: str, rows: Rows, arithmetic: Arithmetic) -> tuple[Array, Array]:
     """Between which magnitudes the numerator of an output is, divided by what may be left of the weights.
 
-    What is left is a multiple of their lowest bit, and at most n u Σ|w| for n weights (docs/bounds.md, 1). The
+    What is left is a multiple of their lowest bit, and at most n u Σ|w| for n weights (docs/theory/bounds.md, 1). The
     numerator is what is asked with the reduction "sum", within its bound. The least is 0 where that may be 0.
     """
     sizes, total = np.abs(_weights_that_count(problem)), arithmetic.total or arithmetic.compute

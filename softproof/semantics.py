@@ -1,4 +1,4 @@
-"""Semantics: the corners put to implementations, and docs/semantics.md, which shows what each of them does."""
+"""Semantics: the corners put to implementations, and docs/theory/semantics.md, which shows what each of them does."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _is_default(problem: Problem, name: str) -> bool:
 
 
 def semantics_report(candidates: Sequence[Candidate], device: str = "cpu") -> str:
-    """docs/semantics.md: every corner of the operations that there are, and what each candidate does there."""
+    """docs/theory/semantics.md: every corner of the operations that there are, and what each candidate does there."""
     names = ", ".join(f"`{candidate.name}`" for candidate in candidates)
     lines = [_PREFACE.format(names=names), *_versions(device)]
     had = {operation for candidate in candidates for operation in candidate.operations}
@@ -108,13 +108,13 @@ is empty where they are silent; *demanded* is what the judge takes for right: th
 them, within its bound; an error; or, where no document fixes the answer, also what the row names. That holds for the
 outputs that the row names, and nowhere else. The sign of a zero is never compared.
 
-Below each table stands what {names} do, in float32 unless
-the row says otherwise: the value, and after *∂* the gradients by name for an upstream gradient of 1, or of 1, 2, 3, …
-where there are several elements. **Bold** is not what is demanded ([findings.md](findings.md) has torch's reasons);
-*italics* is right by a row that is unspecified; a dash means that the implementation does not have the operation or
-does not take what is asked. Operations that none of them has are left out.
+Below each table stands what {names} do, in float32 unless the row says otherwise: the value, and after *∂* the
+gradients by name for an upstream gradient of 1, or of 1, 2, 3, … where there are several elements. **Bold** is not what
+is demanded ([findings.md](../generated/findings.md) has torch's reasons); *italics* is right by a row that is
+unspecified; a dash means that the implementation does not have the operation or does not take what is asked. Operations
+that none of them has are left out.
 
-`softproof semantics TARGET…` prints the same for your own; `make semantics` writes docs/semantics.md.
+`softproof semantics TARGET…` prints the same for your own; `make semantics` writes docs/theory/semantics.md.
 """
 
 

@@ -80,7 +80,7 @@ def _ramp(rng: np.random.Generator, shape: tuple[int, ...], sign: float) -> Floa
     return np.broadcast_to(sign * rng.choice((0.01, 0.1, 1.0, 20.0, 100.0)) * np.linspace(0.0, 1.0, shape[-1]), shape)
 
 
-# The styles of the campaign that docs/figures.md reports; what is not finite is drawn by `strategies`.
+# The styles of the campaign that docs/generated/figures.md reports; what is not finite is drawn by `strategies`.
 STYLES = {
     "normal": Style(_normal),
     "wide": Style(lambda rng, shape: rng.uniform(-100.0, 100.0, shape)),

@@ -38,7 +38,7 @@ class Tally:
     ratios: dict[str, float] = field(default_factory=dict)
     power: dict[str, Power] = field(default_factory=dict)  # of each output
     ulps: float = 0.0
-    unspecified: set[int] = field(default_factory=set)  # rows of docs/semantics.md that made something agree
+    unspecified: set[int] = field(default_factory=set)  # rows of docs/theory/semantics.md that made something agree
     decided: bool = False  # whether anything agreed by itself
     cited: dict[str, list[tuple[Array, Array]]] = field(default_factory=dict)  # rows, and `Elements.excused` of these
     open: dict[str, list[Array]] = field(default_factory=dict)  # rows that need more bits; none for a reduced loss
@@ -148,7 +148,7 @@ class Tally:
         ratio = max(worst.ratio, *self.ratios.values()) if outcome == AGREES else worst.ratio
         numbers = tuple(sorted(self.unspecified))
         if outcome == AGREES and not self.decided:
-            outcome, text = UNSPECIFIED, f"see {', '.join(map(str, numbers))} in docs/semantics.md"
+            outcome, text = UNSPECIFIED, f"see {', '.join(map(str, numbers))} in docs/theory/semantics.md"
         return Verdict(
             outcome,
             ratio,

@@ -1,4 +1,4 @@
-"""What no document fixes: the few answers that are as right as the exact one, by their numbers in docs/semantics.md.
+"""What no document fixes: the few answers that are as right as the exact one, numbered in docs/theory/semantics.md.
 
 Each rule names the outputs, and in them the elements, that it is about, and what is right there besides the exact
 value: NaN, a limit, what is not finite. Its condition is decided exactly, on the inputs; everywhere else a NaN that

@@ -90,7 +90,7 @@ def verify(
         startup_limit: seconds that its process may take to start, to import it and to try it out, together.
         sandbox: ``"on"`` confines such a target as far as this system can: it writes in a scratch folder alone, reads
             what is installed and its own folder, and has no network. ``"strict"`` refuses to run where a protection is
-            absent; docs/isolation.md lists them.
+            absent; docs/guides/isolation.md lists them.
         database: where Hypothesis keeps what failed, to be asked first the next time; one of its own, or what
             `softproof.database` takes.
         progress: called with each row as it is finished, its number and the number of rows.

@@ -1,7 +1,7 @@
 """Evaluations in a small format that do their worst: any order of sums, fused or not, exp and log as far off as may be.
 
-What docs/bounds.md says of every evaluation is here seen on many. The numbers are float64 numbers that a `Format` of a
-few bits holds; sums and products of two of them are exact in float64, and so are rounded once.
+What docs/theory/bounds.md says of every evaluation is here seen on many. The numbers are float64 numbers that a
+`Format` of a few bits holds; sums and products of two of them are exact in float64, and so are rounded once.
 """
 
 from __future__ import annotations

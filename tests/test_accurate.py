@@ -57,7 +57,7 @@ def _confident(dtype: str, small: float, label: int = 0) -> Problem:
 
 
 def _allowed(half: Candidate, problem: Problem) -> dict[str, float]:
-    """The relative errors of docs/accuracy.md, Propositions 1 and 2: k roundings give γ_k = ku/(1 - ku)."""
+    """The relative errors of docs/theory/accuracy.md, Propositions 1 and 2: k roundings give γ_k = ku/(1 - ku)."""
     model, x = any_order(problem.dtype), problem.inputs["logits"]
     classes, d = x.shape[-1], x - x.max(-1, keepdims=True)
     spread = float(np.abs(d).max())  # D

@@ -1,4 +1,4 @@
-"""The table of docs/accuracy.md is what examples/confidence.py prints."""
+"""The table of docs/theory/accuracy.md is what examples/confidence.py prints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from examples.confidence import main
 
-PAGE = Path(__file__).parent.parent / "docs" / "accuracy.md"
+PAGE = Path(__file__).parent.parent / "docs" / "theory" / "accuracy.md"
 
 
 def _cells(text: str) -> list[list[str]]:

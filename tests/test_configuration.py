@@ -191,8 +191,8 @@ def test_everything_that_init_writes_can_be_used(tmp_path: Path) -> None:
 
 
 def test_the_table_of_the_documentation(tmp_path: Path) -> None:
-    """docs/ci.md."""
-    (text,) = re.findall(r"```toml\n(.*?)```", (Path(__file__).parents[1] / "docs/ci.md").read_text(), re.DOTALL)
+    """docs/guides/ci.md."""
+    (text,) = re.findall(r"```toml\n(.*?)```", (Path(__file__).parents[1] / "docs/guides/ci.md").read_text(), re.DOTALL)
     (tmp_path / "pyproject.toml").write_text(text)
     (tmp_path / "expected.txt").write_text("my_kernels:fused_loss cross_entropy bfloat16 cuda  # our issue 12\n")
     found = settings(tmp_path / "pyproject.toml")

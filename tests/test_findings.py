@@ -20,7 +20,7 @@ from softproof.findings import FINDINGS, FIXED, NOT_JUDGED, REPRODUCES, Asked, F
 from softproof.formats import FORMATS
 from softproof.problem import Array
 
-DOCS = Path(__file__).parent.parent / "docs" / "findings.md"
+DOCS = Path(__file__).parent.parent / "docs" / "generated" / "findings.md"
 VERSIONS = re.compile(r"^\| (softproof|torch) \| .* \|$", re.MULTILINE)
 RECORDED = dict(re.findall(r"^\| (\w+) \| (.*) \|$", DOCS.read_text(), re.MULTILINE))
 HERE = {
@@ -31,7 +31,7 @@ HERE = {
 
 recorded_here = pytest.mark.skipif(
     any(RECORDED[name] != value for name, value in HERE.items()),
-    reason=f"docs/findings.md records {', '.join(RECORDED[name] for name in HERE)}; this is {', '.join(HERE.values())}",
+    reason=f"findings.md records {', '.join(RECORDED[name] for name in HERE)}; this is {', '.join(HERE.values())}",
 )
 
 SOFTMAX = Problem("softmax", "float32", {"logits": [0.0, 0.0]}, {"dim": -1})

@@ -44,7 +44,7 @@ from .test_laws import BROKEN_LAWS
 from .test_second_order import WRONG, _with
 
 TESTS_FOLDER = Path(__file__).parent
-DOCS = TESTS_FOLDER.parent / "docs" / "matrix.md"
+DOCS = TESTS_FOLDER.parent / "docs" / "generated" / "matrix.md"
 FEW = Drawing(examples=12, seed=0)
 
 

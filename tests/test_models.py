@@ -376,7 +376,7 @@ def test_manual_computes_in_float32_and_rounds_once(operation: str, thorough: bo
 @pytest.mark.parametrize("operation", ["log_softmax", "logsumexp", "cross_entropy"])
 @pytest.mark.parametrize("name", HALF)
 def test_torch_does_not_compute_in_float32_throughout(operation: str, name: str) -> None:
-    """Which is why it has a model of its own; docs/findings.md holds the witnesses."""
+    """Which is why it has a model of its own; docs/generated/findings.md holds the witnesses."""
     report = verify(REFERENCE.only(operation), dtypes=[name], examples=15, seed=1, shrink=False)
 
     assert report.rows[0].verdict == "disagrees"

@@ -1,4 +1,4 @@
-"""NaN and infinities: where an overflow may leave them, and nowhere else (docs/bounds.md, Theorem 13)."""
+"""NaN and infinities: where an overflow may leave them, and nowhere else (docs/theory/bounds.md, Theorem 13)."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_the_exception_is_an_exact_value_that_overflows() -> None:
 
     found = verdict_on(problem, value=np.inf)
     assert (found.outcome, found.cited["value"].tolist()) == (AGREES, -13)
-    assert "Theorem 13 of docs/bounds.md" in found.explanation
+    assert "Theorem 13 of docs/theory/bounds.md" in found.explanation
     for other in (np.nan, -np.inf, HUGE, 0.0):
         assert verdict_on(problem, value=other).outcome == NO_GUARANTEE
 
@@ -179,7 +179,7 @@ def test_a_row_is_cited_by_its_number() -> None:
     found = verdict_on(problem, value=[[np.nan, np.nan], [0.5, 0.5]])
     assert (found.outcome, found.cited["value"].tolist()) == (AGREES, [[3, 3], [0, 0]])
     assert verdict_on(problem, value=[[1.0, 0.0], [0.5, 0.5]]).cited == {}
-    assert citation(3) == "row 3 of docs/semantics.md"
+    assert citation(3) == "row 3 of docs/theory/semantics.md"
 
 
 # ---- what an overflow may leave -------------------------------------------------------------------------------------

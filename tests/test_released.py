@@ -1,4 +1,4 @@
-"""docs/conformance.md: what is written of a run, and what makes it fail; a run takes what others have installed."""
+"""docs/generated/conformance.md: what is written of a run, and what makes it fail; a run takes what others install."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_every_cause_has_a_row_and_a_witness() -> None:
 
 
 def test_the_document_is_of_these_causes() -> None:
-    """docs/conformance.md names each cause, and no other."""
-    text = (ROOT / "docs/conformance.md").read_text()
+    """docs/generated/conformance.md names each cause, and no other."""
+    text = (ROOT / "docs/generated/conformance.md").read_text()
 
     assert re.findall(r"^### (.*)$", text, re.MULTILINE) == [each.name for each in DISAGREEMENTS]

@@ -91,17 +91,19 @@ FIELDS = {"A2'": "base2", "A2''": "scales_logits", "A3'": "online", "A4'": "subt
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_model_has_what_a_variant_needs(name: str) -> None:
-    """The fields of the arithmetic that docs/bounds.md names beside each assumption."""
+    """The fields of the arithmetic that docs/theory/bounds.md names beside each assumption."""
     variant = VARIANTS[name]
     problem = Problem("softmax", "float32", {"logits": [0.0]}, {"dim": -1})
 
     assert all(getattr(MODELS[variant.model](problem), FIELDS[each]) for each in variant.needs)
-    assert all(f"**{each}** (`{field}`)" in (DOCS / "bounds.md").read_text() for each, field in FIELDS.items())
+    assert all(
+        f"**{each}** (`{field}`)" in (DOCS / "theory" / "bounds.md").read_text() for each, field in FIELDS.items()
+    )
 
 
 def test_the_document_lists_them() -> None:
-    """docs/right_variants.md ends with the table."""
-    assert (DOCS / "right_variants.md").read_text().endswith(table())
+    """docs/generated/right_variants.md ends with the table."""
+    assert (DOCS / "generated" / "right_variants.md").read_text().endswith(table())
 
 
 ORDERS: list[Order] = sorted({each.sum.order for each in VARIANTS.values()}, key=lambda order: order.__name__)
@@ -214,8 +216,8 @@ EXCLUDED: dict[str, tuple[str, Excluded]] = {
 
 @pytest.mark.parametrize("words", EXCLUDED)
 def test_what_is_listed_as_not_covered_is_not(words: str) -> None:
-    """docs/bounds.md says so, and a model does reject it."""
-    listed = " ".join((DOCS / "bounds.md").read_text().split("## What is not covered")[1].split())
+    """docs/theory/bounds.md says so, and a model does reject it."""
+    listed = " ".join((DOCS / "theory" / "bounds.md").read_text().split("## What is not covered")[1].split())
     name, form = EXCLUDED[words]
     rng, outcomes = np.random.default_rng(0), set[str]()
     for _ in range(200):
@@ -236,7 +238,7 @@ def test_a_running_mean_is_no_sum_in_some_order() -> None:
     total = 2 * (terms[:, 0] + (terms[:, 1] - terms[:, 0]) / np.float32(2))
     error = np.abs(total - terms.astype(np.float64).sum(-1)) / terms.astype(np.float64).sum(-1)
 
-    assert "running mean, m ← m + (x_k - m)/k (Welford)" in (DOCS / "bounds.md").read_text()
+    assert "running mean, m ← m + (x_k - m)/k (Welford)" in (DOCS / "theory" / "bounds.md").read_text()
     assert error.max() > additions(2, F32.u)
     assert sums.welford in sums.NARROW
 
@@ -266,4 +268,4 @@ def test_a_whole_jacobian_is_outside_the_bound_of_a_gradient() -> None:
     verdict = judge_result(problem, result)
     assert (verdict.outcome, verdict.output) == ("disagrees", "grad_logits")
     assert 1.8 < verdict.ratio < 2
-    assert "by the whole Jacobian matrix" in (DOCS / "bounds.md").read_text()
+    assert "by the whole Jacobian matrix" in (DOCS / "theory" / "bounds.md").read_text()

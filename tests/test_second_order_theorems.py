@@ -1,5 +1,5 @@
-"""Theorems 17 and 18 of docs/bounds.md at work, in the manner of test_theorems.py: hard rows for both halves and every
-model, wrong answers, the truth in float64 beside balls, and evaluations in small formats that do their worst.
+"""Theorems 17 and 18 of docs/theory/bounds.md at work, in the manner of test_theorems.py: hard rows for both halves and
+every model, wrong answers, the truth in float64 beside balls, and evaluations in small formats that do their worst.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The corners: both halves do what is demanded, and docs/semantics.md shows what everybody does."""
+"""The corners: both halves do what is demanded, and docs/theory/semantics.md shows what everybody does."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from softproof.semantics import Seen, see, semantics_report
 from .candidates import MANUAL, REFERENCE
 from .test_findings import recorded_here
 
-DOCS = Path(__file__).parent.parent / "docs" / "semantics.md"
+DOCS = Path(__file__).parent.parent / "docs" / "theory" / "semantics.md"
 TARGETS = ("torch.nn.functional", "reference", "manual", "examples.candidates.scipy_special")
 VERSIONS = re.compile(r"^\| (numpy|torch) \| .* \|$", re.MULTILINE)
 CELL = re.compile(r"(?<!\\)\|")
 BY_NUMBER = {corner.number: corner for corner in CORNERS}
-IN_HALF_PRECISION = {26, 150}  # torch leaves "float32 inside" there (docs/findings.md)
+IN_HALF_PRECISION = {26, 150}  # torch leaves "float32 inside" there (docs/generated/findings.md)
 
 
 def _seen(number: int, candidate: Candidate, device: str = "cpu") -> Seen:

@@ -1,4 +1,4 @@
-"""The theorems of docs/bounds.md at work: what they allow is met by every right evaluation, and by no wrong one.
+"""The theorems of docs/theory/bounds.md at work: what they allow is met by every right evaluation, and by no wrong one.
 
 Hard rows for both halves and every model; wrong answers; the evaluation of the truth in float64 beside balls; the order
 of sums; the accuracy classes; and evaluations in small formats that do their worst (tests/small_formats.py).
@@ -493,7 +493,7 @@ def test_only_the_correctly_rounded_number_is_class_a(numbers: str, start: float
 
 
 def test_halfway_either_neighbour_will_do() -> None:
-    """docs/bounds.md: where the exact value lies between two numbers, both are at half of their distance."""
+    """docs/theory/bounds.md: where the exact value lies between two numbers, both are at half of their distance."""
     problem = _sum_of("float32", 1.0, 2.0**-24)
 
     for got in (1.0, 1 + 2.0**-23):
@@ -545,7 +545,7 @@ class _Further(Candidate):
 
 @pytest.mark.parametrize("operation", ["softmax", "logsumexp"])
 def test_class_b_asks_for_no_more_than_class_c_where_theorem_16_says_nothing(dtype: str, operation: str) -> None:
-    """docs/bounds.md: its bound is that of class C there, or more, never less, also in a confident row."""
+    """docs/theory/bounds.md: its bound is that of class C there, or more, never less, also in a confident row."""
     x = np.full((1, 2000), -16.5)
     x[0, 0] = 0.0
     g = np.ones(1) if operation == "logsumexp" else (x == 0).astype(np.float64)
@@ -915,7 +915,7 @@ def test_a_gradient_that_is_scaled_last(form: str) -> None:
 
 @pytest.mark.parametrize("form", ["a quotient", "softplus"])
 def test_class_b_in_any_order(form: str) -> None:
-    """The accurate form of docs/accuracy.md, with the sum of the other classes taken one after another."""
+    """The accurate form of docs/theory/accuracy.md, with the sum of the other classes taken one after another."""
     x = np.full(2000, -9.35, np.float32)
     x[:2] = 0.0, -3.0
     e = np.exp(x)

@@ -1,6 +1,6 @@
 """Known defects of real losses and softmaxes, each in a line or two, and the smallest problem that shows it.
 
-The numbers are those of public reports; docs/conduct.md and docs/semantics.md say what is right.
+The numbers are those of public reports; docs/theory/behaviour.md and docs/theory/semantics.md say what is right.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-// The cross-entropy of labels, one loss for each row, and its gradient, for softproof's process adapter (docs/adapters.md).
+// The cross-entropy of labels, one loss for each row, and its gradient, for softproof's process adapter (docs/guides/adapters.md).
 //
 //     softproof verify --adapter process "node examples/programs/cross_entropy.js"
 

@@ -1,4 +1,4 @@
-/* A softmax over the last axis and its gradient, for softproof's process adapter (docs/adapters.md).
+/* A softmax over the last axis and its gradient, for softproof's process adapter (docs/guides/adapters.md).
 
    cc -O2 -o softmax softmax.c -lm
    softproof verify --adapter process ./softmax

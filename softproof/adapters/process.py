@@ -1,6 +1,7 @@
 """Programs in any language as candidates: questions on their standard input, answers on their standard output.
 
-docs/adapters.md describes the protocol, which is lines of text, and after a line that announces an array its bytes.
+docs/guides/adapters.md describes the protocol, which is lines of text, and after a line that announces an array its
+bytes.
 """
 
 from __future__ import annotations
@@ -232,7 +233,7 @@ def _note(about: Described, line: str) -> None:
     elif word == "gradients" and not rest:
         about.gradients = True
     else:
-        raise _StrangeError(f"it described itself by {line!r}; docs/adapters.md has the lines that there are")
+        raise _StrangeError(f"it described itself by {line!r}; docs/guides/adapters.md has the lines that there are")
 
 
 def _value(name: str, text: str) -> Any:

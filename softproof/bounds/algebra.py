@@ -1,4 +1,4 @@
-"""Error algebra (docs/bounds.md, section 1): how relative errors multiply, divide, add up and are stored."""
+"""Error algebra (docs/theory/bounds.md, section 1): how relative errors multiply, divide, add up and are stored."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .overflow import Left, anything
 
 @dataclass(frozen=True)
 class RowFactor:
-    """What the rows of an output have in common: one unknown error of the sum (docs/bounds.md, Theorem 14).
+    """What the rows of an output have in common: one unknown error of the sum (docs/theory/bounds.md, Theorem 14).
 
     A right row is ρ·(exact ± `scaled`) ± `fixed` for one ρ with |log ρ| <= `limit`; or, where nothing is multiplied,
     exact + δ ± `fixed` for one δ with |δ| <= `limit`.

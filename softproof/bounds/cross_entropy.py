@@ -1,4 +1,4 @@
-"""The cross-entropy loss and the linear classifier with their gradients (docs/bounds.md, section 6)."""
+"""The cross-entropy loss and the linear classifier with their gradients (docs/theory/bounds.md, section 6)."""
 
 from __future__ import annotations
 

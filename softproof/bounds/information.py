@@ -1,4 +1,4 @@
-"""Entropy, cross-entropy and divergence of distributions (docs/bounds.md, section 4)."""
+"""Entropy, cross-entropy and divergence of distributions (docs/theory/bounds.md, section 4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The linear layer and its gradients (docs/bounds.md, section 5)."""
+"""The linear layer and its gradients (docs/theory/bounds.md, section 5)."""
 
 from __future__ import annotations
 

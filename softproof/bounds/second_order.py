@@ -1,4 +1,4 @@
-"""Derivatives in a direction: J v and Σ p v, and the Hessian times v (docs/bounds.md, section 11).
+"""Derivatives in a direction: J v and Σ p v, and the Hessian times v (docs/theory/bounds.md, section 11).
 
 Everything here is a sum of products of magnitudes, as in an evaluation without cancellation. In whatever order the
 products are formed, each of them carries the errors of its factors, and the roundings that it goes through.

@@ -1,4 +1,4 @@
-"""Softmax, log-softmax and logsumexp with their gradients (docs/bounds.md, sections 2 and 3)."""
+"""Softmax, log-softmax and logsumexp with their gradients (docs/theory/bounds.md, sections 2 and 3)."""
 
 from __future__ import annotations
 

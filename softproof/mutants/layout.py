@@ -335,7 +335,7 @@ class LossesTransposed(CrossEntropy):
     "the copy, which wants none; the copy comes back in place of the gradient.",
     effect="The gradient of transposed logits is the logits; the loss is right.",
     trigger="logits (N, C) whose classes do not have stride 1",
-    source="linkedin/Liger-Kernel 0.8.5: docs/conformance.md has the witness",
+    source="linkedin/Liger-Kernel 0.8.5: docs/generated/conformance.md has the witness",
     place="backward",
 )
 class GradientAskedOfACopy(CrossEntropy):

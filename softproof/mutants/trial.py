@@ -289,9 +289,9 @@ story says what is simulated.
 
 *Problems* is how many it took until the first disagreement, in the default profile of `softproof verify`: the median
 over the seeds and the most. *Killed by* names the output that was wrong, what came in its place, or the way of asking
-again or the law that failed ([conduct.md](conduct.md)). *Smallest witness* is the smallest problem found, from the
-first seed: g is the upstream gradient, v a direction, and arrays of more than 8 numbers are told by their shape.
-`--json` has all of them in Python.
+again or the law that failed ([behaviour.md](../theory/behaviour.md)). *Smallest witness* is the smallest problem found,
+from the first seed: g is the upstream gradient, v a direction, and arrays of more than 8 numbers are told by their
+shape. `--json` has all of them in Python.
 
 `make mutants` writes this file.
 """
@@ -311,7 +311,7 @@ and random streams are ours, and torch.nn.functional on a CPU stands for the ref
 
 
 def document(trial: Trial) -> str:
-    """docs/mutants.md."""
+    """docs/generated/mutants.md."""
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
     parts = [
         INTRODUCTION.rstrip(),

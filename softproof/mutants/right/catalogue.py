@@ -145,7 +145,7 @@ def _losses() -> Iterator[Right]:
 
 
 def table() -> str:
-    """All of them in Markdown, for docs/right_variants.md."""
+    """All of them in Markdown, for docs/generated/right_variants.md."""
     lines = ["| operation | formula | order of its sum | assumes | model |", "|---|---|---|---|---|"]
     for each in VARIANTS.values():
         order = each.sum.order.__name__.replace("_", " ")

@@ -15,7 +15,7 @@ from ...problem import Array, Output, Problem, Result
 from ...rows import axis_of, shaped, to_rows
 from .sums import NARROW, Spoiled, Sum
 
-# The assumptions of docs/bounds.md beyond A1 to A7, each set with the model that has them.
+# The assumptions of docs/theory/bounds.md beyond A1 to A7, each set with the model that has them.
 MODELS = {
     (): "any-order",
     ("A4'",): "stored-logsumexp",

@@ -1,7 +1,7 @@
 """Sums of the last axis in many orders, each rounded to the format of its terms; and such with a term too few or many.
 
-An order takes terms (R, n) with n >= 1 and gives their sum (R,). All of them fit A4 of docs/bounds.md, or are more
-accurate than it asks; those that add in float64 have a dtype of terms that is narrower.
+An order takes terms (R, n) with n >= 1 and gives their sum (R,). All of them fit A4 of docs/theory/bounds.md, or are
+more accurate than it asks; those that add in float64 have a dtype of terms that is narrower.
 """
 
 from __future__ import annotations
