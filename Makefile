@@ -16,13 +16,14 @@
 # make truths   small nasty problems, their truth held against an independent evaluation: none may differ
 # make garbage  garbage before every model of arithmetic, on problems from the nastiest corners: none may agree; takes an hour
 # make conformance  what the judge says of released implementations, written to docs/generated/conformance.md; takes half an hour
+# make pictures draw the pictures of docs/theory/backprop.md
 # make wheel    build the wheel, and verify with what it installs instead of this checkout
 # Each installs what it needs into .venv the first time.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants extreme coverage bench figures alarms truths garbage conformance wheel clean
+.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants extreme coverage bench figures alarms truths garbage conformance pictures wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -92,6 +93,10 @@ conformance: pyproject.toml constraints.txt
 	.venv-conformance/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[conformance]"
 	OMP_NUM_THREADS=1 .venv-conformance/bin/python -m benchmarks.conformance --write docs/generated/conformance.md
 	rm -f conformance.jsonl
+
+pictures: .venv/installed
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[pictures]"
+	$(BIN)/python -m examples.pictures
 
 wheel: .venv/installed
 	rm -rf dist

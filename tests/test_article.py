@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from types import ModuleType
 from typing import Any
 
+import mpmath  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 
@@ -68,6 +70,51 @@ def test_loss_of_the_worked_example(half: ModuleType) -> None:
     assert _rounded(half.cross_entropy(a, Y), 4) == [0.1762]
     assert _rounded(half.distribution_cross_entropy(Y, half.softmax(a)), 4) == [0.1762]
     assert round(-math.log(0.84), 2) == 0.17
+
+
+def test_the_printed_digits_are_those_of_the_exact_values() -> None:
+    """The article's, rounded to two digits, all but the loss: logits in fractions, the rest by mpmath."""
+    logits = [sum(Fraction(3 * k + j + 1, 10) * (j + 1) for j in range(3)) for k in range(3)]
+    with mpmath.workdps(40):
+        powers = [mpmath.exp(mpmath.mpf(each.numerator) / each.denominator) for each in logits]
+        p = [power / mpmath.fsum(powers) for power in powers]
+        loss = -mpmath.log(p[2])
+
+    assert logits == [Fraction("1.4"), Fraction("3.2"), Fraction(5)]
+    assert _rounded(p) == [0.02, 0.14, 0.84]
+    assert _rounded(p, 4) == [0.0229, 0.1386, 0.8385]
+    assert _rounded([loss], 4) == [0.1762]
+    assert _rounded([loss]) == [0.18]  # and not 0.17
+
+
+@halves
+def test_probabilities_reach_0_and_1_in_floating_point(half: ModuleType) -> None:
+    """Section 1.1 has them in (0, 1), where exact ones are."""
+    assert _rounded(half.softmax(np.array([0.0, 800.0])), 16) == [0.0, 1.0]
+
+
+@halves
+def test_cross_entropy_is_smallest_where_the_distributions_are_alike(half: ModuleType) -> None:
+    """Section 2.2 calls it a similarity; it is H(p) at q = p, and larger elsewhere."""
+    p, q = half.softmax(X), half.softmax(half.linear(X, W))
+    entropy, same, other = half.entropy(p), half.distribution_cross_entropy(p, p), half.distribution_cross_entropy(p, q)
+
+    assert _rounded(same, 12) == _rounded(entropy, 12)
+    assert float(other) > float(same) > 0
+
+
+@halves
+def test_the_diagonal_alone_is_right_in_the_label_and_0_elsewhere(half: ModuleType) -> None:
+    """What a softmax makes of the chain that keeps ∂p_i/∂a_i and nothing else."""
+    a = half.linear(X, W)
+    first = np.asarray(half.probabilities_gradient(half.softmax(a), Y))
+    whole = np.asarray(half.cross_entropy_backward(1.0, a, np.array(2)))
+
+    diagonal = first * np.diag(np.asarray(half.softmax_jacobian(a)))
+
+    assert _rounded(diagonal[2], 14) == _rounded(whole[2], 14)
+    assert _rounded(diagonal[:2], 14) == [0.0, 0.0]
+    assert (np.abs(whole[:2]) > 0.01).all()
 
 
 @halves
