@@ -254,18 +254,21 @@ def test_the_document_has_every_mutant() -> None:
     assert sorted(names) == sorted(MUTANTS)
 
 
-def test_the_readme_has_the_numbers_of_the_document() -> None:
-    """Of every public suite, in its table, and how many mutants each operation has."""
-    readme, document = ((ROOT / name).read_text() for name in ("README.md", "docs/generated/mutants.md"))
-    rows = re.findall(r"^\| ([^|`]+) \| (\d+) \| (\d+) \|$", readme, re.MULTILINE)
+def test_the_evidence_has_the_numbers_of_the_document() -> None:
+    """Of every public suite, in its table, and how many mutants each operation has; README has their sum."""
+    folder = ROOT / "docs"
+    evidence, document = ((folder / name).read_text() for name in ("theory/evidence.md", "generated/mutants.md"))
+    rows = re.findall(r"^\| ([^|`]+) \| (\d+) \| (\d+) \|$", evidence, re.MULTILINE)
     told = re.findall(r"^([^*].*?) {2,}(\d+) of (\d+)$", document, re.MULTILINE)
 
     assert {name for name, *_ in rows} == {suite.name for suite in SUITES}
     assert set(rows) <= set(told)
     count = Counter(mutant.operation for mutant in MUTANTS.values())
     for operation, number in count.items():
-        assert f"`{operation}` {number}" in readme
+        assert f"`{operation}` {number}" in evidence
         assert re.search(rf"^{operation} +{number} +{number} ", document, re.MULTILINE)
+    assert f"{len(MUTANTS)} known wrong implementations" in (ROOT / "README.md").read_text()
+    assert f"{len(SUITES)} public suites" in (ROOT / "README.md").read_text()
 
 
 def test_no_two_mutants_have_one_name() -> None:
