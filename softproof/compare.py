@@ -210,7 +210,7 @@ class Elements:
         )
         on_the_way = ~self.special & ~np.isfinite(self.got) & allows(self.left, self.got)
         clash = self.special & clashes(self.left, self.nearest, self.got)
-        vague_clash = clash & (self.left == ANYTHING)
+        vague_clash = clash & ((np.asarray(self.left) & ANYTHING) == ANYTHING)
         overflowed = certain | on_the_way & np.isfinite(allowed) | clash & ~vague_clash
         agreed = np.where(strange, right | overflowed, self.agreed)
         vague &= np.isfinite(self.allowed)

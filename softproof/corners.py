@@ -196,6 +196,18 @@ def _distribution_corners() -> Iterator[Corner]:
         *slope_of_q,
         g=1.0,
     )
+    lost = f"NaN and 0 in the elements of ∂q where q is 0 and g p may underflow; {slope_of_q[-1]}"
+    yield row(
+        43,
+        "∂ H(p, q) with q = 0, whose g p underflows",
+        cross,
+        [2.0**-100, 1.0],
+        [0.0, 1.0],
+        f"{limit}∂p [+∞, 0], ∂q [-∞, -2^-100]",
+        *slope_of_q[:2],
+        f"{lost}; where subnormal numbers count as 0, in the value as well, which is that without a subnormal p",
+        g=2.0**-100,
+    )
 
 
 _LOGITS = np.array([[0.0, 1.0, 3.0], [2.0, 0.0, 0.0], [0.0, 0.0, 4.0]])
@@ -472,6 +484,39 @@ def _target_corners() -> Iterator[Corner]:
     yield Corner(150, "a total beyond float16, whose mean is not", total, "40000: finite")
 
 
+def _rounding_corners() -> Iterator[Corner]:
+    """Infinite terms whose coefficients rounding may lose (docs/theory/bounds.md, Theorem 20)."""
+    x, small, total = [[-inf, 0.0]], 2.0**-100, {"reduction": "sum"}
+    yield Corner(
+        151,
+        "-∞ where a coefficient underflows",
+        _loss(x, [[small, 1.0]], [small, 1.0], **total),
+        "t = 2^-200 > 0: +∞",
+        "",
+        UNSPECIFIED,
+        "NaN, in the loss, and the loss without that class",
+    )
+    yield Corner(
+        152,
+        "-∞ where the parts of a coefficient have two signs",
+        _loss(x, [[-0.25, 1.25]], label_smoothing=0.5, **total),
+        "t = -⅛ + ¼ > 0: +∞",
+        "",
+        UNSPECIFIED,
+        "NaN, in the loss; where rounding may decide the sign of t, either infinity, and the loss without that class",
+    )
+    slope = _loss(x, [[0.5, 0.5]], [small, 1.0], **total)
+    yield Corner(
+        153,
+        "∂ of a probability at -∞ whose slope underflows",
+        replace(slope, grad_output=np.array(small)),
+        "∂q = -g w log p: +∞ in the masked class",
+        "",
+        UNSPECIFIED,
+        "NaN and 0, in that element",
+    )
+
+
 def _linear_corners() -> Iterator[Corner]:
     def layer(number: int, question: str, rows: int, features: int, mathematics: str) -> Corner:
         inputs = {"input": np.ones((rows, features)), "weight": np.ones((2, features)), "bias": np.array([1.0, 2.0])}
@@ -524,6 +569,7 @@ SECTIONS = {
     "Cross-entropy: what the mean divides by": tuple(_normaliser_corners()),
     "Cross-entropy: logits that are not finite": tuple(_infinite_corners()),
     "Cross-entropy: targets": tuple(_target_corners()),
+    "Cross-entropy: infinite terms whose coefficients round": tuple(_rounding_corners()),
     "Linear classifier": tuple(_linear_corners()),
 }
 CORNERS = tuple(corner for section in SECTIONS.values() for corner in section)

@@ -30,6 +30,7 @@ from .rows import (
     REDUCED,
     Rows,
     axis_of,
+    blocks,
     by_positions,
     class_weights,
     coefficients,
@@ -398,9 +399,14 @@ class _Terms:
         return array if self.at is None else array[self.at]
 
     @property
+    def finite_losses(self) -> Array:
+        """-Σ_j t_j l_j over the classes that are not masked: (r, 1)."""
+        return -_sum(self.t * self.of_these(self.f.l), -1)
+
+    @property
     def losses(self) -> Array:
         """-Σ_j t_j l_j, and inf with the sign of t_j where a class with t_j ≠ 0 is masked: (r, 1)."""
-        losses = -_sum(self.t * self.of_these(self.f.l), -1)
+        losses = self.finite_losses
         if not self.f.masked.any():
             return losses
         sign = own_signs(self.problem, self.f.p.shape[1], self.rows) * self.of_these(self.f.masked)
@@ -482,6 +488,29 @@ def _cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
     unknown = _has_nan_target(problem, rows)
     truth |= {name: np.where(unknown, np.nan, truth[name]) for name in truth if name != "grad_target" and unknown.any()}
     return _where_defined(truth, defined | ~kept(problem, rows)[:, None])  # an ignored row counts nothing
+
+
+def without_masked(problem: Problem, rows: Rows, bits: int) -> Array:
+    """The value of some rows, or of what all of them are reduced to, without the terms whose logarithm is -inf."""
+    with ctx.workprec(bits):
+        if "logits" not in problem.inputs:
+            return _without_impossible(problem, rows)
+        if reduction_of(problem) == "none":
+            return _finite_losses(problem, rows)
+        return total(problem, [_finite_losses(problem, each) for each in blocks(problem)], bits)
+
+
+def _without_impossible(problem: Problem, rows: Rows) -> Array:
+    """Of a cross-entropy, or divergence, of distributions: (r, 1)."""
+    p, q = (_Distribution.of(problem, name, rows, balls) for name in ("p", "q"))
+    own = p.log if problem.operation == "kl_divergence" else balls(np.zeros(1))
+    possible = np.where(q.zero, balls(np.zeros(1)), p.p)
+    return _sum(possible * own - possible * q.log, -1)
+
+
+def _finite_losses(problem: Problem, rows: Rows) -> Array:
+    f, _ = _of_logits(problem, rows, balls)
+    return _Terms.of(problem, f, rows, balls).finite_losses
 
 
 def _has_nan_target(problem: Problem, rows: Rows) -> Array:

@@ -15,6 +15,7 @@ from .arithmetic import Arithmetic
 from .bounds import Allowed, Losses, allowed, allowed_total
 from .bounds.overflow import allows
 from .formats import FORMATS
+from .lost_terms import rounding_decides
 from .operations import output_shapes
 from .problem import Array, Problem, Result
 from .rests import where_a_rest_is_left
@@ -140,4 +141,5 @@ def _radius(problem: Problem, name: str, rows: Rows, got: Array, bound: Allowed,
         radius = np.where(np.isnan(got), np.where(on_the_way, np.inf, 0.0), radius)
     for _, where, also in rules(problem, name, rows, np.asarray(bound.left) != 0):
         radius = np.where(where & (also(got) | ~np.isfinite(got)), np.inf, radius)
+    radius = np.where(rounding_decides(problem, name, rows, arithmetic), np.inf, radius)
     return np.where(where_a_rest_is_left(problem, name, rows, arithmetic), np.inf, radius)

@@ -270,11 +270,17 @@ class _Case:
     def _compared(
         self, name: str, rows: Rows, got: Array, truth: Array, doubt: Array | float, bound: Allowed
     ) -> Elements:
-        if self.accuracy.letter in "AD":
-            nearest = truth.astype(np.float64)
-            bound = self.accuracy.allowed(name, bound, got.astype(np.float64), nearest, self._storage)
-        elements = Elements.of(got, truth, doubt, bound, self._storage)
-        return elements if elements.agreed.all() else excused(self.problem, name, rows, elements, self.arithmetic)
+        def beside(exact: Array, doubt: Array | float = 0.0) -> Elements:
+            promised = bound
+            if self.accuracy.letter in "AD":
+                nearest = exact.astype(np.float64)
+                promised = self.accuracy.allowed(name, bound, got.astype(np.float64), nearest, self._storage)
+            return Elements.of(got, exact, doubt, promised, self._storage)
+
+        elements = beside(truth, doubt)
+        if elements.agreed.all():
+            return elements
+        return excused(self.problem, name, rows, elements, self.arithmetic, beside)
 
     def _doubt(
         self, bits: int, rows: Rows, bound: dict[str, Allowed]

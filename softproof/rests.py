@@ -12,8 +12,9 @@ import numpy as np
 from .arithmetic import Arithmetic
 from .bounds import Allowed, allowed, allowed_total
 from .bounds.algebra import additions, powers
+from .bounds.cross_entropy import adds_exactly
 from .bounds.overflow import exceeds
-from .exact_sums import exact_sum, lowest_bit
+from .exact_sums import lowest_bit
 from .problem import Array, Problem
 from .rows import (
     ALL,
@@ -64,14 +65,8 @@ def where_a_rest_is_left(problem: Problem, name: str, rows: Rows, arithmetic: Ar
 
 
 def _leaves_a_rest(problem: Problem, arithmetic: Arithmetic) -> bool:
-    """Whether weights whose exact sum is 0 may leave something else, since the additions round in some order.
-
-    In none they do where all sums of some of them are multiples of a unit, and less than 2^precision of it.
-    """
-    sizes, total = np.abs(_weights_that_count(problem)), arithmetic.total or arithmetic.compute
-    unit = lowest_bit(sizes)
-    rounds = bool(exact_sum(sizes, np.ones(sizes.shape)) > unit * 2**total.precision)
-    return rounds or _overflows(problem, arithmetic) or (arithmetic.flushes and unit < total.tiny)
+    """Whether weights whose exact sum is 0 may leave something else, since the additions round in some order."""
+    return not adds_exactly(problem, arithmetic) or _overflows(problem, arithmetic)
 
 
 def _overflows(problem: Problem, arithmetic: Arithmetic) -> bool:

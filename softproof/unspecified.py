@@ -15,6 +15,7 @@ import numpy as np
 from .arithmetic import Arithmetic
 from .compare import Elements
 from .formats import FORMATS
+from .lost_terms import Beside, of_rounding, with_lost_terms
 from .problem import Array, Problem
 from .rests import OF_ROWS, cancel, of_rows_that_count, quotients_by_a_rest, where_a_rest_is_left
 from .rows import (
@@ -50,10 +51,24 @@ INFINITIES_BESIDE_THE_LABEL = 129
 Rule = tuple[int, Array, Callable[[Array], Array]]  # number, where, what is right as well
 
 
-def excused(problem: Problem, name: str, rows: Rows, elements: Elements, arithmetic: Arithmetic) -> Elements:
-    """The elements of some rows of an output, of which those that no document fixes agree."""
-    for number, where, also in rules(problem, name, rows, elements.left != 0):
+def excused(
+    problem: Problem,
+    name: str,
+    rows: Rows,
+    elements: Elements,
+    arithmetic: Arithmetic,
+    beside: Beside,
+) -> Elements:
+    """The elements of some rows of an output, of which those that no document fixes agree.
+
+    `beside` compares the same answer with another exact value.
+    """
+    for number, where, also in (
+        *rules(problem, name, rows, elements.left != 0),
+        *of_rounding(problem, name, rows, arithmetic),
+    ):
         elements = elements.unless(number, where, also)
+    elements = with_lost_terms(problem, name, rows, elements, arithmetic, beside)
     if elements.agreed.all() or not (where := where_a_rest_is_left(problem, name, rows, arithmetic)).any():
         return elements
     least, most = quotients_by_a_rest(problem, name, rows, arithmetic)

@@ -41,6 +41,7 @@ NAMED: dict[int, dict[str, str]] = {
     38: {"grad_p": "N.", "grad_q": "N."},
     41: {"grad_p": "n.", "grad_q": "n."},
     42: {"grad_p": "n.", "grad_q": "n."},
+    43: {"grad_p": "n.", "grad_q": "N."},
     94: {"value": "i", "grad_logits": "iiii"},
     95: {"value": "i", "grad_logits": "iiii"},
     96: {"value": "i", "grad_logits": "iiii"},
@@ -54,6 +55,9 @@ NAMED: dict[int, dict[str, str]] = {
     122: {"value": "n", "grad_logits": "nn"},
     123: {"value": "n", "grad_logits": "nn"},
     129: {"value": "+", "grad_logits": "..w"},
+    151: {"value": "N"},
+    152: {"value": "n"},
+    153: {"grad_target": "N."},
 }
 RIGHT = {
     ".": (),
@@ -219,21 +223,22 @@ def test_what_overflows_excuses_its_own_row_alone() -> None:
 
 
 def test_a_rest_of_weights_is_no_number_where_every_sum_is_exact() -> None:
-    """2 - 1 - 1 is 0 in every order, and so is 0 + 0, whatever other weights are."""
+    """2 - 1 - 1 is 0 in every order, and so is 0 + 0, whatever other weights are; 2^24 units of one sign fit too."""
     whole = _loss("float32", np.zeros((3, 3)), [0, 1, 2], [2.0, -1.0, -1.0])
+    just = _loss("float32", np.zeros((3, 3)), [0, 1, 2], [1.0 + 2.0**-23, 2.0**-23 - 1.0, -(2.0**-22)])
     none = _loss("float32", np.zeros((2, 3)), [0, 0], [0.0, 3.0, -3.0])
 
-    for problem in (whole, none):
+    for problem in (whole, just, none):
         for value, ok in ((1.0986, False), (NAN, True), (INF, True), (-INF, True)):
             assert _ok(problem, _exact(problem) | {"value": np.array(np.float32(value))}) is ok
 
 
-ROUNDED = [1.0 + 2.0**-23, 2.0**-23 - 1.0, -(2.0**-22)]  # their sum is 0, and rounds on the way
+ROUNDED = [1.0 + 2.0**-23, 2.0**-24, -1.0 - 2.0**-23, -(2.0**-24)]  # their sum is 0, and rounds on the way
 
 
 def test_a_quotient_by_a_rest_is_as_large_as_that_is_small() -> None:
-    """The numerator is about 1, and what may be left at most 4u Σ|w|, and a multiple of 2^-23."""
-    problem = _loss("float32", np.diag([4.0, 0.0, 0.0]), [0, 1, 2], ROUNDED)
+    """The numerator is about 1, and what may be left at most 5u Σ|w|, and a multiple of 2^-24."""
+    problem = _loss("float32", np.diag([4.0, 0.0, 0.0, 0.0]), [0, 1, 2, 3], ROUNDED)
     right = _exact(problem)
 
     for value, ok in ((2.0**23, True), (-(2.0**22), True), (1.0986, False), (12345.0, False), (0.0, False),
@@ -245,7 +250,7 @@ def test_a_quotient_by_a_rest_is_as_large_as_that_is_small() -> None:
 
 def test_a_quotient_of_0_by_a_rest_has_no_guarantee() -> None:
     """The losses are equal, so that the numerator is 0, or what rounding leaves of it."""
-    problem = _loss("float32", np.zeros((3, 3)), [0, 1, 2], ROUNDED)
+    problem = _loss("float32", np.zeros((4, 4)), [0, 1, 2, 3], ROUNDED)
 
     for value in (1.0986, 0.0, 2.0):
         assert _verdict(problem, _exact(problem) | {"value": np.array(np.float32(value))}).outcome == NO_GUARANTEE

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..arithmetic import Arithmetic
+from ..exact_sums import exact_sum, lowest_bit
 from ..formats import Floats
 from ..problem import Array, Problem
 from ..rows import (
@@ -32,7 +33,7 @@ from ..rows import (
 )
 from .algebra import Allowed, Known, additions, powers, rdiv, rmul, spoiled, stored
 from .linear import flat, linear_gradients, product
-from .overflow import ANYTHING, Left, anything, exceeds, left_by
+from .overflow import ANYTHING, OPPOSITE, Left, anything, exceeds, left_by
 from .second_order import given, inside, mean, scaled
 from .softmax import SoftmaxRows, carried_back, centred_reach, direction, nonzeros, summed_known
 
@@ -55,7 +56,7 @@ def _smoothing(problem: Problem) -> float:
     return float(problem.options.get("label_smoothing", 0.0))
 
 
-def _smoothing_error(problem: Problem, a: Arithmetic) -> float:
+def smoothing_error(problem: Problem, a: Arithmetic) -> float:
     """|ε̂ - ε| of a smoothing that is rounded to the format that is computed in (A6)."""
     epsilon = _smoothing(problem)
     return abs(float(a.compute.round(epsilon)) - epsilon)
@@ -63,7 +64,7 @@ def _smoothing_error(problem: Problem, a: Arithmetic) -> float:
 
 def _moved(problem: Problem, f: SoftmaxRows, rows: Rows) -> Array | float:
     """|ε̂ - ε| w (q + 1/C), with magnitudes; 0 in rows that are ignored (r, C)."""
-    error = _smoothing_error(problem, f.arithmetic)
+    error = smoothing_error(problem, f.arithmetic)
     if not error:
         return 0.0
     whole = replace(problem, options={**problem.options, "label_smoothing": 0.0})
@@ -72,7 +73,7 @@ def _moved(problem: Problem, f: SoftmaxRows, rows: Rows) -> Array | float:
     return np.asarray(error * (parts + np.where(kept(problem, rows)[:, None], shares, 0.0)))
 
 
-def _roundings(problem: Problem) -> int:
+def roundings_of(problem: Problem) -> int:
     """Of one term w((1 - ε)q + ε/C)·l, counted over all ways to form it.
 
     With smoothing 1 - ε, its product with q, ε/C, and the addition; the product with w; and that with l, unless t is
@@ -83,20 +84,26 @@ def _roundings(problem: Problem) -> int:
 
 
 @dataclass(frozen=True)
-class _Mean:
+class Mean:
     """The denominator D, 1 when nothing is divided, its relative error, and the roundings of a division by it."""
 
     divisor: np.float64
     omega: Array
     roundings: int
+    either_sign: bool = False  # where what is left of weights that cancel may have either sign, or be 0
 
     @property
     def least(self) -> np.float64:
         """How small |D| may come out, or 1."""
         return np.float64(min(1.0, abs(self.divisor) * (1 - min(1.0, float(self.omega)))))
 
+    def anything(self, where: Array) -> Left:
+        """What may be left where no digit of the denominator is certain."""
+        return anything(where) | np.where(where & self.either_sign, np.int8(OPPOSITE), np.int8(0))
+
     @classmethod
-    def of(cls, problem: Problem, a: Arithmetic) -> _Mean:
+    def of(cls, problem: Problem, a: Arithmetic) -> Mean:
+        """What a loss is divided by in this arithmetic."""
         if reduction_of(problem) != "mean":
             return cls(np.float64(1.0), np.asarray(0.0), 0)
         roundings = 1 if a.divides else 2
@@ -104,12 +111,29 @@ class _Mean:
         divisor = np.float64(denominator(problem, classes))
         rows = problem.inputs["target"].size if is_labels(problem) else int(divisor)
         omega = order = np.asarray(0.0 if rows <= 1 / total.u else total.u)
+        either_sign = False
         if "weight" in problem.inputs and is_labels(problem):
             omega = order = additions(rows + 1, total.u, a.total_depth, max(rows, classes) + 1)
             if mixed_weights(problem):
-                omega = omega * (denominator(problem, classes, magnitudes=True) / abs(divisor))
+                size = denominator(problem, classes, magnitudes=True)
+                omega = omega * (0.0 if adds_exactly(problem, a) else size / abs(divisor))
+                either_sign = bool(size > abs(divisor) and not omega < 1)
         overflows = exceeds(denominator_reach(problem, classes) * (1 + order), total.largest)
-        return cls(divisor, np.where(overflows, np.inf, omega), roundings)
+        return cls(divisor, np.where(overflows, np.inf, omega), roundings, either_sign)
+
+
+def adds_exactly(problem: Problem, a: Arithmetic) -> bool:
+    """Whether no order of summation rounds the class weights of the labels that count.
+
+    All sums of some of them are multiples of a unit, and at most what is positive in them, or negative; none is more
+    than 2^precision units then.
+    """
+    labels, total = problem.inputs["target"].reshape(-1)[kept(problem)], a.total or a.compute
+    weights = class_weights(problem, count_classes(problem))[labels]
+    unit = lowest_bit(np.abs(weights))
+    most = max(exact_sum(np.maximum(each, 0), np.ones(each.shape)) for each in (weights, -weights))
+    whole = most <= unit * 2**total.precision
+    return bool(whole and not (a.flushes and unit < total.tiny))
 
 
 @dataclass(frozen=True)
@@ -119,7 +143,7 @@ class _Terms:
     """
 
     f: SoftmaxRows
-    mean: _Mean
+    mean: Mean
     t: Floats
     m: Floats
     counts: Array  # (r, 1)
@@ -131,7 +155,7 @@ class _Terms:
 
     @classmethod
     def of(cls, problem: Problem, f: SoftmaxRows, rows: Rows) -> _Terms:
-        mean, counts = _Mean.of(problem, f.arithmetic), kept(problem, rows)[:, None]
+        mean, counts = Mean.of(problem, f.arithmetic), kept(problem, rows)[:, None]
         weight = np.abs(class_weights(problem, f.classes))
         first, last = np.maximum(1, weight), np.minimum(1, weight) / max(1.0, abs(mean.divisor))
         if not is_labels(problem):
@@ -204,14 +228,18 @@ class _Reach:
 def _weighted(problem: Problem, terms: _Terms, factor: Floats, known: Known, reach: _Reach) -> Losses:
     """Rows -Σ t·factor, with factors of a magnitude, and up to an error, that are `known`, of this `reach`."""
     a, t, m = terms.f.arithmetic, terms.t, terms.m
-    roundings = _roundings(problem)
+    roundings = roundings_of(problem)
     kappa = powers(roundings, a.rounding("terms"))
     size = m * known.size
     error = m * known.error * (1 + kappa) + size * kappa + terms.moved * (known.size + known.error) * (1 + kappa)
     mixed = 0 < _smoothing(problem) < 1  # the label's part of a row may be added by itself
     if roundings or reduction_of(problem) == "mean":
         divisor = max(1.0, abs(terms.mean.divisor))
-        eta = terms.of_these(_eta(problem, a, terms.f.classes)) * np.maximum(1, known.size + known.error) * divisor
+        eta = (
+            terms.of_these(underflow_of_terms(problem, a, terms.f.classes))
+            * np.maximum(1, known.size + known.error)
+            * divisor
+        )
         error = error + np.where(m != 0, eta, 0.0)
     vanishes = np.abs(factor) <= known.error
     summands = (-t * factor, size, error, *_before_cancelling(terms, reach, vanishes, 1 + kappa))
@@ -239,9 +267,9 @@ def _before_cancelling(
     return none + above, none + below, meets_zero, none + undefined
 
 
-def _eta(problem: Problem, a: Arithmetic, classes: int) -> Array:
+def underflow_of_terms(problem: Problem, a: Arithmetic, classes: int) -> Array:
     """Underflow in one term, enlarged by the weight that may follow it: (C,)."""
-    one = (_roundings(problem) + 2) * a.underflow("terms")
+    one = (roundings_of(problem) + 2) * a.underflow("terms")
     weight = problem.inputs.get("weight")
     return (
         np.broadcast_to(one, (classes,)) if weight is None else one * np.maximum(1, np.abs(weight.astype(np.float64)))
@@ -265,7 +293,7 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
         )
     value, size = rows.value.sum(), rows.size.sum()
     error = rows.error.sum() * (1 + relative) + relative * size + a.flushed(rows.terms.sum())
-    mean = _Mean.of(problem, a)
+    mean = Mean.of(problem, a)
     left = _left_of_all(rows, a, 1 + np.minimum(relative, rows.terms.sum() * (a.total or a.compute).u), mean)
     if "total" in a.stored:
         error = stored(value, error, a)
@@ -290,17 +318,17 @@ def _largest_term(a: Arithmetic) -> float:
     return (a.storage if "terms" in a.stored else a.compute).largest
 
 
-def _left_of_all(rows: Losses, a: Arithmetic, by: Array, mean: _Mean) -> Left:
+def _left_of_all(rows: Losses, a: Arithmetic, by: Array, mean: Mean) -> Left:
     """The same of what is reduced (1, 1); anything, where no digit of the denominator is certain."""
     if not mean.omega < 1:
-        return anything(np.ones((1, 1), bool))
+        return mean.anything(np.ones((1, 1), bool))
     sums = {name: getattr(rows, name).sum().reshape(1, 1) for name in ("above", "below", "meets_zero", "undefined")}
     if mean.divisor < 0:
         sums["above"], sums["below"] = sums["below"], sums["above"]
     return _left(replace(rows, **sums), a, by / mean.least)
 
 
-def _upstream(problem: Problem, divided: _Mean, rows: Rows) -> tuple[Floats, Floats]:
+def _upstream(problem: Problem, divided: Mean, rows: Rows) -> tuple[Floats, Floats]:
     """g, (r, 1) or (1, 1), and by how much the factors g and 1/D enlarge what has underflowed before them."""
     assert problem.grad_output is not None
     g = np.asarray(problem.grad_output, np.float64).reshape(-1, 1)
@@ -312,9 +340,9 @@ def _slopes(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Floats, Floats
     """h = -c t, ∂L/∂l, and its error (Theorem 10), both of the shape of t."""
     a, t, divided = terms.f.arithmetic, terms.t, terms.mean
     g, enlarged = _upstream(problem, divided, rows)
-    kappa = rdiv(powers(_roundings(problem) + divided.roundings, a.rounding("terms")), divided.omega)
+    kappa = rdiv(powers(roundings_of(problem) + divided.roundings, a.rounding("terms")), divided.omega)
     c, m = g / divided.divisor, terms.m
-    eta = terms.of_these(_eta(problem, a, terms.f.classes))
+    eta = terms.of_these(underflow_of_terms(problem, a, terms.f.classes))
     error = m * kappa + terms.moved * (1 + kappa)
     return -c * t, np.abs(c) * error + np.where(m != 0, eta * enlarged, 0.0)
 
@@ -393,7 +421,7 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
     f, divided = terms.f, terms.mean
     a = f.arithmetic
     g, enlarged = _upstream(problem, divided, rows)
-    c, eta = g / divided.divisor, _eta(problem, a, f.classes)
+    c, eta = g / divided.divisor, underflow_of_terms(problem, a, f.classes)
     h, h_error = _slopes(problem, terms, rows)
     grad_x = carried_back(f, h, h_error, nonzeros(terms.m), terms.at, _last(problem, terms, rows))
     grad_x = replace(grad_x, left=_left_of_logits(problem, terms, rows))
@@ -406,7 +434,7 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
     slope, size = np.abs(c) * weight * (1 - _smoothing(problem)), np.abs(f.l)
     error = slope * (f.kept_error * (1 + kappa) + kappa * size)
     error = error + eta * enlarged * np.maximum(1, size + f.kept_error)
-    if moved := _smoothing_error(problem, a):
+    if moved := smoothing_error(problem, a):
         error += np.abs(c) * weight * moved * (size + f.kept_error) * (1 + kappa)
     grad_target = Allowed(slope * size, error, left=_left_of_target(problem, terms, g))
     return grad_x, spoiled(grad_target, f.lost)
@@ -422,7 +450,7 @@ def _left_of_target(problem: Problem, terms: _Terms, g: Floats) -> Left:
     sign = np.sign(g) * np.sign(mean.divisor) * np.sign(weight) * (1 - _smoothing(problem))
     over = infinite | exceeds(first * f.l_reach, largest)
     found = left_by(over & (sign > 0), over & (sign < 0), undefined=over & (sign == 0) | infinite & vanishes)
-    return found if mean.omega < 1 else anything(np.ones(found.shape, bool))
+    return found if mean.omega < 1 else mean.anything(np.ones(found.shape, bool))
 
 
 def cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed | Losses]:

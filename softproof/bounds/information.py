@@ -29,13 +29,18 @@ def _sum_of_logs(problem: Problem, arithmetic: Arithmetic, rows: Rows, logs: tup
     relative = rmul(arithmetic.c_log * u, product, additions(terms, u))
     quotient = p * 2 * u if len(logs) > 1 else np.zeros_like(p)  # log(p/q) of a rounded quotient
     error = (size * relative + quotient * (1 + relative)).sum(-1, keepdims=True)
-    error = error + 2 * terms * arithmetic.underflow("terms")
+    error = error + 2 * terms * arithmetic.underflow("terms") + _read_as_0(p, size, arithmetic).sum(-1, keepdims=True)
     if len(logs) == 1:
         return Allowed(size.sum(-1, keepdims=True), error)
     q = np.where(p > 0, wide_rows(problem.inputs["q"], axis, rows), 0.0)  # where p/q underflows
     error = error + arithmetic.underflow("terms") * q.sum(-1, keepdims=True) * (1 + relative)
     up, down = (np.asarray(each.any(-1, keepdims=True)) for each in _infinite_logs(problem, arithmetic, rows))
     return Allowed(size.sum(-1, keepdims=True), error, left=left_by(up, down))
+
+
+def _read_as_0(factor: Array, product: Array, a: Arithmetic) -> Array:
+    """What is lost of a product where a factor that is subnormal counts as 0."""
+    return np.where(np.abs(factor) < a.storage.tiny, product, 0.0) if a.flushes else np.zeros(1)
 
 
 def _infinite_logs(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> tuple[Array, Array]:
@@ -69,6 +74,7 @@ def _of_logs(problem: Problem, a: Arithmetic, rows: Rows, logs: tuple[str, ...],
         inverse = np.divide(1.0, p, out=np.zeros_like(p), where=p != 0)
         q = wide_rows(problem.inputs["q"], axis, rows) if "q" in logs else 0.0  # log(p/q), where p/q underflows
         lost = lost * np.maximum(1, inverse) + g * a.underflow("terms") * q * inverse
+    error = error + _read_as_0(g, value, a)
     return Allowed(value, error + 3 * lost, left=_left_of_logs(problem, a, rows, logs))
 
 

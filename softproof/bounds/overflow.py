@@ -15,6 +15,7 @@ Left = NDArray[np.int8]  # some of the following, added up
 
 ABOVE, BELOW, UNDEFINED = 1, 2, 4  # an element may become inf, -inf, or NaN
 ANYTHING = ABOVE | BELOW | UNDEFINED
+OPPOSITE = 8  # an exact infinity may have the other sign, since the denominator may
 
 EVALUATION = 2.0**-20  # the bounds themselves are evaluated in float64, with fewer than 2**32 roundings of 2**-53
 
@@ -52,6 +53,10 @@ def allows(left: Array | int, got: Array) -> Array:
 
 
 def clashes(left: Array | int, exact: Array, got: Array) -> Array:
-    """Which answers are NaN where an exact infinity is added to what an overflow may leave of the other sign."""
+    """Which answers are NaN where an exact infinity is added to what an overflow may leave of the other sign; or that
+    other infinity itself, where what divides may have either sign.
+    """
     other = np.where(exact > 0, BELOW, ABOVE) | UNDEFINED
-    return np.asarray(np.isinf(exact) & np.isnan(got) & ((left & other) != 0))
+    undefined = np.isnan(got) & ((left & other) != 0)
+    opposite = np.isinf(got) & (got != exact) & ((np.asarray(left) & OPPOSITE) != 0)
+    return np.asarray(np.isinf(exact) & (undefined | opposite))
