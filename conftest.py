@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from importlib.util import find_spec
 from typing import Any
 
@@ -65,6 +66,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("huge"):
                 item.add_marker(pytest.mark.skip(reason="needs --huge, and 20 GB of memory"))
+
+
+def pytest_collection_finish() -> None:
+    """What has been imported and collected stays, and need not be looked at whenever garbage is."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

@@ -10,7 +10,7 @@ from .accuracy import Accuracy
 from .compare import DISAGREES, NO_GUARANTEE, Verdict
 from .conduct import DTYPES, WAYS, Question, asked, question_of
 from .implementation import Candidate
-from .laws import LAWS, Answers, asked_of, compared, identity_of
+from .laws import LAWS, Answers, compared, identity_of
 from .problem import Problem
 from .regions import regions
 
@@ -96,9 +96,9 @@ class Rotation:
         todo, terms, count = self._todo(), self.terms, 0
         if not todo:
             return None
-        problem = asked_of(self.candidate, problem)
         question = question_of(self.candidate, problem, terms.device, terms.dtypes)
-        answers = Answers(self.candidate, problem, terms.device, terms.model, Accuracy(terms.accuracy))
+        problem, accuracy = question.problem, Accuracy(terms.accuracy)
+        answers = Answers(self.candidate, problem, terms.device, terms.model, accuracy, question.first)
         for kind, name in todo:
             found = self._law(name, answers) if kind == "law" else self._way(name, question)
             if found is None:

@@ -22,7 +22,7 @@ from softproof import OPERATIONS, WAYS, Candidate, Problem, conduct, load, probl
 from softproof.conduct import in_dtype, same_bits
 from softproof.models import model
 from softproof.problem import Array
-from softproof.rotation import Rotation
+from softproof.rotation import SHARE, Rotation
 from softproof.terms import Terms
 
 from . import misconduct as wrong
@@ -249,6 +249,25 @@ def test_a_hundred_problems_ask_each_question_ten_times() -> None:
     assert {("way", "rows alone"), ("law", "common shift")} <= {
         each for each, count in rotation.counts.items() if count
     }
+
+
+def test_ways_and_laws_start_from_one_answer() -> None:
+    """It is asked once for both: after the judge's own, it, two for the way, and the other side of the law."""
+    calls = []
+
+    def softmax(logits: Array, dim: int = -1) -> Array:
+        calls.append(1)
+        return manual.softmax(logits, dim)
+
+    candidate = load(softmax, adapter="numpy")
+    rotation = Rotation(candidate, Terms("cpu", model(None), "", "C", None, 1.0), candidate.supports("softmax"))
+    rotation.counts = {("way", "asked twice"): 0, ("law", "permuted classes"): 0}
+    rotation.problems = 2 * SHARE
+    calls.clear()
+
+    assert rotation.verdict(Problem("softmax", "float64", {"logits": ROWS}, {"dim": -1})).ok
+    assert set(rotation.counts.values()) == {1}
+    assert len(calls) == 1 + 1 + 2 + 1
 
 
 def test_without_leaves_invalid_labels_out() -> None:

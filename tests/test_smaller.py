@@ -21,10 +21,11 @@ from softproof.smaller import simpler, smallest
 def test_a_simpler_problem_asks_nothing_new(operation: str, thorough: bool, data: st.DataObject) -> None:
     """A batch stays a batch, labels stay labels of classes, sums of probabilities and signs of weights stay."""
     problem = data.draw(problems(operation, "float32"))
+    digest = problem.digest()
 
     for smaller in islice(simpler(problem), 25 if thorough else 8):
         check(smaller)
-        assert repr(smaller) != repr(problem)
+        assert smaller.digest() != digest
         assert main_input(smaller).ndim == main_input(problem).ndim
         assert set(smaller.options) <= set(problem.options)
         assert set(smaller.inputs) <= set(problem.inputs)
