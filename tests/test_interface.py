@@ -493,6 +493,7 @@ def least_size(operation: str, supports: frozenset[str], small: bool) -> int:
     return min(sizes)
 
 
+@pytest.mark.draws
 @pytest.mark.parametrize("operation", softproof.OPERATIONS)
 @pytest.mark.parametrize("small", [True, False], ids=["small", ""])
 def test_without_empty_there_are_rows(operation: str, small: bool) -> None:

@@ -32,7 +32,7 @@ from softproof.mutants.record import Mutant, group
 from softproof.mutants.trial import Kill, Trial, Tried, brief, hunt, trial
 from softproof.search import EXAMPLES
 
-from .helpers.draws import run_seed
+from .helpers.draws import seed_of
 
 RIGHT = Mutant("right", "none", "s", "e", "t", "s", "forward", "softmax", Softmax)
 
@@ -47,7 +47,7 @@ def sample(seed: str) -> frozenset[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Mutants that are not in the sample of this run's seed are marked thorough."""
     if metafunc.function is test_every_mutant_is_killed:
-        short = sample(run_seed(metafunc.config))
+        short = sample(seed_of(metafunc))
         marks: dict[bool, tuple[pytest.MarkDecorator, ...]] = {True: (), False: (pytest.mark.thorough,)}
         metafunc.parametrize("name", [pytest.param(name, marks=marks[name in short]) for name in MUTANTS])
 
