@@ -5,8 +5,12 @@ strategies -> Problem -> implementation -> Result; exact + bounds -> compare -> 
 Names are loaded when they are first used, so that a candidate's own process imports no more than it needs.
 """
 
-import importlib
 import sys
+
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:  # `python -m softproof` looks for modules in the working
+    del sys.path[0]  # directory first, and what lies beside a target is not the judge's
+
+import importlib
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 

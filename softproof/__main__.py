@@ -1,4 +1,4 @@
-"""``python -m softproof``; ``python -P -m softproof`` never looks into the working directory, as ``softproof``."""
+"""``python -m softproof``, which does not look into the working directory for modules, as ``softproof`` does not."""
 
 import atexit
 import contextlib
@@ -8,12 +8,14 @@ import sys
 from types import FrameType
 from typing import NoReturn
 
-INTERRUPTED = 130
+OF_A_SIGNAL = 128
+INTERRUPTED = OF_A_SIGNAL + signal.SIGINT
 
 
 def start() -> int:
     """Run the command line; Ctrl-C while it is loaded leaves nothing behind, and no traceback."""
     kept = signal.signal(signal.SIGINT, _leave)
+    os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"  # which anybody's package may bring, and which would run here
     from .cli import main
 
     signal.signal(signal.SIGINT, kept)
@@ -21,21 +23,19 @@ def start() -> int:
         status = main()
     except KeyboardInterrupt:
         status = INTERRUPTED
-    if status == INTERRUPTED:  # after which Python might end as if nobody had caught it
+    if status > OF_A_SIGNAL:  # after which Python might end as if nobody had caught it
         atexit._run_exitfuncs()
-        _leave()
+        _leave(status - OF_A_SIGNAL)
     return status
 
 
-def _leave(_number: int = 0, _frame: FrameType | None = None) -> NoReturn:
+def _leave(number: int, _frame: FrameType | None = None) -> NoReturn:
     """At once."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError, RuntimeError):
             stream.flush()
-    os._exit(INTERRUPTED)
+    os._exit(OF_A_SIGNAL + number)
 
 
 if __name__ == "__main__":
-    if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
-        del sys.path[0]  # which -m has put there: what lies beside a target is not the judge's
     sys.exit(start())

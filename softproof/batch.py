@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -16,19 +17,27 @@ from .console import note
 from .database import database
 from .implementation import Candidate
 from .interruption import Interruption
-from .isolation.protections import weakest_states
+from .isolation.protections import Protection, weakest
 from .isolation.start import check_sandbox
 from .loading import check_target_name
 from .models import model
 from .plain_text import plain
 from .preparation import check_arguments, dtypes_of
 from .report import CANNOT_LOAD, JUDGE_FAILED, Report, Row, printable
+from .required import check_required
 from .search import EXAMPLES
 from .terms import check_baseline, check_terms
 from .validation import check_flag
 from .verify import check_limits, check_run, check_trusted, fault, settled, settled_baseline, verify
 
-TERMS = ("dtypes", "examples", "arithmetic", "accuracy", "factor")  # arguments of `verify` that are handed on
+TERMS = (
+    "dtypes",
+    "examples",
+    "arithmetic",
+    "accuracy",
+    "factor",
+    "require",
+)  # arguments of `verify` that are handed on
 LIMITS = ("time_limit", "startup_limit")
 
 
@@ -67,6 +76,7 @@ def check_target(arguments: Mapping[str, Any]) -> None:
     check_baseline(arguments.get("accuracy", "C"), arguments.get("baseline"), arguments.get("factor", 1.0))
     if arguments.get("in_process") is not None:
         check_flag("in-process", arguments["in_process"])
+    check_required(arguments.get("require", ()))
     model(arguments.get("arithmetic"))
     check_target_name(arguments["target"], arguments.get("adapter"))
     if arguments.get("baseline") is not None:
@@ -105,22 +115,23 @@ def opened(arguments: Mapping[str, Any], hidden: Sequence[str] = ()) -> Candidat
 def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) -> Report:
     """The report of all targets. Ctrl-C ends it early, with the rows that are finished."""
     rows: list[Row] = []
-    protections: list[tuple[str, str]] = []
-    interrupted = False
+    protections: list[Protection] = []
+    ended_by = 0
+    interruption = Interruption()
     try:
-        with Interruption():
+        with interruption:
             for arguments in plan.targets:
                 _judge(arguments, plan, rows, protections, progress)
     except KeyboardInterrupt:
-        interrupted = True
-    return Report(tuple(rows), plan.seed, plan.expected, interrupted, plan.inputs, weakest_states(protections))
+        ended_by = interruption.signal or signal.SIGINT
+    return Report(tuple(rows), plan.seed, plan.expected, ended_by, plan.inputs, weakest(protections))
 
 
 def _judge(
     arguments: Mapping[str, Any],
     plan: Plan,
     rows: list[Row],
-    protections: list[tuple[str, str]],
+    protections: list[Protection],
     progress: Callable[[Row, int, int], None] | None,
 ) -> None:
     """The rows of one target are added to those of the others, each as it is finished."""

@@ -2,8 +2,8 @@
 ``softproof mutants`` and ``softproof findings``.
 
 Exit status: 0 a whole report says that nothing disagrees; 1 something does; 2 wrong usage; 3 a target could not be
-loaded, or judged to the end; 4 the judge itself failed, or could not write the report; 130 Ctrl-C. See
-docs/guides/ci.md.
+loaded, or judged to the end; 4 the judge itself failed, or could not write the report; 128 and its number where a
+signal ended it. See docs/guides/ci.md.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import argparse
 import ast
 import importlib
 import importlib.util
+import os
+import signal
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -29,6 +31,7 @@ from .console import note, say
 from .database import FORMS
 from .implementation import ADAPTERS
 from .interface import InterfaceArguments
+from .interruption import Interruption
 from .isolated import SECONDS, STARTUP_SECONDS
 from .junit import junit
 from .models import MODELS
@@ -36,6 +39,7 @@ from .operations import OPERATIONS
 from .plain_text import plain
 from .report import CANNOT_LOAD, INTERRUPTED, Report, Row, printable, table, versions
 from .report_files import ReportFile, open_files
+from .required import EXPECTED
 from .search import EXAMPLES
 from .semantics import semantics_report
 from .verify import fault
@@ -48,21 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    prepare, run = _COMMANDS[options.command]
     files: dict[str, ReportFile] = {}
+    interruption = Interruption()
     try:
-        try:
-            prepared = prepare(options)
-            files = open_files((f"--{name}", getattr(options, name, None)) for name in FILES)
-        except (ValueError, TypeError, OSError) as error:
-            parser.error(printable(str(error)))
-        for file in files.values():
-            if file.trouble:
-                note(f"softproof: {file.trouble}; there will be no such report")
-        return run(options, prepared, files)
+        with interruption:
+            return _run(parser, options, files)
     except KeyboardInterrupt:
         note("softproof: interrupted")
-        return INTERRUPTED
+        return INTERRUPTED + (interruption.signal or signal.SIGINT)
     except Exception:  # a fault of the judge's own, which no candidate is to be blamed for
         note(f"{traceback.format_exc()}softproof: the judge itself failed")
         return JUDGE_ITSELF
@@ -71,7 +68,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file.discard()
 
 
+def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, files: dict[str, ReportFile]) -> int:
+    """What a command does, once all that it needs is known to fit."""
+    prepare, run = _COMMANDS[options.command]
+    try:
+        prepared = prepare(options)
+        files |= open_files((f"--{name}", getattr(options, name, None)) for name in FILES)
+    except (ValueError, TypeError, OSError) as error:
+        parser.error(printable(str(error)))
+    for file in files.values():
+        if file.trouble:
+            note(f"softproof: {file.trouble}; there will be no such report")
+    return run(options, prepared, files)
+
+
 _CLASSES = ", ".join(f"{letter} {name}" for letter, name in NAMES.items())
+_REQUIRE = f"{EXPECTED}, which have to be judged wherever an operation has them, or the row does not agree"
 _KINDS = ", ".join(dict.fromkeys(kind for operation in OPERATIONS.values() for kind in operation.kinds))
 
 
@@ -107,6 +119,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--accuracy", choices=CLASSES, help=f"the class that is asked for (default: C): {_CLASSES}")
     command.add_argument("--baseline", metavar="TARGET", help="for class D, whose error counts")
+    command.add_argument("--require", action="append", metavar="NAME,…", help=_REQUIRE)
     command.add_argument("--factor", type=float, help="for class D, times that error (default: 1)")
     _add_interface(command)
     command.add_argument(
@@ -246,7 +259,7 @@ def _prepare_verify(options: argparse.Namespace) -> Plan:
 
 def _prepare_init(options: argparse.Namespace) -> None:
     """Whether there is a place for the table."""
-    folder = options.config.resolve().parent
+    folder = Path(os.path.realpath(options.config.parent))  # which does not mind a link to itself
     if not folder.is_dir():
         raise ValueError(f"--config {options.config}: there is no folder {folder}")
 
@@ -284,6 +297,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     """What is asked: the targets of the command line, or those of the table, as the command line overrides it."""
     given = {key: getattr(options, key.replace("-", "_")) for key in TERMS}
     given = {key: value for key, value in given.items() if value is not None}
+    given |= {} if options.require is None else {"require": _split(options.require)}
     given |= {} if options.device is None else {"devices": [options.device]}
     of_one = _given_interface(options)
     if options.targets:
@@ -293,7 +307,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     elif of_one:
         option = next(iter(of_one)).replace("names", "name")
         raise ValueError(f"--{option} is given, and no TARGET that it belongs to")
-    elif not options.config.is_file():
+    elif not os.path.lexists(options.config):
         raise ValueError(f"no TARGET, and there is no {options.config}; `softproof init` writes one to start from")
     else:
         found = settings(options.config, given)
@@ -306,7 +320,7 @@ def _init(options: argparse.Namespace, _prepared: None, _files: dict[str, Report
     """Add the table, and say what to do next."""
     try:
         new = write_first(options.config)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         note(f"softproof init: {error}")
         return 2
     done = "wrote" if new else "added [tool.softproof] to"
@@ -403,7 +417,7 @@ def _verify(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile
     except Exception as error:  # a fault of the judge's own costs the details, and not the table
         text, status = f"{printable(table(report.rows))}\n\nthe judge failed to tell more: {fault(error)}", JUDGE_ITSELF
     status = max(status, _tell(text, files, {"--json": report.to_json, "--junit": lambda: junit(report)}))
-    return INTERRUPTED if report.interrupted else max(report.status, status)
+    return report.status if report.interrupted else max(report.status, status)
 
 
 def _progress(row: Row, number: int, total: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .interface import InterfaceArguments
+from .odd_files import read_file
 
 INTERFACE = tuple(InterfaceArguments.__annotations__)
 TERMS = (
@@ -23,6 +25,7 @@ TERMS = (
     "time-limit",
     "startup-limit",
     "sandbox",
+    "require",
 )  # of `verify`
 OF_A_TARGET = ("target", "operation", "adapter", "devices", *TERMS, *INTERFACE)
 OF_ALL = ("targets", "devices", *TERMS, "seed", "expected-failures", "database")
@@ -30,7 +33,7 @@ _TEXT, _TEXTS, _TABLE = "a text", "a list of texts", "a table"
 _NUMBER, _WHOLE, _NUMBERS = "a number", "a whole number", "a list of numbers"
 KINDS = {  # what the value of each key is
     **dict.fromkeys(("operation", "adapter", "arithmetic", "accuracy", "baseline", "database", "sandbox"), _TEXT),
-    **dict.fromkeys(("devices", "dtypes", "supports", "without", "writes"), _TEXTS),
+    **dict.fromkeys(("devices", "dtypes", "supports", "without", "writes", "require"), _TEXTS),
     **dict.fromkeys(("names", "fixed", "extra"), _TABLE),
     **dict.fromkeys(("factor", "time-limit", "startup-limit"), _NUMBER),
     **dict.fromkeys(("examples", "seed", "output"), _WHOLE),
@@ -144,7 +147,7 @@ def _is_list(value: Any, kind: type) -> bool:
 
 def _read(file: Path) -> tuple[str, str]:
     """The text of a file, read once, and its SHA-256."""
-    data = file.read_bytes()
+    data = read_file(file)
     try:
         return data.decode(), sha256(data).hexdigest()
     except UnicodeDecodeError as error:
@@ -178,6 +181,7 @@ TEMPLATE = """\
 # time-limit = 120                      # seconds for one question
 # startup-limit = 120                   # seconds for the start of a process, the import and trying it out
 # sandbox = "off"                       # "on": no writing, no network; "strict": an error where that cannot be had
+# require = ["gradient"]                # what has to be judged: "value", "gradient", "jvp", "hvp"
 # expected-failures = "expected.txt"    # or a list: rows by name, "mine:softmax softmax float32 cpu"
 # database = ".softproof"               # where failures are kept; or "redis://…", "github:owner/repository"
 
@@ -202,7 +206,7 @@ def write_first(file: Path) -> bool:
 
     Raises: ValueError, and nothing is written, where there is such a table, or the file is no TOML.
     """
-    text = file.read_text() if file.exists() else ""
+    text = _read(file)[0] if os.path.lexists(file) else ""
     try:
         table = tomllib.loads(text).get("tool", {})
     except tomllib.TOMLDecodeError as error:

@@ -6,17 +6,22 @@ each row of a report keeps its failures in them under keys of its own.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hypothesis import database as of_hypothesis
 from hypothesis.database import ExampleDatabase
 
+from .odd_files import read_file
 from .validation import check_kind
 
 FORMS = "a folder, redis://host:port/number, or github:owner/repository"
 KEPT = "where failures are kept"
+MOST, LARGEST = 1000, 1 << 20  # failures of one question, and bytes of one
+NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0)  # a link leads to what is no failure
 
 
 def database(where: str | Path) -> ExampleDatabase:
@@ -29,7 +34,7 @@ def database(where: str | Path) -> ExampleDatabase:
     Raises: TypeError or ValueError where it is none of these, or redis is not installed.
 
     >>> type(database("failures")).__name__
-    'DirectoryBasedExampleDatabase'
+    'Folder'
     >>> database("github:owner")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
@@ -41,14 +46,27 @@ def database(where: str | Path) -> ExampleDatabase:
         owner, slash, repository = text.removeprefix("github:").partition("/")
         if not (owner and slash and repository) or "/" in repository:
             raise ValueError(f"database is {text!r}; expected {FORMS}, {KEPT}")
-        local = of_hypothesis.DirectoryBasedExampleDatabase(Path(".hypothesis") / "examples")
+        local = Folder(Path(".hypothesis") / "examples")
         shared = of_hypothesis.GitHubArtifactDatabase(owner, repository)
         return of_hypothesis.MultiplexedDatabase(local, of_hypothesis.ReadOnlyDatabase(shared))
     if text.startswith("redis:"):
         return _redis(text)
-    if not text or "://" in text or Path(text).is_file():
+    if not text or "://" in text or (os.path.lexists(text) and not os.path.isdir(text)):
         raise ValueError(f"database is {text!r}; expected {FORMS}, {KEPT}")
-    return of_hypothesis.DirectoryBasedExampleDatabase(text)
+    return Folder(text)
+
+
+class Folder(of_hypothesis.DirectoryBasedExampleDatabase):
+    """A folder in which others may write, too: what is no ordinary file there, or is large, is not read."""
+
+    def fetch(self, key: bytes) -> Iterable[bytes]:
+        """All that are kept."""
+        with contextlib.suppress(OSError):  # there is no folder
+            for name in os.listdir(self._key_path(key))[:MOST]:
+                with contextlib.suppress(OSError, ValueError):
+                    found = read_file(self._key_path(key) / name, LARGEST + 1, NOT_FOLLOWED)
+                    if len(found) <= LARGEST:
+                        yield found
 
 
 def _redis(url: str) -> ExampleDatabase:

@@ -1,4 +1,4 @@
-"""Ctrl-C, which ends a run soon wherever it comes."""
+"""Ctrl-C, and the signals by which a job is cancelled, end a run soon wherever they come."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ import signal
 import sys
 import threading
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 AGAIN = 0.3  # seconds
+SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+_USUAL = (signal.default_int_handler, signal.SIG_DFL)
 
 
 class Interruption:
-    """While it lasts, Ctrl-C raises KeyboardInterrupt, and again until that is heard.
+    """While it lasts, Ctrl-C, SIGTERM and SIGHUP raise KeyboardInterrupt, and again until that is heard.
+
+    `signal` is the one that came. A signal that is ignored, as by nohup, or has a handler already, stays as it is.
 
     Python prints an exception and goes on where it is raised in a callback of the garbage collector or of a library; a
     run would not end then.
@@ -23,24 +27,28 @@ class Interruption:
     uninterrupted
     """
 
-    def __enter__(self) -> None:
-        self._heard, self._asked = threading.Event(), False
-        usual = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        self._installed = usual and threading.current_thread() is threading.main_thread()
+    def __enter__(self) -> Self:
+        self._heard, self.signal = threading.Event(), 0
+        self._kept: dict[int, Any] = {}
         self._hook = sys.unraisablehook
-        if self._installed:
-            signal.signal(signal.SIGINT, self._interrupt)
+        if threading.current_thread() is threading.main_thread():
+            self._kept = {each: kept for each in SIGNALS if _is_usual(kept := signal.getsignal(each))}
+        for each in self._kept:
+            signal.signal(each, self._interrupt)
+        if self._kept:
             sys.unraisablehook = self._say_no_more
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._heard.set()
-        if self._installed:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
+        for each, kept in self._kept.items():
+            signal.signal(each, kept)
+        if self._kept:
             sys.unraisablehook = self._hook
 
-    def _interrupt(self, _number: int, _frame: FrameType | None) -> Any:
-        if not self._asked:
-            self._asked = True
+    def _interrupt(self, number: int, _frame: FrameType | None) -> Any:
+        if not self.signal:
+            self.signal = number
             threading.Thread(target=self._repeat, daemon=True).start()
         raise KeyboardInterrupt
 
@@ -52,3 +60,8 @@ class Interruption:
     def _repeat(self) -> None:
         while not self._heard.wait(AGAIN):
             _thread.interrupt_main()
+
+
+def _is_usual(handler: Any) -> bool:
+    """Whether a signal has the handler that it has in a new process, or that of an interruption around this one."""
+    return handler in _USUAL or isinstance(getattr(handler, "__self__", None), Interruption)

@@ -107,7 +107,7 @@ class _Home:
         """A new process, and what its candidate says of itself; ValueError or TypeError where there is none."""
         self.end()
         self.child, self.lost = Child("softproof.worker", self.place), ""
-        self.protections = weakest(self.protections, self.child.protections)
+        self.protections = weakest([*self.protections, *self.child.protections])
         body = self.ask({"prepare": encoded(self.arguments)}, {}, self.startup, 0, since).body
         if body.keys() == {"refused", "words"} and body["refused"] in KINDS and isinstance(body["words"], str):
             raise KINDS[body["refused"]](plain(body["words"]))

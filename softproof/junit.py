@@ -56,7 +56,7 @@ def _told(report: Report) -> Iterator[tuple[str, str]]:
     """What holds of the whole run."""
     for words, names in isolation(report.rows).items():
         yield words, ", ".join(names)
-    yield from report.protections
+    yield from ((each.name, each.state) for each in report.protections)
     for name in report.trusted:
         yield "trusted arithmetic", name
     yield from report.inputs

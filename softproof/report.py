@@ -15,13 +15,14 @@ from .arithmetic import any_order
 from .compare import AGREES, UNSPECIFIED, Verdict
 from .conduct import WAYS
 from .formats import FORMATS
+from .isolation.protections import Protection, Protections
 from .models import MODELS
 from .operations import OPERATIONS
 from .plain_text import plain
 
 CANNOT_LOAD, JUDGE_FAILED = "cannot load", "the judge failed"  # verdicts of a row beside those of a problem
 NOTHING = "-"  # in a cell that says nothing
-INTERRUPTED = 130  # exit status
+INTERRUPTED = 128  # exit status, and the number of the signal
 
 
 @dataclass(frozen=True)
@@ -169,16 +170,16 @@ class Report:
     """All rows of a run; `seed` repeats it. Rows may be `expected` not to agree, by their names.
 
     `inputs` are the files that said what to ask, each with its SHA-256, as they were read before any candidate
-    started; `protections` are those of the candidates' processes, each with its state. A run that was `interrupted`
-    has the rows that were finished.
+    started; `protections` are those of the candidates' processes, each with its state. A run that was interrupted
+    was `ended_by` a signal, and has the rows that were finished.
     """
 
     rows: tuple[Row, ...]
     seed: int
     expected: tuple[str, ...] = ()
-    interrupted: bool = False
+    ended_by: int = 0
     inputs: tuple[tuple[str, str], ...] = ()
-    protections: tuple[tuple[str, str], ...] = ()
+    protections: Protections = ()
 
     @property
     def ok(self) -> bool:
@@ -186,10 +187,15 @@ class Report:
         return self.status == 0
 
     @property
+    def interrupted(self) -> bool:
+        """Whether it was ended before all was judged."""
+        return self.ended_by != 0
+
+    @property
     def status(self) -> int:
         """The exit status: the highest that a row gives, and what docs/guides/ci.md says of expected failures."""
         if self.interrupted:
-            return INTERRUPTED
+            return INTERRUPTED + self.ended_by
         if not self.rows:
             return 4
         return max([0, *(row.status for row in self.failing), *(1 for _ in self.unforeseen)])
@@ -282,7 +288,7 @@ class Report:
             "status": self.status,
             "interrupted": self.interrupted,
             "inputs": dict(self.inputs),
-            "protections": dict(self.protections),
+            "protections": {each.name: each.state for each in self.protections},
             "trusted": self.trusted,
             "unforeseen": self.unforeseen,
             "rows": [{**_record(row), "expected to fail": row.name in self.expected} for row in self.rows],
@@ -305,16 +311,16 @@ _USUAL = ("any-order", "float32-inside")  # names of what is assumed where no mo
 _PASSED = {AGREES: "agrees", UNSPECIFIED: "is unspecified"}
 
 
-def _by_state(protections: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _by_state(protections: Iterable[Protection]) -> dict[str, str]:
     """Those that are active and those that are absent, together where one thing is how, or why not.
 
-    >>> _by_state([("no reading", "active: Landlock"), ("no writing", "active: Landlock"), ("no network", "absent: ?")])
+    >>> found = [("no reading", True, "Landlock"), ("no writing", True, "Landlock"), ("no network", False, "?")]
+    >>> _by_state([Protection(*each) for each in found])
     {'active': 'no reading, no writing (Landlock)', 'absent': 'no network (?)'}
     """
     found: dict[str, dict[str, list[str]]] = {}
-    for name, words in protections:
-        state, _, how = words.partition(": ")
-        found.setdefault(state, {}).setdefault(how, []).append(name)
+    for each in protections:
+        found.setdefault("active" if each.active else "absent", {}).setdefault(each.how, []).append(each.name)
     return {
         state: "; ".join(f"{', '.join(names)} ({how})" for how, names in group.items())
         for state, group in found.items()

@@ -12,22 +12,15 @@ import contextlib
 import hashlib
 import os
 import secrets
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from .odd_files import kind_of
+
 NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0)  # Windows has none, and needs the other
 BINARY = getattr(os, "O_BINARY", 0)
 BY_FOLDER = {os.open, os.stat, os.unlink, os.rename} <= os.supports_dir_fd  # whether a folder can be held open
-KINDS = (
-    (stat.S_ISLNK, "a symbolic link"),
-    (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
 
 
 class TamperedError(OSError):
@@ -45,7 +38,7 @@ class ReportFile:
         self.said, self.name, self.trouble = f"{option} {path}", path.name, ""
         if str(path) == "-":
             raise ValueError(f"{self.said}: standard output has the table; expected the name of a file")
-        self._parent = path.parent.resolve()
+        self._parent = Path(os.path.realpath(path.parent))  # which does not mind a link to itself
         if not self._parent.is_dir():
             raise ValueError(f"{self.said}: there is no folder {self._parent}")
         if kind := _kind(path):
@@ -189,7 +182,7 @@ def _kind(path: Path) -> str:
         mode = path.lstat().st_mode
     except OSError:
         return ""
-    return "" if stat.S_ISREG(mode) else next((what for is_kind, what in KINDS if is_kind(mode)), "no ordinary file")
+    return kind_of(mode)
 
 
 def _umask() -> int:

@@ -35,6 +35,7 @@ class Terms:
     by_stages: bool = False
     shrink: bool = True
     database: ExampleDatabase | None = None
+    require: tuple[str, ...] = ()  # outputs without which a row does not agree
 
     def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:
         """On a whole problem, or on the worst of its stages."""

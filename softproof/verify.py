@@ -27,7 +27,7 @@ from .database import database as opened
 from .implementation import Candidate
 from .interface import InterfaceArguments
 from .isolated import SECONDS, STARTUP_SECONDS, Isolated, isolated
-from .isolation.protections import states, weakest
+from .isolation.protections import weakest
 from .isolation.start import check_sandbox
 from .loading import Target
 from .models import Model, model
@@ -37,6 +37,7 @@ from .preparation import dtypes_of as dtypes_of
 from .preparation import prepare as prepare
 from .regions import REGIONS
 from .report import CANNOT_LOAD, JUDGE_FAILED, Failure, Report, Row
+from .required import CANNOT_ASK, check_required, missing
 from .rotation import Rotation, against, counts
 from .search import EXAMPLES, verdicts, verdicts_on_large
 from .stages import NEEDED
@@ -63,6 +64,7 @@ def verify(
     time_limit: float = SECONDS,
     startup_limit: float = STARTUP_SECONDS,
     sandbox: str = "off",
+    require: Sequence[str] = (),
     database: ExampleDatabase | str | Path | None = None,
     progress: Callable[[Row, int, int], None] | None = None,
     **interface: Unpack[InterfaceArguments],
@@ -91,6 +93,8 @@ def verify(
         sandbox: ``"on"`` confines such a target as far as this system can: it writes in a scratch folder alone, reads
             what is installed and its own folder, and has no network. ``"strict"`` refuses to run where a protection is
             absent; docs/guides/isolation.md lists them.
+        require: which of ``"value"``, ``"gradient"``, ``"jvp"`` and ``"hvp"`` have to be judged where an operation has
+            them: a row of which one was not *cannot be asked*, and does not agree.
         database: where Hypothesis keeps what failed, to be asked first the next time; one of its own, or what
             `softproof.database` takes.
         progress: called with each row as it is finished, its number and the number of rows.
@@ -107,6 +111,7 @@ def verify(
     """
     check_run(seed, shrink, in_process, database, progress)
     check_baseline(accuracy, baseline, factor)
+    check_required(require)
     chosen = model(arithmetic)
     arguments = operation, adapter, device, dtypes, examples, interface
     limits: dict[str, Any] = {"time_limit": time_limit, "startup_limit": startup_limit, "sandbox": sandbox}
@@ -126,12 +131,13 @@ def verify(
             dtypes_of(candidate, dtypes),
             shrink=shrink,
             database=opened(database) if isinstance(database, str | Path) else database,
+            require=check_required(require),
         )
         check_terms(candidate, other, chosen, terms.dtypes)
         seed = random.SystemRandom().randrange(2**32) if seed is None else seed
         rows = _rows(candidate, terms, examples, seed, progress)
-        protections = weakest(candidate.protections, () if other is None else other.protections)
-        return Report(rows, seed, protections=states(protections))
+        protections = weakest([*candidate.protections, *(() if other is None else other.protections)])
+        return Report(rows, seed, protections=protections)
 
 
 def _rows(
@@ -280,6 +286,9 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     if not everything:
         everything = drawn = small
     last = everything[-1]
+    outcome, lacks = _outcome(everything), missing(terms.require, operation, _judged(everything, candidate, terms))
+    if lacks and last.ok:
+        outcome = CANNOT_ASK
     measured = drawn if last.ok and drawn else [*drawn, last]  # those of large problems are known as limits only
     words = f", {fixed!r}" if fixed else ""
     source = f"large_problems({operation!r}, {dtype!r}, {sorted(supports)!r}{words})[{max(large)}]" if large else ""
@@ -291,7 +300,8 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         problems=len(everything),
         ulps=max(verdict.ulps for verdict in measured),
         ratio=max(verdict.ratio for verdict in measured),
-        verdict=_outcome(everything),
+        verdict=outcome,
+        reason=f"required, and judged in none of its problems: {', '.join(lacks)}" if lacks and last.ok else "",
         gradients=candidate.differentiates(operation),
         unsupported=tuple(sorted({*OPERATIONS[operation].extras, *(candidate.interface.without & ASKED)} - supports)),
         arithmetic=terms.name or any_order(dtype).name,
@@ -327,6 +337,14 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
             rotation.failed if rotation.call != "judge" else None,
         ),
     )
+
+
+def _judged(verdicts: Sequence[Verdict], candidate: Candidate, terms: Terms) -> set[str]:
+    """The outputs that were compared with the truth; a classifier by stages is judged on all that its stages have."""
+    found = {output for verdict in verdicts for output in verdict.ratios}
+    operation = verdicts[-1].problem.operation if verdicts[-1].problem else ""
+    by_stages = terms.by_stages and candidate.differentiates(operation) if operation else False
+    return found | ({"grad_"} if by_stages else set())
 
 
 def _powerless(verdicts: Sequence[Verdict]) -> dict[str, dict[str, int]]:

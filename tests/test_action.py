@@ -36,7 +36,7 @@ def test_every_input_reaches_a_step() -> None:
 def test_the_step_that_verifies(targets: str, status: int, tmp_path: Path) -> None:
     """Its exit status is that of the run, and both files are written whatever that is."""
     (command,) = re.findall(r"run: (softproof verify .*)", ACTION)
-    assert set(re.findall(r"\$(\w+)", command)) == {"TARGETS", "ARGUMENTS", "SANDBOX", "JUNIT", "JSON"}
+    assert set(re.findall(r"\$(\w+)", command)) == {"TARGETS", "ARGUMENTS", "SANDBOX", "REQUIRE", "JUNIT", "JSON"}
     env = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",

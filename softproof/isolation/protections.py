@@ -56,31 +56,17 @@ def complete(found: Iterable[Protection]) -> Protections:
     return tuple(by_name.values())
 
 
-def weakest(*several: Protections) -> Protections:
-    """Of several processes: what is absent in one is absent."""
+def weakest(several: Iterable[Protection]) -> Protections:
+    """Of several processes: what is absent in one is absent.
+
+    >>> [each.state for each in weakest([Protection("a", True, "x"), Protection("a", False, "y")] * 2)]
+    ['absent: y']
+    """
     by_name: dict[str, Protection] = {}
-    for each in (each for protections in several for each in protections):
+    for each in several:
         if each.name not in by_name or by_name[each.name].active:
             by_name[each.name] = each
     return tuple(by_name.values())
-
-
-def states(protections: Protections) -> tuple[tuple[str, str], ...]:
-    """Names and states, for a report."""
-    return tuple((each.name, each.state) for each in protections)
-
-
-def weakest_states(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Of several targets: what is absent for one is absent.
-
-    >>> weakest_states([("a", "active: x"), ("a", "absent: y"), ("a", "active: z")])
-    (('a', 'absent: y'),)
-    """
-    by_name: dict[str, str] = {}
-    for name, state in pairs:
-        if not by_name.get(name, "").startswith("absent"):
-            by_name[name] = state
-    return tuple(by_name.items())
 
 
 def missing(protections: Iterable[Protection]) -> str:
