@@ -70,6 +70,15 @@ class Warm:
         if call.excinfo is not None and self._error == PASSED:
             self._error = outcome(call.excinfo.value)
 
+    def outcome_of(self, test: Callable[[], Any]) -> str:
+        """What a test comes to that is run by a function."""
+        self._error = PASSED
+        try:
+            test()
+        except BaseException as error:  # which pytest hands on
+            self._error = outcome(error)
+        return self._error
+
     def run(self, jobs: Iterable[Job], workers: int) -> Iterator[tuple[Job, list[dict[str, Any]]]]:
         """Each job with the records of its tests, as it is finished; what a child did not survive is told."""
         todo, running = iter(jobs), dict[int, tuple[Job, Path, float]]()

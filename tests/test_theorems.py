@@ -864,6 +864,23 @@ def test_a_sum_that_is_rescaled_at_each_step(lean: float) -> None:
 # ---- what exceeds its bound, and should not -------------------------------------------------------------------------
 
 
+def test_the_roundings_of_a_probability_from_a_logsumexp_that_rounds() -> None:
+    """Theorem 6 (c) at 16 beside less: ŷ is half a unit too large, which is 16u, and the exponential 20u too small.
+
+    Nothing else is off there, neither the sum nor its logarithm, so that without the roundings of the exponential, or
+    of ŷ, less would be allowed.
+    """
+    usual = small(11, c=20.0)
+    low = 16 - np.arange(2.0, 8.0, 2.0**-6)
+    x = np.stack([np.full_like(low, 16.0), low], -1)
+    row = Row(Machine(usual, np.random.default_rng(0)), x, np.full(x.shape, -1.0), np.ones((len(x), 1)))
+    got = row.machine.exp(row.machine.round(x - row.lse), row.lean)
+    truth, limit = _limits("logsumexp", usual, {"logits": x}, {"dim": -1}, np.ones(len(x)))
+    ratio = _worst(got, truth["grad_logits"], limit["grad_logits"].error)
+
+    assert 0.9 < ratio <= 1
+
+
 def _judged(problem: Problem, **outputs: Any) -> Verdict:
     return judge_result(problem, _answer(problem, **{name: np.asarray(each) for name, each in outputs.items()}))
 
