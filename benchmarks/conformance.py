@@ -89,7 +89,7 @@ def document(records: Iterable[Record], seed: int | None) -> str:
         f"{len(records) - len(absent)} targets, {len(rows)} rows: {len(rows) - len(failing)} agree.",
         "Not installed: " + ", ".join(f"{target} ({name})" for target, name in absent.items()) + "." if absent else "",
         "```text\n" + text.table("Rows", [_HEADERS, *map(_cells, count(1), rows)], 4) + "\n```",
-        "Not asked, because it does not take it, or because the table says `without`:",
+        "Not tested, because the implementation does not take it or the table says `without`:",
         "\n".join(_not_asked(rows)),
         f"Seconds for each target, its classes included: {', '.join(_seconds(records))}.",
         "## Disagreements" if known else "",
@@ -184,15 +184,15 @@ def main() -> int:
 _HEAD = """\
 # Conformance
 
-What the judge says of released implementations, each called by a few lines in `examples/candidates/`, as the table in
-`examples/candidates/pyproject.toml` says: with which arithmetic, and without what. `make conformance` installs them in
-pinned versions and writes this file; it fails where a disagreement is not explained below, or an explanation has
+These are verdicts on released implementations. A few lines in `examples/candidates/` call each of them. The table in
+`examples/candidates/pyproject.toml` names its arithmetic and what is left out. `make conformance` installs them in
+pinned versions and writes this file. It fails if a disagreement is not explained below, or an explanation has
 nothing to explain.
 
 *error/bound* is the largest error in units of what the arithmetic allows. *class* is the best accuracy class that a
-further 20 problems agree in: A correctly rounded, B forward-accurate, C backward-stable. Agreement is on the problems
-that were asked, not on all: the Softmax of ONNX Runtime 1.32 in float32 is right where subnormal numbers count as 0
-(`flush-to-zero`), not in any order, for it gives [0, 1] at [0, 89]; no problem of its row met that."""
+further 20 problems agree in: A correctly rounded, B forward-accurate, C backward-stable. Agreement is about the
+problems tried, not about all. For example, the float32 Softmax of ONNX Runtime 1.32 gives [0, 1] at [0, 89]. That is
+right if subnormal numbers count as 0 (`flush-to-zero`), and wrong in any order; no problem of its row met it."""
 
 
 if __name__ == "__main__":

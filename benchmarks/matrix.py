@@ -192,21 +192,21 @@ def gathered(records: Sequence[Record]) -> Matrix:
 
 INTRODUCTION = """# Properties and mutants
 
-Each property that the judge asks, and each property test of tests/ that takes an implementation, is asked alone of
-every mutant ([mutants.md](mutants.md)) that it may concern (`benchmarks/properties.py`). A property kills a mutant when
-it finds something wrong in one of its answers. Tests of the judge itself concern no mutant.
+Each property of the judge, and each property test of tests/ that takes an implementation, alone tries every mutant
+([mutants.md](mutants.md)) that it may concern (`benchmarks/properties.py`). A property kills a mutant if it finds an
+error in one of its answers. Tests of the judge itself concern no mutant.
 
-Problems are drawn as `softproof.verify` draws them, and a test that draws its own draws as many; of a mutant that fewer
-than two properties kill, 100, as many as `verify` draws by default.
+Problems are drawn as `softproof.verify` draws them; a test that draws its own draws as many. A mutant that fewer
+than two properties kill gets 100 problems, the default of `verify`.
 
-*Cost* is how many numbers a property gives to a right implementation, in each dtype, until it lets it pass, the median
-over the operations; it is the same in every run. *Seconds* are what that takes, of one processor in this run. The
-cheapest property is the first, and of two with the same cost the one that `benchmarks/properties.py` names first.
-*First* counts the mutants that it kills and no cheaper property does, *alone* those that no other property kills at
-all. A property that is never the first has a reason to be kept, below the table.
+*Cost* is how many numbers a property gives to a right implementation, in each dtype, until it passes: the median
+over the operations. It is the same in every run. *Seconds* is the time that takes on one processor in this run. The
+cheapest property comes first; of two with the same cost, the one that `benchmarks/properties.py` names first.
+*First* counts the mutants that it kills and no cheaper property does. *Alone* counts those that no other property
+kills. A property that is never the first has a reason to stay, below the table.
 
-`make matrix` writes this file, and fails where a reason is missing or not needed, or where fewer than two properties
-kill a mutant and nothing says why; `tests/test_matrix.py` holds that the file is in step."""
+`make matrix` writes this file. It fails if a reason is missing or superfluous, or if fewer than two properties kill a
+mutant and nothing says why. `tests/test_matrix.py` checks that the file is up to date."""
 
 
 def _count(numbers: Iterable[str]) -> str:

@@ -162,16 +162,16 @@ def check_device(device: str) -> None:
 _HEAD = """\
 # Findings
 
-Where torch's answer is farther from the exact value than its bound, or is not what torch documents: a minimal witness
-for each cause, its verdict, and what is right. `make findings` asks all of them again and writes this file.
+Here torch's answer exceeds its bound, or is not what torch documents. Each cause has a minimal witness, its verdict,
+and what would be right. `make findings` runs all of them again and writes this file.
 
-*reproduces* says that the witness disagrees on the versions below, *fixed* that it agrees, and *not judged* that this
-torch does not have the function, that it raised, or that the judge cannot tell. Findings are expected failures by name.
-The judge makes no exception for them, and no bound is wider on their account.
+*reproduces*: the witness disagrees on the versions below. *fixed*: it agrees. *not judged*: this torch lacks the
+function, raised an error, or the judge cannot tell. Findings are expected failures by name. The judge makes no
+exception for them, and no bound is wider because of them.
 
 The bound is that of the model `float32-inside`: float32 from the inputs on, and one rounding to the format of the
 result at the end ([bounds.md](../theory/bounds.md), A5); for float32 itself it is the usual one. torch promises no
-accuracy in float16 and bfloat16, so a finding there says where that expectation is wrong, and by how much.
+accuracy in float16 and bfloat16. A finding there says where that expectation is wrong, and by how much.
 """
 
 

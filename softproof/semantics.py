@@ -101,20 +101,23 @@ def semantics_report(candidates: Sequence[Candidate], device: str = "cpu") -> st
 _PREFACE = """\
 # Semantics
 
-What every implementation meets in the corners: special values, empty things, options that meet. Each row is one small
-question with a number that never changes. *Mathematics* is what follows from the definition, in extended real numbers
-where there is a limit; *documented* paraphrases torch.nn.CrossEntropyLoss, torch.nn.functional and torch.special, and
-is empty where they are silent; *demanded* is what the judge takes for right: the exact value, an infinity and NaN among
-them, within its bound; an error; or, where no document fixes the answer, also what the row names. That holds for the
-outputs that the row names, and nowhere else. The sign of a zero is never compared.
+This is what every implementation must return in edge cases: special values, empty inputs, options that meet. Each
+row is one small question, and its number never changes.
+
+- *Mathematics* follows from the definition, in extended real numbers where there is a limit.
+- *Documented* paraphrases torch.nn.CrossEntropyLoss, torch.nn.functional and torch.special. It is empty where they say
+  nothing.
+- *Demanded* is what the judge accepts: the exact value within its bound, also if that is an infinity or NaN; an
+  error; or, if no document fixes the answer, also what the row names. That holds only for the outputs that the row
+  names. The sign of a zero is never compared.
 
 Below each table stands what {names} do, in float32 unless the row says otherwise: the value, and after *∂* the
-gradients by name for an upstream gradient of 1, or of 1, 2, 3, … where there are several elements. **Bold** is not what
-is demanded ([findings.md](../generated/findings.md) has torch's reasons); *italics* is right by a row that is
-unspecified; a dash means that the implementation does not have the operation or does not take what is asked. Operations
-that none of them has are left out.
+gradients by name. The upstream gradient is 1, or 1, 2, 3, … where there are several elements. **Bold** is not what
+is demanded ([findings.md](../generated/findings.md) has torch's reasons). *Italics* is accepted by an unspecified
+row. A dash means that the implementation lacks the operation or does not take the question. Operations that none of
+them has are left out.
 
-`softproof semantics TARGET…` prints the same for your own; `make semantics` writes docs/theory/semantics.md.
+`softproof semantics TARGET…` prints the same for your own code. `make semantics` writes docs/theory/semantics.md.
 """
 
 

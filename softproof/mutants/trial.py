@@ -281,33 +281,32 @@ def _count(number: int, what: str) -> str:
 
 INTRODUCTION = """# Mutants
 
-Implementations that are wrong in known ways, most of them as somebody reported them, and what the judge makes of each:
-`softproof mutants` puts all of them before it, beside right implementations of the same operations
-(`softproof/mutants/correct.py`), which have to survive. Each is a step of these replaced by a wrong one, in torch. The
-threads were read for what went wrong; the code is ours. Where a defect needs several machines or 2³¹ elements, the
-story says what is simulated.
+These implementations are wrong in known ways. Most were reported by somebody. `softproof mutants` judges all of them,
+beside right implementations of the same operations (`softproof/mutants/correct.py`), which must agree. Each mutant
+replaces one step of these by a wrong one, in torch. We read the reports for what went wrong; the code is ours. If a
+defect needs several machines or 2³¹ elements, the story says what is simulated.
 
-*Problems* is how many it took until the first disagreement, in the default profile of `softproof verify`: the median
-over the seeds and the most. *Killed by* names the output that was wrong, what came in its place, or the way of asking
-again or the law that failed ([behaviour.md](../theory/behaviour.md)). *Smallest witness* is the smallest problem found,
-from the first seed: g is the upstream gradient, v a direction, and arrays of more than 8 numbers are told by their
-shape. `--json` has all of them in Python.
+*Problems* is the number of problems until the first disagreement, in the default profile of `softproof verify`: the
+median over the seeds and the most. *Killed by* names the wrong output, what came in its place, or the check or
+relation of [behaviour.md](../theory/behaviour.md) that failed. *Smallest witness* is the smallest problem found,
+from the first seed. There g is the upstream gradient and v a direction; arrays of more than 8 numbers are shown by
+their shape. `--json` has all of them in Python.
 
 `make mutants` writes this file.
 """
 
 
-PEERS_INTRODUCTION = """How many of them others kill, in the same run (`softproof/mutants/peers.py`):
+PEERS_INTRODUCTION = """Others try the same mutants in the same run (`softproof/mutants/peers.py`):
 `torch.testing.assert_close` with its default tolerances, against torch.nn.functional, on normal logits (32, 40);
 `torch.autograd.gradcheck` with its defaults on (4, 5) in float64; *with options* with one option after the other:
-ignored rows, class weights, smoothing, probabilities, each reduction, another `dim`, a bias. Then the public suites
-below, which are asked about mutants of the operations that they test."""
+ignored rows, class weights, smoothing, probabilities, each reduction, another `dim`, a bias. The public suites below
+try the mutants of the operations that they test."""
 
 BY_OPERATION = "Mutants by operation, and how many of the public suites ask about it:"
 
-SUITES_INTRODUCTION = """Inputs, dtypes, upstream gradients and tolerances are those of the tests that are named; code
-and random streams are ours, and torch.nn.functional on a CPU stands for the reference
-(`softproof/mutants/published.py`). Right implementations pass all of them."""
+SUITES_INTRODUCTION = """Inputs, dtypes, upstream gradients and tolerances are those of the tests named. Code and random
+streams are ours, and torch.nn.functional on a CPU replaces the reference (`softproof/mutants/published.py`). Right
+implementations pass all of them."""
 
 
 def document(trial: Trial) -> str:
