@@ -16,6 +16,7 @@
 # make truths   small nasty problems, their truth held against an independent evaluation: none may differ
 # make garbage  garbage before every model of arithmetic, on problems from the nastiest corners: none may agree; takes an hour
 # make conformance  what the judge says of released implementations, written to docs/generated/conformance.md; takes half an hour
+# make notebook run examples/backprop.ipynb, and compare what it prints with what is committed
 # make pictures draw the pictures of docs/theory/backprop.md
 # make wheel    build the wheel, and verify with what it installs instead of this checkout
 # Each installs what it needs into .venv the first time.
@@ -23,7 +24,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants extreme coverage bench figures alarms truths garbage conformance pictures wheel clean
+.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants extreme coverage bench figures alarms truths garbage conformance notebook pictures wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -94,8 +95,12 @@ conformance: pyproject.toml constraints.txt
 	OMP_NUM_THREADS=1 .venv-conformance/bin/python -m benchmarks.conformance --write docs/generated/conformance.md
 	rm -f conformance.jsonl
 
+notebook: .venv/installed # what the extras name, without building softproof once more
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt nbclient ipykernel matplotlib
+	$(BIN)/python -m examples.notebook
+
 pictures: .venv/installed
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[pictures]"
+	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt matplotlib
 	$(BIN)/python -m examples.pictures
 
 wheel: .venv/installed
