@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import select
 import shlex
 import subprocess
 import weakref
@@ -28,6 +29,7 @@ from .numpy_arrays import DTYPES
 T = TypeVar("T")
 VERSION = 1
 LONGEST = 4096  # bytes of a line
+AT_ONCE = 1 << 20  # bytes that are read together
 MOST_LINES, MOST_ARRAYS, MOST_BYTES = 1000, 64, 1 << 30  # of a greeting, and of an answer whose size nobody knows
 _INTEGERS = ("ignore_index", "dim")
 
@@ -136,8 +138,9 @@ class Program:
     def start(self) -> Described:
         """Run it, and read what it says of itself."""
         self.end()
-        self._process = subprocess.Popen(shlex.split(self.command), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        self._questions, self._answers = _there(self._process.stdin), _there(self._process.stdout)
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+        self._process = subprocess.Popen(shlex.split(self.command), **pipes)
+        self._questions, self._answers = _there(self._process.stdin), _Answers(_there(self._process.stdout))
         self._finalizer = weakref.finalize(self, _end, self._process)
         return self._speaking(self._describes_itself)
 
@@ -190,27 +193,66 @@ class Program:
             if most < 0 or name in found or len(found) == MOST_ARRAYS:
                 raise _StrangeError(f"it announced an array by {line!r}; that is too many bytes, or one too many")
             found[name] = (
-                np.frombuffer(self._bytes(size), np.dtype(dtype).newbyteorder("<")).astype(dtype).reshape(shape)
+                np.frombuffer(self._answers.bytes_of(size), np.dtype(dtype).newbyteorder("<"))
+                .astype(dtype)
+                .reshape(shape)
             )
         return found
 
     def _write(self, message: bytes) -> None:
-        self._questions.write(message)
-        self._questions.flush()
+        if self._answers.pending():
+            raise _StrangeError("it wrote something before it was asked")
+        rest = memoryview(message)
+        while rest:
+            rest = rest[self._questions.write(rest) :]
 
     def _line(self) -> str:
-        line = self._answers.readline(LONGEST)
-        if not line.endswith(b"\n"):
-            if len(line) < LONGEST:
-                raise EOFError
-            raise _StrangeError(f"it wrote a line of more than {LONGEST} bytes")
+        line = self._answers.line()
         return line[:-1].decode(errors="replace").rstrip("\r")
 
-    def _bytes(self, size: int) -> bytes:
-        found = self._answers.read(size)
-        if len(found) < size:
+
+class _Answers:
+    """What a program writes, of which no more is kept than was asked for, and a little."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._kept = stream, bytearray()
+
+    def pending(self) -> bool:
+        """Whether something has been written that nobody has asked for."""
+        return bool(self._kept) or _readable(self._stream)
+
+    def line(self) -> bytes:
+        """Up to the end of the line."""
+        while (end := self._kept.find(b"\n") + 1) == 0 and len(self._kept) < LONGEST:
+            self._kept += self._some(LONGEST)
+        if not 0 < end <= LONGEST:
+            raise _StrangeError(f"it wrote a line of more than {LONGEST} bytes")
+        return self._taken(end)
+
+    def bytes_of(self, size: int) -> bytes:
+        """So many."""
+        while len(self._kept) < size:
+            self._kept += self._some(size - len(self._kept))
+        return self._taken(size)
+
+    def _some(self, most: int) -> bytes:
+        if not (found := self._stream.read(min(most, AT_ONCE))):
             raise EOFError
         return found
+
+    def _taken(self, size: int) -> bytes:
+        found = bytes(self._kept[:size])
+        del self._kept[:size]
+        return found
+
+
+def _readable(stream: IO[bytes]) -> bool:
+    """Whether there is something to read at once; where nobody can tell, there is nothing."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(stream, select.POLLIN)
+    return any(event & select.POLLIN for _, event in poll.poll(0))
 
 
 class _StrangeError(Exception):

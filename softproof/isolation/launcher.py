@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import json
@@ -25,9 +26,11 @@ from .scratch import remove
 from .system import PR_GET_DUMPABLE, PR_SET_DUMPABLE, prctl
 
 FIRST = 64  # of the descriptors that a supervisor is given
+A_MOMENT = 0.05  # seconds
 SECONDS_TO_START = 20.0
-SECONDS_TO_END = 0.7
-_ENDING: list[subprocess.Popen[bytes]] = []  # supervisors that are not waited for any more
+SECONDS_TO_END = 0.7  # that the judge waits
+SECONDS_TO_CLEAR_UP = 5.0  # that a supervisor may take in all, as on a machine that has other things to do
+_ENDING: list[Launched] = []  # whose supervisors are at work, and are not waited for any more
 SUPERVISOR = "import sys; sys.path.append(sys.argv[1]); from isolation.supervisor import main; main()"
 
 
@@ -70,7 +73,7 @@ class Launched:
 
     def _start(self, plan: Plan) -> None:
         """Run the supervisor, and wait until the worker is about to run."""
-        _ENDING[:] = [each for each in _ENDING if each.poll() is None]
+        _look_after_the_ending()
         closing = "descriptors" not in plan.without
         for each in plan.streams:
             os.set_inheritable(each, not closing)
@@ -132,21 +135,38 @@ class Launched:
             supervisor.stdin.close()
         if supervisor.stdout.closed:
             return
-        until = time.monotonic() + SECONDS_TO_END
-        self.wait(SECONDS_TO_END)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            supervisor.wait(max(0.0, until - time.monotonic()))
-        if supervisor.returncode != 0 and not (self._separate and supervisor.returncode is None):
-            supervisor.kill()  # it was stopped or killed, as by a candidate where nothing forbids that
-            supervisor.wait()
-            self._kill_group()
-            if self._scratch is not None:
-                remove(self._scratch)
-        if supervisor.returncode is None:  # of thousands of processes in a namespace the last ones are still ending
-            _ENDING.append(supervisor)
+        self._until = time.monotonic() + SECONDS_TO_CLEAR_UP
+        self._wait_for_supervisor(time.monotonic() + SECONDS_TO_END)
+        if not self._cleared_up():  # one that is busy, or the last of thousands of processes in a namespace
+            _ENDING.append(self)
         if self.status is None:
             self.status = -signal.SIGKILL
         supervisor.stdout.close()
+
+    def _wait_for_supervisor(self, until: float) -> None:
+        """Until it has ended, or that time; one that was stopped, as by a candidate, goes on, once that is killed."""
+        while self._supervisor.poll() is None and (left := until - time.monotonic()) > 0:
+            if self.wait(min(left, A_MOMENT)) is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._supervisor.wait(min(left, A_MOMENT))
+            if is_stopped(self._supervisor.pid) and not self._separate:
+                self._kill_group()
+                self._supervisor.send_signal(signal.SIGCONT)
+
+    def _cleared_up(self) -> bool:
+        """Whether nothing is left to be done: its supervisor has ended, or had to be."""
+        supervisor = self._supervisor
+        if supervisor.poll() == 0:
+            return True
+        busy = supervisor.returncode is None and not is_stopped(supervisor.pid)
+        if busy and (self._separate or time.monotonic() < self._until):
+            return False
+        supervisor.kill()  # it was stopped or killed, where nothing forbids that
+        supervisor.wait()
+        self._kill_group()
+        if self._scratch is not None:
+            remove(self._scratch)
+        return True
 
     def _kill_group(self) -> None:
         """The worker's own processes, where no supervisor and no namespace is left to find the others."""
@@ -166,6 +186,28 @@ class Launched:
         for stream in (self.stdin, self.stdout):
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
+
+
+def is_stopped(number: int) -> bool:
+    """Whether a process is, by a signal or by one that traces it; a busy one, or one that waits, is not."""
+    try:
+        state = Path(f"/proc/{number}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except OSError:
+        return False
+    return state in (b"T", b"t")
+
+
+@atexit.register
+def _end_all() -> None:
+    """What is still at work gets the time that it may take; a namespace ends without the judge."""
+    while any(not each._separate for each in _ENDING):
+        time.sleep(A_MOMENT)
+        _look_after_the_ending()
+
+
+def _look_after_the_ending() -> None:
+    """Forget those that have ended, and end what was stopped meanwhile, or has taken too long."""
+    _ENDING[:] = [each for each in _ENDING if not each._cleared_up()]
 
 
 def _streams() -> tuple[IO[bytes], IO[bytes], IO[bytes], tuple[int, int, int]]:
