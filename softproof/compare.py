@@ -21,6 +21,7 @@ from .formats import FORMATS, Format
 from .operations import output_shapes
 from .plain_text import plain
 from .problem import Array, Output, Problem, Result, not_an_output
+from .records import ARRAY, COUNTS, NAMES, NUMBER, TEXT, a, by_name, check_fields, one_of, optional
 
 AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
 UNSPECIFIED, NOT_APPLICABLE = "unspecified", "not applicable"
@@ -59,10 +60,10 @@ class Verdict:
     detectable: dict[str, float] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        check_fields(self, _FIELDS)
         if self.ok and not self.ratio <= 1:
-            raise AssertionError(
-                f"a verdict reads {self.outcome}, and its error/bound is {self.ratio}: {self.explanation}"
-            )
+            text = f"at most 1, since outcome is {self.outcome!r}"
+            raise ValueError(f"ratio, error/bound, is {self.ratio}; expected {text}: {self.explanation}")
 
     @property
     def ok(self) -> bool:
@@ -74,6 +75,23 @@ class Verdict:
 
     def __str__(self) -> str:
         return f"{self.outcome}: {self.explanation}"
+
+
+_FIELDS = {
+    "outcome": one_of((AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE, UNSPECIFIED, NOT_APPLICABLE)),
+    "ratio": NUMBER,
+    "ulps": NUMBER,
+    "output": TEXT,
+    "index": COUNTS,
+    "explanation": TEXT,
+    "problem": optional(a(Problem, "a softproof.Problem")),
+    "ratios": by_name(NUMBER, "numbers"),
+    "accuracy": one_of("ABCD"),
+    "unspecified": COUNTS,
+    "cited": by_name(ARRAY, "arrays"),
+    "powerless": by_name(NAMES, "tuples of names"),
+    "detectable": by_name(NUMBER, "numbers"),
+}
 
 
 def citation(number: int) -> str:

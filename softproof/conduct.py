@@ -24,6 +24,7 @@ from .models import Model
 from .operations import gradient_names, value_shape
 from .parts import class_count, row_axis, row_count, take_rows
 from .problem import Array, Problem, Result
+from .records import NAMES, a, check_fields
 from .rows import class_axes, is_labels, reduction_of, row_length
 from .validation import check_kind, check_name, check_names
 
@@ -417,6 +418,9 @@ class Conduct:
     verdict: Verdict
     ways: tuple[str, ...]
     differ: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        check_fields(self, {"verdict": a(Verdict, "a softproof.Verdict"), "ways": NAMES, "differ": NAMES})
 
     @property
     def ok(self) -> bool:

@@ -20,12 +20,14 @@ from typing import Any, Protocol
 import numpy as np
 
 from .directives import DIRECTIVES, Task
+from .formats import FORMATS
 from .guard import Guard
 from .interface import Interface
 from .isolation.protections import Protections
 from .operations import DEFAULTS, DIRECTIONAL, OPERATIONS, gradient_names, value_shape
 from .problem import COMMON_LAYOUTS, LAYOUTS, Problem, Result
 from .protocol import Told, given, result_of
+from .records import CALLABLE, FLAG, TEXT, a, by_name, check_fields, one_of, tuple_of
 
 ADAPTERS = ("numpy", "torch", "jax", "onnx", "process")
 _NUMPYS = ("onnx", "process")  # adapters whose functions take and give NumPy's arrays
@@ -79,6 +81,18 @@ class Implementation(Protocol):
         """
 
 
+_FUNCTIONS = by_name(CALLABLE, "functions", OPERATIONS)
+_FIELDS = {
+    **dict.fromkeys(("name", "source"), TEXT),
+    **dict.fromkeys(("functions", "backwards", "jvps", "hvps"), _FUNCTIONS),
+    "adapter": one_of(ADAPTERS),
+    "interface": a(Interface, "a softproof.Interface"),
+    "tried": FLAG,
+    "formats": tuple_of(one_of(FORMATS), f"some of {', '.join(FORMATS)}"),
+    "arrangements": tuple_of(one_of(LAYOUTS), f"some of {', '.join(LAYOUTS)}"),
+}
+
+
 @dataclass(frozen=True)
 class Candidate:
     """Functions by operation, their backward passes (where there are any), and the arrays that they take."""
@@ -94,6 +108,9 @@ class Candidate:
     tried: bool = True  # whether it may be asked a harmless question to find out what it can do
     formats: tuple[str, ...] = ()  # that it can be asked in, where these are not all that the adapter has
     arrangements: tuple[str, ...] = ()  # of its arrays in memory, the same way
+
+    def __post_init__(self) -> None:
+        check_fields(self, _FIELDS)
 
     @property
     def arrays(self) -> Any:

@@ -12,13 +12,29 @@ from math import inf, isfinite
 from typing import Any
 
 from .arithmetic import any_order
-from .compare import AGREES, UNSPECIFIED, Verdict
+from .compare import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, UNDECIDED, UNSPECIFIED, Verdict
 from .conduct import WAYS
 from .formats import FORMATS
 from .isolation.protections import Protection, Protections
 from .models import MODELS
 from .operations import OPERATIONS
 from .plain_text import plain
+from .records import (
+    COUNT,
+    COUNTS,
+    FLAG,
+    NAMES,
+    NUMBER,
+    TEXT,
+    WHOLE,
+    a,
+    by_name,
+    check_fields,
+    one_of,
+    optional,
+    tuple_of,
+)
+from .required import CANNOT_ASK
 
 CANNOT_LOAD, JUDGE_FAILED = "cannot load", "the judge failed"  # verdicts of a row beside those of a problem
 NOTHING = "-"  # in a cell that says nothing
@@ -122,6 +138,7 @@ class Row:
     reason: str = ""  # of a verdict that belongs to no problem
 
     def __post_init__(self) -> None:
+        check_fields(self, _OF_ROW)
         if not self.ok:
             return
         said = f"{self.name} reads {self.verdict}, and"
@@ -180,6 +197,9 @@ class Report:
     ended_by: int = 0
     inputs: tuple[tuple[str, str], ...] = ()
     protections: Protections = ()
+
+    def __post_init__(self) -> None:
+        check_fields(self, _OF_REPORT)
 
     @property
     def ok(self) -> bool:
@@ -294,6 +314,32 @@ class Report:
             "rows": [{**_record(row), "expected to fail": row.name in self.expected} for row in self.rows],
         }
         return json.dumps(_in_json(told), indent=2, allow_nan=False)
+
+
+_OF_ROW = {
+    **dict.fromkeys(("implementation", "operation", "dtype", "device", "arithmetic", "lost", "reason"), TEXT),
+    **dict.fromkeys(("problems", "unpromised", "uncounted", "printed"), COUNT),
+    **dict.fromkeys(("ulps", "ratio", "seconds"), NUMBER),
+    **dict.fromkeys(("gradients", "isolated"), FLAG),
+    **dict.fromkeys(("unsupported", "ways", "differ", "laws", "reported"), NAMES),
+    "verdict": one_of(
+        (AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE, UNSPECIFIED, NOT_APPLICABLE, CANNOT_ASK, CANNOT_LOAD, JUDGE_FAILED)
+    ),
+    "accuracy": one_of("ABCD"),
+    "unspecified": COUNTS,
+    "regions": by_name(COUNT, "whole numbers"),
+    "powerless": by_name(by_name(COUNT, "whole numbers"), "mappings from names to whole numbers"),
+    "detectable": by_name(NUMBER, "numbers"),
+    "failure": optional(a(Failure, "a Failure")),
+}
+_OF_REPORT = {
+    "rows": tuple_of(a(Row, "a Row"), "Rows"),
+    "seed": WHOLE,
+    "expected": NAMES,
+    "ended_by": COUNT,
+    "inputs": tuple_of(NAMES, "pairs of texts"),
+    "protections": tuple_of(a(Protection, "a Protection"), "Protections"),
+}
 
 
 def _asked_else(row: Row) -> str:

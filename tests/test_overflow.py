@@ -431,9 +431,9 @@ def test_a_ball_of_no_digit_decides_nothing() -> None:
 
 def test_no_agreement_with_an_error_above_its_bound() -> None:
     """Of a verdict, nor of a row of the report."""
-    with pytest.raises(AssertionError, match=r"reads agrees, and its error/bound is 1\.5"):
+    with pytest.raises(ValueError, match=r"ratio, error/bound, is 1\.5; expected at most 1, since outcome is 'agrees'"):
         Verdict(AGREES, 1.5)
-    with pytest.raises(AssertionError, match="its error/bound is nan"):
+    with pytest.raises(ValueError, match="ratio, error/bound, is nan"):
         Verdict("unspecified", np.nan)
     with pytest.raises(ValueError, match=r"mine softmax float32 cpu reads agrees, and its error/bound is 2\.0"):
         Row("mine", "softmax", "float32", "cpu", 1, 0.0, 2.0, AGREES, True, (), "any-order")

@@ -306,6 +306,85 @@ def _targets() -> Iterator[Call]:
     yield Call("softproof.conformance", softproof.conformance, tests, lambda mark: len(mark.mark.args[1]))
 
 
+# ---- records --------------------------------------------------------------------------------------------------------
+
+
+def _size(value: Any) -> Any:
+    if real(value) < 0:
+        raise meanings.NoMeaningError
+    return float(value)
+
+
+def _tuple_of(of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def found(value: Any) -> Any:
+        if not isinstance(value, tuple):
+            raise meanings.NoMeaningError
+        return tuple(map(of, value))
+
+    return found
+
+
+def _one_of(*names: str) -> Callable[[Any], Any]:
+    def found(value: Any) -> Any:
+        if text(value) not in names:
+            raise meanings.NoMeaningError
+        return value
+
+    return found
+
+
+def _by_name(of: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: {name: of(each) for name, each in mapping(value).items()}
+
+
+_SIZES, _NOTHING_ELSE = _by_name(_size), _by_name(nothing)
+_SAID = _given("disagrees", _one_of("agrees", "disagrees"))
+_WORDS, _TEXT, _COUNT, _SIZE = (
+    _given(("x",), _tuple_of(text)),
+    _given("x", text),
+    _given(1, _at_least_0),
+    _given(0.5, _size),
+)
+_COUNTS, _CLASS = _given((1,), _tuple_of(_at_least_0)), _given("C", _one_of(*"ABCD"))
+_VERDICT: dict[str, Argument] = {
+    "outcome": _SAID, "ratio": _SIZE, "ulps": _SIZE, "output": _TEXT, "index": _COUNTS, "explanation": _TEXT,
+    "problem": _given(None, optional(nothing)), "ratios": _given({"value": 0.5}, _SIZES), "accuracy": _CLASS,
+    "unspecified": _COUNTS, "cited": _given({"value": X}, _NOTHING_ELSE),
+    "powerless": _given({"value": ("zero",)}, _NOTHING_ELSE),
+    "detectable": _given({"value": 0.5}, _SIZES),
+}  # fmt: skip
+_ROW: dict[str, Argument] = {
+    **dict.fromkeys(("implementation", "operation", "dtype", "device", "arithmetic", "lost", "reason"), _TEXT),
+    **dict.fromkeys(("problems", "unpromised", "uncounted", "printed"), _COUNT),
+    **dict.fromkeys(("ulps", "ratio", "seconds"), _SIZE),
+    **dict.fromkeys(("gradients", "isolated"), _given(True, flag)),
+    **dict.fromkeys(("unsupported", "ways", "differ", "laws", "reported"), _WORDS),
+    "verdict": _SAID, "accuracy": _CLASS, "unspecified": _COUNTS,
+    "regions": _given({"masked": 1}, _by_name(_at_least_0)),
+    "powerless": _given({"value": {"zero": 1}}, _NOTHING_ELSE), "detectable": _given({"value": 0.5}, _SIZES),
+    "failure": _given(None, optional(nothing)),
+}  # fmt: skip
+
+
+def _records() -> Iterator[Call]:
+    yield Call("softproof.Verdict", softproof.Verdict, _VERDICT, str)
+    yield Call("softproof.Row", softproof.Row, _ROW, lambda row: (row.name, row.status))
+    row = softproof.Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order")
+    report = {"rows": _given((row,), _tuple_of(nothing)), "seed": _given(0, whole), "expected": _WORDS,
+              "ended_by": _COUNT, "inputs": _given((("x", "y"),), _tuple_of(_tuple_of(text))),
+              "protections": _given((), _tuple_of(nothing))}  # fmt: skip
+    yield Call("softproof.Report", softproof.Report, report, lambda report: int(report.status))
+    found = {"verdict": _given(softproof.Verdict("agrees")), "ways": _WORDS, "differ": _WORDS}
+    yield Call("softproof.Conduct", softproof.Conduct, found, str)
+    functions = _given({"softmax": manual.softmax}, _NOTHING_ELSE)
+    candidate = {**dict.fromkeys(("functions", "backwards", "jvps", "hvps"), functions), "name": _TEXT, "source": _TEXT,
+                 "adapter": _given("numpy", _one_of("numpy", "torch", "jax", "onnx", "process")),
+                 "interface": _given(softproof.Interface()), "tried": _given(True, flag),
+                 "formats": _given(("float32",), _tuple_of(_one_of(*FORMATS))),
+                 "arrangements": _given(("strided",), _tuple_of(_one_of("strided")))}  # fmt: skip
+    yield Call("softproof.Candidate", softproof.Candidate, candidate, lambda made: (str(made.name), made.operations))
+
+
 def _first(strategy: Any) -> Problem:
     """The first that is drawn from one seed."""
     few = hypothesis.settings(database=None, max_examples=1, phases=[hypothesis.Phase.generate])
@@ -324,4 +403,4 @@ def _drawn() -> Iterator[Call]:
     yield Call("softproof.database", softproof.database, {"where": _given("failures", meanings.place)}, type)
 
 
-CALLS = {call.name: call for call in (*_halves(), *_judges(), *_data(), *_targets(), *_drawn())}
+CALLS = {call.name: call for call in (*_halves(), *_judges(), *_data(), *_targets(), *_drawn(), *_records())}
