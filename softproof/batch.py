@@ -18,7 +18,7 @@ from .database import database
 from .implementation import Candidate
 from .interruption import Interruption
 from .isolation.protections import Protection, weakest
-from .isolation.start import check_sandbox
+from .isolation.start import check_more, check_sandbox
 from .loading import check_target_name
 from .models import model
 from .plain_text import plain
@@ -39,6 +39,7 @@ TERMS = (
     "require",
 )  # arguments of `verify` that are handed on
 LIMITS = ("time_limit", "startup_limit")
+MORE = ("sandbox_read", "sandbox_env")
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,7 @@ def check_target(arguments: Mapping[str, Any]) -> None:
     check_arguments(*asked, arguments.get("examples", EXAMPLES), interface_of(arguments))
     check_limits(**limits_of(arguments))
     check_sandbox(arguments.get("sandbox", "off"), arguments["device"])
+    check_more(*(arguments.get(name, ()) for name in MORE))
     if arguments.get("in_process"):
         check_trusted(arguments.get("sandbox", "off"))
     check_baseline(arguments.get("accuracy", "C"), arguments.get("baseline"), arguments.get("factor", 1.0))
@@ -88,9 +90,14 @@ def interface_of(arguments: Mapping[str, Any]) -> Any:
     return {name: value for name, value in arguments.items() if name in INTERFACE}
 
 
-def limits_of(arguments: Mapping[str, Any]) -> dict[str, float]:
+def limits_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
     """How long its process may take."""
     return {name: value for name, value in arguments.items() if name in LIMITS}
+
+
+def more_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What its process may read and know besides."""
+    return {name: value for name, value in arguments.items() if name in MORE}
 
 
 def opened(arguments: Mapping[str, Any], hidden: Sequence[str] = ()) -> Candidate:
@@ -109,6 +116,7 @@ def opened(arguments: Mapping[str, Any], hidden: Sequence[str] = ()) -> Candidat
         sandbox=arguments.get("sandbox", "off"),
         hidden=hidden,
         **limits_of(arguments),
+        **more_of(arguments),
     )
 
 
@@ -175,6 +183,7 @@ def _terms(
         sandbox=arguments.get("sandbox", "off"),
         hidden=hidden,
         **limits_of(arguments),
+        **more_of(arguments),
     )
     check_terms(candidate, baseline, model(arguments.get("arithmetic")), dtypes_of(candidate, arguments.get("dtypes")))
     if baseline is not None:

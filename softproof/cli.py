@@ -24,7 +24,7 @@ from typing import Any
 
 from . import findings
 from .accuracy import CLASSES, NAMES
-from .batch import LIMITS, Plan, check_target, judged, opened
+from .batch import LIMITS, MORE, Plan, check_target, judged, opened
 from .compare import AGREES
 from .configuration import TERMS, Settings, settings, write_first
 from .console import note, say
@@ -185,6 +185,10 @@ def _add_process(command: argparse.ArgumentParser) -> None:
     command.add_argument("--sandbox=strict", action="store_const", const="strict", dest="sandbox", help=strict)
     command.add_argument("--sandbox=on", action="store_const", const="on", dest="sandbox", help=argparse.SUPPRESS)
     command.add_argument("--sandbox=off", action="store_const", const="off", dest="sandbox", help=argparse.SUPPRESS)
+    more = "may read this folder in a sandbox, too; may be repeated"
+    command.add_argument("--sandbox-read", action="append", metavar="DIR", help=more)
+    more = "may know this variable of the environment, too; may be repeated"
+    command.add_argument("--sandbox-env", action="append", metavar="NAME", help=more)
     seconds = f"for one question, in its own process (default: {SECONDS:g})"
     command.add_argument("--time-limit", type=float, metavar="SECONDS", help=seconds)
     seconds = f"for the start of its process, its import and trying it out (default: {STARTUP_SECONDS:g})"
@@ -272,7 +276,8 @@ def _prepare_findings(options: argparse.Namespace) -> None:
 def _prepare_semantics(options: argparse.Namespace) -> list[dict[str, Any]]:
     """The arguments of each target."""
     given = {**_given_interface(options), "device": options.device, "in_process": options.in_process or None}
-    given |= {name: getattr(options, name) for name in (*LIMITS, "sandbox") if getattr(options, name) is not None}
+    names = (*LIMITS, *MORE, "sandbox")
+    given |= {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     found = [{"target": target, **given} for target in options.targets]
     for arguments in found:
         check_target(arguments)

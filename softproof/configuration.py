@@ -25,6 +25,8 @@ TERMS = (
     "time-limit",
     "startup-limit",
     "sandbox",
+    "sandbox-read",
+    "sandbox-env",
     "require",
 )  # of `verify`
 OF_A_TARGET = ("target", "operation", "adapter", "devices", *TERMS, *INTERFACE)
@@ -33,7 +35,9 @@ _TEXT, _TEXTS, _TABLE = "a text", "a list of texts", "a table"
 _NUMBER, _WHOLE, _NUMBERS = "a number", "a whole number", "a list of numbers"
 KINDS = {  # what the value of each key is
     **dict.fromkeys(("operation", "adapter", "arithmetic", "accuracy", "baseline", "database", "sandbox"), _TEXT),
-    **dict.fromkeys(("devices", "dtypes", "supports", "without", "writes", "require"), _TEXTS),
+    **dict.fromkeys(
+        ("devices", "dtypes", "supports", "without", "writes", "require", "sandbox-read", "sandbox-env"), _TEXTS
+    ),
     **dict.fromkeys(("names", "fixed", "extra"), _TABLE),
     **dict.fromkeys(("factor", "time-limit", "startup-limit"), _NUMBER),
     **dict.fromkeys(("examples", "seed", "output"), _WHOLE),
@@ -181,6 +185,8 @@ TEMPLATE = """\
 # time-limit = 120                      # seconds for one question
 # startup-limit = 120                   # seconds for the start of a process, the import and trying it out
 # sandbox = "off"                       # "on": no writing, no network; "strict": an error where that cannot be had
+# sandbox-read = ["/data"]              # folders that it may read in a sandbox besides
+# sandbox-env = ["MY_KERNEL"]           # variables of the environment that it may know besides
 # require = ["gradient"]                # what has to be judged: "value", "gradient", "jvp", "hvp"
 # expected-failures = "expected.txt"    # or a list: rows by name, "mine:softmax softmax float32 cpu"
 # database = ".softproof"               # where failures are kept; or "redis://…", "github:owner/repository"

@@ -19,7 +19,8 @@ from .terms import check_baseline, check_terms
 from .validation import check_flag, check_names
 from .verify import check_run, dtypes_of, settled, settled_baseline, verify
 
-WHERE: dict[str, Any] = {"in_process": None, "time_limit": SECONDS, "startup_limit": STARTUP_SECONDS, "sandbox": "off"}
+WHERE: dict[str, Any] = {"in_process": None, "time_limit": SECONDS, "startup_limit": STARTUP_SECONDS,
+                         "sandbox": "off", "sandbox_read": (), "sandbox_env": ()}  # fmt: skip
 ABSENT = ("cuda", "mps", "xpu", "gpu", "tpu")  # devices that not every machine has
 
 

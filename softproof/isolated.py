@@ -44,7 +44,9 @@ class Isolated(Candidate):
 
     def reported(self, operation: str) -> tuple[str, ...]:
         """What is believed of it because it says so, and for no other reason."""
-        return reported_of(self._about, operation, self.interface)
+        device = self._home.arguments.get("device", "cpu")
+        own = () if device == "cpu" else (f"device: {device}",)  # at which its process alone has looked
+        return (*own, *reported_of(self._about, operation, self.interface))
 
     def tell(self, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> Told:
         """From its process, or why there is nothing."""
@@ -191,12 +193,15 @@ def isolated(
     folders: Sequence[str] = (),
     sandbox: str = "off",
     hidden: Sequence[str] = (),
+    sandbox_read: Sequence[str] = (),
+    sandbox_env: Sequence[str] = (),
 ) -> Isolated:
     """The candidate that `softproof.preparation.prepare` gives of these arguments in a new process.
 
     Each question may take `seconds`; start, import and trying it out may take `startup` together. Where a candidate
     does not survive being tried out, it is prepared again without. Modules are looked up in `folders` first. In a
-    `sandbox` the files in `hidden` cannot be read.
+    `sandbox` the files in `hidden` cannot be read, and the folders in `sandbox_read` can. `sandbox_env` names
+    variables that it may know besides.
 
     Raises: ValueError or TypeError as `prepare` does; ValueError where even the import is not survived.
     """
@@ -205,7 +210,8 @@ def isolated(
     arguments = {"target": target, "operation": operation, "adapter": adapter, "device": device, "tried": True,
                  "dtypes": dtypes and list(dtypes), "examples": examples, "interface": _plain(interface),
                  "folders": [*folders]}  # fmt: skip
-    place = Place(sandbox, device, (*folders, *_files(target)), tuple(hidden))
+    reads = (*folders, *_files(target), *map(os.path.abspath, sandbox_read))
+    place = Place(sandbox, device, reads, tuple(hidden), tuple(sandbox_env), tuple(sandbox_read))
     home, since = _Home(arguments, seconds, startup, place), time.monotonic()
     try:
         return _settled(_started(home, since), home, known, dtypes)

@@ -28,7 +28,7 @@ from .implementation import Candidate
 from .interface import InterfaceArguments
 from .isolated import SECONDS, STARTUP_SECONDS, Isolated, isolated
 from .isolation.protections import weakest
-from .isolation.start import check_sandbox
+from .isolation.start import check_more, check_sandbox
 from .loading import Target
 from .models import Model, model
 from .operations import OPERATIONS
@@ -64,6 +64,8 @@ def verify(
     time_limit: float = SECONDS,
     startup_limit: float = STARTUP_SECONDS,
     sandbox: str = "off",
+    sandbox_read: Sequence[str] = (),
+    sandbox_env: Sequence[str] = (),
     require: Sequence[str] = (),
     database: ExampleDatabase | str | Path | None = None,
     progress: Callable[[Row, int, int], None] | None = None,
@@ -93,6 +95,7 @@ def verify(
         sandbox: ``"on"`` confines such a target as far as this system can: it writes in a scratch folder alone, reads
             what is installed and its own folder, and has no network. ``"strict"`` refuses to run where a protection is
             absent; docs/guides/isolation.md lists them.
+        sandbox_read, sandbox_env: folders that it may read besides, and variables of the environment that it may know.
         require: which of ``"value"``, ``"gradient"``, ``"jvp"`` and ``"hvp"`` have to be judged where an operation has
             them: a row of which one was not *cannot be asked*, and does not agree.
         database: where Hypothesis keeps what failed, to be asked first the next time; one of its own, or what
@@ -114,7 +117,8 @@ def verify(
     check_required(require)
     chosen = model(arithmetic)
     arguments = operation, adapter, device, dtypes, examples, interface
-    limits: dict[str, Any] = {"time_limit": time_limit, "startup_limit": startup_limit, "sandbox": sandbox}
+    limits: dict[str, Any] = {"time_limit": time_limit, "startup_limit": startup_limit, "sandbox": sandbox,
+                              "sandbox_read": sandbox_read, "sandbox_env": sandbox_env}  # fmt: skip
     candidate = settled(target, *arguments, in_process=in_process, **limits)
     with ExitStack() as opened_candidates:
         opened_candidates.enter_context(closing(candidate))
@@ -221,6 +225,8 @@ def settled(
     folders: Sequence[str] = (),
     sandbox: str = "off",
     hidden: Sequence[str] = (),
+    sandbox_read: Sequence[str] = (),
+    sandbox_env: Sequence[str] = (),
 ) -> Candidate:
     """The candidate of `prepare(target, *arguments)`, in this process or in one of its own, with the same errors.
 
@@ -228,6 +234,7 @@ def settled(
     """
     check_limits(time_limit=time_limit, startup_limit=startup_limit)
     check_sandbox(sandbox)
+    check_more(sandbox_read, sandbox_env)
     if isinstance(target, Isolated):
         return target
     if in_process or (in_process is None and not isinstance(target, str)):
@@ -239,7 +246,7 @@ def settled(
         )
     here = [str(Path.cwd())] if "" in sys.path else []  # as where Python is asked line by line
     return isolated(target, *arguments, seconds=time_limit, startup=startup_limit, folders=[*folders, *here],
-                    sandbox=sandbox, hidden=hidden)  # fmt: skip
+                    sandbox=sandbox, hidden=hidden, sandbox_read=sandbox_read, sandbox_env=sandbox_env)  # fmt: skip
 
 
 def check_trusted(sandbox: str) -> None:

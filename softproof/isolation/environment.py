@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 # How libraries and compilers are found and set. What may hold a secret, or makes Python or the loader run a file, is
 # not here.
@@ -23,11 +23,11 @@ _LISTED = re.compile("|".join(NAMES))
 _SECRET = re.compile("TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|AUTH", re.IGNORECASE)
 
 
-def listed(environment: Mapping[str, str]) -> dict[str, str]:
-    """What a candidate may know of an environment.
+def listed(environment: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
+    """What a candidate may know of an environment; `more` are variables by their names, whatever these are.
 
     >>> listed({"PATH": "/bin", "OMP_NUM_THREADS": "1", "GITHUB_TOKEN": "?", "LD_PRELOAD": "a.so", "JAX_TOKEN": "?"})
     {'PATH': '/bin', 'OMP_NUM_THREADS': '1'}
     """
-    names = (name for name in environment if _LISTED.fullmatch(name) and not _SECRET.search(name))
-    return {name: environment[name] for name in names}
+    names = [name for name in environment if _LISTED.fullmatch(name) and not _SECRET.search(name)]
+    return {name: environment[name] for name in (*names, *more) if name in environment}

@@ -39,7 +39,8 @@ class Launched:
 
     Args:
         command: the worker's program, by its path, and its arguments.
-        folder: where it runs. path: where its modules are looked up. variables: more of its environment.
+        folder: where it runs. path: where its modules are looked up. variables: more of its environment. names: of the
+            judge's variables that it may know as well.
         hidden: files of the judge that it may not read in a sandbox.
         device: where it computes; memory is limited on the CPU alone, to `memory` bytes or what there is.
         without: mechanisms that are switched off, for tests that show what they stop.
@@ -52,6 +53,7 @@ class Launched:
         folder: str,
         path: Sequence[str],
         variables: Mapping[str, str] | None = None,
+        names: Iterable[str] = (),
         hidden: Iterable[str] = (),
         device: str = "cpu",
         memory: int | None = None,
@@ -60,7 +62,7 @@ class Launched:
         without: Iterable[str] = (),
     ) -> None:
         reading = tuple(rules(path, folder, hidden)) if sandbox else ()
-        inherited = os.environ if "environment" in without else listed(os.environ)
+        inherited = os.environ if "environment" in without else listed(os.environ, names)
         self.status: int | None = None
         self._worker, self._scratch = 0, None
         self.stdin, self.stdout, self.stderr, theirs = _streams()

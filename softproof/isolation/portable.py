@@ -16,8 +16,10 @@ from .protections import ALL, INHERITED, Protection, Protections, complete
 class Started:
     """A worker with the attributes of `launcher.Launched`, and few of its protections."""
 
-    def __init__(self, command: Sequence[str], *, folder: str, variables: Mapping[str, str]) -> None:
-        environment = {**listed(os.environ), **variables}
+    def __init__(
+        self, command: Sequence[str], *, folder: str, variables: Mapping[str, str], names: Sequence[str] = ()
+    ) -> None:
+        environment = {**listed(os.environ, names), **variables}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
             cwd=folder, start_new_session=True,

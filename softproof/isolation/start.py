@@ -6,9 +6,10 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
-from .protections import LaunchError, Protections, missing
+from ..validation import check_names
+from .protections import INHERITED, READING, LaunchError, Protection, Protections, missing
 
 SANDBOX = ("off", "on", "strict")
 
@@ -48,6 +49,8 @@ class Place:
     device: str = "cpu"
     reads: tuple[str, ...] = ()  # files and folders that it needs, beside its modules
     hidden: tuple[str, ...] = ()  # files of the judge
+    names: tuple[str, ...] = ()  # variables of the judge's environment that it may know besides those of the list
+    told: tuple[str, ...] = ()  # of what it reads, what somebody has asked for
 
 
 DEFAULT = Place()
@@ -61,16 +64,26 @@ def start(command: Sequence[str], path: Sequence[str], place: Place = DEFAULT) -
     if sys.platform != "linux":
         from .portable import Started
 
-        return Started(command, folder=os.getcwd(), variables={})
+        return Started(command, folder=os.getcwd(), variables={}, names=place.names)
     from .launcher import Launched
 
     try:
-        return Launched(
+        launched = Launched(
             command, folder=os.getcwd(), path=[*path, *place.reads], hidden=place.hidden, device=place.device,
-            sandbox=place.sandbox != "off",
+            sandbox=place.sandbox != "off", names=place.names,
         )  # fmt: skip
+        launched.protections = tuple(_with_more(each, place) for each in launched.protections)
+        return launched
     except OSError as error:  # as without a working directory, or without a place for temporary files
         raise LaunchError(f"the process of the candidate could not be started: {error}") from error
+
+
+def _with_more(protection: Protection, place: Place) -> Protection:
+    """What somebody has allowed besides, for the report."""
+    more = {READING: place.told, INHERITED: place.names}.get(protection.name, ())
+    if not more or not protection.active:
+        return protection
+    return protection._replace(how=f"{protection.how}, which was told to allow {', '.join(more)}")
 
 
 def check_sandbox(sandbox: str, device: str = "cpu") -> None:
@@ -79,6 +92,18 @@ def check_sandbox(sandbox: str, device: str = "cpu") -> None:
         raise ValueError(f"sandbox is {sandbox!r}; expected one of {', '.join(map(repr, SANDBOX))}")
     if sandbox == "strict" and (why := _missing(device)):
         raise ValueError(f"sandbox is 'strict', and this system does not have everything: {why}")
+
+
+def check_more(sandbox_read: Any, sandbox_env: Any) -> None:
+    """ValueError or TypeError for what is no list of folders that there are, or of names of variables."""
+    for name, given, example in (("sandbox_read", sandbox_read, "/data"), ("sandbox_env", sandbox_env, "MY_KERNEL")):
+        check_names(name, given, example)
+    for folder in sandbox_read:
+        if not os.path.isdir(folder):
+            raise ValueError(f"sandbox_read names {folder!r}; expected a folder")
+    for variable in sandbox_env:
+        if not variable or "=" in variable or "\0" in variable:
+            raise ValueError(f"sandbox_env names {variable!r}; expected the name of a variable")
 
 
 def _missing(device: str) -> str:
