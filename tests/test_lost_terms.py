@@ -106,6 +106,7 @@ def _answers(problem: Problem) -> Iterator[float]:
     yield from {repr(each): each for each in given}.values()
 
 
+@pytest.mark.draws
 @pytest.mark.parametrize("negative", [False, True])
 @pytest.mark.parametrize("numbers", SMALL)
 def test_no_kernel_is_rejected_for_a_coefficient_that_underflows(
@@ -241,6 +242,7 @@ def _cancelling(rng: np.random.Generator) -> Array:
             return np.asarray(w)
 
 
+@pytest.mark.draws
 def test_either_infinity_where_rounding_may_turn_the_denominator(rng: Rng) -> None:
     """No order is rejected; where all orders leave the sum as it is, the other infinity is."""
     seen = Counter[str]()
@@ -283,3 +285,29 @@ def test_a_denominator_that_no_order_rounds_is_known() -> None:
     assert _verdict(problem, "value", right).outcome == AGREES
     for wrong in (2 * right, -right, NAN, INF):
         assert _verdict(problem, "value", wrong).outcome == DISAGREES
+
+
+# ---- coefficients that float64 itself loses -------------------------------------------------------------------------
+
+SMALLEST = 2.0**-1074
+
+
+@pytest.mark.parametrize("options", [{"label_smoothing": 1.0}, {"label_smoothing": 0.5}])
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+def test_a_coefficient_that_float64_loses_has_an_error_all_the_same(reduction: str, options: dict[str, float]) -> None:
+    """w ε/C is half of the least float64 number, and 0 when it is rounded; what it is multiplied by, or D, is not 1."""
+    x = [[-8e307, 8e307], [0.0, 1.0]] if reduction == "sum" else [[1.5, -0.25], [0.5, 2.0]]
+    inputs: dict[str, Any] = {"logits": x, "target": [0, 0], "weight": [SMALLEST, SMALLEST]}
+    problem = Problem("cross_entropy", "float64", inputs, {"reduction": reduction, **options}, 1.0)
+    w, epsilon = np.full(2, SMALLEST), options["label_smoothing"]
+    l = _log_softmax(np.array(x))  # noqa: E741  # as in the bounds
+    t = w * ((1 - epsilon) * np.array([[1.0, 0.0], [1.0, 0.0]]) + epsilon / 2)
+    total = w.sum() if reduction == "mean" else 1.0
+    slopes = -t / total
+    gradient = slopes - np.exp(l) * slopes.sum(-1, keepdims=True)
+    assert not t[:, 1].any()
+
+    with np.errstate(all="ignore"):
+        value = -(np.where(t == 0, 0.0, t * l)).sum() / total
+
+    assert _verdict(problem, "value", value, grad_logits=gradient).outcome in (AGREES, NO_GUARANTEE)

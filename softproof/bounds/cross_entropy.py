@@ -8,7 +8,7 @@ import numpy as np
 
 from ..arithmetic import Arithmetic
 from ..exact_sums import exact_sum, lowest_bit
-from ..formats import Floats
+from ..formats import FORMATS, Floats
 from ..problem import Array, Problem
 from ..rows import (
     ALL,
@@ -169,6 +169,7 @@ class _Terms:
                 not (problem.inputs[name] >= 0).all() for name in ("weight", "target") if name in problem.inputs
             )
             m = coefficients(problem, f.classes, rows, magnitudes=True) if signed else t
+            m = _not_lost(problem, m, rows)
             return cls(f, mean, t, m, counts, moved=_moved(problem, f, rows), first=first, last=last)
         at, t = label_coefficients(problem, f.classes, rows)
         return cls(f, mean, t, np.abs(t), counts, at, first=first[at], last=last[at], others=float(first.max()))
@@ -184,6 +185,16 @@ class _Terms:
             return array
         column = self.at[:, 0]
         return (array[column] if array.ndim == 1 else array[np.arange(len(column)), column])[:, None]
+
+
+def _not_lost(problem: Problem, m: Floats, rows: Rows) -> Floats:
+    """Magnitudes that float64 rounds to 0 though no factor of them is, as the least number (r, C)."""
+    if m.all():
+        return m
+    there = np.broadcast_to(class_weights(problem, m.shape[1]) != 0, m.shape) & kept(problem, rows)[:, None]
+    if not is_labels(problem) and not _smoothing(problem):
+        there = there & (target_rows(problem, rows) != 0)
+    return np.where(there & (m == 0), FORMATS["float64"].subnormal, m)
 
 
 def losses(problem: Problem, terms: _Terms) -> Losses:
