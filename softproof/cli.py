@@ -1,9 +1,10 @@
-"""The command line: ``softproof verify TARGET…``, ``softproof init``, ``softproof semantics TARGET…``,
-``softproof mutants`` and ``softproof findings``.
+"""Tells, with proof, whether softmax, cross-entropy or a linear classifier, and its gradients, is right.
 
-Exit status: 0 a whole report says that nothing disagrees; 1 something does; 2 wrong usage; 3 a target could not be
-loaded, or judged to the end; 4 the judge itself failed, or could not write the report; 128 and its number where a
-signal ended it. See docs/guides/ci.md.
+Start with `softproof verify package.module:function`. docs/guides/first_verdict.md takes five minutes.
+
+Exit status: 0 the report is complete and nothing disagrees; 1 something disagrees; 2 wrong usage; 3 a target could not
+be loaded, or judged to the end; 4 the judge itself failed, or could not write the report; 128 + N ended by signal N.
+docs/guides/ci.md has all cases.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _run(parser: argparse.ArgumentParser, options: argparse.Namespace, files: di
 
 
 _CLASSES = ", ".join(f"{letter} {name}" for letter, name in NAMES.items())
-_REQUIRE = f"{EXPECTED}, which have to be judged wherever an operation has them, or the row does not agree"
+_REQUIRE = f"outputs that must be judged, or the row does not agree: {EXPECTED}"
 _KINDS = ", ".join(dict.fromkeys(kind for operation in OPERATIONS.values() for kind in operation.kinds))
 
 
@@ -96,17 +97,21 @@ def _parser() -> argparse.ArgumentParser:
         "targets",
         nargs="*",
         metavar="TARGET",
-        help="a module, package.module:function, model.onnx, or with --adapter process a command; "
-        "without one, those of [tool.softproof] in pyproject.toml",
+        help="a module, package.module:function, model.onnx or, with --adapter process, a command "
+        "(default: the targets of [tool.softproof] in pyproject.toml)",
     )
     command.add_argument(
-        "--config", type=Path, metavar="FILE", default=Path("pyproject.toml"), help="another pyproject.toml"
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=Path("pyproject.toml"),
+        help="where [tool.softproof] is (default: %(default)s)",
     )
     names = ", ".join(OPERATIONS)
     command.add_argument(
         "--operation", choices=OPERATIONS, metavar="NAME", help=f"what a function computes (default: its name): {names}"
     )
-    command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that it takes (default: tried out)")
+    command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that it takes (default: found out)")
     command.add_argument("--device", help="where tensors live: cpu (default), cuda, cuda:1")
     dtypes = "float64, float32, float16 or bfloat16; may be repeated (default: float64 and float32)"
     command.add_argument("--dtype", action="append", dest="dtypes", metavar="NAME", help=dtypes)
@@ -117,31 +122,33 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help=f"what the bounds assume (default: any-order): {', '.join(MODELS)}, or package.module:object",
     )
-    command.add_argument("--accuracy", choices=CLASSES, help=f"the class that is asked for (default: C): {_CLASSES}")
-    command.add_argument("--baseline", metavar="TARGET", help="for class D, whose error counts")
+    command.add_argument("--accuracy", choices=CLASSES, help=f"accuracy class (default: C): {_CLASSES}")
+    command.add_argument("--baseline", metavar="TARGET", help="class D: the implementation to compare with")
     command.add_argument("--require", action="append", metavar="NAME,…", help=_REQUIRE)
-    command.add_argument("--factor", type=float, help="for class D, times that error (default: 1)")
+    command.add_argument("--factor", type=float, help="class D: how many times its error is allowed (default: 1)")
     _add_interface(command)
     command.add_argument(
         "--no-shrink",
         dest="shrink",
         action="store_false",
-        help="report the first problem found, not a smaller one",
+        help="report the first problem that fails, not the smallest",
     )
     _add_process(command)
-    command.add_argument("--json", type=Path, metavar="FILE", help="write the report there as well")
-    command.add_argument("--junit", type=Path, metavar="FILE", help="write it there as JUnit XML")
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
+    command.add_argument("--junit", type=Path, metavar="FILE", help="also write the report as JUnit XML")
     command.add_argument(
         "--expected-failures",
         type=Path,
         metavar="FILE",
-        help="rows that are expected not to agree, a line each, such as mine:softmax softmax float32 cpu",
+        help="rows that you expect to fail, one a line, such as mine:softmax softmax float32 cpu",
     )
     command.add_argument(
-        "--database", metavar="WHERE", help=f"where failures are kept, and asked first the next time: {FORMS}"
+        "--database", metavar="WHERE", help=f"keep failures there, and try them first the next time: {FORMS}"
     )
-    command.add_argument("--regions", action="store_true", help="print how many problems lay in each region as well")
-    command.add_argument("--power", action="store_true", help="print what errors of each output would be seen as well")
+    command.add_argument("--regions", action="store_true", help="also print how many problems lay in each region")
+    command.add_argument(
+        "--power", action="store_true", help="also print how small an error of each output would be seen"
+    )
     command = commands.add_parser(
         "init", help="add a commented [tool.softproof] to pyproject.toml", formatter_class=_Formatter
     )
@@ -149,28 +156,30 @@ def _parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="FILE", default=Path("pyproject.toml"), help="another file (%(default)s)"
     )
     command = commands.add_parser(
-        "semantics", help="what implementations do in the corners, beside what is demanded", formatter_class=_Formatter
+        "semantics",
+        help="show what implementations do in edge cases, and what they should do",
+        formatter_class=_Formatter,
     )
     command.add_argument("targets", nargs="+", metavar="TARGET", help="a module, or package.module:function")
     command.add_argument("--operation", choices=OPERATIONS, metavar="NAME", help="what a function computes")
-    command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that it takes (default: tried out)")
+    command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that it takes (default: found out)")
     command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
     _add_interface(command)
     _add_process(command)
-    command.add_argument("--write", type=Path, metavar="FILE", help="write the Markdown there as well")
+    command.add_argument("--write", type=Path, metavar="FILE", help="also write the Markdown there")
     command = commands.add_parser(
-        "mutants", help="put known wrong implementations before the judge", formatter_class=_Formatter
+        "mutants", help="judge known wrong implementations, to test the judge", formatter_class=_Formatter
     )
-    command.add_argument("names", nargs="*", metavar="NAME", help="of a mutant (default: all)")
+    command.add_argument("names", nargs="*", metavar="NAME", help="names of mutants (default: all)")
     command.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 on (default: %(default)s)")
     command.add_argument("--examples", type=int, default=EXAMPLES, help="problems per row (default: %(default)s)")
-    command.add_argument("--json", type=Path, metavar="FILE", help="write everything there for programs")
-    command.add_argument("--write", type=Path, metavar="FILE", help="write the Markdown there")
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write everything as JSON")
+    command.add_argument("--write", type=Path, metavar="FILE", help="also write it as Markdown")
     command = commands.add_parser(
-        "findings", help="ask all known findings about torch again", formatter_class=_Formatter
+        "findings", help="reproduce what is known to be wrong in torch", formatter_class=_Formatter
     )
     command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
-    command.add_argument("--write", type=Path, metavar="FILE", help="write the Markdown there as well")
+    command.add_argument("--write", type=Path, metavar="FILE", help="also write the Markdown there")
     return parser
 
 
@@ -179,9 +188,11 @@ def _add_process(command: argparse.ArgumentParser) -> None:
     trusted = "do not use a subprocess: the target is trusted code"
     command.add_argument("--in-process", action="store_const", const=True, help=trusted)
     # an option with or without a value would take the target that follows it for one
-    confined = "confine its process: no writing but in a scratch folder, a list of what it may read, no network"
+    confined = (
+        "confine the process: it writes only in a scratch folder, reads only a list of folders, and has no network"
+    )
     command.add_argument("--sandbox", action="store_const", const="on", help=confined)
-    strict = "the same, and an error where this system lacks a protection; --sandbox=off overrides a table"
+    strict = "the same, and an error if this system lacks a protection; --sandbox=off overrides pyproject.toml"
     command.add_argument("--sandbox=strict", action="store_const", const="strict", dest="sandbox", help=strict)
     command.add_argument("--sandbox=on", action="store_const", const="on", dest="sandbox", help=argparse.SUPPRESS)
     command.add_argument("--sandbox=off", action="store_const", const="off", dest="sandbox", help=argparse.SUPPRESS)
@@ -189,35 +200,40 @@ def _add_process(command: argparse.ArgumentParser) -> None:
     command.add_argument("--sandbox-read", action="append", metavar="DIR", help=more)
     more = "may know this variable of the environment, too; may be repeated"
     command.add_argument("--sandbox-env", action="append", metavar="NAME", help=more)
-    seconds = f"for one question, in its own process (default: {SECONDS:g})"
+    seconds = f"limit for one question (default: {SECONDS:g})"
     command.add_argument("--time-limit", type=float, metavar="SECONDS", help=seconds)
-    seconds = f"for the start of its process, its import and trying it out (default: {STARTUP_SECONDS:g})"
+    seconds = f"limit to start the process, import the target and try it out (default: {STARTUP_SECONDS:g})"
     command.add_argument("--startup-limit", type=float, metavar="SECONDS", help=seconds)
 
 
 def _add_interface(command: argparse.ArgumentParser) -> None:
     """How a target is called; softproof.Interface explains these."""
-    group = command.add_argument_group("how the target is called, where that differs from torch; all may be repeated")
+    group = command.add_argument_group("how to call the target, if it differs from torch; all may be repeated")
     group.add_argument(
-        "--supports", action="append", metavar="NAME,…", help="optional inputs and options (default: as it is declared)"
+        "--supports",
+        action="append",
+        metavar="NAME,…",
+        help="the optional inputs and options it takes (default: those of its signature)",
     )
     group.add_argument(
         "--without",
         action="append",
         metavar="NAME,…",
-        help=f"what is not asked: an option (weight, reduction, dim, …), one of {_KINDS}, layouts, or a way of asking "
-        "again, such as 'after another backward'",
+        help=f"what to leave out: an option (weight, reduction, dim, …), one of {_KINDS}, layouts, or a behaviour "
+        "check, such as 'after another backward'",
     )
     group.add_argument(
-        "--name", action="append", dest="names", metavar="OURS=THEIRS", help="what it calls an input or an option"
+        "--name", action="append", dest="names", metavar="OURS=THEIRS", help="its name for an input or an option"
     )
     group.add_argument(
-        "--fixed", action="append", metavar="OPTION=VALUE", help="what holds of an option that it does not take"
+        "--fixed", action="append", metavar="OPTION=VALUE", help="the value that it hard-codes for an option"
     )
-    group.add_argument("--extra", action="append", metavar="NAME=VALUE", help="an argument that it is always given")
-    group.add_argument("--ndim", action="append", type=int, metavar="N", help="dimensions of the logits (default: any)")
-    group.add_argument("--writes", action="append", metavar="NAME,…", help="inputs that it is documented to overwrite")
-    group.add_argument("--output", type=int, metavar="N", help="which of its results is the value, counted from 0")
+    group.add_argument("--extra", action="append", metavar="NAME=VALUE", help="an argument to pass every time")
+    group.add_argument(
+        "--ndim", action="append", type=int, metavar="N", help="how many dimensions the logits may have (default: any)"
+    )
+    group.add_argument("--writes", action="append", metavar="NAME,…", help="inputs that it overwrites, as documented")
+    group.add_argument("--output", type=int, metavar="N", help="which of several results is the value, counted from 0")
 
 
 def _interface(options: argparse.Namespace) -> InterfaceArguments:

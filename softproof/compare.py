@@ -26,7 +26,7 @@ from .records import ARRAY, COUNTS, NAMES, NUMBER, TEXT, a, by_name, check_field
 AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
 UNSPECIFIED, NOT_APPLICABLE = "unspecified", "not applicable"
 OVERFLOW = 13  # the theorem of docs/theory/bounds.md
-NEVER = "no bound excuses what is not a number"
+NEVER = "NaN and infinity are never accepted here"
 ROUNDING = 2.0**-48  # of the few float64 operations between an error and its comparison
 
 

@@ -86,7 +86,7 @@ def _functions(
         operation = operation or next((each for each in called if each in OPERATIONS), None)
         if operation not in OPERATIONS:
             raise ValueError(
-                f"target: which operation is {name}? Name it (operation=, --operation): {', '.join(OPERATIONS)}"
+                f"target: cannot infer the operation of {name}; pass operation= or --operation: {', '.join(OPERATIONS)}"
             )
         functions, names_of = {operation: found}, {operation: called}
         modules = [_resolve(target.partition(":")[0])] if isinstance(target, str) else []

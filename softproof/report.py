@@ -256,7 +256,7 @@ class Report:
             for row in self.failing
             if row.failure or row.reason
         ]
-        expected = [f"expected not to agree, and does not: {row.name}" for row in self.excused]
+        expected = [f"expected failure: {row.name}" for row in self.excused]
         lines = [table(self.rows), *_notes(self.rows), *self._ran(), *expected, *self.unforeseen, *failures]
         return printable("\n".join(lines))
 
@@ -460,12 +460,10 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     notes = []
     for name, text in sorted({(row.operation, _not_asked(row)) for row in rows}):
         if text:
-            notes.append(f"not asked of {name}: {text}")
+            notes.append(f"not tested of {name}: {text}")
     numbers = sorted({number for row in rows for number in row.unspecified})
     if numbers:
-        notes.append(
-            f"right where no document fixes the answer: {', '.join(map(str, numbers))} in docs/theory/semantics.md"
-        )
+        notes.append(f"accepted as unspecified behaviour: {_rows_of(numbers)} of docs/theory/semantics.md")
     unpromised, uncounted = Counter[str](), Counter[str]()
     for row in rows:
         unpromised[row.operation] += row.unpromised
@@ -476,6 +474,10 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     ):
         notes += [f"{words}: {name} in {count} problems" for name, count in counts.items() if count]
     return notes + _reported(rows) + _printed(rows) + _power(rows) + _reproducibility(rows)
+
+
+def _rows_of(numbers: Sequence[int]) -> str:
+    return f"row{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
 
 
 def _reported(rows: Sequence[Row]) -> list[str]:
@@ -504,8 +506,8 @@ def _power(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         problems[row.operation] += row.problems
     return [
-        f"no power here: {name}: {', '.join(f'{output} in {count}' for output, count in found.most_common())} "
-        f"of {problems[name]} problems, where an answer such as zero would pass"
+        f"vacuous here: {name}: {', '.join(f'{output} in {count}' for output, count in found.most_common())} "
+        f"of {problems[name]} problems: an all-zero answer, or another that is wrong altogether, would also pass"
         for name, found in counts.items()
     ]
 

@@ -115,8 +115,8 @@ class Tally:
         if ratio[row] <= 1:
             return
         places = [self._place(name, int(numbers[row]), int(each[row])) for each in (first, second)]
-        apart = f"which are {ratio[row]:.3g} times too far apart"
-        text = f"no one error of the row's sum explains this and {places[1]}, {apart}"
+        apart = f"they are {ratio[row]:.3g} times too far apart"
+        text = f"this and {places[1]} cannot come from one rounding error of the row's sum (Theorem 14): {apart}"
         self.counts[DISAGREES, name] = int(np.count_nonzero(ratio > 1))
         self.ratios[name] = max(self.ratios[name], float(ratio[row]))
         self.worst[DISAGREES] = Worst(float(ratio[row]), name, rows, int(numbers[row]), int(first[row]), text)

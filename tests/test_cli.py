@@ -73,7 +73,7 @@ def test_labels_alone(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--operation", "cross_entropy", "--accuracy", "B", "--without", "probabilities"]
 
     assert main(["verify", "manual:accurate_cross_entropy", *arguments, *QUICK]) == 0
-    assert "not asked of cross_entropy: hvp, jvp, label_smoothing, probabilities" in capsys.readouterr().out
+    assert "not tested of cross_entropy: hvp, jvp, label_smoothing, probabilities" in capsys.readouterr().out
 
 
 def test_the_help_lists_what_can_be_left_out(capsys: pytest.CaptureFixture[str]) -> None:
@@ -141,7 +141,7 @@ def test_wrong_usage_exits_with_2(arguments: list[str], words: str, capsys: pyte
         (["verify", "no_such_module"], "target 'no_such_module': there is no module 'no_such_module'"),
         (["verify", "manual:no_such_function"], "target 'manual:no_such_function': manual has no 'no_such_function'"),
         (["verify", "json"], "module json has no function named softmax or log_softmax"),
-        (["verify", "math:exp"], "which operation is math:exp? Name it (operation=, --operation): softmax"),
+        (["verify", "math:exp"], "cannot infer the operation of math:exp; pass operation= or --operation: softmax"),
         (["verify", "manual:__name__", "--operation", "softmax"], "target is a str; expected a module, a callable"),
         (["verify", "manual", "--dtype", "bfloat16"], "dtype is 'bfloat16'; the numpy adapter has float64"),
         (["verify", "manual", "--device", "cuda"], "device is 'cuda'; the numpy adapter has cpu only"),
@@ -212,7 +212,7 @@ def test_regions_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
 def test_nothing_may_be_supported(capsys: pytest.CaptureFixture[str]) -> None:
     """An empty --supports says that no option is taken, and is not the same as none."""
     assert main(["verify", "manual:softmax", "--supports", "", *QUICK]) == 0
-    assert "not asked of softmax: dim" in capsys.readouterr().out
+    assert "not tested of softmax: dim" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -220,8 +220,8 @@ def test_names_of_expected_failures(tmp_path: Path) -> None:
     [
         ("agrees", (), True, ""),
         ("disagrees", (), False, ""),
-        ("disagrees", (ROW.name,), True, "expected not to agree, and does not: mine softmax float32 cpu"),
-        ("no guarantee", (ROW.name,), True, "expected not to agree, and does not"),
+        ("disagrees", (ROW.name,), True, "expected failure: mine softmax float32 cpu"),
+        ("no guarantee", (ROW.name,), True, "expected failure: mine softmax float32 cpu"),
         ("agrees", (ROW.name,), False, "expected to fail, and agrees: mine softmax float32 cpu"),
         ("disagrees", (ROW.name, "no such row"), False, "expected to fail, and no row has that name: no such row"),
     ],

@@ -165,9 +165,9 @@ def test_the_report_counts_them() -> None:
     (row,) = report.rows
 
     assert row.powerless["grad_logits"]["zero"] > 0
-    assert "no power here: softmax: " in str(report)
+    assert "vacuous here: softmax: " in str(report)
     assert f"grad_logits in {max(row.powerless['grad_logits'].values())}" in str(report)
-    assert "of 60 problems, where an answer such as zero would pass" in str(report)
+    assert "of 60 problems: an all-zero answer, or another that is wrong altogether, would also pass" in str(report)
     assert "softmax    float32  value" in report.power()
     assert '"powerless"' in report.to_json()
     assert 1e-8 < row.detectable["value"] < 1e-4

@@ -425,7 +425,7 @@ def test_a_second_derivative_that_is_silently_zero_is_caught() -> None:
     failure = report.rows[0].failure
     assert failure is not None
     assert failure.verdict.output == "hvp_logits"
-    assert "not asked of logsumexp: dim, jvp" in str(report)
+    assert "not tested of logsumexp: dim, jvp" in str(report)
 
 
 def test_what_raises_is_not_asked() -> None:
@@ -433,7 +433,7 @@ def test_what_raises_is_not_asked() -> None:
     report = softproof.verify(once, operation="logsumexp", examples=30, seed=0)
 
     report.check()
-    assert "not asked of logsumexp: dim, hvp, jvp" in str(report)
+    assert "not tested of logsumexp: dim, hvp, jvp" in str(report)
 
 
 def test_a_wrong_forward_mode_is_caught() -> None:
@@ -490,7 +490,7 @@ def test_what_a_candidate_has_not_it_is_not_asked() -> None:
         assert judge(candidate, problem).ratios.keys() == {"value", "grad_logits"} | left
     assert judge(_gradient_alone(), problem).ratios.keys() == {"value", "grad_logits"}
     report = softproof.verify(_gradient_alone(), dtypes=["float64"], examples=20, seed=0)
-    assert "not asked of softmax: hvp, jvp" in str(report)
+    assert "not tested of softmax: hvp, jvp" in str(report)
 
 
 def test_a_function_with_its_own_backward_has_no_derivatives_by_autograd() -> None:

@@ -265,7 +265,7 @@ def test_one_element_may_not_stand_out(operation: str, classes: int, masked: boo
 
     assert share < 0.1
     assert verdict.outcome == "disagrees"
-    assert "no one error of the row's sum explains" in verdict.explanation
+    assert "cannot come from one rounding error of the row's sum (Theorem 14)" in verdict.explanation
 
 
 # ---- the truth in float64 -------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ def load(target: Any, operation: str | None, interface: Interface) -> Candidate:
     """
     if operation is None:
         raise ValueError(
-            f"target: which operation is {target}? Name it (operation=, --operation): {', '.join(OPERATIONS)}"
+            f"target: cannot infer the operation of {target}; pass operation= or --operation: {', '.join(OPERATIONS)}"
         )
     session = _session(target) if isinstance(target, str) else target
     if not hasattr(session, "get_inputs") or isinstance(session, type):
