@@ -36,7 +36,7 @@ verify: .venv/installed
 	$(BIN)/softproof verify manual reference
 
 test: .venv/installed # compiled once, not in every process that is started
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto $(if $(SEED),--hypothesis-seed=$(SEED))
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal $(if $(SEED),--hypothesis-seed=$(SEED))
 
 thorough: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --thorough --passed thorough.jsonl

@@ -184,7 +184,8 @@ class Elements:
             beside = abs(balls(nearest[strange]) - exact[strange])
             doubt[strange] = _upper(beside).astype(np.float64) * (1 + ROUNDING)
         found = cls._decided(got, exact, nearest, special, error, doubt, bound, storage)
-        if (unknown := ~special & ~np.isfinite(nearest) & ~_is_known(exact).astype(bool)).any():
+        beyond = ~special & ~np.isfinite(nearest)
+        if beyond.any() and (unknown := beyond & ~_is_known(exact).astype(bool)).any():
             found = replace(found, agreed=found.agreed & ~unknown, refuted=found.refuted & ~unknown,
                             waits=found.waits | unknown)  # fmt: skip
         near = ~special & np.isfinite(got) & np.isfinite(found.allowed) & ~found.agreed & ~found.refuted
@@ -343,7 +344,7 @@ def written(exact: float | arb) -> str:
     return f"about {sign}{power}" if float(digits) else f"0, within {power}"
 
 
-_is_float = np.frompyfunc(lambda element: isinstance(element, float), 1, 1)
+_is_float = np.frompyfunc(float.__instancecheck__, 1, 1)  # isinstance(element, float)
 _is_known = np.frompyfunc(lambda element: isinstance(element, float) or element.is_finite(), 1, 1)
 _radius = np.frompyfunc(arb.rad, 1, 1)
 _upper = np.frompyfunc(arb.abs_upper, 1, 1)
