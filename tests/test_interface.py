@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 import torch
@@ -484,7 +485,8 @@ def least_size(operation: str, supports: frozenset[str], small: bool) -> int:
     """Of an input, among many drawn problems."""
     sizes = []
 
-    @settings(max_examples=40, database=None, phases=[Phase.generate], derandomize=True)
+    @hypothesis.seed(0)
+    @settings(max_examples=40, database=None, phases=[Phase.generate])
     @given(problem=problems(operation, "float32", supports=supports, small=small))
     def draw(problem: Problem) -> None:
         sizes.append(min(each.size for each in problem.inputs.values()))
@@ -493,7 +495,6 @@ def least_size(operation: str, supports: frozenset[str], small: bool) -> int:
     return min(sizes)
 
 
-@pytest.mark.draws
 @pytest.mark.parametrize("operation", softproof.OPERATIONS)
 @pytest.mark.parametrize("small", [True, False], ids=["small", ""])
 def test_without_empty_there_are_rows(operation: str, small: bool) -> None:

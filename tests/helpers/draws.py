@@ -1,8 +1,8 @@
 """What a run chooses for itself: of one seed, and the same in all processes of one run.
 
 Another seed changes the tests of Hypothesis, those that take the fixture `seed_of_the_run`, those whose cases it
-chooses (by the mark `drawn`, or by `seed_of`), and those that draw inside and are marked `draws`. --by-seed asks these
-alone: what a run with the fixed seed has asked already, and would ask in the same way, is left out. A test that draws
+chooses (by the mark `drawn`, or by `seed_of`), those that draw inside and are marked `draws`, and maybe examples in
+documentation. --by-seed asks these alone: what a run with the fixed seed has asked already, and would ask in the same way, is left out. A test that draws
 by the seed and is none of these is an error while it runs, with --by-seed or without.
 """
 
@@ -60,6 +60,7 @@ def changes(item: pytest.Item) -> bool:
         or "seed_of_the_run" in getattr(item, "fixturenames", ())
         or item.nodeid.partition("[")[0] in item.config.stash.get(_CHOSEN, set())
         or item.get_closest_marker("draws") is not None
+        or isinstance(item, pytest.DoctestItem)  # which cannot be marked
     )
 
 
