@@ -2,8 +2,8 @@
 
 Another seed changes the tests of Hypothesis, those that take the fixture `seed_of_the_run`, those whose cases it
 chooses (by the mark `drawn`, or by `seed_of`), those that draw inside and are marked `draws`, and maybe examples in
-documentation. --by-seed asks these alone: what a run with the fixed seed has asked already, and would ask in the same way, is left out. A test that draws
-by the seed and is none of these is an error while it runs, with --by-seed or without.
+documentation. --by-seed asks these alone: it leaves out what a run with the fixed seed asks in the same way. A test
+that draws by the seed and is none of these is an error while it runs, with --by-seed or without.
 """
 
 from __future__ import annotations
