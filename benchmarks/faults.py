@@ -8,7 +8,7 @@ and dtype are drawn once for all faults. Then a problem is built for the fault a
 the bounds allow what is wrong, and no generator could show it. The share is that of the killed among all others.
 
 A line of the log is one operation in one dtype from one seed, and a run goes on where its log ends. Faults for building
-(--building) may be looked at one by one, with --list; those for reporting may not. docs/figures.md has one run's tables.
+(--building) may be looked at one by one, with --list; those for reporting may not.
 """
 
 from __future__ import annotations
