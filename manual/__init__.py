@@ -1,7 +1,8 @@
 """Softmax, cross-entropy and backpropagation by hand, in NumPy and nothing else.
 
-Read in this order: softmax, information, cross_entropy, accurate, linear, backprop; beside each stands the file of the
-same name in `reference`, which does the same with torch. Both are put before the judge; neither is trusted.
+Read the files in this order: softmax, information, cross_entropy, accurate, linear, backprop. Beside each, read the
+file of the same name in `reference`, which does the same with torch. The judge tests both and trusts neither.
+docs/theory/backprop.md derives the equations, and examples/backprop.ipynb tries them out.
 """
 
 from .accurate import accurate_cross_entropy as accurate_cross_entropy

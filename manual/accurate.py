@@ -19,7 +19,7 @@ from .softmax import shifted
 
 
 def _labels(target: ArrayLike) -> Array:
-    """Labels of a dtype that is one of labels."""
+    """The labels, of a dtype for labels."""
     y = plain("target", target)
     if y.dtype.type not in LABELS:
         raise TypeError(f"target has dtype {y.dtype}; expected int64 or uint8 labels")
@@ -35,7 +35,7 @@ def accurate_cross_entropy(
     ignore_index: int = -100,
     reduction: str = "mean",
 ) -> Array:
-    """Cross-entropy loss of softmax(logits) against labels, to a small relative error however small it is.
+    """Cross-entropy loss of softmax(logits) against labels. Its relative error is small, however small the loss.
 
     Equation, with s' = Σ_{j≠a} e^(x_j - m) over all classes but the first of the largest logit m: loss_i =
     w_y ((m - x_y) + log1p(s')), then the mean or the sum over rows, or the rows themselves.
@@ -78,9 +78,9 @@ def accurate_cross_entropy_backward(
 
         ∂L/∂x_ij = c_i w_y e_j / s for j ≠ y,        ∂L/∂x_iy = -c_i w_y (Σ_{j≠y} e_j) / s.
 
-    The last is c_i w_y (p_y - 1), which is never formed: beside a p_y near 1 it has few correct digits. The sum stands
-    in the denominator as well, so that its rounding cancels where p_y is small. Both quotients are formed first: they
-    are at most 1, so what a product with a tiny c_i loses to underflow is not enlarged.
+    The last is c_i w_y (p_y - 1), which is never formed: it has few correct digits where p_y is near 1. The sum stands
+    in the denominator too, so that its rounding cancels where p_y is small. Both quotients come before the product with
+    c_i. They are at most 1, so that nothing enlarges what the product loses to underflow.
 
     Args:
         grad_output: g, the shape of the loss and the dtype of `logits`, or a Python number.

@@ -33,7 +33,7 @@ def shown(value: Any) -> str:
 
 
 def _has_mask(values: Any, depth: int) -> bool:
-    """Whether there is a masked array among lists so deep, whose mask NumPy would drop."""
+    """Whether lists of that depth hold a masked array, whose mask NumPy would drop."""
     if isinstance(values, np.ma.MaskedArray) or depth == 0:
         return isinstance(values, np.ma.MaskedArray)
     return isinstance(values, (list, tuple)) and any(_has_mask(each, depth - 1) for each in values)
@@ -68,7 +68,7 @@ def integer(name: str, value: Any) -> int:
 
 
 def loss_options(ignore_index: Any, reduction: Any, label_smoothing: Any) -> tuple[int, str, float]:
-    """The options of a loss, if each is one."""
+    """The options of a loss, checked."""
     ignored = integer("ignore_index", ignore_index)
     if not -(2**63) <= ignored < 2**63:
         raise ValueError(f"ignore_index is {shown(ignore_index)}; expected an integer that int64 holds")
@@ -99,7 +99,7 @@ def floats(name: str, values: ArrayLike, like: Array | None = None, like_name: s
 
 
 def with_axis(name: str, values: ArrayLike, dim: int, *, any_shape: bool = False) -> tuple[Array, int]:
-    """A floating-point array and the nonnegative axis that `dim` names in it, which must not be empty.
+    """A floating-point array, and the axis `dim` of it as a nonnegative number. That axis must not be empty.
 
     With `any_shape` it may be empty, and a number alone has the axis 0.
     """
@@ -114,7 +114,7 @@ def with_axis(name: str, values: ArrayLike, dim: int, *, any_shape: bool = False
 
 
 def with_axes(name: str, values: ArrayLike, dim: int | Sequence[int]) -> tuple[Array, tuple[int, ...]]:
-    """A floating-point array of any shape, and the nonnegative axes that `dim` names in it, one or several."""
+    """A floating-point array of any shape, and its axes `dim`, one or several, as nonnegative numbers."""
     if not isinstance(dim, (tuple, list)):
         array, axis = with_axis(name, values, dim, any_shape=True)  # type: ignore[arg-type]  # which it looks at
         return array, (axis,)
@@ -125,7 +125,7 @@ def with_axes(name: str, values: ArrayLike, dim: int | Sequence[int]) -> tuple[A
 
 
 def merged(array: Array, axes: tuple[int, ...]) -> tuple[Array, int]:
-    """`array` with one of the axes for them all, and where that is: the one there is, or the last in place of several.
+    """`array` with `axes` merged into one, and the number of that axis: several become the last one.
 
     A number alone becomes a row of one.
     """
@@ -137,7 +137,7 @@ def merged(array: Array, axes: tuple[int, ...]) -> tuple[Array, int]:
 
 
 def unmerged(array: Array, axes: tuple[int, ...], shape: tuple[int, ...]) -> Array:
-    """What `merged` has made of an array of that `shape`, the other way."""
+    """The inverse of `merged`, for an array that had that `shape`."""
     if len(axes) == 1:
         return array.reshape(shape)
     moved = np.moveaxis(np.empty(shape, bool), axes, range(-len(axes), 0))
@@ -145,7 +145,7 @@ def unmerged(array: Array, axes: tuple[int, ...], shape: tuple[int, ...]) -> Arr
 
 
 def shaped(name: str, array: Array, expected: tuple[int, ...], why: str) -> Array:
-    """`array` itself, if it has the `expected` shape."""
+    """`array` itself; ValueError if its shape is not `expected`."""
     if array.shape != expected:
         raise ValueError(f"{name} has shape {array.shape}; expected {expected}, {why}")
     return array
@@ -157,9 +157,9 @@ def working(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def row_blocks(*arrays: Array, axis: int) -> Iterator[list[Array]]:
-    """Views of some rows of each array at a time, with `axis` last: (n, …, C); all at once where there are few.
+    """Views of some rows of each array at a time, with `axis` last: (n, …, C). Few rows come all at once.
 
-    None of an array of no elements; and of a number alone, one row of one.
+    An empty array has no rows. A number alone is one row of one element.
     """
     views = [array.swapaxes(axis, -1) if array.ndim else array[None] for array in arrays]
     first = views[0]

@@ -1,7 +1,7 @@
 """The article's network, a = W x, p = softmax(a), L = -Σ y log p, and its gradients, step by step and fused.
 
-Section 2.3 of the article takes the chain rule one factor at a time. Every p_i depends on every a_k, so the chain runs
-over all C paths:
+Section 2.3 of the article takes the chain rule factor by factor: ∂L/∂p_i = -y_i / p_i, the Jacobian ∂p_i/∂a_k, and
+∂a_k/∂w_kj = x_j. Every p_i depends on every a_k, so the chain runs over all C paths:
 
     ∂L/∂w_kj = Σ_i  ∂L/∂p_i · ∂p_i/∂a_k · ∂a_k/∂w_kj = (p_k Σ_i y_i - y_k) x_j,
 
@@ -50,7 +50,7 @@ def probabilities_gradient(p: ArrayLike, target: ArrayLike) -> Array:
 
 @quiet
 def weight_gradient_through_one_path(input: ArrayLike, weight: ArrayLike, target: ArrayLike, path: int) -> Array:
-    """What the chain gives through p_path alone: ∂L/∂p_path · ∂p_path/∂a · ∂a/∂W. One term of the sum over all paths.
+    """One term of the sum over all paths, that through p_i alone: ∂L/∂p_i · ∂p_i/∂a_k · ∂a_k/∂w_kj.
 
     Args:
         input: x (D,), weight: W (C, D), target: y (C,); one floating-point dtype.
@@ -65,14 +65,15 @@ def weight_gradient_through_one_path(input: ArrayLike, weight: ArrayLike, target
     x, a, y = _sample(input, weight, target)
     if not 0 <= (path := integer("path", path)) < len(a):
         raise IndexError(f"path is {shown(path)}; expected a class from 0 to {len(a) - 1}")
-    dl_dp = probabilities_gradient(softmax(a), y)[path]
-    dp_da = softmax_jacobian(a)[path]  # (C,)
-    return np.asarray(dl_dp * dp_da[:, None] * x)  # ∂a_k/∂w_kj = x_j: (C, D)
+    dl_dp = probabilities_gradient(softmax(a), y)[path]  # ∂L/∂p_i: ()
+    dp_da = softmax_jacobian(a)[path]  # ∂p_i/∂a_k for every k: (C,)
+    da_dw = x  # ∂a_k/∂w_kj = x_j, the same for every k: (D,)
+    return np.asarray((dl_dp * dp_da)[:, None] * da_dw)  # (C, D)
 
 
 @quiet
 def weight_gradient_over_all_paths(input: ArrayLike, weight: ArrayLike, target: ArrayLike) -> Array:
-    """The whole chain: Σ_i ∂L/∂p_i · ∂p_i/∂a_k · ∂a_k/∂w_kj.
+    """The whole chain, one factor after the other: Σ_i ∂L/∂p_i · ∂p_i/∂a_k · ∂a_k/∂w_kj.
 
     Args, Returns, Raises: as `weight_gradient_through_one_path`, without `path`.
 
@@ -81,14 +82,15 @@ def weight_gradient_over_all_paths(input: ArrayLike, weight: ArrayLike, target: 
            [ 0.5,  1. ]])
     """
     x, a, y = _sample(input, weight, target)
-    dl_dp = probabilities_gradient(softmax(a), y)  # (C,)
-    dl_da = dl_dp @ softmax_jacobian(a)  # (C,): over all paths i
-    return np.asarray(dl_da[:, None] * x)  # (C, D)
+    dl_dp = probabilities_gradient(softmax(a), y)  # ∂L/∂p_i: (C,)
+    dl_da = dl_dp @ softmax_jacobian(a)  # Σ_i ∂L/∂p_i ∂p_i/∂a_k, over all paths: (C,)
+    da_dw = x  # ∂a_k/∂w_kj = x_j, the same for every k: (D,)
+    return np.asarray(dl_da[:, None] * da_dw)  # (C, D)
 
 
 @quiet
 def weight_gradient_fused(input: ArrayLike, weight: ArrayLike, target: ArrayLike) -> Array:
-    """The same gradient with softmax and loss taken together: (p - y) xᵀ, or (p Σy - y) xᵀ when Σy is not 1.
+    """The same gradient with softmax and loss differentiated as one: (p - y) xᵀ, or (p Σy - y) xᵀ when Σy is not 1.
 
     Args, Returns, Raises: as `weight_gradient_over_all_paths`.
 
@@ -97,7 +99,8 @@ def weight_gradient_fused(input: ArrayLike, weight: ArrayLike, target: ArrayLike
            [ 0.5,  1. ]])
     """
     x, a, y = _sample(input, weight, target)
-    return np.asarray((softmax(a) * y.sum() - y)[:, None] * x)  # (C, D)
+    dl_da = softmax(a) * y.sum() - y  # (C,)
+    return np.asarray(dl_da[:, None] * x)  # (C, D)
 
 
 # ---- the same network for batches and all options of the loss -------------------------------------------------------
@@ -110,7 +113,7 @@ def _wide(values: ArrayLike | None) -> Any:
 
 
 def _same_dtype(input: ArrayLike, **others: ArrayLike | None) -> Array:
-    """`input` as an array, after a look at the dtypes of all other arguments."""
+    """`input` as an array; TypeError where another argument has another dtype."""
     x = floats("input", input)
     for name, other in others.items():
         if other is None and name in ("linear_weight", "target"):
@@ -199,7 +202,7 @@ def linear_cross_entropy_backward(
 ) -> tuple[Array, Array, Array | None]:
     """Gradients of input, linear weight and linear bias.
 
-    Equations: ∂L/∂a from `manual.cross_entropy_backward`, carried through `manual.linear_backward`.
+    Equations: `manual.cross_entropy_backward` gives ∂L/∂a, and `manual.linear_backward` the rest from it.
 
     Args:
         grad_output: ∂/∂loss, the shape of the loss and the dtype of `input`, or a Python number.

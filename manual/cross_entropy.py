@@ -5,8 +5,8 @@ torch.nn.CrossEntropyLoss; for ε = 0, w = 1 the article's equations 3 and 5):
 
     loss = -Σ_j t_j l_j,    t_j = w_j ((1 - ε) q_j + ε / C),
 
-where q is the row of target probabilities, or the one-hot row of the label. A row whose label is `ignore_index` counts
-nothing. The mean divides by the number of rows for probabilities, by the sum of the labels' weights for labels.
+where q is the row of target probabilities, or the one-hot row of the label. A row whose label is `ignore_index` does
+not count. The mean divides by the number of rows for probabilities, by the sum of the labels' weights for labels.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _Loss(NamedTuple):
     logits: Array
     axis: int
     target: Array
-    ignored: Array | None  # rows that count nothing, with a class axis of length 1; None for probabilities
+    ignored: Array | None  # rows that do not count, with a class axis of length 1; None for probabilities
     weight: Array | None  # (C,) in the working precision; None for ones
     epsilon: float
 
@@ -64,7 +64,7 @@ class _Loss(NamedTuple):
         return values if self.weight is None else values * self.weight[y]
 
     def reduced(self, rows: Array, reduction: str) -> Array:
-        """The loss, from that of `rows` with a class axis of length 1, of which those that count nothing become 0."""
+        """The loss, from that of `rows` with a class axis of length 1; ignored rows become 0."""
         if self.ignored is not None:
             rows[self.ignored] = 0
         if reduction == "none":
@@ -92,7 +92,7 @@ class _Loss(NamedTuple):
 
 
 def _labels(y: Array, logits: Array, axis: int, ignore_index: int) -> tuple[Array, Array]:
-    """Labels y, 0 in place of an ignored one outside [0, C), and which are ignored; with a class axis of length 1."""
+    """Labels y, and which are ignored, with a class axis of length 1. An ignored label outside [0, C) becomes 0."""
     if y.dtype.type not in LABELS:
         raise TypeError(f"target has dtype {y.dtype}; expected int64 or uint8 labels, or {logits.dtype}")
     before, classes, after = logits.shape[:axis], logits.shape[axis], logits.shape[axis + 1 :]
@@ -116,7 +116,7 @@ def checked(
     reduction: str,
     label_smoothing: float,
 ) -> _Loss:
-    """The arguments of the loss, if they fit each other."""
+    """The arguments of the loss, checked against each other."""
     a = floats("logits", logits)
     if a.ndim == 0:
         raise ValueError("logits has shape (); expected (C,), (N, C) or (N, C, d1, …)")
@@ -163,12 +163,12 @@ def cross_entropy(
         target: int64 or uint8 labels of that shape without C, or probabilities (a one-hot row is one) of that shape
             and dtype.
         weight: w (C,) of the dtype of `logits`; None means ones.
-        ignore_index: rows with this label count nothing; it may lie outside [0, C). For labels only.
+        ignore_index: rows with this label do not count; it may lie outside [0, C). For labels only.
         reduction: "mean" (over Σ w of the labels that count, or over rows for probabilities), "sum" or "none".
         label_smoothing: ε in [0, 1].
     Returns: a 0-d array, or for "none" the shape of the labels; the dtype of `logits`; in nats. The mean over no row
         is NaN, as in torch.
-    Raises: TypeError, ValueError or IndexError naming the argument, what it is and what was expected.
+    Raises: TypeError, ValueError or IndexError that names the argument, its value, and what was expected.
     Error: docs/theory/bounds.md, Theorem 9.
 
     >>> float(cross_entropy([[1.4, 3.2, 5.0]], np.array([2])).round(4))
@@ -317,7 +317,7 @@ def cross_entropy_hvp(
     """Derivative of the gradient of the logits in the direction v of the logits: their Hessian times v.
 
     Equation: h_i = c_i T_i J_i v_i, with J_i = diag(p_i) - p_i p_iᵀ and c_i, T_i as in `cross_entropy_backward`: the
-    target enters by T_i = Σ_j t_ij alone.
+    target matters only through T_i = Σ_j t_ij.
 
     Args:
         tangent: v, the shape and dtype of `logits`.

@@ -28,7 +28,7 @@ def shifted(x: Array) -> Array:
 
 
 def exponentials(x: Array, out: Array) -> tuple[Array, Array]:
-    """e = exp(x - max(x)), in `out` unless that is too narrow to work in, and s = Σ e, of rows x (…, C)."""
+    """e = exp(x - max(x)) and s = Σ e of rows x (…, C). e is written to `out`, unless that is in half precision."""
     if x.dtype == np.float16:
         x = out = x.astype(working(x.dtype))
     np.subtract(x, x.max(-1, keepdims=True), out=out)  # (…, C)
@@ -60,7 +60,7 @@ Axes = tuple[int, ...]
 
 
 def _reduced_shape(logits: Array, axes: Axes, keepdim: bool) -> tuple[int, ...]:
-    """That of the logits without `axes`, or with 1 in their place."""
+    """The shape of the logits without `axes`, or with 1 in their place."""
     if not isinstance(keepdim, bool):
         raise TypeError(f"keepdim is {shown(keepdim)}; expected True or False")
     sizes = enumerate(logits.shape)
@@ -73,7 +73,7 @@ def _column(values: Array, x: Array, axis: int) -> Array:
 
 
 def _upstream_of_rows(values: ArrayLike, logits: Array, axes: Axes, keepdim: bool) -> Array:
-    """g of the rows, of the shape of the value."""
+    """g, one number for each row, in the shape of the value."""
     expected = _reduced_shape(logits, axes, keepdim)
     return shaped("grad_output", floats("grad_output", values, logits), expected, "that of the value")
 
@@ -85,11 +85,11 @@ def softmax(logits: ArrayLike, dim: int = -1) -> Array:
     Equation (article, 1): p_i = e^(a_i) / Σ_k e^(a_k).
 
     Args:
-        logits: a, any shape; float64, float32 or float16. A number alone is a row of one, and of no elements along
-            `dim` there are no probabilities.
+        logits: a, any shape; float64, float32 or float16. A number alone is a row of one. Where `dim` is empty, so is
+            the result.
         dim: the axis that sums to 1.
     Returns: p, the shape and dtype of `logits`.
-    Raises: TypeError for another dtype, IndexError for a `dim` that is not there.
+    Raises: TypeError for another dtype, IndexError for a `dim` that the logits do not have.
     Error: docs/theory/bounds.md, Theorem 2.
 
     >>> softmax([1.0, 2.0, 3.0]).round(2)
@@ -294,7 +294,7 @@ def log_softmax_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLik
 
 @quiet
 def logsumexp(logits: ArrayLike, dim: int | Sequence[int] = -1, keepdim: bool = False) -> Array:
-    """Logarithm of the sum of e^logits along `dim`, which disappears from the shape, or keeps the length 1.
+    """Logarithm of the sum of e^logits along `dim`. The result lacks that axis, or keeps it with the length 1.
 
     Equation: y = m + log Σ_k e^(a_k - m). A row of -inf alone, or of no elements, gives -inf, one with +inf gives +inf.
 

@@ -1,7 +1,6 @@
 """Softmax, cross-entropy and backpropagation by torch.nn.functional and autograd.
 
-The twin of `manual`: the same files, names and arguments, and `device=` besides. Both are put before the judge;
-neither is trusted.
+The twin of `manual`: the same files, names and arguments, plus `device=`. The judge tests both and trusts neither.
 """
 
 from .accurate import accurate_cross_entropy as accurate_cross_entropy

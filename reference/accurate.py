@@ -15,13 +15,13 @@ from torch import Tensor
 from .arrays import LABELS, Device, tensor, vector_jacobian_product
 from .cross_entropy import checked
 
-# Above it softplus(z) is z. What that leaves out, e^-40, is less than half an ulp of 40 in float64; e^-20, which torch
-# leaves out unless told otherwise, is not. Below it e^z stays inside the range of float32.
+# Above it torch takes z for softplus(z). That leaves out e^-40, which is less than half an ulp of 40 in float64. With
+# torch's own threshold, 20, it would leave out e^-20, which is more. Below 40, e^z stays inside the range of float32.
 THRESHOLD = 40.0
 
 
 def _labels(target: Any, device: Device) -> Tensor:
-    """Labels of a dtype that is one of labels."""
+    """The labels, of a dtype for labels."""
     y = tensor("target", target, device)
     if y.dtype not in LABELS:
         raise TypeError(f"target has dtype {y.dtype}; expected {' or '.join(map(str, LABELS))} labels")

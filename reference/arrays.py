@@ -33,7 +33,7 @@ def shown(value: Any) -> str:
 
 
 def _has_mask(values: Any, depth: int) -> bool:
-    """Whether there is a masked array among lists so deep, whose mask NumPy would drop."""
+    """Whether lists of that depth hold a masked array, whose mask NumPy would drop."""
     if isinstance(values, np.ma.MaskedArray) or depth == 0:
         return isinstance(values, np.ma.MaskedArray)
     return isinstance(values, (list, tuple)) and any(_has_mask(each, depth - 1) for each in values)
@@ -55,7 +55,7 @@ def _from_numpy(name: str, values: Any) -> Tensor:
 
 
 def _plain(name: str, values: Tensor) -> Tensor:
-    """A tensor without its history; TypeError for one that is more, or less, than numbers one beside the other."""
+    """A tensor without its history; TypeError for one with its own dispatch, and for sparse, nested and meta ones."""
     if type(values).__torch_dispatch__ is not Tensor.__torch_dispatch__:
         raise TypeError(f"{name} is a {type(values).__name__}; expected a plain tensor")
     if values.layout is not torch.strided or values.is_nested:
@@ -67,7 +67,7 @@ def _plain(name: str, values: Tensor) -> Tensor:
 
 
 def checked_device(device: Any) -> torch.device | None:
-    """The device that is meant, if torch can use it; None for where the inputs are."""
+    """`device` as torch.device, if torch can use it; None leaves the inputs where they are."""
     if device is None:
         return None
     if not isinstance(device, (str, torch.device)):
@@ -99,7 +99,7 @@ def integer(name: str, value: Any) -> int:
 
 
 def loss_options(ignore_index: Any, reduction: Any, label_smoothing: Any) -> tuple[int, str, float]:
-    """The options of a loss, if each is one."""
+    """The options of a loss, checked."""
     ignored = integer("ignore_index", ignore_index)
     if not -(2**63) <= ignored < 2**63:
         raise ValueError(f"ignore_index is {shown(ignore_index)}; expected an integer that int64 holds")
@@ -153,7 +153,7 @@ def with_axis(name: str, values: Any, dim: int, device: Device = None, *, any_sh
 
 
 def with_axes(name: str, values: Any, dim: int | Sequence[int], device: Device = None) -> Tensor:
-    """A floating-point tensor of any shape that has the axis `dim`, or these axes."""
+    """A floating-point tensor of any shape with the axis `dim`, or the axes."""
     if not isinstance(dim, (tuple, list)):
         return with_axis(name, values, dim, device, any_shape=True)  # type: ignore[arg-type]  # which it looks at
     found = floats(name, values, device)
@@ -166,7 +166,7 @@ def with_axes(name: str, values: Any, dim: int | Sequence[int], device: Device =
 
 
 def shaped(name: str, found: Tensor, expected: tuple[int, ...], why: str) -> Tensor:
-    """`found` itself, if it has the `expected` shape."""
+    """`found` itself; ValueError if its shape is not `expected`."""
     if tuple(found.shape) != expected:
         raise ValueError(f"{name} has shape {tuple(found.shape)}; expected {expected}, {why}")
     return found

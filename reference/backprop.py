@@ -44,7 +44,7 @@ def probabilities_gradient(p: Any, target: Any, *, device: Device = None) -> Ten
 def weight_gradient_through_one_path(
     input: Any, weight: Any, target: Any, path: int, *, device: Device = None
 ) -> Tensor:
-    """∂L/∂p_path times ∂p_path/∂W, each by autograd; as `manual.weight_gradient_through_one_path`.
+    """∂L/∂p_i times ∂p_i/∂W, each by autograd; as `manual.weight_gradient_through_one_path`.
 
     >>> weight_gradient_through_one_path([1.0, 2.0], [[0.0, 0.0], [0.0, 0.0]], [1.0, 0.0], path=0)[0]
     tensor([-0.5000, -1.0000], dtype=torch.float64)
@@ -52,19 +52,21 @@ def weight_gradient_through_one_path(
     x, w, y = _sample(input, weight, target, device)
     if not 0 <= (path := integer("path", path)) < len(y):
         raise IndexError(f"path is {shown(path)}; expected a class from 0 to {len(y) - 1}")
-    dl_dp = probabilities_gradient(F.softmax(F.linear(x, w), -1), y)[path]
+    dl_dp = probabilities_gradient(F.softmax(F.linear(x, w), -1), y)[path]  # ()
     return vector_jacobian_product(lambda v: F.softmax(F.linear(x, v), -1)[path], dl_dp, w)[0]
 
 
 def weight_gradient_over_all_paths(input: Any, weight: Any, target: Any, *, device: Device = None) -> Tensor:
-    """∂L/∂W through p, as autograd follows every path; as `manual.weight_gradient_over_all_paths`.
+    """∂L/∂W by autograd, one factor after the other, over every path; as `manual.weight_gradient_over_all_paths`.
 
     >>> weight_gradient_over_all_paths([1.0, 2.0], [[0.0, 0.0], [0.0, 0.0]], [1.0, 0.0])[0]
     tensor([-0.5000, -1.0000], dtype=torch.float64)
     """
     x, w, y = _sample(input, weight, target, device)
-    one = torch.ones((), dtype=y.dtype, device=y.device)
-    return vector_jacobian_product(lambda v: _loss_of_probabilities(F.softmax(F.linear(x, v), -1), y), one, w)[0]
+    a = F.linear(x, w)  # (C,)
+    dl_dp = probabilities_gradient(F.softmax(a, -1), y)  # (C,)
+    dl_da = vector_jacobian_product(lambda v: F.softmax(v, -1), dl_dp, a)[0]  # (C,)
+    return vector_jacobian_product(lambda v: F.linear(x, v), dl_da, w)[0]  # (C, D)
 
 
 def weight_gradient_fused(input: Any, weight: Any, target: Any, *, device: Device = None) -> Tensor:
