@@ -96,6 +96,7 @@ def test_other_runs_are_left_as_they_were(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @with_literals
+@pytest.mark.draws
 def test_the_constants_of_hypothesis_are_drawn() -> None:
     """One number in forty is a constant that Hypothesis brings, such as the largest of float32."""
     floats = st.floats(0, 1e39, allow_nan=False)
