@@ -415,6 +415,21 @@ ELSEWHERE = {  # tests that take an implementation and are not asked, and why
     "test_errors.test_every_public_function_is_in_the_table": "about that test's own table",
     "test_models.test_each_half_follows_its_library": "about the model of a library, which no mutant follows",
     **dict.fromkeys(
+        (
+            "test_article.test_probabilities_reach_0_and_1_in_floating_point",
+            "test_article.test_the_diagonal_alone_is_right_in_the_label_and_0_elsewhere",
+            "test_article.test_cross_entropy_is_smallest_where_the_distributions_are_alike",
+        ),
+        "one statement of the article, on its own numbers",
+    ),
+    **dict.fromkeys(
+        (
+            "test_steps.test_the_steps_are_exact_where_the_classes_are_equal",
+            "test_steps.test_the_judge_agrees_with_the_fused_form",
+        ),
+        "about the article's steps, which only the halves have",
+    ),
+    **dict.fromkeys(
         ("test_information.test_gradients_are_difference_quotients", "test_information.test_gradients_beside_a_zero"),
         "asks functions that compute a gradient themselves, which no mutant has",
     ),
