@@ -10,15 +10,15 @@ import hypothesis
 import pytest
 import torch
 
-from softproof import seeded
-from softproof.report import versions
+from softproof.generation import seeded
+from softproof.reports.report import versions
 from tests.candidates import MANUAL, REFERENCE
 
 SHORT, LONG = 6, 20  # examples of a property, without and with --thorough
 
 DTYPES = ("float64", "float32")
 pytest_plugins = ["tests.helpers.draws", "tests.helpers.resuming"]
-collect_ignore = [] if find_spec("jax") else ["softproof/adapters/jax_arrays.py"]
+collect_ignore = [] if find_spec("jax") else ["softproof/candidates/adapters/jax_arrays.py"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

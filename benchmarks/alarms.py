@@ -26,11 +26,11 @@ import torch
 from hypothesis import HealthCheck, Phase
 
 from softproof import OPERATIONS, Candidate, Problem, Verdict, load, problems
-from softproof.models import model
-from softproof.regions import REGIONS, regions
-from softproof.rotation import Rotation, against
-from softproof.search import BATCH
-from softproof.terms import Terms
+from softproof.bounds.models import model
+from softproof.generation.coverage import REGIONS, regions
+from softproof.runs.criteria import Terms
+from softproof.runs.schedule import Rotation, against
+from softproof.runs.search import BATCH
 
 from . import text
 from .campaign import finding

@@ -17,18 +17,10 @@ import numpy as np
 import torch
 
 from softproof import OPERATIONS, Candidate, Problem, judge_result, load
-from softproof.formats import FORMATS, Floats
-from softproof.judge import BITS
-from softproof.rotation import counts
-from softproof.rows import (
-    axis_of,
-    count_classes,
-    denominator,
-    is_labels,
-    reduction_of,
-    row_form,
-    wide_rows,
-)
+from softproof.problem.formats import FORMATS, Floats
+from softproof.problem.rows import axis_of, count_classes, denominator, is_labels, reduction_of, row_form, wide_rows
+from softproof.runs.schedule import counts
+from softproof.verdicts.judgement import BITS
 
 from . import questions, text
 

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from softproof import verify
-from softproof.configuration import settings
-from softproof.report import versions
+from softproof.config import settings
+from softproof.reports.report import versions
 
 from . import text
 from .disagreements import DISAGREEMENTS

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 
 from softproof import Output, Problem, Result, judge_result, solve
-from softproof.adapters.torch_arrays import make
-from softproof.exact import FLOAT64
-from softproof.formats import FORMATS, Floats
-from softproof.problem import Array
+from softproof.candidates.adapters.torch_arrays import make
+from softproof.problem.formats import FORMATS, Floats
+from softproof.problem.problem import Array
+from softproof.truth.solver import FLOAT64
 
 from . import text
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from softproof.formats import FORMATS, Floats, Format
-from softproof.operations import output_shapes
-from softproof.problem import Array, Problem
+from softproof.problem.formats import FORMATS, Floats, Format
+from softproof.problem.operations import output_shapes
+from softproof.problem.problem import Array, Problem
 
 Rng = np.random.Generator
 Shape = tuple[int, ...]

@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 import torch
 
 from softproof import OPERATIONS
-from softproof.formats import FORMATS
+from softproof.problem.formats import FORMATS
 
 from . import text
 from .alarms import read

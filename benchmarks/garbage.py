@@ -28,12 +28,12 @@ from flint import arb, ctx
 from hypothesis import HealthCheck, Phase
 
 from softproof import MODELS, OPERATIONS, Output, Problem, Result, Verdict, bound, judge_result, problems, solve
-from softproof.checks import check
-from softproof.exact import balls
-from softproof.formats import FORMATS
-from softproof.models import model
-from softproof.problem import Array
-from softproof.rows import class_weights, count_classes, is_labels, kept, reduction_of
+from softproof.bounds.models import model
+from softproof.problem.checks import check
+from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
+from softproof.problem.rows import class_weights, count_classes, is_labels, kept, reduction_of
+from softproof.truth.solver import balls
 
 from . import nasty, text
 from .alarms import Part, Record, read, run, unfinished

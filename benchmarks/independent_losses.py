@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from softproof import Problem
-from softproof.problem import Array
+from softproof.problem.problem import Array
 
 from .independent import (
     NAN,

@@ -23,7 +23,7 @@ import torch
 
 from softproof.mutants.catalogue import MUTANTS
 from softproof.mutants.record import Mutant
-from softproof.report import versions
+from softproof.reports.report import versions
 
 from . import text
 from .properties import PROPERTIES, RIGHT, Drawing, kill

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from softproof import Problem
-from softproof.formats import FORMATS, Floats
+from softproof.problem.formats import FORMATS, Floats
 
 Rng = np.random.Generator
 INF = np.inf

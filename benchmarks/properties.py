@@ -21,21 +21,21 @@ from hypothesis import HealthCheck, Phase
 
 import reference
 from softproof import Candidate, Interface, Problem, Verdict, judge, judge_result, load, problems
-from softproof.accuracy import Accuracy
-from softproof.compare import AGREES, DISAGREES, not_an_answer
-from softproof.conduct import WAYS, Question, asked, question_of
-from softproof.corners import CORNERS, UNSPECIFIED
-from softproof.judge import BITS, _asked, _judge
-from softproof.large import large_problems
-from softproof.laws import LAWS, Answers, asked_of, compared, identity_of
-from softproof.models import model
+from softproof.bounds.accuracy import Accuracy
+from softproof.bounds.models import model
+from softproof.generation.coverage import REGIONS, regions
+from softproof.generation.edge_cases import CORNERS, UNSPECIFIED
+from softproof.generation.large import large_problems
 from softproof.mutants.correct import CORRECT, Softmax
 from softproof.mutants.record import Mutant, left_out
-from softproof.problem import COMMON_LAYOUTS, Result
-from softproof.regions import REGIONS, regions
-from softproof.rotation import Rotation, against
-from softproof.search import verdicts
-from softproof.terms import DTYPES, Terms
+from softproof.problem.problem import COMMON_LAYOUTS, Result
+from softproof.properties.behaviour import WAYS, Question, asked, question_of
+from softproof.properties.metamorphic import LAWS, Answers, asked_of, compared, identity_of
+from softproof.runs.criteria import DTYPES, Terms
+from softproof.runs.schedule import Rotation, against
+from softproof.runs.search import verdicts
+from softproof.verdicts.compare import AGREES, DISAGREES, not_an_answer
+from softproof.verdicts.judgement import BITS, _asked, _judge
 from tests import test_accurate, test_agreement, test_iris, test_laws, test_second_order, test_semantics, test_stages
 from tests.candidates import MANUAL, REFERENCE
 

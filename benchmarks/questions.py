@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from softproof import Problem
-from softproof.formats import FORMATS, Floats
-from softproof.problem import Array
-from softproof.strategies import has_gradient
-from softproof.styles import STYLES, styles
+from softproof.generation.logit_styles import STYLES, styles
+from softproof.generation.strategies import has_gradient
+from softproof.problem.formats import FORMATS, Floats
+from softproof.problem.problem import Array
 
 MASKED = "-inf entries"
 OF_LOGITS = ("softmax", "log_softmax", "logsumexp")

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import softproof
-from softproof.compare import AGREES, DISAGREES, Verdict
+from softproof.verdicts.compare import AGREES, DISAGREES, Verdict
 
 LEFT_OUT = ("softproof.mutants", "softproof.__main__")  # wrong implementations, and what runs only as a program
 Reply = Callable[[tuple[Any, ...], dict[str, Any]], Any]
@@ -31,7 +31,7 @@ Reply = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 class Function:
     """A function or method of the judge."""
 
-    name: str  # such as "compare.py::Elements.of_rows"
+    name: str  # such as "verdicts/compare.py::Elements.of_rows"
     itself: FunctionType = field(compare=False)
     parameters: tuple[str, ...]
     bound: bool  # whether `self` or `cls` comes first

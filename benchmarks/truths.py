@@ -3,10 +3,10 @@
 python -m benchmarks.truths --jobs 2 --log truths.jsonl
 
 `nasty` draws the problems, and `independent_losses` evaluates them, in fractions and intervals, without a line of
-`softproof.exact` or `softproof.rows`. At 64, 128 and 512 bits each element of the value and of every derivative must be
-of the right kind, a number, inf, -inf or nan, and a ball must meet the interval; or it is undecided, and 8192 bits must
-decide it. Where the judge lets float64 decide, float64 must give the same kind. A line of the log is one corner in one
-dtype from one seed, and a run goes on where its log ends.
+`softproof.truth` or `softproof.problem.rows`. At 64, 128 and 512 bits each element of the value and of every derivative
+must be of the right kind, a number, inf, -inf or nan, and a ball must meet the interval; or it is undecided, and
+8192 bits must decide it. Where the judge lets float64 decide, float64 must give the same kind. A line of the log is
+one corner in one dtype from one seed, and a run goes on where its log ends.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from flint import arb
 from mpmath import libmp  # type: ignore[import-untyped]  # mpmath ships no types
 
 from softproof import Problem, solve
-from softproof.judge import float64_decides
-from softproof.problem import Array
+from softproof.problem.problem import Array
+from softproof.verdicts.judgement import float64_decides
 
 from . import text
 from .alarms import Part, Record, read, run, unfinished

@@ -17,9 +17,9 @@ from flint import ctx
 import manual
 import reference
 from softproof import Candidate, Problem, load, solve
-from softproof.exact import Truth, balls
-from softproof.formats import FORMATS
-from softproof.problem import Array
+from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
+from softproof.truth.solver import Truth, balls
 
 SAMPLES = 16
 CLASSES = (2, 1000)

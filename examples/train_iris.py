@@ -20,8 +20,8 @@ import numpy as np
 import manual
 import reference
 from softproof import Candidate, Problem, Verdict, judge_result, load
-from softproof.formats import FORMATS, Floats
-from softproof.problem import Array
+from softproof.problem.formats import FORMATS, Floats
+from softproof.problem.problem import Array
 
 DATA = Path(__file__).parent / "data" / "iris.csv"
 LEARNING_RATE = 0.5

@@ -1,74 +1,125 @@
 """Tells, with proof, whether softmax, cross-entropy or a linear classifier, and its gradients, is right.
 
-strategies -> Problem -> implementation -> Result; exact + bounds -> compare -> Verdict -> report.
+generation -> Problem -> candidate -> Result; truth + bounds -> Verdict -> report.
 
 Names are loaded when they are first used, so that a candidate's own process imports no more than it needs.
 """
 
-import sys
-
-if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:  # `python -m softproof` looks for modules in the working
-    del sys.path[0]  # directory first, and what lies beside a target is not the judge's
-
 import importlib
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .arithmetic import Arithmetic as Arithmetic
-    from .arithmetic import any_order as any_order
-    from .bounds import bound as bound
-    from .compare import Verdict as Verdict
-    from .conduct import WAYS as WAYS
-    from .conduct import Conduct as Conduct
-    from .conduct import conduct as conduct
-    from .conformance import conformance as conformance
-    from .database import database as database
-    from .exact import solve as solve
-    from .implementation import Candidate as Candidate
-    from .implementation import Implementation as Implementation
-    from .interface import Interface as Interface
-    from .judge import judge as judge
-    from .judge import judge_refusal as judge_refusal
-    from .judge import judge_result as judge_result
-    from .large import large_problems as large_problems
-    from .laws import LAWS as LAWS
-    from .laws import laws as laws
-    from .loading import load as load
-    from .models import MODELS as MODELS
-    from .operations import OPERATIONS as OPERATIONS
-    from .problem import Output as Output
-    from .problem import Problem as Problem
-    from .problem import Result as Result
-    from .report import Report as Report
-    from .report import Row as Row
-    from .stages import stages as stages
-    from .strategies import problems as problems
-    from .verify import verify as verify
+    from .bounds.arithmetic import Arithmetic as Arithmetic
+    from .bounds.arithmetic import any_order as any_order
+    from .bounds.models import MODELS as MODELS
+    from .bounds.theorems import bound as bound
+    from .candidates.candidate import Candidate as Candidate
+    from .candidates.candidate import Implementation as Implementation
+    from .candidates.loading import load as load
+    from .generation.large import large_problems as large_problems
+    from .generation.strategies import problems as problems
+    from .problem.interface import Interface as Interface
+    from .problem.operations import OPERATIONS as OPERATIONS
+    from .problem.problem import Output as Output
+    from .problem.problem import Problem as Problem
+    from .problem.problem import Result as Result
+    from .properties.behaviour import WAYS as WAYS
+    from .properties.behaviour import Conduct as Conduct
+    from .properties.behaviour import conduct as conduct
+    from .properties.metamorphic import LAWS as LAWS
+    from .properties.metamorphic import laws as laws
+    from .reports.report import Report as Report
+    from .reports.report import Row as Row
+    from .runs.failures import database as database
+    from .runs.verification import verify as verify
+    from .testing import conformance as conformance
+    from .truth.solver import solve as solve
+    from .verdicts.compare import Verdict as Verdict
+    from .verdicts.judgement import judge as judge
+    from .verdicts.judgement import judge_refusal as judge_refusal
+    from .verdicts.judgement import judge_result as judge_result
+    from .verdicts.stagewise import stages as stages
 
 _MODULES = {
-    "arithmetic": ("Arithmetic", "any_order"),
-    "bounds": ("bound",),
-    "compare": ("Verdict",),
-    "conduct": ("WAYS", "Conduct", "conduct"),
-    "conformance": ("conformance",),
-    "database": ("database",),
-    "exact": ("solve",),
-    "implementation": ("Candidate", "Implementation"),
-    "interface": ("Interface",),
-    "judge": ("judge", "judge_refusal", "judge_result"),
-    "large": ("large_problems",),
-    "laws": ("LAWS", "laws"),
-    "loading": ("load",),
-    "models": ("MODELS",),
-    "operations": ("OPERATIONS",),
-    "problem": ("Output", "Problem", "Result"),
-    "report": ("Report", "Row"),
-    "stages": ("stages",),
-    "strategies": ("problems",),
-    "verify": ("verify",),
+    "bounds.arithmetic": (
+        "Arithmetic",
+        "any_order",
+    ),
+    "bounds.models": ("MODELS",),
+    "bounds.theorems": ("bound",),
+    "candidates.candidate": (
+        "Candidate",
+        "Implementation",
+    ),
+    "candidates.loading": ("load",),
+    "generation.large": ("large_problems",),
+    "generation.strategies": ("problems",),
+    "problem.interface": ("Interface",),
+    "problem.operations": ("OPERATIONS",),
+    "problem.problem": (
+        "Output",
+        "Problem",
+        "Result",
+    ),
+    "properties.behaviour": (
+        "Conduct",
+        "WAYS",
+        "conduct",
+    ),
+    "properties.metamorphic": (
+        "LAWS",
+        "laws",
+    ),
+    "reports.report": (
+        "Report",
+        "Row",
+    ),
+    "runs.failures": ("database",),
+    "runs.verification": ("verify",),
+    "testing": ("conformance",),
+    "truth.solver": ("solve",),
+    "verdicts.compare": ("Verdict",),
+    "verdicts.judgement": (
+        "judge",
+        "judge_refusal",
+        "judge_result",
+    ),
+    "verdicts.stagewise": ("stages",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "LAWS",
+    "MODELS",
+    "OPERATIONS",
+    "WAYS",
+    "Arithmetic",
+    "Candidate",
+    "Conduct",
+    "Implementation",
+    "Interface",
+    "Output",
+    "Problem",
+    "Report",
+    "Result",
+    "Row",
+    "Verdict",
+    "any_order",
+    "bound",
+    "conduct",
+    "conformance",
+    "database",
+    "judge",
+    "judge_refusal",
+    "judge_result",
+    "large_problems",
+    "laws",
+    "load",
+    "problems",
+    "solve",
+    "stages",
+    "verify",
+]  # loaded on first use
 
 
 def _load(name: str) -> Any:
@@ -86,15 +137,4 @@ if not TYPE_CHECKING:  # or every name would be one, as far as a type checker ca
 
 def __dir__() -> list[str]:
     """The names of the package, loaded or not."""
-    return sorted({*_HOMES, *(name for name in globals() if name.startswith("__"))})
-
-
-class _Package(ModuleType):
-    """A package in which `judge`, `verify` and others are the functions, and not the modules that hold them."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):  # as the import of a module sets its name
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
+    return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -16,7 +16,7 @@ def start() -> int:
     """Run the command line; Ctrl-C while it is loaded leaves nothing behind, and no traceback."""
     kept = signal.signal(signal.SIGINT, _leave)
     os.environ["HYPOTHESIS_NO_PLUGINS"] = "1"  # which anybody's package may bring, and which would run here
-    from .cli import main
+    from .cli.commands import main
 
     signal.signal(signal.SIGINT, kept)
     try:

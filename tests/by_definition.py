@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from softproof import Problem
-from softproof.problem import Array
+from softproof.problem.problem import Array
 
 from .arithmetics import Number
 from .hyperdual import Hyperdual, Hyperduals

@@ -7,7 +7,7 @@ from typing import Any
 import manual
 import reference
 from softproof import Candidate, Problem, load
-from softproof.problem import Array
+from softproof.problem.problem import Array
 
 MANUAL = load(manual, adapter="numpy")
 REFERENCE = load(reference, adapter="torch")

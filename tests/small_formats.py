@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 
 from softproof import Arithmetic
-from softproof.formats import Floats, Format
-from softproof.problem import Array
+from softproof.problem.formats import Floats, Format
+from softproof.problem.problem import Array
 
 
 def small(precision: int, e_min: int = -30, e_max: int = 40, c: float = 3.0) -> Arithmetic:

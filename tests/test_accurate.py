@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 import manual
 import reference
 from softproof import Candidate, Problem, any_order, judge, load, problems, solve
-from softproof.exact import Truth, balls
-from softproof.formats import FORMATS
-from softproof.problem import Array
-from softproof.strategies import seeds
+from softproof.generation.strategies import seeds
+from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
+from softproof.truth.solver import Truth, balls
 
 from .candidates import MANUAL, REFERENCE, answers
 

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Candidate, Output, Problem, Result, bound, judge, judge_result, problems
-from softproof.compare import DISAGREES, OVERFLOW
-from softproof.formats import FORMATS
-from softproof.judge import BITS
-from softproof.models import model
-from softproof.terms import Terms
+from softproof.bounds.models import model
+from softproof.problem.formats import FORMATS
+from softproof.runs.criteria import Terms
+from softproof.verdicts.compare import DISAGREES, OVERFLOW
+from softproof.verdicts.judgement import BITS
 
 from .candidates import MANUAL, REFERENCE, answers
 

@@ -13,7 +13,7 @@ from benchmarks.alarms import Part
 from manual import softmax
 from softproof import OPERATIONS, load
 from softproof.mutants.right.catalogue import VARIANTS
-from softproof.problem import Array
+from softproof.problem.problem import Array
 
 from .candidates import MANUAL
 

@@ -24,10 +24,10 @@ ALLOWED: dict[str, set[str]] = {
     "manual": {"numpy"},
     "reference": {"torch", "numpy"},
     "softproof": {"numpy", "hypothesis", "flint"},
-    "softproof/adapters/torch_arrays.py": {"numpy", "torch"},
-    "softproof/adapters/jax_arrays.py": {"numpy", "jax"},
-    "softproof/conformance.py": {"pytest"},
-    "softproof/database.py": {"hypothesis", "redis"},
+    "softproof/candidates/adapters/torch_arrays.py": {"numpy", "torch"},
+    "softproof/candidates/adapters/jax_arrays.py": {"numpy", "jax"},
+    "softproof/testing.py": {"pytest"},
+    "softproof/runs/failures.py": {"hypothesis", "redis"},
     "softproof/mutants": {"numpy", "torch"},
     "softproof/mutants/right": {"numpy", "hypothesis"},
 }
@@ -65,9 +65,9 @@ def test_imports_follow_the_table(path: str) -> None:
         ("manual/softmax.py", "import torch", ["torch"]),
         ("manual/softmax.py", "def f():\n    from scipy import special", ["scipy"]),
         ("reference/softmax.py", "from manual.arrays import floats", ["manual"]),
-        ("softproof/exact.py", "import torch.nn", ["torch"]),
-        ("softproof/adapters/torch_arrays.py", "import reference", ["reference"]),
-        ("softproof/cli.py", "import tests.candidates", ["tests"]),
+        ("softproof/truth/solver.py", "import torch.nn", ["torch"]),
+        ("softproof/candidates/adapters/torch_arrays.py", "import reference", ["reference"]),
+        ("softproof/cli/commands.py", "import tests.candidates", ["tests"]),
     ],
 )
 def test_the_import_test_can_fail(path: str, source: str, found: list[str]) -> None:
@@ -77,7 +77,7 @@ def test_the_import_test_can_fail(path: str, source: str, found: list[str]) -> N
 
 def test_problem_imports_nothing_of_ours() -> None:
     """The question and the answer stand alone."""
-    tree = ast.parse((ROOT / "softproof/problem.py").read_text())
+    tree = ast.parse((ROOT / "softproof/problem/problem.py").read_text())
 
     assert not [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from softproof import any_order
-from softproof.problem import Array
+from softproof.problem.problem import Array
 
 
 def _worst(computed: Array, exact: Array) -> float:

@@ -13,7 +13,8 @@ import torch
 
 import softproof
 from softproof import Problem, Result
-from softproof.cli import main
+from softproof.cli.commands import main
+from softproof.problem.formats import FORMATS
 
 from .candidates import MANUAL
 from .test_errors import _public, _Recorder
@@ -318,7 +319,7 @@ def test_an_answer_that_the_format_does_not_hold(stored: str) -> None:
     """The verdict shows the number and the format, however near the number is."""
     problem = Problem("softmax", stored, {"logits": [0.0, 0.75]})
     near = np.array([1 / 3, 2 / 3])
-    held = softproof.formats.FORMATS[stored].round(near)
+    held = FORMATS[stored].round(near)
 
     verdict = softproof.judge_result(problem, Result({"value": softproof.Output(near, stored)}))
     assert str(verdict) == f"disagrees: value holds {1 / 3!r}, which is not a {stored} number"

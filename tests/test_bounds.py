@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import Problem, any_order, bound, judge_result, solve
-from softproof.bounds import rdiv, rmul
-from softproof.formats import FORMATS
+from softproof.bounds.algebra import rdiv, rmul
+from softproof.problem.formats import FORMATS
 
 from .candidates import MANUAL
 from .helpers.wrong_answers import Wrong, just_outside, spoiled

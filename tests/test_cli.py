@@ -10,7 +10,7 @@ import pytest
 
 import manual
 from manual.arrays import Array
-from softproof.cli import main
+from softproof.cli.commands import main
 
 pytestmark = [pytest.mark.drawn(3)]
 

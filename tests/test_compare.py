@@ -9,11 +9,11 @@ import pytest
 from flint import arb, ctx
 
 from softproof import Output, Problem, Result, Verdict, judge_result
-from softproof.bounds import Allowed, RowFactor
-from softproof.compare import Elements, infeasible_rows
-from softproof.exact import balls
-from softproof.formats import FORMATS
-from softproof.problem import Array
+from softproof.bounds.algebra import Allowed, RowFactor
+from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
+from softproof.truth.solver import balls
+from softproof.verdicts.compare import Elements, infeasible_rows
 
 FLOAT64 = FORMATS["float64"]
 

@@ -19,11 +19,11 @@ from hypothesis import strategies as st
 import manual
 import softproof
 from softproof import OPERATIONS, WAYS, Candidate, Problem, conduct, load, problems
-from softproof.conduct import in_dtype, same_bits
-from softproof.models import model
-from softproof.problem import Array
-from softproof.rotation import SHARE, Rotation
-from softproof.terms import Terms
+from softproof.bounds.models import model
+from softproof.problem.problem import Array
+from softproof.properties.behaviour import in_dtype, same_bits
+from softproof.runs.criteria import Terms
+from softproof.runs.schedule import SHARE, Rotation
 
 from . import misconduct as wrong
 from .candidates import MANUAL, REFERENCE, three_rows

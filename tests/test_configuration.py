@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from softproof import Report, Row
-from softproof.cli import main
-from softproof.configuration import KINDS, OF_A_TARGET, OF_ALL, TEMPLATE, read_expected, settings
+from softproof.cli.commands import main
+from softproof.config import KINDS, OF_A_TARGET, OF_ALL, TEMPLATE, read_expected, settings
 
 ROW = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order")
 TABLE = """

@@ -12,7 +12,7 @@ import pytest
 from flint import arb
 
 from softproof import MODELS, Output, Problem, Result, judge_result
-from softproof.formats import FORMATS
+from softproof.problem.formats import FORMATS
 
 EXPONENTIALS = {"float64": 3.0, "float32": 5.0}  # in u, of any order: 1.5 and 2.5 ulp, CUDA C++ Programming Guide
 LOGARITHMS = {"float64": 3.0, "float32": 5.0}  # 1.5 ulp, and 4.58 u measured on NumPy

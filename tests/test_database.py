@@ -17,8 +17,8 @@ from hypothesis.database import (
 
 import softproof
 from softproof import Report
-from softproof.database import Named, database
-from softproof.problem import Array
+from softproof.problem.problem import Array
+from softproof.runs.failures import Named, database
 
 from . import broken
 from .misconduct import wrong_the_second_time

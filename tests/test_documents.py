@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import conformance, matrix
-from softproof import findings
 from softproof.mutants import trial
+from softproof.reports import findings
 
 GENERATED = Path(__file__).parents[1] / "docs" / "generated"
 

@@ -19,7 +19,7 @@ from benchmarks.drawn_faults.record import BUILDING, EFFECTS, KINDS, MOST, REPOR
 from benchmarks.drawn_faults.steps import steps_of
 from benchmarks.drawn_faults.tailored import tailored
 from softproof import OPERATIONS, Problem, judge_result
-from softproof.formats import FORMATS
+from softproof.problem.formats import FORMATS
 
 FAMILY = [drawn(BUILDING, number) for number in range(1000)]
 CLEAR = ("output", "sum", "mask", "option", "lifetime")  # kinds that a problem of their own shows, all of them

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, judge_result, problems, solve
-from softproof.exact import balls
-from softproof.operations import gradient_names, value_shape
-from softproof.problem import Array
-from softproof.rows import count_classes, denominator, kept
+from softproof.problem.operations import gradient_names, value_shape
+from softproof.problem.problem import Array
+from softproof.problem.rows import count_classes, denominator, kept
+from softproof.truth.solver import balls
 
 
 def test_softmax_of_equal_logits_is_rational() -> None:

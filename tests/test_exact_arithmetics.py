@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Problem, problems, solve
-from softproof.operations import value_shape
-from softproof.problem import Array
+from softproof.problem.operations import value_shape
+from softproof.problem.problem import Array
 
 from .arithmetics import InDecimal, InFractions, InMpmath, Number
 from .by_definition import DEFINITIONS, Outputs, expected

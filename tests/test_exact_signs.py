@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import Output, Problem, Result, judge_result, solve
-from softproof.compare import AGREES, DISAGREES, NO_GUARANTEE
-from softproof.exact_sums import exact_sum, nearest
-from softproof.problem import Array
-from softproof.rows import coefficients
-from softproof.signs import coefficient_signs
+from softproof.problem.exact_sums import exact_sum, nearest
+from softproof.problem.problem import Array
+from softproof.problem.rows import coefficients
+from softproof.truth.signs import coefficient_signs
+from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE
 
 BITS = (53, 64, 128, 512)
 INF = np.inf

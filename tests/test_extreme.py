@@ -15,10 +15,10 @@ import pytest
 from benchmarks import extreme, stubs, warm
 from benchmarks.stubs import functions
 from benchmarks.survivors import State, report
-from softproof.compare import DISAGREES, Verdict
-from softproof.formats import FORMATS
+from softproof.problem.formats import FORMATS
+from softproof.verdicts.compare import DISAGREES, Verdict
 
-OK, HOLDS = "compare.py::Verdict.ok", "formats.py::Format.holds"
+OK, HOLDS = "verdicts/compare.py::Verdict.ok", "problem/formats.py::Format.holds"
 
 
 @pytest.fixture
@@ -32,7 +32,13 @@ def restored() -> Iterator[None]:
 
 def test_functions_and_methods_are_found() -> None:
     """Those that do something, behind their decorators; wrong implementations are none of the judge's."""
-    named = {OK, HOLDS, "judge.py::judge", "compare.py::infeasible_rows", "compare.py::Elements.ratio"}
+    named = {
+        OK,
+        HOLDS,
+        "verdicts/judgement.py::judge",
+        "verdicts/compare.py::infeasible_rows",
+        "verdicts/compare.py::Elements.ratio",
+    }
     assert named <= set(functions())
     assert not any(name.startswith("mutants/") or "<" in name for name in functions())
     assert len(functions()) > 500
@@ -42,7 +48,7 @@ def test_every_function_has_a_stub() -> None:
     """One that gives nothing, and constants of its type."""
     assert all("None" in each.stubs for each in functions().values())
     assert set(functions()[OK].stubs) == {"None", "True", "False"}
-    assert {"agrees", "disagrees", "its argument"} <= set(functions()["judge.py::judge"].stubs)
+    assert {"agrees", "disagrees", "its argument"} <= set(functions()["verdicts/judgement.py::judge"].stubs)
 
 
 @pytest.mark.parametrize(("stub", "answer"), [("True", True), ("False", False), ("None", None)])
@@ -121,7 +127,7 @@ def test_who_survives_is_told() -> None:
     words, names = report(state, f"^({OK}|{HOLDS})$".replace(".", r"\."))
 
     assert names == [HOLDS, "a::one", "a::two"]
-    assert "1 functions that no test misses:\n    formats.py::Format.holds" in words
+    assert "1 functions that no test misses:\n    problem/formats.py::Format.holds" in words
     assert "2 tests that no stub fails:\n    a::one\n    a::two (judged in a process of its own)" in words
     assert "0 fail an assertion with some stub, 1 end otherwise" in words
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from softproof import Candidate, Problem, judge, laws
-from softproof.formats import FORMATS
-from softproof.problem import Array
+from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
 
 LOGITS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")
 

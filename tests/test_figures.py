@@ -10,9 +10,9 @@ import pytest
 from benchmarks import campaign, cost, detection, figures, questions, text
 from benchmarks.campaign import Ask, Campaign, Contestant, Size
 from softproof import OPERATIONS, Problem, load
-from softproof.checks import check
-from softproof.formats import FORMATS
-from softproof.problem import Array
+from softproof.problem.checks import check
+from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
 
 from .candidates import MANUAL, REFERENCE
 

@@ -13,12 +13,22 @@ import numpy as np
 import pytest
 
 from softproof import Output, Problem, Result, judge_refusal, judge_result, solve
-from softproof import findings as module
-from softproof.cli import main
-from softproof.compare import AGREES, DISAGREES, NO_GUARANTEE
-from softproof.findings import FINDINGS, FIXED, NOT_JUDGED, REPRODUCES, Asked, Finding, ask, ask_all, findings_report
-from softproof.formats import FORMATS
-from softproof.problem import Array
+from softproof.cli.commands import main
+from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
+from softproof.reports import findings as module
+from softproof.reports.findings import (
+    FINDINGS,
+    FIXED,
+    NOT_JUDGED,
+    REPRODUCES,
+    Asked,
+    Finding,
+    ask,
+    ask_all,
+    findings_report,
+)
+from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE
 
 DOCS = Path(__file__).parent.parent / "docs" / "generated" / "findings.md"
 VERSIONS = re.compile(r"^\| (softproof|torch) \| .* \|$", re.MULTILINE)

@@ -14,9 +14,10 @@ import pytest
 import torch
 
 import softproof
-from softproof import Report, cli, verify
-from softproof.channel import Child, LostError
-from softproof.guard import Guard
+from softproof import Report, verify
+from softproof.candidates.channel import Child, LostError
+from softproof.candidates.guard import Guard
+from softproof.cli import commands
 
 from . import fooling, fooling_torch
 
@@ -33,7 +34,7 @@ FOOLING = {  # the first words of the explanation, and what is said to have fail
     "crashes_when_tried": ("its process ended with exit status 7", "process ended"),
     "hides_what_it_writes": ("the call changed numpy.array_equal", "library changed"),
     "replaces_torch": ("the call changed torch.softmax, torch.Tensor.exp", "library changed"),
-    "replaces_the_judge": ("the call changed softproof.compare.not_an_answer", "library changed"),
+    "replaces_the_judge": ("the call changed softproof.verdicts.compare.not_an_answer", "library changed"),
     "replaces_a_builtin": ("the call changed builtins.all", "library changed"),
     "leaves_its_error_state": ("the call changed numpy.geterr()", "library changed"),
     "leaves_its_dtype": ("the call changed torch.Storage, torch.get_default_dtype()", "library changed"),
@@ -91,7 +92,7 @@ def test_nobody_is_accused_of_what_is_harmless(name: str) -> None:
 
 def test_what_is_printed_is_counted_and_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
     """Whichever way it is printed."""
-    status = cli.main(["verify", "tests.fooling:prints", "--operation", "softmax", "--dtype", "float32",
+    status = commands.main(["verify", "tests.fooling:prints", "--operation", "softmax", "--dtype", "float32",
                        "--examples", "5"])  # fmt: skip
 
     printed, errors = capfd.readouterr()
@@ -104,7 +105,7 @@ def test_what_is_printed_is_counted_and_not_shown(capfd: pytest.CaptureFixture[s
 def test_the_next_target_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever became of the first."""
     lost = "tests.fooling:exits_at_the_eighth_call"
-    status = cli.main(["verify", lost, "manual:softmax", "--operation", "softmax",
+    status = commands.main(["verify", lost, "manual:softmax", "--operation", "softmax",
                        "--dtype", "float64", "--examples", "5", "--seed", "0"])  # fmt: skip
 
     rows = [line.split() for line in capsys.readouterr().out.splitlines() if " float64 " in line and " cpu " in line]
@@ -114,7 +115,7 @@ def test_the_next_target_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_in_this_process(capsys: pytest.CaptureFixture[str]) -> None:
     """For a debugger: what is printed is shown, and nothing is counted."""
-    cli.main(["verify", "tests.fooling:prints", "--operation", "softmax", "--dtype", "float32", "--examples", "5",
+    commands.main(["verify", "tests.fooling:prints", "--operation", "softmax", "--dtype", "float32", "--examples", "5",
               "--in-process"])  # fmt: skip
 
     printed = capsys.readouterr().out
@@ -209,7 +210,7 @@ def test_a_wrapper_is_nobodys_fault_where_it_is_torchs_own(monkeypatch: pytest.M
 def test_what_torch_wraps_itself_is_nobodys_fault() -> None:
     """Its compiler, when it is loaded in the middle of a call, wraps torch.manual_seed."""
     code = (
-        "import torch; from softproof.guard import Guard\n"
+        "import torch; from softproof.candidates.guard import Guard\n"
         "guard, kept = Guard(), torch.manual_seed; import torch._dynamo\n"
         "assert torch.manual_seed is not kept and guard.changed() == (), guard.changed()"
     )
@@ -227,7 +228,7 @@ def test_a_process_that_ends_ends_its_own_processes() -> None:
 def test_a_process_that_hangs_ends_with_the_one_that_asks() -> None:
     """Even if that is killed."""
     code = (
-        "import threading; from softproof import Problem; from softproof.isolated import isolated\n"
+        "import threading; from softproof import Problem; from softproof.candidates.isolated import isolated\n"
         "found = isolated('tests.fooling:hangs', 'softmax', 'numpy')\n"
         "told = threading.Timer(1, lambda: print(found.home.child._process.pid, flush=True)); told.start()\n"
         "found.answer(Problem('softmax', 'float32', {'logits': [[0.0], [0.0]]}))"

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from softproof.formats import FORMATS
+from softproof.problem.formats import FORMATS
 
 NUMBERS = st.lists(st.floats(), min_size=1, max_size=8)
 

@@ -18,10 +18,10 @@ from benchmarks.alarms import Part, Record, read
 from benchmarks.edges import STYLES, at_the_edges
 from benchmarks.garbage import NAMES, Asked, failures, judged, right_answer
 from softproof import OPERATIONS, Problem, Verdict, bound, problems
-from softproof.checks import check
-from softproof.compare import AGREES, Elements
-from softproof.formats import FORMATS
-from softproof.problem import Array
+from softproof.problem.checks import check
+from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
+from softproof.verdicts.compare import AGREES, Elements
 
 pytestmark = [pytest.mark.drawn(3)]
 

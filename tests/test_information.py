@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import manual
 from softproof import Candidate, any_order
 from softproof.bounds.algebra import powers, rmul
-from softproof.formats import FORMATS
-from softproof.problem import Array
-from softproof.strategies import seeds
+from softproof.generation.strategies import seeds
+from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
 
 MP = mpmath.MPContext()
 MP.dps = 100

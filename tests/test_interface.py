@@ -19,12 +19,12 @@ from torch import Tensor
 
 import softproof
 from softproof import Interface, Problem, load, problems
-from softproof.adapters import numpy_arrays, torch_arrays
-from softproof.cli import main
-from softproof.models import model
-from softproof.rotation import Rotation
-from softproof.search import verdicts_on_large
-from softproof.terms import Terms
+from softproof.bounds.models import model
+from softproof.candidates.adapters import numpy_arrays, torch_arrays
+from softproof.cli.commands import main
+from softproof.runs.criteria import Terms
+from softproof.runs.schedule import Rotation
+from softproof.runs.search import verdicts_on_large
 
 from . import broken
 

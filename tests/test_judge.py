@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 import manual
-from softproof import Output, Problem, Result, any_order, exact, judge, judge_result, load, solve
-from softproof.compare import AGREES, DISAGREES, NO_GUARANTEE, ROUNDING
-from softproof.exact import FLOAT64
-from softproof.formats import FORMATS
-from softproof.judge import BITS, LARGE, float64_decides, float64_share
-from softproof.rows import wide_rows
+from softproof import Output, Problem, Result, any_order, judge, judge_result, load, solve
+from softproof.problem.formats import FORMATS
+from softproof.problem.rows import wide_rows
+from softproof.truth import solver
+from softproof.truth.solver import FLOAT64
+from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE, ROUNDING
+from softproof.verdicts.judgement import BITS, LARGE, float64_decides, float64_share
 
 from .candidates import MANUAL
 
@@ -30,7 +31,7 @@ def _loss(rows: int, classes: int, dtype: str) -> Problem:
 def test_large_rows_are_decided_by_float64(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """262144 classes, without a single ball: the reference is that balls would give the same verdict."""
     problem = _loss(2, WIDE, dtype)
-    monkeypatch.setattr(exact, "balls", None)
+    monkeypatch.setattr(solver, "balls", None)
 
     assert judge(MANUAL, problem).outcome == AGREES
 
@@ -96,7 +97,7 @@ def test_a_contradiction_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """If float64 refutes what balls confirm, a theorem is wrong, and no verdict is given."""
     problem = _loss(3, 40, "float32")
     result = MANUAL.answer(problem)
-    monkeypatch.setattr(exact, "floats", lambda values: np.asarray(values, np.float64) * (1 + 1e-4))
+    monkeypatch.setattr(solver, "floats", lambda values: np.asarray(values, np.float64) * (1 + 1e-4))
 
     with pytest.raises(AssertionError, match="float64 and balls contradict each other"):
         judge_result(problem, result)
@@ -121,9 +122,9 @@ def test_rows_that_have_no_softmax_count_only_when_they_are_kept() -> None:
     kept = Problem("cross_entropy", "float64", {"logits": rows, "target": [0] * 4}, {"reduction": "sum"}, 1.0)
 
     assert judge(load("reference:accurate_cross_entropy", operation="cross_entropy"), ignored).ok
-    assert np.isnan(exact.solve(kept)["value"].item())
-    assert np.isnan(exact.solve(kept)["grad_logits"][:3].astype(np.float64)).all()
-    assert (exact.solve(ignored)["grad_logits"][:3] == 0).all()
+    assert np.isnan(solver.solve(kept)["value"].item())
+    assert np.isnan(solver.solve(kept)["grad_logits"][:3].astype(np.float64)).all()
+    assert (solver.solve(ignored)["grad_logits"][:3] == 0).all()
 
 
 LOGITS = {"logits": np.zeros((2, 3))}
@@ -207,7 +208,7 @@ def test_a_large_layer_is_refuted_by_float64_alone(monkeypatch: pytest.MonkeyPat
     """Balls state what float64 has found, but not of a million elements that concern each other."""
     problem = Problem("linear", "float32", {"input": np.ones((LARGE + 1, 1)), "weight": [[2.0]]})
     wrong = Result({"value": Output(np.full((LARGE + 1, 1), 2.5, np.float32), "float32")})
-    monkeypatch.setattr(exact, "balls", None)
+    monkeypatch.setattr(solver, "balls", None)
 
     verdict = judge_result(problem, wrong)
 

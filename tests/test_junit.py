@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from softproof import Report, Row, cli
-from softproof.junit import junit
+from softproof import Report, Row
+from softproof.cli import commands
+from softproof.reports.junit import junit
 
 ROW = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order", seconds=1.5)
 
@@ -38,7 +39,7 @@ def test_a_failure_says_what_the_report_says(tmp_path: Path) -> None:
     """What failed in a word, and the problem; whatever a message holds, the file is XML."""
     file = tmp_path / "report.xml"
     arguments = ["--operation", "softmax", "--seed", "0", "--dtype", "float32", "--in-process", "--junit", str(file)]
-    status = cli.main(["verify", "tests.broken:softmax_without_shift", *arguments])
+    status = commands.main(["verify", "tests.broken:softmax_without_shift", *arguments])
     (failure,) = ET.parse(file).iter("failure")
 
     assert status == 1

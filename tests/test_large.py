@@ -10,9 +10,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, large_problems, load, search, verify
-from softproof.checks import check
-from softproof.search import EXAMPLES
+from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, large_problems, load, verify
+from softproof.problem.checks import check
+from softproof.runs import search
+from softproof.runs.search import EXAMPLES
 
 pytestmark = [pytest.mark.drawn(3)]
 

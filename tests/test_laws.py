@@ -18,11 +18,11 @@ from torch import Tensor
 
 import softproof
 from softproof import OPERATIONS, Candidate, Output, Problem, Result, any_order, bound, laws, load, problems, solve
-from softproof.exact import balls
-from softproof.intervals import Interval, U, enclosed
-from softproof.laws import identity_of
-from softproof.problem import Array
-from softproof.strategies import seeds
+from softproof.generation.strategies import seeds
+from softproof.problem.problem import Array
+from softproof.properties.intervals import Interval, U, enclosed
+from softproof.properties.metamorphic import identity_of
+from softproof.truth.solver import balls
 
 from .candidates import REFERENCE, answers, three_rows
 

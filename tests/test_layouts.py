@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from softproof import Problem, judge, load
-from softproof.adapters import numpy_arrays, torch_arrays
-from softproof.problem import LAYOUTS, Array
+from softproof.candidates.adapters import numpy_arrays, torch_arrays
+from softproof.problem.problem import LAYOUTS, Array
 
 SHAPES = [(2, 3), (4,), (), (0, 3), (3, 0), (1, 1), (2, 1, 3)]
 

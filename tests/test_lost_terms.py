@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from softproof import Output, Problem, Result, Verdict, judge_result, solve
-from softproof.compare import AGREES, DISAGREES, NO_GUARANTEE
-from softproof.compare import UNSPECIFIED as NOT_FIXED
-from softproof.problem import Array
+from softproof.problem.problem import Array
+from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE
+from softproof.verdicts.compare import UNSPECIFIED as NOT_FIXED
 
 from .helpers.draws import run_seed
 

@@ -36,7 +36,7 @@ from benchmarks.properties import (
 from softproof import Problem
 from softproof.mutants.catalogue import MUTANTS
 from softproof.mutants.record import Mutant
-from softproof.problem import Array
+from softproof.problem.problem import Array
 
 from .candidates import MANUAL
 from .test_conduct import CAUGHT

@@ -25,12 +25,12 @@ from softproof import (
     judge_result,
     verify,
 )
-from softproof.arithmetic import DEPTHS
-from softproof.bounds import allowed
-from softproof.formats import FORMATS
-from softproof.models import TF32, model, torch_cpu
-from softproof.problem import Array
-from softproof.terms import Terms
+from softproof.bounds.arithmetic import DEPTHS
+from softproof.bounds.models import TF32, model, torch_cpu
+from softproof.bounds.theorems import allowed
+from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
+from softproof.runs.criteria import Terms
 
 from .candidates import MANUAL, REFERENCE
 
@@ -72,7 +72,7 @@ def test_a_model_of_your_own() -> None:
     """By the name of a module's attribute, as one Arithmetic, or as a function."""
     own = replace(any_order("float32"), name="own", c_exp=2.0)
 
-    assert model("softproof.models:torch_cpu") is torch_cpu
+    assert model("softproof.bounds.models:torch_cpu") is torch_cpu
     assert model(own)(ROWS) is own
     assert model(lambda _problem: own)(ROWS) is own
 
@@ -81,9 +81,9 @@ def test_a_model_of_your_own() -> None:
     ("name", "error", "words"),
     [
         ("numpi", ValueError, "arithmetic is 'numpi'; expected one of any-order, numpy"),
-        ("softproof.models:nothing", ValueError, "arithmetic is 'softproof.models:nothing'.*nothing"),
+        ("softproof.bounds.models:nothing", ValueError, "arithmetic is 'softproof.bounds.models:nothing'.*nothing"),
         ("no_such_module:model", ValueError, "no_such_module"),
-        ("softproof.models:MODELS", TypeError, "is a dict; expected an Arithmetic"),
+        ("softproof.bounds.models:MODELS", TypeError, "is a dict; expected an Arithmetic"),
     ],
 )
 def test_a_model_that_is_not_there(name: str, error: type[Exception], words: str) -> None:

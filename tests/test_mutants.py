@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from softproof import OPERATIONS, cli
+from softproof import OPERATIONS
+from softproof.cli import commands
 from softproof.mutants import trial as trials
 from softproof.mutants.catalogue import GROUPS, MUTANTS, NOT_COVERED
 from softproof.mutants.correct import (
@@ -30,7 +31,7 @@ from softproof.mutants.peers import PEERS, killed_by_peers
 from softproof.mutants.published import SUITES
 from softproof.mutants.record import Mutant, group
 from softproof.mutants.trial import Kill, Trial, Tried, brief, hunt, trial
-from softproof.search import EXAMPLES
+from softproof.runs.search import EXAMPLES
 
 from .helpers.draws import seed_of
 
@@ -374,7 +375,7 @@ def test_what_peers_kill(name: str, kills: set[str]) -> None:
 def test_wrong_usage(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit status 2, and what was expected."""
     with pytest.raises(SystemExit) as error:
-        cli.main(["mutants", *arguments])
+        commands.main(["mutants", *arguments])
 
     assert error.value.code == 2
     assert message in capsys.readouterr().err
@@ -392,7 +393,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     """A table, and everything else in two files."""
     files = tmp_path / "m.json", tmp_path / "m.md"
 
-    status = cli.main(["mutants", "a-few-ulps", "sum-for-mean", "--seeds", "2", "--examples", "12",
+    status = commands.main(["mutants", "a-few-ulps", "sum-for-mean", "--seeds", "2", "--examples", "12",
                        "--json", str(files[0]), "--write", str(files[1])])  # fmt: skip
 
     printed, report = capsys.readouterr(), json.loads(files[0].read_text())
@@ -413,4 +414,4 @@ def test_the_exit_status_of_a_survivor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Is 1."""
     monkeypatch.setitem(MUTANTS, "right", RIGHT)
 
-    assert cli.main(["mutants", "right", "--examples", "3"]) == 1
+    assert commands.main(["mutants", "right", "--examples", "3"]) == 1

@@ -10,11 +10,11 @@ from flint import arb
 
 from benchmarks.garbage import Asked, right_answer
 from softproof import Candidate, Output, Problem, Result, Verdict, bound, judge, judge_result, load
-from softproof.bounds import Allowed
+from softproof.bounds.algebra import Allowed
 from softproof.bounds.overflow import ABOVE, ANYTHING, BELOW, UNDEFINED, allows, anything, exceeds, left_by
-from softproof.compare import AGREES, DISAGREES, NO_GUARANTEE, Elements, citation
-from softproof.formats import FORMATS
-from softproof.report import Row
+from softproof.problem.formats import FORMATS
+from softproof.reports.report import Row
+from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE, Elements, citation
 
 from .candidates import MANUAL, REFERENCE
 

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from softproof.plain_text import plain
+from softproof.candidates.plain_text import plain
 
 
 def test_every_character_becomes_printable() -> None:

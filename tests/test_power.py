@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, problems, solve, verify
-from softproof.compare import Verdict
-from softproof.corners import CORNERS, UNSPECIFIED
-from softproof.formats import FORMATS
-from softproof.judge import BITS
-from softproof.power import JUST_OUTSIDE, NOT_FINITE, WRONG, Power
-from softproof.problem import Array
-from softproof.rows import row_form, shaped
+from softproof.generation.edge_cases import CORNERS, UNSPECIFIED
+from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
+from softproof.problem.rows import row_form, shaped
+from softproof.verdicts.compare import Verdict
+from softproof.verdicts.judgement import BITS
+from softproof.verdicts.vacuity import JUST_OUTSIDE, NOT_FINITE, WRONG, Power
 
 from .candidates import MANUAL, three_rows
 

@@ -15,7 +15,7 @@ import pytest
 
 import softproof
 from softproof import Problem, load
-from softproof.adapters.process import Program, ProgramError
+from softproof.candidates.adapters.process import Program, ProgramError
 
 pytestmark = [pytest.mark.drawn(3)]
 

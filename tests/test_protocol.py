@@ -13,12 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, problems
-from softproof.conduct import same_bits
-from softproof.description import Description, believed
-from softproof.formats import FORMATS
-from softproof.frames import START, FrameError, Message, header_size, opened, packed, parsed, read
-from softproof.interface import Interface
-from softproof.protocol import (
+from softproof.candidates.description import Description, believed
+from softproof.candidates.frames import START, FrameError, Message, header_size, opened, packed, parsed, read
+from softproof.candidates.protocol import (
     Told,
     answer,
     decoded,
@@ -29,9 +26,10 @@ from softproof.protocol import (
     result_of,
     told_of,
 )
-from softproof.protocol import (
-    given as arrays_of,
-)
+from softproof.candidates.protocol import given as arrays_of
+from softproof.problem.formats import FORMATS
+from softproof.problem.interface import Interface
+from softproof.properties.behaviour import same_bits
 
 from .exploits.liar import HONEST
 

@@ -10,8 +10,8 @@ import pytest
 import manual
 import softproof
 from manual.arrays import Array
-from softproof.cli import main
-from softproof.report import Report
+from softproof.cli.commands import main
+from softproof.reports.report import Report
 
 QUICK: dict[str, Any] = {"dtypes": ["float64"], "examples": 30, "seed": 0, "in_process": True}
 

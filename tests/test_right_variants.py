@@ -12,13 +12,13 @@ import pytest
 
 from softproof import MODELS, OPERATIONS, Output, Problem, Result, judge_result
 from softproof.bounds.algebra import additions
-from softproof.formats import FORMATS
 from softproof.mutants.right import sums
 from softproof.mutants.right.catalogue import VARIANTS, table
 from softproof.mutants.right.record import Right
 from softproof.mutants.right.sums import Order, Spoiled, Sum
 from softproof.mutants.right.trial import drawn, hunt, rejected, verdict_on
-from softproof.problem import Array
+from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
 
 DOCS = Path(__file__).parent.parent / "docs"
 F32 = FORMATS["float32"]

@@ -23,11 +23,11 @@ from torch.autograd.function import once_differentiable
 import manual
 import softproof
 from softproof import Candidate, Output, Problem, Result, bound, judge, judge_result, problems, solve
-from softproof.exact import balls
-from softproof.formats import FORMATS
-from softproof.problem import Array
-from softproof.rows import blocks
-from softproof.search import EXAMPLES, batches
+from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
+from softproof.problem.rows import blocks
+from softproof.runs.search import EXAMPLES, batches
+from softproof.truth.solver import balls
 
 from .arithmetics import InDecimal, InMpmath, Number
 from .by_definition import expected

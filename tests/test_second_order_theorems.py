@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from softproof import Arithmetic, Problem, any_order, bound, judge, judge_result, solve
-from softproof.formats import FORMATS, Floats
-from softproof.problem import Array
+from softproof.problem.formats import FORMATS, Floats
+from softproof.problem.problem import Array
 
 from .helpers.wrong_answers import spoiled
 from .small_formats import Machine, Row, small

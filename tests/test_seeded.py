@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import Problem, problems
-from softproof.seeded import by_seed_alone, providers
+from softproof.generation.seeded import by_seed_alone, providers
 
 pytestmark = [pytest.mark.drawn(3)]
 

@@ -16,12 +16,12 @@ from torch import Tensor
 
 import manual
 from softproof import Candidate, Output, Problem, Result, judge_result, load
-from softproof.cli import main
-from softproof.compare import AGREES, DISAGREES, UNSPECIFIED
-from softproof.corners import CORNERS, ERROR, SECTIONS, Corner
-from softproof.corners import UNSPECIFIED as NOT_FIXED
-from softproof.problem import Array
-from softproof.semantics import Seen, see, semantics_report
+from softproof.cli.commands import main
+from softproof.generation.edge_cases import CORNERS, ERROR, SECTIONS, Corner
+from softproof.generation.edge_cases import UNSPECIFIED as NOT_FIXED
+from softproof.problem.problem import Array
+from softproof.reports.semantics import Seen, see, semantics_report
+from softproof.verdicts.compare import AGREES, DISAGREES, UNSPECIFIED
 
 from .candidates import MANUAL, REFERENCE
 from .test_findings import recorded_here

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Problem, problems
-from softproof.checks import check
-from softproof.parts import class_count
-from softproof.rows import axis_of, is_labels, main_input, wide_rows
-from softproof.smaller import simpler, smallest
+from softproof.generation.shrinking import simpler, smallest
+from softproof.problem.checks import check
+from softproof.problem.rows import axis_of, is_labels, main_input, wide_rows
+from softproof.problem.slicing import class_count
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from softproof import Candidate, Problem, Result, judge, stages, verify
-from softproof.problem import Output
-from softproof.stages import worst
+from softproof.problem.problem import Output
+from softproof.verdicts.stagewise import worst
 
 from .candidates import MANUAL
 

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Candidate, Problem, Result, problems, verify
-from softproof.checks import check
-from softproof.exact import solve
-from softproof.formats import FORMATS, Floats
-from softproof.regions import REGIONS, regions
-from softproof.rotation import Rotation
-from softproof.search import EXAMPLES
-from softproof.styles import STYLES, Draw, styles
+from softproof.generation.coverage import REGIONS, regions
+from softproof.generation.logit_styles import STYLES, Draw, styles
+from softproof.problem.checks import check
+from softproof.problem.formats import FORMATS, Floats
+from softproof.runs.schedule import Rotation
+from softproof.runs.search import EXAMPLES
+from softproof.truth.solver import solve
 
 from .candidates import MANUAL
 

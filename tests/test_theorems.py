@@ -33,17 +33,17 @@ from softproof import (
     judge_result,
     solve,
 )
-from softproof.accuracy import Accuracy
-from softproof.arithmetic import height
-from softproof.bounds import Allowed, allowed, allowed_total
-from softproof.bounds.algebra import additions
+from softproof.bounds.accuracy import Accuracy
+from softproof.bounds.algebra import Allowed, additions
+from softproof.bounds.arithmetic import height
+from softproof.bounds.models import default
 from softproof.bounds.softmax import SoftmaxRows
-from softproof.exact import solve_rows, total
-from softproof.formats import FORMATS, Floats
-from softproof.judge import BITS, _Case
-from softproof.models import default
-from softproof.problem import Array
-from softproof.rows import ALL
+from softproof.bounds.theorems import allowed, allowed_total
+from softproof.problem.formats import FORMATS, Floats
+from softproof.problem.problem import Array
+from softproof.problem.rows import ALL
+from softproof.truth.solver import solve_rows, total
+from softproof.verdicts.judgement import BITS, _Case
 
 from .candidates import MANUAL, REFERENCE
 from .helpers.wrong_answers import Wrong, just_outside, spoiled

@@ -20,9 +20,9 @@ from benchmarks.independent import interval
 from benchmarks.nasty import CORNERS, draw
 from benchmarks.truths import meets, wrong
 from softproof import OPERATIONS, Problem
-from softproof.exact import Number, balls
-from softproof.problem import Array
-from softproof.rows import ALL, Rows, class_weights, coefficients, count_classes, is_labels, kept
+from softproof.problem.problem import Array
+from softproof.problem.rows import ALL, Rows, class_weights, coefficients, count_classes, is_labels, kept
+from softproof.truth.solver import Number, balls
 
 INF, NAN = float("inf"), float("nan")
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -65,7 +65,10 @@ def test_the_evaluation_shares_nothing_with_the_truth(module: Any) -> None:
     named = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module}
 
     assert "softproof" in named
-    assert {name for name in named if name.startswith(("softproof", "flint"))} <= {"softproof", "softproof.problem"}
+    assert {name for name in named if name.startswith(("softproof", "flint"))} <= {
+        "softproof",
+        "softproof.problem.problem",
+    }
 
 
 # ---- wrong truths, put back -----------------------------------------------------------------------------------------
@@ -120,7 +123,7 @@ def test_wrong_truths_are_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> 
     witness = Problem("cross_entropy", "float64", ISSUE[fault], {"reduction": "mean"}, 1.0)
     assert wrong(witness, Counter()) == []
 
-    monkeypatch.setattr(f"softproof.exact.{name}", old)
+    monkeypatch.setattr(f"softproof.truth.solver.{name}", old)
 
     assert wrong(witness, Counter())
     drawn = (draw(corner, "float64", 0, number) for number in range(400))
@@ -130,7 +133,7 @@ def test_wrong_truths_are_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_truth_that_is_nearly_right_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """One part in 10^15 of a denominator."""
     problem = Problem("cross_entropy", "float64", {"logits": [[1.0, 2.0]], "target": [0]}, {}, 1.0)
-    monkeypatch.setattr("softproof.exact.exact_denominator", lambda *_: 1 + Fraction(1, 10**15))
+    monkeypatch.setattr("softproof.truth.solver.exact_denominator", lambda *_: 1 + Fraction(1, 10**15))
 
     assert len(wrong(problem, Counter())) == 3 * len(truths.BITS)
 
@@ -139,7 +142,7 @@ def test_a_truth_that_nothing_decides_is_told(monkeypatch: pytest.MonkeyPatch) -
     """A ball of everything meets every interval, and is no answer."""
     problem = Problem("logsumexp", "float64", {"logits": [[1.0, 2.0]]}, {"dim": -1}, [1.0])
     monkeypatch.setattr(
-        "softproof.exact._highest", lambda x, _: ((np.array([0]), np.array([0])), x[:, :1] * arb("nan"))
+        "softproof.truth.solver._highest", lambda x, _: ((np.array([0]), np.array([0])), x[:, :1] * arb("nan"))
     )
 
     assert wrong(problem, Counter()) == ["8192 bits do not decide"]

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from softproof import Candidate, Output, Problem, Result, Verdict, judge, judge_result, solve
-from softproof.compare import AGREES, DISAGREES, NO_GUARANTEE
-from softproof.compare import UNSPECIFIED as NOT_FIXED
-from softproof.corners import CORNERS, UNSPECIFIED
-from softproof.formats import FORMATS
-from softproof.operations import output_shapes
-from softproof.problem import Array
+from softproof.generation.edge_cases import CORNERS, UNSPECIFIED
+from softproof.problem.formats import FORMATS
+from softproof.problem.operations import output_shapes
+from softproof.problem.problem import Array
+from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE
+from softproof.verdicts.compare import UNSPECIFIED as NOT_FIXED
 
 from .candidates import MANUAL, REFERENCE
 

@@ -5,20 +5,17 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
-from types import ModuleType
 
 import pytest
 
 import softproof
 from softproof import WAYS
-from softproof.directives import NAMES_OF_WAYS
-from softproof.implementation import FRAMEWORKS
+from softproof.candidates.candidate import FRAMEWORKS
+from softproof.candidates.directives import NAMES_OF_WAYS
 
 OF_THE_JUDGE = {"hypothesis", "flint", "torch"} | {
-    f"softproof.{name}"
-    for name in ("bounds", "compare", "conduct", "exact", "intervals", "judge", "laws", "report", "strategies",
-                 "tally", "unspecified", "verify")
-}  # fmt: skip
+    f"softproof.{name}" for name in ("bounds", "generation", "properties", "reports", "runs", "truth", "verdicts")
+}
 
 
 def _modules(imported: str) -> set[str]:
@@ -29,8 +26,8 @@ def _modules(imported: str) -> set[str]:
 
 def test_the_worker_imports_nothing_of_the_judge() -> None:
     """No truth, no bound, no verdict, and no library of theirs; the same question finds them in the judge."""
-    assert not _modules("softproof.worker") & OF_THE_JUDGE
-    assert _modules("softproof.verify") >= OF_THE_JUDGE - {"torch"}
+    assert not _modules("softproof.candidates.worker") & OF_THE_JUDGE
+    assert _modules("softproof.runs.verification") >= OF_THE_JUDGE - {"torch"}
 
 
 def test_the_package_imports_nothing_before_it_is_used() -> None:
@@ -39,28 +36,6 @@ def test_the_package_imports_nothing_before_it_is_used() -> None:
     assert {"verify", "judge", "Problem", "WAYS"} <= set(dir(softproof))
     with pytest.raises(AttributeError, match="module 'softproof' has no attribute 'nothing'"):
         softproof.nothing  # type: ignore[attr-defined]  # noqa: B018  # that is the mistake
-
-
-ALIKE = ["conduct", "conformance", "database", "judge", "laws", "stages", "verify"]  # functions and modules
-AFRESH = """
-import importlib, sys
-for name in sys.argv[1:]:
-    for each in [each for each in sys.modules if each.partition(".")[0] == "softproof"]:
-        del sys.modules[each]
-    importlib.import_module(f"softproof.{name}")
-    import softproof
-    print(callable(getattr(softproof, name)))
-"""
-
-
-def test_a_name_is_the_function_and_not_its_module() -> None:
-    """Whichever was imported first."""
-    told = subprocess.run([sys.executable, "-c", AFRESH, *ALIKE], capture_output=True, text=True, check=True).stdout
-
-    assert told.split() == ["True"] * len(ALIKE)
-    for name in ALIKE:
-        assert isinstance(importlib.import_module(f"softproof.{name}"), ModuleType)
-        assert callable(getattr(softproof, name))
 
 
 def test_every_name_is_that_of_its_module() -> None:
@@ -77,7 +52,7 @@ def test_what_the_judge_knows_of_an_adapter_is_what_its_module_says(adapter: str
     own = adapter if adapter in ("torch", "jax") else "numpy"
     if own == "jax":
         pytest.importorskip("jax")
-    module, known = importlib.import_module(f"softproof.adapters.{own}_arrays"), FRAMEWORKS[adapter]
+    module, known = importlib.import_module(f"softproof.candidates.adapters.{own}_arrays"), FRAMEWORKS[adapter]
 
     assert (known.dtypes, known.layouts) == (tuple(module.DTYPES), tuple(module.LAYOUTS))
     assert known.differentiates == hasattr(module, "differentiate")

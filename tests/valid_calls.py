@@ -17,7 +17,7 @@ import manual
 import reference
 import softproof
 from softproof import Problem, Result
-from softproof.formats import FORMATS
+from softproof.problem.formats import FORMATS
 
 from . import hostile as meanings
 from .candidates import MANUAL, REFERENCE

@@ -14,17 +14,17 @@ from functools import partial
 import numpy as np
 
 from softproof import OPERATIONS, Candidate, Problem, load
-from softproof.compare import AGREES, DISAGREES, Verdict
-from softproof.exact import FLOAT64
-from softproof.judge import BITS, judge_result
-from softproof.large import large_problems
-from softproof.models import model
+from softproof.bounds.models import model
+from softproof.generation.coverage import REGIONS, regions
+from softproof.generation.large import large_problems
+from softproof.generation.strategies import problems
 from softproof.mutants.record import left_out
-from softproof.regions import REGIONS, regions
-from softproof.rotation import Rotation
-from softproof.search import EXAMPLES, verdicts
-from softproof.strategies import problems
-from softproof.terms import Terms
+from softproof.runs.criteria import Terms
+from softproof.runs.schedule import Rotation
+from softproof.runs.search import EXAMPLES, verdicts
+from softproof.truth.solver import FLOAT64
+from softproof.verdicts.compare import AGREES, DISAGREES, Verdict
+from softproof.verdicts.judgement import BITS, judge_result
 
 from .answers import active, asked, result, right, wrong
 from .lifetimes import Living, survives_its_own, survives_verify

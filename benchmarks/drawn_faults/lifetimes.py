@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from softproof import OPERATIONS, Problem, verify
-from softproof.adapters.torch_arrays import make
+from softproof.candidates.adapters.torch_arrays import make
 from softproof.mutants.record import left_out
-from softproof.operations import DEFAULTS
-from softproof.rows import main_input
+from softproof.problem.operations import DEFAULTS
+from softproof.problem.rows import main_input
 
 from .record import Fault
 from .steps import STEPPED

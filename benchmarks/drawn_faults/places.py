@@ -8,9 +8,9 @@ from math import prod
 import numpy as np
 
 from softproof import OPERATIONS, Problem
-from softproof.operations import value_shape
-from softproof.problem import Array
-from softproof.rows import class_axes
+from softproof.problem.operations import value_shape
+from softproof.problem.problem import Array
+from softproof.problem.rows import class_axes
 
 DIMENSIONS = {"rows": "bp", "batch": "b", "positions": "p", "classes": "c", "features": "f"}  # and their axes' labels
 _OF_ROWS = ("rows", "batch", "positions", "classes")

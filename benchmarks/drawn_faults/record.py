@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from softproof import OPERATIONS
-from softproof.formats import FORMATS
+from softproof.problem.formats import FORMATS
 
 from .places import DIMENSIONS_OF, REGIONS
 from .steps import SUMS, steps_of

@@ -17,11 +17,11 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from softproof import OPERATIONS, Problem
-from softproof.adapters.torch_arrays import make
-from softproof.formats import FORMATS
+from softproof.candidates.adapters.torch_arrays import make
 from softproof.mutants.correct import CORRECT, LinearCrossEntropy
-from softproof.operations import DEFAULTS, gradient_names
-from softproof.problem import Array
+from softproof.problem.formats import FORMATS
+from softproof.problem.operations import DEFAULTS, gradient_names
+from softproof.problem.problem import Array
 
 Answer = dict[str, Array]
 Change = Callable[["Step", Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from softproof import OPERATIONS, Problem
-from softproof.formats import FORMATS
-from softproof.operations import value_shape
-from softproof.problem import Array
+from softproof.problem.formats import FORMATS
+from softproof.problem.operations import value_shape
+from softproof.problem.problem import Array
 
 from .places import index_along, smallest_size, within
 from .record import Fault

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..arithmetic import Arithmetic, height
-from ..problem import Array
+from ..problem.problem import Array
+from .arithmetic import Arithmetic, height
 from .overflow import Left, anything
 
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..arithmetic import Arithmetic
-from ..exact_sums import exact_sum, lowest_bit
-from ..formats import FORMATS, Floats
-from ..problem import Array, Problem
-from ..rows import (
+from ..problem.exact_sums import exact_sum, lowest_bit
+from ..problem.formats import FORMATS, Floats
+from ..problem.problem import Array, Problem
+from ..problem.rows import (
     ALL,
     Rows,
     axis_of,
@@ -32,6 +31,7 @@ from ..rows import (
     wide_rows,
 )
 from .algebra import Allowed, Known, additions, powers, rdiv, rmul, spoiled, stored
+from .arithmetic import Arithmetic
 from .linear import flat, linear_gradients, product
 from .overflow import ANYTHING, OPPOSITE, Left, anything, exceeds, left_by
 from .second_order import given, inside, mean, scaled

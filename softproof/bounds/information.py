@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import Arithmetic
-from ..formats import Floats
-from ..problem import Array, Problem
-from ..rows import Rows, axis_of, wide_rows
+from ..problem.formats import Floats
+from ..problem.problem import Array, Problem
+from ..problem.rows import Rows, axis_of, wide_rows
 from .algebra import Allowed, additions, powers, rmul
+from .arithmetic import Arithmetic
 from .overflow import Left, exceeds, left_by
 
 

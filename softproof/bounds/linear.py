@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..arithmetic import Arithmetic
-from ..formats import Format
-from ..problem import Array, Problem
-from ..rows import Rows, wide_rows
+from ..problem.formats import Format
+from ..problem.problem import Array, Problem
+from ..problem.rows import Rows, wide_rows
 from .algebra import Allowed, stored
+from .arithmetic import Arithmetic
 from .overflow import exceeds, infinities, left_by
 
 

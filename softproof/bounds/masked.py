@@ -12,9 +12,8 @@ from functools import reduce
 
 import numpy as np
 
-from ..arithmetic import Arithmetic
-from ..problem import Array, Problem
-from ..rows import (
+from ..problem.problem import Array, Problem
+from ..problem.rows import (
     Rows,
     axis_of,
     blocks,
@@ -28,8 +27,9 @@ from ..rows import (
     wide_rows,
     with_softmax,
 )
-from ..signs import coefficient_signs, smoothing_of
+from ..truth.signs import coefficient_signs, smoothing_of
 from .algebra import powers
+from .arithmetic import Arithmetic
 from .cross_entropy import Mean, roundings_of, smoothing_error, underflow_of_terms
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..problem import Array
+from ..problem.problem import Array
 
 Left = NDArray[np.int8]  # some of the following, added up
 

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..arithmetic import Arithmetic
-from ..formats import Floats
-from ..problem import Array
+from ..problem.formats import Floats
+from ..problem.problem import Array
 from .algebra import Known, powers, rmul
+from .arithmetic import Arithmetic
 
 STEP = "derivatives"  # what `Arithmetic.stored` calls the intermediate results of this file
 

@@ -7,11 +7,11 @@ from functools import cached_property
 
 import numpy as np
 
-from ..arithmetic import Arithmetic
-from ..formats import Floats, Format
-from ..problem import Array, Problem
-from ..rows import Rows, axis_of, wide_rows, with_softmax
+from ..problem.formats import Floats, Format
+from ..problem.problem import Array, Problem
+from ..problem.rows import Rows, axis_of, wide_rows, with_softmax
 from .algebra import Allowed, Known, RowFactor, additions, grown, powers, rdiv, rmul, spoiled, stored, times
+from .arithmetic import Arithmetic
 from .overflow import Left, anything, exceeds, left_by
 from .second_order import along, curvature, given, inside, mean, scaled
 

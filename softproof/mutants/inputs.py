@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..operations import OPERATIONS
+from ..problem.operations import OPERATIONS
 
 if TYPE_CHECKING:
     from .suites import Question

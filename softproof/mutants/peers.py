@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..operations import OPERATIONS
+from ..problem.operations import OPERATIONS
 from .record import Mutant
 
 Peer = Callable[[Mutant], bool]  # whether it kills

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from ..operations import OPERATIONS
+from ..problem.operations import OPERATIONS
 
 Place = Literal["forward", "backward", "both", "state"]
 

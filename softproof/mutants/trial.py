@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from ..problem import Array, Problem
-from ..report import Failure, versions
-from ..search import EXAMPLES
-from ..verify import verify
+from ..problem.problem import Array, Problem
+from ..reports.report import Failure, versions
+from ..runs.search import EXAMPLES
+from ..runs.verification import verify
 from .catalogue import MUTANTS, NOT_COVERED
 from .correct import CORRECT, Operation
 from .peers import PEERS, killed_by_peers

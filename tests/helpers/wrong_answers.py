@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from softproof import Output, Result
-from softproof.formats import Format
-from softproof.problem import Array
+from softproof.problem.formats import Format
+from softproof.problem.problem import Array
 
 Wrong = Callable[[Array, Array, Format], Array]  # of the exact values, their bounds and the format of the answer
 

@@ -13,8 +13,8 @@ from typing import Literal
 
 import numpy as np
 
-from ...problem import Array, Problem
-from ...rows import is_labels, kept, reduction_of
+from ...problem.problem import Array, Problem
+from ...problem.rows import is_labels, kept, reduction_of
 from .linear import products
 from .record import Answer, Asked, Formula
 from .softmax import Row

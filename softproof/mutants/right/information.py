@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ...problem import Array
+from ...problem.problem import Array
 from .record import Answer, Asked, Formula
 
 Log = Callable[[Array], Array]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...problem import Array
+from ...problem.problem import Array
 from .record import Answer, Asked, Formula
 from .sums import Sum
 

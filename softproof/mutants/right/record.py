@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ...formats import FORMATS
-from ...interface import SHAPES
-from ...operations import DIRECTIONAL, OPERATIONS, output_shapes
-from ...problem import Array, Output, Problem, Result
-from ...rows import axis_of, shaped, to_rows
+from ...problem.formats import FORMATS
+from ...problem.interface import SHAPES
+from ...problem.operations import DIRECTIONAL, OPERATIONS, output_shapes
+from ...problem.problem import Array, Output, Problem, Result
+from ...problem.rows import axis_of, shaped, to_rows
 from .sums import NARROW, Spoiled, Sum
 
 # The assumptions of docs/theory/bounds.md beyond A1 to A7, each set with the model that has them.

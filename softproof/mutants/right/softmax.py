@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ...problem import Array
+from ...problem.problem import Array
 from .record import Answer, Asked, Formula
 from .sums import Sum
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from ...problem import Array
+from ...problem.problem import Array
 
 Order = Callable[[Array], Array]
 Spoiled = Literal["", "dropped", "doubled"]

@@ -9,12 +9,12 @@ from dataclasses import replace
 import hypothesis
 from hypothesis import HealthCheck, Phase
 
-from ...compare import Verdict
-from ...judge import judge
-from ...models import model
-from ...problem import Problem
-from ...strategies import problems
-from ...terms import Terms
+from ...bounds.models import model
+from ...generation.strategies import problems
+from ...problem.problem import Problem
+from ...runs.criteria import Terms
+from ...verdicts.compare import Verdict
+from ...verdicts.judgement import judge
 from .catalogue import VARIANTS
 from .record import Right
 

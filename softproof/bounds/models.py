@@ -1,0 +1,274 @@
+"""Arithmetic models by name: for each problem, what a library is known to do with it.
+
+A model is a function from a Problem to an Arithmetic. `--arithmetic` takes a name from MODELS, or
+``package.module:object`` for a model (or one Arithmetic) of your own.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ..problem.formats import FORMATS, Format
+from ..problem.problem import Problem
+from ..problem.rows import class_axes, is_by_rows, is_labels, kept
+from ..problem.validation import shown
+from .arithmetic import NUMPY64, Arithmetic, any_order
+
+Model = Callable[[Problem], Arithmetic]
+
+TF32 = Format("tf32", precision=11, e_min=-126, e_max=127)  # NVIDIA A100 Tensor Core GPU Architecture, 2020
+
+# What of a row torch keeps in half precision on the CPU: ATen/native/cpu/LogSoftmaxKernelImpl.h and ReduceOps.cpp.
+_MATRICES = ("linear", "linear_cross_entropy")  # which multiply them
+_ROW = {
+    ("softmax", "last"): {"output"},
+    ("softmax", "other"): {"output", "exp"},  # columns past a multiple of the vector's width
+    ("log_softmax", "last"): {"output", "sum", "log"},
+    ("log_softmax", "other"): {"output"},
+    ("logsumexp", "last"): {"output", "shift", "exp", "sum", "log"},
+    ("logsumexp", "other"): {"output", "shift", "exp", "sum", "log"},
+}
+
+
+def default(problem: Problem) -> Arithmetic:
+    """Any order of sums; in half precision float32 inside, and one rounding at the end."""
+    return any_order(problem.dtype)
+
+
+def flush_to_zero(problem: Problem) -> Arithmetic:
+    """Any order, and subnormal numbers may count as 0 (torch.set_flush_denormal, CUDA's -ftz=true)."""
+    arithmetic = any_order(problem.dtype)
+    return replace(arithmetic, name=f"{arithmetic.name}, flush to zero", flushes=True)
+
+
+def stored_logsumexp(problem: Problem) -> Arithmetic:
+    """Any order, and log-probabilities may be formed as x - ŷ from a rounded logsumexp, as optax does."""
+    arithmetic = any_order(problem.dtype)
+    name = f"{arithmetic.name}, a stored logsumexp"
+    return replace(arithmetic, name=name, subtracts_logsumexp=True)
+
+
+def fused(problem: Problem) -> Arithmetic:
+    """A kernel that reads a row once: an online sum, exp as 2^(x log₂e), a stored logsumexp; losses stored by rows."""
+    return replace(
+        any_order(problem.dtype),
+        name=f"fused, one rounding to {problem.dtype}",
+        online=True,
+        base2=True,
+        subtracts_logsumexp=True,
+        stored=frozenset({"terms"} if problem.dtype in ("float16", "bfloat16") else ()),
+    )
+
+
+def fused_base_2(problem: Problem) -> Arithmetic:
+    """A fused kernel that multiplies the logits by log₂e first, and takes exponentials and logarithms to base 2."""
+    arithmetic = fused(problem)
+    return replace(arithmetic, name=arithmetic.name.replace("fused", "fused, base 2"), scales_logits=True)
+
+
+def in_storage(problem: Problem) -> Arithmetic:
+    """Everything computed and accumulated in the format of the results: no guarantee where n·u >= 1."""
+    storage = FORMATS[problem.dtype]
+    source = "exp and log as in any order for float32 and float64; in half precision within 1 ulp, which is 2u."
+    if problem.dtype in ("float64", "float32"):
+        return any_order(problem.dtype)
+    return Arithmetic(f"everything in {problem.dtype}", storage, storage, 2.0, 2.0, 2.0, source)
+
+
+def numpy(problem: Problem) -> Arithmetic:
+    """NumPy as `manual` uses it: pairwise sums along the last axis of a contiguous array; float16 in float32."""
+    contiguous = problem.layout == "contiguous" and _layout(problem) == "last"
+    depth = "numpy" if contiguous and is_by_rows(problem) else "any order"
+    if problem.dtype == "float64":
+        return replace(NUMPY64, depth=depth, total_depth="any order")
+    return replace(
+        any_order(problem.dtype),
+        name="numpy" if problem.dtype == "float32" else "numpy in float32, one rounding to float16",
+        c_exp=3.6,
+        depth=depth,
+        quotient=True,
+        divides=True,
+        source="expf: loops_exponent_log.dispatch.c.src states 2.1264e-7 <= 3.6u; logf as in any order; "
+        "sums: pairwise, loops_utils.h.src.",
+    )
+
+
+def torch_cpu(problem: Problem) -> Arithmetic:
+    """torch on the CPU, read in its source and measured with 2.13: lanes, cascades, and what half precision stores."""
+    base, half = any_order(problem.dtype), problem.dtype in ("float16", "bfloat16")
+    last = _layout(problem) == "last"
+    arithmetic = replace(
+        base,
+        name=f"torch cpu, {_layout(problem)} dim" if is_by_rows(problem) else "torch cpu",
+        c_exp=2.0,
+        c_log=2.0,
+        depth="lanes" if last and problem.operation in ("softmax", "log_softmax", "cross_entropy") else "any order",
+        total_depth=_cascade_depth(problem) if _is_cascade(problem, half) else "any order",
+        quotient=True,
+        divides=True,
+        source="exp, log: SLEEF, 1.0 ulp, and MKL VML, below 1 ulp: 2u; order of sums: vec/functional_base.h and "
+        "LossNLL.cpp; stored results: LogSoftmaxKernelImpl.h, LossNLL.cpp, ReduceOps.cpp; torch 2.13.0 emulated.",
+    )
+    if not half:
+        return arithmetic
+    return replace(
+        arithmetic,
+        stored=frozenset(_stored_on_cpu(problem) | _of_derivatives(problem)),
+        total=base.storage if "target" in problem.inputs and is_labels(problem) else None,
+        flushes=problem.dtype == "bfloat16" and problem.operation in _MATRICES,  # VDPBF16PS, Intel SDM
+    )
+
+
+def _of_derivatives(problem: Problem) -> set[str]:
+    """Derivatives in a direction are compositions of torch's own operations, each of which rounds its result.
+
+    tools/autograd/derivatives.yaml and torch/csrc/autograd/FunctionsManual.cpp: softmax_double_backward, logsumexp_jvp.
+    """
+    return set() if problem.tangent is None else {"derivatives"}
+
+
+def _stored_on_cpu(problem: Problem) -> set[str]:
+    """Which intermediate results torch keeps in half precision on the CPU."""
+    if problem.operation == "linear":
+        strided = "bias" in problem.inputs and problem.layout != "contiguous"
+        return {"product"} if strided else set()
+    if "target" not in problem.inputs:
+        return _ROW.get((problem.operation, _layout(problem)), {"terms"})
+    stored = {*_ROW["log_softmax", _layout(problem)], "terms"}
+    if not is_labels(problem) or problem.options.get("label_smoothing"):
+        stored.add("total")
+    return stored | ({"logits"} if problem.operation == "linear_cross_entropy" else set())
+
+
+def _is_cascade(problem: Problem, half: bool) -> bool:
+    """Whether torch sums the losses of labels by its cascade.
+
+    The uniform part of a smoothed loss is summed otherwise; in half precision by float32, which is more accurate.
+    """
+    labels = "target" in problem.inputs and is_labels(problem)
+    return labels and (half or not problem.options.get("label_smoothing"))
+
+
+def _cascade_depth(problem: Problem) -> int:
+    """Additions on the longest path of LossNLL.cpp's cascade: eight partial sums, each for sixteen of the one before.
+
+    A sum is passed on after a row whose number is a multiple of 16, 256, …; an ignored row passes nothing on.
+    """
+    counted = np.flatnonzero(kept(problem))
+    summands, depth = counted, 8  # the partial sums are added up in the end
+    for level in range(1, 8):
+        passing = counted[counted % 16**level == 0]
+        groups = np.bincount(np.searchsorted(passing, summands), minlength=1)
+        depth += int(groups.max())
+        summands = passing
+    return depth
+
+
+def torch_cuda(problem: Problem) -> Arithmetic:
+    """torch on CUDA, read in its source, not measured."""
+    base, half = any_order(problem.dtype), problem.dtype in ("float16", "bfloat16")
+    kernels = ("softmax", "log_softmax", "cross_entropy")
+    stored: set[str] = set()
+    if half:
+        stored = {"output", "terms", "total", "partial products"}
+        stored |= _ROW["logsumexp", "last"] if problem.operation == "logsumexp" else set()
+        stored |= {"logits"} if problem.operation == "linear_cross_entropy" else set()
+        stored |= _of_derivatives(problem)
+    return replace(
+        base,
+        name="torch cuda",
+        c_log=3.0,
+        depth="cuda" if problem.operation in kernels and _layout(problem) == "last" else "any order",
+        stored=frozenset(stored),
+        quotient=True,
+        source="exp, log: CUDA C++ Programming Guide, mathematical functions, and half an ulp for the rounded result; "
+        "order of sums: SoftMax.cu, PersistentSoftmax.cuh; stored results: SoftMax.cu, Loss.cu, and "
+        "torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction, which is on.",
+    )
+
+
+def torch_cuda_tf32(problem: Problem) -> Arithmetic:
+    """torch on CUDA with torch.backends.cuda.matmul.allow_tf32: float32 factors of products keep 11 bits."""
+    arithmetic = torch_cuda(problem)
+    if problem.dtype != "float32":
+        return arithmetic
+    return replace(arithmetic, name="torch cuda, tf32", factors=TF32)
+
+
+def _layout(problem: Problem) -> str:
+    """Whether the classes are the "last" dimension, which torch has kernels of its own for, or an "other" one."""
+    first = next(iter(problem.inputs.values()))
+    if not is_by_rows(problem):
+        return "last"
+    return "last" if class_axes(problem)[-1:] in ((), (first.ndim - 1,)) else "other"
+
+
+MODELS: dict[str, Model] = {
+    "any-order": default,
+    "numpy": numpy,
+    "torch-cpu": torch_cpu,
+    "torch-cuda": torch_cuda,
+    "torch-cuda-tf32": torch_cuda_tf32,
+    "float32-inside": default,
+    "storage": in_storage,
+    "flush-to-zero": flush_to_zero,
+    "stored-logsumexp": stored_logsumexp,
+    "fused": fused,
+    "fused-base-2": fused_base_2,
+}
+
+
+def model(arithmetic: str | Arithmetic | Model | None) -> Model:
+    """The model that is meant: by name, as ``package.module:object``, one Arithmetic for all problems, or itself.
+
+    >>> model("numpy")(Problem("softmax", "float32", {"logits": [0.0]})).name
+    'numpy'
+    """
+    if arithmetic is None:
+        return default
+    if isinstance(arithmetic, str):
+        arithmetic = MODELS[arithmetic] if arithmetic in MODELS else _imported(arithmetic)
+    if isinstance(arithmetic, Arithmetic):
+        chosen = arithmetic
+        return lambda _problem: chosen
+    if not callable(arithmetic):
+        kinds = "a name from softproof.MODELS, an Arithmetic, or a function from a problem to one"
+        raise TypeError(f"arithmetic is {shown(arithmetic)}; expected {kinds}")
+    return arithmetic
+
+
+def arithmetic_of(chosen: Model, problem: Problem) -> Arithmetic:
+    """What a model says of a problem; TypeError or ValueError where it is no arithmetic for its dtype, or raised."""
+    try:
+        found = chosen(problem)
+    except Exception as error:  # whatever a model of one's own does
+        name = getattr(chosen, "__name__", type(chosen).__name__)
+        raised = f"{type(error).__name__}: {error}"
+        raise ValueError(f"arithmetic {name!r} raised {raised}; asked for {problem.operation}") from error
+    if not isinstance(found, Arithmetic):
+        raise TypeError(f"the arithmetic model gave a {type(found).__name__}; expected a softproof.Arithmetic")
+    if found.storage.name != problem.dtype:
+        raise ValueError(f"arithmetic {found.name!r} stores {found.storage.name}; the problem is in {problem.dtype}")
+    return found
+
+
+def _imported(name: str) -> Arithmetic | Model:
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        raise ValueError(f"arithmetic is {name!r}; expected one of {', '.join(MODELS)}, or package.module:object")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ModuleNotFoundError, AttributeError) as error:
+        raise ValueError(f"arithmetic is {name!r}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever its module does
+        raise ValueError(f"arithmetic is {name!r}: importing it raised {type(error).__name__}: {error}") from error
+    if not isinstance(found, Arithmetic) and not callable(found):
+        raise TypeError(
+            f"arithmetic {name!r} is a {type(found).__name__}; expected an Arithmetic, or a function to one"
+        )
+    chosen: Arithmetic | Model = found
+    return chosen

@@ -1,0 +1,118 @@
+"""Problems as JAX arrays, answers as JAX arrays; derivatives by the transformations of JAX.
+
+Numbers of 64 bits are switched on for the process, without which float64 is float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ...problem.problem import Array, Output
+
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+LAYOUTS = ("contiguous",)  # an array of JAX has no strides
+
+jax.config.update("jax_enable_x64", True)
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError for a device that this machine does not have."""
+    _device(device)
+
+
+def _device(device: str) -> Any:
+    kind, _, index = device.partition(":")
+    try:
+        return jax.devices(kind)[int(index or 0)]
+    except (RuntimeError, IndexError, ValueError) as error:
+        raise ValueError(f"device is {device!r}; JAX cannot use it: {str(error).splitlines()[0]}") from error
+
+
+def devices() -> tuple[str, ...]:
+    """Where something can be tried out."""
+    return ("cpu",) if jax.default_backend() == "cpu" else ("cpu", jax.default_backend())
+
+
+def make(values: Array, dtype: str, _layout: str, device: str) -> jax.Array:
+    """An array of `dtype` with these values; integers stay int64."""
+    return jax.device_put(jnp.asarray(values, dtype if values.dtype.kind == "f" else "int64"), _device(device))
+
+
+def copy(array: jax.Array) -> jax.Array:
+    """The array itself, which nobody can write to."""
+    return array
+
+
+def cast(array: jax.Array, dtype: str) -> jax.Array:
+    """The same numbers in another integer type."""
+    return array.astype(dtype)
+
+
+def take(answer: Any) -> Output:
+    """A copy of what came back, in float32 or float64, without loss."""
+    if not isinstance(answer, jax.Array):
+        raise TypeError(f"the answer is a {type(answer).__name__}; expected a jax.Array")
+    narrow = answer.dtype.name in ("float32", "float16", "bfloat16")
+    device = next(iter(answer.devices()))
+    place = f"{_NAMES.get(device.platform, device.platform)}:{device.id}"
+    return Output(np.array(answer, np.float32 if narrow else np.float64), answer.dtype.name, place)
+
+
+_NAMES = {"gpu": "cuda"}
+Call = Callable[[Mapping[str, Any]], jax.Array]
+Arrays = Mapping[str, jax.Array]
+
+
+def _of(call: Call, inputs: Arrays, wanted: tuple[str, ...]) -> Callable[..., jax.Array]:
+    """`call` as a function of the arrays that are differentiated."""
+    return lambda *some: call({**inputs, **dict(zip(wanted, some, strict=True))})
+
+
+def differentiate(
+    call: Call, inputs: Arrays, wanted: tuple[str, ...], grad_output: jax.Array
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """The value of `call` and its vector-Jacobian product with `grad_output`."""
+    value, back = jax.vjp(_of(call, inputs, wanted), *(inputs[name] for name in wanted))
+    if value.shape != grad_output.shape or value.dtype != grad_output.dtype:  # which is reported, and no error of JAX
+        return value, {name: jnp.zeros_like(inputs[name]) for name in wanted}
+    return value, dict(zip(wanted, back(grad_output), strict=True))
+
+
+def differentiate_twice(
+    call: Call, inputs: Arrays, wanted: tuple[str, ...], before: jax.Array, grad_output: jax.Array
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """As `differentiate`, after a product with the gradient `before` on the same linearisation."""
+    value, back = jax.vjp(_of(call, inputs, wanted), *(inputs[name] for name in wanted))
+    back(before)
+    return value, dict(zip(wanted, back(grad_output), strict=True))
+
+
+def jvp(call: Call, inputs: Arrays, tangent: jax.Array) -> jax.Array:
+    """The derivative of `call` in the direction `tangent` of the logits."""
+    found: jax.Array = jax.jvp(_of(call, inputs, ("logits",)), (inputs["logits"],), (tangent,))[1]
+    return found
+
+
+def hvp(call: Call, inputs: Arrays, grad_output: jax.Array, tangent: jax.Array) -> jax.Array:
+    """The Hessian with respect to the logits of Σ grad_output·call times `tangent`: forward over reverse mode."""
+
+    def gradient(logits: jax.Array) -> jax.Array:
+        found: jax.Array = jax.vjp(_of(call, inputs, ("logits",)), logits)[1](grad_output)[0]
+        return found
+
+    found: jax.Array = jax.jvp(gradient, (inputs["logits"],), (tangent,))[1]
+    return found
+
+
+def share_memory(_one: jax.Array, _two: jax.Array) -> bool:
+    """Arrays of JAX cannot be written to, so it does not matter."""
+    return False
+
+
+def overwrite(_array: jax.Array) -> None:
+    """Arrays of JAX cannot be written to."""

@@ -1,0 +1,319 @@
+"""Programs in any language as candidates: questions on their standard input, answers on their standard output.
+
+docs/guides/adapters.md describes the protocol, which is lines of text, and after a line that announces an array its
+bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import select
+import shlex
+import subprocess
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import IO, Any, TypeVar
+
+import numpy as np
+
+from ...problem.interface import Interface
+from ...problem.operations import OPERATIONS
+from ...problem.problem import Array, Problem
+from ..candidate import Candidate
+from ..channel import named
+from ..protocol import most_bytes
+from .numpy_arrays import DTYPES
+
+T = TypeVar("T")
+VERSION = 1
+LONGEST = 4096  # bytes of a line
+AT_ONCE = 1 << 20  # bytes that are read together
+MOST_LINES, MOST_ARRAYS, MOST_BYTES = 1000, 64, 1 << 30  # of a greeting, and of an answer whose size nobody knows
+_INTEGERS = ("ignore_index", "dim")
+
+
+class ProgramError(RuntimeError):
+    """A program ended, reported an error, or does not follow the protocol."""
+
+
+@dataclass
+class Described:
+    """What a program says of itself."""
+
+    operation: str = ""
+    dtypes: list[str] = field(default_factory=list)
+    takes: list[str] = field(default_factory=list)
+    without: list[str] = field(default_factory=list)
+    fixed: dict[str, Any] = field(default_factory=dict)
+    ndim: list[int] = field(default_factory=list)
+    gradients: bool = False
+
+
+def load(target: Any, operation: str | None, interface: Interface) -> Candidate:
+    """A candidate from a command, such as ``"./softmax --fast"``, which is started once, and again when it has ended.
+
+    The program says of itself what it may be asked; `interface` can leave out more of it.
+
+    Raises: ValueError where it cannot be started, or does not describe itself as the protocol says.
+    """
+    if not isinstance(target, str):
+        raise TypeError(f"target is a {type(target).__name__}; expected a command, such as './softmax'")
+    for name in ("names", "extra", "output"):
+        if (value := getattr(interface, name)) != getattr(Interface(), name):
+            raise ValueError(f"{name} is {value!r}; a program is asked by the names of the protocol, and nothing else")
+    program = Program(target)
+    try:
+        about = program.start()
+    except (OSError, ValueError, ProgramError) as error:  # a quotation without its end is a ValueError
+        raise ValueError(f"target {target!r}: {error}") from error
+    if operation not in (None, about.operation):
+        raise ValueError(f"operation is {operation!r}; {target} says that it computes {about.operation!r}")
+    takes = frozenset(about.takes)
+    interface = replace(
+        interface,
+        supports=takes if interface.supports is None else takes & interface.supports,
+        without=interface.without | set(about.without) | ({"several_dims"} & set(OPERATIONS[about.operation].kinds)),
+        fixed={**about.fixed, **interface.fixed},
+        ndim=interface.ndim or frozenset(about.ndim),
+    )
+    forward, backward = _functions(program, about.operation)
+    return Candidate(
+        target,
+        {about.operation: forward},
+        {about.operation: backward} if about.gradients else {},
+        "process",
+        repr(target),
+        interface,
+        formats=tuple(about.dtypes),
+        arrangements=("contiguous",),
+    )
+
+
+def _functions(program: Program, operation: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The value and the gradients, as functions of arrays."""
+    about = OPERATIONS[operation]
+
+    def ask(positional: tuple[Array, ...], keywords: Mapping[str, Any]) -> dict[str, Array]:
+        arrays = dict(zip(about.inputs, positional, strict=True))
+        arrays |= {name: keywords[name] for name in about.optional if name in keywords}
+        options = {name: value for name, value in keywords.items() if name in about.options}
+        upstream = keywords.get("grad_output")
+        most = most_bytes(Problem(operation, "float64", arrays, options, upstream))
+        return program.ask(arrays if upstream is None else {**arrays, "grad_output": upstream}, options, most)
+
+    def forward(*positional: Array, **keywords: Any) -> Array:
+        return _one(ask(positional, keywords), "value")
+
+    def backward(grad_output: Array, *positional: Array, **keywords: Any) -> tuple[Array | None, ...]:
+        found = ask(positional, {**keywords, "grad_output": grad_output})
+        given = {*about.inputs, *(name for name in about.optional if name in keywords)}
+        wanted = [name for name in about.gradients if name in given]
+        labels = {name for name, x in zip(about.inputs, positional, strict=True) if x.dtype.kind == "i"}
+        return tuple(None if name in labels else _one(found, f"grad_{name}") for name in wanted)
+
+    return forward, backward
+
+
+def _one(found: Mapping[str, Array], name: str) -> Array:
+    if name not in found:
+        raise ProgramError(f"the answer has {', '.join(found) or 'no array'}; expected {name}")
+    return found[name]
+
+
+class Program:
+    """A running program, and its two streams."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def end(self) -> None:
+        """Stop it, if it runs."""
+        if self._process is not None:
+            self._finalizer()
+            self._process = None
+
+    def start(self) -> Described:
+        """Run it, and read what it says of itself."""
+        self.end()
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "bufsize": 0}
+        self._process = subprocess.Popen(shlex.split(self.command), **pipes)
+        self._questions, self._answers = _there(self._process.stdin), _Answers(_there(self._process.stdout))
+        self._finalizer = weakref.finalize(self, _end, self._process)
+        return self._speaking(self._describes_itself)
+
+    def ask(self, arrays: Mapping[str, Array], options: Mapping[str, Any], most: int = MOST_BYTES) -> dict[str, Array]:
+        """The arrays of its answer by name, of which no more bytes than `most` are read."""
+        if self._process is None or self._process.poll() is not None:  # it may have ended since
+            self.start()
+        return self._speaking(lambda: self._exchange(arrays, options, most))
+
+    def _speaking(self, speak: Callable[[], T]) -> T:
+        """What is heard; a program that has ended, or cannot be understood, is asked nothing more."""
+        assert self._process is not None
+        try:
+            return speak()
+        except (BrokenPipeError, EOFError) as error:
+            status = named(self._process.wait())
+            self.end()
+            raise ProgramError(f"the program ended with {status}, in place of an answer") from error
+        except _StrangeError as error:
+            self.end()
+            raise ProgramError(str(error)) from error
+
+    def _describes_itself(self) -> Described:
+        self._write(f"softproof {VERSION}\n".encode())
+        if (first := self._line()) != f"softproof {VERSION}":
+            raise _StrangeError(f"the first line is {first!r}; expected 'softproof {VERSION}'")
+        about, lines = Described(), 0
+        while (line := self._line()) != "end":
+            _note(about, line)
+            lines += 1
+            if lines == MOST_LINES:
+                raise _StrangeError(f"it described itself by {MOST_LINES} lines, and more")
+        if not about.operation or not about.dtypes:
+            raise _StrangeError("it named no operation, or no dtype")
+        return about
+
+    def _exchange(self, arrays: Mapping[str, Array], options: Mapping[str, Any], most: int) -> dict[str, Array]:
+        lines = [b"question\n", *(f"option {name} {value}\n".encode() for name, value in options.items())]
+        self._write(b"".join((*lines, *_announced(arrays), b"end\n")))
+        found: dict[str, Array] = {}
+        while (line := self._line()) != "end":
+            word, _, rest = line.partition(" ")
+            if word == "error":
+                raise ProgramError(rest)
+            if word != "array":
+                raise _StrangeError(f"it wrote {line!r}; expected 'array', 'end' or 'error'")
+            name, dtype, shape = _header(line)
+            size = math.prod(shape) * np.dtype(dtype).itemsize
+            most -= size
+            if most < 0 or name in found or len(found) == MOST_ARRAYS:
+                raise _StrangeError(f"it announced an array by {line!r}; that is too many bytes, or one too many")
+            found[name] = (
+                np.frombuffer(self._answers.bytes_of(size), np.dtype(dtype).newbyteorder("<"))
+                .astype(dtype)
+                .reshape(shape)
+            )
+        return found
+
+    def _write(self, message: bytes) -> None:
+        if self._answers.pending():
+            raise _StrangeError("it wrote something before it was asked")
+        rest = memoryview(message)
+        while rest:
+            rest = rest[self._questions.write(rest) :]
+
+    def _line(self) -> str:
+        line = self._answers.line()
+        return line[:-1].decode(errors="replace").rstrip("\r")
+
+
+class _Answers:
+    """What a program writes, of which no more is kept than was asked for, and a little."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._kept = stream, bytearray()
+
+    def pending(self) -> bool:
+        """Whether something has been written that nobody has asked for."""
+        return bool(self._kept) or _readable(self._stream)
+
+    def line(self) -> bytes:
+        """Up to the end of the line."""
+        while (end := self._kept.find(b"\n") + 1) == 0 and len(self._kept) < LONGEST:
+            self._kept += self._some(LONGEST)
+        if not 0 < end <= LONGEST:
+            raise _StrangeError(f"it wrote a line of more than {LONGEST} bytes")
+        return self._taken(end)
+
+    def bytes_of(self, size: int) -> bytes:
+        """So many."""
+        while len(self._kept) < size:
+            self._kept += self._some(size - len(self._kept))
+        return self._taken(size)
+
+    def _some(self, most: int) -> bytes:
+        if not (found := self._stream.read(min(most, AT_ONCE))):
+            raise EOFError
+        return found
+
+    def _taken(self, size: int) -> bytes:
+        found = bytes(self._kept[:size])
+        del self._kept[:size]
+        return found
+
+
+def _readable(stream: IO[bytes]) -> bool:
+    """Whether there is something to read at once; where nobody can tell, there is nothing."""
+    if not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(stream, select.POLLIN)
+    return any(event & select.POLLIN for _, event in poll.poll(0))
+
+
+class _StrangeError(Exception):
+    """What a program wrote is not what the protocol says."""
+
+
+def _note(about: Described, line: str) -> None:
+    """A line of what a program says of itself."""
+    word, *rest = line.split() or [""]
+    if word == "operation" and len(rest) == 1 and rest[0] in OPERATIONS:
+        about.operation = rest[0]
+    elif word == "dtype" and len(rest) == 1 and rest[0] in DTYPES:
+        about.dtypes.append(rest[0])
+    elif word in ("takes", "without") and rest:
+        (about.takes if word == "takes" else about.without).extend(rest)
+    elif word == "fixed" and len(rest) == 2:
+        about.fixed[rest[0]] = _value(*rest)
+    elif word == "ndim" and all(each.isdigit() for each in rest):
+        about.ndim.extend(map(int, rest))
+    elif word == "gradients" and not rest:
+        about.gradients = True
+    else:
+        raise _StrangeError(f"it described itself by {line!r}; docs/guides/adapters.md has the lines that there are")
+
+
+def _value(name: str, text: str) -> Any:
+    try:
+        return text if name == "reduction" else int(text) if name in _INTEGERS else float(text)
+    except ValueError:
+        raise _StrangeError(f"it fixed {name} at {text!r}; expected a number") from None
+
+
+def _announced(arrays: Mapping[str, Array]) -> Iterator[bytes]:
+    """Each array: a line, and its bytes, the last index running fastest, the lowest byte first."""
+    for name, array in arrays.items():
+        yield " ".join(["array", name, array.dtype.name, str(array.ndim), *map(str, array.shape)]).encode() + b"\n"
+        yield array.astype(array.dtype.newbyteorder("<")).tobytes()
+
+
+def _header(line: str) -> tuple[str, str, tuple[int, ...]]:
+    """Name, dtype and shape that a line announces."""
+    try:
+        _, name, dtype, count, *sizes = line.split()
+        shape = tuple(map(int, sizes))
+        if dtype not in (*DTYPES, "int64") or len(shape) != int(count) or min(shape, default=0) < 0:
+            raise ValueError
+    except ValueError:
+        expected = "'array NAME DTYPE NDIM SIZE…'"
+        raise _StrangeError(f"it announced an array by {line!r}; expected {expected}") from None
+    return name, dtype, shape
+
+
+def _there(stream: IO[bytes] | None) -> IO[bytes]:
+    """A stream of a process that was started with one."""
+    assert stream is not None
+    return stream
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout):
+        with contextlib.suppress(BrokenPipeError):  # of what was not written any more
+            _there(stream).close()

@@ -1,0 +1,242 @@
+"""Problems as torch tensors, answers as torch tensors; derivatives by autograd for those who bring none."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch.autograd import forward_ad
+
+from ...problem.problem import COMMON_LAYOUTS, Array, Output
+from .numpy_arrays import is_repeated
+
+DTYPES = ("float64", "float32", "float16", "bfloat16")
+LAYOUTS = COMMON_LAYOUTS
+
+
+def check_device(device: str) -> None:
+    """Raise ValueError for a device that this machine does not have."""
+    kind = device.split(":")[0]
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is 'cuda'; this machine has no CUDA device that torch can use")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device is {device!r}; torch cannot use it: {str(error).splitlines()[0]}") from error
+    if kind == "meta":
+        raise ValueError(f"device is {device!r}; expected one that holds numbers")
+    if kind == "cpu" and torch.device(device).index not in (None, 0):  # which torch takes, and calls cpu
+        raise ValueError(f"device is {device!r}; torch has one CPU device, 'cpu'")
+
+
+def devices() -> tuple[str, ...]:
+    """Where something can be tried out."""
+    return ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+
+
+def make(values: Array, dtype: str, layout: str, device: str) -> torch.Tensor:
+    """A tensor of `dtype` with these values, laid out in memory as asked; integers stay int64."""
+    wanted = getattr(torch, dtype) if values.dtype.kind == "f" else torch.int64
+    tensor = torch.from_numpy(values.copy()).to(device=device, dtype=wanted)
+    if layout == "transposed":
+        axes = tuple(reversed(range(tensor.ndim)))
+        return tensor.permute(axes).contiguous().permute(axes)
+    if layout == "expanded":
+        for axis in range(tensor.ndim):
+            tensor = tensor.narrow(axis, 0, 1) if is_repeated(values, axis) else tensor
+        return tensor.clone(memory_format=torch.contiguous_format).expand(values.shape)
+    if layout == "contiguous" or not tensor.ndim:
+        return tensor
+    *rest, last = values.shape
+    fill = float("nan") if values.dtype.kind == "f" else 0
+    if layout == "offset":
+        return tensor.new_full((tensor.numel() + 1,), fill)[1:].view(tensor.shape).copy_(tensor)
+    if layout == "sliced":
+        return tensor.new_full((*rest, last + 3), fill)[..., 1 : last + 1].copy_(tensor)
+    if layout == "strided":
+        return tensor.new_full((*rest, 2 * last), fill)[..., ::2].copy_(tensor)
+    raise ValueError(f"layout is {layout!r}; torch has {', '.join(LAYOUTS)}")
+
+
+class _Copy(torch.autograd.Function):
+    """The same numbers at the same strides in a new storage."""
+
+    @staticmethod
+    def forward(_ctx: Any, tensor: torch.Tensor) -> torch.Tensor:
+        if not may_be_written(tensor):
+            return tensor.clone(memory_format=torch.contiguous_format)
+        whole = tensor.detach().as_strided((tensor.untyped_storage().nbytes() // tensor.element_size(),), (1,), 0)
+        return whole.clone().as_strided(tensor.shape, tensor.stride(), tensor.storage_offset())
+
+    @staticmethod
+    def backward(_ctx: Any, *grads: torch.Tensor) -> Any:
+        return grads[0]
+
+
+def copy(tensor: torch.Tensor) -> torch.Tensor:
+    """The same numbers at the same strides elsewhere in memory, which may be written to, and carry gradients."""
+    found: torch.Tensor = _Copy.apply(tensor)  # type: ignore[no-untyped-call]  # torch's own
+    return found
+
+
+def cast(tensor: torch.Tensor, dtype: str) -> torch.Tensor:
+    """The same numbers in another integer type."""
+    return tensor.to(getattr(torch, dtype))
+
+
+def take(answer: Any) -> Output:
+    """A copy of what came back, in float32 or float64, without loss."""
+    if not isinstance(answer, torch.Tensor):
+        raise TypeError(f"the answer is a {type(answer).__name__}; expected a torch.Tensor")
+    if type(answer) not in (torch.Tensor, torch.nn.Parameter):
+        raise TypeError(f"the answer is a {type(answer).__name__}; expected a torch.Tensor itself")
+    if answer.layout is not torch.strided or answer.is_nested or answer.is_complex():
+        raise TypeError(f"the answer has {answer.layout} and {answer.dtype}; expected dense floating-point numbers")
+    narrow = answer.dtype in (torch.float32, torch.float16, torch.bfloat16)
+    wide = torch.float32 if narrow else torch.float64
+    values = answer.detach().resolve_neg().to("cpu", wide, copy=True).numpy()
+    return Output(values, str(answer.dtype).removeprefix("torch."), str(answer.device))
+
+
+def differentiate(
+    call: Callable[[Mapping[str, Any]], torch.Tensor],
+    inputs: Mapping[str, torch.Tensor],
+    wanted: tuple[str, ...],
+    grad_output: torch.Tensor,
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """The value of `call` and, by autograd, its vector-Jacobian product with `grad_output`."""
+    leaves = {name: inputs[name].requires_grad_() for name in wanted}
+    value = call(inputs)
+    if not isinstance(value, torch.Tensor):
+        raise TypeError(f"the answer is a {type(value).__name__}; expected a torch.Tensor")
+    if not value.requires_grad:
+        raise RuntimeError(f"the result does not depend on {', '.join(wanted)} as far as autograd can tell")
+    if value.shape != grad_output.shape:  # a wrong shape is reported as such, not as an autograd error
+        return value, {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
+    grads = torch.autograd.grad(value, list(leaves.values()), grad_output)
+    return value, dict(zip(leaves, grads, strict=True))
+
+
+Call = Callable[[Mapping[str, Any]], torch.Tensor]
+
+
+def jvp(call: Call, inputs: Mapping[str, torch.Tensor], tangent: torch.Tensor) -> torch.Tensor:
+    """The derivative of `call` in the direction `tangent` of the logits by forward mode, 0 where autograd sees none."""
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning), forward_ad.dual_level():  # torch's own
+        primal, along = inputs["logits"].detach().contiguous(), tangent.contiguous()  # torch refuses expanded ones
+        logits = forward_ad.make_dual(primal, along)  # type: ignore[no-untyped-call]
+        value, found = forward_ad.unpack_dual(call({**inputs, "logits": logits}))  # type: ignore[no-untyped-call]
+        return torch.zeros_like(value) if found is None else found
+
+
+def hvp(
+    call: Call, inputs: Mapping[str, torch.Tensor], grad_output: torch.Tensor, tangent: torch.Tensor
+) -> torch.Tensor:
+    """The Hessian with respect to the logits of Σ grad_output·call times `tangent`: the gradient of the gradient.
+
+    It is 0 where autograd takes the gradient for a constant, as it is wherever that gradient is part of a larger sum.
+    """
+    logits, upstream = inputs["logits"].detach().requires_grad_(), grad_output.detach().requires_grad_()
+    value = call({**inputs, "logits": logits})
+    (grad,) = torch.autograd.grad(value, logits, upstream, create_graph=True)
+    if not grad.requires_grad:
+        return torch.zeros_like(logits)
+    (found,) = torch.autograd.grad(grad, logits, tangent, allow_unused=True, retain_graph=True)
+    if found is None:
+        grad.backward(tangent)  # which walks all of the graph, and meets who refuses: once_differentiable
+        return torch.zeros_like(logits)
+    return found
+
+
+# ---- other ways of asking, for softproof.conduct --------------------------------------------------------------------
+
+Tensors = Mapping[str, torch.Tensor]
+
+
+def share_memory(one: torch.Tensor, two: torch.Tensor) -> bool:
+    """Whether two tensors have one storage."""
+    pointers = {each.untyped_storage().data_ptr() for each in (one, two)}
+    return min(one.numel(), two.numel()) > 0 and len(pointers) == 1
+
+
+def may_be_written(tensor: torch.Tensor) -> bool:
+    """Whether each element has a place of its own in memory."""
+    return not any(stride == 0 and size > 1 for stride, size in zip(tensor.stride(), tensor.shape, strict=True))
+
+
+def overwrite(tensor: torch.Tensor) -> None:
+    """Other numbers in place of those in a tensor, where it can be written to; labels become 0, which is one."""
+    if may_be_written(tensor):
+        tensor.detach().fill_(7 if tensor.is_floating_point() else 0)
+
+
+def _leaves(inputs: Tensors, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    return {name: inputs[name].requires_grad_() for name in wanted}
+
+
+def differentiate_twice(
+    call: Call, inputs: Tensors, wanted: tuple[str, ...], before: torch.Tensor, grad_output: torch.Tensor
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """As `differentiate`, after a product with the gradient `before` on the same graph."""
+    leaves = _leaves(inputs, wanted)
+    value = call(inputs)
+    torch.autograd.grad(value, list(leaves.values()), before, retain_graph=True)
+    grads = torch.autograd.grad(value, list(leaves.values()), grad_output)
+    return value, dict(zip(leaves, grads, strict=True))
+
+
+def _backward(value: torch.Tensor, grad_output: torch.Tensor | None = None) -> None:
+    """value.backward(grad_output), without torch's advice about the layout of gradients."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout contract")
+        torch.autograd.backward(value, grad_output)
+
+
+def accumulate(
+    call: Call, inputs: Tensors, wanted: tuple[str, ...], grad_output: torch.Tensor
+) -> tuple[torch.Tensor, dict[str, Any]]:
+    """Two values of the same leaves, each with its backward(), and what the leaves have gathered."""
+    leaves = _leaves(inputs, wanted)
+    first, second = call(inputs), call(inputs)
+    _backward(first, grad_output)
+    _backward(second, grad_output)
+    return second, {name: leaf.grad for name, leaf in leaves.items()}
+
+
+def backward_of_sum(
+    call: Call, inputs: Tensors, wanted: tuple[str, ...], grad_output: torch.Tensor | None
+) -> tuple[torch.Tensor, dict[str, Any]]:
+    """backward() of the sum of the value, or of twice the sum of its product with `grad_output`."""
+    leaves = _leaves(inputs, wanted)
+    value = call(inputs)
+    loss = value.sum() if grad_output is None else 2 * (value * grad_output).sum()
+    _backward(loss)
+    return value, {name: leaf.grad for name, leaf in leaves.items()}
+
+
+def differentiate_overwritten(
+    call: Call, inputs: Tensors, wanted: tuple[str, ...], grad_output: torch.Tensor, written: str
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """As `differentiate`, but other numbers stand in one input, or in the value, when gradients are taken."""
+    leaves = _leaves(inputs, wanted)
+    value = call(inputs)
+    theirs = value if written == "value" else inputs[written]
+    kept, before = value.detach().clone(), theirs.detach().clone()
+    overwrite(theirs)
+    try:
+        return kept, dict(zip(leaves, torch.autograd.grad(value, list(leaves.values()), grad_output), strict=True))
+    finally:
+        if may_be_written(theirs):
+            theirs.detach().copy_(before)
+
+
+MODES = {"no_grad": torch.no_grad, "inference_mode": torch.inference_mode}
+
+
+def value_in(mode: str, call: Call, inputs: Tensors, wanted: tuple[str, ...]) -> torch.Tensor:
+    """The value where autograd is switched off, of leaves that ask for gradients."""
+    _leaves(inputs, wanted)
+    with MODES[mode]():
+        return call(inputs)

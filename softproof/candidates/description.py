@@ -1,0 +1,178 @@
+"""What a candidate in a process of its own says it has: which functions, and what they take.
+
+Nobody else can know. So each part is checked against the names that there are, what its user or the adapter says comes
+first, and the report tells what is believed for no better reason than that the candidate said so. Its name, its
+formats and its layouts, the kinds of input and the ways of asking that it gets are not among what a function can say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from ..problem.formats import FORMATS
+from ..problem.interface import Interface
+from ..problem.operations import DIRECTIONAL, OPERATIONS
+from .candidate import ADAPTERS, FRAMEWORKS, Candidate
+from .frames import FrameError
+from .protocol import decoded, encoded, texts
+
+DECLARING = ("onnx", "process")  # adapters whose targets say themselves what they take
+_PARTS = {"adapter", "operations", "takes", "backwards", "formats", "without", "names", "fixed", "ndim", "output"}
+
+
+@dataclass(frozen=True)
+class Description:
+    """What is believed: by operation what it takes and which derivatives it has, and its interface."""
+
+    name: str
+    adapter: str
+    takes: dict[str, frozenset[str]]
+    backwards: frozenset[str]
+    formats: tuple[str, ...]
+    interface: Interface
+    reported: tuple[str, ...] = field(default=())  # in words, what it alone has said
+
+    def supports(self, operation: str, interface: Interface) -> frozenset[str]:
+        """Kinds of input unless they are left out, and what it takes of options and optional inputs."""
+        about = OPERATIONS[operation]
+        kinds = frozenset(about.kinds) - set(DIRECTIONAL)
+        options = frozenset(about.extras) - frozenset(about.kinds)
+        own = self.takes[operation]
+        taken = options & (own if interface.supports is None or self.adapter in DECLARING else interface.supports)
+        found = kinds | taken | (own & frozenset(about.kinds) & set(DIRECTIONAL))
+        return found - interface.without - interface.fixed.keys()
+
+
+def described(candidate: Candidate) -> dict[str, Any]:
+    """What a candidate is, as plain data, in its own process."""
+    interface = candidate.interface
+    return {
+        "adapter": candidate.adapter,
+        "operations": list(candidate.operations),
+        "takes": {name: sorted(candidate.supports(name)) for name in candidate.operations},
+        "backwards": list(candidate.backwards),
+        "formats": list(candidate.formats),
+        "without": sorted(interface.without),
+        "names": encoded(dict(interface.names)),
+        "fixed": encoded(dict(interface.fixed)),
+        "ndim": sorted(interface.ndim),
+        "output": interface.output,
+    }
+
+
+def believed(said: Any, target: str, operation: str | None, adapter: str | None, interface: Interface) -> Description:
+    """What of a description is believed, of a target whose user has said this much.
+
+    Raises: FrameError where it is not as described, ValueError where there is nothing that could be asked.
+    """
+    if not isinstance(said, dict) or said.keys() != _PARTS:
+        raise FrameError("a description without its parts")
+    found, operations = _adapter(said["adapter"], target, adapter), _operations(said["operations"], operation)
+    if not operations:
+        raise ValueError(f"target {target!r}: it says that it has no function that could be asked")
+    takes = said["takes"]
+    if not isinstance(takes, dict) or takes.keys() != set(operations):
+        raise FrameError("a description that does not say what each operation takes")
+    taken = {name: _some(takes[name], f"what {name} takes", OPERATIONS[name].extras) for name in operations}
+    backwards = frozenset(_some(said["backwards"], "backwards", operations))
+    formats = _some(said["formats"], "formats", FORMATS) if found in DECLARING else ()
+    full = _interface(said, interface, found, operations)
+    believes = Description(
+        Path(target).name if found == "onnx" else target,
+        found,
+        {name: frozenset(each) for name, each in taken.items()},
+        backwards,
+        tuple(formats),
+        full,
+    )
+    return replace(believes, reported=tuple(_reported(believes, operation, adapter, interface)))
+
+
+def _adapter(said: Any, target: str, adapter: str | None) -> str:
+    given = adapter or ("onnx" if target.endswith(".onnx") else None)
+    if not isinstance(said, str) or said not in ADAPTERS or (given is None and said in DECLARING):
+        raise FrameError("a description with another adapter")
+    return given or said
+
+
+def _operations(said: Any, operation: str | None) -> tuple[str, ...]:
+    named = _some(said, "operations", OPERATIONS)
+    if operation is not None and named and list(named) != [operation]:
+        raise FrameError(f"a description of another operation than {operation}")
+    return tuple(each for each in OPERATIONS if each in named)
+
+
+def _some(said: Any, name: str, known: Any) -> list[str]:
+    """Some of the names that are known, each once."""
+    found = texts(said, name)
+    if len(set(found)) < len(found) or not set(found) <= set(known):
+        raise FrameError(f"a description whose {name} are not among {', '.join(known)}")
+    return found
+
+
+def _interface(said: dict[str, Any], interface: Interface, adapter: str, operations: tuple[str, ...]) -> Interface:
+    """The interface that its user gives, with what a program or a model may add, or the name of an axis."""
+    names = _mapping(said["names"])
+    if adapter not in DECLARING:
+        axis = names == {**interface.names, "dim": "axis"} and "dim" not in interface.names
+        return replace(interface, names=names) if axis else interface
+    extras = {each for name in operations for each in OPERATIONS[name].extras}
+    without = frozenset(_some(sorted(set(texts(said["without"], "without")) - interface.without), "without", extras))
+    fixed, ndim, output = _mapping(said["fixed"]), said["ndim"], said["output"]
+    try:
+        made = Interface(interface.supports, interface.without | without, names, {**fixed, **interface.fixed},
+                         interface.extra, frozenset(ndim) if not interface.ndim else interface.ndim,
+                         interface.writes, output)  # fmt: skip
+        made.check(operations, interface.without, None, "it")
+    except (ValueError, TypeError) as error:
+        raise FrameError(f"a description that does not fit: {error}") from None
+    return made
+
+
+def _mapping(said: Any) -> dict[str, Any]:
+    """A mapping from a few short texts to numbers or short texts."""
+    try:
+        found = decoded(said)
+        pairs = list(found.items())
+        fits = all(isinstance(each, str | int | float) and len(str(each)) <= 64 for pair in pairs for each in pair)
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        fits = False
+    if not fits or len(pairs) > 64:
+        raise FrameError("a description whose names or fixed values are no mapping to short texts and numbers")
+    return dict(pairs)
+
+
+def _reported(found: Description, operation: str | None, adapter: str | None, interface: Interface) -> list[str]:
+    """In words, what nobody but the candidate has said."""
+    words = []
+    if operation is None or found.adapter == "process":
+        words.append(f"operations: {', '.join(found.takes)}")
+    if adapter is None and found.adapter not in DECLARING:
+        words.append(f"adapter: {found.adapter}")
+    if found.formats:
+        words.append(f"formats: {', '.join(found.formats)}")
+    for name in ("without", "fixed", "ndim"):
+        more = getattr(found.interface, name) if getattr(found.interface, name) != getattr(interface, name) else ()
+        if more and isinstance(more, Mapping):
+            words.append(f"{name}: {', '.join(f'{key}={value!r}' for key, value in more.items())}")
+        elif more:
+            words.append(f"{name}: {', '.join(map(str, sorted(more)))}")
+    return words
+
+
+def reported_of(found: Description, operation: str, interface: Interface) -> tuple[str, ...]:
+    """In words, what it alone has said that bears on one operation."""
+    about, words = OPERATIONS[operation], list(found.reported)
+    if interface.supports is None or found.adapter in DECLARING:
+        options = [each for each in about.extras if each not in about.kinds and each in found.takes[operation]]
+        words.append(f"{operation} takes {', '.join(options) or 'no options'}")
+    if set(DIRECTIONAL) & set(about.kinds):
+        directions = [each for each in DIRECTIONAL if each in found.takes[operation]]
+        words.append(f"{operation} has {', '.join(directions) or 'no derivatives in a direction'}")
+    if about.gradients and not FRAMEWORKS[found.adapter].differentiates:
+        own = operation in found.backwards
+        words.append(f"{operation} has {'a' if own else 'no'} backward pass")
+    return tuple(words)

@@ -1,0 +1,194 @@
+"""What a candidate is told to do with the arrays of a question: the half of `softproof.conduct` that lives beside it.
+
+A directive runs where the candidate's functions are, in a process of its own or in this one, and gives arrays. What
+only it can see, such as arrays that share memory, it reports as observations; these can make a verdict worse, and
+nothing that it says makes one better. The judge asks, keeps what it expects, and compares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..problem.operations import gradient_names
+from ..problem.problem import Array, Problem
+
+if TYPE_CHECKING:
+    from .candidate import Candidate
+
+Arrays = dict[str, Any]
+
+# The ways of asking again, which `softproof.conduct` describes, by name.
+NAMES_OF_WAYS = (
+    "asked twice",
+    "overwritten answers",
+    "after other values",
+    "after another dtype",
+    "after another shape",
+    "after another backward",
+    "two losses",
+    "some gradients",
+    "no gradients",
+    "no_grad",
+    "inference_mode",
+    "scaled loss",
+    "summed loss",
+    "overwritten before backward",
+    "invalid labels",
+    "rows alone",
+    "rows permuted",
+    "padding rows",
+    "another layout",
+)
+
+OBSERVATIONS = {  # what may be observed, of one or two names of arrays
+    "changed": "{} of the first answer changed when the second was asked",
+    "shared with an input": "{} shares memory with the input {}",
+    "shared with an answer": "{} shares memory with that of an earlier answer",
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A candidate, the question and its arrays, and what else a directive is told."""
+
+    candidate: Candidate
+    problem: Problem
+    arrays: Arrays
+    arguments: tuple[str, ...] = ()
+    observed: list[tuple[str, ...]] = field(default_factory=list)  # a key of OBSERVATIONS, and names
+
+    @property
+    def upstream(self) -> Any:
+        """The upstream gradient."""
+        return self.arrays["grad_output"]
+
+    @property
+    def call(self) -> Callable[[Mapping[str, Any]], Any]:
+        """The candidate's function of the arrays."""
+        return self.candidate.call(self.problem)
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The inputs whose gradients are asked."""
+        return gradient_names(self.problem)
+
+    def outputs(self) -> Arrays:
+        """The answer to the question as usual."""
+        return self.candidate.outputs(self.problem, self.arrays)
+
+
+def _named(value: Any, grads: Mapping[str, Any]) -> Arrays:
+    return {"value": value} | {f"grad_{name}": grad for name, grad in grads.items()}
+
+
+def twice(task: Task) -> Arrays:
+    """The second answer to the same arrays."""
+    task.outputs()
+    return task.outputs()
+
+
+def overwriting_answers(task: Task) -> Arrays:
+    """The third answer, after the second has been overwritten."""
+    arrays_of, arrays = task.candidate.arrays, task.arrays
+    first = task.outputs()
+    kept = {name: arrays_of.take(array).values for name, array in first.items()}
+    second = task.outputs()
+    for name, array in first.items():
+        if not same_bits(arrays_of.take(array).values, kept[name]):
+            task.observed.append(("changed", name))
+    for name, array in second.items():
+        own = {each: other for each, other in arrays.items() if not _may_pass_on(task.candidate, name, each)}
+        for each, other in own.items():
+            if arrays_of.share_memory(array, other):
+                task.observed.append(("shared with an input", name, each))
+        if not any(arrays_of.share_memory(array, other) for other in arrays.values()):
+            if arrays_of.share_memory(array, first[name]):
+                task.observed.append(("shared with an answer", name))
+            arrays_of.overwrite(array)
+    return task.outputs()
+
+
+def _may_pass_on(candidate: Candidate, output: str, given: str) -> bool:
+    """Autograd hands an upstream gradient on where nothing is to be done, as for a bias."""
+    return candidate.adapter == "torch" and output != "value" and given == "grad_output"
+
+
+def after_another_backward(task: Task) -> Arrays:
+    """Gradients after those for the opposite upstream gradient; by a framework on the same graph."""
+    candidate, problem, arrays = task.candidate, task.problem, task.arrays
+    opposite = candidate.arrays.copy(task.upstream)
+    opposite *= -1  # where -upstream without axes is a number in NumPy, and no array
+    if problem.operation not in candidate.backwards and candidate.by_framework:
+        found = candidate.arrays.differentiate_twice(task.call, arrays, task.wanted, opposite, task.upstream)
+        return _named(*found)
+    value = task.call(arrays)
+    candidate.gradients(problem, arrays, opposite)
+    return _named(value, candidate.gradients(problem, arrays, task.upstream))
+
+
+def accumulated(task: Task) -> Arrays:
+    """What leaves have gathered of two backward passes."""
+    return _named(*task.candidate.arrays.accumulate(task.call, task.arrays, task.wanted, task.upstream))
+
+
+def some_gradients(task: Task) -> Arrays:
+    """The value, and gradients of the inputs that are named alone."""
+    return _named(*task.candidate.arrays.differentiate(task.call, task.arrays, task.arguments, task.upstream))
+
+
+def value_alone(task: Task) -> Arrays:
+    """The value, where nothing requires a gradient."""
+    return {"value": task.call(task.arrays)}
+
+
+def switched_off(task: Task) -> Arrays:
+    """The value where autograd is switched off, in the mode that is named."""
+    return {"value": task.candidate.arrays.value_in(task.arguments[0], task.call, task.arrays, task.wanted)}
+
+
+def backward_of_sum(task: Task) -> Arrays:
+    """backward() of the sum of the value, or "scaled" of twice the sum of its product with the upstream gradient."""
+    given = task.upstream if task.arguments == ("scaled",) else None
+    return _named(*task.candidate.arrays.backward_of_sum(task.call, task.arrays, task.wanted, given))
+
+
+def overwritten_before_backward(task: Task) -> Arrays:
+    """The gradients, when other numbers stand in the array that is named once the forward pass is done."""
+    differentiate = task.candidate.arrays.differentiate_overwritten
+    return _named(*differentiate(task.call, task.arrays, task.wanted, task.upstream, task.arguments[0]))
+
+
+def labels_cast(task: Task) -> Arrays:
+    """The answer to labels of the integer type that is named."""
+    labels = task.candidate.arrays.cast(task.arrays["target"], task.arguments[0])
+    return task.candidate.outputs(task.problem, {**task.arrays, "target": labels})
+
+
+DIRECTIVES: dict[str, Callable[[Task], Arrays]] = {
+    "answer": Task.outputs,
+    "labels cast": labels_cast,
+    "twice": twice,
+    "overwriting answers": overwriting_answers,
+    "after another backward": after_another_backward,
+    "accumulated": accumulated,
+    "some gradients": some_gradients,
+    "value alone": value_alone,
+    "switched off": switched_off,
+    "backward of sum": backward_of_sum,
+    "overwritten before backward": overwritten_before_backward,
+}
+
+
+def same_bits(one: Array, two: Array) -> bool:
+    """Whether two arrays hold the same numbers bit for bit; -0 is not 0, and NaN is NaN whatever its sign.
+
+    >>> same_bits(np.array([0.0, np.nan]), np.array([-0.0, np.nan]))
+    False
+    """
+    if one.shape != two.shape or one.dtype != two.dtype or not np.array_equal(one, two, equal_nan=True):
+        return False
+    return bool((np.signbit(one) == np.signbit(two))[one == 0].all())

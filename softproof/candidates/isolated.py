@@ -1,0 +1,275 @@
+"""A candidate in a process of its own: what it breaks there, it breaks for itself alone.
+
+Its functions stay there; problems go in and arrays come back, as data. When the process ends, or is too slow to answer,
+or answers what is no answer, that is the answer to this question and to all that follow, until `renew`.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..problem.interface import Interface, InterfaceArguments
+from ..problem.problem import Array, Problem
+from .candidate import Candidate
+from .channel import Child, LostError
+from .description import Description, believed, reported_of
+from .frames import FrameError, Message
+from .isolation.protections import Protections, weakest
+from .isolation.start import DEFAULT, Place
+from .plain_text import plain
+from .preparation import check_arguments, check_dtypes
+from .protocol import Told, encoded, given, most_bytes, question, told_of
+
+SECONDS = 120.0  # for one question
+STARTUP_SECONDS = 120.0  # for the start of a process, the import of the target, and trying it out, together
+OF_DEVICES = ("CUDA error", "HIP error", "device-side assert")  # in the words of torch
+KINDS = {"ValueError": ValueError, "TypeError": TypeError}  # of what is wrong with an argument
+
+
+@dataclass(frozen=True)
+class Isolated(Candidate):
+    """What the judge knows of a candidate, and the process that it lives in."""
+
+    about: Description | None = None
+    home: _Home | None = None
+
+    def supports(self, operation: str) -> frozenset[str]:
+        """Which extras it has."""
+        return self._about.supports(operation, self.interface)
+
+    def reported(self, operation: str) -> tuple[str, ...]:
+        """What is believed of it because it says so, and for no other reason."""
+        device = self._home.arguments.get("device", "cpu")
+        own = () if device == "cpu" else (f"device: {device}",)  # at which its process alone has looked
+        return (*own, *reported_of(self._about, operation, self.interface))
+
+    def tell(self, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> Told:
+        """From its process, or why there is nothing."""
+        try:
+            return self._home.tell(problem, device, directive, arguments)
+        except LostError as error:
+            return Told(lost=str(error))
+
+    @property
+    def _about(self) -> Description:
+        if self.about is None:
+            raise TypeError(f"{self.name} has no description; softproof.candidates.isolated.isolated gives one")
+        return self.about
+
+    @property
+    def _home(self) -> _Home:
+        if self.home is None:
+            raise TypeError(
+                f"{self.name} is described, and has no process; softproof.candidates.isolated.isolated gives one"
+            )
+        return self.home
+
+    @property
+    def elsewhere(self) -> bool:
+        """In a process of its own, which has looked at the device."""
+        return True
+
+    @property
+    def lost(self) -> str:
+        """Why it gives no answers any more; empty while it does."""
+        return self._home.lost
+
+    @property
+    def protections(self) -> Protections:
+        """What has protected the judge from its processes."""
+        return self._home.protections
+
+    @property
+    def printed(self) -> int:
+        """How many bytes have been printed in its processes."""
+        return self._home.printed
+
+    def renew(self) -> None:
+        """Start again; if that cannot be done, it is lost."""
+        self._home.restart()
+
+    def close(self) -> None:
+        """End its process."""
+        self._home.end()
+
+
+class _Home:
+    """One process after the other, each with the same candidate."""
+
+    def __init__(self, arguments: Mapping[str, Any], seconds: float, startup: float, place: Place = DEFAULT) -> None:
+        self.arguments, self.seconds, self.startup, self.place = dict(arguments), seconds, startup, place
+        self.protections: Protections = ()
+        self.lost, self.earlier = "", 0
+        self.child: Child | None = None
+
+    def start(self, since: float) -> Any:
+        """A new process, and what its candidate says of itself; ValueError or TypeError where there is none."""
+        self.end()
+        self.child, self.lost = Child("softproof.candidates.worker", self.place), ""
+        self.protections = weakest([*self.protections, *self.child.protections])
+        body = self.ask({"prepare": encoded(self.arguments)}, {}, self.startup, 0, since).body
+        if body.keys() == {"refused", "words"} and body["refused"] in KINDS and isinstance(body["words"], str):
+            raise KINDS[body["refused"]](plain(body["words"]))
+        if body.keys() != {"description"}:
+            raise LostError(self._strange(FrameError("no description")))
+        return body["description"]
+
+    def tell(self, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> Told:
+        """The answer to a question; LostError if there is none in time, or it is not as described."""
+        body = question(problem, device, directive, arguments)
+        message = self.ask(body, given(problem), self.seconds, most_bytes(problem))
+        try:
+            told = told_of(message, given(problem))
+        except FrameError as error:
+            raise LostError(self._strange(error)) from error
+        if told.raised is not None and any(each in told.raised for each in OF_DEVICES):
+            self.lost = f"raised {told.raised}"  # nothing is computed after it
+        return told
+
+    def _strange(self, error: FrameError) -> str:
+        """What is lost with an answer that is not as described."""
+        self.end()
+        self.lost = f"it wrote something else where its answer was expected: {error}"
+        return self.lost
+
+    def end(self) -> None:
+        """No more questions."""
+        if self.child is not None:
+            self.child.end()
+            self.earlier, self.child, self.lost = self.printed, None, "its process has been closed"
+
+    def restart(self) -> None:
+        """What was started once should be the same again."""
+        try:
+            self.start(time.monotonic())
+        except LostError as error:
+            self.lost = str(error)  # and says so, whatever is asked
+        except (ValueError, TypeError) as error:
+            self.end()
+            self.lost = f"could not be started again: {error}"
+
+    def ask(
+        self,
+        body: Mapping[str, Any],
+        arrays: Mapping[str, Array],
+        seconds: float,
+        most: int,
+        since: float | None = None,
+    ) -> Message:
+        """The answer; LostError if there is none in time."""
+        if self.lost or self.child is None:
+            raise LostError(self.lost)  # as every question since
+        try:
+            return self.child.ask(body, arrays, seconds, most, since)
+        except LostError as error:
+            self.lost = str(error)
+            raise
+
+    @property
+    def target(self) -> str:
+        """Its name, as its user gave it."""
+        return str(self.arguments["target"])
+
+    @property
+    def printed(self) -> int:
+        """In bytes."""
+        return self.earlier + (self.child.printed if self.child else 0)
+
+
+def isolated(
+    target: str,
+    operation: str | None = None,
+    adapter: str | None = None,
+    device: str = "cpu",
+    dtypes: Sequence[str] | None = None,
+    examples: int = 1,
+    interface: InterfaceArguments | None = None,
+    *,
+    seconds: float = SECONDS,
+    startup: float = STARTUP_SECONDS,
+    folders: Sequence[str] = (),
+    sandbox: str = "off",
+    hidden: Sequence[str] = (),
+    sandbox_read: Sequence[str] = (),
+    sandbox_env: Sequence[str] = (),
+) -> Isolated:
+    """The candidate that `softproof.candidates.preparation.prepare` gives of these arguments in a new process.
+
+    Each question may take `seconds`; start, import and trying it out may take `startup` together. Where a candidate
+    does not survive being tried out, it is prepared again without. Modules are looked up in `folders` first. In a
+    `sandbox` the files in `hidden` cannot be read, and the folders in `sandbox_read` can. `sandbox_env` names
+    variables that it may know besides.
+
+    Raises: ValueError or TypeError as `prepare` does; ValueError where even the import is not survived.
+    """
+    interface = InterfaceArguments() if interface is None else interface
+    known = check_arguments(operation, adapter, device, dtypes, examples, interface)
+    arguments = {"target": target, "operation": operation, "adapter": adapter, "device": device, "tried": True,
+                 "dtypes": dtypes and list(dtypes), "examples": examples, "interface": _plain(interface),
+                 "folders": [*folders]}  # fmt: skip
+    reads = (*folders, *_files(target), *map(os.path.abspath, sandbox_read))
+    place = Place(sandbox, device, reads, tuple(hidden), tuple(sandbox_env), tuple(sandbox_read))
+    home, since = _Home(arguments, seconds, startup, place), time.monotonic()
+    try:
+        return _settled(_started(home, since), home, known, dtypes)
+    except (ValueError, TypeError):
+        home.end()
+        raise
+
+
+def _files(target: str) -> list[str]:
+    """Files that the name of a target, which may be a command, names; with what is beside a model."""
+    try:
+        words = [word for word in shlex.split(target) if os.path.exists(word)]
+    except ValueError:
+        return []
+    return [os.path.dirname(os.path.abspath(word)) if word.endswith(".onnx") else word for word in words]
+
+
+def _started(home: _Home, since: float) -> Any:
+    """What a target says of itself, tried out if it survives that, and otherwise not."""
+    try:
+        return home.start(since)
+    except LostError as error:
+        if time.monotonic() - since >= home.startup:
+            raise ValueError(f"target {home.target!r}: when it was imported, {error}") from error
+    home.arguments["tried"] = False
+    try:
+        return home.start(since)
+    except LostError as error:
+        raise ValueError(f"target {home.target!r}: when it was imported, {error}") from error
+
+
+def _settled(said: Any, home: _Home, known: Interface, dtypes: Sequence[str] | None) -> Isolated:
+    """The candidate that says this of itself, as far as it is believed."""
+    try:
+        about = believed(said, home.target, home.arguments["operation"], home.arguments["adapter"], known)
+    except FrameError as error:
+        raise ValueError(f"target {home.target!r}: what it says of itself is {error}") from error
+    functions, backwards = (dict.fromkeys(each, _elsewhere) for each in (about.takes, about.backwards))
+    candidate = Isolated(about.name, functions, backwards, about.adapter, repr(home.target), about.interface,
+                         formats=about.formats, about=about, home=home)  # fmt: skip
+    check_dtypes(candidate, dtypes)
+    return candidate
+
+
+def _plain(interface: InterfaceArguments) -> dict[str, Any]:
+    """The arguments of an interface as plain data, which can be sent."""
+    found: dict[str, Any] = {}
+    for name, value in interface.items():
+        found[name] = sorted(value) if isinstance(value, set | frozenset) else value
+        try:
+            encoded(found[name])
+        except TypeError as error:
+            raise TypeError(f"{name} {error}; in_process=True takes anything") from None
+    return found
+
+
+def _elsewhere(*_arguments: Any, **_options: Any) -> Any:
+    """In place of a function that is in another process."""
+    raise TypeError("this function is in another process")

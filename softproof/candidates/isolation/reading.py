@@ -1,0 +1,109 @@
+"""Which files a candidate in a sandbox may read: a list of folders, and what inside them is hidden."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from .landlock import ALL, DEVICE, READ, READ_DIR, READ_FILE, WRITE_FILE
+
+SYSTEM = (
+    "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/local/lib",
+    "/usr/local/lib64", "/bin", "/usr/bin", "/usr/local/bin", "/usr/include", "/usr/local/include", "/usr/share",
+    "/opt/cuda", "/opt/rocm", "/opt/intel", "/nix/store", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d",
+    "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/alternatives", "/etc/OpenCL", "/sys",
+)  # fmt: skip
+SIMPLE_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+ACCELERATORS = ("/dev/nvidia*", "/dev/dri", "/dev/kfd", "/dev/accel", "/dev/dxg")
+SHARED_MEMORY = "/dev/shm"
+OF_PROCESSES = (
+    "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/loadavg", "/proc/uptime", "/proc/version",
+    "/proc/filesystems", "/proc/devices", "/proc/modules", "/proc/sys", "/proc/driver",
+)  # fmt: skip
+Rules = list[tuple[str, int]]
+
+
+def rules(path: Iterable[str], folder: str, hidden: Iterable[str]) -> Rules:
+    """What may be read, as rules of Landlock: the interpreter, what is installed, and the candidate's own folder.
+
+    Args:
+        path: where the candidate's modules are looked up. folder: where it runs.
+        hidden: files of the judge, which are in none of the rules.
+    """
+    own = [folder, *path, *_editable()]
+    covered = {*_secrets(), *(os.path.realpath(each) for each in hidden)}
+    found = [(each, READ) for each in (*SYSTEM, *_toolkits(), *_interpreter())]
+    for each in dict.fromkeys(map(os.path.realpath, own)):
+        found += _around(each, covered)
+    return found
+
+
+def devices() -> Rules:
+    """Device files: those that hold nothing, and accelerators."""
+    accelerators = [each for pattern in ACCELERATORS for each in glob.glob(pattern)]
+    return [(each, DEVICE) for each in accelerators] + [(each, READ_FILE | WRITE_FILE) for each in SIMPLE_DEVICES]
+
+
+def writing(scratch: str) -> Rules:
+    """Where the candidate may write."""
+    return [(scratch, ALL), (SHARED_MEMORY, ALL)]
+
+
+def processes(own: bool) -> Rules:
+    """What may be read in /proc: everything where it shows the candidate's own processes alone."""
+    return [("/proc", READ)] if own else [(each, READ) for each in OF_PROCESSES]
+
+
+def _interpreter() -> Iterator[str]:
+    """Where Python is."""
+    yield from (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix)
+    yield os.path.dirname(os.path.realpath(sys.executable))
+    yield str(Path(__file__).parents[2])
+
+
+def _toolkits() -> Iterator[str]:
+    """Where compilers and libraries of accelerators are."""
+    yield from glob.glob("/usr/local/cuda*")
+    yield from (
+        os.environ[name] for name in ("CUDA_HOME", "CUDA_PATH", "ROCM_PATH", "CONDA_PREFIX") if os.environ.get(name)
+    )
+    yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep))
+
+
+def _editable() -> Iterator[str]:
+    """Folders of packages that are installed in place, by import hooks of setuptools."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("__editable__"):
+            for place in getattr(module, "MAPPING", {}).values():
+                yield from (place, f"{place}.py")
+
+
+def _secrets() -> list[str]:
+    """What lies hidden in the user's home, where keys and passwords are."""
+    home = os.path.realpath(os.path.expanduser("~"))
+    return glob.glob(f"{glob.escape(home)}/.*")
+
+
+def _around(root: str, hidden: Iterable[str]) -> Rules:
+    """Rules for all of a folder except what is hidden and what links lead to; its names may be listed."""
+    inside = [each for each in hidden if each == root or _below(each, root)]
+    if root in inside:
+        return []
+    if not inside and root != os.sep:
+        return [(root, READ)]
+    found: Rules = [(root, READ_DIR)] if root != os.sep else []
+    with contextlib.suppress(OSError), os.scandir(root) as entries:  # what the judge cannot list, nobody reads
+        for each in entries:
+            wanted = root != os.sep or each.name.endswith(".py") or os.path.isfile(f"{each.path}/__init__.py")
+            if wanted and not each.is_symlink():
+                found += _around(each.path, inside)
+    return found
+
+
+def _below(path: str, root: str) -> bool:
+    """Whether a path is inside a folder."""
+    return path.startswith(root.rstrip(os.sep) + os.sep)

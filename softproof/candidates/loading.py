@@ -1,0 +1,199 @@
+"""From the name of a target, or the target, to a candidate: what it has, which arrays it takes, how it is called."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import inspect
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Unpack
+
+from ..problem.interface import Interface, InterfaceArguments
+from ..problem.operations import OPERATIONS
+from ..problem.validation import check_flag, check_name
+from .adapters import onnx_model, process
+from .candidate import ADAPTERS, Candidate, named_by
+from .directives import NAMES_OF_WAYS
+
+Target = str | ModuleType | Callable[..., Any] | Candidate
+
+
+def load(
+    target: Target,
+    operation: str | None = None,
+    adapter: str | None = None,
+    *,
+    tried: bool = True,
+    **interface: Unpack[InterfaceArguments],
+) -> Candidate:
+    """A candidate from a module, a callable, or a name such as ``"manual"`` or ``"package.module:function"``.
+
+    Args:
+        target: a module with functions named after the operations, a callable, or the name of one; for the adapter
+            ``"onnx"`` the path of a model or a session of ONNX Runtime, for ``"process"`` a command.
+        operation: what a callable computes, a key of `softproof.OPERATIONS`; by default what it is named after.
+        adapter: the arrays that it takes: ``"numpy"``, ``"torch"``, ``"jax"``, ``"onnx"`` or ``"process"``. By default
+            a NumPy array is tried first, then a tensor of torch, then an array of JAX where its module imports that,
+            and what it answers in kind is used; a file that ends in ``.onnx`` is a model.
+        tried: whether it may be asked harmless questions. One that may not takes tensors if its module imports torch,
+            and has no derivatives in a direction but its own functions.
+        interface: how it is called, where that differs from torch: `supports`, `without`, `names`, `fixed`, `extra`,
+            `ndim`, `writes` and `output` of `softproof.Interface`.
+    Returns: a `Candidate`.
+    Raises: ValueError or TypeError naming an argument that does not fit.
+
+    >>> load(lambda logits, dim: logits, operation="softmax").adapter
+    'numpy'
+    >>> load("scipy.special:softmax").supports("softmax") >= {"dim"}  # which it calls axis
+    True
+    """
+    if adapter is not None:
+        check_name("adapter", adapter, ADAPTERS)
+    if operation is not None:
+        check_name("operation", operation, OPERATIONS)
+    check_flag("tried", tried)
+    how = Interface().but(interface)
+    if isinstance(target, Candidate):
+        candidate = target if operation is None else target.only(operation)
+        return replace(candidate, interface=candidate.interface.but(interface)).checked(NAMES_OF_WAYS)
+    if adapter == "onnx" or (isinstance(target, str) and target.endswith(".onnx")):
+        return onnx_model.load(target, operation, how).checked(NAMES_OF_WAYS)
+    if adapter == "process":
+        return process.load(target, operation, how).checked(NAMES_OF_WAYS)
+    return _functions(target, operation, adapter, tried, how).checked(NAMES_OF_WAYS)
+
+
+def _functions(
+    target: Target, operation: str | None, adapter: str | None, tried: bool, interface: Interface
+) -> Candidate:
+    """A candidate of functions that are called."""
+    name = target if isinstance(target, str) else getattr(target, "__name__", type(target).__name__)
+    found = _resolve(target) if isinstance(target, str) else target
+    if isinstance(found, ModuleType):
+        names = [operation] if operation else list(OPERATIONS)
+        functions = {each: getattr(found, each) for each in names if callable(getattr(found, each, None))}
+        names_of = {each: (each, _own_name(function)) for each, function in functions.items()}
+        modules: list[Any] = [found]
+        if not functions:
+            raise ValueError(f"target: module {name} has no function named {' or '.join(names)}")
+    elif callable(found):
+        called = (target.partition(":")[2].split(".")[-1] if isinstance(target, str) else "", _own_name(found))
+        operation = operation or next((each for each in called if each in OPERATIONS), None)
+        if operation not in OPERATIONS:
+            raise ValueError(
+                f"target: cannot infer the operation of {name}; pass operation= or --operation: {', '.join(OPERATIONS)}"
+            )
+        functions, names_of = {operation: found}, {operation: called}
+        modules = [_resolve(target.partition(":")[0])] if isinstance(target, str) else []
+        modules += [inspect.getmodule(found)]
+    else:
+        raise TypeError(f"target is a {type(found).__name__}; expected a module, a callable, or the name of one")
+    interface = _with_axis(interface, functions)
+    backwards, jvps, hvps = (_beside(names_of, modules, suffix) for suffix in ("backward", "jvp", "hvp"))
+    adapter = adapter or _guess_adapter(functions, tried, interface)
+    return Candidate(name, functions, backwards, adapter, _source(target, found), interface, jvps, hvps, tried)
+
+
+def _with_axis(interface: Interface, functions: Mapping[str, Callable[..., Any]]) -> Interface:
+    """NumPy's name for `dim`, where functions have it and nobody says otherwise."""
+    along = [function for name, function in functions.items() if "dim" in OPERATIONS[name].options]
+    parameters = [named_by(function) or set() for function in along]
+    if "dim" in interface.names or not any("axis" in each and "dim" not in each for each in parameters):
+        return interface
+    return replace(interface, names={**interface.names, "dim": "axis"})
+
+
+def _own_name(function: Callable[..., Any]) -> str:
+    return getattr(function, "__name__", "")
+
+
+def _beside(
+    names_of: Mapping[str, tuple[str, ...]], modules: Sequence[Any], suffix: str
+) -> dict[str, Callable[..., Any]]:
+    """For each operation the first function of the modules that is named ``<name>_<suffix>``.
+
+    A function has the name by which it was found, and one of its own, which others may have if it is wrapped.
+    """
+    found: dict[str, Callable[..., Any]] = {}
+    for operation, names in names_of.items():
+        for module, name in product(modules, names):
+            if callable(sibling := getattr(module, f"{name}_{suffix}", None)):
+                found.setdefault(operation, sibling)
+    return found
+
+
+def check_target_name(name: str, adapter: str | None = None) -> None:
+    """ValueError for what cannot be the name of a target, whatever there is to be imported."""
+    if adapter in ("onnx", "process") or name.endswith(".onnx"):
+        return
+    module_name, _, _ = name.partition(":")
+    if "/" in module_name or module_name.endswith(".py"):
+        suggestion = Path(module_name).stem
+        raise ValueError(
+            f"target {name!r}: a target is a module, not a file; try {suggestion} or {suggestion}:function"
+        )
+    if not module_name:
+        raise ValueError(f"target {name!r}: it names no module; expected package.module or package.module:function")
+    if not all(part.isidentifier() for part in module_name.replace("-", "_").split(".")):
+        raise ValueError(f"target {name!r}: {module_name!r} names no module; expected package.module")
+
+
+def _resolve(name: str) -> Any:
+    """The object that ``module`` or ``module:attribute`` names."""
+    check_target_name(name)
+    module_name, _, attribute = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        where = _place(error)
+        raise ValueError(
+            f"target {name!r}: there is no module {error.name!r}{where and f', imported{where}'}"
+        ) from error
+    except (Exception, SystemExit) as error:  # whatever its module does
+        where = "" if isinstance(error, SyntaxError) else _place(error)  # which tells its own
+        raise ValueError(f"target {name!r}: importing it raised {type(error).__name__}{where}: {error}") from error
+    for part in attribute.split(".") if attribute else ():
+        if not hasattr(found, part):
+            raise ValueError(f"target {name!r}: {getattr(found, '__name__', found)} has no {part!r}")
+        found = getattr(found, part)
+    return found
+
+
+def _place(error: BaseException) -> str:
+    """The last line of a traceback that is of the target's side, if there is one."""
+    own = Path(__file__).parents[1]
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
+    frames = [each for each in frames if own not in Path(each.filename).parents and "importlib" not in each.filename]
+    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+def _source(target: Target, found: Any) -> str:
+    """How to write the target in Python: a name that can be imported, or the bare name of a local function."""
+    if isinstance(target, str):
+        return repr(target)
+    if isinstance(found, ModuleType):
+        return repr(found.__name__)
+    module, name = getattr(found, "__module__", None), getattr(found, "__qualname__", type(found).__name__)
+    local = module in (None, "__main__") or "<" in name or not hasattr(found, "__qualname__")  # an object has no name
+    return name.split(".")[-1] if local else repr(f"{module}:{name}")
+
+
+def _guess_adapter(functions: Mapping[str, Callable[..., Any]], tried: bool, interface: Interface) -> str:
+    """The framework whose arrays the first function answers in kind; failing both, the one its module imports."""
+    operation, function = next(iter(functions.items()))
+    imported = getattr(inspect.unwrap(function), "__globals__", {})
+    asked = [
+        "numpy",
+        *(["torch"] if importlib.util.find_spec("torch") else []),
+        *(["jax"] if "jax" in imported else []),
+    ]
+    for adapter in asked if tried else ():
+        candidate = Candidate("probe", {operation: function}, {}, adapter, interface=interface)
+        if candidate.answer(candidate.probe(operation)).raised is None:
+            return adapter
+    return next((each for each in ("torch", "jax") if each in imported), "numpy")

@@ -1,0 +1,191 @@
+"""The targets of one command, one after the other: planned before any of them starts, and a report whatever they do."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hypothesis.database import ExampleDatabase
+
+from ..bounds.models import model
+from ..candidates.candidate import Candidate
+from ..candidates.isolation.protections import Protection, weakest
+from ..candidates.isolation.start import check_more, check_sandbox
+from ..candidates.loading import check_target_name
+from ..candidates.plain_text import plain
+from ..candidates.preparation import check_arguments, dtypes_of
+from ..config import INTERFACE, Settings
+from ..problem.validation import check_flag
+from ..reports.report import CANNOT_LOAD, JUDGE_FAILED, Report, Row, printable
+from ..reports.required import check_required
+from ..runs.criteria import check_baseline, check_terms
+from ..runs.failures import database
+from ..runs.search import EXAMPLES
+from ..runs.verification import check_limits, check_run, check_trusted, fault, settled, settled_baseline, verify
+from .console import note
+from .interruption import Interruption
+
+TERMS = (
+    "dtypes",
+    "examples",
+    "arithmetic",
+    "accuracy",
+    "factor",
+    "require",
+)  # arguments of `verify` that are handed on
+LIMITS = ("time_limit", "startup_limit")
+MORE = ("sandbox_read", "sandbox_env")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of whom: all that a candidate cannot change any more when it starts."""
+
+    targets: tuple[Mapping[str, Any], ...]  # each with the arguments of `verify`
+    seed: int
+    shrink: bool = True
+    database: ExampleDatabase | None = None
+    expected: tuple[str, ...] = ()
+    inputs: tuple[tuple[str, str], ...] = ()  # files that were read for it, and their digests
+    hidden: tuple[str, ...] = ()  # files of the judge, which no candidate in a sandbox may read
+
+    @classmethod
+    def of(cls, found: Settings, shrink: bool) -> Plan:
+        """What the settings say, once every argument is known to fit; ValueError or TypeError otherwise."""
+        for arguments in found.targets:
+            check_target(arguments)
+        check_run(found.seed, shrink)
+        seed = random.SystemRandom().randrange(2**32) if found.seed is None else found.seed
+        kept = None if found.database is None else database(found.database)
+        hidden = [file for file, _ in found.inputs] + ([] if found.database is None else [found.database])
+        return cls(found.targets, seed, shrink, kept, found.expected, found.inputs, tuple(hidden))
+
+
+def check_target(arguments: Mapping[str, Any]) -> None:
+    """ValueError or TypeError for what is wrong before the target is even loaded; a model is imported here."""
+    asked = arguments.get("operation"), arguments.get("adapter"), arguments["device"], arguments.get("dtypes")
+    check_arguments(*asked, arguments.get("examples", EXAMPLES), interface_of(arguments))
+    check_limits(**limits_of(arguments))
+    check_sandbox(arguments.get("sandbox", "off"), arguments["device"])
+    check_more(*(arguments.get(name, ()) for name in MORE))
+    if arguments.get("in_process"):
+        check_trusted(arguments.get("sandbox", "off"))
+    check_baseline(arguments.get("accuracy", "C"), arguments.get("baseline"), arguments.get("factor", 1.0))
+    if arguments.get("in_process") is not None:
+        check_flag("in-process", arguments["in_process"])
+    check_required(arguments.get("require", ()))
+    model(arguments.get("arithmetic"))
+    check_target_name(arguments["target"], arguments.get("adapter"))
+    if arguments.get("baseline") is not None:
+        check_target_name(arguments["baseline"])
+
+
+def interface_of(arguments: Mapping[str, Any]) -> Any:
+    """How the target is called."""
+    return {name: value for name, value in arguments.items() if name in INTERFACE}
+
+
+def limits_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """How long its process may take."""
+    return {name: value for name, value in arguments.items() if name in LIMITS}
+
+
+def more_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What its process may read and know besides."""
+    return {name: value for name, value in arguments.items() if name in MORE}
+
+
+def opened(arguments: Mapping[str, Any], hidden: Sequence[str] = ()) -> Candidate:
+    """The target, where it runs; ValueError or TypeError where it cannot be loaded. What is `hidden` is not for it.
+
+    It is looked up in the working directory first.
+    """
+    asked = arguments.get("operation"), arguments.get("adapter"), arguments["device"], arguments.get("dtypes")
+    return settled(
+        arguments["target"],
+        *asked,
+        arguments.get("examples", EXAMPLES),
+        interface_of(arguments),
+        in_process=arguments.get("in_process"),
+        folders=[str(Path.cwd())],
+        sandbox=arguments.get("sandbox", "off"),
+        hidden=hidden,
+        **limits_of(arguments),
+        **more_of(arguments),
+    )
+
+
+def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) -> Report:
+    """The report of all targets. Ctrl-C ends it early, with the rows that are finished."""
+    rows: list[Row] = []
+    protections: list[Protection] = []
+    ended_by = 0
+    interruption = Interruption()
+    try:
+        with interruption:
+            for arguments in plan.targets:
+                _judge(arguments, plan, rows, protections, progress)
+    except KeyboardInterrupt:
+        ended_by = interruption.signal or signal.SIGINT
+    return Report(tuple(rows), plan.seed, plan.expected, ended_by, plan.inputs, weakest(protections))
+
+
+def _judge(
+    arguments: Mapping[str, Any],
+    plan: Plan,
+    rows: list[Row],
+    protections: list[Protection],
+    progress: Callable[[Row, int, int], None] | None,
+) -> None:
+    """The rows of one target are added to those of the others, each as it is finished."""
+    before = len(rows)
+
+    def finished(row: Row, number: int, total: int) -> None:
+        rows.append(row)
+        if progress is not None:
+            progress(row, number, total)
+
+    about = plain(arguments["target"]), arguments["device"]
+    isolated = not arguments.get("in_process")
+    try:
+        with ExitStack() as candidates:
+            try:
+                candidate = candidates.enter_context(closing(opened(arguments, plan.hidden)))
+                given = _terms(arguments, candidate, candidates, plan.hidden)
+            except (ValueError, TypeError) as error:
+                why = printable(str(error))
+                rows.append(Row.unjudged(*about, CANNOT_LOAD, why, isolated=isolated))
+                note(f"{plain(arguments['target'])}: {CANNOT_LOAD}: {why}")
+                return
+            report = verify(candidate, **given, seed=plan.seed, in_process=True, shrink=plan.shrink,
+                            database=plan.database, progress=finished)  # fmt: skip
+            rows[before:] = report.rows
+            protections += report.protections
+    except Exception as error:  # a fault of the judge's own: the other targets are asked all the same
+        rows.append(Row.unjudged(*about, JUDGE_FAILED, f"{JUDGE_FAILED}: {fault(error)}", isolated=isolated))
+
+
+def _terms(
+    arguments: Mapping[str, Any], candidate: Candidate, candidates: ExitStack, hidden: Sequence[str]
+) -> dict[str, Any]:
+    """The arguments of `verify`, among them the baseline, which is a candidate too, once they fit."""
+    given = {name: value for name, value in arguments.items() if name in (*TERMS, "device", "operation")}
+    baseline = settled_baseline(
+        arguments.get("baseline"),
+        arguments.get("operation"),
+        in_process=arguments.get("in_process"),
+        folders=[str(Path.cwd())],
+        sandbox=arguments.get("sandbox", "off"),
+        hidden=hidden,
+        **limits_of(arguments),
+        **more_of(arguments),
+    )
+    check_terms(candidate, baseline, model(arguments.get("arithmetic")), dtypes_of(candidate, arguments.get("dtypes")))
+    if baseline is not None:
+        given["baseline"] = candidates.enter_context(closing(baseline))
+    return given

@@ -1,0 +1,1 @@
+"""Which problems are asked: structure is drawn, expanded by a seed, and shrunk."""

@@ -1,0 +1,1 @@
+"""What holds without a truth: behaviour checks and metamorphic relations."""

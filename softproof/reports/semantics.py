@@ -1,0 +1,171 @@
+"""Semantics: the corners put to implementations, and docs/theory/semantics.md, which shows what each of them does."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ..candidates.candidate import Candidate
+from ..generation.edge_cases import CORNERS as CORNERS
+from ..generation.edge_cases import ERROR, SECTIONS, UNSPECIFIED, Corner
+from ..problem.interface import SHAPES
+from ..problem.operations import DEFAULTS, OPERATIONS
+from ..problem.problem import Array, Problem, Result
+from ..problem.rows import is_labels, kept, main_input
+from ..verdicts.compare import Verdict
+from ..verdicts.judgement import judge_refusal, judge_result
+from .report import versions
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an implementation did: its answer, and the verdict where the judge can be asked."""
+
+    result: Result
+    verdict: Verdict | None
+
+
+def see(corner: Corner, candidate: Candidate, device: str = "cpu") -> Seen | None:
+    """Ask one corner; None where the candidate does not have the operation, or does not take what is asked.
+
+    >>> from softproof import load
+    >>> see(CORNERS[0], load("torch.nn.functional:softmax")).verdict.outcome
+    'agrees'
+    """
+    problem = _without_defaults(candidate, corner.problem)
+    if not _takes(candidate, problem) or (corner.demanded == ERROR and not device.startswith("cpu")):
+        return None  # a failed assertion on a CUDA device ends the process
+    if not candidate.differentiates(problem.operation):
+        problem = replace(problem, grad_output=None)
+    device = device if candidate.by_framework else "cpu"
+    with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answer
+        directive = ("answer",) if corner.labels == "int64" else ("labels cast", corner.labels)
+        result = candidate.ask(problem, device, *directive)
+    if corner.demanded == ERROR:
+        return Seen(result, judge_refusal(problem, result))
+    return Seen(result, judge_result(problem, result, device=device) if corner.judged else None)
+
+
+def _takes(candidate: Candidate, problem: Problem) -> bool:
+    """Whether the candidate has the operation, the format, and what the problem asks of them."""
+    if problem.operation not in candidate.operations or problem.dtype not in candidate.dtypes:
+        return False
+    if not candidate.takes(problem):
+        return False
+    kinds = {"unbatched"} if "target" in problem.inputs and next(iter(problem.inputs.values())).ndim == 1 else set()
+    if "target" in problem.inputs and not is_labels(problem):
+        kinds.add("probabilities")
+    if "target" in problem.inputs and is_labels(problem) and not kept(problem).all():
+        kinds.add("ignore_index")  # which verify does not ask either of who lacks it
+    if problem.tangent is not None:
+        kinds.add("jvp")
+    known = OPERATIONS[problem.operation].kinds
+    kinds |= {kind for kind, is_of_kind in SHAPES.items() if kind in known and is_of_kind(problem)}
+    asked = (set(problem.inputs) | set(problem.options)) & set(OPERATIONS[problem.operation].extras) | kinds
+    return asked <= candidate.supports(problem.operation)
+
+
+def _without_defaults(candidate: Candidate, problem: Problem) -> Problem:
+    """The same question without options that have their default value and that the candidate does not take."""
+    if problem.operation not in candidate.operations:
+        return problem
+    taken, given = candidate.supports(problem.operation), problem.options.items()
+    return replace(
+        problem, options={name: value for name, value in given if name in taken or not _is_default(problem, name)}
+    )
+
+
+def _is_default(problem: Problem, name: str) -> bool:
+    """Whether an option says what holds without it: the last axis is that of an implementation without a `dim`."""
+    value = problem.options[name]
+    if name == "dim":
+        return value in (-1, main_input(problem).ndim - 1)
+    return bool(value == DEFAULTS[name])
+
+
+# ---- the document ---------------------------------------------------------------------------------------------------
+
+
+def semantics_report(candidates: Sequence[Candidate], device: str = "cpu") -> str:
+    """docs/theory/semantics.md: every corner of the operations that there are, and what each candidate does there."""
+    names = ", ".join(f"`{candidate.name}`" for candidate in candidates)
+    lines = [_PREFACE.format(names=names), *_versions(device)]
+    had = {operation for candidate in candidates for operation in candidate.operations}
+    for title, corners in SECTIONS.items():
+        if asked := [corner for corner in corners if corner.problem.operation in had]:
+            lines += ["", f"## {title}", "", *_demands(asked), "", *_answers(asked, candidates, device)]
+    return "\n".join(lines)
+
+
+_PREFACE = """\
+# Semantics
+
+This is what every implementation must return in edge cases: special values, empty inputs, options that meet. Each
+row is one small question, and its number never changes.
+
+- *Mathematics* follows from the definition, in extended real numbers where there is a limit.
+- *Documented* paraphrases torch.nn.CrossEntropyLoss, torch.nn.functional and torch.special. It is empty where they say
+  nothing.
+- *Demanded* is what the judge accepts: the exact value within its bound, also if that is an infinity or NaN; an
+  error; or, if no document fixes the answer, also what the row names. That holds only for the outputs that the row
+  names. The sign of a zero is never compared.
+
+Below each table stands what {names} do, in float32 unless the row says otherwise: the value, and after *∂* the
+gradients by name. The upstream gradient is 1, or 1, 2, 3, … where there are several elements. **Bold** is not what
+is demanded ([findings.md](../generated/findings.md) has torch's reasons). *Italics* is accepted by an unspecified
+row. A dash means that the implementation lacks the operation or does not take the question. Operations that none of
+them has are left out.
+
+`softproof semantics TARGET…` prints the same for your own code. `make semantics` writes docs/theory/semantics.md.
+"""
+
+
+def _versions(device: str) -> list[str]:
+    found = versions() | {"device": device}
+    return ["| | |", "|---|---|", *(f"| {name} | {found[name]} |" for name in ("numpy", "torch", "device"))]
+
+
+def _demands(corners: Sequence[Corner]) -> Iterator[str]:
+    yield "| | question | mathematics | documented | demanded |"
+    yield "|---:|---|---|---|---|"
+    for corner in corners:
+        demanded = f"*unspecified*: {corner.besides}" if corner.demanded == UNSPECIFIED else corner.demanded
+        cells = (str(corner.number), corner.question, corner.mathematics, corner.documented, demanded)
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def _answers(corners: Sequence[Corner], candidates: Sequence[Candidate], device: str) -> Iterator[str]:
+    having = [c for c in candidates if any(corner.problem.operation in c.operations for corner in corners)]
+    yield f"| | {' | '.join(f'`{candidate.name}`' for candidate in having)} |"
+    yield f"|---:|{'---|' * len(having)}"
+    for corner in corners:
+        cells = [_cell(see(corner, candidate, device)) for candidate in having]
+        yield f"| {corner.number} | {' | '.join(cells)} |"
+
+
+def _cell(seen: Seen | None) -> str:
+    """One answer in a few characters."""
+    if seen is None:
+        return "–"
+    raised = seen.result.raised
+    text = _numbers(seen.result) if raised is None else raised.split(" ")[0].removesuffix(":")
+    if seen.verdict is None:
+        return text
+    if not seen.verdict.ok:
+        return f"**{text}**"
+    return f"*{text}*" if seen.verdict.unspecified else text
+
+
+def _numbers(result: Result) -> str:
+    value = _short(result.outputs["value"].values)
+    names = [name for name in result.outputs if name != "value"]
+    slopes = [f"∂{name.removeprefix('grad_')} {_short(result.outputs[name].values)}" for name in names]
+    return "; ".join([value, *slopes])
+
+
+def _short(array: Array) -> str:
+    """Three digits of each element."""
+    if array.ndim:
+        return f"[{', '.join(map(_short, array))}]" if array.size else f"empty {array.shape}".replace(",)", ")")
+    return f"{float(array) + 0.0:.3g}".replace("inf", "∞").replace("nan", "NaN")

@@ -1,0 +1,132 @@
+"""What a candidate is judged by: the model, the accuracy class, and the device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from hypothesis.database import ExampleDatabase
+
+from ..bounds.accuracy import Accuracy
+from ..bounds.arithmetic import Arithmetic
+from ..bounds.models import Model, arithmetic_of
+from ..bounds.theorems import bound
+from ..candidates.candidate import Candidate
+from ..candidates.loading import Target
+from ..candidates.preparation import DTYPES as DTYPES
+from ..problem.problem import Problem, Result
+from ..verdicts.compare import Verdict
+from ..verdicts.judgement import BITS, judge, judge_result
+from ..verdicts.stagewise import stages, worst
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What a candidate is judged by."""
+
+    device: str
+    model: Model
+    name: str  # of the model; empty for the default
+    accuracy: str
+    baseline: Candidate | None
+    factor: float
+    dtypes: tuple[str, ...] = DTYPES
+    by_stages: bool = False
+    shrink: bool = True
+    database: ExampleDatabase | None = None
+    require: tuple[str, ...] = ()  # outputs without which a row does not agree
+
+    def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:
+        """On a whole problem, or on the worst of its stages."""
+        if not self.by_stages:
+            return self.judge(candidate, problem)
+        return worst(stages(candidate, problem, lambda stage: self.judge(candidate, stage), self.device))
+
+    def judge(self, candidate: Candidate, problem: Problem, bits: Sequence[int] | None = None) -> Verdict:
+        """One verdict; in float64 from balls alone, so that the report states errors and not limits of errors."""
+        return judge(
+            candidate,
+            problem,
+            device=self.device,
+            arithmetic=self.model,
+            accuracy=self.accuracy,
+            baseline=self.baseline,
+            factor=self.factor,
+            bits=bits or (BITS[1:] if problem.dtype == "float64" else BITS),
+        )
+
+    def judge_result(self, problem: Problem, result: Result) -> Verdict:
+        """One verdict on another answer."""
+        bits = BITS[1:] if problem.dtype == "float64" else BITS
+        return judge_result(
+            problem, result, device=self.device, arithmetic=self.model, accuracy=self.accuracy, bits=bits
+        )
+
+    def promised(self, problem: Problem) -> Problem:
+        """What is asked where bounds are infinite because a logsumexp is subtracted, or logits scaled.
+
+        Large logits are clipped where it is the bound of the value; where it is that of a derivative, none is asked.
+        """
+        arithmetic = arithmetic_of(self.model, problem)
+        subtracts = arithmetic.subtracts_logsumexp or problem.operation == "logsumexp"  # in its gradient: Theorem 6 (c)
+        if not (subtracts or arithmetic.scales_logits):
+            return problem
+        lost = _without_bounds(problem, arithmetic)
+        if "value" in lost and "logits" in problem.inputs:
+            problem = _clipped(problem, 2.0**-8 / arithmetic.compute.u)
+            lost = _without_bounds(problem, arithmetic)
+        return replace(problem, grad_output=None, tangent=None) if lost else problem
+
+    def words(self, operation: str) -> str:
+        """The keyword arguments of `judge` that repeat this, as far as they can be written down."""
+        words = f"device={self.device!r}"
+        if self.name:
+            words += f", arithmetic={self.name!r}"
+        if self.accuracy != "C":
+            words += f", accuracy={self.accuracy!r}"
+        if self.baseline is not None:
+            words += f", baseline=load({self.baseline.source}, operation={operation!r}), factor={self.factor!r}"
+        return words
+
+
+def _without_bounds(problem: Problem, arithmetic: Arithmetic) -> set[str]:
+    """Outputs of which nothing is promised because of what the arithmetic does with a stored logsumexp, or log₂e."""
+    usual = bound(problem, replace(arithmetic, subtracts_logsumexp=False, scales_logits=False))
+    limits = bound(problem, arithmetic)
+    if problem.operation == "logsumexp":
+        usual |= {name: np.zeros(()) for name in limits if name != "value"}
+    return {name for name, limit in limits.items() if (np.isinf(limit) & np.isfinite(usual[name])).any()}
+
+
+def _clipped(problem: Problem, most: float) -> Problem:
+    """The same question with logits of at most this size; those that are infinite stay so."""
+    x = problem.inputs["logits"]
+    clipped = np.where(np.isfinite(x), np.clip(x, -most, most), x)
+    return replace(problem, inputs={**problem.inputs, "logits": clipped})
+
+
+def name_of(arithmetic: str | Arithmetic | Model | None) -> str:
+    """How a report calls a model."""
+    if arithmetic is None or isinstance(arithmetic, str):
+        return arithmetic or ""
+    return arithmetic.name if isinstance(arithmetic, Arithmetic) else getattr(arithmetic, "__name__", "a function")
+
+
+def check_baseline(accuracy: str, baseline: Target | None, factor: float = 1.0) -> None:
+    """ValueError or TypeError where a baseline is given for another class than D, or none for that."""
+    Accuracy(accuracy, factor)
+    if (accuracy == "D") != (baseline is not None):
+        raise ValueError(
+            f"accuracy is {accuracy!r} and baseline is {baseline!r}; class D, and no other, needs a baseline"
+        )
+    if accuracy != "D" and factor != 1.0:
+        raise ValueError(f"factor is {factor}; it applies to class D, and accuracy is {accuracy!r}")
+
+
+def check_terms(candidate: Candidate, baseline: Candidate | None, chosen: Model, dtypes: Sequence[str]) -> None:
+    """ValueError or TypeError where a baseline lacks an operation, or a model does not suit a dtype."""
+    if baseline is not None and (missing := set(candidate.operations) - set(baseline.operations)):
+        raise ValueError(f"baseline {baseline.name} has no {', '.join(sorted(missing))}, which {candidate.name} has")
+    for dtype in dtypes:
+        arithmetic_of(chosen, Problem("softmax", dtype, {"logits": [0.0]}, {"dim": 0}))

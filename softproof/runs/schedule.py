@@ -1,0 +1,159 @@
+"""What each problem is asked besides its answer: ways and laws in turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from math import inf
+from typing import TYPE_CHECKING
+
+from ..bounds.accuracy import Accuracy
+from ..candidates.candidate import Candidate
+from ..generation.coverage import regions
+from ..problem.problem import Problem
+from ..properties.behaviour import DTYPES, WAYS, Question, asked, question_of
+from ..properties.metamorphic import LAWS, Answers, compared, identity_of
+from ..verdicts.compare import DISAGREES, NO_GUARANTEE, Verdict
+
+if TYPE_CHECKING:
+    from .criteria import Terms
+
+SHARE = 9  # each question is asked of one problem in nine; not ten, which Hypothesis draws together, the first trivial
+MOST = 6  # questions besides, of one problem
+
+
+def counts(verdict: Verdict) -> bool:
+    """Whether it counts in a row. It does not where the arithmetic guarantees nothing; a baseline at fault does."""
+    return verdict.outcome != NO_GUARANTEE or verdict.accuracy == "D"
+
+
+def against(verdict: Verdict) -> bool:
+    """Whether it counts, and is no agreement: then it is the last of its row."""
+    return counts(verdict) and not verdict.ok
+
+
+@dataclass
+class Rotation:
+    """The questions of one row: each problem that agrees is also asked in some ways, and by some laws, in turn.
+
+    The questions that were asked least come first. Once something disagrees, smaller problems are asked that alone.
+    """
+
+    candidate: Candidate
+    terms: Terms
+    extras: frozenset[str]
+    row: str = ""  # its operation and dtype
+    problems: int = 0
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)  # how often each question was asked
+    differ: dict[str, None] = field(default_factory=dict)  # ways, in the order found
+    regions: dict[str, int] = field(default_factory=dict)  # how many problems lay in each
+    unpromised: int = 0  # problems of which no derivative was asked, since none is promised
+    pinned: tuple[str, str] | None = None  # what disagreed first, ("judge", "") or a way or law
+    failed: tuple[str, str] | None = None  # what disagreed last
+    lost: Verdict | None = None  # on the problem that the candidate did not survive
+
+    def __post_init__(self) -> None:
+        if not self.terms.by_stages and self.terms.accuracy != "D":
+            ways = [name for name in WAYS if name not in self.candidate.interface.without]
+            self.counts = {("way", name): 0 for name in ways} | {("law", name): 0 for name in LAWS}
+
+    def verdict(self, problem: Problem) -> Verdict:
+        """On the problem itself and, if it agrees, on what is asked besides; what was lost stays so."""
+        if self.lost is None:
+            verdict = self._verdict(problem)
+            if verdict.ok and self.candidate.lost:  # in a question that may be answered by an error
+                verdict = self._ended(problem)
+            self.lost = verdict if self.candidate.lost else None
+            return verdict
+        return self.lost
+
+    def _ended(self, problem: Problem) -> Verdict:
+        """Nothing that was not asked agrees."""
+        text = f"it gives no answers any more: {self.candidate.lost}"
+        return Verdict(DISAGREES, inf, inf, explanation=text, problem=problem, accuracy=self.terms.accuracy)
+
+    def _verdict(self, problem: Problem) -> Verdict:
+        asked, problem = problem, self.terms.promised(problem)
+        dropped = (asked.grad_output is None, asked.tangent is None) != (
+            problem.grad_output is None,
+            problem.tangent is None,
+        )
+        self.unpromised += dropped and self.pinned is None
+        for region in regions(problem) if self.pinned is None else ():
+            self.regions[region] = self.regions.get(region, 0) + 1
+        verdict = self.terms.verdict(self.candidate, problem)
+        if not counts(verdict):
+            return verdict
+        if not verdict.ok:
+            self._fail(("judge", ""))
+            return verdict
+        if verdict.unspecified:
+            return verdict  # two answers that no document fixes need not be the same
+        self.problems += 1
+        return self._besides(problem) or verdict
+
+    def _besides(self, problem: Problem) -> Verdict | None:
+        """What disagrees, if anything."""
+        todo, terms, count = self._todo(), self.terms, 0
+        if not todo:
+            return None
+        question = question_of(self.candidate, problem, terms.device, terms.dtypes)
+        problem, accuracy = question.problem, Accuracy(terms.accuracy)
+        answers = Answers(self.candidate, problem, terms.device, terms.model, accuracy, question.first)
+        for kind, name in todo:
+            found = self._law(name, answers) if kind == "law" else self._way(name, question)
+            if found is None:
+                continue
+            self.counts[kind, name] += 1
+            count += 1
+            if found.outcome == DISAGREES:
+                self._fail((kind, name))
+                return replace(found, problem=problem, accuracy=terms.accuracy)
+            if count == MOST:
+                break
+        return None
+
+    def _fail(self, question: tuple[str, str]) -> None:
+        self.pinned, self.failed = self.pinned or question, question
+
+    def _todo(self) -> list[tuple[str, str]]:
+        """The questions whose turn it is."""
+        if self.pinned is not None:
+            return [self.pinned] if self.pinned in self.counts else []
+        behind = [
+            question
+            for place, (question, count) in enumerate(self.counts.items())
+            if count < (self.problems + place) // SHARE
+        ]
+        return sorted(behind, key=self.counts.__getitem__)
+
+    def _law(self, name: str, answers: Answers) -> Verdict | None:
+        """The verdict of a law, if it applies."""
+        identity = identity_of(name, answers.problem, self.extras)
+        if identity is None or not all(map(self.candidate.takes, (identity.problem, *identity.others))):
+            return None
+        return compared(name, identity, answers)
+
+    def _way(self, name: str, question: Question) -> Verdict | None:
+        """The verdict of a way, if it applies."""
+        if not WAYS[name].applies(question):
+            return None
+        verdict, same = asked(question, name, self.terms.judge_result)
+        self.differ |= {} if same else {name: None}
+        return verdict
+
+    def asked(self, kind: str) -> tuple[str, ...]:
+        """The ways, or the laws, that were asked."""
+        return tuple(name for (each, name), count in self.counts.items() if each == kind and count)
+
+    @property
+    def call(self) -> str:
+        """The function that shows the failure again."""
+        return {"way": "conduct", "law": "laws"}.get(self.failed[0] if self.failed else "", "judge")
+
+    def words(self, operation: str) -> str:
+        """Its keyword arguments."""
+        words = self.terms.words(operation)
+        if self.call == "judge" or self.failed is None:
+            return words
+        dtypes = f"dtypes={self.terms.dtypes!r}, " if self.call == "conduct" and self.terms.dtypes != DTYPES else ""
+        return f"{self.failed[0]}={self.failed[1]!r}, {dtypes}{words}"

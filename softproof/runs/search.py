@@ -1,0 +1,215 @@
+"""The loop: draw problems, ask each, and make the first that disagrees as small as it gets."""
+
+from __future__ import annotations
+
+import unittest
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Set
+from dataclasses import dataclass, replace
+
+import hypothesis
+from hypothesis import HealthCheck, Phase
+from hypothesis.database import ExampleDatabase
+from hypothesis.strategies import SearchStrategy
+
+from ..generation.coverage import regions
+from ..generation.large import large_problems
+from ..generation.shrinking import smallest
+from ..problem.problem import Problem
+from ..verdicts.compare import Verdict
+from ..verdicts.judgement import BITS
+from .failures import Named
+from .schedule import Rotation, against
+
+EXAMPLES = 100
+BATCH = 10  # problems that Hypothesis draws together
+MORE = 4  # times as many are drawn in search of regions that were missed
+
+
+class _NotProvenError(Exception):
+    """Tells Hypothesis that a problem is worth shrinking."""
+
+
+Draw = Callable[..., SearchStrategy[Problem]]
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Problems that are drawn, small ones alone or all."""
+
+    draw: Draw
+    small: bool = False
+
+    def kept(self, rotation: Rotation, everything: ExampleDatabase) -> Named:
+        """The failures of these problems in a database, by what it was that failed."""
+        candidate = rotation.candidate
+        of = candidate.name, rotation.terms.device, rotation.row, sorted(rotation.extras), candidate.interface.words()
+        return Named(everything, lambda: repr((*of, self.small, rotation.pinned)))
+
+
+def verdicts(rotation: Rotation, draw: Draw, wanted: Iterable[str], examples: int, seed: int) -> list[Verdict]:
+    """Verdicts on drawn problems, until one is against the candidate.
+
+    With the default number of them, or more, others follow from the regions that they have missed.
+    """
+    found = _kept(rotation, draw)
+    if found and against(found[-1]):
+        return found
+    for number, (small, count) in enumerate(batches(examples)):
+        found += _ask(rotation, Drawn(draw, small), count, f"{seed} {number}")
+        if against(found[-1]):
+            return found
+    for number in range(MORE * (examples // EXAMPLES) * EXAMPLES // BATCH):
+        missed = set(wanted) - rotation.regions.keys()
+        if not missed:
+            break
+        found += _ask(rotation, Drawn(draw), BATCH, f"{seed} more {number}", missed)
+        if against(found[-1]):
+            break
+    return found
+
+
+def _kept(rotation: Rotation, draw: Draw) -> list[Verdict]:
+    """Verdicts on what failed in an earlier run, each asked what it failed then; what agrees is forgotten."""
+    verdicts: list[Verdict] = []
+    if rotation.terms.database is None:
+        return verdicts
+    for small in (True, False):
+        for question in (("judge", ""), *rotation.counts):
+            rotation.pinned = question
+            agreed, refused = _run(rotation, Drawn(draw, small), EXAMPLES, "kept", None, _AGAIN)
+            verdicts += [*agreed, *refused[-1:]]
+            if refused:
+                return verdicts
+    rotation.pinned = None
+    return verdicts
+
+
+def batches(examples: int) -> Iterator[tuple[bool, int]]:
+    """(small, count): small problems first, since where one of them fails nobody needs a large one.
+
+    After ten examples Hypothesis turns to mutating what it has drawn; ten at a time keeps the problems independent. The
+    last fifth is drawn together, to be mutated towards larger errors.
+    """
+    together = examples // 5
+    for small, share in ((True, examples // 3), (False, examples - examples // 3 - together)):
+        for start in range(0, share, BATCH):
+            yield small, min(BATCH, share - start)
+    if together:
+        yield False, together
+
+
+def _ask(
+    rotation: Rotation,
+    drawn: Drawn,
+    examples: int,
+    seed: str,
+    missed: Set[str] | None = None,
+) -> list[Verdict]:
+    """Verdicts on drawn problems, or on those in regions that were `missed`.
+
+    If one is against the candidate, it is the last. The same problems are then asked what disagreed, and nothing else,
+    so that each has one answer only, and the smallest problem found takes its place.
+    """
+    agreed, refused = _run(rotation, drawn, examples, seed, missed, _FIRST)
+    if not refused:
+        return agreed
+    if not rotation.terms.shrink or rotation.lost is not None:
+        return [*agreed, refused[-1]]
+    again = _run(rotation, drawn, examples, seed, missed, (*_FIRST, Phase.shrink))[1]
+    return [*agreed, _smallest(rotation, again[-1]) if again else _now_and_then(refused[-1])]
+
+
+def _smallest(rotation: Rotation, verdict: Verdict) -> Verdict:
+    """The verdict on a problem that is smaller still; the stages of a classifier are problems of their own."""
+    if rotation.terms.by_stages or verdict.problem is None:
+        return verdict
+    found, question = [verdict], rotation.failed
+
+    def fails(problem: Problem) -> bool:
+        if not rotation.candidate.takes(problem):
+            return False
+        with warnings.catch_warnings(action="ignore"):
+            again = rotation.verdict(problem)
+        same = against(again) and rotation.failed == question and bool(again.output) == bool(verdict.output)
+        found.extend([again] if same else [])
+        return same  # what disagrees stays what it is: no number becomes an error
+
+    smallest(verdict.problem, fails)
+    rotation.failed = question
+    return found[-1]
+
+
+def _now_and_then(verdict: Verdict) -> Verdict:
+    text = f"{verdict.explanation}; not deterministic: the same problem agreed when asked again"
+    return replace(verdict, explanation=text)
+
+
+_FIRST = (Phase.generate, Phase.target)
+_AGAIN = (Phase.reuse, Phase.shrink)
+
+
+def _run(
+    rotation: Rotation,
+    drawn: Drawn,
+    examples: int,
+    seed: str,
+    missed: Set[str] | None,
+    phases: tuple[Phase, ...],
+) -> tuple[list[Verdict], list[Verdict]]:
+    """What agreed before something else came, and what came: the last is on the smallest problem found."""
+    agreed: list[Verdict] = []
+    refused: list[Verdict] = []
+    kept = rotation.terms.database
+
+    @hypothesis.settings(
+        max_examples=int(examples),  # which may be NumPy's
+        database=kept and drawn.kept(rotation, kept),
+        deadline=None,
+        derandomize=False,
+        phases=phases,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        verbosity=hypothesis.Verbosity.quiet,
+    )
+    @hypothesis.seed(seed)  # which would leave out the database, were it the last
+    @hypothesis.given(problem=drawn.draw(small=drawn.small))
+    def ask(problem: Problem) -> None:
+        if missed is not None and not refused and missed.isdisjoint(regions(problem)):
+            return
+        verdict = rotation.verdict(problem)
+        if against(verdict):
+            refused.append(verdict)
+            raise _NotProvenError(verdict.explanation)
+        if not refused:
+            agreed.append(verdict)
+        hypothesis.target(min(verdict.ratio, 1.0), label="error/bound")
+
+    ask._hypothesis_internal_database_key = b"problem"  # type: ignore[attr-defined]  # or pytest's --hypothesis-seed has none
+    try:
+        with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answers
+            ask()
+    except _NotProvenError:
+        pass  # Hypothesis ends with the smallest
+    except unittest.SkipTest:
+        pass  # nothing was kept
+    except hypothesis.errors.Flaky:
+        refused.append(_now_and_then(refused[-1]))
+    return agreed, refused
+
+
+def verdicts_on_large(rotation: Rotation, operation: str, dtype: str) -> dict[int, Verdict]:
+    """Verdicts on large problems by their number, up to the first against; the classifier by stages is not asked.
+
+    *No guarantee* is not against: a sum may be so long that the arithmetic promises no digit of it.
+    """
+    found: dict[int, Verdict] = {}
+    terms, candidate = rotation.terms, rotation.candidate
+    asked = [] if terms.by_stages else large_problems(operation, dtype, rotation.extras, candidate.interface.fixed)
+    for number, problem in enumerate(asked):
+        if candidate.takes(problem):
+            with warnings.catch_warnings(action="ignore"):
+                found[number] = terms.judge(candidate, problem, BITS)
+            if against(found[number]):
+                break
+    return found

@@ -1,0 +1,379 @@
+"""The question that users ask: is it right? One row for each operation and dtype, and the report of all."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import sys
+import threading
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Unpack
+
+import numpy as np
+from hypothesis.database import ExampleDatabase
+
+from ..bounds.arithmetic import Arithmetic, any_order
+from ..bounds.models import Model, model
+from ..candidates.candidate import Candidate
+from ..candidates.isolated import SECONDS, STARTUP_SECONDS, Isolated, isolated
+from ..candidates.isolation.protections import weakest
+from ..candidates.isolation.start import check_more, check_sandbox
+from ..candidates.loading import Target
+from ..candidates.plain_text import plain
+from ..candidates.preparation import dtypes_of as dtypes_of
+from ..candidates.preparation import prepare as prepare
+from ..generation.coverage import REGIONS
+from ..generation.strategies import problems
+from ..problem.interface import InterfaceArguments
+from ..problem.operations import OPERATIONS
+from ..problem.validation import check_flag, check_kind, check_whole, is_number, shown
+from ..properties.behaviour import WAYS
+from ..reports.report import CANNOT_LOAD, JUDGE_FAILED, Failure, Report, Row
+from ..reports.required import CANNOT_ASK, check_required, missing
+from ..verdicts.compare import AGREES, UNSPECIFIED, Verdict
+from ..verdicts.stagewise import NEEDED
+from .criteria import Terms, check_baseline, check_terms, name_of
+from .failures import FORMS
+from .failures import database as opened
+from .schedule import Rotation, against, counts
+from .search import EXAMPLES, verdicts, verdicts_on_large
+
+
+def verify(
+    target: Target,
+    *,
+    operation: str | None = None,
+    adapter: str | None = None,
+    device: str = "cpu",
+    dtypes: Sequence[str] | None = None,
+    examples: int = EXAMPLES,
+    seed: int | None = None,
+    arithmetic: str | Arithmetic | Model | None = None,
+    accuracy: str = "C",
+    baseline: Target | None = None,
+    factor: float = 1.0,
+    shrink: bool = True,
+    in_process: bool | None = None,
+    time_limit: float = SECONDS,
+    startup_limit: float = STARTUP_SECONDS,
+    sandbox: str = "off",
+    sandbox_read: Sequence[str] = (),
+    sandbox_env: Sequence[str] = (),
+    require: Sequence[str] = (),
+    database: ExampleDatabase | str | Path | None = None,
+    progress: Callable[[Row, int, int], None] | None = None,
+    **interface: Unpack[InterfaceArguments],
+) -> Report:
+    """Judge an implementation on drawn problems, and shrink the first disagreement of each row.
+
+    Args:
+        target: a module with functions named after the operations, a callable, or the name of one such as
+            ``"manual"`` or ``"torch.nn.functional:cross_entropy"``.
+        operation: what a callable computes, a key of `softproof.OPERATIONS`; a module is judged on all that it has.
+        adapter: the arrays that the target takes, as in `softproof.load`; by default it is tried out.
+        device: where tensors live, such as ``"cpu"`` or ``"cuda"``.
+        dtypes: names of formats; by default float64 and float32.
+        examples: how many problems for each operation and dtype; from 100 on, some more where these miss a region.
+        seed: makes the problems the same in every run; by default a new one is drawn, and reported.
+        arithmetic: the model that the bounds are theorems about: a name from `softproof.MODELS`, an `Arithmetic`, or a
+            function from a problem to one; by default sums in any order.
+        accuracy: the class that is asked for, "A" to "D" (`softproof.bounds.accuracy`).
+        baseline: for class D, the target whose error counts; `factor`: how many times that error is allowed.
+        shrink: whether to look for a smaller problem that disagrees; if not, the number of problems of a row is how
+            many it took to find the first.
+        in_process: whether the target runs in this process. By default one that is given by its name has a process of
+            its own: where it ends, hangs or changes the libraries, the report says so, and the run goes on.
+        time_limit: seconds that such a target may take over one question.
+        startup_limit: seconds that its process may take to start, to import it and to try it out, together.
+        sandbox: ``"on"`` confines such a target as far as this system can: it writes in a scratch folder alone, reads
+            what is installed and its own folder, and has no network. ``"strict"`` refuses to run where a protection is
+            absent; docs/guides/isolation.md lists them.
+        sandbox_read, sandbox_env: folders that it may read besides, and variables of the environment that it may know.
+        require: which of ``"value"``, ``"gradient"``, ``"jvp"`` and ``"hvp"`` have to be judged where an operation has
+            them: a row of which one was not *cannot be asked*, and does not agree.
+        database: where Hypothesis keeps what failed, to be asked first the next time; one of its own, or what
+            `softproof.database` takes.
+        progress: called with each row as it is finished, its number and the number of rows.
+        interface: how the target is called, where that differs from torch: `supports`, `without`, `names`, `fixed`,
+            `extra`, `ndim`, `writes` and `output` of `softproof.Interface`. `without` names what is not to be asked,
+            such as ``"label_smoothing"``, or ``"probabilities"`` for a loss that takes labels alone.
+    Returns: a `Report` with `ok`, `rows` and `check()`.
+    Raises: ValueError or TypeError naming an argument that does not fit. A row in which the judge itself fails says so,
+        and the others are asked all the same.
+
+    >>> from torch.nn.functional import softmax
+    >>> verify(softmax, dtypes=["float32"], examples=10, seed=0).ok
+    True
+    """
+    check_run(seed, shrink, in_process, database, progress)
+    check_baseline(accuracy, baseline, factor)
+    check_required(require)
+    chosen = model(arithmetic)
+    arguments = operation, adapter, device, dtypes, examples, interface
+    limits: dict[str, Any] = {"time_limit": time_limit, "startup_limit": startup_limit, "sandbox": sandbox,
+                              "sandbox_read": sandbox_read, "sandbox_env": sandbox_env}  # fmt: skip
+    candidate = settled(target, *arguments, in_process=in_process, **limits)
+    with ExitStack() as opened_candidates:
+        opened_candidates.enter_context(closing(candidate))
+        other = settled_baseline(baseline, operation, in_process=in_process, **limits)
+        if other is not None:
+            opened_candidates.enter_context(closing(other))
+        terms = Terms(
+            device,
+            chosen,
+            name_of(arithmetic),
+            accuracy,
+            other,
+            factor,
+            dtypes_of(candidate, dtypes),
+            shrink=shrink,
+            database=opened(database) if isinstance(database, str | Path) else database,
+            require=check_required(require),
+        )
+        check_terms(candidate, other, chosen, terms.dtypes)
+        seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+        rows = _rows(candidate, terms, examples, seed, progress)
+        protections = weakest([*candidate.protections, *(() if other is None else other.protections)])
+        return Report(rows, seed, protections=protections)
+
+
+def _rows(
+    candidate: Candidate, terms: Terms, examples: int, seed: int, progress: Callable[[Row, int, int], None] | None
+) -> tuple[Row, ...]:
+    """A row for each operation and dtype, whatever becomes of the others; at least one."""
+    asked = [(name, dtype) for name in _questions(candidate) for dtype in terms.dtypes]
+    rows: list[Row] = []
+    for number, (name, dtype) in enumerate(asked, start=1):
+        if rows and not rows[-1].ok:
+            for each in (candidate, terms.baseline):
+                if each is not None:
+                    each.renew()
+        rows.append(_row_or_why_not(candidate, name, dtype, terms, examples, seed))
+        if progress is not None:
+            progress(rows[-1], number, len(asked))
+    if not rows:
+        words = f"{candidate.name} has no operation in {' or '.join(terms.dtypes) or 'any dtype'}"
+        rows = [Row.unjudged(candidate.name, terms.device, CANNOT_LOAD, words, isolated=candidate.elsewhere)]
+    return tuple(rows)
+
+
+def _row_or_why_not(candidate: Candidate, operation: str, dtype: str, terms: Terms, examples: int, seed: int) -> Row:
+    """One row; where the judge itself fails, that is what it says."""
+    started = time.perf_counter()
+    try:
+        return _row(candidate, operation, dtype, terms, examples, seed)
+    except Exception as error:  # a fault of the judge's own ends one row, and no run
+        about = {"operation": operation, "dtype": dtype, "arithmetic": terms.name, "accuracy": terms.accuracy}
+        seconds, isolated_ = time.perf_counter() - started, candidate.elsewhere
+        words = f"{JUDGE_FAILED}: {fault(error)}; seed {seed}"
+        return Row.unjudged(
+            candidate.name, terms.device, JUDGE_FAILED, words, isolated=isolated_, seconds=seconds, **about
+        )
+
+
+def fault(error: BaseException) -> str:
+    """An exception of the judge's own, and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}: {plain(str(error))}"
+
+
+BY_STAGES = ", by stages"
+ASKED = frozenset(("layouts", *WAYS))  # how a problem is asked, whatever the operation
+
+
+def _questions(candidate: Candidate) -> tuple[str, ...]:
+    """The operations of a candidate, and its classifier by stages when it has the stages."""
+    network = "linear_cross_entropy"
+    alike = not candidate.interface.fixed and not candidate.interface.ndim
+    whole = alike and {network, *NEEDED} <= set(candidate.operations)
+    return candidate.operations + ((network + BY_STAGES,) if whole else ())
+
+
+def check_run(
+    seed: int | None = None,
+    shrink: bool = True,
+    in_process: bool | None = None,
+    database: ExampleDatabase | str | Path | None = None,
+    progress: Callable[[Row, int, int], None] | None = None,
+) -> None:
+    """ValueError or TypeError for an argument of `verify` that concerns neither the target nor its bounds."""
+    if seed is not None:
+        check_whole("seed", seed, "a whole number or None")
+        check_whole("seed", seed, "a whole number of 64 bits", -(2**63), 2**64 - 1)
+    check_flag("shrink", shrink)
+    if in_process is not None:
+        check_flag("in_process", in_process)
+    check_kind("database", database, (str, Path, ExampleDatabase, type(None)), f"{FORMS}, or None")
+    if progress is not None and not callable(progress):
+        raise TypeError(f"progress is {shown(progress)}; expected a function, or None")
+
+
+def settled(
+    target: Target,
+    *arguments: Any,
+    in_process: bool | None,
+    time_limit: float = SECONDS,
+    startup_limit: float = STARTUP_SECONDS,
+    folders: Sequence[str] = (),
+    sandbox: str = "off",
+    hidden: Sequence[str] = (),
+    sandbox_read: Sequence[str] = (),
+    sandbox_env: Sequence[str] = (),
+) -> Candidate:
+    """The candidate of `prepare(target, *arguments)`, in this process or in one of its own, with the same errors.
+
+    Its modules are looked up in `folders` first. In a `sandbox` the files in `hidden` cannot be read.
+    """
+    check_limits(time_limit=time_limit, startup_limit=startup_limit)
+    check_sandbox(sandbox)
+    check_more(sandbox_read, sandbox_env)
+    if isinstance(target, Isolated):
+        return target
+    if in_process or (in_process is None and not isinstance(target, str)):
+        check_trusted(sandbox)
+        return prepare(target, *arguments, True, folders)  # type: ignore[call-arg]  # of as many as it has
+    if not isinstance(target, str):
+        raise ValueError(
+            f"in_process is False and target is a {type(target).__name__}; expected its name, such as 'manual:softmax'"
+        )
+    here = [str(Path.cwd())] if "" in sys.path else []  # as where Python is asked line by line
+    return isolated(target, *arguments, seconds=time_limit, startup=startup_limit, folders=[*folders, *here],
+                    sandbox=sandbox, hidden=hidden, sandbox_read=sandbox_read, sandbox_env=sandbox_env)  # fmt: skip
+
+
+def check_trusted(sandbox: str) -> None:
+    """ValueError where a sandbox is strict, and a target is to run in this process."""
+    if sandbox == "strict":
+        raise ValueError("sandbox is 'strict', and the target runs in this process; expected the name of one, isolated")
+
+
+def check_limits(**limits: float) -> None:
+    """ValueError for what is no time that a process may take."""
+    for name, limit in limits.items():
+        if not is_number(limit) or not 0 < limit <= threading.TIMEOUT_MAX:
+            raise ValueError(f"{name} is {shown(limit)}; expected a positive number of seconds")
+
+
+def settled_baseline(
+    baseline: Target | None, operation: str | None = None, *, in_process: bool | None = None, **where: Any
+) -> Candidate | None:
+    """The baseline of class D, if there is one, where a target of its kind runs; its errors say whose they are."""
+    if baseline is None:
+        return None
+    arguments = operation, None, "cpu", None, 1, InterfaceArguments()
+    try:
+        return settled(baseline, *arguments, in_process=in_process if isinstance(baseline, str) else None, **where)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"baseline: {error}") from error
+
+
+def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, examples: int, seed: int) -> Row:
+    """Judge one operation in one dtype on one device."""
+    started = time.perf_counter()
+    label, operation = operation, operation.removesuffix(BY_STAGES)
+    terms = replace(terms, by_stages=label != operation)
+    supports, printed = candidate.supports(operation), candidate.printed
+    rotation = Rotation(candidate, terms, supports, f"{label} {dtype}")
+    fixed, ndim = candidate.interface.fixed, candidate.interface.ndim
+    draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
+    small = verdicts(rotation, draw, REGIONS[operation], examples, seed)
+    asked = verdicts_on_large(rotation, operation, dtype) if not against(small[-1]) and examples >= EXAMPLES else {}
+    drawn = [verdict for verdict in small if counts(verdict)]
+    large = {number: verdict for number, verdict in asked.items() if counts(verdict)}
+    everything = [*drawn, *large.values()]
+    uncounted = len(small) + len(asked) - len(everything) if everything else 0
+    if not everything:
+        everything = drawn = small
+    last = everything[-1]
+    outcome, lacks = _outcome(everything), missing(terms.require, operation, _judged(everything, candidate, terms))
+    if lacks and last.ok:
+        outcome = CANNOT_ASK
+    measured = drawn if last.ok and drawn else [*drawn, last]  # those of large problems are known as limits only
+    words = f", {fixed!r}" if fixed else ""
+    source = f"large_problems({operation!r}, {dtype!r}, {sorted(supports)!r}{words})[{max(large)}]" if large else ""
+    return Row(
+        implementation=candidate.name,
+        operation=label,
+        dtype=dtype,
+        device=terms.device,
+        problems=len(everything),
+        ulps=max(verdict.ulps for verdict in measured),
+        ratio=max(verdict.ratio for verdict in measured),
+        verdict=outcome,
+        reason=f"required, and judged in none of its problems: {', '.join(lacks)}" if lacks and last.ok else "",
+        gradients=candidate.differentiates(operation),
+        unsupported=tuple(sorted({*OPERATIONS[operation].extras, *(candidate.interface.without & ASKED)} - supports)),
+        arithmetic=terms.name or any_order(dtype).name,
+        accuracy=terms.accuracy,
+        ways=rotation.asked("way"),
+        differ=tuple(
+            name for name in rotation.differ if ("way", name) != rotation.failed
+        ),  # which was not within its bound
+        laws=rotation.asked("law"),
+        unspecified=tuple(sorted({number for verdict in drawn for number in verdict.unspecified})),
+        regions=rotation.regions,
+        unpromised=rotation.unpromised,
+        uncounted=uncounted,
+        powerless=_powerless(drawn),
+        detectable=_detectable(drawn),
+        printed=candidate.printed - printed,
+        isolated=candidate.elsewhere,
+        lost=plain(candidate.lost),
+        reported=candidate.reported(operation),
+        seconds=time.perf_counter() - started,
+        failure=None
+        if last.ok
+        else Failure(
+            last,
+            candidate.source,
+            candidate.adapter,
+            candidate.interface.words(),
+            terms.device,
+            seed,
+            rotation.words(last.problem.operation if last.problem else operation),
+            rotation.call,
+            source,
+            rotation.failed if rotation.call != "judge" else None,
+        ),
+    )
+
+
+def _judged(verdicts: Sequence[Verdict], candidate: Candidate, terms: Terms) -> set[str]:
+    """The outputs that were compared with the truth; a classifier by stages is judged on all that its stages have."""
+    found = {output for verdict in verdicts for output in verdict.ratios}
+    operation = verdicts[-1].problem.operation if verdicts[-1].problem else ""
+    by_stages = terms.by_stages and candidate.differentiates(operation) if operation else False
+    return found | ({"grad_"} if by_stages else set())
+
+
+def _powerless(verdicts: Sequence[Verdict]) -> dict[str, dict[str, int]]:
+    """For each output and each answer that is wrong altogether, on how many problems it would have passed."""
+    found: dict[str, Counter[str]] = {}
+    for verdict in verdicts:
+        for output, wrong in verdict.powerless.items():
+            found.setdefault(output, Counter()).update(wrong)
+    return {output: dict(counts) for output, counts in found.items()}
+
+
+def _detectable(verdicts: Sequence[Verdict]) -> dict[str, float]:
+    """For each output the median, over the problems, of the smallest relative error that would have been seen."""
+    found: dict[str, list[float]] = {}
+    for verdict in verdicts:
+        for output, error in verdict.detectable.items():
+            if error < np.inf:
+                found.setdefault(output, []).append(error)
+    return {output: statistics.median(errors) for output, errors in found.items()}
+
+
+def _outcome(verdicts: Sequence[Verdict]) -> str:
+    """The last outcome that is no agreement; *unspecified* where no document fixes any of the answers."""
+    others = [verdict.outcome for verdict in verdicts if not verdict.ok]
+    return others[-1] if others else AGREES if AGREES in {each.outcome for each in verdicts} else UNSPECIFIED

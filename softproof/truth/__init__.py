@@ -1,0 +1,1 @@
+"""What is right, in arbitrary precision, with its own certified uncertainty."""

@@ -1,0 +1,1 @@
+"""Truth and bound against an answer, element by element."""

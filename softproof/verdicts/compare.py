@@ -1,0 +1,384 @@
+"""Result, truth and bound in; Verdict out. Shape, dtype, device and finiteness come before values.
+
+A comparison is certain: ``|got - exact| <= allowed`` or its opposite, or the truth is not known well enough to tell,
+and more bits are needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from decimal import Decimal
+from functools import cached_property
+
+import numpy as np
+from flint import arb
+
+from ..bounds.algebra import Allowed, RowFactor
+from ..bounds.overflow import ANYTHING, allows, clashes
+from ..candidates.plain_text import plain
+from ..problem.formats import FORMATS, Format
+from ..problem.operations import output_shapes
+from ..problem.problem import Array, Output, Problem, Result, not_an_output
+from ..problem.records import ARRAY, COUNTS, NAMES, NUMBER, TEXT, a, by_name, check_fields, one_of, optional
+from ..truth.solver import balls
+
+AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
+UNSPECIFIED, NOT_APPLICABLE = "unspecified", "not applicable"
+OVERFLOW = 13  # the theorem of docs/theory/bounds.md
+NEVER = "NaN and infinity are never accepted here"
+ROUNDING = 2.0**-48  # of the few float64 operations between an error and its comparison
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the judge says about one answer.
+
+    `ratio` is the worst error in units of the bound and `ulps` in units in the last place of the exact value; elements
+    that are, or may be, exactly zero have no such unit and do not count. `output` and `index` say where the verdict was
+    decided, `ratios` gives the worst error of each output, and `accuracy` is the class that was asked for.
+    `unspecified` numbers the rows of docs/theory/semantics.md without which some elements would not agree; the outcome
+    is *unspecified* when these are all elements there are. `cited` has each output with elements that their bounds did
+    not decide: an array of its shape with the number of the row of docs/theory/semantics.md, or minus that of the
+    theorem of docs/theory/bounds.md, by which an element was accepted, and 0 everywhere else. `powerless` has the
+    outputs whose bounds would have let answers pass that are wrong altogether, with these answers (`vacuity.py`);
+    `detectable` is the smallest relative error of an element of each output that would have been seen.
+    """
+
+    outcome: str
+    ratio: float = 0.0
+    ulps: float = 0.0
+    output: str = ""
+    index: tuple[int, ...] = ()
+    explanation: str = ""
+    problem: Problem | None = field(default=None, repr=False)
+    ratios: dict[str, float] = field(default_factory=dict, repr=False)
+    accuracy: str = "C"
+    unspecified: tuple[int, ...] = ()
+    cited: dict[str, Array] = field(default_factory=dict, repr=False, compare=False)
+    powerless: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    detectable: dict[str, float] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        check_fields(self, _FIELDS)
+        if self.ok and not self.ratio <= 1:
+            text = f"at most 1, since outcome is {self.outcome!r}"
+            raise ValueError(f"ratio, error/bound, is {self.ratio}; expected {text}: {self.explanation}")
+
+    @property
+    def ok(self) -> bool:
+        """Whether something was asked and nothing speaks against the answer; *unspecified* does not.
+
+        *no guarantee*, *undecided* and *not applicable*, where nothing was asked, are not ok.
+        """
+        return self.outcome in (AGREES, UNSPECIFIED)
+
+    def __str__(self) -> str:
+        return f"{self.outcome}: {self.explanation}"
+
+
+_FIELDS = {
+    "outcome": one_of((AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE, UNSPECIFIED, NOT_APPLICABLE)),
+    "ratio": NUMBER,
+    "ulps": NUMBER,
+    "output": TEXT,
+    "index": COUNTS,
+    "explanation": TEXT,
+    "problem": optional(a(Problem, "a softproof.Problem")),
+    "ratios": by_name(NUMBER, "numbers"),
+    "accuracy": one_of("ABCD"),
+    "unspecified": COUNTS,
+    "cited": by_name(ARRAY, "arrays"),
+    "powerless": by_name(NAMES, "tuples of names"),
+    "detectable": by_name(NUMBER, "numbers"),
+}
+
+
+def citation(number: int) -> str:
+    """What a number in `Verdict.cited` stands for.
+
+    >>> citation(94), citation(-13)
+    ('row 94 of docs/theory/semantics.md', 'Theorem 13 of docs/theory/bounds.md')
+    """
+    return f"row {number} of docs/theory/semantics.md" if number > 0 else f"Theorem {-number} of docs/theory/bounds.md"
+
+
+def not_an_answer(problem: Problem, result: Result, device: str, unasked: frozenset[str] = frozenset()) -> str:
+    """What is wrong with an answer before any number of it is looked at; empty when nothing is.
+
+    `unasked` names outputs of the problem that were not asked of this implementation.
+    """
+    if result.lost is not None:
+        return plain(result.lost)
+    if result.changed:
+        return f"the call changed {plain(', '.join(result.changed))}"
+    if result.raised is not None:
+        return f"raised {plain(result.raised)}"
+    if result.written:
+        return f"the call changed its input {', '.join(result.written)}"
+    if result.observed:
+        return result.observed[0]
+    shapes = {name: shape for name, shape in output_shapes(problem).items() if name not in unasked}
+    if result.outputs.keys() != shapes.keys():
+        return f"gave {', '.join(result.outputs) or 'nothing'}; expected {', '.join(shapes)}"
+    faults = (_fault(problem, name, output, shapes[name], device) for name, output in result.outputs.items())
+    return next(filter(None, faults), "")
+
+
+def _fault(problem: Problem, name: str, output: Output, expected: tuple[int, ...], device: str) -> str:
+    """What is wrong with one output, before its numbers are compared; empty when nothing is."""
+    if text := not_an_output(output):
+        return f"{name}: {text}"
+    for what, given, wanted in (
+        ("shape", output.values.shape, expected),
+        ("dtype", output.dtype, problem.dtype),
+        ("device", output.device.removesuffix(":0"), device.removesuffix(":0")),
+    ):
+        if given != wanted:
+            return f"{name} has {what} {given}; expected {wanted}"
+    strange = FORMATS[problem.dtype].first_not_held(output.values)
+    return "" if strange is None else f"{name} holds {strange!r}, which is not a {problem.dtype} number"
+
+
+@dataclass(frozen=True)
+class Elements:
+    """Some rows of one output beside the truth, in row form (r, k)."""
+
+    got: Array
+    exact: Array  # as it was given
+    nearest: Array  # the exact value, or the float64 next to it
+    special: Array  # where the exact value is inf, -inf or nan
+    error: Array  # got - exact, where both are finite
+    doubt: Array  # how far `error` may be off
+    allowed: Array
+    agreed: Array  # certainly within the bound
+    refuted: Array  # certainly outside
+    factor: RowFactor | None = None
+    left: Array | int = 0  # what an overflow on the way may leave (`bounds.overflow`)
+    excused: Array | None = None  # by what elements agree besides their bounds, numbered as in `Verdict.cited`; and 0
+    waits: Array | bool = False  # where the truth is not known well enough to tell whether it overflows
+    open_ended: Array | bool = False  # where no document fixes the answer, and too little is known to tell a wrong one
+
+    @classmethod
+    def of(cls, got: Array, exact: Array, doubt: Array | float, bound: Allowed, storage: Format) -> Elements:
+        """`exact` holds float64 values that are `doubt` away from the truth at most, or balls and special floats."""
+        got = got.astype(np.float64)
+        if exact.dtype == object:
+            return cls._of_balls(got, exact, bound, storage)
+        with np.errstate(invalid="ignore", over="ignore"):
+            error = got - exact
+        return cls._decided(
+            got, exact, exact, ~np.isfinite(exact), error, np.broadcast_to(doubt, got.shape), bound, storage
+        )
+
+    @classmethod
+    def _of_balls(cls, got: Array, exact: Array, bound: Allowed, storage: Format) -> Elements:
+        special = _is_float(exact).astype(bool)
+        finite = ~special & np.isfinite(got)
+        error, doubt = np.full(got.shape, np.inf), np.zeros(got.shape)
+        nearest = exact.astype(np.float64)
+        difference = balls(got[finite]) - exact[finite]
+        error[finite] = difference.astype(np.float64)  # the middles
+        doubt[finite] = _radius(difference).astype(np.float64) * (1 + ROUNDING)
+        if (strange := ~special & ~finite & np.isfinite(nearest)).any():
+            beside = abs(balls(nearest[strange]) - exact[strange])
+            doubt[strange] = _upper(beside).astype(np.float64) * (1 + ROUNDING)
+        found = cls._decided(got, exact, nearest, special, error, doubt, bound, storage)
+        beyond = ~special & ~np.isfinite(nearest)
+        if beyond.any() and (unknown := beyond & ~_is_known(exact).astype(bool)).any():
+            found = replace(found, agreed=found.agreed & ~unknown, refuted=found.refuted & ~unknown,
+                            waits=found.waits | unknown)  # fmt: skip
+        near = ~special & np.isfinite(got) & np.isfinite(found.allowed) & ~found.agreed & ~found.refuted
+        for i in zip(*np.nonzero(near), strict=True):
+            distance, limit = abs(balls(got[i]).item() - exact[i]), balls(found.allowed[i]).item()
+            found.agreed[i], found.refuted[i] = distance <= limit, distance > limit  # exactly, on the edge
+        return found
+
+    @classmethod
+    def _decided(
+        cls,
+        got: Array,
+        exact: Array,
+        nearest: Array,
+        special: Array,
+        error: Array,
+        doubt: Array,
+        bound: Allowed,
+        storage: Format,
+    ) -> Elements:
+        size, allowed = np.abs(error), bound.error
+        with np.errstate(invalid="ignore", over="ignore"):
+            agreed = size * (1 + ROUNDING) + doubt <= allowed
+            refuted = np.zeros(got.shape, bool) if agreed.all() else size * (1 - ROUNDING) - doubt > allowed
+        if not np.isfinite(allowed.max(initial=0.0)):
+            agreed = agreed & np.isfinite(allowed)
+        left = np.broadcast_to(np.asarray(bound.left), got.shape) if np.any(bound.left) else 0
+        found = cls(got, exact, nearest, special, error, doubt, allowed, agreed, refuted, bound.row, left)
+        return found._with_strange(storage) if special.any() or not np.isfinite(error).all() else found
+
+    def _with_strange(self, storage: Format) -> Elements:
+        """What is not finite, of the truth or of the answer, decided without the error (Theorem 13)."""
+        strange = self.special | ~np.isfinite(self.got)
+        right = self.special & ((self.got == self.nearest) | (np.isnan(self.got) & np.isnan(self.nearest)))
+        infinite = ~self.special & np.isinf(self.got)
+        vague = infinite & (self.allowed >= storage.largest)  # a bound that any number is within
+        allowed = np.where(vague, np.inf, self.allowed)
+        signed = np.where(self.got > 0, self.nearest, -self.nearest)
+        certain, possible = (
+            infinite & _rounds_to_infinity(signed, allowed, by, storage) for by in (-self.doubt, self.doubt)
+        )
+        on_the_way = ~self.special & ~np.isfinite(self.got) & allows(self.left, self.got)
+        clash = self.special & clashes(self.left, self.nearest, self.got)
+        vague_clash = clash & ((np.asarray(self.left) & ANYTHING) == ANYTHING)
+        overflowed = certain | on_the_way & np.isfinite(allowed) | clash & ~vague_clash
+        agreed = np.where(strange, right | overflowed, self.agreed)
+        vague &= np.isfinite(self.allowed)
+        refuted = np.where(strange, ~(agreed | possible | on_the_way | clash | vague), self.refuted)
+        excused = np.where(overflowed, -OVERFLOW, 0) if overflowed.any() else None
+        waits = possible & ~overflowed
+        found = replace(self, allowed=allowed, agreed=agreed, refuted=refuted, excused=excused, waits=waits)
+        return found.without_guarantee(vague_clash)
+
+    def of_rows(self, rows: Array) -> Elements:
+        """Some rows alone."""
+        arrays = [one.name for one in fields(self) if isinstance(getattr(self, one.name), np.ndarray)]
+        each = {name: getattr(self, name)[rows] for name in arrays}
+        return replace(self, **each, factor=None if self.factor is None else self.factor.of_rows(rows))
+
+    def unless(self, number: int, where: Array, also: Callable[[Array], Array]) -> Elements:
+        """The same, but `where` row `number` of docs/theory/semantics.md applies, what is `also` right agrees."""
+        excused = ~self.agreed & where & also(self.got)
+        if not excused.any():
+            return self
+        numbers = np.where(excused, number, 0 if self.excused is None else self.excused)
+        return replace(self, agreed=self.agreed | excused, refuted=self.refuted & ~excused, excused=numbers)
+
+    def without_guarantee(self, where: Array) -> Elements:
+        """The same, but nothing is known of what is not right yet and is `where`."""
+        where = where & ~self.agreed
+        return replace(self, refuted=self.refuted & ~where, open_ended=self.open_ended | where)
+
+    @property
+    def unsure(self) -> Array:
+        """Where the bound promises nothing, and nothing else does."""
+        unsure = ~self.special & ~np.isfinite(self.allowed) & ~np.asarray(self.waits) | self.open_ended
+        return np.asarray(unsure if self.excused is None else unsure & (self.excused == 0))
+
+    @property
+    def open(self) -> Array:
+        """Where more bits are needed."""
+        found = ~self.agreed & ~self.refuted
+        return np.asarray(found & ~self.unsure if found.any() else found)
+
+    def outcomes(self) -> list[tuple[str, Array]]:
+        """Each outcome that occurs, the worst first, and where."""
+        if self.agreed.all():
+            return [(AGREES, self.agreed)]
+        found = [(DISAGREES, self.refuted), (UNDECIDED, self.open), (NO_GUARANTEE, self.unsure & ~self.refuted)]
+        return [(outcome, where) for outcome, where in (*found, (AGREES, self.agreed)) if where.any()]
+
+    @cached_property
+    def _size(self) -> Array:
+        """At least the error."""
+        return np.asarray(np.abs(self.error) + self.doubt)
+
+    @cached_property
+    def ratio(self) -> Array:
+        """At least the error in units of the bound."""
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            ratio = self._size / self.allowed
+        if self.special.any() or not np.isfinite(ratio).all():
+            ratio = np.where(self._size == 0, 0.0, ratio)
+            strange = self.special | ~np.isfinite(self.got)
+            strange = strange if self.excused is None else strange | (self.excused != 0)
+            ratio = np.where(strange, np.where(self.agreed, 0.0, np.inf), ratio)
+            ratio = np.where(self.unsure & ~self.refuted, 0.0, ratio)
+        return np.where(self.agreed, np.minimum(ratio, 1.0), ratio) if ratio.max(initial=0.0) > 1 else ratio
+
+    def ulps(self, storage: Format) -> Array:
+        """At least the error in ulps of the exact value; 0 for elements that may be 0."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            size = self._size / storage.ulp(self.nearest)
+            counted = (np.abs(self.nearest) > self.doubt) & np.isfinite(size)
+        return size if counted.all() else np.where(counted, size, 0.0)
+
+    def describe(self, row: int, column: int, storage: Format) -> str:
+        """One element in words."""
+        at = row, column
+        exact = self.exact[at]
+        text = f"got {float(self.got[at])!r}, exact {written(exact)}"
+        if self.excused is not None and self.excused[at]:
+            return f"{text}; {citation(int(self.excused[at]))}"
+        if self.special[at]:
+            return text
+        allowed = f"{self.allowed[at]:.3g}"
+        if not np.isfinite(self.got[at]) and not np.isfinite(self.allowed[at]):
+            return f"{text}; " + (
+                NEVER if self.refuted[at] else "an overflow may have left it, and the bound promises nothing"
+            )
+        if not np.isfinite(self.ratio[at]):
+            return f"{text}; the allowed error is {allowed}"
+        ulps = float(self.ulps(storage)[at])
+        return f"{text}; the error is {self.ratio[at]:.3g} times the allowed {allowed}" + (
+            f" ({ulps:.3g} ulp)" if ulps else ""
+        )
+
+
+FAR = 5  # digits of an exponent that are still read
+
+
+def written(exact: float | arb) -> str:
+    """The middle of a ball in words; a number that is very far from 1 by its magnitude alone.
+
+    >>> written(arb(-1e20).exp()), written(arb(0.5))
+    ('about 10^-4.34e+19', '0.50000000000000000')
+    """
+    if isinstance(exact, float):
+        return repr(float(exact))
+    text = str(exact.str(17, radius=False))
+    digits, _, exponent = text.partition("e")
+    if len(exponent.lstrip("+-")) <= FAR:
+        return text
+    sign = "-" * digits.startswith("-")
+    power = f"10^{Decimal(exponent):.2e}"
+    return f"about {sign}{power}" if float(digits) else f"0, within {power}"
+
+
+_is_float = np.frompyfunc(float.__instancecheck__, 1, 1)  # isinstance(element, float)
+_is_known = np.frompyfunc(lambda element: isinstance(element, float) or element.is_finite(), 1, 1)
+_radius = np.frompyfunc(arb.rad, 1, 1)
+_upper = np.frompyfunc(arb.abs_upper, 1, 1)
+
+
+def _rounds_to_infinity(nearest: Array, allowed: Array, doubt: Array, storage: Format) -> Array:
+    """Where a number rounds to inf: the exact value itself, or one within a bound that promises something."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        beyond = nearest + doubt - storage.largest
+        return np.asarray(beyond + np.where(np.isfinite(allowed), allowed, 0.0) >= storage.ulp(storage.largest) / 2)
+
+
+@np.errstate(all="ignore")  # an interval may be empty of numbers, or without an end
+def infeasible_rows(elements: Elements) -> tuple[Array, Array, Array]:
+    """Theorem 14: rows whose errors no single error of the sum explains.
+
+    Returns: for each row how many times too far apart two of its elements are (above 1 is certainly wrong; 0 where the
+    test says nothing), and the two columns.
+    """
+    factor = elements.factor
+    assert factor is not None
+    counted = ~elements.special & np.isfinite(elements.got) & np.isfinite(elements.allowed)
+    error, own = elements.error, factor.fixed + elements.doubt
+    if factor.multiplies:
+        p = elements.nearest
+        low = np.where(counted, (error - own - factor.scaled) / (p + factor.scaled), -np.inf)
+        high = np.where(counted & (p > factor.scaled), (error + own + factor.scaled) / (p - factor.scaled), np.inf)
+    else:
+        low, high = np.where(counted, error - own, -np.inf), np.where(counted, error + own, np.inf)
+    low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)  # 0/0: exactly 0
+    first, second = low.argmax(-1), high.argmin(-1)
+    rows = np.arange(len(low))
+    gap = low[rows, first] - high[rows, second]
+    width = np.abs(high - low) / 2
+    reach = width[rows, first] + width[rows, second]
+    ratio = np.where(gap * (1 - ROUNDING) > 0, 1 + gap / reach, 0.0)
+    return np.nan_to_num(ratio, nan=0.0, posinf=np.inf), first, second

@@ -1,0 +1,166 @@
+"""From elements to one verdict: what was seen of an answer, some rows at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..problem.formats import FORMATS
+from ..problem.problem import Array, Problem, Result
+from ..problem.rows import ALL, Rows, count_rows, is_by_rows, place, row_form, shaped
+from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, UNSPECIFIED, Elements, Verdict, infeasible_rows
+from .unspecified import fixed
+from .vacuity import Power
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The worst element of one outcome."""
+
+    ratio: float
+    name: str
+    rows: Rows
+    row: int
+    column: int
+    text: str
+
+
+@dataclass
+class Tally:
+    """What has been seen so far."""
+
+    problem: Problem
+    result: Result
+    accuracy: str
+    worst: dict[str, Worst] = field(default_factory=dict)
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+    ratios: dict[str, float] = field(default_factory=dict)
+    power: dict[str, Power] = field(default_factory=dict)  # of each output
+    ulps: float = 0.0
+    unspecified: set[int] = field(default_factory=set)  # rows of docs/theory/semantics.md that made something agree
+    decided: bool = False  # whether anything agreed by itself
+    cited: dict[str, list[tuple[Array, Array]]] = field(default_factory=dict)  # rows, and `Elements.excused` of these
+    open: dict[str, list[Array]] = field(default_factory=dict)  # rows that need more bits; none for a reduced loss
+
+    @property
+    def refuted(self) -> bool:
+        """Whether something disagrees."""
+        return DISAGREES in self.worst
+
+    def take_open(self) -> list[tuple[str, list[Rows]]]:
+        """The open rows of each output in blocks, which are then forgotten; no block for a reduced loss."""
+        found, self.open = self.open, {}
+        if not is_by_rows(self.problem):
+            return [(name, [ALL]) for name in found]
+        blocks_of = {name: np.concatenate(rows) if rows else np.zeros(0, np.int64) for name, rows in found.items()}
+        return [
+            (name, [rows[start : start + 64] for start in range(0, len(rows), 64)]) for name, rows in blocks_of.items()
+        ]
+
+    def add(self, name: str, rows: Rows, elements: Elements, last: bool) -> None:
+        """Count the elements of some rows; rows that are not decided wait for more bits, unless these are the last."""
+        numbers = np.arange(count_rows(self.problem))[rows]
+        left = rows
+        if not last and not elements.agreed.all():
+            elements, numbers = self._set_aside(name, rows, numbers, elements)
+            left = numbers if is_by_rows(self.problem) and rows is not ALL else rows
+        if not elements.got.size:
+            self.ratios.setdefault(name, 0.0)
+            return
+        if elements.excused is None:
+            self.decided = True
+        else:
+            self.unspecified |= set(np.unique(elements.excused[elements.excused > 0]).tolist())
+            self.decided |= bool((elements.agreed & (elements.excused <= 0)).any())
+            self.cited.setdefault(name, []).append((numbers, elements.excused))
+        storage = FORMATS[self.problem.dtype]
+        self.power.setdefault(name, Power(storage=storage)).add(
+            elements.nearest,
+            elements.doubt,
+            elements.allowed,
+            elements.left,
+            fixed(self.problem, name, left, elements.left != 0),
+        )
+        ratio = elements.ratio
+        self.ratios[name] = max(self.ratios.get(name, 0.0), float(ratio.max()))
+        self.ulps = max(self.ulps, float(elements.ulps(storage).max()))
+        for outcome, where in elements.outcomes():
+            key = (outcome, name)
+            self.counts[key] = self.counts.get(key, 0) + int(np.count_nonzero(where))
+            of_these = ratio if where is elements.agreed and where.all() else np.where(where, ratio, -1.0)
+            row, column = (int(i) for i in np.unravel_index(int(np.argmax(of_these)), where.shape))
+            if outcome not in self.worst or ratio[row, column] > self.worst[outcome].ratio:
+                number = int(numbers[row]) if len(numbers) == len(ratio) else row
+                text = elements.describe(row, column, storage)
+                self.worst[outcome] = Worst(float(ratio[row, column]), name, rows, number, column, text)
+        if elements.factor is not None and not self.refuted:
+            self._add_rows(name, rows, numbers, elements)
+
+    def _set_aside(self, name: str, rows: Rows, numbers: Array, elements: Elements) -> tuple[Elements, Array]:
+        """What remains without the rows that need more bits."""
+        waiting: Array = np.asarray(elements.open.any(-1) & ~elements.refuted.any(-1))
+        if not waiting.any():
+            return elements, numbers
+        if rows is ALL and is_by_rows(self.problem):  # the reduced loss
+            self.open[name] = []
+            return elements.of_rows(~waiting), numbers
+        self.open.setdefault(name, []).append(numbers[waiting])
+        return elements.of_rows(~waiting), numbers[~waiting]
+
+    def _add_rows(self, name: str, rows: Rows, numbers: Array, elements: Elements) -> None:
+        """Theorem 14, where no element is refuted by itself."""
+        ratio, first, second = infeasible_rows(elements)
+        row = int(ratio.argmax())
+        if ratio[row] <= 1:
+            return
+        places = [self._place(name, int(numbers[row]), int(each[row])) for each in (first, second)]
+        apart = f"they are {ratio[row]:.3g} times too far apart"
+        text = f"this and {places[1]} cannot come from one rounding error of the row's sum (Theorem 14): {apart}"
+        self.counts[DISAGREES, name] = int(np.count_nonzero(ratio > 1))
+        self.ratios[name] = max(self.ratios[name], float(ratio[row]))
+        self.worst[DISAGREES] = Worst(float(ratio[row]), name, rows, int(numbers[row]), int(first[row]), text)
+
+    def _place(self, name: str, row: int, column: int) -> str:
+        index = place(self.problem, name, self.result.outputs[name].values.shape, row, column)
+        return f"{name}[{', '.join(map(str, index))}]" if index else name
+
+    def _cited(self, name: str) -> Array:
+        """Of one output, in its shape."""
+        shape = self.result.outputs[name].values.shape
+        found = np.zeros(row_form(self.problem, name, np.zeros(shape, np.int8)).shape, np.int32)
+        for numbers, excused in self.cited[name]:
+            found[numbers if len(numbers) == len(excused) else ALL] = excused
+        return shaped(self.problem, name, found, shape)
+
+    def verdict(self) -> Verdict:
+        """The worst outcome, and where."""
+        for outcome in (DISAGREES, UNDECIDED, NO_GUARANTEE, AGREES):
+            if outcome in self.worst:
+                break
+        else:
+            return Verdict(AGREES, problem=self.problem, ratios=self.ratios, accuracy=self.accuracy)
+        worst = self.worst[outcome]
+        shape = self.result.outputs[worst.name].values.shape
+        count, size = self.counts[outcome, worst.name], int(np.prod(shape))
+        text = f"{self._place(worst.name, worst.row, worst.column)}: {worst.text}; {count} of {size} elements"
+        index = place(self.problem, worst.name, shape, worst.row, worst.column)
+        ratio = max(worst.ratio, *self.ratios.values()) if outcome == AGREES else worst.ratio
+        numbers = tuple(sorted(self.unspecified))
+        if outcome == AGREES and not self.decided:
+            outcome, text = UNSPECIFIED, f"see {', '.join(map(str, numbers))} in docs/theory/semantics.md"
+        return Verdict(
+            outcome,
+            ratio,
+            self.ulps,
+            worst.name,
+            index,
+            text,
+            self.problem,
+            self.ratios,
+            self.accuracy,
+            numbers,
+            {name: self._cited(name) for name in self.cited},
+            {name: power.none for name, power in self.power.items() if power.none},
+            {name: power.detectable for name, power in self.power.items()},
+        )

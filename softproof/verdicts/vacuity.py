@@ -1,0 +1,82 @@
+"""What a comparison could have told: which answers that are wrong altogether its bound would have let pass.
+
+A comparison that accepts zeros where the truth is not zero has no power there, whatever it says of the answer that it
+was given. The bound that decides is a theorem, so this happens only where numbers are next to underflow, or where a
+sum has no correct digit; it is counted all the same, and reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..problem.formats import FORMATS, Format
+from ..problem.problem import Array
+
+
+def _largest_alone(x: Array) -> Array:
+    size = np.abs(x)
+    return np.where(size == size.max(-1, keepdims=True), x, 0.0)
+
+
+def _uniform(x: Array) -> Array:
+    return np.broadcast_to(x.mean(-1, keepdims=True), x.shape)
+
+
+# Answers made from the exact one, in rows (r, k).
+WRONG: dict[str, Callable[[Array], Array]] = {
+    "zero": np.zeros_like,
+    "the other sign": np.negative,
+    "twice as large": lambda x: 2 * x,
+    "the largest element alone": _largest_alone,
+    "the mean of each row": _uniform,
+}
+NEXT, TINY = FORMATS["float64"].u, FORMATS["float64"].subnormal
+NOT_FINITE = "NaN or an infinity"
+JUST_OUTSIDE = "just outside"
+
+
+@dataclass
+class Power:
+    """What was seen of one output, some rows at a time."""
+
+    asked: set[str] = field(default_factory=set)  # wrong answers that differ from the right one
+    seen: set[str] = field(default_factory=set)  # those that would have been rejected
+    detectable: float = np.inf  # the smallest relative error of an element that would have been
+    storage: Format = FORMATS["float64"]  # beyond whose largest number an answer is infinite
+
+    def add(self, exact: Array, doubt: Array, allowed: Array, left: Array | int, fixed: Array | bool = True) -> None:
+        """Elements beside their bounds; those that are infinite, or not numbers, are right or wrong without one.
+
+        Where no document has `fixed` the answer nothing is promised.
+        """
+        finite = np.isfinite(exact)
+        if not finite.any():
+            return
+        x = np.where(finite, exact, 0.0)
+        reach = np.where(finite & fixed, allowed + doubt, np.inf)
+        beside = NEXT * np.abs(x) + TINY  # how far the exact value may be from x, which is a float64
+        self.asked |= {NOT_FINITE, JUST_OUTSIDE}
+        promised = np.isfinite(reach)
+        self.seen |= {JUST_OUTSIDE} if promised.any() else set()
+        self.seen |= {NOT_FINITE} if (promised & (np.asarray(left) == 0)).any() else set()
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            least = self.storage.largest - self.storage.ulp(self.storage.largest)
+            edge = (np.asarray(left) != 0) | ~(
+                np.abs(x) + 2 * reach < least
+            )  # where the bound lets an answer be infinite
+            for name in WRONG.keys() - self.seen:
+                wrong = WRONG[name](x)
+                distance = np.where(finite, np.abs(wrong - x), 0.0)
+                passes = (np.abs(wrong) > self.storage.largest) & edge
+                self.asked |= {name} if distance.any() else set()
+                self.seen |= {name} if ((distance > reach + beside) & ~passes).any() else set()
+            relative = np.where(x != 0, reach / np.abs(x), np.inf)
+        self.detectable = min(self.detectable, float(relative.min()))
+
+    @property
+    def none(self) -> tuple[str, ...]:
+        """The wrong answers that would have passed."""
+        return tuple(sorted(self.asked - self.seen))
