@@ -41,49 +41,25 @@ if TYPE_CHECKING:
     from .verdicts.stagewise import stages as stages
 
 _MODULES = {
-    "bounds.arithmetic": (
-        "Arithmetic",
-        "any_order",
-    ),
+    "bounds.arithmetic": ("Arithmetic", "any_order"),
     "bounds.models": ("MODELS",),
     "bounds.theorems": ("bound",),
-    "candidates.candidate": (
-        "Candidate",
-        "Implementation",
-    ),
+    "candidates.candidate": ("Candidate", "Implementation"),
     "candidates.loading": ("load",),
     "generation.large": ("large_problems",),
     "generation.strategies": ("problems",),
     "problem.interface": ("Interface",),
     "problem.operations": ("OPERATIONS",),
-    "problem.problem": (
-        "Output",
-        "Problem",
-        "Result",
-    ),
-    "properties.behaviour": (
-        "Conduct",
-        "WAYS",
-        "conduct",
-    ),
-    "properties.metamorphic": (
-        "LAWS",
-        "laws",
-    ),
-    "reports.report": (
-        "Report",
-        "Row",
-    ),
+    "problem.problem": ("Output", "Problem", "Result"),
+    "properties.behaviour": ("Conduct", "WAYS", "conduct"),
+    "properties.metamorphic": ("LAWS", "laws"),
+    "reports.report": ("Report", "Row"),
     "runs.failures": ("database",),
     "runs.verification": ("verify",),
     "testing": ("conformance",),
     "truth.solver": ("solve",),
     "verdicts.compare": ("Verdict",),
-    "verdicts.judgement": (
-        "judge",
-        "judge_refusal",
-        "judge_result",
-    ),
+    "verdicts.judgement": ("judge", "judge_refusal", "judge_result"),
     "verdicts.stagewise": ("stages",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
@@ -119,7 +95,7 @@ __all__ = [
     "solve",
     "stages",
     "verify",
-]  # loaded on first use
+]
 
 
 def _load(name: str) -> Any:
