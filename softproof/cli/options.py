@@ -1,0 +1,120 @@
+"""What the subcommands share: the options of a target, what was given of them, and what a subcommand is."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from ..candidates.isolated import SECONDS, STARTUP_SECONDS
+from ..problem.interface import InterfaceArguments
+from ..problem.operations import OPERATIONS
+from ..reports.files import ReportFile
+
+_KINDS = ", ".join(dict.fromkeys(kind for operation in OPERATIONS.values() for kind in operation.kinds))
+
+
+class Command(NamedTuple):
+    """A subcommand: its help, its options, what is done before any candidate starts, and what then."""
+
+    help: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    prepare: Callable[[argparse.Namespace], Any]
+    run: Callable[[argparse.Namespace, Any, dict[str, ReportFile]], int]
+
+
+class Formatter(argparse.RawDescriptionHelpFormatter):
+    """Keeps the line breaks of the description."""
+
+
+def add_process(command: argparse.ArgumentParser) -> None:
+    """Where a target runs."""
+    trusted = "do not use a subprocess: the target is trusted code"
+    command.add_argument("--in-process", action="store_const", const=True, help=trusted)
+    # an option with or without a value would take the target that follows it for one
+    confined = (
+        "confine the process: it writes only in a scratch folder, reads only a list of folders, and has no network"
+    )
+    command.add_argument("--sandbox", action="store_const", const="on", help=confined)
+    strict = "the same, and an error if this system lacks a protection; --sandbox=off overrides pyproject.toml"
+    command.add_argument("--sandbox=strict", action="store_const", const="strict", dest="sandbox", help=strict)
+    command.add_argument("--sandbox=on", action="store_const", const="on", dest="sandbox", help=argparse.SUPPRESS)
+    command.add_argument("--sandbox=off", action="store_const", const="off", dest="sandbox", help=argparse.SUPPRESS)
+    more = "may read this folder in a sandbox, too; may be repeated"
+    command.add_argument("--sandbox-read", action="append", metavar="DIR", help=more)
+    more = "may know this variable of the environment, too; may be repeated"
+    command.add_argument("--sandbox-env", action="append", metavar="NAME", help=more)
+    seconds = f"limit for one question (default: {SECONDS:g})"
+    command.add_argument("--time-limit", type=float, metavar="SECONDS", help=seconds)
+    seconds = f"limit to start the process, import the target and try it out (default: {STARTUP_SECONDS:g})"
+    command.add_argument("--startup-limit", type=float, metavar="SECONDS", help=seconds)
+
+
+def add_interface(command: argparse.ArgumentParser) -> None:
+    """How a target is called; softproof.Interface explains these."""
+    group = command.add_argument_group("how to call the target, if it differs from torch; all may be repeated")
+    group.add_argument(
+        "--supports",
+        action="append",
+        metavar="NAME,…",
+        help="the optional inputs and options it takes (default: those of its signature)",
+    )
+    group.add_argument(
+        "--without",
+        action="append",
+        metavar="NAME,…",
+        help=f"what to leave out: an option (weight, reduction, dim, …), one of {_KINDS}, layouts, or a behaviour "
+        "check, such as 'after another backward'",
+    )
+    group.add_argument(
+        "--name", action="append", dest="names", metavar="OURS=THEIRS", help="its name for an input or an option"
+    )
+    group.add_argument(
+        "--fixed", action="append", metavar="OPTION=VALUE", help="the value that it hard-codes for an option"
+    )
+    group.add_argument("--extra", action="append", metavar="NAME=VALUE", help="an argument to pass every time")
+    group.add_argument(
+        "--ndim", action="append", type=int, metavar="N", help="how many dimensions the logits may have (default: any)"
+    )
+    group.add_argument("--writes", action="append", metavar="NAME,…", help="inputs that it overwrites, as documented")
+    group.add_argument("--output", type=int, metavar="N", help="which of several results is the value, counted from 0")
+
+
+def given_interface(options: argparse.Namespace) -> dict[str, Any]:
+    """What the command line says of how a target is called, and nothing that it does not say."""
+    found = {**_interface(options), "operation": options.operation, "adapter": options.adapter}
+    return {name: value for name, value in found.items() if name == "supports" or value not in (None, (), [], {})}
+
+
+def _interface(options: argparse.Namespace) -> InterfaceArguments:
+    """The arguments of `softproof.Interface` that were given."""
+    found: InterfaceArguments = {"output": options.output, "ndim": options.ndim or ()}
+    if options.supports is not None:
+        found["supports"] = split(options.supports)
+    found["without"], found["writes"] = split(options.without), split(options.writes)
+    found["names"] = dict(_pair("--name", each) for each in options.names or ())
+    for name in ("fixed", "extra"):
+        pairs = (_pair(f"--{name}", each) for each in getattr(options, name) or ())
+        found[name] = {key: _literal(value) for key, value in pairs}
+    return found
+
+
+def split(texts: Sequence[str] | None) -> list[str]:
+    """The names in texts such as "a, b"."""
+    return [each.strip() for text in texts or () for each in text.split(",") if each.strip()]
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ValueError(f"{option} {text}: expected NAME=VALUE")
+    return name, value
+
+
+def _literal(text: str) -> object:
+    """A number, True, None, a list…, as Python writes them; anything else is a text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text

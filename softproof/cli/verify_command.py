@@ -1,0 +1,154 @@
+"""`softproof verify`: implementations are judged against the truth."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from ..bounds.accuracy import CLASSES, NAMES
+from ..bounds.models import MODELS
+from ..candidates.candidate import ADAPTERS
+from ..config import TERMS, Settings, settings
+from ..problem.operations import OPERATIONS
+from ..reports.files import ReportFile
+from ..reports.junit import junit
+from ..reports.report import Report, Row, printable, table, versions
+from ..reports.required import EXPECTED
+from ..runs.failures import FORMS
+from ..runs.search import EXAMPLES
+from ..runs.verification import fault
+from ..verdicts.compare import AGREES
+from .batch import Plan, judged
+from .console import note
+from .options import Command, add_interface, add_process, given_interface, split
+from .output import JUDGE_ITSELF, tell
+
+_CLASSES = ", ".join(f"{letter} {name}" for letter, name in NAMES.items())
+_REQUIRE = f"outputs that must be judged, or the row does not agree: {EXPECTED}"
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """The targets, by what they are judged, how they are called, where they run, and what is written."""
+    command.add_argument(
+        "targets",
+        nargs="*",
+        metavar="TARGET",
+        help="a module, package.module:function, model.onnx or, with --adapter process, a command "
+        "(default: the targets of [tool.softproof] in pyproject.toml)",
+    )
+    command.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        default=Path("pyproject.toml"),
+        help="where [tool.softproof] is (default: %(default)s)",
+    )
+    names = ", ".join(OPERATIONS)
+    command.add_argument(
+        "--operation", choices=OPERATIONS, metavar="NAME", help=f"what a function computes (default: its name): {names}"
+    )
+    command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that it takes (default: found out)")
+    command.add_argument("--device", help="where tensors live: cpu (default), cuda, cuda:1")
+    dtypes = "float64, float32, float16 or bfloat16; may be repeated (default: float64 and float32)"
+    command.add_argument("--dtype", action="append", dest="dtypes", metavar="NAME", help=dtypes)
+    command.add_argument("--examples", type=int, help=f"problems per row (default: {EXAMPLES})")
+    command.add_argument("--seed", type=int, help="repeat a run (default: a new seed, which is printed)")
+    command.add_argument(
+        "--arithmetic",
+        metavar="NAME",
+        help=f"what the bounds assume (default: any-order): {', '.join(MODELS)}, or package.module:object",
+    )
+    command.add_argument("--accuracy", choices=CLASSES, help=f"accuracy class (default: C): {_CLASSES}")
+    command.add_argument("--baseline", metavar="TARGET", help="class D: the implementation to compare with")
+    command.add_argument("--require", action="append", metavar="NAME,…", help=_REQUIRE)
+    command.add_argument("--factor", type=float, help="class D: how many times its error is allowed (default: 1)")
+    add_interface(command)
+    command.add_argument(
+        "--no-shrink",
+        dest="shrink",
+        action="store_false",
+        help="report the first problem that fails, not the smallest",
+    )
+    add_process(command)
+    command.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
+    command.add_argument("--junit", type=Path, metavar="FILE", help="also write the report as JUnit XML")
+    command.add_argument(
+        "--expected-failures",
+        type=Path,
+        metavar="FILE",
+        help="rows that you expect to fail, one a line, such as mine:softmax softmax float32 cpu",
+    )
+    command.add_argument(
+        "--database", metavar="WHERE", help=f"keep failures there, and try them first the next time: {FORMS}"
+    )
+    command.add_argument("--regions", action="store_true", help="also print how many problems lay in each region")
+    command.add_argument(
+        "--power", action="store_true", help="also print how small an error of each output would be seen"
+    )
+
+
+def prepare(options: argparse.Namespace) -> Plan:
+    """All that is asked, before any candidate starts."""
+    return Plan.of(_settings(options), options.shrink)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """What is asked: the targets of the command line, or those of the table, as the command line overrides it."""
+    given = {key: getattr(options, key.replace("-", "_")) for key in TERMS}
+    given = {key: value for key, value in given.items() if value is not None}
+    given |= {} if options.require is None else {"require": split(options.require)}
+    given |= {} if options.device is None else {"devices": [options.device]}
+    of_one = given_interface(options)
+    if options.targets:
+        common = {key.replace("-", "_"): value for key, value in given.items() if key != "devices"}
+        device = options.device or "cpu"
+        found = Settings(tuple({"target": each, "device": device, **common, **of_one} for each in options.targets))
+    elif of_one:
+        option = next(iter(of_one)).replace("names", "name")
+        raise ValueError(f"--{option} is given, and no TARGET that it belongs to")
+    elif not os.path.lexists(options.config):
+        raise ValueError(f"no TARGET, and there is no {options.config}; `softproof init` writes one to start from")
+    else:
+        found = settings(options.config, given)
+    seed = found.seed if options.seed is None else options.seed
+    found = replace(found, seed=seed, database=options.database or found.database)
+    return found if options.expected_failures is None else found.expecting(options.expected_failures)
+
+
+def run(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -> int:
+    """Print the report of all targets, and write it."""
+    places = tuple(place for file in files.values() for place in file.places)
+    report = judged(replace(plan, hidden=(*plan.hidden, *places)), _progress)
+    try:
+        more = [report.regions()] if options.regions else []
+        more += [report.power()] if options.power else []
+        text, status = "\n\n".join([str(report), *more, _summary(report)]), 0
+    except Exception as error:  # a fault of the judge's own costs the details, and not the table
+        text, status = f"{printable(table(report.rows))}\n\nthe judge failed to tell more: {fault(error)}", JUDGE_ITSELF
+    status = max(status, tell(text, files, {"--json": report.to_json, "--junit": lambda: junit(report)}))
+    return report.status if report.interrupted else max(report.status, status)
+
+
+def _progress(row: Row, number: int, total: int) -> None:
+    """One line per finished row on standard error, so that standard output holds the report alone."""
+    note(f"[{number}/{total}] {row.name}: {row.verdict}")
+
+
+def _summary(report: Report) -> str:
+    problems = sum(row.problems for row in report.rows)
+    agreeing = sum(row.verdict == AGREES for row in report.rows)
+    used = ", ".join(f"{name} {number}" for name, number in versions().items())
+    asked = [row for row in report.rows if row.arithmetic]
+    models = ", ".join(sorted({row.arithmetic for row in asked}))
+    classes = ", ".join(sorted({f"{row.accuracy}, {NAMES[row.accuracy]}" for row in asked}))
+    promise = f"accuracy class {classes}; arithmetic: {models}; docs/theory/bounds.md says what both promise\n"
+    return (
+        f"{agreeing} of {len(report.rows)} rows agree; {problems} problems; seed {report.seed}\n"
+        "error/bound decides, above 1 disagrees; an ulp is that of the exact element, however small\n"
+        f"{promise if asked else ''}{used}"
+    )
+
+
+COMMAND = Command("judge implementations against the truth", add_options, prepare, run)
