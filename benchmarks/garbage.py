@@ -33,7 +33,7 @@ from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.problem.rows import class_weights, count_classes, is_labels, kept, reduction_of
-from softproof.truth.solver import balls
+from softproof.truth.balls import balls
 
 from . import nasty, text
 from .alarms import Part, Record, read, run, unfinished

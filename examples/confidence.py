@@ -19,7 +19,7 @@ import reference
 from softproof import Candidate, Problem, load, solve
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
-from softproof.truth.solver import Truth, balls
+from softproof.truth.balls import Truth, balls
 
 SAMPLES = 16
 CLASSES = (2, 1000)

@@ -21,7 +21,7 @@ from softproof import Candidate, Problem, any_order, judge, load, problems, solv
 from softproof.generation.strategies import seeds
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
-from softproof.truth.solver import Truth, balls
+from softproof.truth.balls import Truth, balls
 
 from .candidates import MANUAL, REFERENCE, answers
 

@@ -12,7 +12,7 @@ from softproof import Output, Problem, Result, Verdict, judge_result
 from softproof.bounds.algebra import Allowed, RowFactor
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
-from softproof.truth.solver import balls
+from softproof.truth.balls import balls
 from softproof.verdicts.compare import Elements, infeasible_rows
 
 FLOAT64 = FORMATS["float64"]

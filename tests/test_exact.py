@@ -16,7 +16,7 @@ from softproof import OPERATIONS, Output, Problem, Result, judge_result, problem
 from softproof.problem.operations import gradient_names, value_shape
 from softproof.problem.problem import Array
 from softproof.problem.rows import count_classes, denominator, kept
-from softproof.truth.solver import balls
+from softproof.truth.balls import balls
 
 
 def test_softmax_of_equal_logits_is_rational() -> None:

@@ -11,8 +11,9 @@ import pytest
 import manual
 from softproof import Output, Problem, Result, any_order, judge, judge_result, load, solve
 from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
 from softproof.problem.rows import wide_rows
-from softproof.truth import solver
+from softproof.truth import balls, cross_entropy, linear, solver
 from softproof.truth.solver import FLOAT64
 from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE, ROUNDING
 from softproof.verdicts.judgement import BITS, LARGE, float64_decides, float64_share
@@ -31,7 +32,8 @@ def _loss(rows: int, classes: int, dtype: str) -> Problem:
 def test_large_rows_are_decided_by_float64(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """262144 classes, without a single ball: the reference is that balls would give the same verdict."""
     problem = _loss(2, WIDE, dtype)
-    monkeypatch.setattr(solver, "balls", None)
+    for module in (cross_entropy, linear, solver):
+        monkeypatch.setattr(module, "balls", None)
 
     assert judge(MANUAL, problem).outcome == AGREES
 
@@ -97,7 +99,12 @@ def test_a_contradiction_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """If float64 refutes what balls confirm, a theorem is wrong, and no verdict is given."""
     problem = _loss(3, 40, "float32")
     result = MANUAL.answer(problem)
-    monkeypatch.setattr(solver, "floats", lambda values: np.asarray(values, np.float64) * (1 + 1e-4))
+
+    def off(values: Array) -> Array:
+        return np.asarray(values, np.float64) * (1 + 1e-4)
+
+    for module in (balls, solver):
+        monkeypatch.setattr(module, "floats", off)
 
     with pytest.raises(AssertionError, match="float64 and balls contradict each other"):
         judge_result(problem, result)
@@ -208,7 +215,8 @@ def test_a_large_layer_is_refuted_by_float64_alone(monkeypatch: pytest.MonkeyPat
     """Balls state what float64 has found, but not of a million elements that concern each other."""
     problem = Problem("linear", "float32", {"input": np.ones((LARGE + 1, 1)), "weight": [[2.0]]})
     wrong = Result({"value": Output(np.full((LARGE + 1, 1), 2.5, np.float32), "float32")})
-    monkeypatch.setattr(solver, "balls", None)
+    for module in (cross_entropy, linear, solver):
+        monkeypatch.setattr(module, "balls", None)
 
     verdict = judge_result(problem, wrong)
 

@@ -22,7 +22,7 @@ from softproof.generation.strategies import seeds
 from softproof.problem.problem import Array
 from softproof.properties.intervals import Interval, U, enclosed
 from softproof.properties.metamorphic import identity_of
-from softproof.truth.solver import balls
+from softproof.truth.balls import balls
 
 from .candidates import REFERENCE, answers, three_rows
 

@@ -27,7 +27,7 @@ from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.problem.rows import blocks
 from softproof.runs.search import EXAMPLES, batches
-from softproof.truth.solver import balls
+from softproof.truth.balls import balls
 
 from .arithmetics import InDecimal, InMpmath, Number
 from .by_definition import expected

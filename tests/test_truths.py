@@ -22,7 +22,7 @@ from benchmarks.truths import meets, wrong
 from softproof import OPERATIONS, Problem
 from softproof.problem.problem import Array
 from softproof.problem.rows import ALL, Rows, class_weights, coefficients, count_classes, is_labels, kept
-from softproof.truth.solver import Number, balls
+from softproof.truth.balls import Number, balls
 
 INF, NAN = float("inf"), float("nan")
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -101,7 +101,7 @@ def _float64_signs(problem: Problem, classes: int, rows: Rows = ALL) -> Array:
 
 FAULTS: dict[str, tuple[str, Callable[..., Any], str]] = {
     "a denominator in float64": ("exact_denominator", _float64_denominator, "weights, labels"),
-    "a sign from a ball": ("_reduced", _reduced_by_a_ball, "weights, masks"),
+    "a sign from a ball": ("reduced", _reduced_by_a_ball, "weights, masks"),
     "a sign from float64": ("own_signs", _float64_signs, "probabilities, masks"),
 }
 ISSUE: dict[str, dict[str, Any]] = {
@@ -123,7 +123,8 @@ def test_wrong_truths_are_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> 
     witness = Problem("cross_entropy", "float64", ISSUE[fault], {"reduction": "mean"}, 1.0)
     assert wrong(witness, Counter()) == []
 
-    monkeypatch.setattr(f"softproof.truth.solver.{name}", old)
+    module = "solver" if name == "reduced" else "cross_entropy"  # that calls it
+    monkeypatch.setattr(f"softproof.truth.{module}.{name}", old)
 
     assert wrong(witness, Counter())
     drawn = (draw(corner, "float64", 0, number) for number in range(400))
@@ -133,7 +134,7 @@ def test_wrong_truths_are_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_truth_that_is_nearly_right_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """One part in 10^15 of a denominator."""
     problem = Problem("cross_entropy", "float64", {"logits": [[1.0, 2.0]], "target": [0]}, {}, 1.0)
-    monkeypatch.setattr("softproof.truth.solver.exact_denominator", lambda *_: 1 + Fraction(1, 10**15))
+    monkeypatch.setattr("softproof.truth.cross_entropy.exact_denominator", lambda *_: 1 + Fraction(1, 10**15))
 
     assert len(wrong(problem, Counter())) == 3 * len(truths.BITS)
 
@@ -142,7 +143,7 @@ def test_a_truth_that_nothing_decides_is_told(monkeypatch: pytest.MonkeyPatch) -
     """A ball of everything meets every interval, and is no answer."""
     problem = Problem("logsumexp", "float64", {"logits": [[1.0, 2.0]]}, {"dim": -1}, [1.0])
     monkeypatch.setattr(
-        "softproof.truth.solver._highest", lambda x, _: ((np.array([0]), np.array([0])), x[:, :1] * arb("nan"))
+        "softproof.truth.softmax._highest", lambda x, _: ((np.array([0]), np.array([0])), x[:, :1] * arb("nan"))
     )
 
     assert wrong(problem, Counter()) == ["8192 bits do not decide"]

@@ -12,7 +12,11 @@ from typing import Any
 import numpy as np
 
 SHARED = ("torch", "torch.nn.functional", "torch.autograd")  # where they have been imported
-OWN = ("candidates.candidate", "truth.solver", "verdicts.compare", "verdicts.judgement", "verdicts.summary")
+OWN = (
+    "candidates.candidate",
+    *(f"truth.{each}" for each in ("balls", "cross_entropy", "information", "linear", "softmax", "solver")),
+    *(f"verdicts.{each}" for each in ("compare", "judgement", "summary")),
+)
 TINY, LITTLE = 2.0**-1074, 2.0**-60
 
 

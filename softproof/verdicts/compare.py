@@ -21,7 +21,7 @@ from ..problem.formats import FORMATS, Format
 from ..problem.operations import output_shapes
 from ..problem.problem import Array, Output, Problem, Result, not_an_output
 from ..problem.records import ARRAY, COUNTS, NAMES, NUMBER, TEXT, a, by_name, check_fields, one_of, optional
-from ..truth.solver import balls
+from ..truth.balls import balls
 
 AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
 UNSPECIFIED, NOT_APPLICABLE = "unspecified", "not applicable"

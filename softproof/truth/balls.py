@@ -1,0 +1,85 @@
+"""The numbers of the truth, balls or float64, and what the truths of several operations share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from flint import arb, arb_mat, fmpq
+
+from ..problem.exact_sums import nearest
+from ..problem.problem import Array, Problem
+from ..problem.rows import Rows, axis_of, reduction_of, wide_rows
+
+Truth = dict[str, Array]
+Number = Callable[[Any], Any]  # from float64 values to the numbers that are computed with
+
+_ball = np.frompyfunc(arb, 1, 1)
+_is_float = np.frompyfunc(float.__instancecheck__, 1, 1)  # isinstance(element, float)
+
+
+def balls(values: Array) -> Array:
+    """float64 values as exact balls."""
+    return np.asarray(_ball(np.asarray(values, np.float64)), dtype=object)
+
+
+def floats(values: Array) -> Array:
+    """float64 values as they are."""
+    return np.asarray(values, np.float64)
+
+
+def number_of(exact: Fraction, number: Number) -> Any:
+    """One rational number, as float64 or as a ball."""
+    return np.float64(nearest(exact)) if number is floats else arb(fmpq(exact.numerator, exact.denominator))
+
+
+def summed(array: Array, axis: int | None = None) -> Array:
+    """A sum that keeps its axis, and is a number even when nothing is summed."""
+    nothing = arb(0) if array.dtype == object else 0.0
+    return np.asarray(np.sum(array, axis=axis, keepdims=True) + nothing, dtype=array.dtype)
+
+
+def matmul(p: Array, q: Array) -> Array:
+    """p (m, n), of which elements may be nan, times q (n, k)."""
+    if p.dtype != object:
+        return np.asarray(p @ q)
+    if 0 in (*p.shape, *q.shape):
+        return balls(np.zeros((len(p), q.shape[1])))
+    unknown = _is_float(p).astype(bool)  # nan, which no ball can say
+    entries = (arb_mat(np.where(unknown, 0, p).tolist()) * arb_mat(q.tolist())).entries()
+    found = np.array(entries, dtype=object).reshape(len(p), q.shape[1])
+    return np.where(unknown.any(-1, keepdims=True), np.nan, found)
+
+
+def upstream(problem: Problem, rows: Rows, number: Number) -> Array:
+    """The upstream gradient of each class (r, C)."""
+    assert problem.grad_output is not None
+    return np.asarray(number(wide_rows(problem.grad_output, axis_of(problem), rows)))
+
+
+def upstream_of_rows(problem: Problem, rows: Rows, number: Number) -> Array:
+    """The upstream gradient of each row (r, 1)."""
+    assert problem.grad_output is not None
+    return np.asarray(number(problem.grad_output.reshape(-1, 1)[rows]))
+
+
+def upstream_signs(problem: Problem, rows: Rows) -> Array:
+    """The sign of the upstream gradient of each row (r, 1), or that of all rows (1, 1)."""
+    g = np.sign(np.asarray(problem.grad_output, np.float64)).reshape(-1, 1)
+    return g[rows] if reduction_of(problem) == "none" else g
+
+
+def direction(problem: Problem, rows: Rows, number: Number) -> Array:
+    """The tangent of each class (r, C)."""
+    assert problem.tangent is not None
+    return np.asarray(number(wide_rows(problem.tangent, axis_of(problem), rows)))
+
+
+def with_limit(grad: Array, sign: Array, where: Array) -> Array:
+    """`grad`, and `where` the derivative is infinite, a one-sided limit, inf with that `sign`; 0 where it is 0."""
+    if not where.any():
+        return grad
+    with np.errstate(invalid="ignore"):
+        return np.where(where, np.where(sign == 0, 0.0, sign * np.inf), grad)
