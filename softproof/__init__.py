@@ -5,6 +5,11 @@ generation -> Problem -> candidate -> Result; truth + bounds -> Verdict -> repor
 Names are loaded when they are first used, so that a candidate's own process imports no more than it needs.
 """
 
+import sys
+
+if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:  # `python -m softproof` looks for modules in the working
+    del sys.path[0]  # directory first, and what lies beside a target is not the judge's
+
 import importlib
 from typing import TYPE_CHECKING, Any
 
