@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from .helpers.draws import drawn
 
 NAMES = [f"{number}" for number in range(10)]
@@ -83,6 +85,15 @@ def test_with_its_own_seed(): seed(1)(numbers(lambda n: None))()
 def test_unseen(): numbers(lambda n: None)()
 def test_asks_for_it(pytestconfig): run_seed(pytestconfig)
 """
+
+
+@pytest.mark.parametrize("words", [["--hypothesis-seed=5"], ["-n", "1"], ["--hypothesis-profile=ci", "-n", "1"]])
+def test_the_seed_is_a_number_however_it_comes(words: list[str], tmp_path: Path) -> None:
+    """Told, or none in several processes, where it is the name of the run."""
+    (tmp_path / "conftest.py").write_text("pytest_plugins = ['tests.helpers.draws']")
+    (tmp_path / "test_it.py").write_text("def test_it(number_of_the_run): assert number_of_the_run >= 0")
+
+    assert "1 passed" in _pytest(tmp_path, *words)
 
 
 def test_what_the_seed_changes_is_asked_again(tmp_path: Path) -> None:

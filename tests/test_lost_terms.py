@@ -19,16 +19,14 @@ from softproof.problem.problem import Array
 from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE
 from softproof.verdicts.compare import UNSPECIFIED as NOT_FIXED
 
-from .helpers.draws import run_seed
-
 NAN, INF = np.nan, np.inf
 Rng = np.random.Generator
 
 
 @pytest.fixture
-def rng(pytestconfig: pytest.Config) -> Rng:
+def rng(number_of_the_run: int) -> Rng:
     """By the seed of the run."""
-    return np.random.default_rng(int(run_seed(pytestconfig)))
+    return np.random.default_rng(number_of_the_run)
 
 
 def _verdict(problem: Problem, name: str, values: Any, arithmetic: str = "any-order", **outputs: Any) -> Verdict:
@@ -106,7 +104,6 @@ def _answers(problem: Problem) -> Iterator[float]:
     yield from {repr(each): each for each in given}.values()
 
 
-@pytest.mark.draws
 @pytest.mark.parametrize("negative", [False, True])
 @pytest.mark.parametrize("numbers", SMALL)
 def test_no_kernel_is_rejected_for_a_coefficient_that_underflows(
@@ -242,7 +239,6 @@ def _cancelling(rng: np.random.Generator) -> Array:
             return np.asarray(w)
 
 
-@pytest.mark.draws
 def test_either_infinity_where_rounding_may_turn_the_denominator(rng: Rng) -> None:
     """No order is rejected; where all orders leave the sum as it is, the other infinity is."""
     seen = Counter[str]()

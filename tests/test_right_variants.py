@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,9 +24,9 @@ F32 = FORMATS["float32"]
 
 
 @pytest.fixture(scope="session")
-def seed(seed_of_the_run: str) -> int:
-    """That of the run as a number; without one, another in each run."""
-    return zlib.crc32(seed_of_the_run.encode())
+def seed(number_of_the_run: int) -> int:
+    """That of the run; without one, another in each run."""
+    return number_of_the_run
 
 
 # ---- never rejected -------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -40,6 +41,12 @@ def run_seed(config: pytest.Config) -> str:
 def seed_of_the_run(pytestconfig: pytest.Config) -> str:
     """For a test that draws for itself."""
     return run_seed(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def number_of_the_run(seed_of_the_run: str) -> int:
+    """The same as a number, whatever the seed is: without one, a run in several processes has a name in its place."""
+    return zlib.crc32(seed_of_the_run.encode())
 
 
 def seed_of(metafunc: pytest.Metafunc) -> str:
