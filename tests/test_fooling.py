@@ -16,7 +16,7 @@ import torch
 import softproof
 from softproof import Report, verify
 from softproof.candidates.channel import Child, LostError
-from softproof.candidates.guard import Guard
+from softproof.candidates.guard import OWN, Guard
 from softproof.cli import commands
 
 from . import fooling, fooling_torch
@@ -204,6 +204,15 @@ def test_a_wrapper_is_nobodys_fault_where_it_is_torchs_own(monkeypatch: pytest.M
             found.append(guard.changed())
 
     assert found == [(), ("torch.manual_seed",)]
+
+
+def test_every_module_that_decides_is_guarded() -> None:
+    """All of the truth and of the verdicts, whichever files they are in."""
+    package = Path(softproof.__file__).parent
+    files = [each for part in ("truth", "verdicts") for each in (package / part).glob("[a-z]*.py")]
+
+    assert {f"{each.parent.name}.{each.stem}" for each in files} <= set(OWN)
+    assert len(files) > 10
 
 
 @pytest.mark.thorough

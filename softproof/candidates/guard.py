@@ -14,8 +14,9 @@ import numpy as np
 SHARED = ("torch", "torch.nn.functional", "torch.autograd")  # where they have been imported
 OWN = (
     "candidates.candidate",
-    *(f"truth.{each}" for each in ("balls", "cross_entropy", "information", "linear", "softmax", "solver")),
-    *(f"verdicts.{each}" for each in ("compare", "judgement", "summary")),
+    *(f"truth.{each}" for each in ("balls", "cross_entropy", "information", "linear", "signs", "softmax", "solver")),
+    *(f"verdicts.{each}" for each in ("compare", "judgement", "lost_terms", "stagewise", "summary", "unspecified")),
+    "verdicts.vacuity",
 )
 TINY, LITTLE = 2.0**-1074, 2.0**-60
 
