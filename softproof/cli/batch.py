@@ -30,14 +30,7 @@ from ..runs.verification import check_limits, check_run, check_trusted, fault, s
 from .console import note
 from .interruption import Interruption
 
-TERMS = (
-    "dtypes",
-    "examples",
-    "arithmetic",
-    "accuracy",
-    "factor",
-    "require",
-)  # arguments of `verify` that are handed on
+TERMS = ("dtypes", "examples", "arithmetic", "accuracy", "factor", "require")  # of `verify`, that are handed on
 LIMITS = ("time_limit", "startup_limit")
 MORE = ("sandbox_read", "sandbox_env")
 

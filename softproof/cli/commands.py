@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Sequence
 
 from ..reports.files import ReportFile, open_files
-from ..reports.report import INTERRUPTED, printable, versions
+from ..reports.report import OF_A_SIGNAL, printable, versions
 from . import findings_command, init_command, mutants_command, semantics_command, verify_command
 from .console import note
 from .interruption import Interruption
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return _run(parser, options, files)
     except KeyboardInterrupt:
         note("softproof: interrupted")
-        return INTERRUPTED + (interruption.signal or signal.SIGINT)
+        return OF_A_SIGNAL + (interruption.signal or signal.SIGINT)
     except Exception:  # a fault of the judge's own, which no candidate is to be blamed for
         note(f"{traceback.format_exc()}softproof: the judge itself failed")
         return JUDGE_ITSELF

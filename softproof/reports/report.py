@@ -38,7 +38,7 @@ from .required import CANNOT_ASK
 
 CANNOT_LOAD, JUDGE_FAILED = "cannot load", "the judge failed"  # verdicts of a row beside those of a problem
 NOTHING = "-"  # in a cell that says nothing
-INTERRUPTED = 128  # exit status, and the number of the signal
+OF_A_SIGNAL = 128  # exit status, and the number of the signal is added
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class Report:
     def status(self) -> int:
         """The exit status: the highest that a row gives, and what docs/guides/ci.md says of expected failures."""
         if self.interrupted:
-            return INTERRUPTED + self.ended_by
+            return OF_A_SIGNAL + self.ended_by
         if not self.rows:
             return 4
         return max([0, *(row.status for row in self.failing), *(1 for _ in self.unforeseen)])

@@ -20,12 +20,8 @@ from ..truth.signs import smoothing_of
 from ..truth.solver import without_masked
 from .compare import Elements
 
-NO_COEFFICIENT, SIGN_OF_ROUNDING, NO_SLOPE_LEFT, NO_QUOTIENT_LEFT = (
-    151,
-    152,
-    153,
-    43,
-)  # rows of docs/theory/semantics.md
+NO_COEFFICIENT, SIGN_OF_ROUNDING, NO_SLOPE_LEFT = 151, 152, 153  # rows of docs/theory/semantics.md
+NO_QUOTIENT_LEFT = 43
 BITS = 256  # of what is left of a value without infinite terms
 
 Beside = Callable[[Array], Elements]  # compares the same answer with another exact value

@@ -7,7 +7,7 @@ should not be is wrong.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial, reduce
 
 import numpy as np
@@ -37,7 +37,7 @@ from ..problem.rows import (
 )
 from ..truth.signs import share_signs, smoothing_of
 from .compare import Elements
-from .lost_terms import Beside, of_rounding, with_lost_terms
+from .lost_terms import Beside, Rule, of_rounding, with_lost_terms
 
 ONE_INFINITY = {"softmax": 3, "log_softmax": 12, "logsumexp": 22, "cross_entropy": 122}
 SEVERAL_INFINITIES = {("softmax", "value"): 4, ("log_softmax", "value"): 13, ("logsumexp", "grad_logits"): 23}
@@ -47,8 +47,6 @@ SLOPE_BELOW_Q, SLOPE_OF_NO_WEIGHT = 41, 120
 NO_SHARE, NO_WEIGHT, ONLY_SMOOTHING = 113, 115, 118
 NO_TOTAL, NO_TOTAL_LEFT, ALONG_NO_ROWS = 94, 96, 105
 INFINITIES_BESIDE_THE_LABEL = 129
-
-Rule = tuple[int, Array, Callable[[Array], Array]]  # number, where, what is right as well
 
 
 def excused(
