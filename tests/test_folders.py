@@ -18,7 +18,7 @@ LEVELS = (
     ("candidates", "truth", "generation"),
     ("bounds",),
     ("verdicts",),
-    ("properties",),
+    ("properties", "diagnosis"),
     ("reports",),
     ("runs", "config"),
     ("mutants", "testing", "cli"),

@@ -46,6 +46,7 @@ class Plan:
     expected: tuple[str, ...] = ()
     inputs: tuple[tuple[str, str], ...] = ()  # files that were read for it, and their digests
     hidden: tuple[str, ...] = ()  # files of the judge, which no candidate in a sandbox may read
+    diagnose: bool = True
 
     @classmethod
     def of(cls, found: Settings, shrink: bool) -> Plan:
@@ -156,7 +157,7 @@ def _judge(
                 note(f"{plain(arguments['target'])}: {CANNOT_LOAD}: {why}")
                 return
             report = verify(candidate, **given, seed=plan.seed, in_process=True, shrink=plan.shrink,
-                            database=plan.database, progress=finished)  # fmt: skip
+                            diagnose=plan.diagnose, database=plan.database, progress=finished)  # fmt: skip
             rows[before:] = report.rows
             protections += report.protections
     except Exception as error:  # a fault of the judge's own: the other targets are asked all the same

@@ -71,6 +71,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
         action="store_false",
         help="report the first problem that fails, not the smallest",
     )
+    command.add_argument(
+        "--no-diagnosis",
+        dest="diagnose",
+        action="store_false",
+        help="report a failure as it is, and do not ask what it may come from",
+    )
     add_process(command)
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
     command.add_argument("--junit", type=Path, metavar="FILE", help="also write the report as JUnit XML")
@@ -91,7 +97,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def prepare(options: argparse.Namespace) -> Plan:
     """All that is asked, before any candidate starts."""
-    return Plan.of(_settings(options), options.shrink)
+    return replace(Plan.of(_settings(options), options.shrink), diagnose=options.diagnose)
 
 
 def _settings(options: argparse.Namespace) -> Settings:

@@ -15,6 +15,7 @@ from ..bounds.arithmetic import any_order
 from ..bounds.models import MODELS
 from ..candidates.isolation.protections import Protection, Protections
 from ..candidates.plain_text import plain
+from ..diagnosis.record import Diagnosis
 from ..problem.formats import FORMATS
 from ..problem.operations import OPERATIONS
 from ..problem.records import (
@@ -55,6 +56,7 @@ class Failure:
     call: str = "judge"  # or "conduct", or "laws"
     source: str = ""  # Python that makes the problem, where it is too large to be shown
     question: tuple[str, str] | None = None  # the way or the law that was asked, ("way", its name), if it was one
+    diagnosis: Diagnosis = field(default_factory=Diagnosis)
 
     @property
     def check(self) -> str:
@@ -81,7 +83,8 @@ class Failure:
         )
 
     def __str__(self) -> str:
-        return f"{self.verdict}\nTo see it again (seed {self.seed}):\n\n{_indented(self.snippet)}"
+        said = "".join(f"\n  {line}" for line in self.diagnosis.lines)
+        return f"{self.verdict}{said}\nTo see it again (seed {self.seed}):\n\n{_indented(self.snippet)}"
 
 
 _NO_ANSWERS = {  # what `compare.not_an_answer` says, and what it is called here
@@ -424,6 +427,7 @@ def _record(row: Row) -> dict[str, Any]:
             "check": row.failure.check,
             "explanation": row.failure.verdict.explanation,
             "snippet": row.failure.snippet,
+            "diagnosis": row.failure.diagnosis.to_dict(),
         }
     return record
 

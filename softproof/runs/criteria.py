@@ -36,6 +36,7 @@ class Terms:
     shrink: bool = True
     database: ExampleDatabase | None = None
     require: tuple[str, ...] = ()  # outputs without which a row does not agree
+    diagnose: bool = False  # whether to say more about a failure
 
     def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:
         """On a whole problem, or on the worst of its stages."""

@@ -29,6 +29,7 @@ from ..candidates.loading import Target
 from ..candidates.plain_text import plain
 from ..candidates.preparation import dtypes_of as dtypes_of
 from ..candidates.preparation import prepare as prepare
+from ..diagnosis.diagnose import diagnose as diagnosis_of
 from ..generation.coverage import REGIONS
 from ..generation.strategies import problems
 from ..problem.interface import InterfaceArguments
@@ -60,6 +61,7 @@ def verify(
     baseline: Target | None = None,
     factor: float = 1.0,
     shrink: bool = True,
+    diagnose: bool = False,
     in_process: bool | None = None,
     time_limit: float = SECONDS,
     startup_limit: float = STARTUP_SECONDS,
@@ -88,6 +90,8 @@ def verify(
         baseline: for class D, the target whose error counts; `factor`: how many times that error is allowed.
         shrink: whether to look for a smaller problem that disagrees; if not, the number of problems of a row is how
             many it took to find the first.
+        diagnose: whether to say more about each failure: under which models it would agree, and what to do next. This
+            changes no verdict, and takes a few questions more.
         in_process: whether the target runs in this process. By default one that is given by its name has a process of
             its own: where it ends, hangs or changes the libraries, the report says so, and the run goes on.
         time_limit: seconds that such a target may take over one question.
@@ -112,7 +116,7 @@ def verify(
     >>> verify(softmax, dtypes=["float32"], examples=10, seed=0).ok
     True
     """
-    check_run(seed, shrink, in_process, database, progress)
+    check_run(seed, shrink, in_process, database, progress, diagnose)
     check_baseline(accuracy, baseline, factor)
     check_required(require)
     chosen = model(arithmetic)
@@ -136,6 +140,7 @@ def verify(
             shrink=shrink,
             database=opened(database) if isinstance(database, str | Path) else database,
             require=check_required(require),
+            diagnose=diagnose,
         )
         check_terms(candidate, other, chosen, terms.dtypes)
         seed = random.SystemRandom().randrange(2**32) if seed is None else seed
@@ -168,7 +173,7 @@ def _row_or_why_not(candidate: Candidate, operation: str, dtype: str, terms: Ter
     """One row; where the judge itself fails, that is what it says."""
     started = time.perf_counter()
     try:
-        return _row(candidate, operation, dtype, terms, examples, seed)
+        return _diagnosed(candidate, _row(candidate, operation, dtype, terms, examples, seed), terms)
     except Exception as error:  # a fault of the judge's own ends one row, and no run
         about = {"operation": operation, "dtype": dtype, "arithmetic": terms.name, "accuracy": terms.accuracy}
         seconds, isolated_ = time.perf_counter() - started, candidate.elsewhere
@@ -176,6 +181,15 @@ def _row_or_why_not(candidate: Candidate, operation: str, dtype: str, terms: Ter
         return Row.unjudged(
             candidate.name, terms.device, JUDGE_FAILED, words, isolated=isolated_, seconds=seconds, **about
         )
+
+
+def _diagnosed(candidate: Candidate, row: Row, terms: Terms) -> Row:
+    """The same row, whose failure is explained, if that is wanted."""
+    if row.failure is None or not terms.diagnose:
+        return row
+    verdict, question = row.failure.verdict, row.failure.question
+    found = diagnosis_of(candidate, verdict, question, device=terms.device, model=terms.model, accuracy=terms.accuracy)
+    return replace(row, failure=replace(row.failure, diagnosis=found))
 
 
 def fault(error: BaseException) -> str:
@@ -203,12 +217,14 @@ def check_run(
     in_process: bool | None = None,
     database: ExampleDatabase | str | Path | None = None,
     progress: Callable[[Row, int, int], None] | None = None,
+    diagnose: bool = False,
 ) -> None:
     """ValueError or TypeError for an argument of `verify` that concerns neither the target nor its bounds."""
     if seed is not None:
         check_whole("seed", seed, "a whole number or None")
         check_whole("seed", seed, "a whole number of 64 bits", -(2**63), 2**64 - 1)
     check_flag("shrink", shrink)
+    check_flag("diagnose", diagnose)
     if in_process is not None:
         check_flag("in_process", in_process)
     check_kind("database", database, (str, Path, ExampleDatabase, type(None)), f"{FORMS}, or None")

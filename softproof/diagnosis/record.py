@@ -1,0 +1,73 @@
+"""What a diagnosis says, as numbers and names; `lines` is what people read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..problem.records import COUNT, FLAG, NAMES, TEXT, Field, a, check_fields, optional
+
+WIDTH = 10  # of the word that begins a line
+
+
+@dataclass(frozen=True)
+class Models:
+    """Models of arithmetic under which the answer of the witness `agrees` or is `wrong`, and those that say nothing.
+
+    `underflow` tells that every wrong element is off by less than the smallest normal number of its format.
+    """
+
+    agrees: tuple[str, ...] = ()
+    wrong: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
+    underflow: bool = False
+
+    def __post_init__(self) -> None:
+        check_fields(self, {**dict.fromkeys(("agrees", "wrong", "silent"), NAMES), "underflow": FLAG})
+
+    def __str__(self) -> str:
+        if self.agrees:
+            return f"this answer would agree under: {', '.join(self.agrees)}"
+        count = len(self.wrong)
+        if self.silent:
+            return f"wrong under {count} of {count + len(self.silent)}; no guarantee under: {', '.join(self.silent)}"
+        if self.underflow:
+            return f"wrong under all {count}, by less than the smallest normal number: a matter of underflow"
+        return f"wrong under all {count}: not a rounding matter"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is said of one failure; what does not apply is empty, and `fault` says why there is no more."""
+
+    models: Models | None = None
+    next: str = ""  # what a person can do
+    asked: int = 0  # how many questions it took
+    fault: str = ""
+
+    def __post_init__(self) -> None:
+        check_fields(self, _FIELDS)
+
+    @property
+    def lines(self) -> list[str]:
+        """One line for each thing that is known.
+
+        >>> Diagnosis(Models(agrees=("fused",)), next="--arithmetic fused").lines
+        ['models     this answer would agree under: fused', 'next       --arithmetic fused']
+        """
+        words = {"models": self.models, "next": self.next, "diagnosis": self.fault}
+        return [f"{name:{WIDTH}} {text}" for name, text in words.items() if text]
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: numbers as numbers."""
+        found: dict[str, Any] = {name: getattr(self, name) for name in ("next", "asked", "fault")}
+        if self.models is not None:
+            found["models"] = vars(self.models)
+        return found
+
+
+_FIELDS: dict[str, Field] = {
+    "models": optional(a(Models, "a Models")),
+    **dict.fromkeys(("next", "fault"), TEXT),
+    "asked": COUNT,
+}
