@@ -236,8 +236,9 @@ CANCEL: dict[str, Any] = {"logits": np.zeros((3, 3)), "target": [0, 1, 2], "weig
         (Problem("softmax", "float64", {"logits": [0.0, 1.0]}, {"dim": 0}, [1e-310, 0.0]), False),
         (Problem("softmax", "float64", {"logits": [0.0, 1.0]}, {"dim": 0}, [1.0, 0.0]), True),
         (Problem("softmax", "float32", {"logits": [0.0, 2.0**126]}, {"dim": 0}, [1.0, 0.0]), True),
+        (Problem("linear", "float32", {"input": [[2.0, 1.0]], "weight": [[3.0, -5.0]]}, {}, [[1.0]]), True),
     ],
-    ids=["a product overflows", "weights cancel", "a tiny weight", "a tiny gradient", "ordinary", "float32"],
+    ids=["a product overflows", "weights cancel", "a tiny weight", "a tiny gradient", "ordinary", "float32", "a layer"],
 )
 def test_float64_decides_only_what_it_evaluates(problem: Problem, decides: bool) -> None:
     """Elsewhere balls do, which would contradict it; the exact values, rounded, never disagree."""

@@ -242,8 +242,8 @@ def denominator_reach(problem: Problem, classes: int) -> float:
 
 
 def mixed_weights(problem: Problem) -> bool:
-    """Whether the class weights have both signs, so that they may cancel in the denominator."""
-    weight = problem.inputs.get("weight", np.ones(1))
+    """Whether the class weights have both signs, so that they may cancel in the denominator; a layer's are no such."""
+    weight = problem.inputs.get("weight", np.ones(1)) if "target" in problem.inputs else np.ones(1)
     return bool((weight < 0).any() and (weight > 0).any())
 
 
