@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = ("docs", "tests", "examples", "benchmarks", "manual", "reference", "softproof")
+FOLDERS = ("docs", "tests", "examples", "benchmarks", "audits", "manual", "reference", "softproof")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SOURCES = [path for folder in FOLDERS[1:] for path in sorted((ROOT / folder).rglob("*.py"))]
 OTHERS = [ROOT / name for name in ("Makefile", "action.yml", "pyproject.toml", ".ci/run", "conftest.py")]
