@@ -1,39 +1,92 @@
-"""All that can be said of one failure, in one pass: the witness is asked once more, and then described."""
+"""All that can be said of one failure, in one pass: the witness is asked once more, then what tells causes apart."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
 from ..bounds.models import Model
 from ..candidates.candidate import Candidate
+from ..candidates.channel import LostError
+from ..problem.problem import Problem
 from ..verdicts.compare import Verdict
-from .interview import Interview
+from .interview import Interview, Reply
+from .lineup import Lineup
 from .models import try_next, under_models
-from .record import Diagnosis
+from .pool import pool
+from .record import Diagnosis, Models, Resemblance
+from .resemblance import resembling
 
 QUESTIONS = 12  # that a candidate is asked besides
+MORE = 2  # problems like the one that failed
 
 
-def diagnose(
-    candidate: Candidate,
-    verdict: Verdict,
-    question: tuple[str, str] | None,
-    *,
-    device: str,
-    model: Model,
-    accuracy: str,
-) -> Diagnosis:
-    """What is known about a failure; its `question` is the way or the law that was asked, if it was one."""
-    if candidate.lost or verdict.problem is None or accuracy == "D":
-        return Diagnosis()
-    interview = Interview(candidate, device, model, accuracy, QUESTIONS)
-    try:
-        return _diagnosed(interview, verdict, question)
-    except Exception as error:  # a fault of the judge's own, which costs nothing but the diagnosis
-        return Diagnosis(asked=len(interview.replies), fault=f"{type(error).__name__}: {error}")
+@dataclass(frozen=True)
+class Failed:
+    """What failed: the verdict on the smallest problem, the way or the law that was asked, and the first problem."""
+
+    verdict: Verdict
+    question: tuple[str, str] | None = None
+    first: Problem | None = None
 
 
-def _diagnosed(interview: Interview, verdict: Verdict, question: tuple[str, str] | None) -> Diagnosis:
-    assert verdict.problem is not None
-    if question is not None or (witness := interview.ask(verdict.problem)) is None:
-        return Diagnosis()
-    models = under_models(interview, witness)
-    return Diagnosis(models, "" if models is None else try_next(models), len(interview.replies))
+@dataclass
+class Diagnosing:
+    """What one run needs for its diagnoses, until it is closed."""
+
+    device: str
+    model: Model
+    accuracy: str
+    lineup: Lineup = field(default_factory=Lineup)
+
+    def diagnosis(self, candidate: Candidate, failed: Failed) -> Diagnosis:
+        """What is known about a failure."""
+        if candidate.lost or failed.verdict.problem is None or self.accuracy == "D":
+            return Diagnosis()
+        interview = Interview(candidate, self.device, self.model, self.accuracy, QUESTIONS)
+        try:
+            return self._diagnosed(interview, failed)
+        except Exception as error:  # a fault of the judge's own, which costs nothing but the diagnosis
+            return Diagnosis(asked=len(interview.replies), fault=f"{type(error).__name__}: {error}")
+
+    def _diagnosed(self, interview: Interview, failed: Failed) -> Diagnosis:
+        problem = failed.verdict.problem
+        kind, way = failed.question or ("", "")
+        if problem is None or kind == "law" or (witness := interview.ask(problem)) is None:
+            return Diagnosis()
+        if witness.verdict.ok and not way:
+            return Diagnosis(asked=1, next="the same problem agreed when it was asked again")
+        problems = pool(interview.candidate, problem)
+        replies = [witness, *self._more(interview, failed, problems)]
+        models = None if way else under_models(interview, replies)
+        resembles, fault = self._resembling(interview, replies, problems, way, models)
+        said = "" if models is None else try_next(models)
+        return Diagnosis(resembles, models, said, len(interview.replies), fault)
+
+    def _more(self, interview: Interview, failed: Failed, problems: Sequence[Problem]) -> list[Reply]:
+        """Answers to the problem that failed first, and to some like it."""
+        first = [] if failed.first is None or failed.question is not None else [failed.first]
+        found = (interview.ask(each) for each in (*first, *problems[:MORE]))
+        return [each for each in found if each is not None]
+
+    def _resembling(
+        self,
+        interview: Interview,
+        replies: Sequence[Reply],
+        problems: Sequence[Problem],
+        way: str,
+        models: Models | None,
+    ) -> tuple[tuple[Resemblance, ...], str]:
+        """Known bugs, and why none could be asked; nothing where it is a matter of rounding."""
+        if models is not None and models.agrees:
+            return (), ""
+        if self.lineup.missing:
+            return (), self.lineup.missing
+        try:
+            return resembling(interview, self.lineup, replies, problems[MORE:], way=way), ""
+        except LostError as error:
+            return (), f"known bugs could not be asked: {error}"
+
+    def close(self) -> None:
+        """End the process that it may have started."""
+        self.lineup.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -81,6 +81,8 @@ class Interview:
 
     def ask(self, problem: Problem) -> Reply | None:
         """The answer to a problem; None where it cannot be asked, or not any more."""
+        if not self.candidate.differentiates(problem.operation):
+            problem = replace(problem, grad_output=None)
         if not self.open or not self.candidate.takes(problem):
             return None
         with warnings.catch_warnings(action="ignore"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ..bounds.models import MODELS
+from ..bounds.models import MODELS, Model
 from ..problem.formats import FORMATS
 from ..truth.solver import FLOAT64, solve
 from ..verdicts.compare import AGREES, DISAGREES, UNSPECIFIED
@@ -15,16 +17,26 @@ BITS, MANY = 128, 1 << 12  # of the truth that an error is measured by; elements
 FUSED = ("stored-logsumexp", "fused", "fused-base-2")  # from the narrowest on
 
 
-def under_models(interview: Interview, reply: Reply) -> Models | None:
-    """What each model says of an answer; None where the answer has no numbers that a model could be about."""
-    if not reply.verdict.output or reply.verdict.outcome != DISAGREES:
+def under_models(interview: Interview, replies: Sequence[Reply]) -> Models | None:
+    """What each model says of all answers that have wrong numbers; None where none has."""
+    wrong = [each for each in replies if each.verdict.output and each.verdict.outcome == DISAGREES]
+    if not wrong or not replies[0].verdict.output:
         return None
     said: dict[str, list[str]] = {AGREES: [], DISAGREES: [], "": []}
     for name in _NAMES:
-        outcome = interview.judged(reply.problem, reply.result, MODELS[name]).outcome
-        said[AGREES if outcome == UNSPECIFIED else outcome if outcome in said else ""].append(name)
-    agrees, wrong, silent = map(tuple, said.values())
-    return Models(agrees, wrong, silent, next_to_underflow(reply))
+        said[_outcome(interview, wrong, MODELS[name])].append(name)
+    agrees, refuted, silent = map(tuple, said.values())
+    return Models(agrees, refuted, silent, all(map(next_to_underflow, wrong)))
+
+
+def _outcome(interview: Interview, replies: Sequence[Reply], model: Model) -> str:
+    """That a model disagrees with one of the answers, agrees with all, or neither."""
+    outcomes = set()
+    for each in replies:
+        outcomes.add(interview.judged(each.problem, each.result, model).outcome)
+        if DISAGREES in outcomes:
+            return DISAGREES
+    return AGREES if outcomes <= {AGREES, UNSPECIFIED} else ""
 
 
 _NAMES = [name for name, model in MODELS.items() if model is not MODELS["any-order"] or name == "any-order"]

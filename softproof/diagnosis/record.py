@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..problem.records import COUNT, FLAG, NAMES, TEXT, Field, a, check_fields, optional
+from ..problem.records import COUNT, FLAG, NAMES, TEXT, Field, a, check_fields, optional, tuple_of
 
 WIDTH = 10  # of the word that begins a line
 
@@ -37,9 +37,35 @@ class Models:
 
 
 @dataclass(frozen=True)
+class Resemblance:
+    """A known bug whose answers are like those of an implementation: how many that are wrong, and how many in all.
+
+    `source` is where the bug was seen.
+    """
+
+    name: str
+    wrong: int
+    of_wrong: int
+    alike: int
+    of: int
+    story: str
+    source: str
+    group: str
+
+    def __post_init__(self) -> None:
+        texts, counts = ("name", "story", "source", "group"), ("wrong", "of_wrong", "alike", "of")
+        check_fields(self, {**dict.fromkeys(texts, TEXT), **dict.fromkeys(counts, COUNT)})
+
+    def __str__(self) -> str:
+        counts = f"{self.wrong} of {self.of_wrong} wrong answers, {self.alike} of {self.of} in all"
+        return f"{self.name} ({counts}): {self.story} Seen in {self.source}"
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """What is said of one failure; what does not apply is empty, and `fault` says why there is no more."""
 
+    resembles: tuple[Resemblance, ...] = ()
     models: Models | None = None
     next: str = ""  # what a person can do
     asked: int = 0  # how many questions it took
@@ -55,18 +81,21 @@ class Diagnosis:
         >>> Diagnosis(Models(agrees=("fused",)), next="--arithmetic fused").lines
         ['models     this answer would agree under: fused', 'next       --arithmetic fused']
         """
-        words = {"models": self.models, "next": self.next, "diagnosis": self.fault}
-        return [f"{name:{WIDTH}} {text}" for name, text in words.items() if text]
+        words: list[tuple[str, object]] = [("resembles", each) for each in self.resembles]
+        words += [("models", self.models), ("next", self.next), ("diagnosis", self.fault)]
+        return [f"{name:{WIDTH}} {text}" for name, text in words if text]
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: numbers as numbers."""
         found: dict[str, Any] = {name: getattr(self, name) for name in ("next", "asked", "fault")}
+        found["resembles"] = [vars(each) for each in self.resembles]
         if self.models is not None:
             found["models"] = vars(self.models)
         return found
 
 
 _FIELDS: dict[str, Field] = {
+    "resembles": tuple_of(a(Resemblance, "a Resemblance"), "Resemblances"),
     "models": optional(a(Models, "a Models")),
     **dict.fromkeys(("next", "fault"), TEXT),
     "asked": COUNT,

@@ -15,6 +15,7 @@ from ..bounds.theorems import bound
 from ..candidates.candidate import Candidate
 from ..candidates.loading import Target
 from ..candidates.preparation import DTYPES as DTYPES
+from ..diagnosis.diagnose import Diagnosing
 from ..problem.problem import Problem, Result
 from ..verdicts.compare import Verdict
 from ..verdicts.judgement import BITS, judge, judge_result
@@ -36,7 +37,7 @@ class Terms:
     shrink: bool = True
     database: ExampleDatabase | None = None
     require: tuple[str, ...] = ()  # outputs without which a row does not agree
-    diagnose: bool = False  # whether to say more about a failure
+    diagnosing: Diagnosing | None = None  # what says more about a failure, if anything does
 
     def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:
         """On a whole problem, or on the worst of its stages."""

@@ -49,6 +49,7 @@ class Rotation:
     unpromised: int = 0  # problems of which no derivative was asked, since none is promised
     pinned: tuple[str, str] | None = None  # what disagreed first, ("judge", "") or a way or law
     failed: tuple[str, str] | None = None  # what disagreed last
+    first: Problem | None = None  # that disagreed, before smaller ones were looked for
     lost: Verdict | None = None  # on the problem that the candidate did not survive
 
     def __post_init__(self) -> None:
@@ -84,7 +85,7 @@ class Rotation:
         if not counts(verdict):
             return verdict
         if not verdict.ok:
-            self._fail(("judge", ""))
+            self._fail(("judge", ""), verdict.problem or problem)
             return verdict
         if verdict.unspecified:
             return verdict  # two answers that no document fixes need not be the same
@@ -106,14 +107,14 @@ class Rotation:
             self.counts[kind, name] += 1
             count += 1
             if found.outcome == DISAGREES:
-                self._fail((kind, name))
+                self._fail((kind, name), problem)
                 return replace(found, problem=problem, accuracy=terms.accuracy)
             if count == MOST:
                 break
         return None
 
-    def _fail(self, question: tuple[str, str]) -> None:
-        self.pinned, self.failed = self.pinned or question, question
+    def _fail(self, question: tuple[str, str], problem: Problem) -> None:
+        self.pinned, self.failed, self.first = self.pinned or question, question, self.first or problem
 
     def _todo(self) -> list[tuple[str, str]]:
         """The questions whose turn it is."""

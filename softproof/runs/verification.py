@@ -29,7 +29,7 @@ from ..candidates.loading import Target
 from ..candidates.plain_text import plain
 from ..candidates.preparation import dtypes_of as dtypes_of
 from ..candidates.preparation import prepare as prepare
-from ..diagnosis.diagnose import diagnose as diagnosis_of
+from ..diagnosis.diagnose import Diagnosing, Failed
 from ..generation.coverage import REGIONS
 from ..generation.strategies import problems
 from ..problem.interface import InterfaceArguments
@@ -129,6 +129,7 @@ def verify(
         other = settled_baseline(baseline, operation, in_process=in_process, **limits)
         if other is not None:
             opened_candidates.enter_context(closing(other))
+        diagnosing = opened_candidates.enter_context(closing(Diagnosing(device, chosen, accuracy)))
         terms = Terms(
             device,
             chosen,
@@ -140,7 +141,7 @@ def verify(
             shrink=shrink,
             database=opened(database) if isinstance(database, str | Path) else database,
             require=check_required(require),
-            diagnose=diagnose,
+            diagnosing=diagnosing if diagnose else None,
         )
         check_terms(candidate, other, chosen, terms.dtypes)
         seed = random.SystemRandom().randrange(2**32) if seed is None else seed
@@ -173,7 +174,7 @@ def _row_or_why_not(candidate: Candidate, operation: str, dtype: str, terms: Ter
     """One row; where the judge itself fails, that is what it says."""
     started = time.perf_counter()
     try:
-        return _diagnosed(candidate, _row(candidate, operation, dtype, terms, examples, seed), terms)
+        return _row(candidate, operation, dtype, terms, examples, seed)
     except Exception as error:  # a fault of the judge's own ends one row, and no run
         about = {"operation": operation, "dtype": dtype, "arithmetic": terms.name, "accuracy": terms.accuracy}
         seconds, isolated_ = time.perf_counter() - started, candidate.elsewhere
@@ -183,12 +184,13 @@ def _row_or_why_not(candidate: Candidate, operation: str, dtype: str, terms: Ter
         )
 
 
-def _diagnosed(candidate: Candidate, row: Row, terms: Terms) -> Row:
+def _diagnosed(row: Row, rotation: Rotation) -> Row:
     """The same row, whose failure is explained, if that is wanted."""
-    if row.failure is None or not terms.diagnose:
+    diagnosing = rotation.terms.diagnosing
+    if row.failure is None or diagnosing is None:
         return row
-    verdict, question = row.failure.verdict, row.failure.question
-    found = diagnosis_of(candidate, verdict, question, device=terms.device, model=terms.model, accuracy=terms.accuracy)
+    failed = Failed(row.failure.verdict, row.failure.question, rotation.first)
+    found = diagnosing.diagnosis(rotation.candidate, failed)
     return replace(row, failure=replace(row.failure, diagnosis=found))
 
 
@@ -315,7 +317,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     measured = drawn if last.ok and drawn else [*drawn, last]  # those of large problems are known as limits only
     words = f", {fixed!r}" if fixed else ""
     source = f"large_problems({operation!r}, {dtype!r}, {sorted(supports)!r}{words})[{max(large)}]" if large else ""
-    return Row(
+    row = Row(
         implementation=candidate.name,
         operation=label,
         dtype=dtype,
@@ -360,6 +362,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
             rotation.failed if rotation.call != "judge" else None,
         ),
     )
+    return _diagnosed(row, rotation)
 
 
 def _judged(verdicts: Sequence[Verdict], candidate: Candidate, terms: Terms) -> set[str]:
