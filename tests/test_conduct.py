@@ -7,6 +7,7 @@ import io
 import json
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,9 @@ import manual
 import softproof
 from softproof import OPERATIONS, WAYS, Candidate, Problem, conduct, load, problems
 from softproof.bounds.models import model
+from softproof.candidates.isolated import isolated
 from softproof.problem.problem import Array
-from softproof.properties.behaviour import in_dtype, same_bits
+from softproof.properties.behaviour import LIFETIMES, in_dtype, same_bits
 from softproof.runs.criteria import Terms
 from softproof.runs.schedule import SHARE, Rotation
 
@@ -58,6 +60,10 @@ CAUGHT = [
         "overwritten before backward",
         "with value overwritten before the backward pass: ",
     ),
+    (wrong.gradient_once_nobody_holds_the_value, "log_softmax", "torch", "value dropped", "value dropped: grad_logits"),
+    (wrong.value_given_back_too_early, "log_softmax", "torch", "value detached", "value detached: value[0, 0]: got"),
+    (wrong.saved_for_the_last_call, "log_softmax", "torch", "another call in between", "with another call before the"),
+    (wrong.logits_by_address, "softmax", "torch", "updated in place", "after its arrays were updated in place: value"),
     (wrong.labels_modulo_classes, "cross_entropy", "torch", "invalid labels", "with the label 3 among 3 classes"),
     (wrong.negative_labels_from_the_end, "cross_entropy", "numpy", "invalid labels", "with the label -1 among 3"),
     (wrong.blocks_of_twelve_rows, "softmax", "torch", "padding rows", "with other rows before and after: "),
@@ -79,6 +85,8 @@ SEEN_FIRST_BY_ANOTHER = {
     wrong.scratch_of_the_largest_batch,
     wrong.gradient_that_is_stored_too,
     wrong.gradient_of_packed_memory,
+    wrong.gradient_once_nobody_holds_the_value,
+    wrong.logits_by_address,
 }
 
 
@@ -147,7 +155,60 @@ def test_a_view_of_the_input_is_no_answer(make: Function) -> None:
         make(), operation="logsumexp", seed=0, dtypes=["float64"], without=_unrelated("logsumexp"), shrink=False
     )
 
-    assert "value shares memory with the input logits" in str(report)
+    view = load(make(), "logsumexp"), Problem("logsumexp", "float64", {"logits": [[0.5], [2.0]]}, {"dim": -1})
+    assert not report.ok  # what it shares may be written to by another way first
+    assert "value shares memory with the input logits" in str(conduct(*view, way="overwritten answers"))
+
+
+KEEPS_ITS_VALUE = """
+import numpy as np
+last = {}
+
+def softmax(logits, dim=-1):
+    e = np.exp(logits - logits.max(dim, keepdims=True))
+    last["p"] = e / e.sum(dim, keepdims=True)
+    return last["p"]
+
+def softmax_backward(g, logits, dim=-1):
+    p = last["p"]
+    return p * (g - (g * p).sum(dim, keepdims=True))
+"""
+
+
+@pytest.mark.parametrize("in_process", [True, False])
+def test_a_pair_that_reads_the_memory_of_its_value_is_caught(
+    in_process: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand, in this process and in one of its own: the caller's array is the caller's."""
+    (tmp_path / f"keeps{in_process}.py").write_text(KEEPS_ITS_VALUE)
+    monkeypatch.syspath_prepend(tmp_path)
+    target = f"keeps{in_process}:softmax"
+    candidate = load(target) if in_process else isolated(target, folders=[str(tmp_path)])
+    answered = softproof.judge(candidate, _problem("softmax", "float64"))
+    found = conduct(candidate, _problem("softmax", "float64"), way="value dropped")
+    candidate.close()
+
+    assert answered.ok
+    assert str(found).startswith("disagrees: value dropped: grad_logits")
+
+
+def test_each_problem_is_asked_for_gradients_without_its_value() -> None:
+    """In one way or the other, and large problems in both."""
+    candidate = load(F.log_softmax, adapter="torch")
+    rotation = Rotation(candidate, Terms("cpu", model(None), "", "C", None, 1.0), candidate.supports("log_softmax"))
+    for _ in range(10):
+        assert rotation.verdict(_problem("log_softmax")).ok
+    dropped, detached = (rotation.counts["way", name] for name in LIFETIMES)
+
+    assert dropped >= 5
+    assert detached >= 5
+    assert rotation.of_large(_problem("log_softmax")) is None
+    assert rotation.counts["way", LIFETIMES[0]] == dropped + 1
+    assert rotation.counts["way", LIFETIMES[1]] == detached + 1
+    late = load(wrong.gradient_once_nobody_holds_the_value(), "log_softmax", "torch")
+    found = replace(rotation, candidate=late).of_large(_problem("log_softmax"))
+    assert found is not None
+    assert found.explanation.startswith("value dropped: grad_logits")
 
 
 def test_a_backward_pass_that_writes_is_caught() -> None:
@@ -303,7 +364,15 @@ def _sizes_of_rows(problem: Problem) -> list[int]:
     return [size for axis, size in enumerate(shape) if dims.isdisjoint({axis, axis - len(shape)})]
 
 
-OF_ALL = ("asked twice", "overwritten answers", "after other values", "after another dtype", "after another shape")
+OF_ALL = (
+    "asked twice",
+    "overwritten answers",
+    "after other values",
+    "after another dtype",
+    "after another shape",
+    "updated in place",
+)
+OF_MEMORY = ("value dropped", "another call in between")
 OF_ROWS = ("rows alone", "rows permuted", "padding rows", "another layout")
 
 
@@ -315,13 +384,15 @@ def test_the_ways_that_apply_are_named(half: Candidate, operation: str, dtype: s
     loss = operation in ("cross_entropy", "linear_cross_entropy")
     by_torch = ("no_grad", "inference_mode") if half is REFERENCE else ()
     labels = ("invalid labels",) if loss and device == "cpu" else ()
-    expected = (*OF_ALL, "after another backward", *by_torch, *labels, *(() if loss else OF_ROWS))
+    expected = (*OF_ALL, "after another backward", *by_torch, *OF_MEMORY, *labels, *(() if loss else OF_ROWS))
     assert found.verdict.outcome == "agrees"
     assert found.ways == expected
     assert found.verdict.explanation.startswith(f"asked in {len(expected)} ways, ")
 
 
-@pytest.mark.parametrize("way", [way for way in WAYS if way not in (*OF_ALL, *OF_ROWS, "after another backward")])
+@pytest.mark.parametrize(
+    "way", [way for way in WAYS if way not in (*OF_ALL, *OF_ROWS, *OF_MEMORY, "after another backward")]
+)
 def test_a_way_that_does_not_apply_does_not_agree(way: str) -> None:
     """By hand no way that is about autograd does, nor one that is about labels: an outcome of its own, not ok."""
     found = conduct(MANUAL, three_rows("softmax"), way=way)

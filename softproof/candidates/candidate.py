@@ -22,7 +22,7 @@ import numpy as np
 from ..problem.formats import FORMATS
 from ..problem.interface import Interface
 from ..problem.operations import DEFAULTS, DIRECTIONAL, OPERATIONS, gradient_names, value_shape
-from ..problem.problem import COMMON_LAYOUTS, LAYOUTS, Problem, Result
+from ..problem.problem import COMMON_LAYOUTS, LAYOUTS, Output, Problem, Result
 from ..problem.records import CALLABLE, FLAG, TEXT, a, by_name, check_fields, one_of, tuple_of
 from .directives import DIRECTIVES, Task
 from .guard import Guard
@@ -263,12 +263,12 @@ class Candidate:
         tangent = np.resize([0.5, 0.25], question.inputs["logits"].shape)
         question = replace(question, grad_output=np.ones(value_shape(question)), tangent=tangent)
         try:
-            self._along(question, self._made(question, device), kind)
+            self._along(question, self.made(question, device), kind)
         except (Exception, SystemExit):  # whatever it is that the candidate cannot do
             return False
         return True
 
-    def _made(self, problem: Problem, device: str) -> dict[str, Any]:
+    def made(self, problem: Problem, device: str) -> dict[str, Any]:
         """The arrays of a problem, as the adapter has them."""
         return {
             name: self.arrays.make(values, problem.dtype, problem.layout_of(name), device)
@@ -285,9 +285,9 @@ class Candidate:
 
     def tell(self, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> Told:
         """The candidate's side of an answer, where its functions are."""
-        task, guard = Task(self, problem, self._made(problem, device), arguments), Guard()
+        task, guard = Task(self, problem, self.made(problem, device), arguments, device), Guard()
         try:
-            outputs = {name: self.arrays.take(array) for name, array in DIRECTIVES[directive](task).items()}
+            outputs = {name: self._taken_from(array) for name, array in DIRECTIVES[directive](task).items()}
         except (Exception, SystemExit) as error:  # any failure of the candidate is an answer, and a wrong one
             return Told(raised=f"{type(error).__name__}{_place(error)}: {_words(error)}", changed=guard.changed())
         if changed := guard.changed():
@@ -295,9 +295,17 @@ class Candidate:
         after = {name: self.arrays.take(array).values for name, array in task.arrays.items()}
         return Told(outputs, after, observed=tuple(task.observed))
 
+    def _taken_from(self, array: Any) -> Output:
+        """What came back, which a directive may have taken already."""
+        return array if type(array) is Output else self.arrays.take(array)
+
     def outputs(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Any]:
         """Value, gradients and derivatives in a direction by name, as the candidate's own arrays."""
-        found = self._value_and_gradients(problem, arrays)
+        return self._value_and_gradients(problem, arrays) | self.directional(problem, arrays)
+
+    def directional(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Any]:
+        """What it has of derivatives in the direction of the tangent, if there is one."""
+        found: dict[str, Any] = {}
         if problem.tangent is None:
             return found
         has = self.supports(problem.operation)

@@ -8,7 +8,7 @@ nothing that it says makes one better. The judge asks, keeps what it expects, an
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,6 +28,7 @@ NAMES_OF_WAYS = (
     "after other values",
     "after another dtype",
     "after another shape",
+    "updated in place",
     "after another backward",
     "two losses",
     "some gradients",
@@ -37,6 +38,9 @@ NAMES_OF_WAYS = (
     "scaled loss",
     "summed loss",
     "overwritten before backward",
+    "value dropped",
+    "value detached",
+    "another call in between",
     "invalid labels",
     "rows alone",
     "rows permuted",
@@ -59,6 +63,7 @@ class Task:
     problem: Problem
     arrays: Arrays
     arguments: tuple[str, ...] = ()
+    device: str = "cpu"
     observed: list[tuple[str, ...]] = field(default_factory=list)  # a key of OBSERVATIONS, and names
 
     @property
@@ -79,6 +84,17 @@ class Task:
     def outputs(self) -> Arrays:
         """The answer to the question as usual."""
         return self.candidate.outputs(self.problem, self.arrays)
+
+    def others(self) -> Arrays:
+        """Arrays of the same shapes with the numbers in the opposite order: another question of the same kind."""
+        return self.candidate.made(turned(self.problem), self.device)
+
+
+def turned(problem: Problem) -> Problem:
+    """The problem with all numbers in the opposite order."""
+    inputs = {name: np.flip(x) for name, x in problem.inputs.items()}
+    vectors = {name: getattr(problem, name) for name in ("grad_output", "tangent")}
+    return replace(problem, inputs=inputs, **{name: np.flip(x) for name, x in vectors.items() if x is not None})
 
 
 def _named(value: Any, grads: Mapping[str, Any]) -> Arrays:
@@ -162,6 +178,59 @@ def overwritten_before_backward(task: Task) -> Arrays:
     return _named(*differentiate(task.call, task.arrays, task.wanted, task.upstream, task.arguments[0]))
 
 
+def value_dropped(task: Task) -> Arrays:
+    """The answer whose gradients are taken when nobody holds the value."""
+    return _without_value(task, detached=False)
+
+
+def value_detached(task: Task) -> Arrays:
+    """The answer whose gradients are taken when only its numbers are held, without the graph, and looked at later."""
+    return _without_value(task, detached=True)
+
+
+def _without_value(task: Task, *, detached: bool) -> Arrays:
+    candidate, problem = task.candidate, task.problem
+    if problem.operation in candidate.backwards:
+        found = _overwritten(task), candidate.gradients(problem, task.arrays, task.upstream)
+    else:
+        differentiate = candidate.arrays.differentiate_dropped
+        found = differentiate(task.call, task.arrays, task.wanted, task.upstream, detached=detached)
+    return _named(*found) | candidate.directional(problem, task.arrays)
+
+
+def _overwritten(task: Task) -> Any:
+    """A copy of the value, which has been overwritten, as have the arrays that it was computed from."""
+    arrays_of = task.candidate.arrays
+    own = {name: arrays_of.copy(x) if arrays_of.may_be_written(x) else x for name, x in task.arrays.items()}
+    value = task.call(own)
+    kept = arrays_of.take(value)
+    for name, array in (("value", value), *own.items()):
+        if name == "value" or array is not task.arrays[name]:
+            arrays_of.overwrite(array)
+    return kept
+
+
+def another_call_in_between(task: Task) -> Arrays:
+    """The value, then that of another question, and then the gradients of the first."""
+    candidate, problem, others = task.candidate, task.problem, task.others()
+    if problem.operation in candidate.backwards:
+        value = task.call(task.arrays)
+        task.call(others)
+        return _named(value, candidate.gradients(problem, task.arrays, task.upstream))
+    return _named(*candidate.arrays.differentiate_between(task.call, task.arrays, others, task.wanted, task.upstream))
+
+
+def updated_in_place(task: Task) -> Arrays:
+    """The answer after another question in the same arrays, as an optimiser leaves its weights."""
+    arrays_of, other = task.candidate.arrays, turned(task.problem)
+    for problem in (other, task.problem):
+        for name, values in problem.inputs.items():
+            if arrays_of.may_be_written(task.arrays[name]):
+                arrays_of.write(task.arrays[name], values)
+        found = task.outputs()
+    return found
+
+
 def labels_cast(task: Task) -> Arrays:
     """The answer to labels of the integer type that is named."""
     labels = task.candidate.arrays.cast(task.arrays["target"], task.arguments[0])
@@ -180,6 +249,10 @@ DIRECTIVES: dict[str, Callable[[Task], Arrays]] = {
     "switched off": switched_off,
     "backward of sum": backward_of_sum,
     "overwritten before backward": overwritten_before_backward,
+    "value dropped": value_dropped,
+    "value detached": value_detached,
+    "another call in between": another_call_in_between,
+    "updated in place": updated_in_place,
 }
 
 

@@ -30,6 +30,7 @@ from ..verdicts.judgement import BITS, check_criteria, judge_result
 
 DTYPES = ("float64", "float32")  # those between which a way changes
 BEFORE, AFTER = 13, 4  # padding rows; not the size of a block
+VALUE_DROPPED, VALUE_DETACHED = "value dropped", "value detached"
 
 
 @dataclass(frozen=True)
@@ -189,6 +190,11 @@ def after_another_shape(question: Question) -> Answers:
     yield _same(question, "asked again after another shape", question.again())
 
 
+def updated_in_place(question: Question) -> Answers:
+    """Other numbers in the same memory, and then the right ones."""
+    yield _same(question, "after its arrays were updated in place", question.ask("updated in place"))
+
+
 # ---- gradients ------------------------------------------------------------------------------------------------------
 
 
@@ -270,6 +276,23 @@ def overwritten_before_backward(question: Question) -> Answers:
         result = question.ask("overwritten before backward", written)
         if result.raised is None:
             yield _same(question, f"with {written} overwritten before the backward pass", result)
+
+
+def without_value(question: Question, *, way: str) -> Answers:
+    """Gradients that are taken when nobody holds the value, or its numbers alone."""
+    yield _same(question, way, question.ask(way))
+
+
+def _has_memory(question: Question) -> bool:
+    """Gradients by autograd, or by a function in the same memory as the arrays."""
+    own = question.problem.operation in question.candidate.backwards and question.candidate.adapter != "process"
+    return question.differentiates and (question.by_autograd or own)
+
+
+def another_call_in_between(question: Question) -> Answers:
+    """The gradient of the first of two calls."""
+    words = "with another call before the backward pass"
+    yield _same(question, words, question.ask("another call in between"))
 
 
 # ---- labels that are none -------------------------------------------------------------------------------------------
@@ -390,6 +413,7 @@ WAYS: dict[str, Way] = {
     "after other values": Way(after_other_values, lambda question: row_length(question.problem) > 1),
     "after another dtype": Way(after_another_dtype, _fits_another_dtype),
     "after another shape": Way(after_another_shape, _has_second_row),
+    "updated in place": Way(updated_in_place, lambda question: question.candidate.adapter in ("torch", "numpy")),
     "after another backward": Way(after_another_backward, lambda question: question.differentiates),
     "two losses": Way(two_losses, _holds_twice),
     "some gradients": Way(
@@ -401,6 +425,9 @@ WAYS: dict[str, Way] = {
     "scaled loss": Way(scaled_loss, _holds_twice),
     "summed loss": Way(summed_loss, lambda question: question.by_autograd),
     "overwritten before backward": Way(overwritten_before_backward, lambda question: question.by_autograd),
+    VALUE_DROPPED: Way(partial(without_value, way=VALUE_DROPPED), _has_memory),
+    VALUE_DETACHED: Way(partial(without_value, way=VALUE_DETACHED), lambda question: question.by_autograd),
+    "another call in between": Way(another_call_in_between, _has_memory),
     "invalid labels": Way(invalid_labels, _has_labels),
     "rows alone": Way(rows_alone, _of_rows, of_rows=True),
     "rows permuted": Way(permuted_rows, _of_rows, of_rows=True),
@@ -409,6 +436,10 @@ WAYS: dict[str, Way] = {
         another_layout, lambda question: _of_rows(question) and len(question.candidate.layouts) > 1, of_rows=True
     ),
 }
+
+
+LIFETIMES = (VALUE_DROPPED, VALUE_DETACHED)  # one or the other of each problem of a row
+OF_LARGE = (*LIFETIMES, "another call in between", "updated in place", "overwritten answers")  # by their bits alone
 
 
 @dataclass(frozen=True)
@@ -464,7 +495,7 @@ def conduct(
     >>> problem = Problem("softmax", "float64", {"logits": [[0.0, 1.0], [2.0, 0.0]]}, {"dim": -1})
     >>> found = softproof.conduct(softproof.load(softmax, adapter="numpy"), problem)
     >>> print(found)
-    agrees: asked in 9 ways, with the same bits
+    agrees: asked in 10 ways, with the same bits
     """
     check_kind("candidate", candidate, Candidate, LOADED)
     check_asked(candidate, problem, device, "candidate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from ..bounds.accuracy import Accuracy
 from ..candidates.candidate import Candidate
 from ..generation.coverage import regions
 from ..problem.problem import Problem
-from ..properties.behaviour import DTYPES, WAYS, Question, asked, question_of
+from ..properties.behaviour import DTYPES, LIFETIMES, OF_LARGE, WAYS, Question, asked, question_of
 from ..properties.metamorphic import LAWS, Answers, compared, identity_of
 from ..verdicts.compare import DISAGREES, NO_GUARANTEE, Verdict
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .criteria import Terms
 
 SHARE = 9  # each question is asked of one problem in nine; not ten, which Hypothesis draws together, the first trivial
-MOST = 6  # questions besides, of one problem
+MOST = 7  # questions besides, of one problem
 
 
 def counts(verdict: Verdict) -> bool:
@@ -94,7 +95,16 @@ class Rotation:
 
     def _besides(self, problem: Problem) -> Verdict | None:
         """What disagrees, if anything."""
-        todo, terms, count = self._todo(), self.terms, 0
+        always = LIFETIMES[self.problems % len(LIFETIMES)]
+        return self._ask_besides(problem, [*([("way", always)] if self.pinned is None else []), *self._todo()])
+
+    def of_large(self, problem: Problem) -> Verdict | None:
+        """What disagrees of a large problem, if anything, in ways that need no second truth."""
+        return self._ask_besides(problem, [("way", name) for name in OF_LARGE])
+
+    def _ask_besides(self, problem: Problem, questions: Sequence[tuple[str, str]]) -> Verdict | None:
+        todo = [question for question in dict.fromkeys(questions) if question in self.counts]
+        terms, count = self.terms, 0
         if not todo:
             return None
         question = question_of(self.candidate, problem, terms.device, terms.dtypes)

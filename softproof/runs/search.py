@@ -209,7 +209,10 @@ def verdicts_on_large(rotation: Rotation, operation: str, dtype: str) -> dict[in
     for number, problem in enumerate(asked):
         if candidate.takes(problem):
             with warnings.catch_warnings(action="ignore"):
-                found[number] = terms.judge(candidate, problem, BITS)
+                verdict = terms.judge(candidate, problem, BITS)
+                found[number] = (
+                    rotation.of_large(problem) if verdict.ok and not verdict.unspecified else None
+                ) or verdict
             if against(found[number]):
                 break
     return found

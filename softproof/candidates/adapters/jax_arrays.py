@@ -114,5 +114,10 @@ def share_memory(_one: jax.Array, _two: jax.Array) -> bool:
     return False
 
 
+def may_be_written(_array: jax.Array) -> bool:
+    """Arrays of JAX cannot be written to."""
+    return False
+
+
 def overwrite(_array: jax.Array) -> None:
     """Arrays of JAX cannot be written to."""

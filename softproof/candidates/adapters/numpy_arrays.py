@@ -87,6 +87,16 @@ def share_memory(one: Array, two: Array) -> bool:
     return bool(np.shares_memory(one, two))
 
 
+def may_be_written(array: Array) -> bool:
+    """Whether each element has a place of its own in memory."""
+    return bool(array.flags.writeable)
+
+
+def write(array: Array, values: Array) -> None:
+    """These values in place of those in an array."""
+    array[...] = values
+
+
 def overwrite(array: Array) -> None:
     """Other numbers in place of those in an array, where it can be written to."""
     if array.flags.writeable:

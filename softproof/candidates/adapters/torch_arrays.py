@@ -108,15 +108,20 @@ def differentiate(
 ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """The value of `call` and, by autograd, its vector-Jacobian product with `grad_output`."""
     leaves = {name: inputs[name].requires_grad_() for name in wanted}
-    value = call(inputs)
-    if not isinstance(value, torch.Tensor):
-        raise TypeError(f"the answer is a {type(value).__name__}; expected a torch.Tensor")
-    if not value.requires_grad:
-        raise RuntimeError(f"the result does not depend on {', '.join(wanted)} as far as autograd can tell")
+    value = _differentiable(call(inputs), wanted)
     if value.shape != grad_output.shape:  # a wrong shape is reported as such, not as an autograd error
         return value, {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
     grads = torch.autograd.grad(value, list(leaves.values()), grad_output)
     return value, dict(zip(leaves, grads, strict=True))
+
+
+def _differentiable(value: Any, wanted: tuple[str, ...]) -> torch.Tensor:
+    """The value, if it is a tensor that has gradients."""
+    if not isinstance(value, torch.Tensor):
+        raise TypeError(f"the answer is a {type(value).__name__}; expected a torch.Tensor")
+    if not value.requires_grad:
+        raise RuntimeError(f"the result does not depend on {', '.join(wanted)} as far as autograd can tell")
+    return value
 
 
 Call = Callable[[Mapping[str, Any]], torch.Tensor]
@@ -164,6 +169,11 @@ def share_memory(one: torch.Tensor, two: torch.Tensor) -> bool:
 def may_be_written(tensor: torch.Tensor) -> bool:
     """Whether each element has a place of its own in memory."""
     return not any(stride == 0 and size > 1 for stride, size in zip(tensor.stride(), tensor.shape, strict=True))
+
+
+def write(tensor: torch.Tensor, values: Array) -> None:
+    """These values in place of those in a tensor."""
+    tensor.detach().copy_(torch.from_numpy(values.copy()))
 
 
 def overwrite(tensor: torch.Tensor) -> None:
@@ -230,6 +240,54 @@ def differentiate_overwritten(
     finally:
         if may_be_written(theirs):
             theirs.detach().copy_(before)
+
+
+class _Loss(torch.autograd.Function):
+    """A number of which the value's gradient is `grad_output`, and which keeps nothing of the value."""
+
+    @staticmethod
+    def forward(ctx: Any, value: torch.Tensor, grad_output: torch.Tensor) -> torch.Tensor:
+        ctx.grad_output = grad_output
+        return value.new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, *_grads: torch.Tensor) -> Any:
+        return ctx.grad_output, None
+
+
+REUSED = 3  # tensors that are made where the value was
+
+
+def differentiate_dropped(
+    call: Call, inputs: Tensors, wanted: tuple[str, ...], grad_output: torch.Tensor, *, detached: bool
+) -> tuple[Any, dict[str, torch.Tensor]]:
+    """As `differentiate`, but nobody holds the value when gradients are taken: it was copied, and its memory is used
+    again, where it is free; or its numbers are held without their graph (`detached`), and looked at afterwards.
+    """
+    leaves = _leaves(inputs, wanted)
+    value = _differentiable(call(inputs), wanted)
+    if value.shape != grad_output.shape:
+        return value, {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
+    kept = value.detach() if detached else take(value)
+    loss: torch.Tensor = _Loss.apply(value, grad_output)  # type: ignore[no-untyped-call]  # torch's own
+    shape, dtype, device = value.shape, value.dtype, value.device
+    del value
+    others = [torch.full(shape, 7, dtype=dtype, device=device) for _ in range(0 if detached else REUSED)]
+    grads = torch.autograd.grad(loss, list(leaves.values()))
+    del others
+    return kept, dict(zip(leaves, grads, strict=True))
+
+
+def differentiate_between(
+    call: Call, inputs: Tensors, others: Tensors, wanted: tuple[str, ...], grad_output: torch.Tensor
+) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """As `differentiate`, with another call between the value and its gradients, whose graph lives as long."""
+    leaves, value = _leaves(inputs, wanted), _differentiable(call(inputs), wanted)
+    _leaves(others, wanted)
+    other = call(others)
+    grads = torch.autograd.grad(value, list(leaves.values()), grad_output)
+    del other
+    return value, dict(zip(leaves, grads, strict=True))
 
 
 MODES = {"no_grad": torch.no_grad, "inference_mode": torch.inference_mode}
