@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..record import Step
-from . import elementary, order, rounding, verify
+from . import elementary, order, pairs, rounding, verify
 
-STEPS: dict[str, Step] = {step.name: step for step in (verify.STEP, elementary.STEP, rounding.STEP, order.STEP)}
+MODULES = (verify, elementary, rounding, order, pairs)
+STEPS: dict[str, Step] = {module.STEP.name: module.STEP for module in MODULES}

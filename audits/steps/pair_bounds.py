@@ -1,0 +1,207 @@
+"""Truth and bound of softmax, log-softmax and the loss of rows of two logits, in float64 on any device.
+
+These are the formulas of `softproof.truth` and `softproof.bounds` for two exact logits, where the truth has no
+cancellation; `pairs` holds both against the judge's own. Of a model it takes what torch does: nothing online, to base 2
+or in class B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from softproof.bounds.algebra import additions, powers
+from softproof.bounds.algebra import rmul as rmul_of_numbers
+from softproof.bounds.arithmetic import Arithmetic
+from softproof.bounds.overflow import EVALUATION as EVALUATION
+
+from ..record import NOT_HERE, MissingError
+
+GRAD = (1.0, 0.0)  # upstream, of softmax and log-softmax; of a loss it is 1
+_ELSEWHERE = ("online", "base2", "subtracts_logsumexp", "scales_logits", "flushes", "forward")
+
+
+class Expected(NamedTuple):
+    """Of one output: what is exact, and how far an answer may be from it, (n, 2) or (n, 1)."""
+
+    truth: Tensor
+    bound: Tensor
+
+
+def expected(a: Arithmetic, operation: str, x: Tensor) -> dict[str, Expected]:
+    """Value and gradient of "softmax", "log_softmax", or "cross_entropy 0" and "cross_entropy 1" of x (n, 2)."""
+    if used := [name for name in _ELSEWHERE if getattr(a, name)] or sorted(a.stored & {"shift", "exp"}):
+        raise MissingError(NOT_HERE, f"the model {a.name} has {', '.join(used)}, which pairs are not asked under")
+    return _OPERATIONS[operation](_Rows(a, x.double()))
+
+
+@dataclass
+class _Rows:
+    """What SoftmaxRows is for any number of classes."""
+
+    a: Arithmetic
+    x: Tensor
+
+    def __post_init__(self) -> None:
+        a, u = self.a, self.a.compute.u
+        top = self.x.amax(-1, keepdim=True)
+        self.d = self.x - top
+        self.e = torch.exp(self.d)
+        self.s = self.e.sum(-1, keepdim=True)
+        log_s = torch.log(self.s)
+        self.p, self.l = self.e / self.s, self.d - log_s
+        self.h = self._subtraction_error()
+        self.e_error = self._exp_error()
+        sigma = _rmul(self.e_error.sum(-1, keepdim=True) / self.s, float(additions(2, u, a.depth, 2)))
+        self.sigma = _rmul(sigma, a.storage.u) if "sum" in a.stored else sigma
+        grown_sum = -torch.log1p(-self.sigma.clamp(max=1))
+        lam = torch.where(self.sigma < 1, grown_sum + a.c_log * u * (log_s + grown_sum), torch.inf)
+        lam = self.stored(log_s, lam) if "log" in a.stored else lam
+        self.l_error = (self.h + lam) * (1 + u) + u * self.l.abs()
+
+    def _subtraction_error(self) -> Tensor:
+        error = (self.d.float().double() - self.d).abs() + 2 * 2.0**-53 * self.d.abs()
+        return torch.where(error.isfinite(), error, self.a.compute.u * self.d.abs())
+
+    def _exp_error(self) -> Tensor:
+        error = _grown(self.e, self.d, self.h, self.a.c_exp * self.a.compute.u)
+        small = self.e - error < 2 * self.a.compute.tiny
+        error = torch.where(small, error + self.a.exp_underflow, error)
+        return torch.where((self.d == 0) & (self.h == 0), 0.0, error)
+
+    def stored(self, value: Tensor, error: Tensor) -> Tensor:
+        """Theorem 1."""
+        storage = self.a.storage
+        return error + storage.u * (value.abs() + error) + storage.subnormal / 2
+
+    def kept(self, value: Tensor, error: Tensor) -> Tensor:
+        """The error of what a backward pass starts from."""
+        return self.stored(value, error) if "output" in self.a.stored else error
+
+    def _p_of(self, l_error: Tensor) -> Tensor:
+        a = self.a
+        roundings = float(rmul_of_numbers(a.c_exp * a.compute.u, a.rounding("exp"), a.compute.u))
+        underflow = 2 * (a.exp_underflow + a.underflow("exp")) * (1 + _rdiv(0.0, self.sigma))
+        return _grown(self.p, self.l, l_error, roundings) + underflow
+
+    @property
+    def p_error(self) -> Tensor:
+        """Theorem 5."""
+        return self.promising(self._p_of(self.kept(self.l, self.l_error)))
+
+    @property
+    def value_error(self) -> Tensor:
+        """Theorem 2, or the larger of it and Theorem 5."""
+        rho = _rdiv(float(powers(2, self.a.compute.u)), self.sigma)
+        error = self.e_error * ((1 + rho) / self.s) + self.p * rho + self.a.underflow()
+        return self.promising(error if self.a.quotient else torch.maximum(error, self._p_of(self.l_error)))
+
+    @property
+    def saved_error(self) -> Tensor:
+        """Of the p̂ that the backward pass of a softmax starts from."""
+        if "output" in self.a.stored:
+            return self.stored(self.p, self.value_error)
+        return self.promising(self._p_of(self.l_error))
+
+    def promising(self, error: Tensor) -> Tensor:
+        """inf where every number from 0 to 1 is within an error of p̂."""
+        return torch.where(error >= torch.maximum(self.p, 1 - self.p), torch.inf, error)
+
+    def carried_back(self, h: Tensor, h_error: Tensor) -> Tensor:
+        """Theorem 6 (a), of one entry h of a row that is not 0."""
+        u, total, total_error = self.a.compute.u, h.sum(-1, keepdim=True), h_error.sum(-1, keepdim=True)
+        reach = h.abs().sum(-1, keepdim=True) + total_error
+        error = _times(self.p_error, reach * (1 + u)) + self.p * (total_error + u * reach) + h_error
+        thrice = float(powers(3, u))
+        value = h - self.p * total
+        return self.finished(value, error * (1 + thrice) + thrice * value.abs() + 8 * self.a.underflow())
+
+    def finished(self, value: Tensor, error: Tensor) -> Tensor:
+        """Rounded to storage once, and enlarged by the rounding of the bound itself."""
+        error = (self.stored(value, error) if self.a.rounds_on_storing else error) * (1 + EVALUATION)
+        return torch.where(error.isnan(), torch.inf, error)
+
+    @property
+    def exact(self) -> tuple[Tensor, Tensor]:
+        """p and l without cancellation (n, 2)."""
+        gap = self.x.flip(-1) - self.x  # of the other logit above this one
+        t = torch.exp(-gap.abs())
+        p = torch.where(gap > 0, t / (1 + t), 1 / (1 + t))
+        return p, -(torch.log1p(t) + gap.clamp(min=0))
+
+
+def _softmax(f: _Rows) -> dict[str, Expected]:
+    """Theorems 2 and 6 (b) for the upstream gradient (1, 0)."""
+    a, u, p, b = f.a, f.a.compute.u, f.p, f.saved_error
+    g = torch.tensor(GRAD, dtype=torch.float64, device=p.device).expand(p.shape)
+    product = a.rounding("terms") if "terms" in a.stored else 0.0
+    inner = (g * p).sum(-1, keepdim=True)
+    gamma = float(rmul_of_numbers(2 * u, product))
+    inner_error = _times(b, g).sum(-1, keepdim=True) * (1 + gamma) + gamma * inner + 2 * a.underflow("terms")
+    roundings = float(rmul_of_numbers(powers(3, u), product))
+    reach = (g - inner).abs() if a.quotient else g + inner.abs()
+    rounded = inner_error + roundings * (g + inner.abs() + inner_error)
+    value = p * (g - inner)
+    error = _times(b, reach) + p * rounded + _times(b, rounded)
+    error = error + u * value.abs() + 3 * a.underflow() + a.underflow("terms")
+    exact = f.exact[0]
+    slope = exact[:, :1] * exact[:, 1:]
+    return {
+        "value": Expected(exact, f.finished(p, f.value_error)),
+        "grad": Expected(torch.cat([slope, -slope], -1), f.finished(value, error)),
+    }
+
+
+def _log_softmax(f: _Rows) -> dict[str, Expected]:
+    """Theorems 4 and 6 (a) for the upstream gradient (1, 0)."""
+    h = torch.tensor(GRAD, dtype=torch.float64, device=f.p.device).expand(f.p.shape)
+    p, log_p = f.exact
+    other = p[:, 1:]
+    return {
+        "value": Expected(log_p, f.finished(f.l, f.l_error)),
+        "grad": Expected(torch.cat([other, -other], -1), f.carried_back(h, torch.zeros_like(h))),
+    }
+
+
+def _loss(label: int, f: _Rows) -> dict[str, Expected]:
+    """Theorems 9 and 10, without weights, smoothing and reduction."""
+    chosen = torch.zeros_like(f.p)
+    chosen[:, label] = 1.0
+    p, log_p = f.exact
+    own, other = slice(label, label + 1), slice(1 - label, 2 - label)
+    error = f.kept(f.l, f.l_error)[:, own]
+    slope = p[:, other] * (1 - 2 * chosen)
+    bound = f.carried_back(-chosen, chosen * (2 * f.a.underflow("terms")))
+    return {"value": Expected(-log_p[:, own], f.finished(f.l[:, own], error)), "grad": Expected(slope, bound)}
+
+
+_OPERATIONS: dict[str, Callable[[_Rows], dict[str, Expected]]] = {
+    "softmax": _softmax,
+    "log_softmax": _log_softmax,
+    "cross_entropy 0": partial(_loss, 0),
+    "cross_entropy 1": partial(_loss, 1),
+}
+NAMES = tuple(_OPERATIONS)
+
+
+def _rmul(one: Any, two: Any) -> Any:
+    return one + two + one * two
+
+
+def _rdiv(numerator: float, denominator: Tensor) -> Tensor:
+    safe = torch.where(denominator < 1, denominator, 0.0)
+    return torch.where(denominator < 1, (numerator + safe) / (1 - safe), torch.inf)
+
+
+def _times(error: Tensor, factor: Tensor) -> Tensor:
+    return torch.where(factor == 0, 0.0, error * factor)
+
+
+def _grown(value: Tensor, log_value: Tensor, shift: Tensor, rounding: float) -> Tensor:
+    small = value * ((shift * shift + shift) * (1 + rounding) + rounding)
+    return torch.where(shift <= 1, small, torch.exp(log_value + shift) * (1 + rounding))
