@@ -179,9 +179,11 @@ TEMPLATE = """\
 # devices = ["cpu"]                     # "cuda", "cuda:1", "mps", …; one that is not there is an error
 # dtypes = ["float64", "float32"]       # also "float16", "bfloat16"
 # examples = 100                        # problems for each operation, dtype and device
-# arithmetic = "any-order"              # what the bounds assume: "fused" for a kernel that reads a row once
+# arithmetic = "any-order"              # what the bounds assume: "fused" for a kernel that reads a row once; found
+                                        # out in each run if there is none; name it, and the check stays as strict
 # accuracy = "C"                        # "A" correctly rounded, "B" forward-accurate, "C" backward-stable
-# seed = 0                              # new problems in each run if there is none
+# seed = 0                              # new problems in each run if there is none, which a nightly run should have;
+                                        # a pull request should have --seed 0, so that the change alone decides
 # time-limit = 120                      # seconds for one question
 # startup-limit = 120                   # seconds for the start of a process, the import and trying it out
 # sandbox = "off"                       # "on": no writing, no network; "strict": an error where that cannot be had

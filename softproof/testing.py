@@ -16,6 +16,7 @@ from .config import INTERFACE
 from .problem.validation import check_flag, check_names
 from .reports.report import Report
 from .runs.criteria import check_baseline, check_terms
+from .runs.ladder import check_ladder, named
 from .runs.search import EXAMPLES
 from .runs.verification import check_run, dtypes_of, settled, settled_baseline, verify
 
@@ -33,7 +34,8 @@ def _candidate(
         raise TypeError(f"conformance has no argument {', '.join(sorted(unknown))}; softproof.verify has none either")
     check_run(**{name: arguments[name] for name in signature(check_run).parameters if name in arguments})
     check_baseline(arguments.get("accuracy", "C"), arguments.get("baseline"), arguments.get("factor", 1.0))
-    chosen, examples = model(arguments.get("arithmetic")), arguments.get("examples", EXAMPLES)
+    check_ladder(arguments.get("arithmetic"), arguments.get("accuracy", "C"))
+    chosen, examples = model(named(arguments.get("arithmetic"))), arguments.get("examples", EXAMPLES)
     where = {name: arguments.get(name, usual) for name, usual in WHERE.items()}
     asked = operation, arguments.get("adapter"), device, dtypes, examples, interface
     with closing(settled(target, *asked, **where)) as candidate, ExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -22,6 +23,7 @@ INPUTS = re.findall(r"^  (\w+):\n    description: ", ACTION, re.MULTILINE)
 def test_every_input_reaches_a_step() -> None:
     """And the example gives none that is not there."""
     assert set(re.findall(r"inputs\.(\w+) ", ACTION)) == set(INPUTS)
+    assert "SEED: ${{ inputs.seed || (github.event_name == 'pull_request' && '0') || '' }}" in ACTION
     given = re.findall(
         r"- uses: OWNER/softproof@main\n(?:        env:\n.*\n)?        with:\n((?: {10}.*\n)+)", WORKFLOW
     )
@@ -35,20 +37,35 @@ def test_every_input_reaches_a_step() -> None:
 )
 def test_the_step_that_verifies(targets: str, status: int, tmp_path: Path) -> None:
     """Its exit status is that of the run, and both files are written whatever that is."""
+    ended = verified(tmp_path, TARGETS=targets, ARITHMETIC="any-order", SEED="7")
+
+    assert ended.returncode == status, ended.stderr
+    assert len(list(ET.parse(tmp_path / "report.xml").iter("failure"))) == status
+    assert json.loads((tmp_path / "report.json").read_text())["seed"] == 7
+
+
+@pytest.mark.parametrize(("arithmetic", "status"), [("", 2), ("auto", 2), ("fused", 0)])
+def test_it_needs_the_name_of_a_model(arithmetic: str, status: int, tmp_path: Path) -> None:
+    """Which the run does not choose for a kernel in CI."""
+    ended = verified(tmp_path, TARGETS="manual:softmax", ARITHMETIC=arithmetic)
+
+    assert ended.returncode == status, ended.stderr
+    assert (b"--named-model: manual:softmax has no model" in ended.stderr) == (status == 2)
+
+
+def verified(folder: Path, **inputs: str) -> subprocess.CompletedProcess[bytes]:
+    """The step, with these inputs."""
     (command,) = re.findall(r"run: (softproof verify .*)", ACTION)
-    assert set(re.findall(r"\$(\w+)", command)) == {"TARGETS", "ARGUMENTS", "SANDBOX", "REQUIRE", "JUNIT", "JSON"}
+    named = {"TARGETS", "ARGUMENTS", "ARITHMETIC", "SEED", "SANDBOX", "REQUIRE", "JUNIT", "JSON"}
+    assert set(re.findall(r"\$(\w+)", command)) == named
     env = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
-        "TARGETS": targets,
-        "ARGUMENTS": "--operation softmax --dtype float32 --seed 0 --examples 20 --no-shrink",
+        "ARGUMENTS": "--operation softmax --dtype float32 --examples 20 --no-shrink",
         "SANDBOX": "on",
-        "JUNIT": str(tmp_path / "report.xml"),
-        "JSON": str(tmp_path / "report.json"),
+        "JUNIT": str(folder / "report.xml"),
+        "JSON": str(folder / "report.json"),
+        **inputs,
     }
-    ended = subprocess.run(["bash", "-e", "-c", command], cwd=ROOT, env=env, capture_output=True, check=False)
-
-    assert ended.returncode == status, ended.stderr
-    assert len(list(ET.parse(env["JUNIT"]).iter("failure"))) == status
-    assert (tmp_path / "report.json").exists()
+    return subprocess.run(["bash", "-e", "-c", command], cwd=ROOT, env=env, capture_output=True, check=False)

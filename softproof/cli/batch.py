@@ -25,6 +25,7 @@ from ..reports.report import CANNOT_LOAD, JUDGE_FAILED, Report, Row, printable
 from ..reports.required import check_required
 from ..runs.criteria import check_baseline, check_terms
 from ..runs.failures import database
+from ..runs.ladder import check_ladder, named
 from ..runs.search import EXAMPLES
 from ..runs.verification import check_limits, check_run, check_trusted, fault, settled, settled_baseline, verify
 from .console import note
@@ -73,7 +74,8 @@ def check_target(arguments: Mapping[str, Any]) -> None:
     if arguments.get("in_process") is not None:
         check_flag("in-process", arguments["in_process"])
     check_required(arguments.get("require", ()))
-    model(arguments.get("arithmetic"))
+    check_ladder(arguments.get("arithmetic"), arguments.get("accuracy", "C"))
+    model(named(arguments.get("arithmetic")))
     check_target_name(arguments["target"], arguments.get("adapter"))
     if arguments.get("baseline") is not None:
         check_target_name(arguments["baseline"])
@@ -179,7 +181,8 @@ def _terms(
         **limits_of(arguments),
         **more_of(arguments),
     )
-    check_terms(candidate, baseline, model(arguments.get("arithmetic")), dtypes_of(candidate, arguments.get("dtypes")))
+    chosen = model(named(arguments.get("arithmetic")))
+    check_terms(candidate, baseline, chosen, dtypes_of(candidate, arguments.get("dtypes")))
     if baseline is not None:
         given["baseline"] = candidates.enter_context(closing(baseline))
     return given

@@ -6,6 +6,7 @@ import argparse
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ..bounds.accuracy import CLASSES, NAMES
 from ..bounds.models import MODELS
@@ -17,6 +18,7 @@ from ..reports.junit import junit
 from ..reports.report import Report, Row, printable, table, versions
 from ..reports.required import EXPECTED
 from ..runs.failures import FORMS
+from ..runs.ladder import AUTO, LADDER
 from ..runs.search import EXAMPLES
 from ..runs.verification import fault
 from ..verdicts.compare import AGREES
@@ -58,7 +60,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--arithmetic",
         metavar="NAME",
-        help=f"what the bounds assume (default: any-order): {', '.join(MODELS)}, or package.module:object",
+        help=f"what the bounds assume: {', '.join(MODELS)}, or package.module:object (default: {AUTO}, the first of "
+        f"{', '.join(LADDER)} under which it agrees)",
+    )
+    command.add_argument(
+        "--named-model", action="store_true", help=f"an error where no model is named, or {AUTO}: for CI"
     )
     command.add_argument("--accuracy", choices=CLASSES, help=f"accuracy class (default: C): {_CLASSES}")
     command.add_argument("--baseline", metavar="TARGET", help="class D: the implementation to compare with")
@@ -119,8 +125,20 @@ def _settings(options: argparse.Namespace) -> Settings:
     else:
         found = settings(options.config, given)
     seed = found.seed if options.seed is None else options.seed
-    found = replace(found, seed=seed, database=options.database or found.database)
+    targets = tuple(_with_model(each, options.named_model) for each in found.targets)
+    found = replace(found, targets=targets, seed=seed, database=options.database or found.database)
     return found if options.expected_failures is None else found.expecting(options.expected_failures)
+
+
+def _with_model(arguments: dict[str, Any], by_name: bool) -> dict[str, Any]:
+    """With the model that is found out where none is named; ValueError where it has to be `by_name`."""
+    chosen = arguments.get("arithmetic", AUTO if arguments.get("accuracy") != "D" else None)
+    if by_name and chosen in (None, AUTO):
+        raise ValueError(
+            f"--named-model: {arguments['target']} has no model of arithmetic; expected --arithmetic, or arithmetic in "
+            f"the table: {', '.join(MODELS)}, or package.module:object"
+        )
+    return {**arguments, "arithmetic": chosen}
 
 
 def run(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -> int:

@@ -128,6 +128,7 @@ class Row:
     regions: dict[str, int] = field(default_factory=dict, compare=False)  # how many problems lay in each
     unpromised: int = 0  # problems of which no derivative was asked, since the arithmetic promises none
     uncounted: int = 0  # problems that are not counted, since the arithmetic guarantees nothing of some element
+    beyond: dict[str, float] = field(default_factory=dict)  # narrower models that were tried: the worst error/bound
     powerless: dict[str, dict[str, int]] = field(
         default_factory=dict
     )  # by output and wrong answer, in how many problems
@@ -331,6 +332,7 @@ _OF_ROW = {
     "accuracy": one_of("ABCD"),
     "unspecified": COUNTS,
     "regions": by_name(COUNT, "whole numbers"),
+    "beyond": by_name(NUMBER, "numbers"),
     "powerless": by_name(by_name(COUNT, "whole numbers"), "mappings from names to whole numbers"),
     "detectable": by_name(NUMBER, "numbers"),
     "failure": optional(a(Failure, "a Failure")),
@@ -438,9 +440,27 @@ HEADERS = ("implementation", "operation", "dtype", "device", "problems", "worst 
 def cells(row: Row) -> tuple[str, ...]:
     """A row as text; a verdict that is not agreement is in capitals."""
     verdict = row.verdict if row.ok else row.verdict.upper()
+    verdict += under(row)
     numbers = (f"{row.ulps:.3g}", f"{row.ratio:.3f}" if row.ratio < 1000 else f"{row.ratio:.3g}")
     worst = numbers if row.problems else (NOTHING, NOTHING)
     return (plain(row.implementation), row.operation, row.dtype, row.device, str(row.problems), *worst, verdict)
+
+
+def under(row: Row) -> str:
+    """The model that a row has come to, and how far its answers are outside a narrower one.
+
+    >>> row = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.5, "agrees", True, (), "fused",
+    ...           beyond={"any-order": 743.2, "stored-logsumexp": 2.0})
+    >>> under(row)
+    ' under fused (any-order: 743 × its bound, stored-logsumexp: 2 × its bound)'
+    """
+    if not row.beyond:
+        return ""
+    tried = (
+        f"{name}: {ratio:.3g} × its bound" if isfinite(ratio) else f"{name}: an error where its bound is 0"
+        for name, ratio in row.beyond.items()
+    )
+    return f" under {row.arithmetic} ({', '.join(tried)})"
 
 
 def table(rows: Iterable[Row]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,7 @@ from ..problem.problem import Problem, Result
 from ..verdicts.compare import Verdict
 from ..verdicts.judgement import BITS, judge, judge_result
 from ..verdicts.stagewise import stages, worst
+from .ladder import wider
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,12 @@ class Terms:
     database: ExampleDatabase | None = None
     require: tuple[str, ...] = ()  # outputs without which a row does not agree
     diagnosing: Diagnosing | None = None  # what says more about a failure, if anything does
+    auto: bool = False  # whether what disagrees is judged under wider models as well
+
+    def wider(self) -> Iterator[Terms]:
+        """The same with the models that allow more, if the model is to be found out."""
+        for name, chosen in wider(self.name) if self.auto else ():
+            yield replace(self, name=name, model=chosen)
 
     def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:
         """On a whole problem, or on the worst of its stages."""

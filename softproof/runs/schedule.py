@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ..bounds.accuracy import Accuracy
 from ..candidates.candidate import Candidate
 from ..generation.coverage import regions
-from ..problem.problem import Problem
+from ..problem.problem import Problem, Result
 from ..properties.behaviour import DTYPES, LIFETIMES, OF_LARGE, WAYS, Question, asked, question_of
 from ..properties.metamorphic import LAWS, Answers, compared, identity_of
 from ..verdicts.compare import DISAGREES, NO_GUARANTEE, Verdict
+from .ladder import LADDER, Recorded
 
 if TYPE_CHECKING:
     from .criteria import Terms
@@ -52,6 +53,7 @@ class Rotation:
     failed: tuple[str, str] | None = None  # what disagreed last
     first: Problem | None = None  # that disagreed, before smaller ones were looked for
     lost: Verdict | None = None  # on the problem that the candidate did not survive
+    beyond: dict[str, float] = field(default_factory=dict)  # models that were too narrow: the worst error/bound
 
     def __post_init__(self) -> None:
         if not self.terms.by_stages and self.terms.accuracy != "D":
@@ -82,7 +84,7 @@ class Rotation:
         self.unpromised += dropped and self.pinned is None
         for region in regions(problem) if self.pinned is None else ():
             self.regions[region] = self.regions.get(region, 0) + 1
-        verdict = self.terms.verdict(self.candidate, problem)
+        verdict = self.climbing(lambda terms, candidate: terms.verdict(candidate, problem))
         if not counts(verdict):
             return verdict
         if not verdict.ok:
@@ -92,6 +94,33 @@ class Rotation:
             return verdict  # two answers that no document fixes need not be the same
         self.problems += 1
         return self._besides(problem) or verdict
+
+    def climbing(self, judge: Callable[[Terms, Candidate], Verdict]) -> Verdict:
+        """The verdict under the narrowest model, from that of the row on, under which nothing disagrees.
+
+        Where it disagrees under all of them, that under the row's own. The same answers are judged under each.
+        """
+        if not self.terms.auto:
+            return judge(self.terms, self.candidate)
+        recorded = Recorded(self.candidate)
+        candidate = cast("Candidate", recorded)
+        verdict = judge(self.terms, candidate)
+        if verdict.outcome != DISAGREES or not verdict.output:  # no number is what is wrong
+            return verdict
+        for terms in self.terms.wider():
+            recorded.rewind()
+            again = judge(terms, candidate)
+            if again.outcome != DISAGREES:
+                self._climb(terms, verdict)
+                return again
+        return verdict
+
+    def _climb(self, terms: Terms, refused: Verdict) -> None:
+        """From here on the row is judged under a wider model; not while a failure is made smaller."""
+        if self.pinned is None:
+            name = self.terms.name or LADDER[0]
+            self.beyond[name] = max(self.beyond.get(name, 0.0), refused.ratio)
+            self.terms = terms
 
     def _besides(self, problem: Problem) -> Verdict | None:
         """What disagrees, if anything."""
@@ -142,15 +171,23 @@ class Rotation:
         identity = identity_of(name, answers.problem, self.extras)
         if identity is None or not all(map(self.candidate.takes, (identity.problem, *identity.others))):
             return None
-        return compared(name, identity, answers)
+        if not self.terms.auto:
+            return compared(name, identity, answers)
+        return self.climbing(
+            lambda terms, candidate: compared(name, identity, replace(answers, candidate=candidate, model=terms.model))
+        )
 
     def _way(self, name: str, question: Question) -> Verdict | None:
         """The verdict of a way, if it applies."""
         if not WAYS[name].applies(question):
             return None
-        verdict, same = asked(question, name, self.terms.judge_result)
+        verdict, same = asked(question, name, self._judge_result)
         self.differ |= {} if same else {name: None}
         return verdict
+
+    def _judge_result(self, problem: Problem, result: Result) -> Verdict:
+        """The verdict on an answer that is there."""
+        return self.climbing(lambda terms, _candidate: terms.judge_result(problem, result))
 
     def asked(self, kind: str) -> tuple[str, ...]:
         """The ways, or the laws, that were asked."""

@@ -198,6 +198,11 @@ def _run(
     return agreed, refused
 
 
+def _large(rotation: Rotation, problem: Problem) -> Verdict:
+    """From the first precision on that decides."""
+    return rotation.climbing(lambda terms, candidate: terms.judge(candidate, problem, BITS))
+
+
 def verdicts_on_large(rotation: Rotation, operation: str, dtype: str) -> dict[int, Verdict]:
     """Verdicts on large problems by their number, up to the first against; the classifier by stages is not asked.
 
@@ -209,7 +214,7 @@ def verdicts_on_large(rotation: Rotation, operation: str, dtype: str) -> dict[in
     for number, problem in enumerate(asked):
         if candidate.takes(problem):
             with warnings.catch_warnings(action="ignore"):
-                verdict = terms.judge(candidate, problem, BITS)
+                verdict = _large(rotation, problem)
                 found[number] = (
                     rotation.of_large(problem) if verdict.ok and not verdict.unspecified else None
                 ) or verdict

@@ -43,6 +43,7 @@ from ..verdicts.stagewise import NEEDED
 from .criteria import Terms, check_baseline, check_terms, name_of
 from .failures import FORMS
 from .failures import database as opened
+from .ladder import check_ladder, is_auto, named
 from .schedule import Rotation, against, counts
 from .search import EXAMPLES, verdicts, verdicts_on_large
 
@@ -85,7 +86,8 @@ def verify(
         examples: how many problems for each operation and dtype; from 100 on, some more where these miss a region.
         seed: makes the problems the same in every run; by default a new one is drawn, and reported.
         arithmetic: the model that the bounds are theorems about: a name from `softproof.MODELS`, an `Arithmetic`, or a
-            function from a problem to one; by default sums in any order.
+            function from a problem to one; by default sums in any order. With ``"auto"`` an answer that disagrees is
+            judged again under stored-logsumexp, then under fused, and the row tells which it needed.
         accuracy: the class that is asked for, "A" to "D" (`softproof.bounds.accuracy`).
         baseline: for class D, the target whose error counts; `factor`: how many times that error is allowed.
         shrink: whether to look for a smaller problem that disagrees; if not, the number of problems of a row is how
@@ -118,8 +120,9 @@ def verify(
     """
     check_run(seed, shrink, in_process, database, progress, diagnose)
     check_baseline(accuracy, baseline, factor)
+    check_ladder(arithmetic, accuracy)
     check_required(require)
-    chosen = model(arithmetic)
+    chosen = model(named(arithmetic))
     arguments = operation, adapter, device, dtypes, examples, interface
     limits: dict[str, Any] = {"time_limit": time_limit, "startup_limit": startup_limit, "sandbox": sandbox,
                               "sandbox_read": sandbox_read, "sandbox_env": sandbox_env}  # fmt: skip
@@ -133,7 +136,7 @@ def verify(
         terms = Terms(
             device,
             chosen,
-            name_of(arithmetic),
+            name_of(named(arithmetic)),
             accuracy,
             other,
             factor,
@@ -142,6 +145,7 @@ def verify(
             database=opened(database) if isinstance(database, str | Path) else database,
             require=check_required(require),
             diagnosing=diagnosing if diagnose else None,
+            auto=is_auto(arithmetic),
         )
         check_terms(candidate, other, chosen, terms.dtypes)
         seed = random.SystemRandom().randrange(2**32) if seed is None else seed
@@ -329,7 +333,8 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         reason=f"required, and judged in none of its problems: {', '.join(lacks)}" if lacks and last.ok else "",
         gradients=candidate.differentiates(operation),
         unsupported=tuple(sorted({*OPERATIONS[operation].extras, *(candidate.interface.without & ASKED)} - supports)),
-        arithmetic=terms.name or any_order(dtype).name,
+        arithmetic=rotation.terms.name or any_order(dtype).name,
+        beyond=rotation.beyond,
         accuracy=terms.accuracy,
         ways=rotation.asked("way"),
         differ=tuple(

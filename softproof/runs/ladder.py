@@ -1,0 +1,64 @@
+"""``--arithmetic auto``: the narrowest of three models under which all answers of a row agree.
+
+An answer that disagrees under one model is judged again under the next: the same numbers, never another answer to the
+same question. A row that has come to a wider model stays there, and tells how far it was outside the narrower one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..bounds.arithmetic import Arithmetic
+from ..bounds.models import MODELS, Model
+from ..problem.problem import Problem, Result
+
+AUTO = "auto"
+LADDER = ("any-order", "stored-logsumexp", "fused")  # each allows what the one before does, and more
+
+
+def named(arithmetic: str | Arithmetic | Model | None) -> str | Arithmetic | Model | None:
+    """The model to begin with: none that is named, where it is to be found out."""
+    return None if is_auto(arithmetic) else arithmetic
+
+
+def is_auto(arithmetic: object) -> bool:
+    """Whether the model is to be found out."""
+    return isinstance(arithmetic, str) and arithmetic == AUTO
+
+
+def check_ladder(arithmetic: object, accuracy: str) -> None:
+    """ValueError where a model is to be found out by a comparison with a baseline, which is judged under one."""
+    if is_auto(arithmetic) and accuracy == "D":
+        raise ValueError(f"arithmetic is {AUTO!r} and accuracy is 'D'; class D needs the name of a model")
+
+
+def wider(name: str) -> Iterator[tuple[str, Model]]:
+    """The models after this one, which is the first where it has no name.
+
+    >>> [name for name, _ in wider("")], [name for name, _ in wider("fused")]
+    (['stored-logsumexp', 'fused'], [])
+    """
+    for each in LADDER[LADDER.index(name or LADDER[0]) + 1 :]:
+        yield each, MODELS[each]
+
+
+class Recorded:
+    """A candidate whose answers are kept, to be judged once more under another model without being asked again."""
+
+    def __init__(self, candidate: Any) -> None:
+        self._candidate, self._answers, self._next = candidate, list[Result](), 0
+
+    def answer(self, problem: Problem, device: str) -> Result:
+        """What was answered to this question of the sequence, which is the same under each model."""
+        if self._next == len(self._answers):
+            self._answers.append(self._candidate.answer(problem, device))
+        self._next += 1
+        return self._answers[self._next - 1]
+
+    def rewind(self) -> None:
+        """Begin again with the first answer."""
+        self._next = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._candidate, name)

@@ -1,0 +1,144 @@
+"""`--arithmetic auto`: a right kernel agrees in one run, under the narrowest of three models that it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import softproof
+from softproof.cli.commands import main
+from softproof.problem.problem import Array
+from softproof.reports.report import cells
+from softproof.runs.ladder import LADDER
+
+LogSoftmax = Callable[[Array, int], Array]
+
+
+def of_shifted(logits: Array, dim: int = -1) -> Array:
+    """As any order allows it."""
+    x = logits - logits.max(dim, keepdims=True, initial=-np.inf)
+    return np.asarray(x - np.log(np.exp(x).sum(dim, keepdims=True)))
+
+
+def of_stored(logits: Array, dim: int = -1) -> Array:
+    """With the logsumexp rounded before it is subtracted."""
+    most = logits.max(dim, keepdims=True, initial=-np.inf)
+    return np.asarray(logits - (most + np.log(np.exp(logits - most).sum(dim, keepdims=True))))
+
+
+def without_maximum(logits: Array, dim: int = -1) -> Array:
+    """Right for small logits, as far as fused allows; not for large ones."""
+    return np.asarray(logits - np.log(np.exp(logits).sum(dim, keepdims=True)))
+
+
+def wrong_by_half(logits: Array, dim: int = -1) -> Array:
+    """Under no model."""
+    return np.asarray(of_stored(logits, dim) - np.asarray(0.5, logits.dtype))
+
+
+def wrong_once() -> LogSoftmax:
+    """Of what fused allows, but for one answer, which is not given again."""
+    left = [12]
+
+    def log_softmax(logits: Array, dim: int = -1) -> Array:
+        left[0] -= 1
+        return wrong_by_half(logits, dim) if left[0] == 0 else of_stored(logits, dim)
+
+    return log_softmax
+
+
+def verified(function: LogSoftmax, arithmetic: str | None = "auto", examples: int = 40, seed: int = 3) -> softproof.Row:
+    """Its row in float32."""
+    (row,) = softproof.verify(
+        function, operation="log_softmax", adapter="numpy", dtypes=["float32"], without=["nonfinite", "empty"],
+        arithmetic=arithmetic, examples=examples, seed=seed).rows  # fmt: skip
+    return row
+
+
+@pytest.mark.draws
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_the_narrowest_model_that_it_fits(seed_of_the_run: str) -> None:
+    """And how far the answers were outside the one before."""
+    seed = int(seed_of_the_run)
+    alone, stored = verified(of_stored, None, seed=seed), verified(of_stored, seed=seed)
+    shifted = verified(of_shifted, seed=seed)
+
+    assert (alone.verdict, stored.verdict, shifted.verdict) == ("disagrees", "agrees", "agrees")
+    assert stored.arithmetic == "stored-logsumexp"
+    assert list(stored.beyond) == ["any-order"]
+    assert stored.beyond["any-order"] > 1
+    assert "agrees under stored-logsumexp (any-order: " in cells(stored)[-1]
+    assert (shifted.arithmetic, shifted.beyond, cells(shifted)[-1]) == ("any order", {}, "agrees")
+
+
+@pytest.mark.parametrize("function", [wrong_by_half, without_maximum, wrong_once()])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_is_wrong_stays_wrong(function: LogSoftmax) -> None:
+    """Also what was wrong once alone: the answer that disagreed is judged again, and no other."""
+    row = verified(function)
+
+    assert row.verdict == "disagrees"
+    assert row.failure is not None
+    assert row.failure.verdict.output
+
+
+def test_its_failure_can_be_seen_again() -> None:
+    """Under the model that the row had come to."""
+    row = verified(wrong_by_half)
+
+    assert row.failure is not None
+    arithmetic = None if row.arithmetic == "any order" else row.arithmetic
+    candidate = softproof.load(wrong_by_half, operation="log_softmax", adapter="numpy")
+    problem = row.failure.verdict.problem
+    assert problem is not None
+    assert all(softproof.judge(candidate, problem, arithmetic=name).outcome == "disagrees" for name in LADDER)
+    assert (f"arithmetic={arithmetic!r}" in row.failure.snippet) == (arithmetic is not None)
+
+
+def test_each_allows_what_the_one_before_does() -> None:
+    """In this order, and no other."""
+    assert LADDER == ("any-order", "stored-logsumexp", "fused")
+    problem = softproof.Problem("log_softmax", "float32", {"logits": [-3.0, 1.0, 90.0]}, {"dim": 0}, [1.0, 2.0, 3.0])
+    limits = [softproof.bound(problem, softproof.MODELS[name](problem)) for name in LADDER]
+
+    for narrow, wide in pairwise(limits):
+        assert all((narrow[name] <= wide[name]).all() for name in narrow)
+        assert any((narrow[name] < wide[name]).any() for name in narrow)
+
+
+def test_a_baseline_needs_a_name() -> None:
+    """Class D compares errors under one model."""
+    with pytest.raises(ValueError, match="arithmetic is 'auto' and accuracy is 'D'; class D needs the name of a model"):
+        softproof.verify(of_shifted, operation="log_softmax", arithmetic="auto", accuracy="D", baseline=of_stored)
+
+
+KERNEL = """
+import numpy as np
+def log_softmax(logits, dim=-1):
+    most = logits.max(dim, keepdims=True, initial=-np.inf)
+    return logits - (most + np.log(np.exp(logits - most).sum(dim, keepdims=True)))
+"""
+OPTIONS = ("--dtype", "float32", "--without", "nonfinite,empty", "--examples", "30", "--seed", "0", "--in-process")
+
+
+def test_the_command_line_finds_it_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One run for a right kernel; and `--named-model`, for CI, does not."""
+    (tmp_path / "kernel_that_stores.py").write_text(KERNEL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    target = "kernel_that_stores:log_softmax"
+
+    assert main(["verify", target, *OPTIONS]) == 0
+    assert "agrees under stored-logsumexp (any-order: " in capsys.readouterr().out
+    assert main(["verify", target, *OPTIONS, "--arithmetic", "any-order"]) == 1
+    for named in ([], ["--arithmetic", "auto"]):
+        with pytest.raises(SystemExit, match="2"):
+            main(["verify", target, *OPTIONS, *named, "--named-model"])
+        assert f"--named-model: {target} has no model of arithmetic" in capsys.readouterr().err
+    assert main(["verify", target, *OPTIONS, "--arithmetic", "fused", "--named-model"]) == 0
