@@ -47,7 +47,7 @@ def test_some_rows_alone_keep_all_that_they_have() -> None:
     elements = elements.unless(7, np.array([[False], [True], [True]]), np.isfinite)
     some = elements.of_rows(np.array([False, True, True]))
 
-    assert some.factor is not None
+    assert isinstance(some.factor, RowFactor)
     assert some.factor.limit.tolist() == [[2.0], [3.0]]
     assert some.factor.scaled.tolist() == arrays[0][1:].tolist()
     assert some.factor.fixed.tolist() == arrays[1][1:].tolist()

@@ -34,7 +34,7 @@ from softproof import (
     solve,
 )
 from softproof.bounds.accuracy import Accuracy
-from softproof.bounds.algebra import Allowed, additions
+from softproof.bounds.algebra import Allowed, RowFactor, additions
 from softproof.bounds.arithmetic import height
 from softproof.bounds.models import default
 from softproof.bounds.softmax import SoftmaxRows
@@ -46,6 +46,7 @@ from softproof.truth.solver import solve_rows, total
 from softproof.verdicts.judgement import BITS, _Case
 
 from .candidates import MANUAL, REFERENCE
+from .helpers.shares import needed
 from .helpers.wrong_answers import Wrong, just_outside, spoiled
 from .small_formats import Machine, Row, carried_back, leans, small
 
@@ -237,7 +238,7 @@ def _moved_by_its_own_error(operation: str, classes: int, masked: bool) -> tuple
         x = np.where(np.arange(classes) == 5, -np.inf, x)
     problem = Problem(operation, "float32", {"logits": x}, {"dim": -1})
     limit = allowed(problem, any_order("float32"))[0]["value"]
-    assert limit.row is not None
+    assert isinstance(limit.row, RowFactor)
     exact = solve(problem)["value"].astype(np.float64)
     own = limit.row.scaled + limit.row.fixed
     unit = (
@@ -623,7 +624,7 @@ def _worst(got: Array, exact: Array, limit: Array) -> float:
 def _apart(got: Array, exact: Array, limit: Allowed) -> float:
     """Theorem 14: how many times too far apart two elements of a row are; negative where they are not."""
     factor = limit.row
-    assert factor is not None
+    assert isinstance(factor, RowFactor)
     if factor.multiplies:
         least = np.where(exact > factor.scaled, exact - factor.scaled, np.nan)
         high = np.nan_to_num((got + factor.fixed) / least - 1, nan=np.inf)
@@ -648,19 +649,20 @@ def _rows_of(rng: np.random.Generator, arithmetic: Arithmetic, judged_by: Arithm
     inner = m.dot(g, kept)
     slope = m.any_of(lambda: m.mul(kept, m.round(g - inner)), lambda: m.fused(kept, g, -m.mul(kept, inner)))
     found["softmax, gradient"] = _worst(stored(slope), truth["grad_logits"], limit["grad_logits"].error)
+    found["softmax, rows of the gradient"] = needed(stored(slope), truth["grad_logits"], limit["grad_logits"])
     truth, limit = _limits("log_softmax", arithmetic, {"logits": row.x}, dim, g)
     found["log_softmax"] = _worst(stored(row.log_p), truth["value"], limit["value"].error)
     found["log_softmax, rows"] = 1 + _apart(stored(row.log_p), truth["value"], limit["value"])
-    p = m.exp(m.kept("output", row.log_p), row.lean)
-    found["log_softmax, gradient"] = _worst(
-        stored(carried_back(m, p, g)), truth["grad_logits"], limit["grad_logits"].error
-    )
+    p = m.any_of(lambda: m.exp(m.kept("output", row.log_p), row.lean), lambda: row.p)
+    slope = stored(carried_back(m, p, g))
+    found["log_softmax, gradient"] = _worst(slope, truth["grad_logits"], limit["grad_logits"].error)
+    found["log_softmax, rows of the gradient"] = needed(slope, truth["grad_logits"], limit["grad_logits"])
     truth, limit = _limits("logsumexp", arithmetic, {"logits": row.x}, dim, g[:, 0])
     found["logsumexp"] = _worst(stored(row.lse), truth["value"], limit["value"].error)
     p = m.exp(m.kept("shift", m.round(row.x - m.kept("output", row.lse))), row.lean)
-    found["logsumexp, gradient"] = _worst(
-        stored(m.mul(g[:, :1], m.kept("exp", p))), truth["grad_logits"], limit["grad_logits"].error
-    )
+    slope = stored(m.mul(g[:, :1], m.any_of(lambda: m.kept("exp", p), lambda: row.p)))
+    found["logsumexp, gradient"] = _worst(slope, truth["grad_logits"], limit["grad_logits"].error)
+    found["logsumexp, rows of the gradient"] = needed(slope, truth["grad_logits"], limit["grad_logits"])
     return found
 
 
@@ -710,11 +712,15 @@ def _losses_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, fl
         t = shuffled(m.add(m.mul(share, q), rest), *w)
     elif labels and w:
         t = m.mul(q, *w)
+    slope = carried_back(m, row.p, -m.mul(c, t))
+    if labels and not epsilon and rng.random() < 0.5:  # p - y, which is scaled last
+        factors = [one * np.reshape(g, (-1, 1)), *([(w[0] * q).sum(-1, keepdims=True) * one] if w else [])]
+        slope = m.round(row.p - q)
+        slope = shuffled(m.div(slope, divisor) if reduction == "mean" else slope, *factors)
     found = {
         "loss": _worst(value, truth["value"], limit["value"].error),
-        "loss, gradient": _worst(
-            carried_back(m, row.p, -m.mul(c, t)), truth["grad_logits"], limit["grad_logits"].error
-        ),
+        "loss, gradient": _worst(slope, truth["grad_logits"], limit["grad_logits"].error),
+        "loss, rows of the gradient": needed(slope, truth["grad_logits"], limit["grad_logits"]),
     }
     if not labels:
         slope = shuffled(c, -row.log_p, *w, *([share] if epsilon else []))

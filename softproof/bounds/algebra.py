@@ -43,6 +43,44 @@ class RowFactor:
 
 
 @dataclass(frozen=True)
+class RowUnknowns:
+    """The unknown numbers that all errors of a row share (docs/theory/bounds.md, Theorem 21).
+
+    An error of a right row is slope·β ± `own` for one β with |β| <= `limit`; or, where there is a tilt,
+    slope·(β + tilt·α) ± `own` for one such β and one α with |α| <= `tilt_limit`.
+    """
+
+    slope: Array  # (r, C), not negative
+    limit: Array  # (r, 1)
+    own: Array  # (r, C)
+    tilt: Array | None = None  # (r, C)
+    tilt_limit: Array | None = None  # (r, 1)
+
+    def enlarged(self, by: float) -> RowUnknowns:
+        """The same with room for the rounding of the bound itself."""
+        tilt_limit = None if self.tilt_limit is None else self.tilt_limit * by
+        return replace(self, limit=self.limit * by, own=self.own * by, tilt_limit=tilt_limit)
+
+    def of_rows(self, rows: Array) -> RowUnknowns:
+        """Some rows alone."""
+        found = replace(self, slope=self.slope[rows], limit=self.limit[rows], own=self.own[rows])
+        if self.tilt is None or self.tilt_limit is None:
+            return found
+        return replace(found, tilt=self.tilt[rows], tilt_limit=self.tilt_limit[rows])
+
+    @property
+    def reach(self) -> Array:
+        """How large the error that is shared may be (r, C)."""
+        if self.tilt is None or self.tilt_limit is None:
+            return np.asarray(self.slope * self.limit)
+        return np.asarray(self.slope * (self.limit + self.tilt_limit * np.abs(self.tilt)))
+
+    def stored(self, value: Array, arithmetic: Arithmetic) -> RowUnknowns:
+        """The same after one rounding to the storage format."""
+        return replace(self, own=stored(np.abs(value) + self.reach, self.own, arithmetic))
+
+
+@dataclass(frozen=True)
 class Allowed:
     """A bound in row form: |computed - exact| <= error, where |exact| is about |value|.
 
@@ -51,7 +89,7 @@ class Allowed:
 
     value: Array
     error: Array
-    row: RowFactor | None = None
+    row: RowFactor | RowUnknowns | None = None
     left: Left | int = 0
 
 

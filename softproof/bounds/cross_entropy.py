@@ -30,12 +30,12 @@ from ..problem.rows import (
     to_rows,
     wide_rows,
 )
-from .algebra import Allowed, Known, additions, powers, rdiv, rmul, spoiled, stored
+from .algebra import Allowed, Known, RowUnknowns, additions, powers, rdiv, rmul, spoiled, stored
 from .arithmetic import Arithmetic
 from .linear import flat, linear_gradients, product
 from .overflow import ANYTHING, OPPOSITE, Left, anything, exceeds, left_by
 from .second_order import given, inside, mean, scaled
-from .softmax import SoftmaxRows, carried_back, centred_reach, direction, nonzeros, summed_known
+from .softmax import SoftmaxRows, carried_back, centred_reach, direction, nonzeros, row_of, summed_known
 
 
 @dataclass(frozen=True)
@@ -451,6 +451,12 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
     return grad_x, spoiled(grad_target, f.lost)
 
 
+def _row_of_logits(problem: Problem, terms: _Terms, rows: Rows, value: Floats) -> RowUnknowns | None:
+    """Theorem 21 (a) for h - p Σh, of which `value` is the magnitude (r, C)."""
+    h, h_error = _slopes(problem, terms, rows)
+    return row_of(terms.f, h, h_error, nonzeros(terms.m), value, terms.at, _last(problem, terms, rows))
+
+
 def _left_of_target(problem: Problem, terms: _Terms, g: Floats) -> Left:
     """Theorem 13 for -c w (1 - ε) l, where 1 - ε is multiplied last and g divided by D first or last: (r, C)."""
     f, mean, largest = terms.f, terms.mean, _largest_term(terms.f.arithmetic)
@@ -469,7 +475,8 @@ def cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[
     terms = _terms(problem, arithmetic, rows)
     bounds: dict[str, Allowed | Losses] = {"value": losses(problem, terms)}
     if problem.grad_output is not None:
-        bounds["grad_logits"], grad_target = gradients(problem, terms, rows)
+        grad_logits, grad_target = gradients(problem, terms, rows)
+        bounds["grad_logits"] = replace(grad_logits, row=_row_of_logits(problem, terms, rows, grad_logits.value))
         if not is_labels(problem):
             bounds["grad_target"] = grad_target
     if problem.tangent is not None:

@@ -10,9 +10,23 @@ import numpy as np
 from ..problem.formats import Floats, Format
 from ..problem.problem import Array, Problem
 from ..problem.rows import Rows, axis_of, wide_rows, with_softmax
-from .algebra import Allowed, Known, RowFactor, additions, grown, powers, rdiv, rmul, spoiled, stored, times
+from .algebra import (
+    Allowed,
+    Known,
+    RowFactor,
+    RowUnknowns,
+    additions,
+    grown,
+    powers,
+    rdiv,
+    rmul,
+    spoiled,
+    stored,
+    times,
+)
 from .arithmetic import Arithmetic
 from .overflow import Left, anything, exceeds, left_by
+from .row_unknowns import Shared, of_centred, of_difference, of_product
 from .second_order import along, curvature, given, inside, mean, scaled
 
 LARGEST, LOG2E = np.finfo(np.float64).max, np.log2(np.e)
@@ -363,14 +377,35 @@ class SoftmaxRows:
     @property
     def common_factor(self) -> RowFactor:
         """Theorem 14 for softmax."""
+        return self.factor_of(self._row_error, self._free_error)
+
+    def factor_of(self, shared: Floats, free: Floats) -> RowFactor:
+        """Theorem 14 for p̂ whose logarithm has an error that the row has in common (r, 1), and one by itself."""
         underflow = np.broadcast_to(self._p_underflow, self.p.shape)
-        return RowFactor(True, self._row_error, self._p_error(self._free_error), underflow)
+        return RowFactor(True, shared, self._p_error(free), underflow)
 
     @property
     def common_term(self) -> RowFactor:
         """Theorem 14 for log-softmax."""
         free = self._free_error
         return RowFactor(False, self._row_error, np.zeros_like(free), free)
+
+    @property
+    def shared_of_value(self) -> Shared:
+        """The probabilities that the backward pass of softmax starts from."""
+        factor = self.common_factor
+        return Shared.of(self.p, factor.stored(self.p, self.arithmetic) if self._stores_output else factor)
+
+    @property
+    def shared_of_logarithm(self) -> Shared:
+        """Those of exp(l̂), l̂ stored or not, and of a quotient."""
+        term = self.common_term
+        own = term.stored(self.l, self.arithmetic).fixed if self._stores_output else term.fixed
+        return Shared.of(self.p, self.factor_of(term.limit, own))
+
+    @property
+    def _stores_output(self) -> bool:
+        return "output" in self.arithmetic.stored
 
     @property
     def _free_error(self) -> Floats:
@@ -412,7 +447,11 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
         rounded = inner_error + roundings * (size + np.abs(inner) + inner_error)
         error = times(b, reach) + p * rounded + times(b, rounded)
         error = error + u * np.abs(value) + 3 * eta + arithmetic.underflow("terms")
-        bounds["grad_logits"] = Allowed(value, error, left=_left_of_centred(f, b, g, arithmetic, times_p=True))
+        row = None
+        if not arithmetic.forward:
+            row = of_centred(f.shared_of_value, value, g, inner, inner_error, roundings, arithmetic)
+        left = _left_of_centred(f, b, g, arithmetic, times_p=True)
+        bounds["grad_logits"] = Allowed(value, error, row, left)
     if problem.tangent is not None:
         bounds |= _softmax_along(problem, _inside(f, problem, rows), rows)
     return f.spoiled(bounds)
@@ -472,8 +511,9 @@ def log_softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[st
     bounds = {"value": Allowed(f.l, f.l_error, f.common_term)}
     if problem.grad_output is not None:
         g = wide_rows(problem.grad_output, axis_of(problem), rows)
-        found = carried_back(f, g, 0.0, nonzeros(g))
-        bounds["grad_logits"] = replace(found, left=_left_of_total(f, g))
+        terms = nonzeros(g)
+        found = carried_back(f, g, 0.0, terms)
+        bounds["grad_logits"] = replace(found, row=row_of(f, g, 0.0, terms, found.value), left=_left_of_total(f, g))
     if problem.tangent is not None:
         bounds |= _log_softmax_along(problem, _inside(f, problem, rows), rows)
     return f.spoiled(bounds)
@@ -563,6 +603,28 @@ def carried_back(
     return Allowed(value, error)
 
 
+def row_of(
+    f: SoftmaxRows,
+    h: Array,
+    h_error: Array | float,
+    terms: Array,
+    value: Floats,
+    at: Array | None = None,
+    enlarged: Array | float = 1.0,
+) -> RowUnknowns | None:
+    """Theorem 21 (a) for v = h - p Σh, of which `value` is the magnitude; the arguments of `carried_back`."""
+    a = f.arithmetic
+    if a.forward:
+        return None
+    total, total_error = summed(h, h_error, terms, a)
+    total_error = total_error + a.flushed(terms) * enlarged
+    found = of_difference(f.shared_of_logarithm, value, h_error if at is None else 0.0, total, total_error, a)
+    found.own[...] += (8 * a.underflow() + a.flushed(terms)) * enlarged
+    if at is not None:
+        found.own[np.arange(len(value)), at[:, 0]] += (h_error * (1 + powers(3, a.compute.u)))[:, 0]
+    return found
+
+
 def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
     """Theorem 3 for the value, Theorem 6 (c) for the gradient."""
     f, a = _rows(problem, arithmetic, rows), arithmetic
@@ -572,7 +634,8 @@ def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str,
         g = _upstream_of_rows(problem, rows)
         value = g * f.p
         error = times(_p_error_by_difference(f), np.abs(g)) * (1 + u) + u * np.abs(value) + a.underflow()
-        bounds["grad_logits"] = Allowed(value, error)
+        row = None if a.forward else of_product(_shared_by_difference(f), value, g, a)
+        bounds["grad_logits"] = Allowed(value, error, row)
     if problem.tangent is not None:
         bounds |= _logsumexp_along(problem, _inside(f, problem, rows), rows)
     return f.spoiled(bounds)
@@ -583,10 +646,14 @@ def _upstream_of_rows(problem: Problem, rows: Rows) -> Floats:
     return np.asarray(problem.grad_output, np.float64).reshape(-1, 1)[rows]
 
 
+def kept_lse_error(f: SoftmaxRows) -> Floats:
+    """|ŷ - y| (r, 1) of the logsumexp that a backward pass starts from."""
+    return stored(f.lse, f.lse_error, f.arithmetic) if "output" in f.arithmetic.stored else f.lse_error
+
+
 def _p_error_by_difference(f: SoftmaxRows) -> Floats:
     """|p̂ - p| (r, C) for p̂ = exp(x - ŷ) as well (Theorem 6 (c))."""
-    a, u, error = f.arithmetic, f.arithmetic.compute.u, f.lse_error
-    kept = stored(f.lse, error, a) if "output" in a.stored else error
+    a, u, kept = f.arithmetic, f.arithmetic.compute.u, kept_lse_error(f)
     if f.x_error is not None:
         kept = kept + f.x_error
     delta = kept + a.rounding("shift") * (np.abs(f.l) + kept)  # of x - ŷ
@@ -596,6 +663,14 @@ def _p_error_by_difference(f: SoftmaxRows) -> Floats:
     if f.masked is not None:
         p_error[f.masked] = 0.0
     return promising(f.p, p_error)
+
+
+def _shared_by_difference(f: SoftmaxRows) -> Shared:
+    """Theorem 14 for p̂ = exp(x - ŷ) as well."""
+    kept, term = kept_lse_error(f), f.common_term
+    moved = 0.0 if f.x_error is None else f.x_error
+    own = moved + f.arithmetic.rounding("shift") * (np.abs(f.l) + kept + moved)  # of x - ŷ
+    return Shared.of(f.p, f.factor_of(np.maximum(term.limit, kept), np.maximum(term.fixed, own)))
 
 
 def _logsumexp_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str, Allowed]:

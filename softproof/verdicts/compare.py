@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from flint import arb
 
-from ..bounds.algebra import Allowed, RowFactor
+from ..bounds.algebra import Allowed, RowFactor, RowUnknowns
 from ..bounds.overflow import ANYTHING, allows, clashes
 from ..candidates.plain_text import plain
 from ..problem.formats import FORMATS, Format
@@ -153,7 +153,7 @@ class Elements:
     allowed: Array
     agreed: Array  # certainly within the bound
     refuted: Array  # certainly outside
-    factor: RowFactor | None = None
+    factor: RowFactor | RowUnknowns | None = None
     left: Array | int = 0  # what an overflow on the way may leave (`bounds.overflow`)
     excused: Array | None = None  # by what elements agree besides their bounds, numbered as in `Verdict.cited`; and 0
     waits: Array | bool = False  # where the truth is not known well enough to tell whether it overflows
@@ -365,7 +365,7 @@ def infeasible_rows(elements: Elements) -> tuple[Array, Array, Array]:
     test says nothing), and the two columns.
     """
     factor = elements.factor
-    assert factor is not None
+    assert isinstance(factor, RowFactor)
     counted = ~elements.special & np.isfinite(elements.got) & np.isfinite(elements.allowed)
     error, own = elements.error, factor.fixed + elements.doubt
     if factor.multiplies:

@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..bounds.algebra import RowUnknowns
 from ..problem.formats import FORMATS
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import ALL, Rows, count_rows, is_by_rows, place, row_form, shaped
 from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, UNSPECIFIED, Elements, Verdict, infeasible_rows
+from .row_unknowns import Strips, explained, refuted
 from .unspecified import fixed
 from .vacuity import Power
 
@@ -109,17 +111,28 @@ class Tally:
         return elements.of_rows(~waiting), numbers[~waiting]
 
     def _add_rows(self, name: str, rows: Rows, numbers: Array, elements: Elements) -> None:
-        """Theorem 14, where no element is refuted by itself."""
-        ratio, first, second = infeasible_rows(elements)
-        row = int(ratio.argmax())
-        if ratio[row] <= 1:
-            return
-        places = [self._place(name, int(numbers[row]), int(each[row])) for each in (first, second)]
-        apart = f"they are {ratio[row]:.3g} times too far apart"
-        text = f"this and {places[1]} cannot come from one rounding error of the row's sum (Theorem 14): {apart}"
+        """Theorems 14 and 21, where no element is refuted by itself."""
+
+        def place(column: int) -> str:
+            return self._place(name, int(numbers[row]), column)
+
+        if isinstance(elements.factor, RowUnknowns):
+            found = refuted(Strips.of(elements))
+            row = int(found.ratio.argmax())
+            if not (ratio := found.ratio)[row]:
+                return
+            column, text = explained(elements, found, row, place)
+        else:
+            ratio, first, second = infeasible_rows(elements)
+            row = int(ratio.argmax())
+            if ratio[row] <= 1:
+                return
+            column, apart = int(first[row]), f"they are {ratio[row]:.3g} times too far apart"
+            beside = place(int(second[row]))
+            text = f"this and {beside} cannot come from one rounding error of the row's sum (Theorem 14): {apart}"
         self.counts[DISAGREES, name] = int(np.count_nonzero(ratio > 1))
         self.ratios[name] = max(self.ratios[name], float(ratio[row]))
-        self.worst[DISAGREES] = Worst(float(ratio[row]), name, rows, int(numbers[row]), int(first[row]), text)
+        self.worst[DISAGREES] = Worst(float(ratio[row]), name, rows, int(numbers[row]), column, text)
 
     def _place(self, name: str, row: int, column: int) -> str:
         index = place(self.problem, name, self.result.outputs[name].values.shape, row, column)
