@@ -84,7 +84,7 @@ def test_what_the_arithmetic_promises_nothing_of_is_left_out() -> None:
     assert judge(candidate, short, arithmetic="storage").ok
     row = report.rows[0]
     assert (row.verdict, row.uncounted >= 1) == ("agrees", True)
-    assert row.problems > EXAMPLES  # the short rows, and what the search for regions adds
+    assert row.problems + row.uncounted >= EXAMPLES + 2  # both large ones, and what the search for regions adds
     assert f"no guarantee by the arithmetic, nor counted: log_softmax in {row.uncounted} problems" in str(report)
 
 

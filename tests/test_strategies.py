@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from softproof import OPERATIONS, Candidate, Problem, Result, problems, verify
 from softproof.generation.coverage import REGIONS, regions
 from softproof.generation.logit_styles import STYLES, Draw, styles
+from softproof.generation.masks import BLOCKS, RUNS, run, run_of_rows, runs_along
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS, Floats
+from softproof.problem.problem import Array
 from softproof.runs.schedule import Rotation
 from softproof.runs.search import EXAMPLES
 from softproof.truth.solver import solve
@@ -291,3 +293,36 @@ def test_labels_above_256_are_a_region() -> None:
 
     assert "an odd label above 256" in regions(problem)
     assert "an odd label above 256" not in regions(replace(problem, options={"ignore_index": 299}))
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("size", [2, 3, 9, 17, 33, 130])
+def test_a_run_leaves_some_places_out_and_not_all(name: str, size: int) -> None:
+    """Of any size, from each of many seeds; runs as long as a chunk are among them."""
+    found = np.array([_run(name, seed, size) for seed in range(200)])
+    changes = np.count_nonzero(found[:, 1:] != found[:, :-1], axis=1)
+
+    assert found.any(-1).all()
+    assert not found.all(-1).any()
+    if name in ("prefix", "suffix"):
+        assert (changes == 1).all()
+        assert max((block for block in BLOCKS if block < size), default=1) in found.sum(-1)
+    if name == "all but one":
+        assert (found.sum(-1) == size - 1).all()
+    assert len(np.unique(found, axis=0)) > 1 or size == 2
+
+
+def _run(name: str, seed: int, size: int) -> Array:
+    """A run of one kind."""
+    with mock.patch.dict(RUNS, {name: RUNS[name]}, clear=True):
+        return run(np.random.default_rng(seed), size)
+
+
+def test_images_are_ignored_as_a_whole() -> None:
+    """Now and then; and the classes of each row have the same run, or their own."""
+    rows = [run_of_rows(np.random.default_rng(seed), (3, 4)) for seed in range(50)]
+    classes = [runs_along(np.random.default_rng(seed), (4, 33, 2), 1) for seed in range(20)]
+
+    assert any(each.all(-1).sum() == 1 and each.sum() == 4 for each in rows)
+    assert {bool((each == each[:1, :, :1]).all()) for each in classes} == {True, False}
+    assert all(each.any(1).all() and not each.all(1).any() for each in classes)

@@ -151,6 +151,12 @@ def _masked_side_by_side(problem: Problem) -> bool:
     return bool(np.lib.stride_tricks.sliding_window_view(masked, SIDE_BY_SIDE, -1).all(-1).any())
 
 
+def _all_but_one_masked(problem: Problem) -> bool:
+    """Whether a row of three classes or more has one that is not masked, and is finite."""
+    x = _rows(problem)
+    return x.shape[-1] > 2 and bool(((~np.isneginf(x)).sum(-1) == 1)[np.isfinite(x.max(-1, initial=-np.inf))].any())
+
+
 def _has_ties(problem: Problem) -> bool:
     x = _rows(problem)
     return x.shape[-1] > 1 and bool(((x == x.max(-1, keepdims=True)).sum(-1) > 1).any()) if x.size else False
@@ -175,6 +181,7 @@ _GAPS: dict[str, Region] = {
     "a common offset of 1e8": lambda problem: _offset(problem, 9e7, 2e8),
     "masked classes": _masked,
     "32 masked classes side by side": _masked_side_by_side,
+    "all classes masked but one": _all_but_one_masked,
 }
 _LOWEST: dict[str, Region] = {
     "a row of the lowest number": lambda problem: bool(
@@ -239,6 +246,17 @@ def _sum_of_several(problem: Problem) -> bool:
     return some and _reduction(problem) == "sum" and bool(_upstream(problem).any())
 
 
+CHUNK = 16  # rows
+
+
+def _ignored_chunk(problem: Problem) -> bool:
+    """Whether a chunk of rows is ignored as a whole before some that count, and have a gradient."""
+    ignored = problem.inputs["target"].reshape(-1) == problem.options.get("ignore_index", -100)
+    count = len(ignored) // CHUNK if is_labels(problem) else 0
+    whole = np.flatnonzero(ignored[: count * CHUNK].reshape(count, CHUNK).all(-1))
+    return bool(whole.size and not ignored[whole[0] * CHUNK :].all() and (_upstream(problem) != 0).all())
+
+
 def _smoothed_beside_an_ignored_class(problem: Problem) -> bool:
     """Whether a class that names ignored rows has its part of the smoothing in others."""
     ignored = problem.options.get("ignore_index", -100)
@@ -286,6 +304,10 @@ _OPTIONS: dict[str, Region] = {
     "smoothing": _smoothed,
     "some rows ignored": lambda problem: 0 < _ignored(problem) < 1,
     "all rows ignored": lambda problem: _ignored(problem) == 1,
+    "a chunk of ignored rows before others": _ignored_chunk,
+    "all rows ignored but one": lambda problem: (
+        is_labels(problem) and problem.inputs["target"].size > 2 and len(_counted(problem)) == 1
+    ),
     "an ignore_index that is a class": lambda problem: (
         is_labels(problem) and problem.options.get("ignore_index", -100) >= 0
     ),
@@ -298,6 +320,12 @@ _VALUES: dict[str, Region] = {
         not is_labels(problem)
         and problem.inputs["target"].size > 0
         and bool((np.abs(_shares(problem).sum(-1) - 1) > 0.1).any())
+    ),
+    "a row without probability": lambda problem: (
+        not is_labels(problem)
+        and len(_shares(problem)) > 1
+        and bool((_shares(problem) == 0).all(-1).any())
+        and bool(_shares(problem).any())
     ),
     "negative probabilities": lambda problem: not is_labels(problem) and bool((problem.inputs["target"] < 0).any()),
     "a weight of 0": lambda problem: _weighted(problem) and bool((problem.inputs["weight"] == 0).any()),

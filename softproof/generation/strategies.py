@@ -24,11 +24,13 @@ from ..problem.rows import Axis, from_rows
 from ..problem.validation import check_flag, check_mapping, check_name, check_names
 from .coverage import regions
 from .logit_styles import STYLES, every_row_its_own, styles
+from .masks import run_of_rows, runs_along
 from .seeded import by_seed_alone
 
 # around vectors, warps, tiles and blocks; the fewer, the wider
 WIDTHS = ((1, 2, 3), (4, 5, 7, 8, 9), (15, 16, 17), (31, 32, 33), (64, 65, 127, 129), (255, 257, 513, 780, 1025))
 ROWS = (1, 2, 3, 5, 8, 9, 0, 4, 7, 12)
+RUN = 2.0  # in place of the share of labels that are ignored one by one
 CHUNKS = (16, 17, 33, 65)  # rows around and above chunks, not a multiple of any
 SMALL = 12  # arrays of at most this many elements are drawn element by element
 
@@ -82,22 +84,25 @@ def logit_arrays(
     Where distances may overflow the lowest number masks as well, some rows as a whole.
     """
     x = float_arrays(draw, shape, dtype, axis=axis, small=small, finite=finite)
-    if x.size and shape[axis] > 1 and draw(st.integers(0, 4)) == 4:
+    if x.size and shape[axis] > 1 and draw(st.integers(0, 3)) == 3:
         rng = np.random.default_rng(draw(seeds()))
         masked = _mask(rng, shape, axis)
         if not finite and rng.random() < 0.5:
             whole = rng.random(np.expand_dims(x.take(0, axis), axis).shape) < 0.5
             return np.where(masked | whole, -FORMATS[dtype].largest, x)
-        np.put_along_axis(masked, np.expand_dims(x.argmax(axis), axis), False, axis=axis)
+        everything, first = masked.all(axis, keepdims=True), np.expand_dims(x.argmax(axis), axis)
+        np.put_along_axis(masked, first, np.take_along_axis(masked, first, axis) & ~everything, axis=axis)
         x = np.where(masked, -np.inf, x)
     return x
 
 
 def _mask(rng: np.random.Generator, shape: tuple[int, ...], axis: int) -> Array:
-    """Classes that are masked: here and there, or all up to one of them, or from there on, as tiles are left out."""
-    share, scattered = rng.random(), rng.random(shape)
-    if rng.random() < 0.5:
+    """Classes that are masked: here and there; in a run; or all up to one of them, or from there on."""
+    share, scattered, kind = rng.random(), rng.random(shape), rng.integers(4)
+    if kind == 0:
         return scattered < share
+    if kind < 3:
+        return runs_along(rng, shape, axis)
     place = np.arange(shape[axis]).reshape([-1 if each == axis % len(shape) else 1 for each in range(len(shape))])
     block = place < share * shape[axis] if rng.random() < 0.5 else place >= share * shape[axis]
     return np.broadcast_to(block, shape).copy()
@@ -513,13 +518,14 @@ def _losses(
     else:
         inputs["target"] = _labels(draw, classes, rows)
         ignores = "ignore_index" in question.extras or "ignore_index" in question.fixed
-        if ignores and (share := draw(st.sampled_from((0.0, 0.3, 0.5, 0.5, 1.0)))):
+        if ignores and (share := draw(st.sampled_from((0.0, 0.4, RUN, RUN, RUN, RUN, 1.0)))):
             ignore_index = question.fixed.get("ignore_index")
             if ignore_index is None:
                 ignore_index = draw(st.sampled_from((-100, -1, 0, classes - 1, classes, 255)))
             options |= {"ignore_index": ignore_index} if ignore_index != -100 else {}
             rng = np.random.default_rng(draw(seeds()))
-            ignored = _ignored_in_one(draw, rng.random(rows) < share) if len(rows) > 1 else rng.random(rows) < share
+            ignored = run_of_rows(rng, rows) if share == RUN and rows else rng.random(rows) < min(share, 1.0)
+            ignored = _ignored_in_one(draw, ignored) if len(rows) > 1 else ignored
             inputs["target"] = np.where(ignored, ignore_index, inputs["target"])
     if "weight" in question.extras and draw(st.sampled_from((False, True, True))):
         weight = class_weights(draw, classes, question.dtype, negative="negative_weights" in question.extras)
@@ -555,6 +561,8 @@ def _probabilities(draw: st.DrawFn, question: _Question, shape: tuple[int, ...],
         rng = np.random.default_rng(draw(seeds()))
         q = q * draw(st.sampled_from((2.0, 0.0, 0.5))) + draw(st.sampled_from((0.0, 0.25))) * rng.normal(size=shape)
         q = FORMATS[question.dtype].round(q)
+        if draw(st.booleans()) and len(shape) > 1:  # some rows have no probability, as padding
+            q = np.where(np.expand_dims(run_of_rows(rng, tuple(np.delete(shape, axis))), axis), 0.0, q)
     return q
 
 
@@ -585,7 +593,10 @@ def _nearly_cancel(weight: Floats, target: Array, ignored: int) -> bool:
 def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
     classes, kind = draw(question.widths()), draw(st.sampled_from(question.batches()))
     spatial = _spatial(draw, question, classes) if kind == "spatial" else []
-    rows = classes if kind == "batch" and question.square(draw, classes) else draw(question.rows(classes, *spatial))
+    square = kind == "batch" and question.square(draw, classes)
+    rows = classes if square else draw(question.rows(classes, *spatial))
+    if kind == "batch" and not question.small and classes < 200 and draw(st.integers(0, 2)) == 2:
+        rows = draw(st.sampled_from(CHUNKS))
     if kind == "spatial" and draw(st.integers(0, 2)) == 2:
         rows = spatial[0]  # which fits where images are taken for pixels
     shape = (classes,) if kind == "unbatched" else (rows, classes, *spatial)
@@ -594,6 +605,7 @@ def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
     logits = question.logits(draw, shape, axis)
     if extra["target"].dtype.kind == "i":
         ignored = np.expand_dims(extra["target"] == options.get("ignore_index", -100), axis)
+        extra["target"] = _moved(draw, logits, extra, options.get("ignore_index", -100), axis)
         logits = _with_the_labels(draw, logits, extra["target"], ignored, axis)
         if "nonfinite" in question.extras and draw(st.booleans()):
             logits = with_strange_rows(draw, logits, axis, ignored)
@@ -606,6 +618,20 @@ def _spatial(draw: st.DrawFn, question: _Question, classes: int) -> list[int]:
     """One or two dimensions more, as of an image."""
     least, most = 1 if question.may_have(3) else 2, 2 if question.may_have(4) else 1
     return draw(st.lists(question.rows(classes), min_size=least, max_size=most))
+
+
+def _moved(draw: st.DrawFn, logits: Floats, losses: dict[str, Array], ignore_index: int, axis: int) -> Array:
+    """Labels of which, in half of the problems, those that are masked are others, so that a masked tile stays one."""
+    target, weight = losses["target"], losses.get("weight", np.ones(1))
+    if not np.isneginf(logits).any() or (weight < 0).any() or draw(st.booleans()):
+        return target
+    ignored = np.expand_dims(target == ignore_index, axis)
+    own = np.take_along_axis(logits, np.where(ignored, 0, np.expand_dims(target, axis)), axis)
+    likely = np.where(np.isneginf(logits), -1.0, np.random.default_rng(draw(seeds())).random(logits.shape))
+    if 0 <= ignore_index < logits.shape[axis]:
+        np.moveaxis(likely, axis, 0)[ignore_index] = -1.0
+    moves = np.isneginf(own) & ~ignored & (likely.max(axis, keepdims=True) >= 0)
+    return np.where(moves, np.expand_dims(likely.argmax(axis), axis), np.expand_dims(target, axis)).squeeze(axis)
 
 
 def _with_the_labels(draw: st.DrawFn, logits: Floats, target: Array, ignored: Array, axis: int) -> Floats:
