@@ -3,10 +3,10 @@
 python -m benchmarks.truths --jobs 2 --log truths.jsonl
 
 `nasty` draws the problems, and `independent_losses` evaluates them, in fractions and intervals, without a line of
-`softproof.truth` or `softproof.problem.rows`. At 64, 128 and 512 bits each element of the value and of every derivative
-must be of the right kind, a number, inf, -inf or nan, and a ball must meet the interval; or it is undecided, and
-8192 bits must decide it. Where the judge lets float64 decide, float64 must give the same kind. A line of the log is
-one corner in one dtype from one seed, and a run goes on where its log ends.
+`softproof.truth` or `softproof.problem.rows`. At 64, 106 (double-double numbers), 128 and 512 bits each element of the
+value and of every derivative must be of the right kind, a number, inf, -inf or nan, and a ball must meet the interval;
+or it is undecided, and 8192 bits must decide it. Where the judge lets float64 decide, float64 must give the same kind.
+A line of the log is one corner in one dtype from one seed, and a run goes on where its log ends.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from .alarms import Part, Record, read, run, unfinished
 from .independent_losses import evaluate
 from .nasty import CORNERS, draw
 
-BITS, LAST, FLOAT64 = (64, 128, 512), 8192, 53
+BITS, LAST, FLOAT64 = (64, 106, 128, 512), 8192, 53
 SHARP = 2.0**-60  # a ball whose radius is below this part of its middle says what the number is
 PROBLEMS = {"float64": 500, "float32": 250, "float16": 125, "bfloat16": 125}  # of a corner, from one seed
 SEEDS = 10

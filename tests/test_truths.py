@@ -23,6 +23,7 @@ from softproof import OPERATIONS, Problem
 from softproof.problem.problem import Array
 from softproof.problem.rows import ALL, Rows, class_weights, coefficients, count_classes, is_labels, kept
 from softproof.truth.balls import Number, balls
+from softproof.truth.double_double import DoubleDouble
 
 INF, NAN = float("inf"), float("nan")
 DTYPES = ("float64", "float32", "float16", "bfloat16")
@@ -88,6 +89,7 @@ def _reduced_by_a_ball(problem: Problem, losses: Array, _number: Number) -> Arra
     if problem.options.get("reduction", "mean") == "mean" and is_labels(problem):
         labels = problem.inputs["target"][kept(problem)]
         divisor = balls(class_weights(problem, count_classes(problem))[labels]).sum() + arb(0)
+    losses = losses.balls() if isinstance(losses, DoubleDouble) else losses
     special = [each for each in losses.flat if isinstance(each, float)]
     if special:
         return np.full((1, 1), -sum(special) if divisor < 0 else sum(special), object)

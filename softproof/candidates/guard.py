@@ -14,7 +14,22 @@ import numpy as np
 SHARED = ("torch", "torch.nn.functional", "torch.autograd")  # where they have been imported
 OWN = (
     "candidates.candidate",
-    *(f"truth.{each}" for each in ("balls", "cross_entropy", "information", "linear", "signs", "softmax", "solver")),
+    *(
+        f"truth.{each}"
+        for each in (
+            "balls",
+            "cross_entropy",
+            "double_double",
+            "elementary",
+            "error_free",
+            "information",
+            "linear",
+            "products",
+            "signs",
+            "softmax",
+            "solver",
+        )
+    ),
     *(f"verdicts.{each}" for each in ("compare", "judgement", "lost_terms", "stagewise", "summary", "unspecified")),
     "verdicts.vacuity",
 )

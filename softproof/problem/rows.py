@@ -275,18 +275,20 @@ def coefficients(
     |w| and |q| take the place of w and q, since the parts of a coefficient may cancel where one of them is negative.
     """
     target, counts = problem.inputs["target"], kept(problem, rows)
-    epsilon = number(np.array(float(problem.options.get("label_smoothing", 0.0))))
+    smoothing = float(problem.options.get("label_smoothing", 0.0))
     if is_labels(problem):
         q = np.zeros((len(counts), classes))
         q[np.flatnonzero(counts), target.reshape(-1)[rows][counts]] = 1.0
     else:
         q = target_rows(problem, rows)
     t = number(np.abs(q) if magnitudes else q)
-    if epsilon != 0:
+    if smoothing:
+        epsilon = number(np.array(smoothing))
         t = (1 - epsilon) * t + epsilon / classes
     if "weight" in problem.inputs:
         weight = class_weights(problem, classes)
         t = number(np.abs(weight) if magnitudes else weight) * t
     if not counts.all():
         t[~counts] = number(np.zeros(1))
-    return np.asarray(t)
+    found: Array = t
+    return found

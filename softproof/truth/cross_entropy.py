@@ -25,7 +25,7 @@ from ..problem.rows import (
     to_rows,
     wide_rows,
 )
-from .balls import Number, Truth, balls, direction, matmul, number_of, summed, upstream_signs, with_limit
+from .balls import Number, Truth, balls, direction, matmul, number_of, specials, summed, upstream_signs, with_limit
 from .linear import flat, linear_gradients
 from .signs import own_signs, smoothing_of
 from .softmax import Softmax, of_logits, where_defined
@@ -79,8 +79,9 @@ class _Terms:
         problem, classes, zero = self.problem, self.f.p.shape[1], self.number(np.zeros(1))
         assert problem.grad_output is not None
         counts = kept(problem, self.rows)[:, None]
-        c = self.number(problem.grad_output.reshape(-1, 1))  # ∂(whole)/∂loss_i
-        c = c[self.rows] if reduction_of(problem) == "none" else np.broadcast_to(c, (len(self.t), 1))
+        g = problem.grad_output.reshape(-1, 1)
+        c = self.number(g[self.rows] if reduction_of(problem) == "none" else g)  # ∂(whole)/∂loss_i
+        c = np.broadcast_to(c, (len(self.t), 1))
         if reduction_of(problem) == "mean":
             divisor = exact_denominator(problem, classes)
             if divisor == 0:  # 0/0 in every row that counts, and no gradient in a row that does not
@@ -104,14 +105,15 @@ class _Terms:
         return direction(self.problem, self.rows, self.number)
 
     def _of_logits(self, c: Array, slopes: Array) -> Array:
-        f, grad = self.f, slopes * self.f.p
+        f = self.f
+        grad: Array = slopes * f.p if self.at is not None else slopes * f.p - c * self.t
         if self.at is None:
-            return np.asarray(grad - c * self.t)
+            return grad
         own, others = f.e[self.at], f.e.copy()
         others[self.at] = self.number(np.zeros(1))
         beside = summed(others, -1)
         grad[self.at] = -c * self.t * (beside / (beside + own))  # p - 1 without a cancellation
-        return np.asarray(grad)
+        return grad
 
     def _of_target(self, c: Array) -> Array:
         problem, classes = self.problem, self.f.p.shape[1]
@@ -128,9 +130,10 @@ def reduced(problem: Problem, losses: Array, number: Number) -> Array:
     divisor = exact_denominator(problem, count_classes(problem)) if mean else Fraction(1)
     if divisor == 0:
         return np.full((1, 1), np.nan, losses.dtype)
-    if losses.dtype == object and (special := [loss for loss in losses.flat if isinstance(loss, float)]):
+    if special := specials(losses):
         return np.full((1, 1), -sum(special) if divisor < 0 else sum(special), losses.dtype)  # an infinity, or nan
-    return np.asarray(summed(losses) / number_of(divisor, number))
+    found: Array = summed(losses) / number_of(divisor, number)
+    return found
 
 
 def cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:

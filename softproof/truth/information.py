@@ -32,7 +32,8 @@ class _Distribution:
     @cached_property
     def log(self) -> Array:
         """0 in place of -inf."""
-        return np.asarray(np.log(self.positive))
+        found: Array = np.log(self.positive)
+        return found
 
 
 def entropy(problem: Problem, rows: Rows, number: Number) -> Truth:

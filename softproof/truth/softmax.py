@@ -47,7 +47,8 @@ class Softmax:
 
     def along(self, v: Array) -> Array:
         """J v (r, C), the derivative of p in the direction v, with J = diag(p) - p pᵀ."""
-        return np.asarray(self.p * (v - self.mean(v)))
+        found: Array = self.p * (v - self.mean(v))
+        return found
 
 
 def _highest(x: Array, masked: Array) -> tuple[tuple[Array, Array], Array]:

@@ -1,10 +1,12 @@
-"""The truth: what mathematics says, evaluated in balls (enclosures) of any precision, or in float64.
+"""The truth: what mathematics says, evaluated in balls (enclosures) of any precision, or in one or two float64 numbers.
 
-One set of formulas, two kinds of numbers. With `bits` above 53 each element is a `flint.arb` ball that certainly
+One set of formulas, three kinds of numbers. With `bits` above 53 each element is a `flint.arb` ball that certainly
 contains the exact value, or one of the Python floats inf, -inf and nan where the exact answer is not a finite number;
 arb is Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE Trans. Comput. 66(8),
-2017. With 53 bits the same formulas are evaluated in float64, and how far they may be off is a theorem of
-docs/theory/bounds.md, which `judge` applies. The number of bits is an argument; nothing here leaves a global changed.
+2017. With 106 bits these balls come from double-double numbers, which whole arrays are computed with at a time; what
+these say nothing about is a ball of everything. With 53 bits the same formulas are evaluated in float64, and how far
+they may be off is a theorem of docs/theory/bounds.md, which `judge` applies. The number of bits is an argument; nothing
+here leaves a global changed.
 
 Signs, zeros and denominators are decided in integers on the float64 inputs (`exact_sums`, `signs`), never by a ball or
 by float64, and so are the same at every precision. A ball that is not finite decides nothing and asks for more bits.
@@ -23,12 +25,13 @@ from ..problem.problem import Array, Problem
 from ..problem.rows import ALL, REDUCED, Rows, blocks, is_reduced, reduction_of, row_length, shaped
 from ..problem.validation import check_precision
 from . import cross_entropy, information, linear, softmax
-from .balls import Number, Truth, balls, floats
+from .balls import Number, Truth, balls, doubles, floats
 from .cross_entropy import finite_losses, reduced
+from .double_double import DoubleDouble
 from .information import without_impossible
 from .softmax import of_no_classes
 
-FLOAT64 = 53  # as a number of bits: not balls, but float64 itself
+FLOAT64, DOUBLE_DOUBLE = 53, 106  # as numbers of bits: not balls, but float64 itself, and double-double numbers
 
 
 def solve(problem: Problem, bits: int = 128) -> Truth:
@@ -44,6 +47,7 @@ def solve(problem: Problem, bits: int = 128) -> Truth:
     bits = check_precision("bits", bits)
     found, summands = solve_rows(problem, bits)
     found |= {name: total(problem, [each], bits) for name, each in summands.items()}
+    found = {name: each.balls() if isinstance(each, DoubleDouble) else each for name, each in found.items()}
     return {name: shaped(problem, name, found[name], shape) for name, shape in output_shapes(problem).items()}
 
 
@@ -51,9 +55,9 @@ def solve_rows(problem: Problem, bits: int, rows: Rows = ALL) -> tuple[Truth, Tr
     """The truth about some rows, in row form; and of what is reduced, what `total` wants of these rows (r, 1)."""
     if "logits" in problem.inputs and not row_length(problem):
         found = of_no_classes(problem, rows)
-    elif bits == FLOAT64:
+    elif bits in (FLOAT64, DOUBLE_DOUBLE):
         with np.errstate(all="ignore"):
-            found = _SOLVERS[problem.operation](problem, rows, floats)
+            found = _SOLVERS[problem.operation](problem, rows, floats if bits == FLOAT64 else doubles)
     else:
         with ctx.workprec(bits):
             found = _SOLVERS[problem.operation](problem, rows, balls)
@@ -64,7 +68,7 @@ def solve_rows(problem: Problem, bits: int, rows: Rows = ALL) -> tuple[Truth, Tr
 def total(problem: Problem, losses: Sequence[Array], bits: int) -> Array:
     """The reduced loss, or its derivative in a direction, (1, 1), from those of all rows."""
     with ctx.workprec(bits), np.errstate(all="ignore"):
-        return reduced(problem, np.concatenate(losses), floats if bits == FLOAT64 else balls)
+        return reduced(problem, np.concatenate(losses), {FLOAT64: floats, DOUBLE_DOUBLE: doubles}.get(bits, balls))
 
 
 def without_masked(problem: Problem, rows: Rows, bits: int) -> Array:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from flint import arb
@@ -22,6 +23,8 @@ from ..problem.operations import output_shapes
 from ..problem.problem import Array, Output, Problem, Result, not_an_output
 from ..problem.records import ARRAY, COUNTS, NAMES, NUMBER, TEXT, a, by_name, check_fields, one_of, optional
 from ..truth.balls import balls
+from ..truth.double_double import RADIUS, DoubleDouble
+from ..truth.error_free import U, two_sum
 
 AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
 UNSPECIFIED, NOT_APPLICABLE = "unspecified", "not applicable"
@@ -145,7 +148,7 @@ class Elements:
     """Some rows of one output beside the truth, in row form (r, k)."""
 
     got: Array
-    exact: Array  # as it was given
+    exact: Any  # as it was given: an array, or DoubleDouble
     nearest: Array  # the exact value, or the float64 next to it
     special: Array  # where the exact value is inf, -inf or nan
     error: Array  # got - exact, where both are finite
@@ -160,9 +163,13 @@ class Elements:
     open_ended: Array | bool = False  # where no document fixes the answer, and too little is known to tell a wrong one
 
     @classmethod
-    def of(cls, got: Array, exact: Array, doubt: Array | float, bound: Allowed, storage: Format) -> Elements:
-        """`exact` holds float64 values that are `doubt` away from the truth at most, or balls and special floats."""
+    def of(cls, got: Array, exact: Any, doubt: Array | float, bound: Allowed, storage: Format) -> Elements:
+        """`exact` holds float64 values that are `doubt` away from the truth at most, or balls and special floats; or it
+        is a `DoubleDouble`.
+        """
         got = got.astype(np.float64)
+        if isinstance(exact, DoubleDouble):
+            return cls._of_double_double(got, exact, bound, storage)
         if exact.dtype == object:
             return cls._of_balls(got, exact, bound, storage)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -170,6 +177,24 @@ class Elements:
         return cls._decided(
             got, exact, exact, ~np.isfinite(exact), error, np.broadcast_to(doubt, got.shape), bound, storage
         )
+
+    @classmethod
+    def _of_double_double(cls, got: Array, exact: DoubleDouble, bound: Allowed, storage: Format) -> Elements:
+        special, unknown = exact.special, exact.unknown
+        nearest = np.where(unknown, np.nan, exact.high)
+        with np.errstate(invalid="ignore", over="ignore"):
+            s, lost = two_sum(got, -nearest)  # got - high, without an error
+            rest = lost - exact.low
+            error = np.where(unknown, 0.0, s + rest)
+            doubt = exact.radius * RADIUS + 2 * U * (np.abs(rest) + np.abs(error))
+        finite = ~special & np.isfinite(got)
+        doubt = np.where(finite, doubt, np.where(special, 0.0, exact.radius * RADIUS + np.abs(exact.low)))
+        error = np.where(finite, error, np.inf)
+        found = cls._decided(got, exact, nearest, special, error, doubt, bound, storage)
+        if not unknown.any():
+            return found
+        agreed, refuted, waits = found.agreed & ~unknown, found.refuted & ~unknown, found.waits | unknown
+        return replace(found, agreed=agreed, refuted=refuted, waits=waits)
 
     @classmethod
     def _of_balls(cls, got: Array, exact: Array, bound: Allowed, storage: Format) -> Elements:
@@ -198,7 +223,7 @@ class Elements:
     def _decided(
         cls,
         got: Array,
-        exact: Array,
+        exact: Any,
         nearest: Array,
         special: Array,
         error: Array,
@@ -241,7 +266,8 @@ class Elements:
 
     def of_rows(self, rows: Array) -> Elements:
         """Some rows alone."""
-        arrays = [one.name for one in fields(self) if isinstance(getattr(self, one.name), np.ndarray)]
+        kinds = (np.ndarray, DoubleDouble)
+        arrays = [one.name for one in fields(self) if isinstance(getattr(self, one.name), kinds)]
         each = {name: getattr(self, name)[rows] for name in arrays}
         return replace(self, **each, factor=None if self.factor is None else self.factor.of_rows(rows))
 
@@ -306,6 +332,7 @@ class Elements:
         """One element in words."""
         at = row, column
         exact = self.exact[at]
+        exact = exact.balls().item() if isinstance(exact, DoubleDouble) else exact
         text = f"got {float(self.got[at])!r}, exact {written(exact)}"
         if self.excused is not None and self.excused[at]:
             return f"{text}; {citation(int(self.excused[at]))}"

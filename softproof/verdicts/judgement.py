@@ -1,8 +1,9 @@
 """One question, one answer, one verdict: the cheapest evaluation of the truth that decides (Ziv's strategy).
 
 A. Ziv, "Fast evaluation of elementary mathematical functions with correctly rounded last bit", ACM TOMS 17(3), 1991.
-First float64, whose own error is a theorem; then balls of more and more bits, for the rows that float64 leaves open and
-for whatever disagrees. A problem is judged some rows at a time, so that its size does not matter.
+First float64, whose own error is a theorem; then double-double numbers, whose radii are; then balls of more and more
+bits, for the rows that these leave open and for whatever disagrees. A problem is judged some rows at a time, so that
+its size does not matter.
 """
 
 from __future__ import annotations
@@ -37,13 +38,15 @@ from ..problem.rows import (
 )
 from ..problem.validation import check_kind, check_precisions, check_text
 from ..truth import solver
-from ..truth.solver import FLOAT64
+from ..truth.solver import DOUBLE_DOUBLE, FLOAT64
 from .compare import AGREES, DISAGREES, NO_GUARANTEE, Elements, Verdict, not_an_answer
 from .summary import Tally
 from .unspecified import excused
 
 LARGE = 1 << 20  # elements; above, a disagreement that concerns all of them is stated by float64 alone
-BITS = (FLOAT64, 128, 512, 2048, 8192)  # when even the last cannot tell, the answer lies on the edge of the bound
+BALLS = (128, 512, 2048, 8192)
+FEW = 512  # elements; below, balls are the faster ones
+BITS = (FLOAT64, DOUBLE_DOUBLE, *BALLS)  # when even the last cannot tell, the answer lies on the edge of the bound
 
 
 def judge(
@@ -71,7 +74,7 @@ def judge(
         accuracy: the class that is asked for, "A" to "D" (`softproof.bounds.accuracy`).
         baseline: for class D, whose error counts.
         factor: for class D, how many times that error is allowed.
-        bits: precisions of the truth to try in turn; 53 is float64.
+        bits: precisions of the truth to try in turn; 53 is float64, 106 are two float64 numbers for each.
     Returns: a `Verdict`.
     Raises: ValueError, TypeError or IndexError when the problem asks nothing sensible, or an argument does not fit.
 
@@ -91,7 +94,7 @@ def judge(
         if baseline is None:
             raise ValueError("accuracy D compares with a baseline; baseline is None")
         check_asked(baseline, problem, device, "baseline")
-        balls = [each for each in bits if each != FLOAT64] or BITS[1:]  # float64 would add its doubt to the error
+        balls = [each for each in bits if each != FLOAT64] or BALLS  # float64 would add its doubt to the error
         reached = judge(baseline, problem, device=device, arithmetic=arithmetic, bits=balls)
         if not reached.ok:
             return replace(reached, outcome=NO_GUARANTEE, explanation=f"the baseline {reached}", accuracy="D")
@@ -319,17 +322,25 @@ class _Case:
     def verdict(self, steps: Sequence[int]) -> Verdict:
         """Float64 for all rows, more bits for those that it leaves open, balls for the worst disagreement."""
         tally = Tally(self.problem, self.result, self.accuracy.letter)
-        steps = [bits for bits in steps if bits != FLOAT64 or float64_decides(self.problem)] or BITS[1:]
+        steps = [bits for bits in steps if self._is_worth(bits)] or BALLS
         for name, rows, elements in self.elements(steps[0], blocks(self.problem)):
             tally.add(name, rows, elements, last=len(steps) == 1)
-        if tally.refuted and steps[0] == FLOAT64 and len(steps) > 1:
-            self._confirm(tally, steps[1:])
+        done = steps[0]
         for bits in steps[1:]:
             if tally.refuted or not tally.open:
                 break
+            done = bits
             for name, todo in tally.take_open():
                 self._add_again(tally, bits, name, todo, last=bits == steps[-1])
+        if tally.refuted and done <= DOUBLE_DOUBLE and steps[-1] > DOUBLE_DOUBLE:
+            self._confirm(tally, [bits for bits in steps if bits > DOUBLE_DOUBLE])
         return tally.verdict()
+
+    def _is_worth(self, bits: int) -> bool:
+        """Whether it is worth a try."""
+        if bits == DOUBLE_DOUBLE:
+            return sum(array.size for array in self.problem.inputs.values()) >= FEW
+        return bits != FLOAT64 or float64_decides(self.problem)
 
     def _add_again(self, tally: Tally, bits: int, name: str, todo: Sequence[Rows], last: bool) -> None:
         """More bits for some rows of one output, or for the reduced loss."""

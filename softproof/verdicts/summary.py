@@ -9,7 +9,7 @@ import numpy as np
 from ..bounds.algebra import RowUnknowns
 from ..problem.formats import FORMATS
 from ..problem.problem import Array, Problem, Result
-from ..problem.rows import ALL, Rows, count_rows, is_by_rows, place, row_form, shaped
+from ..problem.rows import ALL, BLOCK, Rows, count_rows, is_by_rows, place, row_form, row_length, shaped
 from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, UNSPECIFIED, Elements, Verdict, infeasible_rows
 from .row_unknowns import Strips, explained, refuted
 from .unspecified import fixed
@@ -56,8 +56,10 @@ class Tally:
         if not is_by_rows(self.problem):
             return [(name, [ALL]) for name in found]
         blocks_of = {name: np.concatenate(rows) if rows else np.zeros(0, np.int64) for name, rows in found.items()}
+        step = max(64, BLOCK // 8 // max(1, row_length(self.problem)))
         return [
-            (name, [rows[start : start + 64] for start in range(0, len(rows), 64)]) for name, rows in blocks_of.items()
+            (name, [rows[start : start + step] for start in range(0, len(rows), step)])
+            for name, rows in blocks_of.items()
         ]
 
     def add(self, name: str, rows: Rows, elements: Elements, last: bool) -> None:
