@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 import torch
 
+from softproof.diagnosis.lineup import Lineup
 from softproof.generation import seeded
 from softproof.reports.report import versions
 from tests.candidates import MANUAL, REFERENCE
@@ -108,3 +109,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def thorough(pytestconfig: pytest.Config) -> bool:
     """Whether --thorough was given: random tests that draw for themselves draw many more then."""
     return bool(pytestconfig.getoption("--thorough"))
+
+
+@pytest.fixture(autouse=True)
+def _no_known_bugs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known bugs take seconds to start, and are asked by the tests marked `known_bugs` alone."""
+    if request.node.get_closest_marker("known_bugs") is None:
+        monkeypatch.setattr(Lineup, "missing", property(lambda _: "no known bugs in this test"))

@@ -21,6 +21,8 @@ from softproof.diagnosis.pool import pool
 from softproof.diagnosis.record import Diagnosis
 from softproof.problem.problem import Array
 
+pytestmark = pytest.mark.known_bugs
+
 LOSS = Problem("cross_entropy", "float32", {"logits": [[0.0, 0.0]], "target": [1]}, grad_output=0.0)
 ROWS = Problem(
     "softmax", "float32", {"logits": [[1.0, 2.0, 4.0], [0.5, 0.0, -3.0]]}, {"dim": -1}, grad_output=np.ones((2, 3))
@@ -91,10 +93,10 @@ def test_a_known_bug_is_named_with_its_counts_and_its_source(lineup: Lineup) -> 
 
     (first,) = found.resembles
     assert first.name == "upstream-gradient-dropped"
-    assert 2 <= first.wrong == first.of_wrong < first.alike == first.of <= found.asked <= QUESTIONS
+    assert 2 <= first.wrong == first.of_wrong < first.alike == first.of <= QUESTIONS
     assert "pytorch/pytorch PR #94226" in first.source
     text = f"upstream-gradient-dropped ({first.wrong} of {first.wrong} wrong answers, {first.of} of {first.of} in all)"
-    assert text in found.lines[0]
+    assert any(text in line for line in found.lines)
 
 
 def test_what_nobody_knows_is_not_named(lineup: Lineup) -> None:

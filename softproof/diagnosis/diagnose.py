@@ -10,9 +10,11 @@ from ..candidates.candidate import Candidate
 from ..candidates.channel import LostError
 from ..problem.problem import Problem
 from ..verdicts.compare import Verdict
+from .features import Seen
 from .interview import Interview, Reply
 from .lineup import Lineup
 from .models import try_next, under_models
+from .patterns import patterns_of
 from .pool import pool
 from .record import Diagnosis, Models, Resemblance
 from .resemblance import resembling
@@ -28,6 +30,7 @@ class Failed:
     verdict: Verdict
     question: tuple[str, str] | None = None
     first: Problem | None = None
+    seen: Sequence[Seen] = ()  # problems of the row, and whether each agreed
 
 
 @dataclass
@@ -60,8 +63,9 @@ class Diagnosing:
         replies = [witness, *self._more(interview, failed, problems)]
         models = None if way else under_models(interview, replies)
         resembles, fault = self._resembling(interview, replies, problems, way, models)
-        said = "" if models is None else try_next(models)
-        return Diagnosis(resembles, models, said, len(interview.replies), fault)
+        patterns = () if way else patterns_of(interview, failed.seen, problems)
+        said = try_next(models, patterns, resembles)
+        return Diagnosis(patterns, resembles, models, said, len(interview.replies), fault)
 
     def _more(self, interview: Interview, failed: Failed, problems: Sequence[Problem]) -> list[Reply]:
         """Answers to the problem that failed first, and to some like it."""

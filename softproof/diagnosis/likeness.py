@@ -65,7 +65,7 @@ class Yardstick:
 
     def wrong(self, answer: Answer) -> bool:
         """Whether an answer differs from the truth by more than is allowed."""
-        return bool(answer.fault) or any(self._refuted(name, x).any() for name, x in answer.outputs.items())
+        return bool(answer.fault) or any(self.refuted(name, x).any() for name, x in answer.outputs.items())
 
     def alike(self, first: Answer, second: Answer) -> bool:
         """Whether two answers may come from the same wrong computation, in the outputs that both have."""
@@ -74,11 +74,12 @@ class Yardstick:
         names = first.outputs.keys() & second.outputs.keys()
         return bool(names) and all(self._alike(name, first.outputs[name], second.outputs[name]) for name in names)
 
-    def _refuted(self, name: str, x: Array) -> Array:
+    def refuted(self, name: str, x: Array) -> Array:
+        """The elements of an output that differ from the truth by more than is allowed."""
         exact = self.exact[name]
         with np.errstate(invalid="ignore"):
             near = np.abs(x - exact) <= self.allowed[name]
-        return np.asarray(~(near | _same(x, exact)))
+        return np.asarray(~(near | same(x, exact)))
 
     def _alike(self, name: str, x: Array, y: Array) -> bool:
         if x.shape != y.shape:
@@ -92,13 +93,13 @@ class Yardstick:
             most = size.max(-1, keepdims=True, initial=0.0) if size.ndim else size
             near = apart <= 2 * scaled + self.unit * most
             errors = np.minimum(np.abs(x - exact), np.abs(y - exact))
-        both = self._refuted(name, x) & self._refuted(name, y)
-        neither = ~(self._refuted(name, x) | self._refuted(name, y))
+        both = self.refuted(name, x) & self.refuted(name, y)
+        neither = ~(self.refuted(name, x) | self.refuted(name, y))
         alike = np.where(both, near & (apart < errors), near | neither)
-        return bool((alike | _same(x, y)).all())
+        return bool((alike | same(x, y)).all())
 
 
-def _same(x: Array, y: Array) -> Array:
+def same(x: Array, y: Array) -> Array:
     """Where numbers are the same, or both NaN."""
     return np.asarray((x == y) | (np.isnan(x) & np.isnan(y)))
 

@@ -11,7 +11,7 @@ from ..problem.formats import FORMATS
 from ..truth.solver import FLOAT64, solve
 from ..verdicts.compare import AGREES, DISAGREES, UNSPECIFIED
 from .interview import Interview, Reply
-from .record import Models
+from .record import Models, Pattern, Resemblance
 
 BITS, MANY = 128, 1 << 12  # of the truth that an error is measured by; elements from which float64 has to do
 FUSED = ("stored-logsumexp", "fused", "fused-base-2")  # from the narrowest on
@@ -23,10 +23,14 @@ def under_models(interview: Interview, replies: Sequence[Reply]) -> Models | Non
     if not wrong or not replies[0].verdict.output:
         return None
     said: dict[str, list[str]] = {AGREES: [], DISAGREES: [], "": []}
+    alone = []
     for name in _NAMES:
-        said[_outcome(interview, wrong, MODELS[name])].append(name)
+        outcome = _outcome(interview, wrong, MODELS[name])
+        said[outcome].append(name)
+        if outcome != AGREES and _outcome(interview, wrong[:1], MODELS[name]) == AGREES:
+            alone.append(name)
     agrees, refuted, silent = map(tuple, said.values())
-    return Models(agrees, refuted, silent, all(map(next_to_underflow, wrong)))
+    return Models(agrees, refuted, silent, all(map(next_to_underflow, wrong)), tuple(alone))
 
 
 def _outcome(interview: Interview, replies: Sequence[Reply], model: Model) -> str:
@@ -53,9 +57,14 @@ def next_to_underflow(reply: Reply) -> bool:
     return bool((error < FORMATS[reply.problem.dtype].tiny).all())
 
 
-def try_next(models: Models) -> str:
+def try_next(models: Models | None, patterns: Sequence[Pattern], resembles: Sequence[Resemblance]) -> str:
     """What to do about it."""
-    narrow = [name for name in FUSED if name in models.agrees]
-    if names := narrow or list(models.agrees):
+    agrees = () if models is None else models.agrees
+    narrow = [name for name in FUSED if name in agrees]
+    if names := narrow or list(agrees):
         return f"if that is how it computes: --arithmetic {names[0]}"
-    return ""
+    if resembles:
+        return "see how it was mended there, or run the program below in a debugger"
+    if only := next((each for each in patterns if each.without), None):
+        return f"run the program below once more without {only.words.partition('with ')[2]}"
+    return "run the program below in a debugger"

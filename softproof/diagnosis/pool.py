@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, Phase
 
 from ..candidates.candidate import Candidate
 from ..generation.strategies import problems
+from ..problem.checks import check
 from ..problem.formats import FORMATS
 from ..problem.interface import SHAPES
 from ..problem.operations import DIRECTIONAL
@@ -25,7 +26,8 @@ DISTRIBUTIONS = ("p", "q")
 
 def pool(candidate: Candidate, witness: Problem) -> list[Problem]:
     """Problems that a candidate takes, without derivatives in a direction: those like the witness come first."""
-    found = [*alike(witness), *drawn(candidate, witness)]
+    like = list(alike(witness))
+    found = [*like, *_simpler(like[0]), *drawn(candidate, witness)]
     unlike = {each.digest(): each for each in found if candidate.takes(each) and _is_ordinary(each)}
     return [each for each in unlike.values() if each.digest() != witness.digest()]
 
@@ -73,11 +75,39 @@ def drawn(candidate: Candidate, witness: Problem) -> list[Problem]:
                              suppress_health_check=list(HealthCheck))  # fmt: skip
         @hypothesis.given(problem=strategy)
         def draw(problem: Problem) -> None:
-            found.append(replace(problem, tangent=None))
+            found.append(_usual(replace(problem, tangent=None), len(found)))
 
         with warnings.catch_warnings(action="ignore"):
             draw()
     return found
+
+
+def _usual(problem: Problem, number: int) -> Problem:
+    """Every third with an upstream gradient of 1, as a loss that is trained with has."""
+    upstream = problem.grad_output
+    return problem if upstream is None or number % 3 else replace(problem, grad_output=np.ones_like(upstream))
+
+
+def _simpler(problem: Problem) -> list[Problem]:
+    """The same question without one thing each."""
+    found = [replace(problem, layout="contiguous")]
+    if problem.grad_output is not None:
+        found.append(replace(problem, grad_output=np.ones_like(problem.grad_output)))
+    options = [{key: each for key, each in problem.options.items() if key != name} for name in problem.options]
+    found += [replace(problem, options=each) for each in options]
+    if "target" in problem.inputs and "weight" in problem.inputs:
+        inputs = {key: each for key, each in problem.inputs.items() if key != "weight"}
+        found.append(replace(problem, inputs=inputs))
+    return [each for each in found if _is_a_question(each)]
+
+
+def _is_a_question(problem: Problem) -> bool:
+    """Whether labels are still labels, and shapes still fit."""
+    try:
+        check(problem)
+    except (ValueError, TypeError, IndexError):
+        return False
+    return True
 
 
 def _is_ordinary(problem: Problem) -> bool:

@@ -12,8 +12,9 @@ WIDTH = 10  # of the word that begins a line
 
 @dataclass(frozen=True)
 class Models:
-    """Models of arithmetic under which the answer of the witness `agrees` or is `wrong`, and those that say nothing.
+    """Models of arithmetic under which the answers `agrees` or are `wrong`, and those that say nothing.
 
+    `alone` has those under which the witness would agree, and another answer that was asked for does not.
     `underflow` tells that every wrong element is off by less than the smallest normal number of its format.
     """
 
@@ -21,19 +22,45 @@ class Models:
     wrong: tuple[str, ...] = ()
     silent: tuple[str, ...] = ()
     underflow: bool = False
+    alone: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        check_fields(self, {**dict.fromkeys(("agrees", "wrong", "silent"), NAMES), "underflow": FLAG})
+        check_fields(self, {**dict.fromkeys(("agrees", "wrong", "silent", "alone"), NAMES), "underflow": FLAG})
 
     def __str__(self) -> str:
         if self.agrees:
-            return f"this answer would agree under: {', '.join(self.agrees)}"
+            return f"would agree under: {', '.join(self.agrees)}"
         count = len(self.wrong)
+        if self.alone:
+            return f"this answer would agree under: {', '.join(self.alone)}; others are wrong there, too"
         if self.silent:
             return f"wrong under {count} of {count + len(self.silent)}; no guarantee under: {', '.join(self.silent)}"
         if self.underflow:
             return f"wrong under all {count}, by less than the smallest normal number: a matter of underflow"
         return f"wrong under all {count}: not a rounding matter"
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """What wrong answers have in common, in words: so many `of` those that were looked at.
+
+    Where it is about problems, `holds` of those `of` them that have it fail, and `fails_without` of `without`.
+    """
+
+    words: str
+    holds: int
+    of: int
+    fails_without: int = 0
+    without: int = 0
+
+    def __post_init__(self) -> None:
+        counts = ("holds", "of", "fails_without", "without")
+        check_fields(self, {"words": TEXT, **dict.fromkeys(counts, COUNT)})
+
+    def __str__(self) -> str:
+        if self.without:
+            return f"{self.words}: {self.holds} of {self.of} with it, {self.fails_without} of {self.without} without"
+        return f"{self.words}: {self.holds} of {self.of}" if self.of else self.words
 
 
 @dataclass(frozen=True)
@@ -65,6 +92,7 @@ class Resemblance:
 class Diagnosis:
     """What is said of one failure; what does not apply is empty, and `fault` says why there is no more."""
 
+    patterns: tuple[Pattern, ...] = ()
     resembles: tuple[Resemblance, ...] = ()
     models: Models | None = None
     next: str = ""  # what a person can do
@@ -78,16 +106,18 @@ class Diagnosis:
     def lines(self) -> list[str]:
         """One line for each thing that is known.
 
-        >>> Diagnosis(Models(agrees=("fused",)), next="--arithmetic fused").lines
-        ['models     this answer would agree under: fused', 'next       --arithmetic fused']
+        >>> Diagnosis(models=Models(agrees=("fused",)), next="--arithmetic fused").lines
+        ['models     would agree under: fused', 'next       --arithmetic fused']
         """
-        words: list[tuple[str, object]] = [("resembles", each) for each in self.resembles]
+        words: list[tuple[str, object]] = [("pattern", each) for each in self.patterns]
+        words += [("resembles", each) for each in self.resembles]
         words += [("models", self.models), ("next", self.next), ("diagnosis", self.fault)]
         return [f"{name:{WIDTH}} {text}" for name, text in words if text]
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: numbers as numbers."""
         found: dict[str, Any] = {name: getattr(self, name) for name in ("next", "asked", "fault")}
+        found["patterns"] = [vars(each) for each in self.patterns]
         found["resembles"] = [vars(each) for each in self.resembles]
         if self.models is not None:
             found["models"] = vars(self.models)
@@ -95,6 +125,7 @@ class Diagnosis:
 
 
 _FIELDS: dict[str, Field] = {
+    "patterns": tuple_of(a(Pattern, "a Pattern"), "Patterns"),
     "resembles": tuple_of(a(Resemblance, "a Resemblance"), "Resemblances"),
     "models": optional(a(Models, "a Models")),
     **dict.fromkeys(("next", "fault"), TEXT),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .criteria import Terms
 
 SHARE = 9  # each question is asked of one problem in nine; not ten, which Hypothesis draws together, the first trivial
+SMALL = 1 << 12  # numbers of a problem that is kept
 MOST = 7  # questions besides, of one problem
 
 
@@ -52,6 +53,7 @@ class Rotation:
     pinned: tuple[str, str] | None = None  # what disagreed first, ("judge", "") or a way or law
     failed: tuple[str, str] | None = None  # what disagreed last
     first: Problem | None = None  # that disagreed, before smaller ones were looked for
+    seen: list[tuple[Problem, bool]] = field(default_factory=list)  # small problems, and whether they agreed
     lost: Verdict | None = None  # on the problem that the candidate did not survive
     beyond: dict[str, float] = field(default_factory=dict)  # models that were too narrow: the worst error/bound
 
@@ -87,6 +89,7 @@ class Rotation:
         verdict = self.climbing(lambda terms, candidate: terms.verdict(candidate, problem))
         if not counts(verdict):
             return verdict
+        self._see(problem, verdict)
         if not verdict.ok:
             self._fail(("judge", ""), verdict.problem or problem)
             return verdict
@@ -121,6 +124,11 @@ class Rotation:
             name = self.terms.name or LADDER[0]
             self.beyond[name] = max(self.beyond.get(name, 0.0), refused.ratio)
             self.terms = terms
+
+    def _see(self, problem: Problem, verdict: Verdict) -> None:
+        """Keep it for a diagnosis, if there may be one."""
+        if self.terms.diagnosing is not None and sum(each.size for each in problem.inputs.values()) <= SMALL:
+            self.seen.append((problem, verdict.ok))
 
     def _besides(self, problem: Problem) -> Verdict | None:
         """What disagrees, if anything."""

@@ -193,7 +193,7 @@ def _diagnosed(row: Row, rotation: Rotation) -> Row:
     diagnosing = rotation.terms.diagnosing
     if row.failure is None or diagnosing is None:
         return row
-    failed = Failed(row.failure.verdict, row.failure.question, rotation.first)
+    failed = Failed(row.failure.verdict, row.failure.question, rotation.first, rotation.seen)
     found = diagnosing.diagnosis(rotation.candidate, failed)
     return replace(row, failure=replace(row.failure, diagnosis=found))
 

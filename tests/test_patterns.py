@@ -1,0 +1,162 @@
+"""What failures have in common is said in words, with counts: with what they come, what the answer is, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from softproof import Problem, judge, load
+from softproof.bounds.models import model
+from softproof.diagnosis.diagnose import Diagnosing, Failed
+from softproof.diagnosis.features import BY_CHANCE, only_with
+from softproof.diagnosis.record import Pattern
+from softproof.problem.problem import Array
+
+ROWS = Problem("softmax", "float32", {"logits": [[1.0, 2.0, 4.0], [0.5, 0.0, -3.0]]}, {"dim": 1})
+LABELS = Problem("cross_entropy", "float32", {"logits": [[1.0, 2.0], [0.5, 0.0]], "target": [0, 1]}, grad_output=0.5)
+SHARES = {"p": [0.25, 0.75], "q": [0.5, 0.5]}
+
+
+def softmax(logits: Array, dim: int = -1) -> Array:
+    """A right one."""
+    e = np.exp(logits - logits.max(dim, keepdims=True))
+    return np.asarray(e / e.sum(dim, keepdims=True))
+
+
+def along_the_last(logits: Array, dim: int = -1) -> Array:
+    """Whatever it is told."""
+    return softmax(logits, dim if dim > logits.ndim else -1)
+
+
+def cut_off(logits: Array, dim: int = -1) -> Array:
+    """The sum of the first 100 classes."""
+    e = np.exp(logits - logits.max(dim, keepdims=True))
+    return np.asarray(e / np.take(e, range(min(100, e.shape[dim])), dim).sum(dim, keepdims=True))
+
+
+def in_bits(p: Array, q: Array, dim: int = -1) -> Array:
+    """A divergence by log₂."""
+    with np.errstate(all="ignore"):
+        terms = np.where(p > 0, p * (np.log2(p) - np.log2(q)), 0)
+    return np.asarray(terms.sum(dim, dtype=p.dtype))
+
+
+class Loss:
+    """A mean of -log p with a gradient that may be told what to do wrong."""
+
+    def __init__(self, wrong: Callable[[Array, Array], Array]) -> None:
+        self.wrong = wrong
+
+    def __call__(self, logits: Array, target: Array) -> Array:
+        """The loss."""
+        return np.asarray(-np.log(softmax(logits, 1)[np.arange(len(target)), target]).mean(dtype=logits.dtype))
+
+    def backward(self, grad_output: Array, logits: Array, target: Array) -> Array:
+        """g (p - y)/N, and what is done to it."""
+        one_hot = (np.arange(logits.shape[1]) == target[:, None]).astype(logits.dtype)
+        gradient = grad_output * (softmax(logits, 1) - one_hot) / logits.dtype.type(len(target))
+        return np.asarray(self.wrong(gradient, one_hot), logits.dtype)
+
+
+def patterns(candidate: Any, problem: Problem) -> list[str]:
+    """In words, without known bugs."""
+    verdict = judge(candidate, problem)
+    assert verdict.outcome == "disagrees"
+    found = Diagnosing("cpu", model(None), "C").diagnosis(candidate, Failed(verdict))
+    assert found.fault == "no known bugs in this test"
+    return [str(each) for each in found.patterns]
+
+
+def of_loss(wrong: Callable[[Array, Array], Array]) -> list[str]:
+    """Of a loss whose gradient is wrong."""
+    loss = Loss(wrong)
+    candidate = load(loss, "cross_entropy", "numpy", ndim=[2], without=["empty", "probabilities", "invalid_labels"])
+    candidate.backwards["cross_entropy"] = loss.backward  # type: ignore[index]  # a mapping that is a dict
+    return patterns(candidate, LABELS)
+
+
+def has(found: list[str], words: str) -> bool:
+    """Whether a pattern begins like this, and its first two numbers are the same, or a majority."""
+    return any(each.startswith(words) for each in found)
+
+
+@pytest.mark.drawn(3)
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda gradient, _: -gradient, "the answer is the right one times -1: "),
+        (lambda gradient, _: 2 * gradient, "the answer is the right one times 2: "),
+        (lambda gradient, _: gradient * len(gradient), "the answer is the right one times N, the number of rows: "),
+        (lambda gradient, _: gradient * np.float32(0.37), "the answer is the right one times 0.37: "),
+        (lambda gradient, _: 0 * gradient, "the answer is 0 wherever it is wrong: "),
+        (lambda gradient, one_hot: gradient * (1 + one_hot), "wrong only at the label: "),
+        (lambda gradient, one_hot: gradient * one_hot, "wrong only beside the label: "),
+        (lambda gradient, _: gradient * (np.arange(len(gradient))[:, None] < 1), "wrong only after the first row: "),
+        (lambda gradient, _: np.roll(gradient, 1, 0), "the answer is that of the row before: "),
+    ],
+)
+def test_a_gradient_in_words(wrong: Callable[[Array, Array], Array], words: str) -> None:
+    """Each fault is told by what it does."""
+    assert has(of_loss(wrong), words)
+
+
+def test_an_upstream_gradient_that_is_not_read() -> None:
+    """Both what failures come with, and what the answer is."""
+
+    class Dropped(Loss):
+        def backward(self, grad_output: Array, logits: Array, target: Array) -> Array:
+            return super().backward(np.ones_like(grad_output), logits, target)
+
+    loss = Dropped(lambda gradient, _: gradient)
+    candidate = load(loss, "cross_entropy", "numpy", ndim=[2], without=["empty", "probabilities", "invalid_labels"])
+    candidate.backwards["cross_entropy"] = loss.backward  # type: ignore[index]  # a mapping that is a dict
+    found = patterns(candidate, LABELS)
+
+    assert has(found, "fails only with an upstream gradient that is not 1: ")
+    assert has(found, "the answer is the right one with an upstream gradient of 1: ")
+
+
+def test_a_size_from_which_on_it_fails() -> None:
+    """Found by bisection, and as a region."""
+    rng = np.random.default_rng(0)
+    problem = Problem("softmax", "float32", {"logits": rng.standard_normal((2, 300)).astype("f4")}, {"dim": 1})
+    found = patterns(load(cut_off, "softmax", "numpy"), problem)
+
+    assert "fails with 101 classes, and not with 100" in found
+
+
+def test_another_base_and_another_axis() -> None:
+    """A named factor, and another question."""
+    found = patterns(load(in_bits, "kl_divergence", "numpy"), Problem("kl_divergence", "float32", SHARES, {"dim": 0}))
+    assert has(found, "the answer is the right one times 1/log 2: a logarithm to base 2: ")
+
+    found = patterns(load(along_the_last, "softmax", "numpy"), replaced(ROWS, dim=0))
+    assert has(found, "the answer is the right one along the last axis: ")
+
+
+def replaced(problem: Problem, **options: Any) -> Problem:
+    """With other options."""
+    return Problem(problem.operation, problem.dtype, problem.inputs, {**problem.options, **options})
+
+
+def test_too_few_problems_tell_nothing() -> None:
+    """One failure beside one agreement may be there by chance; and what always fails comes with nothing."""
+    one, two = ROWS, replaced(ROWS, dim=0)
+
+    assert only_with([(one, True), (two, False)]) == []
+    assert only_with([(one, False), (two, False)]) == []
+    assert only_with([(one, True)]) == []
+
+
+def test_counts_are_of_different_problems() -> None:
+    """One that was asked twice counts once."""
+    wide = [Problem("softmax", "float32", {"logits": np.full((2, 101 + k), 0.5)}, {"dim": 1}) for k in range(8)]
+    narrow = [Problem("softmax", "float32", {"logits": np.full((2, 10 + k), 0.5)}, {"dim": 1}) for k in range(8)]
+    (found,) = only_with([*((each, False) for each in [*wide, *wide]), *((each, True) for each in narrow)])
+
+    assert found == Pattern("fails only with more than 100 classes", 8, 8, 0, 8)
+    assert str(found) == "fails only with more than 100 classes: 8 of 8 with it, 0 of 8 without"
+    assert BY_CHANCE < 0.05
