@@ -65,7 +65,7 @@ def patterns(candidate: Any, problem: Problem) -> list[str]:
     """In words, without known bugs."""
     verdict = judge(candidate, problem)
     assert verdict.outcome == "disagrees"
-    found = Diagnosing("cpu", model(None), "C").diagnosis(candidate, Failed(verdict))
+    found = Diagnosing("cpu", "C").diagnosis(candidate, Failed(verdict), model(None))
     assert found.fault == "no known bugs in this test"
     return [str(each) for each in found.patterns]
 

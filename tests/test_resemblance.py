@@ -84,7 +84,7 @@ def lineup() -> Iterator[Lineup]:
 def diagnosis(lineup: Lineup, candidate: Candidate, problem: Problem, **more: Any) -> Diagnosis:
     """Of what a problem shows."""
     verdict = judge(candidate, problem)
-    return Diagnosing("cpu", model(None), "C", lineup).diagnosis(candidate, Failed(verdict, **more))
+    return Diagnosing("cpu", "C", lineup).diagnosis(candidate, Failed(verdict, **more), model(None))
 
 
 def test_a_known_bug_is_named_with_its_counts_and_its_source(lineup: Lineup) -> None:

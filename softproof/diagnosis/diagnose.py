@@ -38,15 +38,14 @@ class Diagnosing:
     """What one run needs for its diagnoses, until it is closed."""
 
     device: str
-    model: Model
     accuracy: str
     lineup: Lineup = field(default_factory=Lineup)
 
-    def diagnosis(self, candidate: Candidate, failed: Failed) -> Diagnosis:
-        """What is known about a failure."""
+    def diagnosis(self, candidate: Candidate, failed: Failed, model: Model) -> Diagnosis:
+        """What is known about a failure under a model."""
         if candidate.lost or failed.verdict.problem is None or self.accuracy == "D":
             return Diagnosis()
-        interview = Interview(candidate, self.device, self.model, self.accuracy, QUESTIONS)
+        interview = Interview(candidate, self.device, model, self.accuracy, QUESTIONS)
         try:
             return self._diagnosed(interview, failed)
         except Exception as error:  # a fault of the judge's own, which costs nothing but the diagnosis

@@ -20,7 +20,7 @@ import numpy as np
 from hypothesis.database import ExampleDatabase
 
 from ..bounds.arithmetic import Arithmetic, any_order
-from ..bounds.models import Model, model
+from ..bounds.models import MODELS, Model, model
 from ..candidates.candidate import Candidate
 from ..candidates.isolated import SECONDS, STARTUP_SECONDS, Isolated, isolated
 from ..candidates.isolation.protections import weakest
@@ -43,7 +43,7 @@ from ..verdicts.stagewise import NEEDED
 from .criteria import Terms, check_baseline, check_terms, name_of
 from .failures import FORMS
 from .failures import database as opened
-from .ladder import check_ladder, is_auto, named
+from .ladder import LADDER, check_ladder, is_auto, named
 from .schedule import Rotation, against, counts
 from .search import EXAMPLES, verdicts, verdicts_on_large
 
@@ -132,7 +132,7 @@ def verify(
         other = settled_baseline(baseline, operation, in_process=in_process, **limits)
         if other is not None:
             opened_candidates.enter_context(closing(other))
-        diagnosing = opened_candidates.enter_context(closing(Diagnosing(device, chosen, accuracy)))
+        diagnosing = opened_candidates.enter_context(closing(Diagnosing(device, accuracy)))
         terms = Terms(
             device,
             chosen,
@@ -194,7 +194,8 @@ def _diagnosed(row: Row, rotation: Rotation) -> Row:
     if row.failure is None or diagnosing is None:
         return row
     failed = Failed(row.failure.verdict, row.failure.question, rotation.first, rotation.seen)
-    found = diagnosing.diagnosis(rotation.candidate, failed)
+    model = MODELS[LADDER[-1]] if rotation.terms.auto else rotation.terms.model
+    found = diagnosing.diagnosis(rotation.candidate, failed, model)
     return replace(row, failure=replace(row.failure, diagnosis=found))
 
 
