@@ -146,16 +146,18 @@ def test_too_few_problems_tell_nothing() -> None:
     """One failure beside one agreement may be there by chance; and what always fails comes with nothing."""
     one, two = ROWS, replaced(ROWS, dim=0)
 
-    assert only_with([(one, True), (two, False)]) == []
-    assert only_with([(one, False), (two, False)]) == []
-    assert only_with([(one, True)]) == []
+    assert only_with([(one, True, "value"), (two, False, "value")], "value") == []
+    assert only_with([(one, False, "value"), (two, False, "value")], "value") == []
+    assert only_with([(one, True, "value")], "value") == []
 
 
 def test_counts_are_of_different_problems() -> None:
     """One that was asked twice counts once."""
     wide = [Problem("softmax", "float32", {"logits": np.full((2, 101 + k), 0.5)}, {"dim": 1}) for k in range(8)]
     narrow = [Problem("softmax", "float32", {"logits": np.full((2, 10 + k), 0.5)}, {"dim": 1}) for k in range(8)]
-    (found,) = only_with([*((each, False) for each in [*wide, *wide]), *((each, True) for each in narrow)])
+    failed = [(each, False, "value") for each in [*wide, *wide]]
+    others = [(each, False, "grad_logits") for each in narrow]  # are another cause
+    (found,) = only_with([*failed, *((each, True, "value") for each in narrow), *others], "value")
 
     assert found == Pattern("fails only with more than 100 classes", 8, 8, 0, 8)
     assert str(found) == "fails only with more than 100 classes: 8 of 8 with it, 0 of 8 without"

@@ -12,7 +12,7 @@ from ..problem.problem import Problem
 from ..problem.slicing import row_count
 from .record import Pattern
 
-Seen = tuple[Problem, bool]  # and whether it agreed
+Seen = tuple[Problem, bool, str]  # whether it agreed, and the output that decided
 BY_CHANCE = 1 / 50  # the largest probability that failures are where they are by chance
 
 
@@ -42,9 +42,9 @@ def features(operation: str) -> dict[str, Callable[[Problem], bool]]:
     return _MORE | regions
 
 
-def only_with(seen: Iterable[Seen]) -> list[Pattern]:
-    """The feature that separates failures from agreements best, if one does."""
-    unlike = {problem.digest(): (problem, ok) for problem, ok in seen}
+def only_with(seen: Iterable[Seen], output: str) -> list[Pattern]:
+    """The feature that separates failures of an output from agreements best, if one does."""
+    unlike = {problem.digest(): (problem, ok) for problem, ok, wrong in seen if ok or wrong == output}
     problems = list(unlike.values())
     failed = [ok for _, ok in problems].count(False)
     if not failed:
@@ -55,7 +55,7 @@ def only_with(seen: Iterable[Seen]) -> list[Pattern]:
     return [min(found, key=lambda each: each[1])[0]]
 
 
-def _candidates(problems: Sequence[Seen], failed: int) -> Iterable[tuple[Pattern, float]]:
+def _candidates(problems: Sequence[tuple[Problem, bool]], failed: int) -> Iterable[tuple[Pattern, float]]:
     """Features that every failure has, and the probability that so many have it by chance."""
     for name, contains in features(problems[0][0].operation).items():
         having = [ok for problem, ok in problems if _has(contains, problem)]

@@ -23,9 +23,12 @@ def patterns_of(interview: Interview, seen: Sequence[Seen], pool: Sequence[Probl
     for problem in pool:
         if problem.digest() not in answered:
             interview.ask(problem)
-    disagreeing = [each for each in interview.replies if each.verdict.output and not each.verdict.ok]
+    output = interview.replies[0].verdict.output
+    disagreeing = [
+        each for each in interview.replies if output and each.verdict.output == output and not each.verdict.ok
+    ]
     wrong = [Wrong(each, Yardstick.of(each.problem, model), model) for each in disagreeing]
     wrong = [each for each in wrong if each.where]
     sizes = thresholds(interview, interview.replies[0]) if wrong else []
-    asked = [(each.problem, each.verdict.ok) for each in interview.replies]
-    return (*only_with([*seen, *asked]), *sizes, *relations(wrong), *places(wrong))
+    asked = [(each.problem, each.verdict.ok, each.verdict.output) for each in interview.replies]
+    return (*only_with([*seen, *asked], output), *sizes, *relations(wrong), *places(wrong))

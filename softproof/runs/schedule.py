@@ -53,7 +53,7 @@ class Rotation:
     pinned: tuple[str, str] | None = None  # what disagreed first, ("judge", "") or a way or law
     failed: tuple[str, str] | None = None  # what disagreed last
     first: Problem | None = None  # that disagreed, before smaller ones were looked for
-    seen: list[tuple[Problem, bool]] = field(default_factory=list)  # small problems, and whether they agreed
+    seen: list[tuple[Problem, bool, str]] = field(default_factory=list)  # small problems, and how each ended
     lost: Verdict | None = None  # on the problem that the candidate did not survive
     beyond: dict[str, float] = field(default_factory=dict)  # models that were too narrow: the worst error/bound
 
@@ -128,7 +128,7 @@ class Rotation:
     def _see(self, problem: Problem, verdict: Verdict) -> None:
         """Keep it for a diagnosis, if there may be one."""
         if self.terms.diagnosing is not None and sum(each.size for each in problem.inputs.values()) <= SMALL:
-            self.seen.append((problem, verdict.ok))
+            self.seen.append((problem, verdict.ok, verdict.output))
 
     def _besides(self, problem: Problem) -> Verdict | None:
         """What disagrees, if anything."""
