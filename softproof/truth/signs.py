@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from ..problem.exact_sums import nearest
 from ..problem.problem import Array, Problem
 from ..problem.rows import ALL, Rows, class_weights, is_labels, is_sparse, kept, label_coefficients, wide_rows
 
@@ -36,17 +37,12 @@ def share_signs(problem: Problem, classes: int, rows: Rows = ALL) -> Array:
     q = wide_rows(target, min(target.ndim - 1, 1), rows)
     if epsilon == 0:
         return np.sign(q)
-    signs = np.where(np.isnan(q), np.nan, 1.0)  # what is added to ε/C is not below 0
-    if (below := q < 0).any() and epsilon < 1:
-        shares, places = np.unique(q[below], return_inverse=True)
-        signs[below] = np.array([_sign_of_mixture(share, epsilon, classes) for share in shares.tolist()])[places]
-    return signs
-
-
-def _sign_of_mixture(q: float, epsilon: float, classes: int) -> float:
-    """Of C(1 - ε)q + ε."""
-    exact = classes * (1 - Fraction(epsilon)) * Fraction(q) + Fraction(epsilon)
-    return float((exact > 0) - (exact < 0))
+    if epsilon == 1:
+        return np.where(np.isnan(q), np.nan, 1.0)
+    edge = -Fraction(epsilon) / (classes * (1 - Fraction(epsilon)))  # where C(1 - ε)q + ε is 0
+    near = nearest(edge)
+    of_near = float((near > edge) - (near < edge))  # no other float64 number is between the two
+    return np.where(q == near, of_near, np.sign(q - near))
 
 
 def own_signs(problem: Problem, classes: int, rows: Rows = ALL) -> Array:

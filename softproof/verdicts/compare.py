@@ -186,9 +186,10 @@ class Elements:
             s, lost = two_sum(got, -nearest)  # got - high, without an error
             rest = lost - exact.low
             error = np.where(unknown, 0.0, s + rest)
-            doubt = exact.radius * RADIUS + 2 * U * (np.abs(rest) + np.abs(error))
+            radius = exact.radius * RADIUS
+            doubt = radius + 2 * U * (np.abs(rest) + np.abs(error))
         finite = ~special & np.isfinite(got)
-        doubt = np.where(finite, doubt, np.where(special, 0.0, exact.radius * RADIUS + np.abs(exact.low)))
+        doubt = np.where(finite, doubt, np.where(special, 0.0, radius + np.abs(exact.low)))
         error = np.where(finite, error, np.inf)
         found = cls._decided(got, exact, nearest, special, error, doubt, bound, storage)
         if not unknown.any():
