@@ -74,6 +74,29 @@ def scratch_of_the_largest_batch() -> Function:
     return softmax
 
 
+def tuned_after_some_calls() -> Function:
+    """From the tenth call of a shape on another kernel is taken, which is wrong."""
+    calls: dict[tuple[int, ...], int] = {}
+
+    def softmax(logits: Array, dim: int = -1) -> Array:
+        calls[logits.shape] = calls.get(logits.shape, 0) + 1
+        return _softmax(logits, dim) * (1 if calls[logits.shape] < 10 else 2)
+
+    return softmax
+
+
+def one_workspace_for_all_threads() -> Function:
+    """Keeps an intermediate result beside the function, for whoever calls."""
+    workspace: dict[str, Array] = {}
+
+    def softmax(logits: Array, dim: int = -1) -> Array:
+        workspace["e"] = np.exp(logits - logits.max(dim, keepdims=True))
+        workspace["sum"] = workspace["e"].sum(dim, keepdims=True)
+        return np.asarray(workspace["e"] / workspace["sum"])
+
+    return softmax
+
+
 # ---- memory that others hold too ------------------------------------------------------------------------------------
 
 

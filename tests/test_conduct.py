@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import threading
+import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +24,7 @@ import softproof
 from softproof import OPERATIONS, WAYS, Candidate, Problem, conduct, load, problems
 from softproof.bounds.models import model
 from softproof.candidates.isolated import isolated
+from softproof.candidates.threads import PATIENCE, WAIT
 from softproof.problem.problem import Array
 from softproof.properties.behaviour import LIFETIMES, in_dtype, same_bits
 from softproof.runs.criteria import Terms
@@ -38,6 +41,14 @@ LAYER = {"input": ROWS, "weight": [[1.0, 2.0, -1.0], [0.5, 0.0, 1.0]]}
 # makes the candidate, operation, adapter, the way, and how its explanation begins
 CAUGHT = [
     (wrong.wrong_the_second_time, "softmax", "numpy", "asked twice", "asked twice: "),
+    (wrong.tuned_after_some_calls, "softmax", "numpy", "asked many times", "asked many times: value["),
+    (
+        wrong.one_workspace_for_all_threads,
+        "softmax",
+        "numpy",
+        "two threads",
+        "while another thread asks something else",
+    ),
     (wrong.cached_by_shape, "softmax", "numpy", "after other values", "after other values of the same shape: "),
     (wrong.kernel_of_the_first_dtype, "softmax", "torch", "after another dtype", "in float64 after float32: "),
     (wrong.scratch_of_the_largest_batch, "softmax", "numpy", "after another shape", "asked again after another shape"),
@@ -87,6 +98,7 @@ SEEN_FIRST_BY_ANOTHER = {
     wrong.gradient_of_packed_memory,
     wrong.gradient_once_nobody_holds_the_value,
     wrong.logits_by_address,
+    wrong.tuned_after_some_calls,
 }
 
 
@@ -140,9 +152,9 @@ def test_verify_catches_it_too(make: Function, operation: str, adapter: str, way
     problem = failures[0].verdict.problem
     assert problem is not None
     dim = {"dim": -1} if "dim" in OPERATIONS[operation].options else {}  # without which torch guesses, and warns
-    assert right(
-        replace(problem, options={**dim, **problem.options})
-    ).ok  # the problem that is shown is none of torch's
+    layout = "contiguous" if "reversed" in str(problem.layout) else problem.layout  # which torch does not have
+    alike = replace(problem, options={**dim, **problem.options}, layout=layout)
+    assert right(alike).ok  # the problem that is shown is none of torch's
     if make not in SEEN_FIRST_BY_ANOTHER:
         assert failures[0].verdict.explanation.startswith(words[:14])
         assert f"way={way!r}" in failures[0].snippet
@@ -158,6 +170,59 @@ def test_a_view_of_the_input_is_no_answer(make: Function) -> None:
     view = load(make(), "logsumexp"), Problem("logsumexp", "float64", {"logits": [[0.5], [2.0]]}, {"dim": -1})
     assert not report.ok  # what it shares may be written to by another way first
     assert "value shares memory with the input logits" in str(conduct(*view, way="overwritten answers"))
+
+
+def _wrong_from_call(last: float, calls: list[int]) -> Function:
+    """A softmax that is right for so many calls."""
+
+    def softmax(logits: Array, dim: int = -1) -> Array:
+        calls.append(1)
+        return manual.softmax(logits, dim) * (1 if len(calls) < last else 2)
+
+    return softmax
+
+
+def test_problems_of_the_start_are_asked_again_at_the_end() -> None:
+    """What goes wrong with the very last call of a row, and not before, is seen, and told for what it is."""
+    calls: list[int] = []
+    again: list[int] = []
+    verify = partial(softproof.verify, operation="softmax", adapter="numpy", dtypes=["float32"], seed=3, examples=12)
+    verify(_wrong_from_call(np.inf, calls)).check()
+    last = len(calls)
+    failure = verify(_wrong_from_call(last, again)).rows[0].failure
+
+    assert failure is not None
+    assert len(again) == last
+    assert failure.verdict.explanation.startswith("asked again after all other problems of the row: value")
+    assert failure.verdict.explanation.endswith("builds up, which the same seed shows again")
+
+
+def test_a_lock_is_enough_for_two_threads() -> None:
+    """Whoever keeps something beside a function, and lets one thread in at a time, is right; and nobody waits long."""
+    lock, inner = threading.Lock(), wrong.one_workspace_for_all_threads()
+
+    def softmax(logits: Array, dim: int = -1) -> Array:
+        with lock:
+            found = inner(logits, dim)
+        return np.asarray(found)
+
+    started = time.perf_counter()
+    found = conduct(load(softmax, "softmax", "numpy"), _problem("softmax"), way="two threads")
+
+    assert str(found) == "agrees: two threads: with the same bits"
+    assert time.perf_counter() - started < 2 * PATIENCE * WAIT + 5
+
+
+def test_an_error_in_a_thread_is_that_of_the_candidate() -> None:
+    """With its words."""
+
+    def softmax(logits: Array, dim: int = -1) -> Array:
+        if threading.current_thread() is not threading.main_thread():
+            raise RuntimeError("not in this thread")
+        return manual.softmax(logits, dim)
+
+    found = conduct(load(softmax, "softmax", "numpy"), _problem("softmax"), way="two threads")
+    assert str(found).startswith("disagrees: while another thread asks something else: raised RuntimeError at")
 
 
 KEEPS_ITS_VALUE = """
@@ -366,6 +431,8 @@ def _sizes_of_rows(problem: Problem) -> list[int]:
 
 OF_ALL = (
     "asked twice",
+    "asked many times",
+    "two threads",
     "overwritten answers",
     "after other values",
     "after another dtype",

@@ -7,14 +7,16 @@ nothing that it says makes one better. The judge asks, keeps what it expects, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..problem.operations import gradient_names
 from ..problem.problem import Array, Problem
+from .threads import at_once
 
 if TYPE_CHECKING:
     from .candidate import Candidate
@@ -24,6 +26,8 @@ Arrays = dict[str, Any]
 # The ways of asking again, which `softproof.conduct` describes, by name.
 NAMES_OF_WAYS = (
     "asked twice",
+    "asked many times",
+    "two threads",
     "overwritten answers",
     "after other values",
     "after another dtype",
@@ -47,6 +51,8 @@ NAMES_OF_WAYS = (
     "padding rows",
     "another layout",
 )
+
+MANY = 32  # answers to the same arrays
 
 OBSERVATIONS = {  # what may be observed, of one or two names of arrays
     "changed": "{} of the first answer changed when the second was asked",
@@ -105,6 +111,33 @@ def twice(task: Task) -> Arrays:
     """The second answer to the same arrays."""
     task.outputs()
     return task.outputs()
+
+
+def many_times(task: Task) -> Arrays:
+    """The first of many answers to the same arrays that has other bits, or the last."""
+    first = _taken(task)
+    return _first_other(first, (_taken(task) for _ in range(MANY)))
+
+
+def two_threads(task: Task) -> Arrays:
+    """The first answer with other bits that a thread gives while another one asks something else, or the last."""
+    other = replace(task, problem=turned(task.problem), arrays=task.others())
+    alone = _taken(task)
+    return _first_other(alone, at_once(partial(_taken, task), partial(_taken, other)))
+
+
+def _taken(task: Task) -> Arrays:
+    """The answer, in arrays that nobody else has."""
+    return {name: task.candidate.arrays.take(array) for name, array in task.outputs().items()}
+
+
+def _first_other(first: Arrays, answers: Iterable[Arrays]) -> Arrays:
+    """The first of some answers that differs from another one, or the last of them."""
+    found = first
+    for found in answers:
+        if found.keys() != first.keys() or any(not same_bits(found[each].values, first[each].values) for each in first):
+            break
+    return found
 
 
 def overwriting_answers(task: Task) -> Arrays:
@@ -241,6 +274,8 @@ DIRECTIVES: dict[str, Callable[[Task], Arrays]] = {
     "answer": Task.outputs,
     "labels cast": labels_cast,
     "twice": twice,
+    "many times": many_times,
+    "two threads": two_threads,
     "overwriting answers": overwriting_answers,
     "after another backward": after_another_backward,
     "accumulated": accumulated,

@@ -125,6 +125,16 @@ def asked_twice(question: Question) -> Answers:
     yield _same(question, "asked twice", question.ask("twice"))
 
 
+def asked_many_times(question: Question) -> Answers:
+    """The same arrays, asked many times: counters, and what is tuned at the n-th call."""
+    yield _same(question, "asked many times", question.ask("many times"))
+
+
+def two_threads(question: Question) -> Answers:
+    """Another question at the same time in the same process."""
+    yield _same(question, "while another thread asks something else", question.ask("two threads"))
+
+
 def overwritten_answers(question: Question) -> Answers:
     """Answers belong to the caller: they share no memory with an input or an earlier answer."""
     result = question.ask("overwriting answers")
@@ -409,6 +419,8 @@ def _has_second_row(question: Question) -> bool:
 
 WAYS: dict[str, Way] = {
     "asked twice": Way(asked_twice),
+    "asked many times": Way(asked_many_times),
+    "two threads": Way(two_threads, lambda question: question.candidate.adapter != "process"),
     "overwritten answers": Way(overwritten_answers),
     "after other values": Way(after_other_values, lambda question: row_length(question.problem) > 1),
     "after another dtype": Way(after_another_dtype, _fits_another_dtype),
@@ -495,7 +507,7 @@ def conduct(
     >>> problem = Problem("softmax", "float64", {"logits": [[0.0, 1.0], [2.0, 0.0]]}, {"dim": -1})
     >>> found = softproof.conduct(softproof.load(softmax, adapter="numpy"), problem)
     >>> print(found)
-    agrees: asked in 10 ways, with the same bits
+    agrees: asked in 12 ways, with the same bits
     """
     check_kind("candidate", candidate, Candidate, LOADED)
     check_asked(candidate, problem, device, "candidate")
@@ -538,13 +550,28 @@ def asked(question: Question, way: str, judge: Callable[[Problem, Result], Verdi
     for answer in WAYS[way].asks(question):
         if isinstance(answer, str):
             return Verdict(DISAGREES, np.inf, np.inf, explanation=answer), same
-        if _has_expected_bits(answer):
-            continue
-        same = same and answer.expected is None
-        verdict = judge(answer.problem, answer.result)
+        verdict, as_before = compared(answer, judge)
+        same = same and as_before
         if verdict.outcome == DISAGREES:
-            return replace(verdict, explanation=f"{answer.words}: {verdict.explanation}"), same
+            return verdict, same
     return Verdict(AGREES), same
+
+
+def compared(answer: Again, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:
+    """The verdict on another answer, and whether it has the bits that were expected, if any were."""
+    if _has_expected_bits(answer):
+        return Verdict(AGREES), True
+    verdict = judge(answer.problem, answer.result)
+    if verdict.outcome == DISAGREES:
+        verdict = replace(verdict, explanation=f"{answer.words}: {verdict.explanation}")
+    return verdict, answer.expected is None
+
+
+def asked_at_the_end(question: Question, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:
+    """The verdict on the answer to a problem of the start of a row, asked again after all others."""
+    words = "asked again after all other problems of the row"
+    answer = _same(question, words, question.again())
+    return compared(answer, judge) if isinstance(answer, Again) else (Verdict(DISAGREES, explanation=answer), True)
 
 
 def _has_expected_bits(answer: Again) -> bool:

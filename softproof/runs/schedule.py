@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import TYPE_CHECKING, cast
+from warnings import catch_warnings
 
 from ..bounds.accuracy import Accuracy
 from ..candidates.candidate import Candidate
 from ..generation.coverage import regions
 from ..problem.problem import Problem, Result
-from ..properties.behaviour import DTYPES, LIFETIMES, OF_LARGE, WAYS, Question, asked, question_of
+from ..properties.behaviour import DTYPES, LIFETIMES, OF_LARGE, WAYS, Question, asked, asked_at_the_end, question_of
 from ..properties.metamorphic import LAWS, Answers, compared, identity_of
 from ..verdicts.compare import DISAGREES, NO_GUARANTEE, Verdict
 from .ladder import LADDER, Recorded
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 SHARE = 9  # each question is asked of one problem in nine; not ten, which Hypothesis draws together, the first trivial
 SMALL = 1 << 12  # numbers of a problem that is kept
+AGAIN = "its first answer agreed: what is kept between calls builds up, which the same seed shows again"
+MIDDLE = 1 << 16  # numbers of a problem that is asked again at the end
 MOST = 7  # questions besides, of one problem
 
 
@@ -54,6 +57,7 @@ class Rotation:
     failed: tuple[str, str] | None = None  # what disagreed last
     first: Problem | None = None  # that disagreed, before smaller ones were looked for
     seen: list[tuple[Problem, bool, str]] = field(default_factory=list)  # small problems, and how each ended
+    start: dict[int, Question] = field(default_factory=dict)  # the first problem of each size, and its first answer
     lost: Verdict | None = None  # on the problem that the candidate did not survive
     beyond: dict[str, float] = field(default_factory=dict)  # models that were too narrow: the worst error/bound
 
@@ -139,12 +143,26 @@ class Rotation:
         """What disagrees of a large problem, if anything, in ways that need no second truth."""
         return self._ask_besides(problem, [("way", name) for name in OF_LARGE])
 
+    def at_the_end(self) -> Verdict | None:
+        """What disagrees of the problems of the start, asked again, if anything: state may have built up."""
+        for question in self.start.values():
+            with catch_warnings(action="ignore"):
+                verdict, same = asked_at_the_end(question, self.terms.judge_result)
+            self.differ |= {} if same else {"asked twice": None}
+            if verdict.outcome == DISAGREES:
+                self._fail(("judge", ""), question.problem)
+                text = f"{verdict.explanation}; {AGAIN}"
+                return replace(verdict, explanation=text, problem=question.problem, accuracy=self.terms.accuracy)
+        return None
+
     def _ask_besides(self, problem: Problem, questions: Sequence[tuple[str, str]]) -> Verdict | None:
         todo = [question for question in dict.fromkeys(questions) if question in self.counts]
         terms, count = self.terms, 0
         if not todo:
             return None
         question = question_of(self.candidate, problem, terms.device, terms.dtypes)
+        if self.pinned is None and (size := next(iter(problem.inputs.values())).size) <= MIDDLE:
+            self.start.setdefault(size.bit_length(), question)
         problem, accuracy = question.problem, Accuracy(terms.accuracy)
         answers = Answers(self.candidate, problem, terms.device, terms.model, accuracy, question.first)
         for kind, name in todo:

@@ -309,6 +309,9 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
     small = verdicts(rotation, draw, REGIONS[operation], examples, seed)
     asked = verdicts_on_large(rotation, operation, dtype) if not against(small[-1]) and examples >= EXAMPLES else {}
+    if not any(map(against, (*small[-1:], *asked.values()))) and (built_up := rotation.at_the_end()) is not None:
+        small.append(built_up)
+        asked = {}
     drawn = [verdict for verdict in small if counts(verdict)]
     large = {number: verdict for number, verdict in asked.items() if counts(verdict)}
     everything = [*drawn, *large.values()]

@@ -1,0 +1,120 @@
+"""Two threads in the same functions: line by line in turn, and then as they come.
+
+What a function keeps beside itself is mixed up where two threads are in it at once. By chance they seldom are, so they
+take turns after each line of what is not a library, for a while; nobody waits long for one that does not go on.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+LINES = 200  # of each thread, after which it goes on alone
+WAIT, PATIENCE = 0.05, 3  # seconds for the other one, which may wait for a lock, and how often
+ROUNDS = 6  # answers of each thread: as long as there are turns, and as they come
+SWITCH = 1e-6  # seconds after which another thread may go on
+LIBRARIES = ("torch", "numpy", "jax", "jaxlib", "onnxruntime")
+
+
+def at_once(ask: Callable[[], T], other: Callable[[], object]) -> list[T]:
+    """What `ask` gives each time while another thread calls `other`; an error of either is raised."""
+    found: list[T] = []
+    errors: list[BaseException] = []
+    turns = _Turns()
+    calls = (lambda: found.append(ask()), other)
+    threads = [
+        threading.Thread(target=_run, args=(call, number, turns, errors), daemon=True)
+        for number, call in enumerate(calls)
+    ]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH)
+    try:
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    finally:
+        sys.setswitchinterval(before)
+    if errors:
+        raise errors[0]
+    return found
+
+
+def _run(call: Callable[[], object], number: int, turns: _Turns, errors: list[BaseException]) -> None:
+    turns.start.wait()
+    sys.settrace(_trace(turns, number))
+    try:
+        for _ in range(ROUNDS):
+            call()
+    except (Exception, SystemExit) as error:  # which belongs to the thread that asks
+        errors.append(error)
+    finally:
+        sys.settrace(None)
+        turns.end(number)
+
+
+class _Turns:
+    """Whose turn it is, of two threads; a thread that has ended waits for nobody."""
+
+    def __init__(self) -> None:
+        self.start = threading.Barrier(2)
+        self.condition = threading.Condition()
+        self.turn, self.left, self.patience, self.ended = 0, [LINES] * 2, [PATIENCE] * 2, [False] * 2
+
+    def line(self, number: int) -> None:
+        """After one line of the first thread, or two of the second, the other has its turn: neither is always ahead."""
+        if self.ended[number]:
+            return
+        self.left[number] -= 1
+        if self.left[number] % (number + 1) == 0:
+            self.hand_over(number)
+        if not self.left[number] or not self.patience[number]:
+            self.end(number)
+
+    def hand_over(self, number: int) -> None:
+        """Wait for one's turn, but not for long."""
+        with self.condition:
+            self.turn = 1 - number
+            self.condition.notify()
+            if not self.condition.wait_for(lambda: self.turn == number or self.ended[1 - number], WAIT):
+                self.patience[number] -= 1
+
+    def end(self, number: int) -> None:
+        """From now on a thread goes on alone."""
+        with self.condition:
+            self.ended[number] = True
+            self.condition.notify()
+
+
+def _trace(turns: _Turns, number: int) -> Callable[[FrameType, str, Any], Any]:
+    def line(_frame: FrameType, event: str, _argument: Any) -> Any:
+        if event == "line":
+            turns.line(number)
+        return line
+
+    def call(frame: FrameType, _event: str, _argument: Any) -> Any:
+        return None if _of_library(frame.f_code.co_filename) else line
+
+    return call
+
+
+@lru_cache(maxsize=4096)
+def _of_library(file: str) -> bool:
+    """Whether a file belongs to Python, to a library of arrays, or to what asks; or is none."""
+    return file.startswith("<") or any(Path(file).is_relative_to(folder) for folder in _folders())
+
+
+def _folders() -> Sequence[Path]:
+    """Folders of libraries that have been imported; those of Python itself one by one, since others may lie within."""
+    package, python = Path(__file__).parents[1], Path(os.__file__).parent
+    files = [sys.modules[name].__file__ for name in LIBRARIES if name in sys.modules]
+    standard = [python / f"{name}{end}" for name in sys.stdlib_module_names for end in ("", ".py")]
+    return [package / "candidates", package / "problem", *(Path(file).parent for file in files if file), *standard]
