@@ -45,15 +45,17 @@ class Shared:
 
 
 def of_difference(
-    shared: Shared, value: Floats, h_error: Array | float, total: Floats, total_error: Floats, a: Arithmetic
+    shared: Shared, value: Floats, total: Floats, total_error: Floats, lost: Array | float, a: Arithmetic
 ) -> RowUnknowns:
-    """Theorem 21 (a): v = h - p T, T = Σh (r, 1), one unknown; without what underflows."""
+    """Theorem 21 (a): v = h - p T, T = Σh (r, 1), one unknown; `lost` is the error of h, and what underflows."""
     u, size = a.compute.u, np.abs(total)
     thrice, limit, most = float(powers(3, u)), shared.moved(size, total_error), size + total_error
     own = shared.own * (most * ((1 + u) * (1 + thrice)))
     own += shared.p * (u * (1 + thrice) * most * (1 + shared.grows) + (thrice + SLOPES) * limit)
-    own += thrice * np.abs(value)
-    own += h_error * (1 + thrice)
+    rounded = np.abs(value)
+    rounded *= thrice
+    own += rounded
+    own += lost
     return RowUnknowns(shared.p, limit, own)
 
 

@@ -411,7 +411,10 @@ class SoftmaxRows:
     def _free_error(self) -> Floats:
         """What of |l̂ - l| an element has by itself."""
         u = self.arithmetic.compute.u
-        free: Floats = self.h * (1 + u) + u * (np.abs(self.l) + self._row_error)
+        free: Floats = np.abs(self.l)
+        free += self._row_error
+        free *= u
+        free += self.h * (1 + u)
         if not self.arithmetic.scales_logits:
             return free
         return free + _unscaled(np.abs(self.l) + self._row_error, free, self.arithmetic)
@@ -618,10 +621,11 @@ def row_of(
         return None
     total, total_error = summed(h, h_error, terms, a)
     total_error = total_error + a.flushed(terms) * enlarged
-    found = of_difference(f.shared_of_logarithm, value, h_error if at is None else 0.0, total, total_error, a)
-    found.own[...] += (8 * a.underflow() + a.flushed(terms)) * enlarged
-    if at is not None:
-        found.own[np.arange(len(value)), at[:, 0]] += (h_error * (1 + powers(3, a.compute.u)))[:, 0]
+    h_error, lost = h_error * (1 + powers(3, a.compute.u)), (8 * a.underflow() + a.flushed(terms)) * enlarged
+    if at is None:
+        return of_difference(f.shared_of_logarithm, value, total, total_error, lost + h_error, a)
+    found = of_difference(f.shared_of_logarithm, value, total, total_error, lost, a)
+    found.own[np.arange(len(value)), at[:, 0]] += h_error[:, 0]
     return found
 
 

@@ -52,13 +52,17 @@ class Strips:
         assert isinstance(unknowns, RowUnknowns)
         slope, tilt = unknowns.slope, unknowns.tilt
         own = unknowns.own + elements.doubt
-        own += ROUNDING * (own + np.abs(elements.error)) + 4 * TINY
-        low, high = (elements.error - own) / slope, (elements.error + own) / slope
-        silent = elements.special | ~np.isfinite(elements.got) | ~np.isfinite(elements.allowed)
-        silent |= ~(slope > LEAST) | ~np.isfinite(low) | ~np.isfinite(high)
-        silent |= ~np.isfinite(tilt) if tilt is not None else False
-        low[silent], high[silent] = -np.inf, np.inf
-        tilt = None if tilt is None else np.where(silent, 0.0, tilt)
+        lost = np.abs(elements.error)
+        lost += own
+        own += ROUNDING * lost + 4 * TINY
+        low, high = elements.error - own, elements.error + own
+        low /= slope
+        high /= slope
+        if not _all_speak(low, high, slope, elements.allowed, tilt):
+            silent = ~np.isfinite(low) | ~np.isfinite(high) | ~(slope > LEAST) | ~np.isfinite(elements.allowed)
+            silent |= ~np.isfinite(tilt) if tilt is not None else False
+            low[silent], high[silent] = -np.inf, np.inf
+            tilt = None if tilt is None else np.where(silent, 0.0, tilt)
         nothing = np.zeros_like(unknowns.limit)
         return cls(low, high, unknowns.limit, tilt, nothing if unknowns.tilt_limit is None else unknowns.tilt_limit)
 
@@ -97,6 +101,13 @@ class Strips:
             tilts = np.array([np.where(each < 0, 0.0, self.tilt[rows, each]) for each in (first, second)])
         size = np.abs(bottom) + np.abs(top) + self.tilt_limit[:, 0] * np.abs(tilts).sum(0)
         return Lines(bottom - top - SLACK * size, tilts[1] - tilts[0], first, second)
+
+
+def _all_speak(low: Array, high: Array, slope: Array, allowed: Array, tilt: Array | None) -> bool:
+    """Whether all strips are finite, which those of an answer or a truth that is not finite are not."""
+    finite = (low, high) if tilt is None else (low, high, tilt)
+    ends = [end for each in finite for end in (each.min(initial=0.0), each.max(initial=0.0))]
+    return bool(np.isfinite(ends).all() and slope.min(initial=1.0) > LEAST and allowed.max(initial=0.0) < np.inf)
 
 
 @dataclass(frozen=True)
