@@ -23,31 +23,37 @@ from . import text
 
 SMALLEST, LARGEST = -60, 60  # exponents of the errors that are tried
 ROWS = {10: 256, 1000: 16}  # of the loss whose gradient is spoiled; one where there are more classes
+NAMES = {
+    ("softmax", "value"): "softmax",
+    ("log_softmax", "value"): "log_softmax",
+    ("softmax", "grad_logits"): "gradient of softmax",
+    ("log_softmax", "grad_logits"): "gradient of log_softmax",
+    ("logsumexp", "grad_logits"): "gradient of logsumexp",
+    ("cross_entropy", "grad_logits"): "gradient of cross_entropy, mean",
+}  # what is spoiled
 Answer = dict[str, Array]
 
 
 class Case(NamedTuple):
-    """Whose median element is spoiled."""
+    """Of which output the median element is spoiled, or a whole row."""
 
     operation: str
     dtype: str
     classes: int
-
-    @property
-    def output(self) -> str:
-        """Which output."""
-        return "grad_logits" if self.operation == "cross_entropy" else "value"
+    output: str = "value"
 
 
 def question(rng: np.random.Generator, case: Case) -> Problem:
-    """Logits 3·N(0, 1): one row for a softmax; for a mean loss some more, and the label of each."""
+    """Logits 3·N(0, 1): one row; for a mean loss some more, and the label of each."""
     rows = ROWS.get(case.classes, 1) if case.operation == "cross_entropy" else 1
     x = FORMATS[case.dtype].round(3 * rng.normal(size=(rows, case.classes)))
     if case.operation == "cross_entropy":
         return Problem(
             case.operation, case.dtype, {"logits": x, "target": rng.integers(0, case.classes, rows)}, {}, 1.0
         )
-    return Problem(case.operation, case.dtype, {"logits": x}, {"dim": -1})
+    g = FORMATS[case.dtype].round(rng.normal(size=x.shape))
+    g = g[:, 0] if case.operation == "logsumexp" else g
+    return Problem(case.operation, case.dtype, {"logits": x}, {"dim": -1}, None if case.output == "value" else g)
 
 
 def nearest(problem: Problem) -> Answer:
@@ -96,6 +102,13 @@ def spoiled(dtype: str, values: Floats, size: float) -> Floats:
     return found
 
 
+def spoiled_row(dtype: str, values: Floats, size: float) -> Floats:
+    """`values` with its last row multiplied by 1 + size, in the dtype."""
+    found = values.copy()
+    found[-1] = FORMATS[dtype].round(found[-1] * (1 + size))
+    return found
+
+
 def smallest(caught: Callable[[float], bool]) -> float:
     """The smallest power of 2 that is caught, by bisection; infinity when none is."""
     low, high = SMALLEST, LARGEST
@@ -106,7 +119,7 @@ def smallest(caught: Callable[[float], bool]) -> float:
 
 
 def thresholds(case: Case, seed: int = 0) -> dict[str, float]:
-    """The smallest relative error of the median element that each comparison sees."""
+    """The smallest relative error of the median element that each comparison sees, and that of a row that is seen."""
     problem = question(np.random.default_rng(seed), case)
     right, name = nearest(problem), case.output
 
@@ -123,7 +136,8 @@ def thresholds(case: Case, seed: int = 0) -> dict[str, float]:
     for check, sees in checks.items():
         size = smallest(lambda size, sees=sees: sees(wrong(size)))  # type: ignore[misc]  # bound in this round
         found[check] = relative_error(wrong(size)[name], right[name])
-    return found
+    row = smallest(lambda size: judged(problem, {**right, name: spoiled_row(case.dtype, right[name], size)}))
+    return found | {"whole row": row}
 
 
 def relative_error(got: Floats, expected: Floats) -> float:
@@ -134,22 +148,22 @@ def relative_error(got: Floats, expected: Floats) -> float:
 
 def cases(classes: tuple[int, ...]) -> list[Case]:
     """The lines of the third table."""
-    operations = ("softmax", "log_softmax", "cross_entropy")
-    return [Case(operation, dtype, count) for operation in operations for count in classes for dtype in FORMATS]
+    return [Case(operation, dtype, count, output)
+            for operation, output in NAMES for count in classes for dtype in FORMATS]  # fmt: skip
 
 
-def detection(classes: tuple[int, ...] = (10, 1000, 131072)) -> str:
+def detection(classes: tuple[int, ...] = (10, 1000, 32768, 131072)) -> str:
     """The third table."""
-    columns = ("softproof", "assert_close", "gradcheck")
+    columns = ("softproof", "whole row", "assert_close", "gradcheck")
     lines: list[tuple[str, ...]] = [("output", "dtype", "classes", *columns)]
     todo = cases(classes)
     for done, case in enumerate(todo, 1):
         text.progress(done, len(todo), f"detection: {' '.join(map(str, case))}")
         found = thresholds(case)
-        output = "gradient of cross_entropy, mean" if case.operation == "cross_entropy" else case.operation
         cells = (f"{found[name]:.1e}" if name in found else "-" for name in columns)
-        lines.append((output, case.dtype, str(case.classes), *cells))
-    return text.table("Smallest relative error of one element that is seen", lines, left=2)
+        lines.append((NAMES[case.operation, case.output], case.dtype, str(case.classes), *cells))
+    title = "Smallest relative error that is seen: of one element, and of a whole row"
+    return text.table(title, lines, left=2)
 
 
 # ---- answers that are wrong altogether ------------------------------------------------------------------------------

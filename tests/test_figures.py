@@ -111,20 +111,28 @@ def test_one_element_is_spoiled() -> None:
     assert detection.relative_error(wrong, right) == 0.5
 
 
-@pytest.mark.parametrize("operation", ["softmax", "log_softmax", "cross_entropy"])
+def test_the_last_row_is_spoiled() -> None:
+    """All of it."""
+    right = np.array([[3.0, -1.0, 0.5], [1.0, 2.0, -4.0]])
+
+    assert detection.spoiled_row("float32", right, 0.5).tolist() == [[3.0, -1.0, 0.5], [1.5, 3.0, -6.0]]
+
+
+@pytest.mark.parametrize(("operation", "output"), detection.NAMES)
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_judge_sees_more_than_assert_close(operation: str, name: str) -> None:
+def test_the_judge_sees_more_than_assert_close(operation: str, output: str, name: str) -> None:
     """Of ten classes already; and more than gradcheck, which is asked about one gradient."""
-    found = detection.thresholds(detection.Case(operation, name, 10))
+    found = detection.thresholds(detection.Case(operation, name, 10, output))
 
     assert 0 < found["softproof"] < found["assert_close"]
+    assert 0 < found["whole row"] < 0.1
     assert ("gradcheck" in found) == ((operation, name) == ("cross_entropy", "float64"))
     assert found["softproof"] < found.get("gradcheck", np.inf)
 
 
 def test_gradcheck_accepts_the_right_gradient() -> None:
     """And sees one that is twice as large."""
-    case = detection.Case("cross_entropy", "float64", 10)
+    case = detection.Case("cross_entropy", "float64", 10, "grad_logits")
     problem = detection.question(np.random.default_rng(0), case)
     right = detection.nearest(problem)
 
