@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..record import Step
-from . import elementary, order, pairs, rounding, verify
+from . import asynchronous, elementary, kernels, order, pairs, rounding, suite, verify
 
-MODULES = (verify, elementary, rounding, order, pairs)
+MODULES = (verify, elementary, rounding, order, pairs, suite, kernels, asynchronous)
 STEPS: dict[str, Step] = {module.STEP.name: module.STEP for module in MODULES}
