@@ -18,13 +18,15 @@
 # make conformance  what the judge says of released implementations, written to docs/generated/conformance.md; takes half an hour
 # make notebook run examples/backprop.ipynb, and compare what it prints with what is committed
 # make pictures draw the pictures of docs/theory/backprop.md
+# make offline  dist/offline/: all that a machine with torch and a GPU, and without a network, needs for `sh run.sh --minutes 8 --out DIR`
+# make gpu-document  the records of such runs in docs/generated/gpu/, written to docs/generated/gpu.md
 # make wheel    build the wheel, and verify with what it installs instead of this checkout
 # Each installs what it needs into .venv the first time.
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants extreme coverage bench figures alarms truths garbage conformance notebook pictures wheel clean
+.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants extreme coverage bench figures alarms truths garbage conformance notebook pictures offline gpu-document wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -102,6 +104,12 @@ notebook: .venv/installed # what the extras name, without building softproof onc
 pictures: .venv/installed
 	$(BIN)/python -m pip install --quiet --no-compile --constraint constraints.txt matplotlib
 	$(BIN)/python -m examples.pictures
+
+offline: .venv/installed
+	$(BIN)/python -m audits.offline --out dist/offline
+
+gpu-document: .venv/installed
+	$(BIN)/python -m audits.document --write docs/generated/gpu.md
 
 wheel: .venv/installed
 	rm -rf dist
