@@ -588,7 +588,9 @@ def _logits(rng: np.random.Generator, m: Machine, classes: int) -> Floats:
     shape = 200, classes
     x = rng.normal(0, 2, shape)
     far = -rng.uniform(8, 60, (200, 1)) * (np.arange(classes) > 0)  # l is exact there, and what follows shows
+    level = np.where(rng.random(shape) < 0.5, 0.0, -rng.integers(8, 40, shape))  # ones, and what they swallow
     kinds = [x, far, far, x / 16, x + rng.choice([8.0, -64.0]), np.sign(x), np.where(np.arange(classes) == 0, 8.0, x)]
+    kinds += [level, level + rng.choice([0.0, 4.0])]
     return m.round(kinds[int(rng.integers(len(kinds)))])
 
 
@@ -647,7 +649,10 @@ def _rows_of(rng: np.random.Generator, arithmetic: Arithmetic, judged_by: Arithm
     found["softmax, rows"] = 1 + _apart(stored(p), truth["value"], limit["value"])
     kept = m.kept("output", p)
     inner = m.dot(g, kept)
-    slope = m.any_of(lambda: m.mul(kept, m.round(g - inner)), lambda: m.fused(kept, g, -m.mul(kept, inner)))
+    one, other = (m.kept("output", m.exp(row.log_p, side)) for side in (row.lean, -row.lean))  # of one logarithm
+    ways = [lambda: m.mul(kept, m.round(g - inner)), lambda: m.fused(kept, g, -m.mul(kept, inner))]
+    ways += [] if arithmetic.quotient else [lambda: m.fused(one, g, -m.mul(other, m.dot(g, one)))]
+    slope = m.any_of(*ways)
     found["softmax, gradient"] = _worst(stored(slope), truth["grad_logits"], limit["grad_logits"].error)
     found["softmax, rows of the gradient"] = needed(stored(slope), truth["grad_logits"], limit["grad_logits"])
     truth, limit = _limits("log_softmax", arithmetic, {"logits": row.x}, dim, g)
@@ -751,7 +756,9 @@ def _distributions_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[
 def _products_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, float]:
     """Theorem 8."""
     m = Machine(arithmetic, rng)
-    x, w, b, g = (m.round(rng.normal(size=shape)) for shape in ((9, 6), (5, 6), (5,), (9, 5)))
+    whole, draw = rng.random() < 0.25, rng.normal  # whose sums do not round, if they are few
+    shapes: tuple[tuple[int, ...], ...] = ((9, 6), (5, 6), (5,), (9, 5))
+    x, w, b, g = (m.round(rng.integers(-2, 3, each) / 4 if whole else draw(size=each)) for each in shapes)
     truth, limit = _limits("linear", arithmetic, {"input": x, "weight": w, "bias": b}, {}, g)
     pairs = {"value": (x, w.T), "grad_input": (g, w), "grad_weight": (g.T, x), "grad_bias": (g.T, np.ones((9, 1)))}
     found: dict[str, float] = {}
@@ -774,7 +781,7 @@ SIMULATED: dict[str, tuple[Callable[[np.random.Generator, Arithmetic], dict[str,
     "rows": (_rows_of, 6, 0.4),
     "losses": (_losses_of, 30, 0.3),
     "distributions": (_distributions_of, 4, 0.3),
-    "products": (_products_of, 4, 0.15),
+    "products": (_products_of, 12, 0.15),
 }  # how often, and what each must reach so that the search is one
 
 

@@ -11,6 +11,8 @@ from ..problem.problem import Array
 from .arithmetic import Arithmetic, height
 from .overflow import Left, anything
 
+_BESIDE = 2.0**-10  # how far a value may be from the float64 number that stands for it, in units of it and its bound
+
 
 @dataclass(frozen=True)
 class RowFactor:
@@ -35,11 +37,10 @@ class RowFactor:
 
     def stored(self, value: Array, arithmetic: Arithmetic) -> RowFactor:
         """The same after one rounding to the storage format."""
-        u, limit = arithmetic.storage.u, 0.0 if self.multiplies else self.limit
         size = np.abs(value) + self.scaled
-        scaled = self.scaled + u * size if self.multiplies else self.scaled
-        fixed = stored(limit + (0.0 if self.multiplies else size), self.fixed, arithmetic)
-        return RowFactor(self.multiplies, self.limit, scaled, fixed)
+        largest = size * np.exp(self.limit) if self.multiplies else size + self.limit
+        fixed = stored(largest, self.fixed, arithmetic)
+        return RowFactor(self.multiplies, self.limit, self.scaled, fixed)
 
 
 @dataclass(frozen=True)
@@ -166,10 +167,12 @@ def additions(count: Array | np.integer[Any] | int, u: float, depth: str | int =
 
 
 def stored(value: Array | float, error: Array, arithmetic: Arithmetic) -> Array:
-    """Theorem 1: one rounding to the storage format."""
+    """Theorem 1: one rounding to the storage format; of what is known and held by the format already, none."""
     storage = arithmetic.storage
-    underflow = storage.tiny if arithmetic.flushes else storage.subnormal / 2
-    rounded = error + storage.u * (np.abs(value) + error) + underflow
+    moved = storage.ulp((np.abs(value) + error) * (1 + _BESIDE)) / 2
+    rounded = error + (moved + storage.tiny if arithmetic.flushes else moved)
+    if np.min(error, initial=np.inf) == 0:
+        rounded = np.where((error == 0) & storage.holds(value), 0.0, rounded)
     return np.where(np.isfinite(value), rounded, error)
 
 

@@ -30,16 +30,17 @@ class Arithmetic:
     `c_exp` and `c_log` bound the relative error of exp and log in units of `compute.u`; `exp_subnormals` bounds the
     absolute error of an exp whose result is subnormal, in units of the smallest subnormal. `source` says why.
 
-    `depth` names in DEPTHS how many additions one summand of a row's sum can go through; `total_depth` does the same
-    for the sum of losses over rows, or is that number; the sum is taken in the format `total`. `stored` names the
-    intermediate results that are rounded to `storage`: "shift" x - m, "exp", "sum" and "log" of a row; "output", when
-    the backward pass starts from the stored result of the forward pass; "terms" of a loss or of its gradient, and their
-    "total"; "logits" of a classifier and their gradient; a "product" before the bias is added, or "partial products";
-    and "derivatives" in a direction, every step of which is then rounded.
-    `quotient` says that softmax is known to be formed as a quotient, and not as exp of a logarithm, `divides` that the
-    gradient of a mean is divided once, and not multiplied by a rounded reciprocal. `flushes` says that subnormal
-    numbers may be taken for 0. `factors` is the format that the factors of a matrix product are rounded to first, if
-    they are. `forward` asks for more than the usual algorithm gives, accuracy class B.
+    `depth` names in DEPTHS how many additions one summand of a row's sum can go through; `backward_depth` does the same
+    for the sums of a row in a backward pass, and `total_depth` for the sum of losses over rows, or is that number; the
+    sum is taken in the format `total`. `stored` names the intermediate results that are rounded to `storage`: "shift"
+    x - m, "exp", "sum" and "log" of a row; "output", when the backward pass starts from the stored result of the
+    forward pass; "terms" of a loss or of its gradient, and their "total"; "logits" of a classifier and their gradient;
+    a "product" before the bias is added, or "partial products"; and "derivatives" in a direction, every step of which
+    is then rounded.
+    `quotient` says that softmax is known to be formed as a quotient, and not as exp of a logarithm, `divides` that a
+    mean is divided after its sum, and its gradient once, and not multiplied by a rounded reciprocal. `flushes` says
+    that subnormal numbers may be taken for 0. `factors` is the format that the factors of a matrix product are rounded
+    to first, if they are. `forward` asks for more than the usual algorithm gives, accuracy class B.
 
     Four say what a fused kernel may do instead of what A2 to A4 of docs/theory/bounds.md assume: `online` that the sum
     of exponentials is rescaled whenever a larger maximum is met; `base2` that exp(x) is formed as 2^(x log₂e), the
@@ -55,6 +56,7 @@ class Arithmetic:
     exp_subnormals: float
     source: str
     depth: str = "any order"
+    backward_depth: str = "any order"
     total_depth: str | int = "any order"
     total: Format | None = None
     stored: frozenset[str] = frozenset()
@@ -83,6 +85,7 @@ class Arithmetic:
             if not least <= check_number(name, getattr(self, name), expected) < np.inf:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
         check_name("depth", self.depth, DEPTHS)
+        check_name("backward_depth", self.backward_depth, DEPTHS)
         if isinstance(self.total_depth, str):
             check_name("total_depth", self.total_depth, DEPTHS)
         else:
@@ -205,6 +208,7 @@ NUMPY64 = replace(
     c_exp=2.0,
     c_log=2.0,
     depth="numpy",
+    backward_depth="numpy",
     total_depth="numpy",
     quotient=True,
     divides=True,

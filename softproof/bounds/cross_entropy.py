@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..problem.exact_sums import exact_sum, lowest_bit
 from ..problem.formats import FORMATS, Floats
 from ..problem.problem import Array, Problem
 from ..problem.rows import (
@@ -32,8 +31,9 @@ from ..problem.rows import (
 )
 from .algebra import Allowed, Known, RowUnknowns, additions, powers, rdiv, rmul, spoiled, stored
 from .arithmetic import Arithmetic
+from .exactly import adds_up, formats_of, units
 from .linear import flat, linear_gradients, product
-from .overflow import ANYTHING, OPPOSITE, Left, anything, exceeds, left_by
+from .overflow import ANYTHING, EVALUATION, OPPOSITE, Left, anything, exceeds, left_by
 from .second_order import given, inside, mean, scaled
 from .softmax import SoftmaxRows, carried_back, centred_reach, direction, nonzeros, row_of, summed_known
 
@@ -50,6 +50,8 @@ class Losses:
     below: Floats  # what is negative
     meets_zero: Floats  # what is multiplied by a factor that is 0, or may underflow to it
     undefined: Floats  # how many terms may be the product of an infinite coefficient and 0
+    unit: Floats  # a power of 2 that all terms are multiples of, as computed, but for those that are small; or 0
+    small: Floats  # how large those may be together
 
 
 def _smoothing(problem: Problem) -> float:
@@ -113,10 +115,12 @@ class Mean:
         omega = order = np.asarray(0.0 if rows <= 1 / total.u else total.u)
         either_sign = False
         if "weight" in problem.inputs and is_labels(problem):
-            omega = order = additions(rows + 1, total.u, a.total_depth, max(rows, classes) + 1)
+            among = int(np.count_nonzero(kept(problem))) if a.total_depth == "numpy" else max(rows, classes) + 1
+            order = additions(rows + 1, total.u, a.total_depth, among)
+            omega = np.zeros_like(order) if adds_exactly(problem, a) else order
             if mixed_weights(problem):
                 size = denominator(problem, classes, magnitudes=True)
-                omega = omega * (0.0 if adds_exactly(problem, a) else size / abs(divisor))
+                omega = omega * (size / abs(divisor)) if omega else omega
                 either_sign = bool(size > abs(divisor) and not omega < 1)
         overflows = exceeds(denominator_reach(problem, classes) * (1 + order), total.largest)
         return cls(divisor, np.where(overflows, np.inf, omega), roundings, either_sign)
@@ -130,10 +134,9 @@ def adds_exactly(problem: Problem, a: Arithmetic) -> bool:
     """
     labels, total = problem.inputs["target"].reshape(-1)[kept(problem)], a.total or a.compute
     weights = class_weights(problem, count_classes(problem))[labels]
-    unit = lowest_bit(np.abs(weights))
-    most = max(exact_sum(np.maximum(each, 0), np.ones(each.shape)) for each in (weights, -weights))
-    whole = most <= unit * 2**total.precision
-    return bool(whole and not (a.flushes and unit < total.tiny))
+    unit = units(weights).min(initial=np.inf)
+    most = max(np.maximum(each, 0).sum() for each in (weights, -weights))
+    return bool(adds_up(most - unit / 2 if most else most, unit, a, total))
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,7 @@ class _Terms:
     moved: Array | float = 0.0  # by how much t may be off because the smoothing was rounded first (r, C)
     first: Array | float = 1.0  # how large w q may be before 1 - ε, or a factor below 1, is multiplied: as t
     others: float = 0.0  # how large the weight of another class may be, which a one-hot row multiplies by 0, as above
+    q: Array | float = 1.0  # target probabilities, as t
     last: Array | float = 1.0  # how small a part of t may be, where D is divided by, and what is above 1 not multiplied
 
     @classmethod
@@ -158,6 +162,7 @@ class _Terms:
         mean, counts = Mean.of(problem, f.arithmetic), kept(problem, rows)[:, None]
         weight = np.abs(class_weights(problem, f.classes))
         first, last = np.maximum(1, weight), np.minimum(1, weight) / max(1.0, abs(mean.divisor))
+        q: Array | float = 1.0
         if not is_labels(problem):
             q = np.abs(target_rows(problem, rows))
             first, last = first * np.maximum(1, q), last * np.minimum(1, q)
@@ -170,7 +175,7 @@ class _Terms:
             )
             m = coefficients(problem, f.classes, rows, magnitudes=True) if signed else t
             m = _not_lost(problem, m, rows)
-            return cls(f, mean, t, m, counts, moved=_moved(problem, f, rows), first=first, last=last)
+            return cls(f, mean, t, m, counts, moved=_moved(problem, f, rows), first=first, q=q, last=last)
         at, t = label_coefficients(problem, f.classes, rows)
         return cls(f, mean, t, np.abs(t), counts, at, first=first[at], last=last[at], others=float(first.max()))
 
@@ -203,7 +208,9 @@ def losses(problem: Problem, terms: _Terms) -> Losses:
     l, l_error, reach = (terms.of_these(each) for each in (f.l, f.kept_error, f.l_reach))  # noqa: E741
     if not f.arithmetic.subtracts_logsumexp or is_sparse(problem):
         lost = np.where(reach < np.inf, 0.0, np.inf)  # logits that may be infinite
-        return _weighted(problem, terms, l, Known(np.abs(l), l_error), _Reach(lost, reach))
+        exact = _Exact.of(problem, terms)
+        l_error = np.where(exact.known, exact.reach, l_error)
+        return _weighted(problem, terms, l, Known(np.abs(l), l_error), _Reach(lost, reach), exact)
     x, size = l + f.lse, np.abs(l + f.lse) + np.abs(f.lse)  # Theorem 19: Σ t x and Σ t y apart
     x_error = 0.0 if f.x_error is None else f.x_error
     reach_ = _Reach.of(x, x_error) + _Reach.of(-f.lse, f.lse_reach_error)
@@ -236,11 +243,46 @@ class _Reach:
         return _Reach(self.plus + other.plus, self.minus + other.minus)
 
 
-def _weighted(problem: Problem, terms: _Terms, factor: Floats, known: Known, reach: _Reach) -> Losses:
+@dataclass(frozen=True)
+class _Exact:
+    """Theorem 22: which terms are computed without an error, but for that of l: each as t, `reach` (r, 1)."""
+
+    known: Array
+    unit: Floats  # that a term is a multiple of; 0 where none is known, inf where the term is 0 or small
+    small: Floats  # how large a term may be that is as good as 0
+    reach: Floats
+
+    @classmethod
+    def none(cls, terms: _Terms) -> _Exact:
+        zero = np.zeros(terms.t.shape)
+        return cls(zero > 0, np.where(terms.m == 0, np.inf, zero), zero, zero[:, :1])
+
+    @classmethod
+    def of(cls, problem: Problem, terms: _Terms) -> _Exact:
+        f, a = terms.f, terms.f.arithmetic
+        if _smoothing(problem) or not f.exact.any():
+            return cls.none(terms)
+        known, small, reach = f.known(terms.at)
+        d = np.where(known, terms.of_these(f.d), 0.0)
+        unit: Floats = units(d) * terms.of_these(units(class_weights(problem, f.classes)))
+        if not is_labels(problem):
+            unit = unit * units(np.asarray(terms.q))
+        known &= adds_up(np.abs(terms.t * d), unit, a, *formats_of(a, "terms"))
+        size = np.where(small, (np.abs(terms.t) + a.underflow("terms")) * reach * 2 + a.underflow("terms"), 0.0)
+        nothing = small | (terms.m == 0)
+        return cls(
+            known, np.where(nothing, np.inf, np.where(known, unit, 0.0)), np.where(terms.m == 0, 0.0, size), reach
+        )
+
+
+def _weighted(
+    problem: Problem, terms: _Terms, factor: Floats, known: Known, reach: _Reach, exact: _Exact | None = None
+) -> Losses:
     """Rows -Σ t·factor, with factors of a magnitude, and up to an error, that are `known`, of this `reach`."""
+    exact = exact or _Exact.none(terms)
     a, t, m = terms.f.arithmetic, terms.t, terms.m
     roundings = roundings_of(problem)
-    kappa = powers(roundings, a.rounding("terms"))
+    kappa = np.where(exact.known, 0.0, powers(roundings, a.rounding("terms")))
     size = m * known.size
     error = m * known.error * (1 + kappa) + size * kappa + terms.moved * (known.size + known.error) * (1 + kappa)
     mixed = 0 < _smoothing(problem) < 1  # the label's part of a row may be added by itself
@@ -251,11 +293,14 @@ def _weighted(problem: Problem, terms: _Terms, factor: Floats, known: Known, rea
             * np.maximum(1, known.size + known.error)
             * divisor
         )
-        error = error + np.where(m != 0, eta, 0.0)
+        error = error + np.where((m != 0) & ~exact.known, eta, 0.0)
     vanishes = np.abs(factor) <= known.error
     summands = (-t * factor, size, error, *_before_cancelling(terms, reach, vanishes, 1 + kappa))
     value, size, error, *reaches = (each.sum(-1, keepdims=True) for each in summands)
-    return Losses(value, size, error, np.asarray(nonzeros(m) + mixed, np.float64), *reaches)
+    counted = np.asarray(nonzeros(m) + mixed, np.float64)
+    unit, small = exact.unit.min(-1, keepdims=True), exact.small.sum(-1, keepdims=True)
+    above, below, meets_zero, undefined = reaches
+    return Losses(value, size, error, counted, above, below, meets_zero, undefined, unit, small)
 
 
 def _before_cancelling(
@@ -290,10 +335,11 @@ def underflow_of_terms(problem: Problem, a: Arithmetic, classes: int) -> Array:
 def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
     """Theorem 9: the sum, or the mean, of the losses of all rows; or the losses themselves."""
     unit = a.compute.u
-    pairwise = "numpy" if a.total_depth == "numpy" else "any order"
-    row_sums = additions(rows.terms, unit, pairwise, count_classes(problem) + 1)
+    pairwise = "numpy" if a.depth == "numpy" else "any order"
+    row_sums = additions(rows.terms, unit, pairwise, count_classes(problem))
     if reduction_of(problem) == "none":
-        error = rows.error * (1 + row_sums) + row_sums * rows.size + a.flushed(rows.terms)
+        row_sums = np.where(adds_up(rows.size + rows.error, rows.unit, a, small=rows.small), 0.0, row_sums)
+        error = rows.error * (1 + row_sums) + row_sums * rows.size + 2 * rows.small + a.flushed(rows.terms)
         return Allowed(rows.value, error, left=_left(rows, a, 1 + np.minimum(row_sums, rows.terms * unit)))
     if a.total_depth == "any order" and a.total is None:
         relative = additions(rows.terms.sum(), unit)
@@ -302,9 +348,10 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
         relative = rmul(
             row_sums.max(initial=0.0), additions(np.count_nonzero(rows.terms), total.u, a.total_depth, len(rows.terms))
         )
-    value, size = rows.value.sum(), rows.size.sum()
-    error = rows.error.sum() * (1 + relative) + relative * size + a.flushed(rows.terms.sum())
-    mean = Mean.of(problem, a)
+    value, size, mean = rows.value.sum(), rows.size.sum(), Mean.of(problem, a)
+    small = rows.small.sum()
+    relative = np.where(_adds_up(rows, mean, a), 0.0, relative)
+    error = rows.error.sum() * (1 + relative) + relative * size + 2 * small + a.flushed(rows.terms.sum())
     left = _left_of_all(rows, a, 1 + np.minimum(relative, rows.terms.sum() * (a.total or a.compute).u), mean)
     if "total" in a.stored:
         error = stored(value, error, a)
@@ -313,6 +360,15 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
         value = value / mean.divisor
         error = error / abs(mean.divisor) * (1 + rho) + np.abs(value) * rho + a.underflow("terms")
     return Allowed(np.reshape(value, (1, 1)), np.reshape(error, (1, 1)), left=left)
+
+
+def _adds_up(rows: Losses, mean: Mean, a: Arithmetic) -> Array:
+    """Theorem 22: whether no order rounds the sum of all terms, which may be divided by D before it is taken."""
+    if not (a.divides or abs(np.frexp(mean.divisor)[0]) == 0.5):
+        return np.asarray(False)
+    by, used = max(1.0, abs(float(mean.divisor))), (*formats_of(a, "terms"), a.total or a.compute)
+    size, unit = (rows.size.sum() + rows.error.sum()) / by, rows.unit.min(initial=np.inf) / by
+    return adds_up(size * (1 + EVALUATION), unit, a, *used, small=rows.small.sum() / by)
 
 
 def _left(rows: Losses, a: Arithmetic, by: Array | float) -> Left:
@@ -440,7 +496,8 @@ def gradients(problem: Problem, terms: _Terms, rows: Rows) -> tuple[Allowed, All
     if is_labels(problem):
         return grad_x, grad_x
     weight = np.abs(class_weights(problem, f.classes))
-    roundings = 4 + divided.roundings  # 1 - ε, and products with w, l and g
+    own = 1 + ("weight" in problem.inputs) + 2 * bool(_smoothing(problem))  # products with l, w and 1 - ε, and 1 - ε
+    roundings = own + divided.roundings
     kappa = rdiv(powers(roundings, a.rounding("terms")), divided.omega)
     slope, size = np.abs(c) * weight * (1 - _smoothing(problem)), np.abs(f.l)
     error = slope * (f.kept_error * (1 + kappa) + kappa * size)

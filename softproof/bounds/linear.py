@@ -9,6 +9,7 @@ from ..problem.problem import Array, Problem
 from ..problem.rows import Rows, wide_rows
 from .algebra import Allowed, stored
 from .arithmetic import Arithmetic
+from .exactly import adds_up, formats_of, unit_of, units
 from .overflow import exceeds, infinities, left_by
 
 
@@ -19,8 +20,12 @@ def product(
     p_error: Array | None = None,
     bias: Array | None = None,
     p_reach: Array | None = None,
+    ones: bool = False,
 ) -> Allowed:
-    """Theorem 8: P Q + bias with inner dimension n, where P is known up to p_error, and computed as p_reach at most."""
+    """Theorem 8: P Q + bias with inner dimension n, where P is known up to p_error, and computed as p_reach at most.
+
+    Where Q is of `ones`, no product rounds.
+    """
     kept = bias is not None and "product" in a.stored  # before the bias is added
     n = p.shape[1] + (bias is not None)  # products, or the bias, each of which may underflow
     inherited = np.zeros((p.shape[0], q.shape[1])) if p_error is None else p_error @ np.abs(q)
@@ -28,13 +33,17 @@ def product(
     value = p @ q
     if bias is not None:
         size, value = size + np.abs(bias), value + bias
-    error = inherited + n * a.rounding("partial products") * size + n * a.underflow("partial products") + a.flushed(n)
+    roundings = max(n - ones, 0)
+    rounding = roundings * a.rounding("partial products") * size + n * a.underflow("partial products") + a.flushed(n)
+    if p_error is None:
+        rounding = np.where(_adds_up(p, q, bias, size, a), 0.0, rounding)
+    error = inherited + rounding
     if a.factors is not None:
-        error = error + _rounded_factors(np.abs(p) + (0.0 if p_error is None else p_error), q, a.factors)
+        error = error + _rounded_factors(p, q, a.factors, p_error)
     error = stored(value - bias, error, a) if kept and bias is not None else error
     error = error + _flushed(p, q, a) if a.flushes else error
     largest = (a.storage if kept or "partial products" in a.stored else a.compute).largest
-    by = (1 + n * a.rounding("partial products")) * (1 + (a.factors.u if a.factors else 0.0)) ** 2
+    by = (1 + n * a.rounding("partial products")) * _larger_factors(a)
     if p_reach is not None:
         size = p_reach @ np.abs(q)
     if not exceeds(size * by, np.where(np.isfinite(error), largest, a.storage.largest)).any():
@@ -58,11 +67,33 @@ def _parts(p: Array, q: Array, p_error: Array, bias: Array | float) -> tuple[Arr
     return up, down
 
 
-def _rounded_factors(p: Array, q: Array, factors: Format) -> Array:
-    """What is lost where both factors are rounded to another format first: 2u + u² of each product, and underflow."""
-    p, q, u, sub = np.abs(p), np.abs(q), factors.u, factors.subnormal
-    ones = np.ones_like
-    return np.asarray((2 * u + u * u) * (p @ q) + (1 + u) * sub * (p @ ones(q) + ones(p) @ q + sub))
+def _adds_up(p: Array, q: Array, bias: Array | None, size: Array, a: Arithmetic) -> Array:
+    """Theorem 22: where all products, and the bias, have the same sum in every order."""
+    rows, columns = unit_of(p, a), unit_of(q.T, a).T  # (R, 1), (1, S)
+    unit = rows * columns
+    if bias is not None:
+        unit = np.minimum(unit, units(np.broadcast_to(bias, size.shape[1:])))
+    if not (rows.any() and columns.any()):
+        return np.zeros(size.shape, bool)
+    once = (1 + a.storage.u) if "product" in a.stored else 1.0
+    return adds_up(size * (_larger_factors(a) * once), unit, a, *formats_of(a, "partial products"))
+
+
+def _larger_factors(a: Arithmetic) -> float:
+    """How much larger a product may be because its factors are rounded first."""
+    return (1 + (a.factors.u if a.factors else 0.0)) ** 2
+
+
+def _rounded_factors(p: Array, q: Array, factors: Format, p_error: Array | None) -> Array:
+    """What is lost where factors that another format does not hold are rounded to it first: at most u and a unit."""
+    p_moved, q_moved = (
+        np.where(factors.holds(each), 0.0, factors.u * np.abs(each) + factors.subnormal) for each in (p, q)
+    )
+    reach = np.abs(p)
+    if p_error is not None:
+        reach = reach + p_error
+        p_moved = factors.u * reach + factors.subnormal
+    return np.asarray(p_moved @ np.abs(q) + (reach + p_moved) @ q_moved)
 
 
 def _flushed(p: Array, q: Array, a: Arithmetic) -> Array:
@@ -80,7 +111,7 @@ def linear_gradients(
     return {
         "grad_input": product(g, w, a, g_error, p_reach=g_reach),
         "grad_weight": product(g.T, x, a, of_columns, p_reach=reaching),
-        "grad_bias": product(g.T, ones, a, of_columns, p_reach=reaching),
+        "grad_bias": product(g.T, ones, a, of_columns, p_reach=reaching, ones=True),
     }
 
 

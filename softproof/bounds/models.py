@@ -83,13 +83,17 @@ def numpy(problem: Problem) -> Arithmetic:
     """NumPy as `manual` uses it: pairwise sums along the last axis of a contiguous array; float16 in float32."""
     contiguous = problem.layout == "contiguous" and _layout(problem) == "last"
     depth = "numpy" if contiguous and is_by_rows(problem) else "any order"
+    summed = problem.operation == "cross_entropy" or (problem.operation == "log_softmax" and problem.dtype != "float16")
+    backward = depth if summed else "any order"  # einsum takes Σ g p; a sum that converts is taken in pieces
     if problem.dtype == "float64":
-        return replace(NUMPY64, depth=depth, total_depth="any order")
+        return replace(NUMPY64, depth=depth, backward_depth=backward)
     return replace(
         any_order(problem.dtype),
         name="numpy" if problem.dtype == "float32" else "numpy in float32, one rounding to float16",
         c_exp=3.6,
         depth=depth,
+        backward_depth=backward,
+        total_depth="numpy",
         quotient=True,
         divides=True,
         source="expf: loops_exponent_log.dispatch.c.src states 2.1264e-7 <= 3.6u; logf as in any order; "
@@ -101,12 +105,14 @@ def torch_cpu(problem: Problem) -> Arithmetic:
     """torch on the CPU, read in its source and measured with 2.13: lanes, cascades, and what half precision stores."""
     base, half = any_order(problem.dtype), problem.dtype in ("float16", "bfloat16")
     last = _layout(problem) == "last"
+    depth = "lanes" if last and problem.operation in ("softmax", "log_softmax", "cross_entropy") else "any order"
     arithmetic = replace(
         base,
         name=f"torch cpu, {_layout(problem)} dim" if is_by_rows(problem) else "torch cpu",
         c_exp=2.0,
         c_log=2.0,
-        depth="lanes" if last and problem.operation in ("softmax", "log_softmax", "cross_entropy") else "any order",
+        depth=depth,
+        backward_depth=depth,
         total_depth=_cascade_depth(problem) if _is_cascade(problem, half) else "any order",
         quotient=True,
         divides=True,

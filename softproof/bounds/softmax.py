@@ -25,6 +25,7 @@ from .algebra import (
     times,
 )
 from .arithmetic import Arithmetic
+from .exactly import adds_up, formats_of, unit_of, units
 from .overflow import Left, anything, exceeds, left_by
 from .row_unknowns import Shared, of_centred, of_difference, of_product
 from .second_order import along, curvature, given, inside, mean, scaled
@@ -61,16 +62,19 @@ def _subtraction_error(d: Floats, x: Floats, top: Floats, compute: Format) -> Fl
     return np.where(np.isfinite(error), error, compute.u * np.abs(d))
 
 
-def _shift_error(d: Floats, x: Floats, top: Floats, moved: Floats | None, a: Arithmetic) -> Floats:
-    """h: the error of the shifted logit, with what it inherits and, in class B, what another form may add."""
-    if moved is None:
-        moved, h = np.zeros(1), _subtraction_error(d, x, top, a.compute)
-    else:
-        h = moved + a.compute.u * (np.abs(d) + moved)
+def _shift_error(d: Floats, x: Floats, top: Floats, x_error: Floats | None, a: Arithmetic) -> Floats:
+    """h: the error of the shifted logit, but for what all of a row share because their maximum moved (Theorem 12); and
+    in class B what another form may add.
+    """
+    moved, h = np.zeros(1), _subtraction_error(d, x, top, a.compute)
+    if x_error is not None:
+        moved = x_error + x_error.max(-1, keepdims=True)
+        inherited = moved if a.forward else x_error
+        h = np.where(moved.any(-1, keepdims=True), inherited + a.compute.u * (np.abs(d) + moved), h)
     if a.flushes:
         h = h + _flushed_shift(d, x, top, moved, a)
     if "shift" in a.stored:
-        h = stored(d, h, a)
+        h = stored(np.abs(d) + moved, h, a)
     if a.forward:
         h = _others(h + 3 * a.compute.u * (np.abs(d) + np.log(d.shape[-1])), x.argmax(-1)[:, None])
     return h
@@ -83,6 +87,11 @@ def _flushed_shift(d: Floats, x: Floats, top: Floats, moved: Floats, a: Arithmet
     return np.where((least < 2 * a.compute.tiny) & ~equal, a.flushed(1), 0.0)
 
 
+def _common(x_error: Floats | None) -> Floats:
+    """By how much all exponents of a row may be off together, since their maximum moved (r, 1)."""
+    return np.zeros((1, 1)) if x_error is None else np.asarray(x_error.max(-1, keepdims=True))
+
+
 def _exponent(size: Floats, error: Floats, a: Arithmetic) -> Floats:
     """What is off in an exponent known up to `error`; the product with log₂e and log₂e itself are rounded (A2')."""
     if not a.base2:
@@ -91,14 +100,15 @@ def _exponent(size: Floats, error: Floats, a: Arithmetic) -> Floats:
     return error + rounding * size + rounding * error  # the sum of both may overflow
 
 
-def _exp_error(e: Floats, d: Floats, h: Floats, a: Arithmetic) -> Floats:
-    """|ê - e| (r, C)."""
+def _exp_error(e: Floats, d: Floats, h: Floats, common: Floats, a: Arithmetic) -> Floats:
+    """|ê - e| (r, C), in units of the factor that all of a row have in `common`."""
     kept = "exp" in a.stored
     kappa = float(rmul(a.c_exp * a.compute.u, a.storage.u if kept else 0.0))
-    error = grown(e, d, _exponent(np.abs(d), h, a), kappa)
-    tiny = (a.storage if kept else a.compute).tiny
-    if (e - error).min(initial=1.0) < 2 * tiny:
-        error[e - error < 2 * tiny] += a.exp_underflow + (a.underflow("exp") if kept else 0.0)
+    error = grown(e, d, _exponent(np.abs(d) + common, h, a), kappa)
+    tiny, factor = (a.storage if kept else a.compute).tiny, np.exp(common)
+    if (e - error).min(initial=1.0) < 2 * tiny * factor.max(initial=1.0):
+        lost = factor * (a.exp_underflow + (a.underflow("exp") if kept else 0.0))
+        error += np.where(e - error < 2 * tiny * factor, lost, 0.0)
     largest = np.nonzero(d == 0)
     error[largest] = np.where(h[largest] == 0, 0.0, error[largest])  # exp(0) = 1 exactly
     return error
@@ -128,21 +138,38 @@ def _larger(x: Floats, moved: Floats | None) -> Floats:
     return found
 
 
-def _rescaled_error(e: Floats, d: Floats, x: Floats, moved: Floats | None, a: Arithmetic) -> Floats:
+def _rescaled_error(e: Floats, d: Floats, x: Floats, x_error: Floats | None, a: Arithmetic) -> Floats:
     """|ê - e| (r, C) of what reaches a sum that is rescaled whenever a larger maximum is met (Theorem 19)."""
-    rescaled = _larger(x, moved)
-    u, inherited = a.compute.u, np.zeros(1) if moved is None else moved
+    rescaled = _larger(x, None if x_error is None else x_error + _common(x_error))
+    common = _common(x_error)
+    u, inherited = a.compute.u, np.zeros(1) if x_error is None else x_error
     kept = a.storage.u if "exp" in a.stored else 0.0
-    h = inherited + u * (np.abs(d) + inherited) + a.flushed(rescaled + 1)
+    h = inherited + u * (np.abs(d) + inherited + common) + a.flushed(rescaled + 1)
     kappa = np.expm1((rescaled + 1) * np.log1p(rmul(a.c_exp * u, kept)) + rescaled * np.log1p(u))
-    underflow = (rescaled + 1) * (a.exp_underflow + a.underflow("exp") + a.flushed(1))
-    return grown(e, d, _exponent(np.abs(d), h, a), kappa) + underflow
+    underflow = (rescaled + 1) * (a.exp_underflow + a.underflow("exp") + a.flushed(1)) * np.exp(common)
+    error = grown(e, d, _exponent(np.abs(d) + common, h, a), kappa) + underflow
+    return np.where((d == 0) & (inherited == 0) & (common == 0), 0.0, error)  # exp(0) = 1, and nothing rescales it
 
 
-def _log_error(log_s: Floats, sigma: Floats, a: Arithmetic) -> Floats:
-    """λ: the error of the logarithm of a sum with the relative error sigma."""
+def _log_error(log_s: Floats, sigma: Floats, common: Floats, a: Arithmetic) -> Floats:
+    """λ: the error of the logarithm of a sum with the relative error sigma, and a factor that cancels afterwards."""
     grown_sum = np.where(sigma < 1, -np.log1p(-np.minimum(sigma, 1)), np.inf)
-    return np.asarray(grown_sum + a.c_log * a.compute.u * (log_s + grown_sum))
+    return np.asarray(grown_sum + a.c_log * a.compute.u * (log_s + grown_sum + common))
+
+
+def _left_of_sum(a: Arithmetic, e: Floats, e_error: Floats, ones: Array, s: Floats) -> tuple[Floats, Array]:
+    """Theorem 22 for exponentials of which some are exactly 1: what their sum may be off by, relative to it, and where
+    it is no more: both (r, 1).
+    """
+    count = ones.sum(-1, keepdims=True, dtype=np.float64)
+    found = s - count <= 4 * a.compute.u
+    if a.forward or not found.any():
+        return np.zeros_like(s), np.zeros(s.shape, bool)
+    error = np.where(ones, 0.0, e_error).sum(-1, keepdims=True)
+    small = np.where(ones, 0.0, e).sum(-1, keepdims=True) + error
+    small = times(small, 1 + additions(e.shape[-1], a.compute.u))
+    found &= adds_up(count - 0.5, 1.0, a, *formats_of(a, "sum"), small=small)
+    return np.where(found, (error + small) / s, 0.0), found
 
 
 def _log1p_error(log_s: Floats, others: Floats, others_error: Floats, a: Arithmetic) -> Floats:
@@ -168,7 +195,10 @@ class SoftmaxRows:
     s: Floats  # (r, 1)
     sigma: Floats  # relative error of the sum (r, 1)
     lam: Floats  # absolute error of its logarithm (r, 1)
+    x: Floats  # the logits, where they are finite (r, C)
+    d: Floats  # less the largest (r, C)
     x_error: Floats | None  # of the logits (r, C)
+    exact: Array  # where nothing but ones counts in the sum (r, 1)
     first: Array  # the column of the largest logit (r, 1)
     first_error: Floats | None  # class B: of its log-probability (r, 1)
 
@@ -189,24 +219,27 @@ class SoftmaxRows:
         l = d - log_s  # noqa: E741
 
         x_error = _scaled(x, 0.0 if x_error is None else x_error, a) if a.scales_logits else x_error
-        moved = None if x_error is None else x_error + x_error.max(-1, keepdims=True)
-        h = _shift_error(d, x, top, moved, a)
+        common = _common(x_error)
+        h = _shift_error(d, x, top, x_error, a)
         if masked is not None:
             l[masked] = h[masked] = 0.0
-        e_error = _exp_error(e, d, h, a)
+        e_error = _exp_error(e, d, h, common, a)
         if masked is not None:
             e_error[masked] = 0.0
         summed_error = e_error
         if a.online:
-            summed_error = np.maximum(e_error, np.where(e > 0, _rescaled_error(e, d, x, moved, a), 0.0))
+            summed_error = np.maximum(e_error, np.where(e > 0, _rescaled_error(e, d, x, x_error, a), 0.0))
         sigma = rmul(summed_error.sum(-1, keepdims=True) / s, additions(classes, a.compute.u, a.depth, classes))
         if "sum" in a.stored:
             sigma = rmul(sigma, a.storage.u)
-        lam = _log_error(log_s, sigma, a)
+        left, exact = _left_of_sum(a, e, summed_error, (d == 0) & (h == 0), s)
+        sigma = np.where(exact, left, sigma) if exact.any() else sigma
+        lam = _log_error(log_s, sigma, common, a)
         first_error = None if others is None else _log1p_error(log_s, others, _others(e_error, first), a)
         if "log" in a.stored:
-            lam = stored(log_s, lam, a)
-        return cls(a, classes, masked, e / s, l, top + log_s, h, e_error, s, sigma, lam, x_error, first, first_error)
+            lam = stored(log_s + common, lam, a)
+        beside = (x, d, x_error, exact, first, first_error)
+        return cls(a, classes, masked, e / s, l, top + log_s, h, e_error, s, sigma, lam, *beside)
 
     @property
     def lost(self) -> Array:
@@ -229,10 +262,8 @@ class SoftmaxRows:
     @cached_property
     def lse_error(self) -> Floats:
         """|ŷ - y| (r, 1) of the logsumexp (Theorem 3)."""
-        u, moved = self.arithmetic.compute.u, 0.0
-        if self.x_error is not None:
-            moved = self.x_error.max(-1, keepdims=True)
-        error = moved + self.lam * (1 + u) + u * (np.abs(self.lse) + moved) + self.arithmetic.flushed(1)
+        u = self.arithmetic.compute.u
+        error = self.lam * (1 + u) + u * np.abs(self.lse) + self.arithmetic.flushed(1)
         scales = self.arithmetic.scales_logits
         return np.asarray(error + _unscaled(np.abs(self.lse), error, self.arithmetic) if scales else error)
 
@@ -297,12 +328,39 @@ class SoftmaxRows:
         return np.fmin(self.lse_error, beside + u * (np.abs(self.lse) + beside))
 
     @cached_property
+    def _lone(self) -> tuple[Array, Floats]:
+        """Theorem 22: rows whose sum is 1 and what no addition to it changes, and how large its computed logarithm may
+        be: both (r, 1).
+        """
+        if not self.exact.any():
+            return self.exact, np.zeros(self.exact.shape)
+        reach = self.lam - self.l.max(-1, keepdims=True)
+        return self.exact & (reach < 0.5), reach
+
+    def known(self, at: Array | None = None) -> tuple[Array, Array, Floats]:
+        """Theorem 22: which l̂ are x - m without an error, in the columns `at` (r, 1) or all; which are between 0 and
+        minus the `reach`; and that reach (r, 1).
+        """
+        lone, reach = self._lone
+        chosen = [each if at is None else np.take_along_axis(each, at, -1) for each in (self.x, self.d)]
+        if not lone.any() or self.arithmetic.flushes:
+            none = np.zeros(chosen[0].shape, bool)
+            return none, none, reach
+        a, (x, d), top = self.arithmetic, chosen, self.x.max(-1, keepdims=True)
+        unit = np.minimum(units(x), units(top))
+        known = lone & adds_up(np.abs(d), unit, a, *formats_of(a, "shift", "output"))
+        known &= (reach <= a.compute.u / 4 * np.abs(d)) & np.isfinite(x)
+        if a.subtracts_logsumexp:
+            known &= (top == 0) | (reach <= a.compute.u / 4 * np.abs(top))
+        return known, lone & (d == 0) & ((top == 0) | ~np.asarray(a.subtracts_logsumexp)), reach
+
+    @cached_property
     def l_reach(self) -> Floats:
         """How large |l̂| may be, where its bound says nothing too: (r, C)."""
         a, near = self.arithmetic, np.abs(self.l) + self.kept_error
         if near.max(initial=0.0) < np.inf and self.lam.max(initial=0.0) < 1:
             return np.asarray(near)
-        beside = self.h + self._log_reach
+        beside = self.h + _common(self.x_error) + self._log_reach
         if a.subtracts_logsumexp:
             beside = beside + self.lse_reach_error
         most = (np.abs(self.l) + beside) * (1 + 4 * (a.compute.u + a.storage.u))
@@ -440,15 +498,22 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
         size, p, b = np.abs(g), f.p, f.saved_error
         inner = (g * p).sum(-1, keepdims=True)  # S
         product = arithmetic.rounding("terms") if "terms" in arithmetic.stored else 0.0
-        gamma = rmul(f.classes * u, product)
+        deep = rmul(u, additions(f.classes + 1, u, arithmetic.backward_depth, f.classes))  # a product, and additions
+        gamma = rmul(np.minimum(f.classes * u, deep), product)
         inner_error = times(b, size).sum(-1, keepdims=True) * (1 + gamma)
         inner_error = inner_error + gamma * (size * p).sum(-1, keepdims=True)
         inner_error = inner_error + f.classes * arithmetic.underflow("terms")
         value = p * (g - inner)
         roundings = rmul(powers(3, u), product)
-        reach = np.abs(g - inner) if arithmetic.quotient else size + np.abs(inner)  # one p̂, or two that differ
         rounded = inner_error + roundings * (size + np.abs(inner) + inner_error)
-        error = times(b, reach) + p * rounded + times(b, rounded)
+        reach, lost = np.abs(g - inner), 0.0
+        if not arithmetic.quotient and _has_other_forms(arithmetic):
+            reach = size + np.abs(inner)
+        elif not arithmetic.quotient:  # p̂ g and p̂ S of two exponentials of one logarithm
+            beside, apart = np.abs(inner) + inner_error, rmul(arithmetic.c_exp * u, arithmetic.rounding("exp"))
+            rounded = rounded + rdiv(apart, apart) * beside
+            lost = 2 * (arithmetic.exp_underflow + arithmetic.underflow("exp")) * beside
+        error = times(b, reach) + p * rounded + times(b, rounded) + lost
         error = error + u * np.abs(value) + 3 * eta + arithmetic.underflow("terms")
         row = None
         if not arithmetic.forward:
@@ -458,6 +523,11 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
     if problem.tangent is not None:
         bounds |= _softmax_along(problem, _inside(f, problem, rows), rows)
     return f.spoiled(bounds)
+
+
+def _has_other_forms(a: Arithmetic) -> bool:
+    """Whether two evaluations of one probability may differ by more than one exponential."""
+    return a.base2 or a.scales_logits or a.subtracts_logsumexp or a.forward or "output" in a.stored
 
 
 def _softmax_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str, Allowed]:
@@ -515,7 +585,7 @@ def log_softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[st
     if problem.grad_output is not None:
         g = wide_rows(problem.grad_output, axis_of(problem), rows)
         terms = nonzeros(g)
-        found = carried_back(f, g, 0.0, terms)
+        found = carried_back(f, g, 0.0, terms, scalings=0)
         bounds["grad_logits"] = replace(found, row=row_of(f, g, 0.0, terms, found.value), left=_left_of_total(f, g))
     if problem.tangent is not None:
         bounds |= _log_softmax_along(problem, _inside(f, problem, rows), rows)
@@ -556,9 +626,12 @@ def nonzeros(array: Array) -> Array:
 
 def summed(h: Array, h_error: Array | float, terms: Array, a: Arithmetic) -> tuple[Array, Array]:
     """Σh of each row (r, 1), of which `terms` are not zero and each is known up to h_error, and its error."""
-    rounding = additions(terms, a.compute.u)
+    rounding = additions(terms, a.compute.u, a.backward_depth, h.shape[-1])
+    size = np.abs(h).sum(-1, keepdims=True)
+    if not np.any(h_error):
+        rounding = np.where(adds_up(size, unit_of(h, a), a), 0.0, rounding)
     error = np.sum(np.broadcast_to(h_error, h.shape), -1, keepdims=True) * (1 + rounding)
-    return h.sum(-1, keepdims=True), error + np.abs(h).sum(-1, keepdims=True) * rounding
+    return h.sum(-1, keepdims=True), error + size * rounding
 
 
 def summed_known(h: Array, h_error: Array | float, a: Arithmetic) -> tuple[Known, Array]:
@@ -575,15 +648,16 @@ def carried_back(
     terms: Array,
     at: Array | None = None,
     enlarged: Array | float = 1.0,
+    scalings: int = 2,
 ) -> Allowed:
     """Theorem 6 (a): v = h - p Σh, where h is known up to h_error and `terms` of a row are not zero.
 
-    h (r, C), or (r, 1) where each row has one entry, in the columns `at` (r, 1). What underflows may be `enlarged` by
-    factors that are applied last.
+    h (r, C), or (r, 1) where each row has one entry, in the columns `at` (r, 1). The result may be scaled so often, or
+    not at all, and then p̂ meets the sum alone. What underflows may be `enlarged` by factors that are applied last.
     """
     u = f.arithmetic.compute.u
     total, total_error = summed(h, h_error, terms, f.arithmetic)
-    reach = np.abs(h).sum(-1, keepdims=True) + total_error  # (r, 1)
+    reach = (np.abs(h).sum(-1, keepdims=True) if scalings else np.abs(total)) + total_error  # (r, 1)
     error = times(f.p_error, reach * (1 + u))
     error += f.p * (total_error + u * reach)
     value = f.p * -total
@@ -599,10 +673,10 @@ def carried_back(
     else:
         value[rows, at[:, 0]] += h[:, 0]
         error[rows, at[:, 0]] += np.broadcast_to(h_error, h.shape)[:, 0]
-    thrice = float(powers(3, u))
-    error *= 1 + thrice
-    error += thrice * np.abs(value)
-    error += (8 * f.arithmetic.underflow() + f.arithmetic.flushed(terms)) * enlarged
+    last = float(powers(1 + scalings, u))
+    error *= 1 + last
+    error += last * np.abs(value)
+    error += (2 * (scalings + 2) * f.arithmetic.underflow() + f.arithmetic.flushed(terms)) * enlarged
     return Allowed(value, error)
 
 

@@ -55,8 +55,8 @@ def bound(problem: Problem, arithmetic: str | Arithmetic | Model | None = None) 
     `arithmetic` is as in `softproof.judge`: a name from `softproof.MODELS`, an `Arithmetic`, or a function to one.
 
     >>> problem = Problem("logsumexp", "float32", {"logits": [0.0, 0.0]}, {"dim": -1})
-    >>> float((bound(problem)["value"] / 2.0**-24).round(2))  # in units of u: 1 for the sum, 5 log 2 and log 2 for y
-    5.16
+    >>> float((bound(problem)["value"] / 2.0**-24).round(2))  # in units of u: 5 log 2 and log 2; 1 + 1 is exact
+    4.16
     """
     check(problem)
     chosen = arithmetic_of(model(arithmetic), problem)

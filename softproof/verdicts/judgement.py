@@ -228,7 +228,8 @@ def float64_share(problem: Problem, arithmetic: Arithmetic) -> float:
     classes = count_classes(problem) if "target" in problem.inputs else row_length(problem)
     rows = count_rows(problem) if is_by_rows(problem) else main.size
     deeper = [1.0, 752 / arithmetic.c_exp, 3 / arithmetic.c_log]
-    for depth, count in ((arithmetic.depth, classes), (arithmetic.total_depth, max(classes, rows))):
+    of_rows = ((arithmetic.depth, classes), (arithmetic.backward_depth, classes))
+    for depth, count in (*of_rows, (arithmetic.total_depth, max(classes, rows))):
         deeper.append(count / max(1, height(depth, max(1, count))))
     return max(deeper) * FORMATS["float64"].u / arithmetic.compute.u
 
