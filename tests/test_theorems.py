@@ -778,7 +778,7 @@ def _arithmetics(rng: np.random.Generator) -> Iterator[Arithmetic]:
 
 
 SIMULATED: dict[str, tuple[Callable[[np.random.Generator, Arithmetic], dict[str, float]], int, float]] = {
-    "rows": (_rows_of, 6, 0.4),
+    "rows": (_rows_of, 14, 0.4),
     "losses": (_losses_of, 30, 0.3),
     "distributions": (_distributions_of, 4, 0.3),
     "products": (_products_of, 12, 0.15),

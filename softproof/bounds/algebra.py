@@ -169,8 +169,11 @@ def additions(count: Array | np.integer[Any] | int, u: float, depth: str | int =
 def stored(value: Array | float, error: Array, arithmetic: Arithmetic) -> Array:
     """Theorem 1: one rounding to the storage format; of what is known and held by the format already, none."""
     storage = arithmetic.storage
-    moved = storage.ulp((np.abs(value) + error) * (1 + _BESIDE)) / 2
-    rounded = error + (moved + storage.tiny if arithmetic.flushes else moved)
+    reach = np.abs(value) + error
+    reach *= 1 + _BESIDE
+    moved = np.asarray(storage.half_ulp(reach))
+    moved += error
+    rounded = moved + storage.tiny if arithmetic.flushes else moved
     if np.min(error, initial=np.inf) == 0:
         rounded = np.where((error == 0) & storage.holds(value), 0.0, rounded)
     return np.where(np.isfinite(value), rounded, error)

@@ -209,7 +209,7 @@ def losses(problem: Problem, terms: _Terms) -> Losses:
     if not f.arithmetic.subtracts_logsumexp or is_sparse(problem):
         lost = np.where(reach < np.inf, 0.0, np.inf)  # logits that may be infinite
         exact = _Exact.of(problem, terms)
-        l_error = np.where(exact.known, exact.reach, l_error)
+        l_error = l_error if exact is None else np.where(exact.known, exact.reach, l_error)
         return _weighted(problem, terms, l, Known(np.abs(l), l_error), _Reach(lost, reach), exact)
     x, size = l + f.lse, np.abs(l + f.lse) + np.abs(f.lse)  # Theorem 19: Σ t x and Σ t y apart
     x_error = 0.0 if f.x_error is None else f.x_error
@@ -253,15 +253,11 @@ class _Exact:
     reach: Floats
 
     @classmethod
-    def none(cls, terms: _Terms) -> _Exact:
-        zero = np.zeros(terms.t.shape)
-        return cls(zero > 0, np.where(terms.m == 0, np.inf, zero), zero, zero[:, :1])
-
-    @classmethod
-    def of(cls, problem: Problem, terms: _Terms) -> _Exact:
+    def of(cls, problem: Problem, terms: _Terms) -> _Exact | None:
+        """None where there are none."""
         f, a = terms.f, terms.f.arithmetic
         if _smoothing(problem) or not f.exact.any():
-            return cls.none(terms)
+            return None
         known, small, reach = f.known(terms.at)
         d = np.where(known, terms.of_these(f.d), 0.0)
         unit: Floats = units(d) * terms.of_these(units(class_weights(problem, f.classes)))
@@ -279,10 +275,10 @@ def _weighted(
     problem: Problem, terms: _Terms, factor: Floats, known: Known, reach: _Reach, exact: _Exact | None = None
 ) -> Losses:
     """Rows -Σ t·factor, with factors of a magnitude, and up to an error, that are `known`, of this `reach`."""
-    exact = exact or _Exact.none(terms)
     a, t, m = terms.f.arithmetic, terms.t, terms.m
     roundings = roundings_of(problem)
-    kappa = np.where(exact.known, 0.0, powers(roundings, a.rounding("terms")))
+    kappa = powers(roundings, a.rounding("terms"))
+    kappa = kappa if exact is None else np.where(exact.known, 0.0, kappa)
     size = m * known.size
     error = m * known.error * (1 + kappa) + size * kappa + terms.moved * (known.size + known.error) * (1 + kappa)
     mixed = 0 < _smoothing(problem) < 1  # the label's part of a row may be added by itself
@@ -293,12 +289,14 @@ def _weighted(
             * np.maximum(1, known.size + known.error)
             * divisor
         )
-        error = error + np.where((m != 0) & ~exact.known, eta, 0.0)
+        error = error + np.where(m != 0 if exact is None else (m != 0) & ~exact.known, eta, 0.0)
     vanishes = np.abs(factor) <= known.error
     summands = (-t * factor, size, error, *_before_cancelling(terms, reach, vanishes, 1 + kappa))
     value, size, error, *reaches = (each.sum(-1, keepdims=True) for each in summands)
     counted = np.asarray(nonzeros(m) + mixed, np.float64)
-    unit, small = exact.unit.min(-1, keepdims=True), exact.small.sum(-1, keepdims=True)
+    unit, small = np.where(counted == 0, np.inf, 0.0), np.zeros(counted.shape)
+    if exact is not None:
+        unit, small = exact.unit.min(-1, keepdims=True), exact.small.sum(-1, keepdims=True)
     above, below, meets_zero, undefined = reaches
     return Losses(value, size, error, counted, above, below, meets_zero, undefined, unit, small)
 

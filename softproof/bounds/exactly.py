@@ -31,10 +31,10 @@ def units(x: Floats) -> Floats:
     return np.where(x == 0, np.inf, np.where(np.isfinite(power), lowest, 0.0))
 
 
-def unit_of(x: Floats, a: Arithmetic) -> Floats:
-    """That of all numbers of each row (r, 1), or 0 where not even one of them is few enough units."""
-    few, size = units(x[..., :_FEW]).min(-1, keepdims=True, initial=np.inf), np.abs(x[..., :_FEW])
-    hope = size.max(-1, keepdims=True, initial=0.0) < 2.0**a.compute.precision * few
+def unit_of(x: Floats, size: Floats | float, a: Arithmetic) -> Floats:
+    """That of all numbers of each row (r, 1), or 0 where not even that of a few of them is enough for a `size`."""
+    few = units(x[..., :_FEW]).min(-1, keepdims=True, initial=np.inf)
+    hope = size < 2.0**a.compute.precision * few
     if x.shape[-1] <= _FEW or not hope.any():
         return np.where(hope, few, 0.0)
     return np.where(hope, units(x).min(-1, keepdims=True, initial=np.inf), 0.0)

@@ -9,7 +9,7 @@ from ..problem.problem import Array, Problem
 from ..problem.rows import Rows, wide_rows
 from .algebra import Allowed, stored
 from .arithmetic import Arithmetic
-from .exactly import adds_up, formats_of, unit_of, units
+from .exactly import adds_up, formats_of, units
 from .overflow import exceeds, infinities, left_by
 
 
@@ -69,12 +69,12 @@ def _parts(p: Array, q: Array, p_error: Array, bias: Array | float) -> tuple[Arr
 
 def _adds_up(p: Array, q: Array, bias: Array | None, size: Array, a: Arithmetic) -> Array:
     """Theorem 22: where all products, and the bias, have the same sum in every order."""
-    rows, columns = unit_of(p, a), unit_of(q.T, a).T  # (R, 1), (1, S)
-    unit = rows * columns
+    few, least = (units(each[:, :16]).min(-1, initial=np.inf) for each in (p, q.T))
+    if not (size.min(initial=np.inf) < 2.0**a.compute.precision * few.max(initial=0.0) * least.max(initial=0.0)):
+        return np.zeros(size.shape, bool)
+    unit = units(p).min(-1, keepdims=True, initial=np.inf) * units(q).min(0, keepdims=True, initial=np.inf)
     if bias is not None:
         unit = np.minimum(unit, units(np.broadcast_to(bias, size.shape[1:])))
-    if not (rows.any() and columns.any()):
-        return np.zeros(size.shape, bool)
     once = (1 + a.storage.u) if "product" in a.stored else 1.0
     return adds_up(size * (_larger_factors(a) * once), unit, a, *formats_of(a, "partial products"))
 

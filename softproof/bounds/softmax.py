@@ -157,14 +157,15 @@ def _log_error(log_s: Floats, sigma: Floats, common: Floats, a: Arithmetic) -> F
     return np.asarray(grown_sum + a.c_log * a.compute.u * (log_s + grown_sum + common))
 
 
-def _left_of_sum(a: Arithmetic, e: Floats, e_error: Floats, ones: Array, s: Floats) -> tuple[Floats, Array]:
+def _left_of_sum(a: Arithmetic, e: Floats, e_error: Floats, d: Floats, h: Floats, s: Floats) -> tuple[Floats, Array]:
     """Theorem 22 for exponentials of which some are exactly 1: what their sum may be off by, relative to it, and where
     it is no more: both (r, 1).
     """
-    count = ones.sum(-1, keepdims=True, dtype=np.float64)
-    found = s - count <= 4 * a.compute.u
+    found = np.abs(s - np.rint(s)) <= 4 * a.compute.u
     if a.forward or not found.any():
         return np.zeros_like(s), np.zeros(s.shape, bool)
+    ones = (d == 0) & (h == 0)
+    count = np.count_nonzero(ones, -1, keepdims=True).astype(np.float64)
     error = np.where(ones, 0.0, e_error).sum(-1, keepdims=True)
     small = np.where(ones, 0.0, e).sum(-1, keepdims=True) + error
     small = times(small, 1 + additions(e.shape[-1], a.compute.u))
@@ -232,7 +233,7 @@ class SoftmaxRows:
         sigma = rmul(summed_error.sum(-1, keepdims=True) / s, additions(classes, a.compute.u, a.depth, classes))
         if "sum" in a.stored:
             sigma = rmul(sigma, a.storage.u)
-        left, exact = _left_of_sum(a, e, summed_error, (d == 0) & (h == 0), s)
+        left, exact = _left_of_sum(a, e, summed_error, d, h, s)
         sigma = np.where(exact, left, sigma) if exact.any() else sigma
         lam = _log_error(log_s, sigma, common, a)
         first_error = None if others is None else _log1p_error(log_s, others, _others(e_error, first), a)
@@ -505,16 +506,16 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
         inner_error = inner_error + f.classes * arithmetic.underflow("terms")
         value = p * (g - inner)
         roundings = rmul(powers(3, u), product)
-        rounded = inner_error + roundings * (size + np.abs(inner) + inner_error)
-        reach, lost = np.abs(g - inner), 0.0
+        beside = np.abs(inner) + inner_error  # (r, 1)
+        reach, apart, lost = np.abs(g - inner), np.zeros(1), 3 * eta + arithmetic.underflow("terms")
         if not arithmetic.quotient and _has_other_forms(arithmetic):
             reach = size + np.abs(inner)
         elif not arithmetic.quotient:  # p̂ g and p̂ S of two exponentials of one logarithm
-            beside, apart = np.abs(inner) + inner_error, rmul(arithmetic.c_exp * u, arithmetic.rounding("exp"))
-            rounded = rounded + rdiv(apart, apart) * beside
-            lost = 2 * (arithmetic.exp_underflow + arithmetic.underflow("exp")) * beside
-        error = times(b, reach) + p * rounded + times(b, rounded) + lost
-        error = error + u * np.abs(value) + 3 * eta + arithmetic.underflow("terms")
+            apart = rmul(arithmetic.c_exp * u, arithmetic.rounding("exp"))
+            lost = lost + 2 * (arithmetic.exp_underflow + arithmetic.underflow("exp")) * beside
+        rounded = (inner_error + (roundings + rdiv(apart, apart)) * beside) + roundings * size
+        error = times(b, reach) + times(p + b, rounded)
+        error = error + u * np.abs(value) + lost
         row = None
         if not arithmetic.forward:
             row = of_centred(f.shared_of_value, value, g, inner, inner_error, roundings, arithmetic)
@@ -629,7 +630,7 @@ def summed(h: Array, h_error: Array | float, terms: Array, a: Arithmetic) -> tup
     rounding = additions(terms, a.compute.u, a.backward_depth, h.shape[-1])
     size = np.abs(h).sum(-1, keepdims=True)
     if not np.any(h_error):
-        rounding = np.where(adds_up(size, unit_of(h, a), a), 0.0, rounding)
+        rounding = np.where(adds_up(size, unit_of(h, size, a), a), 0.0, rounding)
     error = np.sum(np.broadcast_to(h_error, h.shape), -1, keepdims=True) * (1 + rounding)
     return h.sum(-1, keepdims=True), error + size * rounding
 

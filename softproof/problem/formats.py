@@ -57,6 +57,17 @@ class Format:
             power = np.clip(power, self.tiny, 2.0**self.e_max)
         return np.asarray(power * (2 * self.u))
 
+    def half_ulp(self, sizes: ArrayLike) -> Floats:
+        """Half of that, for numbers that are not negative; beyond the largest it grows on, up to infinity.
+
+        >>> FORMATS["float32"].half_ulp([1.5, 0.0]).tolist() == [2.0**-24, 2.0**-150]
+        True
+        """
+        power = (np.asarray(sizes, np.float64).view(np.int64) & _EXPONENT).view(np.float64)
+        found = np.maximum(power, self.tiny)
+        found *= self.u
+        return np.asarray(found)
+
     def round(self, values: ArrayLike) -> Floats:
         """The nearest numbers of this format, ties to even, infinity past the largest; float64 in, float64 out.
 
