@@ -299,6 +299,21 @@ def test_another_upstream_gradient_is_an_array_too() -> None:
     assert found.ok, str(found)
 
 
+def in_float32(logits: torch.Tensor, dim: int) -> torch.Tensor:
+    """Softmax as many kernels compute it, whatever the dtype."""
+    return torch.softmax(logits.float(), dim).to(logits.dtype)
+
+
+@pytest.mark.draws
+def test_a_row_is_judged_in_its_own_dtype(seed_of_the_run: str) -> None:
+    """What computes in float32 inside is right in float32, and not in float64."""
+    seed = int(seed_of_the_run)
+    report = softproof.verify(in_float32, operation="softmax", adapter="torch", examples=50, seed=seed)
+
+    assert [row.verdict for row in report.rows] == ["disagrees", "agrees"]
+    assert "after another dtype" in report.rows[1].ways
+
+
 def test_what_disagrees_is_not_told_to_be_within_its_bound() -> None:
     """The line about other bits is about what agrees."""
     found = softproof.verify(wrong.gradient_of_the_first_pass(), operation="log_softmax", adapter="torch", seed=0,

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import traceback
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -27,6 +25,7 @@ from ..problem.records import CALLABLE, FLAG, TEXT, a, by_name, check_fields, on
 from .directives import DIRECTIVES, Task
 from .guard import Guard
 from .isolation.protections import Protections
+from .places import place_of
 from .protocol import Told, given, result_of
 
 ADAPTERS = ("numpy", "torch", "jax", "onnx", "process")
@@ -164,6 +163,10 @@ class Candidate:
     def close(self) -> None:
         """End what was started for it."""
 
+    def parameters(self, operation: str) -> tuple[str, ...]:
+        """The names of what its function takes, as far as they are known; they are suggested, and no more."""
+        return named_in_order(self.functions[operation])
+
     def leaving_out(self, names: Iterable[str]) -> Candidate:
         """The same candidate, which is not asked these optional inputs, options and kinds of input."""
         return replace(self, interface=replace(self.interface, without=self.interface.without | frozenset(names)))
@@ -289,7 +292,7 @@ class Candidate:
         try:
             outputs = {name: self._taken_from(array) for name, array in DIRECTIVES[directive](task).items()}
         except (Exception, SystemExit) as error:  # any failure of the candidate is an answer, and a wrong one
-            return Told(raised=f"{type(error).__name__}{_place(error)}: {_words(error)}", changed=guard.changed())
+            return Told(raised=f"{type(error).__name__}{place_of(error)}: {_words(error)}", changed=guard.changed())
         if changed := guard.changed():
             return Told(changed=changed)
         after = {name: self.arrays.take(array).values for name, array in task.arrays.items()}
@@ -366,13 +369,6 @@ class Candidate:
         return call
 
 
-def _place(error: BaseException) -> str:
-    """The last line of a traceback that is not this package's own, if there is one."""
-    own = Path(__file__).parents[1]
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if own not in Path(each.filename).parents]
-    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-
-
 def _words(error: BaseException) -> str:
     """What an exception says, if it can be asked."""
     try:
@@ -394,3 +390,12 @@ def named_by(function: Callable[..., Any]) -> set[str] | None:
         return None
     hidden = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     return None if hidden else {parameter.name for parameter in parameters}
+
+
+def named_in_order(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The parameters that a function names, if it tells."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):
+        return ()
+    return tuple(each.name for each in parameters if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL))

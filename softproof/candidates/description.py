@@ -7,7 +7,7 @@ formats and its layouts, the kinds of input and the ways of asking that it gets 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,11 @@ from ..problem.interface import Interface
 from ..problem.operations import DIRECTIONAL, OPERATIONS
 from .candidate import ADAPTERS, FRAMEWORKS, Candidate
 from .frames import FrameError
-from .protocol import decoded, encoded, texts
+from .protocol import LONGEST_NAME, MOST_TEXTS, decoded, encoded, texts
 
 DECLARING = ("onnx", "process")  # adapters whose targets say themselves what they take
-_PARTS = {"adapter", "operations", "takes", "backwards", "formats", "without", "names", "fixed", "ndim", "output"}
+_PARTS = {"adapter", "operations", "takes", "backwards", "formats", "without", "names", "fixed", "ndim", "output",
+          "parameters"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Description:
     formats: tuple[str, ...]
     interface: Interface
     reported: tuple[str, ...] = field(default=())  # in words, what it alone has said
+    parameters: dict[str, tuple[str, ...]] = field(default_factory=dict)  # names, which are suggested and no more
 
     def supports(self, operation: str, interface: Interface) -> frozenset[str]:
         """Kinds of input unless they are left out, and what it takes of options and optional inputs."""
@@ -60,7 +62,13 @@ def described(candidate: Candidate) -> dict[str, Any]:
         "fixed": encoded(dict(interface.fixed)),
         "ndim": sorted(interface.ndim),
         "output": interface.output,
+        "parameters": {name: _few(candidate.parameters(name)) for name in candidate.operations},
     }
+
+
+def _few(names: Sequence[str]) -> list[str]:
+    """Those that can be sent."""
+    return [each for each in names if each.isidentifier() and len(each) <= LONGEST_NAME][:MOST_TEXTS]
 
 
 def believed(said: Any, target: str, operation: str | None, adapter: str | None, interface: Interface) -> Description:
@@ -77,6 +85,9 @@ def believed(said: Any, target: str, operation: str | None, adapter: str | None,
     if not isinstance(takes, dict) or takes.keys() != set(operations):
         raise FrameError("a description that does not say what each operation takes")
     taken = {name: _some(takes[name], f"what {name} takes", OPERATIONS[name].extras) for name in operations}
+    parameters = said["parameters"]
+    if not isinstance(parameters, dict) or parameters.keys() != set(operations):
+        raise FrameError("a description that does not say what the parameters of each operation are called")
     backwards = frozenset(_some(said["backwards"], "backwards", operations))
     formats = _some(said["formats"], "formats", FORMATS) if found in DECLARING else ()
     full = _interface(said, interface, found, operations)
@@ -87,6 +98,7 @@ def believed(said: Any, target: str, operation: str | None, adapter: str | None,
         backwards,
         tuple(formats),
         full,
+        parameters={name: tuple(texts(parameters[name], "parameters")) for name in operations},
     )
     return replace(believes, reported=tuple(_reported(believes, operation, adapter, interface)))
 

@@ -42,6 +42,10 @@ class Isolated(Candidate):
         """Which extras it has."""
         return self._about.supports(operation, self.interface)
 
+    def parameters(self, operation: str) -> tuple[str, ...]:
+        """As its process says."""
+        return self._about.parameters[operation]
+
     def reported(self, operation: str) -> tuple[str, ...]:
         """What is believed of it because it says so, and for no other reason."""
         device = self._home.arguments.get("device", "cpu")

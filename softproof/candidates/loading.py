@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -19,6 +18,7 @@ from ..problem.validation import check_flag, check_name
 from .adapters import onnx_model, process
 from .candidate import ADAPTERS, Candidate, named_by
 from .directives import NAMES_OF_WAYS
+from .places import place_of
 
 Target = str | ModuleType | Callable[..., Any] | Candidate
 
@@ -150,26 +150,18 @@ def _resolve(name: str) -> Any:
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
-        where = _place(error)
+        where = place_of(error)
         raise ValueError(
             f"target {name!r}: there is no module {error.name!r}{where and f', imported{where}'}"
         ) from error
     except (Exception, SystemExit) as error:  # whatever its module does
-        where = "" if isinstance(error, SyntaxError) else _place(error)  # which tells its own
+        where = "" if isinstance(error, SyntaxError) else place_of(error)  # which tells its own
         raise ValueError(f"target {name!r}: importing it raised {type(error).__name__}{where}: {error}") from error
     for part in attribute.split(".") if attribute else ():
         if not hasattr(found, part):
             raise ValueError(f"target {name!r}: {getattr(found, '__name__', found)} has no {part!r}")
         found = getattr(found, part)
     return found
-
-
-def _place(error: BaseException) -> str:
-    """The last line of a traceback that is of the target's side, if there is one."""
-    own = Path(__file__).parents[1]
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
-    frames = [each for each in frames if own not in Path(each.filename).parents and "importlib" not in each.filename]
-    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 def _source(target: Target, found: Any) -> str:

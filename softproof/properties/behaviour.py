@@ -85,6 +85,7 @@ class Again:
     result: Result
     seen: Mapping[str, Array] | None = None
     expected: Mapping[str, Array] | None = None
+    fresh: Problem | None = None  # where this, which was never asked, disagrees too, the answer is as accurate as any
 
 
 Answers = Iterator[Again | str]  # an answer to be compared, or what is wrong in words
@@ -152,11 +153,20 @@ def after_other_values(question: Question) -> Answers:
 
 
 def after_another_dtype(question: Question) -> Answers:
-    """The same numbers in another dtype in between, judged as well."""
+    """The same numbers in another dtype in between, judged as well, unless it is never more accurate in that dtype."""
     other = in_dtype(question.problem, _other_dtype(question))
     assert other is not None  # or this way does not apply
-    yield Again(f"in {other.dtype} after {question.problem.dtype}", other, question.again(other))
+    answer, unseen = question.again(other), _unseen(other)
+    if unseen is not None:
+        yield Again(f"in {other.dtype} after {question.problem.dtype}", other, answer, fresh=unseen)
     yield _same(question, f"asked again after {other.dtype}", question.again())
+
+
+def _unseen(problem: Problem) -> Problem | None:
+    """The same numbers in a shape for which nothing can have been kept, if they are rows."""
+    if row_axis(problem, next(iter(problem.inputs))) is None or not row_count(problem):
+        return None
+    return take_rows(problem, [*range(row_count(problem)), *[0] * (BEFORE + AFTER)])
 
 
 def _fits_another_dtype(question: Question) -> bool:
@@ -552,7 +562,7 @@ def asked(question: Question, way: str, judge: Callable[[Problem, Result], Verdi
             return Verdict(DISAGREES, np.inf, np.inf, explanation=answer), same
         verdict, as_before = compared(answer, judge)
         same = same and as_before
-        if verdict.outcome == DISAGREES:
+        if verdict.outcome == DISAGREES and not _is_usual(question, answer, verdict, judge):
             return verdict, same
     return Verdict(AGREES), same
 
@@ -572,6 +582,14 @@ def asked_at_the_end(question: Question, judge: Callable[[Problem, Result], Verd
     words = "asked again after all other problems of the row"
     answer = _same(question, words, question.again())
     return compared(answer, judge) if isinstance(answer, Again) else (Verdict(DISAGREES, explanation=answer), True)
+
+
+def _is_usual(question: Question, answer: Again, verdict: Verdict, judge: Callable[[Problem, Result], Verdict]) -> bool:
+    """Whether numbers in another dtype, which has a row of its own, are as wrong where nothing was asked before."""
+    if answer.fresh is None or not verdict.output:
+        return False
+    fresh = judge(answer.fresh, question.again(answer.fresh))
+    return fresh.outcome == DISAGREES and fresh.output == verdict.output
 
 
 def _has_expected_bits(answer: Again) -> bool:

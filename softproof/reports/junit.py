@@ -75,9 +75,9 @@ def _case(row: Row, fails: bool, expected: bool) -> ET.Element:
         time=f"{row.seconds:.3f}",
     )
     if fails:
-        check = row.failure.check if row.failure else row.verdict
+        check = row.failure.check if row.failure and not row.reason else row.verdict
         failure = ET.SubElement(case, "error" if _is_unjudged(row) else "failure", message=printable(check))
-        failure.text = printable(str(row.failure or row.reason or row.verdict))
+        failure.text = printable(str(row.reason or row.failure or row.verdict))
     if expected:
         ET.SubElement(case, "skipped", message="expected failure")
     return case

@@ -134,6 +134,7 @@ class Row:
     )  # by output and wrong answer, in how many problems
     detectable: dict[str, float] = field(default_factory=dict)  # by output, the median relative error that is seen
     reported: tuple[str, ...] = ()  # what is believed because the candidate says so, and for no other reason
+    hints: tuple[str, ...] = ()  # parameters that look like what was not tested, and what to do then
     printed: int = field(default=0, compare=False)  # bytes that were printed, which are not shown
     seconds: float = field(default=0.0, compare=False)  # that it took
     failure: Failure | None = field(default=None, compare=False)
@@ -256,7 +257,7 @@ class Report:
 
     def __str__(self) -> str:
         failures = [
-            f"\n{row.name}: {row.failure or row.reason}{_asked_else(row)}"
+            f"\n{row.name}: {row.reason or row.failure}{_asked_else(row)}"
             for row in self.failing
             if row.failure or row.reason
         ]
@@ -325,7 +326,7 @@ _OF_ROW = {
     **dict.fromkeys(("problems", "unpromised", "uncounted", "printed"), COUNT),
     **dict.fromkeys(("ulps", "ratio", "seconds"), NUMBER),
     **dict.fromkeys(("gradients", "isolated"), FLAG),
-    **dict.fromkeys(("unsupported", "ways", "differ", "laws", "reported"), NAMES),
+    **dict.fromkeys(("unsupported", "ways", "differ", "laws", "reported", "hints"), NAMES),
     "verdict": one_of(
         (AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE, UNSPECIFIED, NOT_APPLICABLE, CANNOT_ASK, CANNOT_LOAD, JUDGE_FAILED)
     ),
@@ -485,6 +486,7 @@ def _notes(rows: Sequence[Row]) -> list[str]:
     for name, text in sorted({(row.operation, _not_asked(row)) for row in rows}):
         if text:
             notes.append(f"not tested of {name}: {text}")
+    notes += [f"warning: {text}" for text in dict.fromkeys(hint for row in rows for hint in row.hints)]
     numbers = sorted({number for row in rows for number in row.unspecified})
     if numbers:
         notes.append(f"accepted as unspecified behaviour: {_rows_of(numbers)} of docs/theory/semantics.md")

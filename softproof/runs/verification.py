@@ -38,12 +38,13 @@ from ..problem.validation import check_flag, check_kind, check_whole, is_number,
 from ..properties.behaviour import WAYS
 from ..reports.report import CANNOT_LOAD, JUDGE_FAILED, Failure, Report, Row
 from ..reports.required import CANNOT_ASK, check_required, missing
-from ..verdicts.compare import AGREES, UNSPECIFIED, Verdict
+from ..verdicts.compare import AGREES, DISAGREES, UNSPECIFIED, Verdict
 from ..verdicts.stagewise import NEEDED
 from .criteria import Terms, check_baseline, check_terms, name_of
 from .failures import FORMS
 from .failures import database as opened
 from .ladder import LADDER, check_ladder, is_auto, named
+from .probing import cannot_ask, hints, refusals
 from .schedule import Rotation, against, counts
 from .search import EXAMPLES, verdicts, verdicts_on_large
 
@@ -186,6 +187,16 @@ def _row_or_why_not(candidate: Candidate, operation: str, dtype: str, terms: Ter
         return Row.unjudged(
             candidate.name, terms.device, JUDGE_FAILED, words, isolated=isolated_, seconds=seconds, **about
         )
+
+
+def _or_cannot_ask(row: Row, candidate: Candidate, operation: str) -> Row:
+    """The row; one whose failure is an error for what its function does not take *cannot be asked*, and says why."""
+    verdict = row.failure.verdict if row.failure is not None else None
+    if verdict is None or verdict.outcome != DISAGREES or verdict.output or row.lost or row.operation != operation:
+        return row
+    found = refusals(candidate, operation, row.dtype, row.device)
+    why = cannot_ask(found, verdict.problem, verdict.explanation)
+    return replace(row, verdict=CANNOT_ASK, reason=f"{CANNOT_ASK}: {why}") if why else row
 
 
 def _diagnosed(row: Row, rotation: Rotation) -> Row:
@@ -355,6 +366,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         isolated=candidate.elsewhere,
         lost=plain(candidate.lost),
         reported=candidate.reported(operation),
+        hints=hints(candidate, operation),
         seconds=time.perf_counter() - started,
         failure=None
         if last.ok
@@ -371,7 +383,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
             rotation.failed if rotation.call != "judge" else None,
         ),
     )
-    return _diagnosed(row, rotation)
+    return _diagnosed(_or_cannot_ask(row, candidate, operation), rotation)
 
 
 def _judged(verdicts: Sequence[Verdict], candidate: Candidate, terms: Terms) -> set[str]:

@@ -1,0 +1,42 @@
+"""What a parameter may be another name for: by the names that people give it, and by how it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from ..problem.operations import OPERATIONS
+
+ALIASES = {  # names in use, of PyTorch, JAX, Triton kernels and papers
+    "ignore_index": ("ignore_idx", "ignored_index", "ignore_label", "ignore", "padding_idx", "pad_id", "pad_token_id"),
+    "label_smoothing": ("smoothing", "label_smooth", "smooth", "eps", "epsilon", "ls", "ls_eps"),
+    "reduction": ("reduce", "red", "agg", "mode"),
+    "weight": ("class_weight", "class_weights", "weights", "cls_weight", "ce_weight"),
+    "dim": ("axis", "d", "axes"),
+    "keepdim": ("keepdims", "keep_dim", "keep_dims"),
+    "linear_bias": ("bias", "b", "lm_head_bias"),
+    "bias": ("b", "linear_bias"),
+}
+CLOSE = 0.75  # of difflib's measure
+
+
+def lookalikes(operation: str, parameters: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
+    """For optional inputs and options that a function does not have by name: the parameter that looks like it.
+
+    `known` has the names that are given already. The positional inputs come first, whatever they are called.
+
+    >>> lookalikes("cross_entropy", ["scores", "labels", "ignore_idx", "chunk"], {})
+    {'ignore_index': 'ignore_idx'}
+    """
+    about, names = OPERATIONS[operation], list(parameters)
+    wanted = [each for each in (*about.optional, *about.options) if each not in names and each not in known]
+    taken = {*about.extras, *about.inputs, *known.values()}
+    free = [each for each in names[len(about.inputs) :] if each not in taken]
+    found: dict[str, str] = {}
+    for name in wanted:
+        alias = next((each for each in free if each.lower() in ALIASES.get(name, ())), None)
+        close = get_close_matches(name, free, 1, CLOSE)
+        if theirs := alias or next(iter(close), None):
+            found[name] = theirs
+            free.remove(theirs)
+    return found

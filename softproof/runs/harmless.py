@@ -1,0 +1,125 @@
+"""Small questions, each with one thing that not everybody takes: so many dimensions, no rows, an ignored label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..problem.operations import OPERATIONS, value_shape
+from ..problem.problem import Array, Problem
+from ..problem.rows import main_input
+
+ROWS, CLASSES, FEATURES = 2, 3, 4
+
+
+@dataclass(frozen=True)
+class Harmless:
+    """A question about one `option` of `--without`, or "ndim", in `words`."""
+
+    option: str
+    words: str
+    problem: Problem
+
+
+def plain(operation: str, dtype: str, supports: Set[str], ndim: int = 2) -> Problem | None:
+    """The most usual question there is, with so many dimensions; None where the operation has none with as many."""
+    least, most = {"linear_cross_entropy": (1, 2), "linear": (1, 4), "cross_entropy": (1, 4)}.get(
+        operation, (0, 4) if "scalars" in OPERATIONS[operation].kinds else (1, 4)
+    )
+    if not least <= ndim <= most:
+        return None
+    about = OPERATIONS[operation]
+    inputs: dict[str, Any] = _arrays(operation, ndim)
+    inputs = {name: array for name, array in inputs.items() if name in about.inputs}
+    options = {"dim": -1} if "dim" in supports else {}
+    return with_ones(Problem(operation, dtype, inputs, options))
+
+
+def with_ones(problem: Problem) -> Problem:
+    """The same question with an upstream gradient."""
+    return replace(problem, grad_output=np.ones(value_shape(problem)))
+
+
+def _arrays(operation: str, ndim: int) -> dict[str, Array]:
+    """Inputs by name, of small numbers that every format has."""
+    layer = operation in ("linear", "linear_cross_entropy")
+    place = min(1, ndim - 1) if operation == "cross_entropy" else ndim - 1
+    size = FEATURES if layer else CLASSES
+    shape = [size if axis == place else ROWS for axis in range(ndim)]
+    x = np.resize([0.0, 0.5, -1.0, 2.0, 0.25], shape)
+    p = np.resize([0.5, 0.25, 0.25], shape)
+    labels = np.resize([1, 0, 2], [ROWS] * (ndim - 1))
+    weight = np.resize([0.5, -0.25, 1.0, 0.0, 0.75], (CLASSES, FEATURES))
+    rows = {"logits": x, "input": x, "p": p, "q": p, "target": labels}
+    return rows | {"weight": weight, "linear_weight": weight, "linear_bias": np.ones(CLASSES)}
+
+
+def kinds(operation: str, dtype: str, supports: Set[str], usual: Problem) -> Iterator[Harmless]:
+    """Questions about the kinds of input and the options that a function may take, each about one alone."""
+    many = main_input(usual).ndim > 1
+    for option, words, changed in (*_of_shapes(usual), *_of_options(), *_of_losses(usual)):
+        weighted = option != "negative_weights" or "weight" in supports
+        if option in supports and weighted and (many or option not in ("empty", "several_dims", "dim")):
+            yield Harmless(option, words, _but(usual, changed))
+    if "scalars" in supports:
+        single = {next(iter(usual.inputs)): np.array(0.5)}
+        yield Harmless("scalars", "a single number", with_ones(Problem(operation, dtype, single, usual.options)))
+    yield Harmless("layouts", "arrays that are not contiguous", replace(usual, layout="strided"))
+
+
+def _but(usual: Problem, changed: Mapping[str, Any]) -> Problem:
+    """The usual question with other arrays and options."""
+    arrays = {name: value for name, value in changed.items() if isinstance(value, np.ndarray)}
+    given = {name: value for name, value in changed.items() if name not in arrays}
+    problem = replace(usual, grad_output=None)
+    return with_ones(replace(problem, inputs={**usual.inputs, **arrays}, options={**usual.options, **given}))
+
+
+Changed = tuple[str, str, dict[str, Any]]  # the option, in words, and what is changed
+
+
+def _of_shapes(usual: Problem) -> Iterator[Changed]:
+    """No rows, no classes, infinite logits."""
+    main, x = next(iter(usual.inputs)), main_input(usual)
+    yield "empty", "no rows", {name: usual.inputs[name][:0] for name in (main, "target", "q") if name in usual.inputs}
+    if x.ndim:
+        yield "empty_classes", "rows of no class", {main: x[..., :0]}
+    first = np.arange(x.size).reshape(x.shape) == 0
+    yield "nonfinite", "logits of -inf", {main: np.where(first, -np.inf, x)}
+
+
+def _of_options() -> Iterator[Changed]:
+    """Each with a value that is not its default."""
+    yield "several_dims", "several dims", {"dim": (0, 1)}
+    yield "dim", "another dim than the last", {"dim": 0}
+    yield "keepdim", "keepdim", {"keepdim": True}
+    yield "label_smoothing", "label smoothing", {"label_smoothing": 0.125}
+    for reduction in ("sum", "none"):
+        yield "reduction", f"the reduction {reduction!r}", {"reduction": reduction}
+    for name in ("bias", "linear_bias"):
+        yield name, "a bias", {name: np.array([0.5, 0.0, -1.0])}
+
+
+def _of_losses(usual: Problem) -> Iterator[Changed]:
+    """What a target may be, and class weights."""
+    if "target" not in usual.inputs:
+        return
+    labels = usual.inputs["target"]
+    yield "ignore_index", "a label that is ignored", {"target": np.where(labels == 1, -100, labels)}
+    yield "weight", "class weights", {"weight": np.array([1.0, 0.5, 2.0])}
+    yield "negative_weights", "negative class weights", {"weight": np.array([1.0, -0.5, 2.0])}
+    if main_input(usual).ndim == 2:
+        yield "probabilities", "target probabilities", {"target": np.resize([0.5, 0.25, 0.25], (ROWS, CLASSES))}
+        wide = np.resize([0.5, -0.25, 1.0, 0.0], (CLASSES, 2, FEATURES))
+        yield "k_dimensional", "a weight with positions", {
+            "linear_weight": wide, "target": np.resize(labels, (ROWS, 2))}  # fmt: skip
+
+
+def out_of_range(usual: Problem) -> Problem:
+    """A label of no class, which an error is the one right answer to."""
+    target = usual.inputs["target"].copy()
+    target.reshape(-1)[:1] = CLASSES
+    return replace(usual, inputs={**usual.inputs, "target": target})

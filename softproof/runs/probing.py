@@ -1,0 +1,171 @@
+"""What a function refuses, found out by harmless questions, and how to say so: `cannot ask` and `softproof init`.
+
+An error is no wrong number. Where a function raises one for a kind of question that it may leave out, and answers the
+usual question, its interface differs from torch's, and an option describes that.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..candidates.candidate import Candidate
+from ..candidates.lookalikes import lookalikes
+from ..problem.interface import DIMENSIONS, SHAPES
+from ..problem.operations import DEFAULTS, OPERATIONS
+from ..problem.problem import Problem
+from ..problem.rows import is_labels, kept, main_input
+from ..verdicts.judgement import judge
+from .harmless import kinds, plain
+from .ladder import LADDER
+
+
+@dataclass(frozen=True)
+class Refusals:
+    """What one operation of a candidate refuses, in words by option; how many dimensions it takes; what it writes."""
+
+    ndim: tuple[int, ...] = ()
+    dimensions: dict[int, str] = field(default_factory=dict)  # that it does not take, and what it raised
+    without: dict[str, str] = field(default_factory=dict)
+    written: tuple[str, ...] = ()  # inputs that it has overwritten
+    error: str = ""  # what it raised for the most usual question
+
+    @property
+    def options(self) -> str:
+        """Options of the command line that leave it out, and the same in Python.
+
+        >>> Refusals((2,), {1: "raised IndexError"}, {"empty": "raised ValueError"}).options
+        "--ndim 2 --without empty (in Python: ndim=[2], without=['empty'])"
+        """
+        narrow, left = self.ndim if self.dimensions else (), list(self.without)
+        words = [f"--ndim {each}" for each in narrow] + ([f"--without {','.join(left)}"] if left else [])
+        python = ([f"ndim={list(narrow)}"] if narrow else []) + ([f"without={left}"] if left else [])
+        return f"{' '.join(words)} (in Python: {', '.join(python)})"
+
+
+def refusals(candidate: Candidate, operation: str, dtype: str, device: str = "cpu") -> Refusals:
+    """Ask harmless questions, and keep those that are answered by an error."""
+    supports, allowed = candidate.supports(operation), candidate.interface.ndim
+    asked = {ndim: plain(operation, dtype, supports, ndim) for ndim in DIMENSIONS if not allowed or ndim in allowed}
+    if "scalars" not in supports:
+        asked.pop(0, None)
+    if "unbatched" not in supports and "target" in _inputs(asked):
+        asked.pop(1, None)
+    raised = {ndim: _raised(candidate, each, device) for ndim, each in asked.items() if each is not None}
+    raised |= _along_another_axis(
+        candidate, operation, {n: asked[n] for n, error in raised.items() if not error}, device
+    )
+    takes = tuple(ndim for ndim, error in raised.items() if not error)
+    if not takes:
+        return Refusals(error=raised.get(2) or next(iter(raised.values()), ""))
+    usual = asked[2 if 2 in takes else takes[-1]]
+    assert usual is not None  # since it was asked
+    without: dict[str, str] = {}
+    for each in kinds(operation, dtype, supports, usual):
+        narrow = main_input(each.problem).ndim in takes
+        if narrow and each.option not in without and (error := _raised(candidate, each.problem, device)):
+            without[each.option] = f"{each.words}: {error}"
+    written = candidate.answer(usual, device).written
+    return Refusals(takes, {ndim: error for ndim, error in raised.items() if error}, without, written)
+
+
+def _along_another_axis(
+    candidate: Candidate, operation: str, asked: dict[int, Problem | None], device: str
+) -> dict[int, str]:
+    """Dimensions with which a function that has no `dim` answers for another axis than the last, if it has the last."""
+    if "dim" not in OPERATIONS[operation].options or "dim" in candidate.supports(operation):
+        return {}
+    right = {ndim: _is_right(candidate, each, device) for ndim, each in asked.items() if each is not None}
+    return {
+        ndim: "gave numbers of another axis than the last"
+        for ndim, ok in right.items()
+        if any(right.values()) and not ok
+    }
+
+
+def _is_right(candidate: Candidate, problem: Problem, device: str) -> bool:
+    """Whether an answer agrees under the widest model."""
+    with warnings.catch_warnings(action="ignore"):
+        return judge(candidate, problem, device=device, arithmetic=LADDER[-1]).ok
+
+
+def _inputs(asked: dict[int, Problem | None]) -> set[str]:
+    return {name for problem in asked.values() if problem is not None for name in problem.inputs}
+
+
+def _raised(candidate: Candidate, problem: Problem, device: str) -> str:
+    """What it raises for a question, or nothing; that it gives no answer any more is no refusal."""
+    if not candidate.takes(problem):
+        return ""
+    if not candidate.differentiates(problem.operation):
+        problem = _without_gradients(problem)
+    with warnings.catch_warnings(action="ignore"):
+        return candidate.answer(problem, device).raised or ""
+
+
+def _without_gradients(problem: Problem) -> Problem:
+    return Problem(problem.operation, problem.dtype, problem.inputs, problem.options, None, problem.layout)
+
+
+def cannot_ask(found: Refusals, problem: Problem | None, explanation: str) -> str:
+    """Why a question could not be asked, and what to do; empty where an error was raised for what it does take."""
+    if "raised " not in explanation or problem is None:
+        return ""
+    what = explanation[explanation.index("raised ") :].partition(";")[0]
+    if found.error:
+        return f"it answers no question: {what}. Describe how it is called: --name, --fixed, --extra, --ndim"
+    if not _is_refused(found, problem, what):
+        return ""
+    many = {ndim: error for ndim, error in found.dimensions.items() if ndim == main_input(problem).ndim}
+    for_ = f" for arrays of {_counted(many)}" if many else ""
+    return f"{what}{for_}. If it is not to take that, leave out what it refuses: {found.options}"
+
+
+def _counted(dimensions: Iterable[int]) -> str:
+    return " or ".join(f"{each} dimension{'s' * (each != 1)}" for each in dimensions)
+
+
+def _is_refused(found: Refusals, problem: Problem, what: str) -> bool:
+    """Whether a question has something that is refused, or was refused at the same place."""
+    if main_input(problem).ndim in found.dimensions or found.without.keys() & kinds_of(problem):
+        return True
+    place = what.removeprefix("raised ").partition(":")[0]
+    if " at " not in place:
+        return False
+    return any(f"{place}:" in error for error in (*found.dimensions.values(), *found.without.values()))
+
+
+def kinds_of(problem: Problem) -> set[str]:
+    """The options that leave this question out."""
+    options: dict[str, Any] = dict(problem.options)
+    found = {kind for kind, is_of_kind in SHAPES.items() if is_of_kind(problem)}
+    found |= {name for name, value in options.items() if value != DEFAULTS[name] and name != "dim"}
+    axes = max(1, main_input(problem).ndim)
+    dim = options.get("dim", -1)
+    found |= {"dim"} if not isinstance(dim, tuple) and dim % axes != axes - 1 else set()
+    found |= {name for name in ("weight", "linear_bias", "bias") if name in problem.inputs}
+    floats = [array for array in problem.inputs.values() if array.dtype != np.int64]
+    found |= {"nonfinite"} if not all(np.isfinite(array).all() for array in floats) else set()
+    if "target" in problem.inputs:
+        found |= {"ignore_index"} if is_labels(problem) and not kept(problem).all() else set()
+        found |= set() if is_labels(problem) else {"probabilities"}
+        weight = problem.inputs.get("weight") if problem.operation != "linear" else None
+        found |= {"negative_weights"} if weight is not None and (weight < 0).any() else set()
+    layouts = {problem.layout_of(name) for name in problem.inputs}
+    return found | ({"layouts"} if layouts != {"contiguous"} else set())
+
+
+def hints(candidate: Candidate, operation: str) -> tuple[str, ...]:
+    """Parameters that look like an option that is not tested, and what to say then."""
+    found = lookalikes(operation, candidate.parameters(operation), candidate.interface.names)
+    left_out = {*candidate.interface.without, *candidate.interface.fixed, *candidate.supports(operation)}
+    given = set(candidate.interface.extra)
+    return tuple(
+        f"{theirs!r} looks like {name}, which was not tested: --name {name}={theirs}"
+        for name, theirs in found.items()
+        if name not in left_out and theirs not in given
+    )

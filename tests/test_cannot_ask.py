@@ -1,0 +1,130 @@
+"""An interface that differs is no wrong number: what a kernel refuses *cannot be asked*, and the options say how to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import softproof
+from softproof.candidates.lookalikes import lookalikes
+from softproof.problem.operations import OPERATIONS
+from softproof.problem.problem import Array
+from softproof.runs.harmless import kinds, plain
+from softproof.runs.probing import refusals
+
+QUICK: dict[str, Any] = {"adapter": "numpy", "dtypes": ["float32"], "seed": 0, "arithmetic": "auto"}
+
+
+def of_matrices(logits: Array) -> Array:
+    """Right for matrices with rows and classes, along axis 1."""
+    e = np.exp(logits - np.max(logits, axis=1, keepdims=True))
+    return np.asarray(e / e.sum(axis=1, keepdims=True))
+
+
+def of_matrices_backward(grad_output: Array, logits: Array) -> Array:
+    """Of the same."""
+    p = of_matrices(logits)
+    return np.asarray(p * (grad_output - (p * grad_output).sum(axis=1, keepdims=True)))
+
+
+def never(logits: Array) -> Array:
+    """Answers nothing."""
+    raise ValueError(f"no kernel for {logits.shape}")
+
+
+def only_sometimes(logits: Array, dim: int = -1) -> Array:
+    """Takes everything, and fails where the largest logit is negative."""
+    if logits.size and logits.max() < 0:
+        raise ValueError("no maximum")
+    most = logits.max(dim, keepdims=True, initial=-np.inf)
+    return np.asarray(np.exp(logits - most) / np.exp(logits - most).sum(dim, keepdims=True))
+
+
+def row_of(function: Any, examples: int = 40, **interface: Any) -> softproof.Row:
+    """Its only row."""
+    (row,) = softproof.verify(function, operation="softmax", examples=examples, **QUICK, **interface).rows
+    return row
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_is_refused_cannot_be_asked_and_the_options_say_how() -> None:
+    """With these options, as they are told, the same kernel agrees."""
+    row = row_of(of_matrices)
+
+    assert (row.verdict, row.status) == ("cannot ask", 1)
+    assert "raised AxisError at test_cannot_ask.py:" in row.reason
+    assert "--ndim 2 --without empty_classes" in row.reason
+    assert "in Python: ndim=[2], without=['empty_classes']" in row.reason
+    again = row_of(of_matrices, ndim=[2], without=["empty_classes"])
+    assert again.verdict == "agrees", again.failure
+
+
+def test_who_answers_nothing() -> None:
+    """Has no options that would help, and is told what it raised."""
+    row = row_of(never)
+
+    assert row.verdict == "cannot ask"
+    assert "it answers no question: raised ValueError at test_cannot_ask.py:" in row.reason
+
+
+def test_an_error_for_what_is_taken_disagrees() -> None:
+    """As ever: a crash on some numbers is no difference of an interface."""
+    row = row_of(only_sometimes)
+
+    assert row.verdict == "disagrees"
+    assert row.failure is not None
+    assert "raised ValueError at test_cannot_ask.py:" in row.failure.verdict.explanation
+
+
+def test_the_axis_of_who_has_none() -> None:
+    """Numbers along another axis than the last are another interface, if those of a matrix are right."""
+    found = refusals(softproof.load(of_matrices, operation="softmax", adapter="numpy"), "softmax", "float32")
+
+    assert found.ndim == (2,)
+    assert set(found.dimensions) == {0, 1, 3, 4}
+    assert "another axis" in found.dimensions[3]
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_manual_refuses_nothing(operation: str) -> None:
+    """So that every harmless question is one that can be answered; and each kind has one."""
+    candidate = softproof.load("manual", operation=operation)
+    supports = candidate.supports(operation)
+    usual = plain(operation, "float32", supports)
+    assert usual is not None
+    asked = list(kinds(operation, "float32", supports, usual))
+
+    found = refusals(candidate, operation, "float32")
+    assert (found.dimensions, found.without, found.error) == ({}, {}, "")
+    left = set(supports) - {each.option for each in asked} - {"jvp", "hvp", "unnormalised", "invalid_labels"}
+    assert left <= {"unbatched"}  # which is asked by its number of dimensions
+    assert all(softproof.judge(candidate, each.problem).ok for each in asked if each.option != "nonfinite")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "found"),
+    [
+        (["scores", "labels", "ignore_idx", "chunk"], {"ignore_index": "ignore_idx"}),
+        (["x", "t", "smoothing", "reduce"], {"label_smoothing": "smoothing", "reduction": "reduce"}),
+        (["logits", "target", "weight", "ignore_index"], {}),
+        (["ignore_idx", "smoothing"], {}),
+        (["x", "t", "labelsmoothing"], {"label_smoothing": "labelsmoothing"}),
+    ],
+)
+def test_what_looks_like_an_option(parameters: list[str], found: dict[str, str]) -> None:
+    """By a name in use, or by how it is written; not the inputs, which may be called anything."""
+    assert lookalikes("cross_entropy", parameters, {}) == found
+
+
+def test_the_report_warns_of_what_was_not_tested() -> None:
+    """With the option to use."""
+
+    def smoothed(logits: Array, target: Array, smooth: float = 0.0) -> Array:
+        raise ValueError(f"{logits} {target} {smooth}")
+
+    report = softproof.verify(smoothed, operation="cross_entropy", examples=3, **QUICK)
+    assert "warning: 'smooth' looks like label_smoothing, which was not tested: --name label_smoothing=smooth" in str(
+        report
+    )
