@@ -78,6 +78,24 @@ def test_an_error_for_what_is_taken_disagrees() -> None:
     assert "raised ValueError at test_cannot_ask.py:" in row.failure.verdict.explanation
 
 
+def with_a_broken_backward(logits: Array) -> Array:
+    """Right for matrices, and its gradient raises an error."""
+    return of_matrices(logits)
+
+
+def with_a_broken_backward_backward(_grad_output: Array, _logits: Array) -> Array:
+    """Not there yet."""
+    raise NotImplementedError("to do")
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_gradient_that_raises_disagrees() -> None:
+    """It is no kind of question that is refused, but the gradient."""
+    row = row_of(with_a_broken_backward, ndim=[2], without=["empty_classes"])
+
+    assert row.verdict == "disagrees"
+
+
 def test_the_axis_of_who_has_none() -> None:
     """Numbers along another axis than the last are another interface, if those of a matrix are right."""
     found = refusals(softproof.load(of_matrices, operation="softmax", adapter="numpy"), "softmax", "float32")

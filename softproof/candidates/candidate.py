@@ -181,10 +181,10 @@ class Candidate:
     def probe(self, operation: str, *, bare: bool = False) -> Problem:
         """A harmless question that it may be asked: two classes, one row; `bare` of the axis that it may take."""
         about, ndim = OPERATIONS[operation], self.interface.ndim
-        dimensions = 2 if not ndim or 2 in ndim else min(ndim)
+        dimensions = max(2 if not ndim or 2 in ndim else min(ndim), 0 if "scalars" in about.kinds else 1)
         place = min(1, dimensions - 1) if operation == "cross_entropy" else dimensions - 1
         row = np.full([2 if axis == place else 1 for axis in range(dimensions)], 0.5)
-        labels = np.zeros(np.delete(row.shape, place), int)
+        labels = np.zeros([1] * (dimensions - 1), int)
         inputs: dict[str, Any] = {
             name: labels if name == "target" else np.full((2, 2), 0.5) if "weight" in name else row
             for name in about.inputs

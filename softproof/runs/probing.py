@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -98,17 +98,12 @@ def _inputs(asked: dict[int, Problem | None]) -> set[str]:
 
 
 def _raised(candidate: Candidate, problem: Problem, device: str) -> str:
-    """What it raises for a question, or nothing; that it gives no answer any more is no refusal."""
+    """What it raises for a value, or nothing; that it gives no answer any more, or no gradient, is no refusal."""
     if not candidate.takes(problem):
         return ""
-    if not candidate.differentiates(problem.operation):
-        problem = _without_gradients(problem)
+    problem = replace(problem, grad_output=None)
     with warnings.catch_warnings(action="ignore"):
         return candidate.answer(problem, device).raised or ""
-
-
-def _without_gradients(problem: Problem) -> Problem:
-    return Problem(problem.operation, problem.dtype, problem.inputs, problem.options, None, problem.layout)
 
 
 def cannot_ask(found: Refusals, problem: Problem | None, explanation: str) -> str:

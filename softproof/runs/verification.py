@@ -318,6 +318,12 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     rotation = Rotation(candidate, terms, supports, f"{label} {dtype}")
     fixed, ndim = candidate.interface.fixed, candidate.interface.ndim
     draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
+    try:
+        draw(small=True)
+    except ValueError as error:  # of an interface that leaves nothing to ask of this operation
+        about = {"operation": label, "dtype": dtype, "arithmetic": terms.name, "accuracy": terms.accuracy}
+        why = f"{CANNOT_ASK}: {error}"
+        return Row.unjudged(candidate.name, terms.device, CANNOT_ASK, why, isolated=candidate.elsewhere, **about)
     small = verdicts(rotation, draw, REGIONS[operation], examples, seed)
     asked = verdicts_on_large(rotation, operation, dtype) if not against(small[-1]) and examples >= EXAMPLES else {}
     if not any(map(against, (*small[-1:], *asked.values()))) and (built_up := rotation.at_the_end()) is not None:
