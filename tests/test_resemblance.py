@@ -19,6 +19,7 @@ from softproof.diagnosis.likeness import Answer, Yardstick
 from softproof.diagnosis.lineup import NO_TORCH, Lineup
 from softproof.diagnosis.pool import pool
 from softproof.diagnosis.record import Diagnosis
+from softproof.mutants.catalogue import MUTANTS
 from softproof.problem.problem import Array
 
 pytestmark = pytest.mark.known_bugs
@@ -134,10 +135,26 @@ def test_a_bug_in_numpy_is_compared_with_one_in_torch(lineup: Lineup) -> None:
     assert [each.name for each in found.resembles] == ["softmax-of-the-last-axis"]
 
 
+def test_a_layout_that_torch_does_not_have(lineup: Lineup) -> None:
+    """The same numbers lie in another way before those that are compared."""
+    problem = Problem("softmax", "float32", {"logits": [[[1.0], [2.0]]]}, {"dim": 1}, layout="reversed")
+    found = diagnosis(lineup, load(divided_by_the_last_axis, "softmax", "numpy"), problem)
+
+    assert [each.name for each in found.resembles] == ["softmax-of-the-last-axis"]
+
+
+def test_a_law_is_broken_by_one_of_its_answers(lineup: Lineup) -> None:
+    """With weights of 1 the answer is right; the law asks for weights of 2, and that is wrong on its own."""
+    mutant = load(MUTANTS["mean-ignores-weights"].make(), "cross_entropy", "torch")
+    question = Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [0], "weight": [1.0, 1.0]})
+    assert judge(mutant, question).ok
+    found = diagnosis(lineup, mutant, question, question=("law", "class weights"))
+
+    assert [each.name for each in found.resembles] == ["mean-ignores-weights"]
+
+
 def test_a_fault_that_only_a_way_of_asking_shows(lineup: Lineup) -> None:
     """The plain answer is right, and not the caller's own."""
-    from softproof.mutants.catalogue import MUTANTS
-
     kept = load(MUTANTS["one-buffer-for-all"].make(), "softmax", "torch")
     found = diagnosis(lineup, kept, ROWS, question=("way", "overwritten answers"))
 

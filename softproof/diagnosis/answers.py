@@ -72,7 +72,8 @@ def relations(wrong: Sequence[Wrong]) -> list[Pattern]:
     if len(wrong) < FEW or sum(int(each.sum()) for one in wrong for each in one.where.values()) < FEW:
         return []
     guesses = [*_constants(), *_places_taken(), *_other_questions(), *_any_constant(wrong[0])]
-    counts = {words: sum(map(holds, wrong)) for words, holds in guesses}
+    with np.errstate(all="ignore"):
+        counts = {words: sum(map(holds, wrong)) for words, holds in guesses}
     most = max(counts.values())
     if most < FEW or 2 * most <= len(wrong):
         return []

@@ -9,7 +9,8 @@ from ..bounds.models import Model
 from ..candidates.candidate import Candidate
 from ..candidates.channel import LostError
 from ..problem.problem import Problem
-from ..verdicts.compare import Verdict
+from ..properties.metamorphic import identity_of
+from ..verdicts.compare import DISAGREES, Verdict
 from .features import Seen
 from .interview import Interview, Reply
 from .lineup import Lineup
@@ -54,8 +55,12 @@ class Diagnosing:
     def _diagnosed(self, interview: Interview, failed: Failed) -> Diagnosis:
         problem = failed.verdict.problem
         kind, way = failed.question or ("", "")
-        if problem is None or kind == "law" or (witness := interview.ask(problem)) is None:
+        if problem is None:
             return Diagnosis()
+        witness = _of_a_law(interview, problem, way) if kind == "law" else interview.ask(problem)
+        if witness is None:
+            return Diagnosis()
+        problem, way = witness.problem, way if kind == "way" else ""
         if witness.verdict.ok and not way:
             return Diagnosis(asked=1, next="the same problem agreed when it was asked again")
         problems = pool(interview.candidate, problem)
@@ -93,3 +98,14 @@ class Diagnosing:
     def close(self) -> None:
         """End the process that it may have started."""
         self.lineup.close()
+
+
+def _of_a_law(interview: Interview, problem: Problem, law: str) -> Reply | None:
+    """The first of the answers that a law compares which is wrong on its own, if one is."""
+    identity = identity_of(law, problem, interview.candidate.supports(problem.operation))
+    for each in () if identity is None else (identity.problem, *identity.others):
+        reply = interview.ask(each)
+        if reply is not None and reply.verdict.outcome == DISAGREES:
+            interview.replies = [reply]
+            return reply
+    return None

@@ -9,6 +9,7 @@ import contextlib
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from ..candidates.frames import Message
 from ..candidates.loading import load
 from ..candidates.protocol import problem_of
 from ..diagnosis.likeness import Answer, answer_of
-from ..problem.problem import Array, Problem
+from ..problem.problem import COMMON_LAYOUTS, Array, Problem
 from ..properties.behaviour import conduct
 from .catalogue import MUTANTS
 from .record import Mutant, left_out
@@ -37,11 +38,18 @@ def main() -> None:
         if "records of" in question.body:
             parent.answer(Message(question.nonce, {"records": records(question.body["records of"])}))
         elif "way" in question.body:
-            body, problem = question.body, problem_of(question)
+            body, problem = question.body, laid_out(problem_of(question))
             fails = [name for name in body["names"] if misbehaves(MUTANTS[name], problem, body["way"])]
             parent.answer(Message(question.nonce, {"fails": fails}))
         else:
-            parent.answer(told(question.nonce, problem_of(question), question.body["names"]))
+            parent.answer(told(question.nonce, laid_out(problem_of(question)), question.body["names"]))
+
+
+def laid_out(problem: Problem) -> Problem:
+    """The same numbers, one after the other where they lie as torch has no tensors."""
+    names = [*problem.inputs, "grad_output", "tangent"]
+    known = {name: each for name in names if (each := problem.layout_of(name)) in COMMON_LAYOUTS}
+    return replace(problem, layout=known)
 
 
 def records(operation: str) -> list[dict[str, str]]:
