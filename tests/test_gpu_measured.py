@@ -139,7 +139,7 @@ def test_sizes_that_do_not_add_up_are_refused() -> None:
 @pytest.mark.parametrize("name", [name for name in order.OPERATIONS if not name.startswith("linear")])
 def test_each_operation_is_read_on_the_cpu(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """torch's own sums in float32; where another dimension has the classes, one after the other."""
-    monkeypatch.setattr(order, "WIDTHS", (33,))
+    monkeypatch.setattr(order, "WIDTHS", (33, 16384))
     monkeypatch.setattr(order, "REDUCED", (33,))
     found = order.ask(name, WHERE)["depths"]["33"]
 
@@ -150,12 +150,12 @@ def test_each_operation_is_read_on_the_cpu(name: str, monkeypatch: pytest.Monkey
 
 def test_the_table_of_depths_has_the_models_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """And says where no order fits."""
-    monkeypatch.setattr(order, "WIDTHS", (33, 1000))
+    monkeypatch.setattr(order, "WIDTHS", (33, 1000, 16384))
     asked = [{"part": name, "found": order.ask(name, WHERE)} for name in ("softmax, dim 0", "softmax, last dim")]
     asked.append({"part": "linear", "found": {"operation": "linear", "depths": {"33": None}}})
 
     text = "\n".join(order.tell(asked))
     assert "| softmax, dim 0 | 33: 32; 1000: 999 |" in text
     assert "| linear | 33: no order fits |" in text
-    assert "| lanes | 33: 17; 1000: 500 |" in text
+    assert "| lanes | 33: 17; 1000: 500; 16384: 8192 |" in text
     assert order.headline(asked).startswith("at n = 1000: softmax, dim 0 999; ")

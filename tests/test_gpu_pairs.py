@@ -115,6 +115,11 @@ def test_a_sweep_counts_hashes_and_asks_the_judge(monkeypatch: pytest.MonkeyPatc
         assert (found["open"], found["disagreeing"]) == (1, 1)
         assert "grad_logits[0, 1]: got" in found["witnesses"][0]
         assert found["hashes"] != right["hashes"]
+    many = pairs.sweep(
+        "float16", [0x3C0], WHERE, lambda name, x: {**(a := pairs.answers(name, x)), "grad": a["grad"] + 9}
+    )
+    assert (many["open"], many["disagreeing"]) == (4000, 4 * pairs.ASKED)
+    assert many["not asked"] == 4000 - 4 * pairs.ASKED
     assert pair_tables.headline([{"found": right}]).startswith("1e+03 pairs, 0 disagree")
     assert "float16: 1,000 pairs of finite numbers" in "\n".join(pair_tables.tell([{"found": right}]))
 

@@ -118,7 +118,7 @@ def test_a_machine_without_a_network_runs_the_pack(tmp_path: Path) -> None:
     assert "No module named 'flint'" in run(str(python), "-c", "import flint").stderr
     assert "no network" in run(str(python), "-c", "import urllib.request as u; u.urlopen('http://a.b')").stderr
 
-    steps = ["--steps", "rounding,order", "--minutes", "4", "--device", "cpu", "--out", str(out)]
+    steps = ["--steps", "rounding,elementary", "--minutes", "3", "--device", "cpu", "--out", str(out)]
     done = run("sh", str(pack / "run.sh"), *steps)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The GPU pack" in done.stdout

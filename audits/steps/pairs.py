@@ -35,7 +35,7 @@ REHEARSED = {"cpu": 1, "cuda": BLOCKS // GROUP}  # groups of blocks
 COMPARED = {"cpu": 1 << 17, "cuda": 1 << 20}  # random pairs held against the judge's own truth and bound
 BALLS, BITS = 1 << 11, 1536  # of them by balls, which know 1 - p relatively where p is 1 - 2⁻¹⁰⁰⁰
 EDGE = 2.0**-20  # above what float64 is off by (Theorem 15)
-ASKED = 32  # pairs of a block that the judge is asked
+ASKED = 8  # pairs of some blocks that the judge is asked of an operation: many disagree for one reason
 MODEL = {"cpu": "torch-cpu", "cuda": "torch-cuda"}
 AT = {"float16": 0x3C05, "bfloat16": 0x3F81}  # the second logit of a pair near 1, beside the first numbers of its block
 Answer = dict[str, Tensor]
@@ -109,6 +109,7 @@ class Found:
 
     def __init__(self) -> None:
         self.pairs = self.open = self.disagreeing = self.unasked = 0
+        self.asked = dict.fromkeys(NAMES, 0)
         self.hashes: dict[str, str] = {}
         self.worst: dict[str, float] = {}
         self.witnesses: list[str] = []
@@ -139,8 +140,10 @@ class Found:
             self.worst[key] = max(self.worst.get(key, 0.0), worst)
         places = open_.nonzero()[:, 0].tolist()
         self.open += len(places)
-        self.unasked += max(0, len(places) - ASKED)
-        for place in places[:ASKED]:
+        asked = places[: ASKED - self.asked[operation]]
+        self.asked[operation] += len(asked)
+        self.unasked += len(places) - len(asked)
+        for place in asked:
             self._ask(
                 operation, dtype, x[place : place + 1], {name: each[place] for name, each in answer.items()}, where
             )

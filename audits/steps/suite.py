@@ -15,6 +15,7 @@ from pathlib import Path
 from ..record import NOT_INSTALLED, MissingError, Part, Record, Step, Where, pipe_table
 
 ROOT = Path(__file__).parents[2]
+SHARE = {"device": 1.5, "rest": 0.7}  # of half of the time: the first may take most of it
 WHOLE = "softproof/__init__.py"  # stands in a checkout, not in a pack
 OF_CHECKOUT = ("test_architecture", "test_folders", "test_links", "test_extreme", "test_figures", "test_documents",
                "test_guides", "test_action", "test_matrix", "test_offline", "test_draws")  # fmt: skip
@@ -33,7 +34,8 @@ def ask(which: str, where: Where, paths: Sequence[str] = ("tests",), more: Seque
     log = where.out.resolve() / f"tests-{which}.jsonl"
     log.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-p", "audits.suite_plugin", "--pack", which, "-q", "--tb=short"]
-    command += ["-p", "no:cacheprovider", "--pack-log", str(log), "--pack-seconds", f"{0.7 * where.seconds:.1f}"]
+    seconds = f"{SHARE[which] * where.seconds:.1f}"
+    command += ["-p", "no:cacheprovider", "--pack-log", str(log), "--pack-seconds", seconds]
     command += ["--hypothesis-seed=0", f"--device={where.device}", *more]
     command += ["--require-cuda"] if where.kind == "cuda" else []
     command += ["-n", f"{min(12, os.cpu_count() or 1)}"] if find_spec("xdist") else []
