@@ -61,6 +61,23 @@ class IgnoredInTheValueAlone(CrossEntropy):
 
 
 @mutant(
+    "chunks-end-at-an-ignored-one",
+    story="The backward pass goes through chunks of 16 rows, and ends at the first that is ignored as a whole.",
+    effect="No gradient for what follows a padded sequence, or for anything at all.",
+    trigger="16 ignored rows side by side, with others that count behind them",
+    source="the symptom of `break` where `continue` was meant",
+    place="backward",
+)
+class ChunksEndAtAnIgnoredOne(CrossEntropy):
+    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+        found = super().of_logits(case, c)
+        for start in range(0, len(found) - 15, 16):
+            if not case.kept[start : start + 16].any():
+                return torch.cat([found[:start], torch.zeros_like(found[start:])])
+        return found
+
+
+@mutant(
     "smoothing-counts-ignored",
     story="Only the part of the label is masked; the uniform part of smoothing counts ignored rows.",
     effect="The smoothed loss grows with padding.",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .correct import Case, CrossEntropy, LogSoftmax, LogSumExp, Softmax, wide
+from .correct import Case, CrossEntropy, Linear, LogSoftmax, LogSumExp, Softmax, wide
 from .record import group
 
 mutant = group("state and results")
@@ -179,6 +180,113 @@ class InputKeptUnwatched(LogSoftmax):
 
     def from_kept(self, g: Tensor, z: Tensor, dim: int) -> Tensor | None:
         return super().backward(g, z, dim)[0]
+
+
+class _Donated(torch.autograd.Function):
+    """Log-softmax; where nobody holds the value any more, its memory is used for the backward pass."""
+
+    @staticmethod
+    def forward(ctx: Any, holder: list[Any], z: Tensor, dim: int) -> Tensor:
+        value = LogSoftmax().forward(z, dim).to(z.dtype)
+        ctx.holder, ctx.dim, ctx.memory = holder, dim, value.detach()
+        return value
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        free, memory = ctx.holder[0]() is None, ctx.memory
+        g = memory.copy_(grads[0]) if free else grads[0]
+        return None, (wide(g) - wide(memory).exp() * wide(g).sum(ctx.dim, keepdim=True)).to(g.dtype), None
+
+
+@mutant(
+    "value-memory-donated",
+    story="Where nobody holds the value, the upstream gradient is put in its memory, which the backward pass reads.",
+    effect="(f(x) * w).sum().backward() has a wrong gradient, and the same steps one by one have the right one.",
+    trigger="a value that is dropped before its gradient is taken",
+    source="the symptom of a buffer that is donated too early",
+    place="state",
+)
+class ValueMemoryDonated(LogSoftmax):
+    def __call__(self, input: Tensor, dim: int) -> Tensor:
+        holder: list[Any] = []
+        value: Tensor = _Donated.apply(holder, input, dim)  # type: ignore[no-untyped-call]  # torch's own
+        holder.append(weakref.ref(value))
+        return value
+
+
+@mutant(
+    "saved-beside-the-call",
+    story="The backward pass reads the logits of the last forward pass of that shape, whichever it belongs to.",
+    effect="Gradients of another batch, where two forward passes come before two backward passes, as in pipelines.",
+    trigger="another call between a value and its gradient",
+    source="the symptom of tensors that are saved on a module, and not on ctx",
+    place="state",
+)
+class SavedBesideTheCall(LogSoftmax):
+    last: Tensor | None = None
+
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        self.last = z
+        return super().forward(z, dim)
+
+    def backward(self, g: Tensor, z: Tensor, dim: int) -> tuple[Tensor | None, ...]:
+        fits = self.last is not None and (self.last.shape, self.last.dtype) == (z.shape, z.dtype)
+        return super().backward(g, self.last if fits and self.last is not None else z, dim)
+
+
+@mutant(
+    "weights-by-address",
+    story="A packed copy of the weights is kept by their address, and used again while they live there.",
+    effect="After a step of the optimiser the value is that of the old weights.",
+    trigger="weights that are updated in place",
+    source="the symptom of a cache of packed weights",
+    place="state",
+)
+class WeightsByAddress(Linear):
+    def __init__(self) -> None:
+        self.packed: dict[tuple[Any, ...], tuple[Tensor, Tensor]] = {}
+
+    def product(self, x: Tensor, w: Tensor) -> Tensor:
+        key = w.data_ptr(), w.shape, w.stride(), w.dtype
+        return super().product(x, self.packed.setdefault(key, (w, w.clone()))[1])
+
+
+@mutant(
+    "one-workspace-for-all-threads",
+    story="The sum of a row is kept beside the function until the next step reads it.",
+    effect="Two threads that call at once divide by each other's sums.",
+    trigger="calls from two threads",
+    source="the symptom of a global workspace",
+    place="state",
+)
+class OneWorkspaceForAllThreads(Softmax):
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        self.e = self.exponentials(wide(z), dim)
+        self.sum = self.total(self.e, dim)
+        return self.e / self.sum
+
+
+@mutant(
+    "tuned-after-some-calls",
+    story="After 24 calls in a row in the same memory a recorded kernel takes over, whose sum is a bfloat16.",
+    effect="The first steps are right, and so is every short test.",
+    trigger="many calls with the same arrays",
+    source="the symptom of a kernel that is tuned or recorded while it is used",
+    place="state",
+)
+class TunedAfterSomeCalls(Softmax):
+    def __init__(self) -> None:
+        self.last, self.calls = 0, 0
+
+    def forward(self, z: Tensor, dim: int) -> Tensor:
+        self.calls = self.calls + 1 if z.data_ptr() == self.last else 1
+        self.last = z.data_ptr()
+        return super().forward(z, dim)
+
+    def total(self, e: Tensor, dim: int) -> Tensor:
+        total = super().total(e, dim)
+        return total.bfloat16().to(e.dtype) if self.calls > 24 else total
 
 
 @mutant(
