@@ -45,7 +45,7 @@ from .unspecified import excused
 
 LARGE = 1 << 20  # elements; above, a disagreement that concerns all of them is stated by float64 alone
 BALLS = (128, 512, 2048, 8192)
-FEW = 512  # elements; below, balls are the faster ones
+FEW = 2048  # elements of all inputs; below, balls are the faster ones
 BITS = (FLOAT64, DOUBLE_DOUBLE, *BALLS)  # when even the last cannot tell, the answer lies on the edge of the bound
 
 
