@@ -30,6 +30,7 @@ AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided",
 UNSPECIFIED, NOT_APPLICABLE = "unspecified", "not applicable"
 OVERFLOW = 13  # the theorem of docs/theory/bounds.md
 NEVER = "NaN and infinity are never accepted here"
+VAGUE = 2.0**-20  # of a bound: a larger radius would show in what is reported, and is left to balls
 ROUNDING = 2.0**-48  # of the few float64 operations between an error and its comparison
 
 
@@ -192,9 +193,10 @@ class Elements:
         doubt = np.where(finite, doubt, np.where(special, 0.0, radius + np.abs(exact.low)))
         error = np.where(finite, error, np.inf)
         found = cls._decided(got, exact, nearest, special, error, doubt, bound, storage)
-        if not unknown.any():
+        vague = unknown | finite & (doubt > bound.error * VAGUE)
+        if not vague.any():
             return found
-        agreed, refuted, waits = found.agreed & ~unknown, found.refuted & ~unknown, found.waits | unknown
+        agreed, refuted, waits = found.agreed & ~vague, found.refuted & ~vague, found.waits | unknown
         return replace(found, agreed=agreed, refuted=refuted, waits=waits)
 
     @classmethod
