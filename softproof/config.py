@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .problem.interface import InterfaceArguments
+from .problem.validation import did_you_mean
 from .reports.odd_files import read_file
 
 INTERFACE = tuple(InterfaceArguments.__annotations__)
@@ -119,7 +120,8 @@ def _check(table: Any, known: Sequence[str], where: str) -> None:
     if not isinstance(table, Mapping):
         raise ValueError(f"{where} is {table!r}; expected a table")
     if unknown := set(table) - set(known):
-        raise ValueError(f"{where} has {', '.join(sorted(unknown))}; expected some of {', '.join(known)}")
+        raise ValueError(f"{where} has {', '.join(sorted(unknown))}; expected some of {', '.join(known)}"
+                         + did_you_mean(min(unknown), known))  # fmt: skip
     for key, value in table.items():
         _check_kind(where, key, value)
     if table.get("devices") == []:

@@ -73,3 +73,18 @@ def test_no_options_make_the_judge_fail(seed_of_the_run: str) -> None:
 
     assert wrong == []
     assert {"wrong usage", "agrees"} <= seen
+
+
+@pytest.mark.parametrize(
+    ("options", "meant"),
+    [
+        ({"operation": "sofmax"}, "softmax"),
+        ({"dtypes": ["flaot32"]}, "float32"),
+        ({"arithmetic": "fusd"}, "fused"),
+        ({"adapter": "nunpy"}, "numpy"),
+        ({"accuracy": "C", "fixed": {"reduction": "meen"}}, "mean"),
+    ],
+)
+def test_a_misspelt_name(options: dict[str, Any], meant: str) -> None:
+    """The message has the name that is written most alike."""
+    assert outcome(options).endswith(f"did you mean {meant!r}?")

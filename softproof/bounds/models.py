@@ -15,7 +15,7 @@ import numpy as np
 from ..problem.formats import FORMATS, Format
 from ..problem.problem import Problem
 from ..problem.rows import class_axes, is_by_rows, is_labels, kept
-from ..problem.validation import shown
+from ..problem.validation import did_you_mean, shown
 from .arithmetic import NUMPY64, Arithmetic, any_order
 
 Model = Callable[[Problem], Arithmetic]
@@ -265,7 +265,8 @@ def arithmetic_of(chosen: Model, problem: Problem) -> Arithmetic:
 def _imported(name: str) -> Arithmetic | Model:
     module, _, attribute = name.partition(":")
     if not attribute:
-        raise ValueError(f"arithmetic is {name!r}; expected one of {', '.join(MODELS)}, or package.module:object")
+        raise ValueError(f"arithmetic is {name!r}; expected one of {', '.join(MODELS)}, or package.module:object"
+                         + did_you_mean(name, MODELS))  # fmt: skip
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ModuleNotFoundError, AttributeError) as error:

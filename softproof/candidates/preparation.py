@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ..problem.formats import FORMATS
 from ..problem.interface import Interface, InterfaceArguments
 from ..problem.operations import OPERATIONS
-from ..problem.validation import check_name, check_names, check_text, is_whole, shown
+from ..problem.validation import check_name, check_names, check_text, did_you_mean, is_whole, shown
 from .candidate import ADAPTERS, Candidate
 from .directives import NAMES_OF_WAYS
 from .loading import Target, load
@@ -59,7 +59,8 @@ def check_arguments(
         raise ValueError(f"dtypes is {dtypes!r}; expected at least one name")
     for dtype in dtypes or ():
         if dtype not in FORMATS:
-            raise ValueError(f"dtypes: dtype is {dtype!r}; expected one of {', '.join(FORMATS)}")
+            meant = did_you_mean(dtype, FORMATS)
+            raise ValueError(f"dtypes: dtype is {dtype!r}; expected one of {', '.join(FORMATS)}{meant}")
     if adapter is not None:
         check_name("adapter", adapter, ADAPTERS)
     if operation is not None:

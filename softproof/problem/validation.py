@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Set
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,18 @@ def check_name(name: str, value: Any, known: Iterable[str]) -> str:
     """One of the names that are known: TypeError for what is no name, ValueError for another one."""
     names = tuple(known)
     if check_text(name, value, f"one of {', '.join(names)}") not in names:
-        raise ValueError(f"{name} is {shown(value)}; expected one of {', '.join(names)}")
+        raise ValueError(f"{name} is {shown(value)}; expected one of {', '.join(names)}{did_you_mean(value, names)}")
     return str(value)
+
+
+def did_you_mean(value: str, known: Iterable[str]) -> str:
+    """The end of a message about a name that is not known: the one that is written most alike, if any is.
+
+    >>> did_you_mean("sofmax", ["softmax", "linear"]), did_you_mean("x", ["softmax"])
+    ("; did you mean 'softmax'?", '')
+    """
+    close = get_close_matches(value, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def check_flag(name: str, value: Any) -> None:
