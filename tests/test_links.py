@@ -1,9 +1,9 @@
-"""Every link of the documents leads somewhere, and every path that a file of the repository names is there."""
+"""Every link of the documents leads somewhere, every path and every theorem that a file names is there, once."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,8 @@ OTHERS = [ROOT / name for name in ("Makefile", "action.yml", "pyproject.toml", "
 
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)")
 NAMED = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./-]*\.(?:md|py|c|js|toml|yml|json)\b")
+STATED = re.compile(r"^\*\*Theorem (\d+)\b", re.MULTILINE)
+CITED = re.compile(r"\bTheorems? (\d+(?:(?:,| to| and|, and) \d+)*)")
 CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 HISTORY = {"CHANGELOG.md"}  # which may name what is gone; its links lead somewhere all the same
 QUOTING = ("softproof/mutants", "docs/generated/mutants.md")  # whose tests/ are those of other projects
@@ -43,6 +45,16 @@ def absent(text: str, name: str = "") -> list[str]:
     return sorted(path for path in named if not (ROOT / path).exists())
 
 
+def stated(texts: Iterable[str]) -> list[int]:
+    """The numbers of the theorems that pages state, in order."""
+    return sorted(int(number) for text in texts for number in STATED.findall(text))
+
+
+def cited(text: str) -> set[int]:
+    """The numbers of the theorems that a text names."""
+    return {int(number) for numbers in CITED.findall(text) for number in re.findall(r"\d+", numbers)}
+
+
 def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
@@ -67,6 +79,16 @@ def test_paths_in_sources_are_there(folder: str) -> None:
 
     assert files
     assert {name: paths for name, paths in missing.items() if paths} == {}
+
+
+def test_each_theorem_has_a_number_of_its_own() -> None:
+    """Pages of theory state the Theorems 1 to n, each once, and no file names another."""
+    numbers = stated(page.read_text() for page in PAGES if page.parent.name == "theory")
+    files = {_name(path): cited(path.read_text()) for path in [*PAGES, *SOURCES] if path != Path(__file__)}
+
+    assert numbers == [*range(1, len(numbers) + 1)]
+    assert set.union(*files.values()) >= {*numbers}
+    assert {name: strange for name, named in files.items() if (strange := named - {*numbers})} == {}
 
 
 def test_the_index_has_every_page() -> None:
@@ -97,3 +119,11 @@ def test_the_test_of_paths_can_fail() -> None:
 
     assert absent(text) == ["docs/nothing.md", "softproof/none/none.py"]
     assert absent("docs/nothing.md and tests/nothing.py", "softproof/mutants/x.py") == ["docs/nothing.md"]
+
+
+def test_the_test_of_theorems_can_fail() -> None:
+    """By a number stated twice, on one page or on two; a theorem that is cited within a paragraph is not stated."""
+    pages = ["**Theorem 1** (a). As Theorem 3.\n\n**Theorem 2.** (b)", "**Theorem 2** (c). **Theorem 1** again."]
+
+    assert stated(pages) == [1, 2, 2]
+    assert cited("Theorems 2 to 6, 9 and 14, by Theorem 21 (a) of 30") == {2, 6, 9, 14, 21}

@@ -3,7 +3,7 @@
 An element is high + low ± radius, with high = fl(high + low). Arithmetic is as in M. Joldes, J.-M. Muller and
 V. Popescu, "Tight and rigorous error bounds for basic building blocks of double-word arithmetic", ACM TOMS 44(2), 2017;
 sums of many as in T. Ogita, S. M. Rump and S. Oishi, "Accurate sum and dot product", SIAM J. Sci. Comput. 26(6), 2005.
-docs/theory/bounds.md, Theorem 21, says why each radius holds. An element that overflows, or of which nothing is known,
+docs/theory/bounds.md, Theorem 23, says why each radius holds. An element that overflows, or of which nothing is known,
 has a radius that is not finite. An infinity or nan of radius 0 is special: the exact answer is that.
 """
 
@@ -92,7 +92,7 @@ class DoubleDouble(NDArrayOperatorsMixin):
         return self.moved(np.copy)
 
     def summed(self, axis: int | None = None) -> DoubleDouble:
-        """Σ along an axis, or along all, which stay: Theorem 21."""
+        """Σ along an axis, or along all, which stay: Theorem 23."""
         return total(self, axis)
 
     def reshape(self, *shape: int) -> DoubleDouble:
@@ -119,7 +119,7 @@ def as_double_double(values: Any) -> DoubleDouble:
     return values if isinstance(values, DoubleDouble) else DoubleDouble(values)
 
 
-# ---- arithmetic: Theorem 21 -----------------------------------------------------------------------------------------
+# ---- arithmetic: Theorem 23 -----------------------------------------------------------------------------------------
 
 
 def negative(x: DoubleDouble) -> DoubleDouble:

@@ -1,4 +1,4 @@
-"""exp and log of double-double numbers, with the relative errors that docs/theory/bounds.md, Theorem 22, proves.
+"""exp and log of double-double numbers, with the relative errors that docs/theory/bounds.md, Theorem 24, proves.
 
 Arguments are reduced by tables, as in P. T. P. Tang, ACM TOMS 15(2), 1989, and 16(4), 1990: e^x = 2^(k/N) e^r, and
 log x = k log 2 - log c + log(1 + f) with c next to 1/x. The tables are made of balls when they are first needed.

@@ -1,7 +1,7 @@
 """Matrix products of double-double numbers by exact products of slices.
 
 K. Ozaki, T. Ogita, S. Oishi and S. M. Rump, "Error-free transformations of matrix multiplication by using fast routines
-of matrix multiplication and its applications", Numer. Algorithms 59, 2012; docs/theory/bounds.md, Theorem 23.
+of matrix multiplication and its applications", Numer. Algorithms 59, 2012; docs/theory/bounds.md, Theorem 25.
 """
 
 from __future__ import annotations
