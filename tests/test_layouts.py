@@ -74,6 +74,38 @@ def test_strides_and_offsets_are_those_of_the_layout(layout: str) -> None:
         assert (by_torch.stride(), by_torch.storage_offset()) == STRIDES[layout]
 
 
+def _laid_out(values: Array) -> list[Array]:
+    """The same numbers as callers may hand them over, with strides that a copy of NumPy's keeps, or turns around."""
+    return [
+        np.asfortranarray(values),
+        np.broadcast_to(values[:1], values.shape),
+        np.ascontiguousarray(values.swapaxes(0, -1)).swapaxes(0, -1),
+        np.ascontiguousarray(values[..., ::-1])[..., ::-1],
+    ]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("numbers", ["float64", "float32", "float16"])
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 4)])
+def test_the_layout_is_the_same_however_the_values_were_given(
+    shape: tuple[int, ...], numbers: str, layout: str
+) -> None:
+    """Contiguous rows are contiguous also where the given ones were not; of a problem, and of arrays alone."""
+    values = np.array(np.broadcast_to(np.arange(np.prod(shape[1:])).reshape(shape[1:]), shape), np.float64)
+    for given in _laid_out(values):
+        inside = Problem("softmax", numbers, {"logits": given}, {"dim": -1}, given, tangent=given)
+        kept = [inside.inputs["logits"], inside.grad_output, inside.tangent]
+
+        assert not given.flags.c_contiguous
+        assert all(each is not None and each.flags.c_contiguous for each in kept)
+        by_numpy = numpy_arrays.make(given, numbers, layout, "cpu")
+        assert np.array_equal(by_numpy, values)
+        assert _steps(by_numpy) == _steps(numpy_arrays.make(values, numbers, layout, "cpu"))
+        if layout in torch_arrays.LAYOUTS:
+            by_torch = torch_arrays.make(given, numbers, layout, "cpu")
+            assert by_torch.stride() == torch_arrays.make(values, numbers, layout, "cpu").stride()
+
+
 def test_what_is_constant_is_expanded_along_every_axis() -> None:
     """As the upstream gradient that a sum hands back; -0 is not 0."""
     assert torch_arrays.make(np.ones((2, 3)), "float32", "expanded", "cpu").stride() == (0, 0)

@@ -30,7 +30,7 @@ from softproof.bounds.arithmetic import DEPTHS
 from softproof.bounds.models import TF32, model, torch_cpu
 from softproof.bounds.theorems import allowed
 from softproof.problem.formats import FORMATS
-from softproof.problem.problem import Array
+from softproof.problem.problem import LAYOUTS, Array
 from softproof.runs.criteria import Terms
 
 from .candidates import MANUAL, REFERENCE
@@ -409,3 +409,32 @@ def test_each_half_follows_its_library(half: object, name: str, dtype: str, thor
     assert (narrow < 0.7 * wide).all()
     assert judge_result(problem, result).ok
     assert not judge_result(problem, result, arithmetic=name).ok
+
+
+def _equal_summands(operation: str, numbers: str, shape: tuple[int, ...], dim: int, given: str, layout: str) -> Problem:
+    """Exponentials, and entries of a gradient, of which each addition to the others may lose as much as it can."""
+    fmt, first = FORMATS[numbers], [slice(None)] * len(shape)
+    x, g = np.full(shape, fmt.round(-1.2741)), np.full(shape, fmt.round(-0.27970946))
+    first[dim] = slice(0, 1)
+    x[tuple(first)] = 0.0
+    if given == "by columns":
+        x, g = np.asfortranarray(x), np.asfortranarray(g)
+    elif given == "repeated":
+        x, g = (np.broadcast_to(each[:1] if dim else each[:, :1], shape) for each in (x, g))
+    if operation == "cross_entropy":
+        return Problem(operation, numbers, {"logits": x, "target": -g}, {}, np.ones(shape[0]).sum(), layout)
+    return Problem(operation, numbers, {"logits": x}, {"dim": dim}, g, layout)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("given", ["by rows", "by columns", "repeated"])
+@pytest.mark.parametrize("n", [2, 255, pytest.param(5000, marks=pytest.mark.thorough)])
+def test_numpy_adds_in_pairs_where_its_model_says_so(n: int, given: str, layout: str) -> None:
+    """Along the last of the axes of contiguous arrays, and one by one elsewhere, however the values were given."""
+    for numbers in ("float64", "float32", "float16"):
+        for operation in ("softmax", "log_softmax", "cross_entropy"):
+            for shape, dim in (((3, n), 1), ((3, n, 2), 1), ((n, 3), 0), ((2, 2, n), 2)):
+                if operation != "cross_entropy" or dim == 1:
+                    problem = _equal_summands(operation, numbers, shape, dim, given, layout)
+                    verdict = judge(MANUAL, problem, arithmetic="numpy")
+                    assert verdict.ok, (operation, numbers, shape, dim, str(verdict))

@@ -57,7 +57,7 @@ def _plain(name: str, values: ArrayLike) -> Array:
 def _converted(name: str, array: Array, dtype: type) -> Array:
     """The same numbers in another dtype; ValueError where it does not hold them."""
     with np.errstate(over="ignore", invalid="ignore"):
-        found: Array = array.astype(dtype)
+        found: Array = array.astype(dtype, order="C")
         lost = (found.astype(array.dtype) != array) | ((found < 0) != (array < 0))
     if lost.any():
         raise ValueError(f"{name} holds {array[lost][0]}; expected integers that {np.dtype(dtype)} holds")
@@ -65,7 +65,7 @@ def _converted(name: str, array: Array, dtype: type) -> Array:
 
 
 def _frozen(name: str, values: ArrayLike, dtype: str) -> Array:
-    """A read-only copy: int64 for labels, float64 for numbers, or float32 where that loses nothing.
+    """A read-only contiguous copy: int64 for labels, float64 for numbers, or float32 where that loses nothing.
 
     Integers are labels in a target, and numbers anywhere else.
     """
@@ -74,7 +74,7 @@ def _frozen(name: str, values: ArrayLike, dtype: str) -> Array:
         array = _converted(name, array, np.int64 if name == "target" else np.float64)
     if array.dtype.kind == "f":
         narrow = array.dtype == np.float32 or (dtype != "float64" and _fits_float32(array))
-        array = array.astype(np.float32 if narrow else np.float64)
+        array = array.astype(np.float32 if narrow else np.float64, order="C")
     array.setflags(write=False)
     return array
 

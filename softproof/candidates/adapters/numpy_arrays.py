@@ -25,7 +25,7 @@ def devices() -> tuple[str, ...]:
 
 def make(values: Array, dtype: str, layout: str, _device: str) -> Array:
     """An array of `dtype` with these values, laid out in memory as asked; integers stay int64."""
-    array = values.astype(dtype if values.dtype.kind == "f" else np.int64)
+    array = values.astype(dtype if values.dtype.kind == "f" else np.int64, order="C")
     if layout == "transposed":
         return array.T.copy().T
     if layout == "expanded":
