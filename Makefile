@@ -61,7 +61,7 @@ mutants: .venv/installed
 	$(BIN)/softproof mutants --seeds 5 --write docs/generated/mutants.md
 
 matrix: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.matrix --write docs/generated/matrix.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.matrix --jobs 2 --write docs/generated/matrix.md
 	rm -f matrix.jsonl
 
 judge-mutants: .venv/installed

@@ -14,8 +14,10 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from functools import cached_property
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -162,14 +164,33 @@ def point(mutant: Mutant, drawing: Drawing, names: Iterable[str] = PROPERTIES) -
     return record
 
 
-def run(todo: Sequence[tuple[Mutant, Drawing]], progress: Callable[[int, int, str], None]) -> Iterator[Record]:
-    """Each implementation as it is finished; a mutant that fewer than two properties kill is asked more."""
-    for done, (mutant, drawing) in enumerate(todo, 1):
-        record = point(mutant, drawing)
-        if mutant.name not in INNOCENT and len(record["killed"]) < AT_LEAST:
-            record |= {**point(mutant, replace(drawing, examples=MORE)), "examples": drawing.examples}
-        progress(done, len(todo), f"{mutant.name}: killed by {len(record['killed'])} of {len(record['asked'])}")
+def line(name: str, drawing: Drawing) -> Record:
+    """One line of the log, of an implementation by its name; a mutant that fewer than two properties kill gets more."""
+    mutant = INNOCENT.get(name) or MUTANTS[name]
+    record = point(mutant, drawing)
+    if name in INNOCENT or len(record["killed"]) >= AT_LEAST:
+        return record
+    return {**point(mutant, replace(drawing, examples=MORE)), "examples": drawing.examples}
+
+
+def run(
+    todo: Sequence[tuple[str, Drawing]], progress: Callable[[int, int, str], None], jobs: int = 1
+) -> Iterator[Record]:
+    """Each implementation as it is finished, in this process or in several."""
+    for done, record in enumerate(_in_turn(todo) if jobs == 1 else _side_by_side(todo, jobs), 1):
+        killed, asked = len(record["killed"]), len(record["asked"])
+        progress(done, len(todo), f"{record['name']}: killed by {killed} of {asked}")
         yield record
+
+
+def _in_turn(todo: Sequence[tuple[str, Drawing]]) -> Iterator[Record]:
+    return (line(name, drawing) for name, drawing in todo)
+
+
+def _side_by_side(todo: Sequence[tuple[str, Drawing]], jobs: int) -> Iterator[Record]:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        for future in as_completed([pool.submit(line, name, drawing) for name, drawing in todo]):
+            yield future.result()
 
 
 def gathered(records: Sequence[Record]) -> Matrix:
@@ -253,21 +274,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.matrix", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 on (1)")
     parser.add_argument("--examples", type=int, default=EXAMPLES, help=f"problems drawn for each property ({EXAMPLES})")
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side (1)")
     parser.add_argument("--log", type=Path, default=Path("matrix.jsonl"), help="one line for each (matrix.jsonl)")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the document")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
 
     drawings = [Drawing(options.examples, seed) for seed in range(options.seeds)]
-    wanted = [(mutant, drawing) for drawing in drawings for mutant in (*RIGHT, *MUTANTS.values())]
+    wanted = [(name, drawing) for drawing in drawings for name in (*INNOCENT, *MUTANTS)]
     finished = {(each["name"], each["examples"], each["seed"]): each for each in read(options.log)}
-    todo = [(mutant, drawing) for mutant, drawing in wanted if (mutant.name, *_key(drawing)) not in finished]
-    for record in run(todo, text.progress):
+    todo = [(name, drawing) for name, drawing in wanted if (name, *_key(drawing)) not in finished]
+    for record in run(todo, text.progress, options.jobs):
         with options.log.open("a") as log:
             log.write(json.dumps(record) + "\n")
         finished[record["name"], record["examples"], record["seed"]] = record
 
-    matrix = gathered([finished[mutant.name, *_key(drawing)] for mutant, drawing in wanted])
+    matrix = gathered([finished[name, *_key(drawing)] for name, drawing in wanted])
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
     terms = f"{used}; {options.examples} problems, seeds {', '.join(map(str, range(options.seeds)))}"
     written = document(matrix, KEPT, BY_ONE, terms)

@@ -279,7 +279,7 @@ def _asked_of(folder: Path, monkeypatch: pytest.MonkeyPatch, mutants: list[str])
     names = ("an answer", "value")
     some: dict[str, Property] = {name: PROPERTIES[name] for name in names}
     monkeypatch.setattr(module, "PROPERTIES", some)
-    monkeypatch.setattr(module, "RIGHT", RIGHT[:1])
+    monkeypatch.setattr(module, "INNOCENT", {RIGHT[0].name: RIGHT[0]})
     monkeypatch.setattr(module, "MUTANTS", {name: MUTANTS[name] for name in mutants})
     monkeypatch.setattr(module, "KEPT", {})
     monkeypatch.setattr(module, "BY_ONE", {})
@@ -316,7 +316,7 @@ def test_a_mutant_that_fewer_than_two_kill_is_asked_more(monkeypatch: pytest.Mon
         return {"name": mutant.name, "examples": drawing.examples, "asked": {}, "killed": killed}
 
     monkeypatch.setattr(module, "point", pointed)
-    todo = [(mutant, Drawing(3, 0)) for mutant in (RIGHT[0], MUTANTS["infinite"], MUTANTS["not-a-number"])]
+    todo = [(name, Drawing(3, 0)) for name in (RIGHT[0].name, "infinite", "not-a-number")]
 
     found = list(module.run(todo, lambda *_: None))
 
