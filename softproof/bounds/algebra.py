@@ -11,7 +11,7 @@ from ..problem.problem import Array
 from .arithmetic import Arithmetic, height
 from .overflow import Left, anything
 
-_BESIDE = 2.0**-10  # how far a value may be from the float64 number that stands for it, in units of it and its bound
+BESIDE = 2.0**-10  # how far a value may be from the float64 number that stands for it, in units of it and its bound
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def stored(value: Array | float, error: Array, arithmetic: Arithmetic) -> Array:
     """Theorem 1: one rounding to the storage format; of what is known and held by the format already, none."""
     storage = arithmetic.storage
     reach = np.abs(value) + error
-    reach *= 1 + _BESIDE
+    reach *= 1 + BESIDE
     moved = np.asarray(storage.half_ulp(reach))
     moved += error
     rounded = moved + storage.tiny if arithmetic.flushes else moved
