@@ -49,6 +49,21 @@ def test_no_right_variant_is_rejected(operation: str, seed: int, thorough: bool)
         assert not thorough or answered == {each.name for each in _of(operation, dtype)}
 
 
+@pytest.mark.parametrize("reduction", ["sum", "mean"])
+@pytest.mark.parametrize("numbers", ["float64", "float32"])
+def test_a_loss_may_be_one_sum_over_rows_and_classes(numbers: str, reduction: str) -> None:
+    """-(t log_softmax(x)).sum() in one order, each addition of which rounds the same way; not where rows come first."""
+    rows, classes = 300, 40
+    x, q = np.zeros((rows, classes)), np.full((rows, classes), 2.0**-5)
+    problem = Problem("cross_entropy", numbers, {"logits": x, "target": q}, {"reduction": reduction})
+    term = (FORMATS[numbers].round(np.log(classes)) * q).astype(numbers)
+    value = np.add.accumulate(term.reshape(-1))[-1] / (rows if reduction == "mean" else 1)
+    result = Result({"value": Output(np.asarray(value, numbers), numbers)})
+
+    assert judge_result(problem, result).ok
+    assert judge_result(problem, result, arithmetic="numpy").outcome == "disagrees"
+
+
 def _hunted(variant: Right, spoiled: Spoiled, dtype: str, seed: str) -> None:
     verdict = hunt(variant.twin(spoiled), dtype, seed)
     assert verdict is not None, f"{variant.name}, {spoiled}, survives in {dtype} from seed {seed}"

@@ -116,6 +116,8 @@ def _losses() -> Iterator[Right]:
         (Form(reduce=loss.by_powers, gradient=loss.scattered, role="total"), sums.pairwise),
         (Form(reduce=loss.early, gradient=loss.in_forward, role="total"), sums.kahan),
         (Form(terms=loss.normalised_first, reduce=loss.before, gradient=loss.of_slopes), sums.descending),
+        (Form(reduce=loss.flat, role="total"), sums.sequential),
+        (Form(reduce=loss.flat, gradient=loss.of_slopes, role="total"), sums.random_tree),
         (Form(way.Base2, loss.in_two_terms), sums.lanes),
         (Form(way.Stored, loss.of_logsumexp, gradient=loss.by_exponential), sums.sequential),
         (Form(way.OnlineStored, loss.of_logsumexp, gradient=loss.in_forward), sums.sequential),

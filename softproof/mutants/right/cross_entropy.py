@@ -168,6 +168,11 @@ def by_count(loss: Loss, losses: Array) -> Array:
     return np.asarray(total / loss.counted) if loss.of_mean else total
 
 
+def flat(loss: Loss, _losses: Array) -> Array:
+    """-Σ t l over rows and classes in one order, divided by D."""
+    return late(loss, np.where(loss.kept, _times(loss.t, loss.row.l), 0).astype(loss.dtype).reshape(-1, 1))
+
+
 def by_powers(loss: Loss, losses: Array) -> Array:
     """Losses and D scaled by a power of two, as weights that were scaled would have them."""
     eighth = loss.dtype.type(0.125)
