@@ -13,6 +13,7 @@ from ..properties.metamorphic import identity_of
 from ..verdicts.compare import DISAGREES, Verdict
 from .features import Seen
 from .interview import Interview, Reply
+from .known import known_finding, what_to_do
 from .lineup import Lineup
 from .models import try_next, under_models
 from .patterns import patterns_of
@@ -63,6 +64,9 @@ class Diagnosing:
         problem, way = witness.problem, way if kind == "way" else ""
         if witness.verdict.ok and not way:
             return Diagnosis(asked=1, next="the same problem agreed when it was asked again")
+        if not way and (known := known_finding(interview, witness)) is not None:
+            next_ = what_to_do(known, interview, problem)
+            return Diagnosis(next=next_, asked=len(interview.replies), finding=known.finding, known=str(known))
         problems = pool(interview.candidate, problem)
         replies = [witness, *self._more(interview, failed, problems)]
         models = None if way else under_models(interview, replies)

@@ -98,6 +98,8 @@ class Diagnosis:
     next: str = ""  # what a person can do
     asked: int = 0  # how many questions it took
     fault: str = ""
+    finding: str = ""  # of docs/generated/findings.md, by its name, that it is
+    known: str = ""  # whose finding that is, and how it is known to be it
 
     def __post_init__(self) -> None:
         check_fields(self, _FIELDS)
@@ -111,12 +113,12 @@ class Diagnosis:
         """
         words: list[tuple[str, object]] = [("pattern", each) for each in self.patterns]
         words += [("resembles", each) for each in self.resembles]
-        words += [("models", self.models), ("next", self.next), ("diagnosis", self.fault)]
+        words += [("models", self.models), ("known", self.known), ("next", self.next), ("diagnosis", self.fault)]
         return [f"{name:{WIDTH}} {text}" for name, text in words if text]
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: numbers as numbers."""
-        found: dict[str, Any] = {name: getattr(self, name) for name in ("next", "asked", "fault")}
+        found: dict[str, Any] = {name: getattr(self, name) for name in ("next", "asked", "fault", "finding", "known")}
         found["patterns"] = [vars(each) for each in self.patterns]
         found["resembles"] = [vars(each) for each in self.resembles]
         if self.models is not None:
@@ -128,6 +130,6 @@ _FIELDS: dict[str, Field] = {
     "patterns": tuple_of(a(Pattern, "a Pattern"), "Patterns"),
     "resembles": tuple_of(a(Resemblance, "a Resemblance"), "Resemblances"),
     "models": optional(a(Models, "a Models")),
-    **dict.fromkeys(("next", "fault"), TEXT),
+    **dict.fromkeys(("next", "fault", "finding", "known"), TEXT),
     "asked": COUNT,
 }

@@ -442,6 +442,8 @@ def cells(row: Row) -> tuple[str, ...]:
     """A row as text; a verdict that is not agreement is in capitals."""
     verdict = row.verdict if row.ok else row.verdict.upper()
     verdict += under(row)
+    if row.failure is not None and row.failure.diagnosis.finding:
+        verdict += f": as in finding {row.failure.diagnosis.finding}"
     numbers = (f"{row.ulps:.3g}", f"{row.ratio:.3f}" if row.ratio < 1000 else f"{row.ratio:.3g}")
     worst = numbers if row.problems else (NOTHING, NOTHING)
     return (plain(row.implementation), row.operation, row.dtype, row.device, str(row.problems), *worst, verdict)
