@@ -23,8 +23,8 @@ from softproof.bounds.models import model
 from softproof.candidates.adapters import numpy_arrays, torch_arrays
 from softproof.cli.commands import main
 from softproof.runs.criteria import Terms
+from softproof.runs.large import verdicts_on_large
 from softproof.runs.schedule import Rotation
-from softproof.runs.search import verdicts_on_large
 
 from . import broken
 
@@ -95,14 +95,17 @@ def of_three_dimensions(input: Tensor, dim: int) -> Tensor:
 
 
 def test_large_problems_have_the_dimensions_that_are_taken() -> None:
-    """None has three, and two of softmax have two."""
+    """Where only two are taken, the first is answered by an error; a single one has no batch."""
     terms, asked = Terms("cpu", model(None), "", "C", None, 1.0), list[int]()
-    for ndim in (3, 2):
+    for ndim in (2, 1):
         candidate = load(of_three_dimensions, operation="softmax", adapter="torch", ndim=[ndim])
         rotation = Rotation(candidate, terms, candidate.supports("softmax"))
-        asked.append(len(verdicts_on_large(rotation, "softmax", "float32")))
+        asked.append(len(verdicts_on_large(rotation, "softmax", "float32", 0).found))
 
-    assert asked == [0, 1]  # the first is answered by an error
+    assert asked == [1, 1]
+    for ndim in (1, 2, 3):
+        found = softproof.large_problems("softmax", "float32", ndim=[ndim])
+        assert {found.resized(number, 20).inputs["logits"].ndim for number in range(len(found))} == {ndim}
 
 
 @pytest.mark.parametrize("missing", ["names", "fixed", "extra", "ndim", "output"])
@@ -326,8 +329,11 @@ def test_large_problems_have_the_options_that_are_fixed() -> None:
     fixed = {"reduction": "none", "label_smoothing": 0.1}
     found = softproof.large_problems("cross_entropy", "float32", [], fixed)
 
-    assert [problem.options for problem in found] == [fixed, fixed]
-    assert [problem.inputs["logits"].ndim for problem in found] == [2, 2]
+    assert len(found) > 20
+    for number in range(len(found)):
+        problem = found.resized(number, 40)
+        assert problem.options == fixed
+        assert problem.inputs["logits"].ndim > 1
 
 
 @pytest.mark.parametrize(

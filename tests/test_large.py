@@ -11,25 +11,132 @@ import torch
 import torch.nn.functional as F
 
 from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, large_problems, load, verify
+from softproof.bounds.models import model
+from softproof.generation.coverage import sizes_of
+from softproof.generation.large import DIMENSIONS
+from softproof.generation.large_arrays import LOOKS
+from softproof.generation.sizes import LEAST, MOST, TOP, limits, size_between, strata
 from softproof.problem.checks import check
+from softproof.problem.rows import class_axes, is_labels, kept, main_input, row_axes, row_length
 from softproof.runs import search
+from softproof.runs.criteria import Terms
+from softproof.runs.large import verdicts_on_large
+from softproof.runs.schedule import Rotation
 from softproof.runs.search import EXAMPLES
 
 pytestmark = [pytest.mark.drawn(3)]
 
+REDUCTIONS = {"none", "mean", "sum"}
+MANY_ROWS = "more than 1,000 rows"
+
+
+OPTIONS = {
+    "softmax": ("dim not last", "strided", "tangent"),
+    "log_softmax": ("dim not last", "strided", "tangent"),
+    "logsumexp": ("dim not last", "strided", "tangent", "keepdim"),
+    "linear": ("bias", "strided"),
+    "cross_entropy": ("weight", "label_smoothing", "ignored", "probabilities", "strided", "tangent", *REDUCTIONS),
+    "linear_cross_entropy": ("weight", "label_smoothing", "ignored", "probabilities", "strided", "bias", *REDUCTIONS),
+}
+HAS: dict[str, Callable[[Problem], bool]] = {
+    "dim not last": lambda problem: class_axes(problem) != (main_input(problem).ndim - 1,),
+    "strided": lambda problem: problem.layout != "contiguous",
+    "tangent": lambda problem: problem.tangent is not None,
+    "keepdim": lambda problem: bool(problem.options.get("keepdim")),
+    "bias": lambda problem: "bias" in problem.inputs or "linear_bias" in problem.inputs,
+    "weight": lambda problem: "weight" in problem.inputs,
+    "label_smoothing": lambda problem: problem.options.get("label_smoothing", 0) > 0,
+    "ignored": lambda problem: is_labels(problem) and not kept(problem).all(),
+    "probabilities": lambda problem: not is_labels(problem),
+    "none": lambda problem: problem.options["reduction"] == "none",
+    "mean": lambda problem: problem.options["reduction"] == "mean",
+    "sum": lambda problem: problem.options["reduction"] == "sum",
+}
+
+
+def _sizes(problem: Problem) -> dict[str, int]:
+    """The size of each dimension; of a batch the first axis of rows, and of positions the second."""
+    main = main_input(problem)
+    if "input" in problem.inputs:
+        weight = problem.inputs["weight" if problem.operation == "linear" else "linear_weight"]
+        lead, classes = (*main.shape[:-1], *weight.shape[1:-1]), len(weight)
+    else:
+        lead, classes = tuple(main.shape[axis] for axis in row_axes(problem)), row_length(problem)
+    batch, positions = (*lead, 1, 1)[:2]
+    return {"batch": batch, "positions": positions, "classes": classes, "features": main.shape[-1]}
+
+
+@pytest.mark.drawn(6)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_dimension_is_long_with_every_option(operation: str, dtype: str, trial_seed: int) -> None:
+    """From each seed: in each range of sizes, and above all limits with each option that balls have time for."""
+    problems = large_problems(operation, dtype, seed=trial_seed)
+    wanted = {*OPTIONS.get(operation, ("dim not last", "strided"))} - ({"tangent"} if dtype == "float64" else set())
+
+    for dimension in DIMENSIONS[operation]:
+        numbers = [number for number, plan in enumerate(problems.plans) if plan.dimension == dimension]
+        sizes = [problems.plans[number].size for number in numbers]
+        for low, high in strata(dimension):
+            assert any(low <= size <= high for size in sizes), (dimension, low)
+        top = [number for number in numbers if problems.plans[number].size >= TOP[dimension]]
+        short = [problems.resized(number, 40) for number in top]
+        missed = {name for name in wanted if not any(HAS[name](problem) for problem in short)}
+        assert missed <= REDUCTIONS, (dimension, missed)
+        assert len(missed) <= len(REDUCTIONS) - len(top)
+
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_large_problems_ask_something(operation: str, dtype: str) -> None:
-    """Of more classes, or of more rows, than 16 bits count."""
-    many_classes, *many_rows = large_problems(operation, dtype)
+def test_a_large_problem_is_what_its_plan_says(operation: str, dtype: str, trial_seed: int) -> None:
+    """A question that makes sense, of that size along that dimension, in any size."""
+    problems = large_problems(operation, dtype, seed=trial_seed)
 
-    assert max(max(array.shape) for array in many_classes.inputs.values()) > 2**16
-    for problem in (many_classes, *many_rows):
-        check(problem)
-    for problem in many_rows:
-        assert len(next(iter(problem.inputs.values()))) > 2**16
-    reductions = [problem.options.get("reduction") for problem in many_rows]
-    assert reductions == (["sum", "none"] if "cross_entropy" in operation and "target" in problem.inputs else [None])
+    for number, plan in enumerate(problems.plans):
+        for size in (1, 2, 33):
+            problem = problems.resized(number, size)
+            check(problem)
+            assert _sizes(problem)[plan.dimension] == size
+            assert problem.grad_output is not None
+            assert ("tangent" in plan.has) == HAS["tangent"](problem)
+
+
+def test_the_numbers_of_a_row_are_bounded() -> None:
+    """At most 2^22 in a problem, and 2^24 in a row."""
+    for operation in ("kl_divergence", "linear_cross_entropy"):
+        sizes = [sum(array.size for array in each.inputs.values()) for each in large_problems(operation, "float32")]
+
+        assert max(sizes) <= 2**22
+        assert sum(sizes) <= 2**24
+
+
+def test_a_seed_alone_makes_large_problems() -> None:
+    """The same from the same seed, and others from another."""
+    one, two, three = (large_problems("cross_entropy", "float32", seed=seed) for seed in (5, 5, -5))
+
+    assert [problem.digest() for problem in one[:9]] == [problem.digest() for problem in two[:9]]
+    assert [problem.digest() for problem in one[:9]] != [problem.digest() for problem in three[:9]]
+
+
+@pytest.mark.parametrize("dimension", TOP)
+def test_sizes_are_limits_or_any(dimension: str) -> None:
+    """Every size is in its range, about half of them are limits, and every limit is found."""
+    rng = np.random.default_rng(0)
+    found = [size_between(rng, dimension, LEAST, MOST[dimension]) for _ in range(3000)]
+
+    inside = {size for size in limits(dimension) if size >= LEAST}
+    assert LEAST <= min(found) < max(found) <= MOST[dimension]
+    assert inside <= set(found)
+    assert 0.45 <= np.mean([size in inside for size in found]) <= 0.65
+    assert {31, 32, 33, 48, 65535, 65536, 65537} <= inside
+    assert dimension != "classes" or {32000, 50257, 128256, 151936, 152064, 256000, 262144} <= inside
+
+
+def test_every_kind_of_row_is_among_the_long() -> None:
+    """Rows alike, heavy in places, with one logit above all, and masked, above all limits."""
+    problems = large_problems("softmax", "float32", seed=3)
+    looks = [look for plan in problems.plans if plan.dimension == "classes" and plan.size >= TOP["classes"]
+             for look in plan.looks]  # fmt: skip
+
+    assert set(looks) == set(LOOKS)
 
 
 def _softmax_of_short_rows(input: torch.Tensor, dim: int) -> torch.Tensor:
@@ -50,18 +157,18 @@ def _cross_entropy_of_short_batches(input: torch.Tensor, target: torch.Tensor) -
 
 @pytest.mark.drawn(2)
 @pytest.mark.parametrize(
-    ("function", "operation", "number", "stored"),
+    ("function", "operation", "dimension", "stored"),
     [
-        (_softmax_of_short_rows, "softmax", 0, "float32"),
-        (_cross_entropy_of_short_batches, "cross_entropy", 1, "bfloat16"),
-        pytest.param(_softmax_of_short_rows, "softmax", 0, "bfloat16", marks=pytest.mark.thorough),
-        pytest.param(_cross_entropy_of_short_batches, "cross_entropy", 1, "float32", marks=pytest.mark.thorough),
+        (_softmax_of_short_rows, "softmax", "classes", "float32"),
+        pytest.param(_cross_entropy_of_short_batches, "cross_entropy", "batch", "bfloat16", marks=pytest.mark.thorough),
+        pytest.param(_softmax_of_short_rows, "softmax", "classes", "bfloat16", marks=pytest.mark.thorough),
+        pytest.param(_cross_entropy_of_short_batches, "cross_entropy", "batch", "float32", marks=pytest.mark.thorough),
     ],
 )
 def test_a_counter_of_16_bits_is_caught(
-    function: Callable[..., torch.Tensor], operation: str, number: int, stored: str, monkeypatch: pytest.MonkeyPatch
+    function: Callable[..., torch.Tensor], operation: str, dimension: str, stored: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the large problem, which the report names instead of printing it."""
+    """By the large problem, which the report names instead of printing it, with the size from which on it is wrong."""
     monkeypatch.setattr(search, "MORE", 0)  # problems in regions that a hundred have missed
     report = verify(function, operation=operation, adapter="torch", dtypes=[stored], seed=0, arithmetic="torch-cpu",
                     without=["nonfinite", "jvp", "hvp"])  # fmt: skip
@@ -69,19 +176,27 @@ def test_a_counter_of_16_bits_is_caught(
     row = report.rows[0]
     assert row.failure is not None
     assert row.problems > EXAMPLES
-    assert f")[{number}]" in row.failure.snippet
+    assert f"{dimension}: 65537, and with 65536 it agrees" in str(row.failure.verdict)
+    assert ", seed=0).resized(" in row.failure.snippet
     assert "from softproof import judge, large_problems, load" in row.failure.snippet
     assert len(str(report)) < 4000
 
 
 def test_what_the_arithmetic_promises_nothing_of_is_left_out() -> None:
-    """The sum of 131072 exponentials may keep no digit of float16; 65537 short rows keep theirs."""
-    report = verify("manual:log_softmax", dtypes=["float16"], arithmetic="storage", seed=0, in_process=True)
-    long, short = large_problems("log_softmax", "float16")
-    candidate = load("manual:log_softmax")
+    """The sum of 262144 exponentials may keep no digit of float16; many short rows keep theirs."""
+    problems, candidate = large_problems("log_softmax", "float16"), load("manual:log_softmax")
+    dimensions = [plan.dimension for plan in problems.plans]
+    long, short = (len(problems) - 1 - dimensions[::-1].index(dimension) for dimension in ("classes", "batch"))
 
-    assert judge(candidate, long, arithmetic="storage").outcome == "no guarantee"
-    assert judge(candidate, short, arithmetic="storage").ok
+    assert judge(candidate, problems[long], arithmetic="storage").outcome == "no guarantee"
+    assert judge(candidate, problems[short], arithmetic="storage").ok
+
+
+@pytest.mark.thorough
+def test_the_report_counts_what_is_left_out() -> None:
+    """Apart from the problems that are judged."""
+    report = verify("manual:log_softmax", dtypes=["float16"], arithmetic="storage", seed=0, in_process=True)
+
     row = report.rows[0]
     assert (row.verdict, row.uncounted >= 1) == ("agrees", True)
     assert row.problems + row.uncounted >= EXAMPLES + 2  # both large ones, and what the search for regions adds
@@ -97,7 +212,8 @@ def _rows_again_from_the_first(input: torch.Tensor, target: torch.Tensor, reduct
 
 def test_one_row_among_many_is_caught() -> None:
     """By the losses one by one."""
-    *_, one_by_one = large_problems("cross_entropy", "float32")
+    many = [problem for problem in large_problems("cross_entropy", "float32") if sizes_of(problem)[:1] == (MANY_ROWS,)]
+    one_by_one = next(each for each in many[::-1] if each.options["reduction"] == "none" and is_labels(each))
     candidate = load(_rows_again_from_the_first, operation="cross_entropy", adapter="torch")
 
     assert not judge(candidate, replace(one_by_one, grad_output=None)).ok
@@ -109,16 +225,30 @@ def _softmax_shifted_by_the_first_block(input: torch.Tensor, dim: int) -> torch.
     return e / e.sum(dim, keepdim=True)
 
 
-def test_a_row_that_is_masked_up_to_its_middle_is_among_the_large() -> None:
-    """Its last logit stands far above the others, and its label is not masked."""
-    many_classes, *_ = large_problems("softmax", "float32")
+def test_a_row_whose_largest_is_behind_the_first_block_is_among_the_large(trial_seed: int) -> None:
+    """It stands far above the others, from each seed."""
+    problems = large_problems("softmax", "float32", seed=trial_seed)
     candidate = load(_softmax_shifted_by_the_first_block, operation="softmax", adapter="torch")
-    first_rows = replace(many_classes, inputs={"logits": many_classes.inputs["logits"][:-1]}, grad_output=None)
-    of_losses, *_ = large_problems("cross_entropy", "float32")
+    far = [number for number, plan in enumerate(problems.plans) if "far" in plan.looks and plan.size > 2**15]
 
-    assert judge(candidate, first_rows).ok
-    assert not judge(candidate, replace(many_classes, grad_output=None)).ok
-    assert np.isfinite(of_losses.inputs["logits"][-1, of_losses.inputs["target"][-1]])
+    assert not all(judge(candidate, replace(problems[number], grad_output=None, tangent=None)).ok for number in far)
+
+
+def test_what_is_wrong_from_a_small_size_on_is_printed() -> None:
+    """A large problem that a small one takes the place of, made as small as any other."""
+
+    def doubled(input: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        return F.linear(input, weight) * (2 if input.shape[-1] > 20 else 1)
+
+    candidate = load(doubled, operation="linear", adapter="torch")
+    rotation = Rotation(candidate, Terms("cpu", model(None), "", "C", None, 1.0), candidate.supports("linear"))
+    found = verdicts_on_large(rotation, "linear", "float32", 0)
+
+    *_, last = found.found.values()
+    assert found.source == ""
+    assert last.problem is not None
+    assert last.problem.inputs["input"].shape[-1] == 21
+    assert last.problem.inputs["input"].size == 21
 
 
 @pytest.mark.huge

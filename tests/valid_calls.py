@@ -398,7 +398,8 @@ def _drawn() -> Iterator[Call]:
              "layouts": _given(["strided"], items(text)), "fixed": _given({}, optional(mapping)),
              "ndim": _given([2], items(whole))}  # fmt: skip
     yield Call("softproof.problems", softproof.problems, drawn, _first)
-    large = {**kind, "supports": _given(None, _NAMES), "fixed": _given({}, optional(mapping))}
+    large = {**kind, "supports": _given(None, _NAMES), "fixed": _given({}, optional(mapping)), "seed": _given(1, whole),
+             "ndim": _given([2], items(whole)), "layouts": _given(["strided"], items(text))}  # fmt: skip
     yield Call("softproof.large_problems", softproof.large_problems, large, len)
     yield Call("softproof.database", softproof.database, {"where": _given("failures", meanings.place)}, type)
 

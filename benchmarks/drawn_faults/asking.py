@@ -66,7 +66,7 @@ def questions(operation: str, dtype: str, seed: int, examples: int = EXAMPLES) -
     listening = _Listening(candidate(operation), terms(), supports, f"{operation} {dtype}")
     draw = partial(problems, operation, dtype, supports=supports)
     verdicts(listening, draw, REGIONS[operation], examples, seed)
-    large = large_problems(operation, dtype, supports) if examples >= EXAMPLES else []
+    large = [*large_problems(operation, dtype, supports, seed=seed)] if examples >= EXAMPLES else []
     return listening.asked_problems + large
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 
@@ -483,6 +484,34 @@ _PAIRS_OF_DISTRIBUTIONS: dict[str, Region] = {
     "less of p than of q": lambda problem: bool((2 * _sums(problem, "p") <= _sums(problem, "q")).any()),
     "p = q = 0": lambda problem: bool(((problem.inputs["q"] == 0) & (problem.inputs["p"] == 0)).any()),
 }
+
+
+# ---- large problems -------------------------------------------------------------------------------------------------
+
+MANY = (1000, 65536)
+
+
+def sizes_of(problem: Problem) -> tuple[str, ...]:
+    """Which sizes of a large problem are above limits, by name.
+
+    >>> sizes_of(Problem("softmax", "float32", {"logits": np.zeros((2000, 3))}, {"dim": 1}))
+    ('more than 1,000 rows', 'more than 1,000 of a batch')
+    """
+    return tuple(
+        f"more than {limit:,} {name}" for name, size in _long(problem).items() for limit in MANY if size > limit
+    )
+
+
+def _long(problem: Problem) -> dict[str, int]:
+    """The size of each dimension of a problem."""
+    main = main_input(problem).shape
+    if "input" in problem.inputs:
+        weight = problem.inputs["weight" if problem.operation == "linear" else "linear_weight"].shape
+        lead, features = (*main[:-1], *weight[1:-1]), {"features": main[-1]}
+    else:
+        lead, features = tuple(main[axis] for axis in row_axes(problem)), {}
+    found = {"rows": prod(lead), "of a batch": lead[0] if lead else 1, "positions": prod(lead[1:])}
+    return found | {"classes": class_count(problem)} | features
 
 
 # ---- by operation ---------------------------------------------------------------------------------------------------

@@ -13,11 +13,9 @@ from hypothesis.database import ExampleDatabase
 from hypothesis.strategies import SearchStrategy
 
 from ..generation.coverage import regions
-from ..generation.large import large_problems
 from ..generation.shrinking import smallest
 from ..problem.problem import Problem
 from ..verdicts.compare import Verdict
-from ..verdicts.judgement import BITS
 from .failures import Named
 from .schedule import Rotation, against
 
@@ -196,28 +194,3 @@ def _run(
     except hypothesis.errors.Flaky:
         refused.append(_now_and_then(refused[-1]))
     return agreed, refused
-
-
-def _large(rotation: Rotation, problem: Problem) -> Verdict:
-    """From the first precision on that decides."""
-    return rotation.climbing(lambda terms, candidate: terms.judge(candidate, problem, BITS))
-
-
-def verdicts_on_large(rotation: Rotation, operation: str, dtype: str) -> dict[int, Verdict]:
-    """Verdicts on large problems by their number, up to the first against; the classifier by stages is not asked.
-
-    *No guarantee* is not against: a sum may be so long that the arithmetic promises no digit of it.
-    """
-    found: dict[int, Verdict] = {}
-    terms, candidate = rotation.terms, rotation.candidate
-    asked = [] if terms.by_stages else large_problems(operation, dtype, rotation.extras, candidate.interface.fixed)
-    for number, problem in enumerate(asked):
-        if candidate.takes(problem):
-            with warnings.catch_warnings(action="ignore"):
-                verdict = _large(rotation, problem)
-                found[number] = (
-                    rotation.of_large(problem) if verdict.ok and not verdict.unspecified else None
-                ) or verdict
-            if against(found[number]):
-                break
-    return found

@@ -44,9 +44,10 @@ from .criteria import Terms, check_baseline, check_terms, name_of
 from .failures import FORMS
 from .failures import database as opened
 from .ladder import LADDER, check_ladder, is_auto, named
+from .large import OnLarge, verdicts_on_large
 from .probing import cannot_ask, hints, refusals
 from .schedule import Rotation, against, counts
-from .search import EXAMPLES, verdicts, verdicts_on_large
+from .search import EXAMPLES, verdicts
 
 
 def verify(
@@ -325,14 +326,16 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         why = f"{CANNOT_ASK}: {error}"
         return Row.unjudged(candidate.name, terms.device, CANNOT_ASK, why, isolated=candidate.elsewhere, **about)
     small = verdicts(rotation, draw, REGIONS[operation], examples, seed)
-    asked = verdicts_on_large(rotation, operation, dtype) if not against(small[-1]) and examples >= EXAMPLES else {}
-    if not any(map(against, (*small[-1:], *asked.values()))) and (built_up := rotation.at_the_end()) is not None:
+    more = not against(small[-1]) and examples >= EXAMPLES
+    asked = verdicts_on_large(rotation, operation, dtype, seed) if more else OnLarge()
+    latest = (*small[-1:], *asked.found.values())
+    if not any(map(against, latest)) and (built_up := rotation.at_the_end()) is not None:
         small.append(built_up)
-        asked = {}
+        asked = OnLarge()
     drawn = [verdict for verdict in small if counts(verdict)]
-    large = {number: verdict for number, verdict in asked.items() if counts(verdict)}
-    everything = [*drawn, *large.values()]
-    uncounted = len(small) + len(asked) - len(everything) if everything else 0
+    large = [verdict for verdict in asked.found.values() if counts(verdict)]
+    everything = [*drawn, *large]
+    uncounted = len(small) + len(asked.found) - len(everything) if everything else 0
     if not everything:
         everything = drawn = small
     last = everything[-1]
@@ -340,8 +343,6 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     if lacks and last.ok:
         outcome = CANNOT_ASK
     measured = drawn if last.ok and drawn else [*drawn, last]  # those of large problems are known as limits only
-    words = f", {fixed!r}" if fixed else ""
-    source = f"large_problems({operation!r}, {dtype!r}, {sorted(supports)!r}{words})[{max(large)}]" if large else ""
     row = Row(
         implementation=candidate.name,
         operation=label,
@@ -385,7 +386,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
             seed,
             rotation.words(last.problem.operation if last.problem else operation),
             rotation.call,
-            source,
+            asked.source,
             rotation.failed if rotation.call != "judge" else None,
         ),
     )

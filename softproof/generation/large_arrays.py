@@ -1,0 +1,131 @@
+"""The numbers of large problems, made so that what is forgotten somewhere is far outside a bound.
+
+Rows of many classes are all alike, or most of the probability is on few of them, or one stands far above the others, or
+some are masked. Sums are of small whole numbers, which no order of summation rounds, or of few numbers that are not 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ..problem.formats import Floats, Format
+from ..problem.problem import Array
+from .sizes import place, run, standing_out
+
+FAR = 1000.0  # no exponential of -FAR is a number above 0, in any format
+LIGHT = 60.0  # the loss of a row of which the label stands so far above the others is next to nothing
+HEAVIEST = 64
+
+
+def numbers(rng: np.random.Generator, shape: tuple[int, ...], fmt: Format, scale: float = 1.0) -> Floats:
+    """Small whole numbers in units of a power of 2, none of them 0, or normal ones."""
+    if rng.random() < 0.5:
+        unit = 2.0 ** np.floor(np.log2(scale))
+        return np.asarray(unit * rng.integers(1, 4, shape) * rng.choice((-1.0, 1.0), shape))
+    return fmt.round(scale * rng.normal(size=shape))
+
+
+# ---- logits ---------------------------------------------------------------------------------------------------------
+
+Row = Callable[[np.random.Generator, int], Floats]
+
+
+def _alike(rng: np.random.Generator, size: int) -> Floats:
+    return np.full(size, float(rng.integers(-3, 4)))
+
+
+def _heavy(rng: np.random.Generator, size: int) -> Floats:
+    """Most of the probability on few places."""
+    there = standing_out(rng, "classes", size)
+    lift = np.rint(np.log(max(1.0, (size - there.sum()) / there.sum()))) + 4
+    return np.asarray(np.where(there, lift, rng.integers(-1, 2, size)))
+
+
+def _alone(rng: np.random.Generator, size: int) -> Floats:
+    """All of the probability on few places, in equal shares."""
+    return np.where(standing_out(rng, "classes", size), 0.0, -FAR)
+
+
+def _far(rng: np.random.Generator, size: int) -> Floats:
+    """One logit far above all others, of which a run is masked."""
+    x = rng.normal(size=size)
+    x[run(rng, size)] = -np.inf
+    x[place(rng, "classes", size)] = FAR
+    return x
+
+
+def _masked(rng: np.random.Generator, size: int) -> Floats:
+    """Normal, where they are not masked."""
+    x = np.where(run(rng, size), -np.inf, 2 * rng.normal(size=size))
+    x[place(rng, "classes", size)] = 3.0
+    return x
+
+
+LOOKS: dict[str, Row] = {"alike": _alike, "heavy": _heavy, "alone": _alone, "far": _far, "masked": _masked}
+
+
+def many_rows(rng: np.random.Generator, rows: int, classes: int) -> Floats:
+    """Rows of few classes: normal, at several scales: (R, C)."""
+    return np.asarray(rng.choice((1.0, 4.0, 16.0), (rows, 1)) * rng.normal(size=(rows, classes)))
+
+
+def with_losses(rng: np.random.Generator, x: Floats, labels: Array, dimension: str) -> Floats:
+    """Logits of many rows, whose losses are next to 0 but for some, which are whole numbers: (R, C)."""
+    there = standing_out(rng, dimension, len(x))
+    found, index = np.full(x.shape, -LIGHT), np.arange(len(x))
+    found[index, labels] = 0.0
+    heavy = index[there]
+    found[heavy, (labels[heavy] + 1) % x.shape[1]] = rng.integers(8, HEAVIEST, len(heavy))
+    return found
+
+
+def distributions(logits: Floats, fmt: Format) -> Floats:
+    """Softmax of rows, with nothing below the smallest normal number: (R, C)."""
+    e = np.exp(np.clip(logits - logits.max(-1, keepdims=True), -20.0, 0.0))
+    return np.maximum(fmt.round(e / e.sum(-1, keepdims=True)), fmt.tiny)
+
+
+# ---- a loss ---------------------------------------------------------------------------------------------------------
+
+
+def labels(rng: np.random.Generator, rows: int, classes: int) -> Array:
+    """Labels anywhere, many of them where a limit is: (R,)."""
+    if rows > 64:
+        return rng.integers(0, classes, rows)
+    return np.array([place(rng, "classes", classes) for _ in range(rows)], np.int64)
+
+
+def with_labels(x: Floats, found: Array) -> Floats:
+    """Logits of which no label is masked: (R, C)."""
+    index = np.arange(len(x))
+    x[index, found] = np.where(np.isneginf(x[index, found]), 0.0, x[index, found])
+    return x
+
+
+def ignored(rng: np.random.Generator, rows: int) -> Array:
+    """Rows that are left out: at least one, and not all, where there are several: (R,)."""
+    found, kept, *left_out = run(rng, rows), *rng.permutation(rows)[:2]
+    found[left_out] = True
+    found[kept] = False
+    return found
+
+
+def class_weights(rng: np.random.Generator, classes: int) -> Floats:
+    """Powers of 2: (C,)."""
+    return np.asarray(2.0 ** rng.integers(-2, 3, classes))
+
+
+# ---- a layer --------------------------------------------------------------------------------------------------------
+
+
+def factor(
+    rng: np.random.Generator, shape: tuple[int, ...], axis: int | None, dimension: str, fmt: Format, scale: float
+) -> Floats:
+    """A factor of a matrix product; where it has the long axis it is 0 but for some places, in half of the cases."""
+    x = numbers(rng, shape, fmt, scale)
+    if axis is not None and shape[axis] > 1 and rng.random() < 0.5:
+        there = standing_out(rng, dimension, shape[axis])
+        x = np.where(there.reshape([-1 if each == axis else 1 for each in range(len(shape))]), x, 0.0)
+    return x

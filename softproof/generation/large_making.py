@@ -1,0 +1,191 @@
+"""From what a large problem asks to the problem: the shape of each array, and its numbers (`large_arrays`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..problem.formats import FORMATS, Floats
+from ..problem.operations import OPERATIONS, value_shape
+from ..problem.problem import Array, Problem
+from ..problem.rows import from_rows
+from . import large_arrays as arrays
+
+_LAYERS = ("linear", "linear_cross_entropy")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a large problem asks, in any size of its long dimension.
+
+    `has` names the options that it has, `lead` how many axes there are besides the classes (or the features), `axis`
+    where the classes are among them, and `looks` what its rows are like where they are long.
+    """
+
+    operation: str
+    dtype: str
+    dimension: str
+    size: int
+    seed: tuple[int, ...]
+    has: frozenset[str]
+    reduction: str
+    lead: int
+    axis: int
+    looks: tuple[str, ...]
+    layouts: tuple[str, ...]
+    fixed: Mapping[str, Any]
+    supports: frozenset[str]
+
+    @property
+    def elements(self) -> int:
+        """About how many numbers it has, to ask the smallest first."""
+        return self.size * (2 if self.dimension == "classes" else 4)
+
+
+def made(plan: Plan) -> Problem:
+    """The problem that a plan asks; the same in every run."""
+    rng = np.random.default_rng(plan.seed)
+    inputs, options = _of_layer(plan, rng) if plan.operation in _LAYERS else _of_rows(plan, rng)
+    options |= plan.fixed
+    if "keepdim" in plan.has:
+        options["keepdim"] = plan.fixed.get("keepdim", True)
+    problem = Problem(plan.operation, plan.dtype, inputs, options)
+    shape = value_shape(problem)
+    upstream = _upstream(plan, rng, shape)
+    tangent = None
+    if "tangent" in plan.has:
+        tangent = FORMATS[plan.dtype].round(rng.normal(size=problem.inputs["logits"].shape))
+    problem = replace(problem, grad_output=upstream, tangent=tangent)
+    return replace(problem, layout=_layout(plan, rng, problem)) if "strided" in plan.has else problem
+
+
+def _layout(plan: Plan, rng: np.random.Generator, problem: Problem) -> dict[str, str]:
+    """One for each array that is not one element after another."""
+    ways = [way for way in plan.layouts if way not in ("contiguous", "expanded")]
+    names = (*problem.inputs, "grad_output", *(["tangent"] if problem.tangent is not None else []))
+    return {name: str(rng.choice(ways)) for name in names} if ways else {}
+
+
+def _upstream(plan: Plan, rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+    """Numbers that differ; of a mean about as large as there are rows, so that half precision keeps its gradients."""
+    if shape:
+        return arrays.numbers(rng, shape, FORMATS[plan.dtype])
+    rows = plan.size if plan.dimension in ("batch", "positions") else 1
+    most = min(rows, 4096) if plan.reduction == "mean" else 2
+    return np.asarray(2.0 ** np.floor(np.log2(most)) * rng.choice((-0.5, 0.75)))
+
+
+def _sizes(plan: Plan, rng: np.random.Generator) -> tuple[tuple[int, ...], int]:
+    """The sizes of the axes besides the last, and how many classes there are."""
+    few = rng.integers(1, 4, 4)
+    if plan.dimension == "classes":
+        rows = len(plan.looks)
+        return ((), (rows,), ((rows, 1), (1, rows))[few[0] % 2])[plan.lead], plan.size
+    classes = int(rng.integers(2, 5))
+    if plan.dimension == "features":
+        return (3, int(few[0]))[: plan.lead], classes
+    lead = [plan.size] if plan.lead == 1 else [plan.size, 2] if plan.dimension == "batch" else [2, plan.size]
+    return tuple(lead), min(classes, 3) if plan.lead > 1 else classes
+
+
+# ---- logits and distributions ---------------------------------------------------------------------------------------
+
+
+def _of_rows(plan: Plan, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Inputs and options of what has a row for each sample."""
+    lead, classes = _sizes(plan, rng)
+    rows, fmt = prod(lead), FORMATS[plan.dtype]
+    shape = (*lead[: plan.axis], classes, *lead[plan.axis :])
+
+    def whole(x: Array) -> Array:
+        return from_rows(x, shape, plan.axis)
+
+    def drawn() -> Floats:
+        return _logits(plan, rng, rows, classes)
+
+    names = OPERATIONS[plan.operation].inputs
+    if plan.operation == "cross_entropy":
+        targets, options = _loss(plan, rng, rows, classes)
+        x = drawn()
+        if targets["target"].dtype == np.int64:
+            if plan.dimension != "classes" and "alike" in plan.has:
+                x = arrays.with_losses(rng, x, targets["target"], plan.dimension)
+            x = arrays.with_labels(x, targets["target"])
+            targets["target"] = _ignoring(plan, rng, targets["target"], options).reshape(lead)
+        else:
+            x = np.where(np.isneginf(x), -arrays.LIGHT, x)
+            targets["target"] = whole(targets["target"])
+        return {"logits": whole(fmt.round(x)), **targets}, options
+    options = {"dim": plan.axis - (len(shape) if plan.axis == len(lead) else 0)} if "dim" in plan.supports else {}
+    if names == ("logits",):
+        return {"logits": whole(fmt.round(drawn()))}, options
+    return {name: whole(arrays.distributions(drawn(), fmt)) for name in names}, options
+
+
+def _logits(plan: Plan, rng: np.random.Generator, rows: int, classes: int) -> Floats:
+    """Of the looks that are planned, or many rows of few classes: (R, C)."""
+    if plan.dimension != "classes":
+        return arrays.many_rows(rng, rows, classes)
+    looks = [arrays.LOOKS[plan.looks[row % len(plan.looks)]] for row in range(rows)]
+    return np.array([look(rng, classes) for look in looks]).reshape(rows, classes)
+
+
+def _loss(plan: Plan, rng: np.random.Generator, rows: int, classes: int) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Labels (R,) or probabilities (R, C), weights, and options."""
+    options: dict[str, Any] = {"reduction": plan.reduction} if "reduction" in plan.supports else {}
+    if "label_smoothing" in plan.has:
+        options["label_smoothing"] = float(rng.choice((0.1, 0.125, 0.5)))
+    if "probabilities" in plan.has:
+        found = {"target": arrays.distributions(_logits(plan, rng, rows, classes), FORMATS[plan.dtype])}
+    else:
+        found = {"target": arrays.labels(rng, rows, classes)}
+    if "weight" in plan.has:
+        found["weight"] = arrays.class_weights(rng, classes)
+    return found, options
+
+
+def _ignoring(plan: Plan, rng: np.random.Generator, labels: Array, options: dict[str, Any]) -> Array:
+    """The labels, some of which are ignored."""
+    if "ignored" not in plan.has:
+        return labels
+    index = plan.fixed.get("ignore_index", int(rng.choice((-100, -100, -1, 0))))
+    options |= {"ignore_index": index} if index != -100 else {}
+    return np.where(arrays.ignored(rng, len(labels)), index, labels)
+
+
+# ---- a layer --------------------------------------------------------------------------------------------------------
+
+
+def _of_layer(plan: Plan, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Any]]:
+    """Inputs and options of a linear layer, or of a classifier."""
+    lead, classes = _sizes(plan, rng)
+    features = plan.size if plan.dimension == "features" else int(rng.integers(2, 4))
+    loss, fmt = plan.operation == "linear_cross_entropy", FORMATS[plan.dtype]
+    positions = lead[1:] if loss else ()
+    lead = lead[:1] if loss else lead
+    axes = {"batch": (0, None), "positions": (len(lead) - 1, 1), "classes": (None, 0), "features": (len(lead), -1)}
+    of_x, of_w = axes[plan.dimension]
+    of_x = None if positions and plan.dimension == "positions" else of_x
+    of_w = of_w if plan.dimension != "positions" or positions else None
+    of_w = len(positions) + 1 if of_w == -1 else of_w
+    scale = 2.0 ** -np.floor(np.log2(max(1.0, features / 16)) / 2) if loss else 1.0
+    x = arrays.factor(rng, (*lead, features), of_x, plan.dimension, fmt, 1.0)
+    w = arrays.factor(rng, (classes, *positions, features), of_w, plan.dimension, fmt, scale)
+    if loss and plan.dimension == "classes" and len(lead) and lead[0] > 1:
+        x[rng.integers(lead[0])] = 0.0  # whose logits are all alike
+    if not loss:
+        inputs = {"input": x, "weight": w}
+        return inputs | ({"bias": arrays.numbers(rng, (classes,), fmt)} if "bias" in plan.has else {}), {}
+    targets, options = _loss(plan, rng, prod(lead) * prod(positions), classes)
+    if targets["target"].dtype == np.int64:
+        targets["target"] = _ignoring(plan, rng, targets["target"], options).reshape((*lead, *positions))
+    else:
+        targets["target"] = from_rows(targets["target"], (*lead, classes, *positions), len(lead))
+    if "bias" in plan.has:
+        targets["linear_bias"] = arrays.numbers(rng, (classes, *positions), fmt)
+    order = ("target", "linear_bias", "weight")
+    return {"input": x, "linear_weight": w} | {name: targets[name] for name in order if name in targets}, options

@@ -1,0 +1,98 @@
+"""Sizes of long dimensions, and which places of a long dimension stand out.
+
+Kernels go wrong where a tile, a warp, a chunk, a grid or a counter ends, and at the sizes of real vocabularies. Half of
+the sizes are such limits, the others come from a log-uniform distribution; so are the places that stand out.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+
+from ..problem.problem import Array
+
+VOCABULARIES = (32000, 32768, 50257, 128256, 151936, 152064, 200064, 201088, 256000, 262144, 262208)
+GRID = 65535  # the most blocks along the second and third axis of a grid, and the most that 16 bits count
+LEAST = 18  # the smallest size that is long
+MOST = {"batch": 3 << 15, "positions": 3 << 15, "features": 3 << 15, "classes": (1 << 18) + 1024}
+TOP = {"batch": GRID + 2, "positions": GRID + 2, "features": GRID + 2, "classes": 1 << 18}  # above all known limits
+STEP = 4  # a stratum ends at so many times its first size
+
+
+@cache
+def limits(dimension: str) -> tuple[int, ...]:
+    """Where something may end, in ascending order: powers of 2, and of 2 times 3, and beside them; and vocabularies.
+
+    >>> limits("features")[:8]
+    (1, 2, 3, 4, 5, 6, 7, 8)
+    """
+    powers = [1 << power for power in range(20)]
+    found = {power + beside for power in powers for beside in (-1, 0, 1)} | {3 * power for power in powers}
+    if dimension == "classes":
+        found |= {size + beside for size in VOCABULARIES for beside in (-1, 0, 1)}
+    return tuple(sorted(size for size in found if 0 < size <= MOST[dimension]))
+
+
+def size_between(rng: np.random.Generator, dimension: str, low: int, high: int) -> int:
+    """One of the limits in [low, high], or in half of the cases a size from a log-uniform distribution over it."""
+    among = [size for size in limits(dimension) if low <= size <= high]
+    if among and rng.random() < 0.5:
+        return among[rng.integers(len(among))]
+    return int(min(high, np.floor(low * ((high + 1) / low) ** rng.random())))
+
+
+def strata(dimension: str) -> tuple[tuple[int, int], ...]:
+    """Ranges of sizes, first to last, that cover a dimension from `LEAST` up; the last holds all above the limits."""
+    found, low = [], LEAST
+    while low < TOP[dimension]:
+        high = min(STEP * low, TOP[dimension])
+        high = TOP[dimension] if TOP[dimension] < 2 * high else high  # no short one before the last
+        found.append((low, high - 1))
+        low = high
+    return (*found, (low, MOST[dimension]))
+
+
+# ---- places ---------------------------------------------------------------------------------------------------------
+
+WAYS = ("limits", "blocks", "points")
+FEW = 24  # points
+
+
+def standing_out(rng: np.random.Generator, dimension: str, size: int) -> Array:
+    """Which places of a long dimension stand out, at least one: limits; blocks as of tiles; or some points: (size,)."""
+    found, way = np.zeros(size, bool), WAYS[rng.integers(len(WAYS))]
+    if way == "limits":
+        found[[0, *(each for each in limits(dimension) if each < size)]] = True
+    elif way == "blocks":
+        for length in 2 ** rng.integers(0, 12, 3):
+            start = place(rng, dimension, size) // length * length
+            found[start : start + length] = True
+    else:
+        found[[place(rng, dimension, size) for _ in range(FEW)]] = True
+    return found
+
+
+def place(rng: np.random.Generator, dimension: str, size: int) -> int:
+    """The last place, the middle, the last of the largest tile, a limit, or any."""
+    inside = [each for each in limits(dimension) if each < size] or [0]
+    tile = (1 << (size.bit_length() - 1)) - 1
+    likely = (size - 1, size // 2, tile, inside[rng.integers(len(inside))], int(rng.integers(size)))
+    return likely[rng.integers(len(likely))]
+
+
+def run(rng: np.random.Generator, size: int) -> Array:
+    """A run of places that are left out: a prefix, a suffix, blocks, all but a few, or here and there: (size,)."""
+    index, share, way = np.arange(size), rng.random(), rng.integers(5)
+    if way == 0:
+        return np.asarray(index < share * size)
+    if way == 1:
+        return np.asarray(index >= share * size)
+    if way == 2:
+        length = 1 << rng.integers(1, max(2, size.bit_length() - 1))
+        return np.asarray(rng.random(size // length + 1)[index // length] < 0.5)
+    if way == 3:
+        found = np.ones(size, bool)
+        found[rng.integers(0, size, rng.integers(1, 4))] = False
+        return found
+    return np.asarray(rng.random(size) < share)

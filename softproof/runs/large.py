@@ -1,0 +1,135 @@
+"""Large problems in a run: each is asked once, and what disagrees again in smaller sizes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..generation.coverage import sizes_of
+from ..generation.large import LargeProblems, large_problems
+from ..generation.shrinking import smallest
+from ..problem.problem import COMMON_LAYOUTS, Problem
+from ..verdicts.compare import Verdict
+from ..verdicts.judgement import BITS
+from .schedule import Rotation, against
+
+SHORT, PRINTED = 4096, 128  # numbers of a problem that is made as small as a drawn one, and of one that is printed
+
+
+@dataclass
+class OnLarge:
+    """Verdicts on large problems by their number, up to the first against, and Python that makes the last problem."""
+
+    found: dict[int, Verdict] = field(default_factory=dict)
+    source: str = ""
+
+
+def verdicts_on_large(rotation: Rotation, operation: str, dtype: str, seed: int) -> OnLarge:
+    """Verdicts on the large problems of a seed; the classifier by stages is not asked.
+
+    *No guarantee* is not against: a sum may be so long that the arithmetic promises no digit of it. A problem that is
+    against is asked again in smaller sizes.
+    """
+    terms, candidate = rotation.terms, rotation.candidate
+    asked = OnLarge()
+    if terms.by_stages:
+        return asked
+    words = _Words(operation, dtype, rotation, seed)
+    problems = words.problems()
+    longest = {plan.dimension: number for number, plan in enumerate(problems.plans)}.values()
+    for number, problem in enumerate(problems):
+        if not candidate.takes(problem):
+            continue
+        verdict, asked.source = _judged(rotation, problem), f"{words}[{number}]"
+        if against(verdict) and terms.shrink and not candidate.lost:
+            verdict, asked.source = _shorter(rotation, problems, number, verdict, words)
+        elif number in longest and verdict.ok and not verdict.unspecified:
+            with warnings.catch_warnings(action="ignore"):
+                verdict = rotation.of_large(problem) or verdict
+        asked.found[number] = verdict
+        if against(verdict):
+            break
+        for size in sizes_of(problem):
+            rotation.regions[size] = rotation.regions.get(size, 0) + 1
+    return asked
+
+
+@dataclass(frozen=True)
+class _Words:
+    """The large problems of a row, and Python that makes them."""
+
+    operation: str
+    dtype: str
+    rotation: Rotation
+    seed: int
+
+    def _more(self) -> dict[str, Any]:
+        """Keyword arguments."""
+        candidate = self.rotation.candidate
+        fixed, ndim, layouts = candidate.interface.fixed, sorted(candidate.interface.ndim), candidate.layouts
+        more: dict[str, Any] = {"fixed": dict(fixed)} if fixed else {}
+        more |= {"ndim": ndim} if ndim else {}
+        more |= {"layouts": layouts} if tuple(layouts) != COMMON_LAYOUTS else {}
+        return more | {"seed": self.seed}
+
+    def problems(self) -> LargeProblems:
+        """All of them."""
+        return large_problems(self.operation, self.dtype, self.rotation.extras, **self._more())
+
+    def __str__(self) -> str:
+        more = "".join(f", {name}={value!r}" for name, value in self._more().items())
+        return f"large_problems({self.operation!r}, {self.dtype!r}, {sorted(self.rotation.extras)!r}{more})"
+
+
+def _judged(rotation: Rotation, problem: Problem, bits: Sequence[int] = BITS) -> Verdict:
+    """From the first model on under which it agrees."""
+    with warnings.catch_warnings(action="ignore"):
+        return rotation.climbing(lambda terms, candidate: terms.judge(candidate, problem, bits))
+
+
+def _shorter(
+    rotation: Rotation, problems: LargeProblems, number: int, verdict: Verdict, words: _Words
+) -> tuple[Verdict, str]:
+    """The verdict on the shortest problem of its kind that is against, found by halving, and Python that makes it.
+
+    What is short enough to be looked at becomes as small as any other, and needs no Python.
+    """
+    plan = problems.plans[number]
+    rotation.pinned = rotation.failed = ("judge", "")
+
+    def fails(problem: Problem) -> bool:
+        """By float64 alone, which is fast: where that cannot tell, nothing is shorter."""
+        if not rotation.candidate.takes(problem):
+            return False
+        again = _judged(rotation, problem, BITS[:1])
+        return against(again) and again.outcome == verdict.outcome and bool(again.output) == bool(verdict.output)
+
+    low, high = halved(plan.size, lambda size: fails(problems.resized(number, size)))
+    problem, source = problems.resized(number, high), f"{words}.resized({number}, {high})"
+    where = f"; {plan.dimension}: {high}, and with {low} it agrees" if low else ""
+    if elements(problem) <= SHORT and elements(least := smallest(problem, fails)) <= PRINTED:
+        problem, source, where = least, "", ""
+    again = verdict if high == plan.size else _judged(rotation, problem)
+    if not against(again):
+        return verdict, f"{words}[{number}]"
+    return replace(again, explanation=again.explanation + where), source
+
+
+def halved(size: int, fails: Callable[[int], bool]) -> tuple[int, int]:
+    """Two sizes next to each other, of which the larger fails and the smaller does not; 0 has not been tried.
+
+    >>> halved(100, lambda size: size > 64)
+    (64, 65)
+    """
+    low, high = 0, size
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if fails(middle) else (middle, high)
+    return low, high
+
+
+def elements(problem: Problem) -> int:
+    """How many numbers a problem has."""
+    return sum(array.size for array in problem.inputs.values())
