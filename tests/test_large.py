@@ -26,7 +26,7 @@ from softproof.runs.search import EXAMPLES
 
 pytestmark = [pytest.mark.drawn(3)]
 
-REDUCTIONS = {"none", "mean", "sum"}
+REDUCTIONS = ("none", "mean", "sum")
 MANY_ROWS = "more than 1,000 rows"
 
 
@@ -69,9 +69,9 @@ def _sizes(problem: Problem) -> dict[str, int]:
 @pytest.mark.drawn(6)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_dimension_is_long_with_every_option(operation: str, dtype: str, trial_seed: int) -> None:
-    """From each seed: in each range of sizes, and above all limits with each option that balls have time for."""
+    """From each seed: in each range of sizes, and above all limits with each option."""
     problems = large_problems(operation, dtype, seed=trial_seed)
-    wanted = {*OPTIONS.get(operation, ("dim not last", "strided"))} - ({"tangent"} if dtype == "float64" else set())
+    wanted = {*OPTIONS.get(operation, ("dim not last", "strided"))}
 
     for dimension in DIMENSIONS[operation]:
         numbers = [number for number, plan in enumerate(problems.plans) if plan.dimension == dimension]
@@ -81,8 +81,7 @@ def test_every_dimension_is_long_with_every_option(operation: str, dtype: str, t
         top = [number for number in numbers if problems.plans[number].size >= TOP[dimension]]
         short = [problems.resized(number, 40) for number in top]
         missed = {name for name in wanted if not any(HAS[name](problem) for problem in short)}
-        assert missed <= REDUCTIONS, (dimension, missed)
-        assert len(missed) <= len(REDUCTIONS) - len(top)
+        assert not missed, (dimension, missed)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -24,7 +24,7 @@ from .sizes import size_between, strata
 
 _ROWS = ("batch", "positions", "classes")
 DIMENSIONS = dict.fromkeys(OPERATIONS, _ROWS) | dict.fromkeys(("linear", "linear_cross_entropy"), (*_ROWS, "features"))
-TOPS = {"float64": 2}  # problems of each dimension above all limits, of which balls take long; else 3
+TOPS = 3  # problems of each dimension above all limits
 OFTEN, SOMETIMES = 2, 1  # in so many of them
 _OPTIONS = {"weight": OFTEN, "label_smoothing": SOMETIMES, "ignored": OFTEN, "bias": OFTEN, "strided": OFTEN,
             "keepdim": SOMETIMES, "probabilities": SOMETIMES, "tangent": SOMETIMES, "alike": OFTEN}  # fmt: skip
@@ -110,13 +110,12 @@ def _plans(
         key = (seed % 2**64, crc32(f"{operation} {dtype} {dimension}".encode()))
         rng = np.random.default_rng(key)
         *lower, top = strata(dimension)
-        tops = TOPS.get(dtype, 3)
         shapes, turn = _shapes(operation, dimension, extras, fixed, ndim), int(rng.integers(3))
         if not shapes:
             continue
-        own = [shapes[(turn + number) % len(shapes)] for number in range(len(lower) + tops)]
+        own = [shapes[(turn + number) % len(shapes)] for number in range(len(lower) + TOPS)]
         many = {number for number, (lead, _) in enumerate(own) if lead}
-        options = _chosen(rng, operation, extras, len(lower), tops, fixed, many)
+        options = _chosen(rng, operation, extras, len(lower), fixed, many)
         reductions = [*rng.choice(("none", "mean", "sum"), len(lower)), *rng.permutation(("none", "mean", "sum"))]
         looks, rows = rng.permutation(list(LOOKS)), 0
         for number, (lead, axis) in enumerate(own):
@@ -134,7 +133,6 @@ def _chosen(
     operation: str,
     extras: frozenset[str],
     lower: int,
-    tops: int,
     fixed: Mapping[str, Any],
     many: set[int],
 ) -> dict[str, set[int]]:
@@ -142,10 +140,10 @@ def _chosen(
 
     Some rows are ignored where there are `many`, and labels.
     """
-    last, found = np.arange(lower, lower + tops), dict[str, set[int]]()
+    last, found = np.arange(lower, lower + TOPS), dict[str, set[int]]()
     for name, count in _OPTIONS.items():
         found[name] = {number for number in range(lower) if rng.random() < 0.5}
-        found[name] |= set(rng.choice(last, min(count, tops - 1), replace=False).tolist())
+        found[name] |= set(rng.choice(last, count, replace=False).tolist())
     known = {"ignored": "ignore_index", "bias": "linear_bias" if operation == "linear_cross_entropy" else "bias"}
     for name in ("weight", "label_smoothing", "ignored", "bias", "keepdim", "probabilities"):
         own = known.get(name, name)
@@ -153,8 +151,6 @@ def _chosen(
             found[name] = set()
     if not extras & set(DIRECTIONAL):
         found["tangent"] = set()
-    if tops < 3:
-        found["tangent"] -= set(range(lower - 1, lower + tops))  # second derivatives take longest
     if found["probabilities"] and found["ignored"]:
         lower_ones = {number for number in found["probabilities"] if number < lower}
         may = [number for number in last if number not in many] or last
