@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, judge_result, problems, solve
 from softproof.bounds.algebra import Allowed
-from softproof.generation.large import large_problems
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.problem.rows import Rows
@@ -126,7 +125,7 @@ def test_decisions_are_those_of_balls() -> None:
 
 def test_the_rung_decides_without_a_ball(monkeypatch: pytest.MonkeyPatch) -> None:
     """Large float64 problems, from double-double numbers on."""
-    problem = large_problems("cross_entropy", "float64")[-1]
+    problem = _usual("cross_entropy", 64, 3000)
     result = MANUAL.answer(problem)
     for module in (balls_module, cross_entropy, linear, solver):
         monkeypatch.setattr(module, "balls", None)

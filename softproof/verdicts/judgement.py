@@ -9,7 +9,7 @@ its size does not matter.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -253,6 +253,7 @@ class _Case:
         truths: dict[str, list[Array]] = defaultdict(list)
         bounds: dict[str, list[Losses]] = defaultdict(list)
         doubts: dict[str, list[Losses]] = defaultdict(list)
+        forms: dict[str, Array] = {}
         for rows in rows_at_a_time:
             truth, summands = solver.solve_rows(self.problem, bits, rows)
             bound, bounds_of_summands = allowed(self.problem, self.arithmetic, rows)
@@ -260,8 +261,9 @@ class _Case:
             for name, values in truth.items():
                 if name not in self.result.outputs:  # which is not asked
                     continue
-                got = row_form(self.problem, name, self.result.outputs[name].values)[rows]
-                yield name, rows, self._compared(name, rows, got, values, doubt[name], bound[name])
+                if name not in forms:
+                    forms[name] = row_form(self.problem, name, self.result.outputs[name].values)
+                yield name, rows, self._compared(name, rows, forms[name][rows], values, doubt[name], bound[name])
             for name in summands.keys() & self.result.outputs.keys():
                 truths[name].append(summands[name])
                 bounds[name].append(bounds_of_summands[name])
@@ -331,8 +333,8 @@ class _Case:
             if tally.refuted or not tally.open:
                 break
             done = bits
-            for name, todo in tally.take_open():
-                self._add_again(tally, bits, name, todo, last=bits == steps[-1])
+            for which, todo in tally.take_open():
+                self._add_again(tally, bits, which, todo, last=bits == steps[-1])
         if tally.refuted and done <= DOUBLE_DOUBLE and steps[-1] > DOUBLE_DOUBLE:
             self._confirm(tally, [bits for bits in steps if bits > DOUBLE_DOUBLE])
         return tally.verdict()
@@ -343,11 +345,17 @@ class _Case:
             return sum(array.size for array in self.problem.inputs.values()) >= FEW
         return bits != FLOAT64 or float64_decides(self.problem)
 
-    def _add_again(self, tally: Tally, bits: int, name: str, todo: Sequence[Rows], last: bool) -> None:
-        """More bits for some rows of one output, or for the reduced loss."""
-        case = self._values_only if name == "value" else self
-        for again, rows, elements in case.elements(bits, todo or blocks(self.problem), total=not todo):
-            if again == name and (todo or rows is ALL):
+    def _add_again(self, tally: Tally, bits: int, which: Mapping[str, Array], todo: Sequence[Rows], last: bool) -> None:
+        """More bits for some rows of some outputs, each for `which` of them it has; or for what is reduced."""
+        case = self._values_only if which.keys() == {"value"} else self
+        for name, rows, elements in case.elements(bits, todo or blocks(self.problem), total=not todo):
+            if name not in which or (rows is not ALL and not todo):
+                continue
+            if isinstance(rows, np.ndarray):
+                own = which[name][rows]
+                if own.any():
+                    tally.add(name, rows[own], elements.of_rows(own), last)
+            else:
                 tally.add(name, rows, elements, last)
 
     def _confirm(self, tally: Tally, steps: Sequence[int]) -> None:

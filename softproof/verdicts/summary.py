@@ -50,17 +50,20 @@ class Tally:
         """Whether something disagrees."""
         return DISAGREES in self.worst
 
-    def take_open(self) -> list[tuple[str, list[Rows]]]:
-        """The open rows of each output in blocks, which are then forgotten; no block for a reduced loss."""
+    def take_open(self) -> list[tuple[dict[str, Array], list[Rows]]]:
+        """Outputs that are open together, each with which rows it is open in (R,); and all of these rows in blocks,
+        which are then forgotten. A reduced loss stands alone, and has no block.
+        """
         found, self.open = self.open, {}
+        everywhere, count = np.ones(1, bool), count_rows(self.problem)
         if not is_by_rows(self.problem):
-            return [(name, [ALL]) for name in found]
-        blocks_of = {name: np.concatenate(rows) if rows else np.zeros(0, np.int64) for name, rows in found.items()}
+            return [(dict.fromkeys(found, everywhere), [ALL])] if found else []
+        reduced = [({name: everywhere}, list[Rows]()) for name, rows in found.items() if not rows]
+        which = {name: np.isin(np.arange(count), np.concatenate(rows)) for name, rows in found.items() if rows}
+        rows = np.flatnonzero(np.any([*which.values()], 0)) if which else np.zeros(0, np.int64)
         step = max(64, BLOCK // 8 // max(1, row_length(self.problem)))
-        return [
-            (name, [rows[start : start + step] for start in range(0, len(rows), step)])
-            for name, rows in blocks_of.items()
-        ]
+        blocks: list[Rows] = [rows[start : start + step] for start in range(0, len(rows), step)]
+        return [*reduced, *([(which, blocks)] if which else [])]
 
     def add(self, name: str, rows: Rows, elements: Elements, last: bool) -> None:
         """Count the elements of some rows; rows that are not decided wait for more bits, unless these are the last."""
