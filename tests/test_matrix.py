@@ -20,6 +20,7 @@ import manual
 import reference
 from benchmarks import matrix as module
 from benchmarks.matrix import BY_ONE, KEPT, Matrix, document, faults, gathered, point
+from benchmarks.matrix_rest import PROPERTY, shown
 from benchmarks.properties import (
     ELSEWHERE,
     OF_LABELS,
@@ -343,22 +344,10 @@ def test_what_one_seed_kills_is_killed() -> None:
     assert found.cost["value"] == 3
 
 
-LINE = re.compile(r"^(\d+) +(\S.*?) +(\d+) +(\d+) +(\d+) +(\d+) +([\d.]+) +[\d.]+$", re.MULTILINE)
-KILLED = re.compile(r"^([a-z][a-z0-9-]+) {2,}([\d ]+)$", re.MULTILINE)
-
-
 def _read() -> tuple[Matrix, dict[str, list[int]]]:
     """The matrix that the document shows, and for each property what it counts."""
     written = DOCS.read_text()
-    lines = LINE.findall(written)
-    names = {number: name for number, name, *_ in lines}
-    killers = {mutant: [names[number] for number in numbers.split()] for mutant, numbers in KILLED.findall(written)}
-    order = [name for name in PROPERTIES if name in names.values()]
-    kills = {name: frozenset(mutant for mutant, found in killers.items() if name in found) for name in order}
-    values = {name: float(cost) for _, name, *_, cost in lines}
-    return Matrix(kills, kills, values, values, tuple(killers)), {
-        name: [int(each) for each in counts[1:4]] for _, name, *counts in lines
-    }
+    return shown(written), {name: [int(each) for each in counts[1:4]] for _, name, *counts in PROPERTY.findall(written)}
 
 
 def test_the_document_has_every_property_and_every_mutant() -> None:
