@@ -43,7 +43,6 @@ _BITS = "tells, within the bounds too, whether the bits of a row depend on"
 KEPT = {  # properties that kill no mutant that no cheaper one kills, and why they are kept
     "jvp": "no mutant has a wrong one; tests/test_second_order.py has three, which it tells by this name",
     "softmax rows sum to one": _NO_TRUTH,
-    "gradient rows sum to zero": _NO_TRUTH,
     "a one-hot target is its label": f"{_NO_TRUTH}; it is no law of the judge",
     "Gibbs' inequality": _NO_TRUTH,
     "near the other half": _NO_TRUTH,
@@ -70,6 +69,10 @@ KEPT = {  # properties that kill no mutant that no cheaper one kills, and why th
     "way: after other values": "asks one shape twice, where a cache would answer; other properties do so by chance",
     "way: after another dtype": "asks one shape in two dtypes in a row; other properties do so by chance",
     "way: after another shape": "no mutant keeps what its workspace held; one in tests/misconduct.py does",
+    "way: value dropped": "takes gradients when nobody holds the value; other ways overwrite it while it is held",
+    "way: value detached": "tells a gradient that is written where the value is, which is held; so do other ways",
+    "way: two threads": "asks two calls at once; other properties meet a shared workspace by chance",
+    "way: asked many times": "asks the calls after the first thirty; other properties make so many by chance",
     "way: no gradients": "no mutant needs an input that requires a gradient; one in tests/misconduct.py does",
     "way: no_grad": "no mutant asks autograd in its forward pass; one in tests/misconduct.py does",
     "way: inference_mode": "no mutant fails there; one in tests/misconduct.py does",
@@ -83,6 +86,7 @@ KEPT = {  # properties that kill no mutant that no cheaper one kills, and why th
 }
 
 BY_ONE: dict[str, str] = {  # mutants that one property kills, and why that is no gap
+    "weights-by-address": "keeps weights by their address, and is wrong where they are updated in place, as that way does",
     "frozen-inputs": "raises where some gradients are asked and others not, which is the one question of that way",
     "value-kept-unwatched": "is wrong where its value is overwritten before the backward pass, as that one way does",
     "input-kept-unwatched": "is wrong where its input is overwritten before the backward pass, as that one way does",

@@ -61,9 +61,9 @@ def verified(function: LogSoftmax, arithmetic: str | None = "auto", examples: in
 
 @pytest.mark.draws
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_the_narrowest_model_that_it_fits(seed_of_the_run: str) -> None:
+def test_the_narrowest_model_that_it_fits(number_of_the_run: int) -> None:
     """And how far the answers were outside the one before."""
-    seed = int(seed_of_the_run)
+    seed = number_of_the_run
     alone, stored = verified(of_stored, None, seed=seed), verified(of_stored, seed=seed)
     shifted = verified(of_shifted, seed=seed)
 

@@ -305,9 +305,9 @@ def in_float32(logits: torch.Tensor, dim: int) -> torch.Tensor:
 
 
 @pytest.mark.draws
-def test_a_row_is_judged_in_its_own_dtype(seed_of_the_run: str) -> None:
+def test_a_row_is_judged_in_its_own_dtype(number_of_the_run: int) -> None:
     """What computes in float32 inside is right in float32, and not in float64."""
-    seed = int(seed_of_the_run)
+    seed = number_of_the_run
     report = softproof.verify(in_float32, operation="softmax", adapter="torch", examples=50, seed=seed)
 
     assert [row.verdict for row in report.rows] == ["disagrees", "agrees"]

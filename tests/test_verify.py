@@ -22,6 +22,7 @@ import manual
 import softproof
 from manual.arrays import Array
 from softproof import Problem, Verdict, load
+from softproof.runs.large import OnLarge
 
 from . import broken
 from .broken import BROKEN
@@ -255,7 +256,7 @@ def test_what_nothing_is_promised_of_does_not_count(
     """Whatever is drawn first or last; where nothing counts, that is the verdict, and its reason is told."""
     module = importlib.import_module("softproof.runs.verification")
     monkeypatch.setattr(module, "verdicts", lambda *_: drawn)
-    monkeypatch.setattr(module, "verdicts_on_large", lambda *_: large)
+    monkeypatch.setattr(module, "verdicts_on_large", lambda *_: OnLarge(large))
     report = softproof.verify(MANUAL.only("softmax"), dtypes=["float32"], seed=0)
     (row,) = report.rows
 
