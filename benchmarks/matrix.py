@@ -86,7 +86,7 @@ KEPT = {  # properties that kill no mutant that no cheaper one kills, and why th
 }
 
 BY_ONE: dict[str, str] = {  # mutants that one property kills, and why that is no gap
-    "weights-by-address": "keeps weights by their address, and is wrong where they are updated in place, as that way does",
+    "weights-by-address": "keeps weights by address, and is wrong where they are updated in place, as that way does",
     "frozen-inputs": "raises where some gradients are asked and others not, which is the one question of that way",
     "value-kept-unwatched": "is wrong where its value is overwritten before the backward pass, as that one way does",
     "input-kept-unwatched": "is wrong where its input is overwritten before the backward pass, as that one way does",

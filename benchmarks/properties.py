@@ -410,6 +410,8 @@ ELSEWHERE = {  # tests that take an implementation and are not asked, and why
     "test_conduct.test_nothing_is_found_where_nothing_is_wrong": "asked way by way",
     "test_laws.test_every_law_holds": "asked law by law",
     "test_semantics.test_what_is_not_fixed": "asked with the other corners",
+    "test_exact_sums.test_libraries_have_no_error_there": "about sums that no order rounds, of which it asks a few",
+    "test_gpu_steps.test_stale_memory_is_found": "about a step of the GPU pack, with candidates of its own",
     "test_agreement.test_every_operation_is_there": "about the names in a module",
     "test_conduct.test_the_ways_that_apply_are_named": "about the names that the judge tells",
     "test_laws.test_the_laws_that_apply_are_named": "about the names that the judge tells",
