@@ -71,8 +71,6 @@ KEPT = {  # properties that kill no mutant that no cheaper one kills, and why th
     "way: after another shape": "no mutant keeps what its workspace held; one in tests/misconduct.py does",
     "way: value dropped": "takes gradients when nobody holds the value; other ways overwrite it while it is held",
     "way: value detached": "tells a gradient that is written where the value is, which is held; so do other ways",
-    "way: two threads": "asks two calls at once; other properties meet a shared workspace by chance",
-    "way: asked many times": "asks the calls after the first thirty; other properties make so many by chance",
     "way: no gradients": "no mutant needs an input that requires a gradient; one in tests/misconduct.py does",
     "way: no_grad": "no mutant asks autograd in its forward pass; one in tests/misconduct.py does",
     "way: inference_mode": "no mutant fails there; one in tests/misconduct.py does",
@@ -90,6 +88,8 @@ BY_ONE: dict[str, str] = {  # mutants that one property kills, and why that is n
     "frozen-inputs": "raises where some gradients are asked and others not, which is the one question of that way",
     "value-kept-unwatched": "is wrong where its value is overwritten before the backward pass, as that one way does",
     "input-kept-unwatched": "is wrong where its input is overwritten before the backward pass, as that one way does",
+    "one-workspace-for-all-threads": "is wrong where two threads ask at once, as that one way does",
+    "tuned-after-some-calls": "is wrong from the n-th call with the same arrays on, as that one way asks",
     "saved-gradient-scaled-in-place": "is wrong in a second backward pass on one graph, which is what that way asks",
 }
 

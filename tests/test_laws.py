@@ -73,7 +73,7 @@ def test_gradient_rows_sum_to_zero(
     half: Candidate, operation: str, dtype: str, device: str, data: st.DataObject
 ) -> None:
     """A common shift of the logits changes neither softmax nor loss, so Σ_j ∂L/∂a_j = 0."""
-    supports = frozenset(OPERATIONS[operation].extras) - {"nonfinite"}
+    supports = half.supports(operation) - {"nonfinite"}
     problem = data.draw(problems(operation, dtype, supports=supports).filter(_has_weight))
     axis = problem.options["dim"] if operation == "softmax" else min(problem.inputs["logits"].ndim - 1, 1)
 

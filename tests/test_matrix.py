@@ -245,6 +245,14 @@ def test_a_mutant_that_throws_dice_throws_the_same() -> None:
     assert len(found) == 1
 
 
+def test_more_problems_accuse_nobody_who_is_right() -> None:
+    """A mutant that few kill gets them; what the right steps beside it do not take is no fault of it."""
+    more = Drawing(module.MORE, 0)
+
+    assert not kill(PROPERTIES["gradient rows sum to zero"], RIGHT[0], more).killed
+    assert RIGHT[0].operation == "softmax"
+
+
 def test_who_is_asked_has_been_asked_nothing_before() -> None:
     """Each property gets a mutant of its own, whose state no other has touched."""
     mutant = MUTANTS["stale-answer"]
