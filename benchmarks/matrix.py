@@ -43,6 +43,7 @@ _BITS = "tells, within the bounds too, whether the bits of a row depend on"
 KEPT = {  # properties that kill no mutant that no cheaper one kills, and why they are kept
     "jvp": "no mutant has a wrong one; tests/test_second_order.py has three, which it tells by this name",
     "softmax rows sum to one": _NO_TRUTH,
+    "gradient rows sum to zero": _NO_TRUTH,
     "a one-hot target is its label": f"{_NO_TRUTH}; it is no law of the judge",
     "Gibbs' inequality": _NO_TRUTH,
     "near the other half": _NO_TRUTH,
