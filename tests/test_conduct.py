@@ -314,6 +314,15 @@ def test_a_row_is_judged_in_its_own_dtype(number_of_the_run: int) -> None:
     assert "after another dtype" in report.rows[1].ways
 
 
+def test_an_answer_in_another_dtype_is_no_error_of_this_one() -> None:
+    """Its float64 numbers are those of float32, whenever they are asked."""
+    problem = Problem("softmax", "float32", {"logits": ROWS}, {"dim": -1}, G)
+    found = conduct(load(in_float32, "softmax", "torch"), problem, way="after another dtype")
+
+    assert found.ok, str(found)
+    assert found.ways == ("after another dtype",)
+
+
 def test_what_disagrees_is_not_told_to_be_within_its_bound() -> None:
     """The line about other bits is about what agrees."""
     found = softproof.verify(wrong.gradient_of_the_first_pass(), operation="log_softmax", adapter="torch", seed=0,
