@@ -121,7 +121,7 @@ def _plans(
         for number, (lead, axis) in enumerate(own):
             size = size_between(rng, dimension, *(lower[number] if number < len(lower) else top))
             has = frozenset(name for name, where in options.items() if number in where)
-            count = 3 if lead else 1
+            count = 2 if lead else 1
             mine = tuple(str(looks[(rows + row) % len(looks)]) for row in range(count))
             rows += count
             yield Plan(operation, dtype, dimension, size, (*key, number), has, str(reductions[number]), lead, axis,

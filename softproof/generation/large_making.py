@@ -85,11 +85,12 @@ def _sizes(plan: Plan, rng: np.random.Generator) -> tuple[tuple[int, ...], int]:
     if plan.dimension == "classes":
         rows = len(plan.looks)
         return ((), (rows,), ((rows, 1), (1, rows))[few[0] % 2])[plan.lead], plan.size
-    classes = int(rng.integers(2, 5))
+    classes = int(rng.integers(2, 4))
     if plan.dimension == "features":
         return (3, int(few[0]))[: plan.lead], classes
-    lead = [plan.size] if plan.lead == 1 else [plan.size, 2] if plan.dimension == "batch" else [2, plan.size]
-    return tuple(lead), min(classes, 3) if plan.lead > 1 else classes
+    other = 1 + int(few[0]) % 2
+    lead = [plan.size] if plan.lead == 1 else [plan.size, other] if plan.dimension == "batch" else [other, plan.size]
+    return tuple(lead), 2 if plan.lead > 1 else classes
 
 
 # ---- logits and distributions ---------------------------------------------------------------------------------------
