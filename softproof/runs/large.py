@@ -11,11 +11,14 @@ from ..generation.coverage import sizes_of
 from ..generation.large import LargeProblems, large_problems
 from ..generation.shrinking import smallest
 from ..problem.problem import COMMON_LAYOUTS, Problem
+from ..truth.solver import DOUBLE_DOUBLE, FLOAT64
 from ..verdicts.compare import Verdict
 from ..verdicts.judgement import BITS
 from .schedule import Rotation, against
 
 SHORT, PRINTED = 4096, 128  # numbers of a problem that is made as small as a drawn one, and of one that is printed
+
+FAST = (FLOAT64, DOUBLE_DOUBLE)  # precisions of the truth
 
 
 @dataclass
@@ -100,15 +103,20 @@ def _shorter(
     rotation.pinned = rotation.failed = ("judge", "")
 
     def fails(problem: Problem) -> bool:
-        """By float64 alone, which is fast: where that cannot tell, nothing is shorter."""
+        """Without balls, which are slow: where these cannot tell, nothing is shorter."""
         if not rotation.candidate.takes(problem):
             return False
-        again = _judged(rotation, problem, BITS[:1])
+        again = _judged(rotation, problem, FAST)
         return against(again) and again.outcome == verdict.outcome and bool(again.output) == bool(verdict.output)
+
+    def agrees(size: int) -> bool:
+        """Which is certain, as any verdict."""
+        shorter = problems.resized(number, size)
+        return rotation.candidate.takes(shorter) and _judged(rotation, shorter).ok
 
     low, high = halved(plan.size, lambda size: fails(problems.resized(number, size)))
     problem, source = problems.resized(number, high), f"{words}.resized({number}, {high})"
-    where = f"; {plan.dimension}: {high}, and with {low} it agrees" if low else ""
+    where = f"; {plan.dimension}: {high}, and with {low} it agrees" if low and agrees(low) else ""
     if elements(problem) <= SHORT and elements(least := smallest(problem, fails)) <= PRINTED:
         problem, source, where = least, "", ""
     again = verdict if high == plan.size else _judged(rotation, problem)
