@@ -62,10 +62,11 @@ def test_the_halves_are_within_both_bounds_of_each_other(
         with np.errstate(invalid="ignore"):
             same = (first == second) | (np.isnan(first) & np.isnan(second))
             near = np.abs(first - second) <= 2 * allowed[name]
-        if not (same | near).all():  # what no document fixes need not be the same
+        if not (same | near).all():  # what no document fixes, or overflows on the way, need not be the same
             verdicts = judge(by_manual, problem), judge(candidate, problem, device=device)
             assert all(verdict.ok for verdict in verdicts), (name, first, second, allowed[name])
-            assert any(verdict.unspecified for verdict in verdicts), (name, first, second, allowed[name])
+            cited = [verdict.cited[name] != 0 for verdict in verdicts if name in verdict.cited]
+            assert (same | near | np.any(cited, axis=0)).all(), (name, first, second, allowed[name])
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
