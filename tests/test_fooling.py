@@ -47,7 +47,7 @@ FOOLING = {  # the first words of the explanation, and what is said to have fail
     "lies_about_its_shape": ("raised TypeError: the answer is a _Shaped; expected a NumPy array", "error"),
     "lives_elsewhere": ("device meta", "error"),
 }
-REFUSES = ("lives_elsewhere",)  # raises for all arrays of several rows, as who takes one row alone
+REFUSES = ("quits", "lies_about_its_shape", "lives_elsewhere")  # an error for all arrays of several rows
 TWICE = ("exits", "hangs", "breaks_its_device", "remembers", "replaces_torch")  # asked in two dtypes
 
 

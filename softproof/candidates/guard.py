@@ -31,6 +31,7 @@ OWN = (
         )
     ),
     *(f"verdicts.{each}" for each in ("compare", "judgement", "lost_terms", "stagewise", "summary", "unspecified")),
+    "verdicts.row_unknowns",
     "verdicts.vacuity",
 )
 TINY, LITTLE = 2.0**-1074, 2.0**-60
