@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from math import prod
 from unittest import mock
 
 import hypothesis
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Candidate, Problem, Result, problems, verify
 from softproof.generation.coverage import REGIONS, regions
 from softproof.generation.logit_styles import STYLES, Draw, styles
 from softproof.generation.masks import BLOCKS, RUNS, run, run_of_rows, runs_along
+from softproof.generation.strategies import MOST
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS, Floats
+from softproof.problem.operations import value_shape
 from softproof.problem.problem import Array
 from softproof.runs.schedule import Rotation
 from softproof.runs.search import EXAMPLES
@@ -38,6 +41,24 @@ def test_problems_are_well_formed(operation: str, name: str, data: st.DataObject
     check(problem)
     if problem.grad_output is not None:
         assert problem.grad_output.shape == solve(problem)["value"].shape
+
+
+@pytest.mark.parametrize("operation", ["softmax", "cross_entropy", "linear"])
+def test_no_drawn_problem_is_large(operation: str) -> None:
+    """However they are mutated towards more elements, as a run mutates them towards larger errors."""
+    sizes: list[int] = []
+
+    @hypothesis.seed(0)
+    @hypothesis.settings(max_examples=400, database=None, phases=[Phase.generate, Phase.target], deadline=None,
+                         suppress_health_check=list(HealthCheck))  # fmt: skip
+    @given(problem=problems(operation, "float32"))
+    def grow(problem: Problem) -> None:
+        sizes.append(max(prod(value_shape(problem)), *(array.size for array in problem.inputs.values())))
+        hypothesis.target(float(sizes[-1]))
+
+    grow()
+    assert max(sizes) <= MOST
+    assert max(sizes) > MOST // 16  # they do grow
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ ROWS = (1, 2, 3, 5, 8, 9, 0, 4, 7, 12)
 RUN = 2.0  # in place of the share of labels that are ignored one by one
 CHUNKS = (16, 17, 33, 65)  # rows around and above chunks, not a multiple of any
 SMALL = 12  # arrays of at most this many elements are drawn element by element
+MOST = 1 << 15  # elements of what is drawn; `large_problems` have more
 
 
 # ---- arrays ---------------------------------------------------------------------------------------------------------
@@ -396,10 +397,23 @@ def _repeated(array: Array, kept: tuple[int, ...]) -> Array:
     return array if axis is None or not array.size else np.broadcast_to(array.take([0], axis), array.shape)
 
 
+def _few(width: int, sizes: Sequence[int]) -> list[int]:
+    """Sizes beside a width, the last of them at most 2 where there would be too many elements.
+
+    >>> _few(33, [33, 33, 33])
+    [33, 2, 2]
+    """
+    found = list(sizes)
+    for place in reversed(range(len(found))):
+        if width * prod(found) > MOST:
+            found[place] = min(found[place], 2)
+    return found
+
+
 def _shapes(draw: st.DrawFn, question: _Question) -> tuple[tuple[int, ...], int]:
     """A shape of one to four dimensions and one of its axes, which has at least one element."""
     width = draw(question.widths())
-    others = question.others(draw, question.rows(width), 1 if question.small or width > 200 else 3)
+    others = _few(width, question.others(draw, question.rows(width), 1 if question.small or width > 200 else 3))
     dim = question.fixed.get("dim", -1)
     dim = draw(st.integers(-len(others) - 1, len(others))) if "dim" in question.extras else dim
     others.insert(dim if dim >= 0 else len(others) + 1 + dim, width)
@@ -486,7 +500,7 @@ def _features_and_classes(draw: st.DrawFn, question: _Question) -> tuple[int, in
 @st.composite
 def _linear_problems(draw: st.DrawFn, question: _Question) -> Problem:
     features, classes = _features_and_classes(draw, question)
-    batch = tuple(question.others(draw, question.rows(classes, features, chunks=True), 2))
+    batch = tuple(_few(max(classes, features), question.others(draw, question.rows(classes, features, chunks=True), 2)))
     if len(batch) == 1 and question.square(draw, classes):
         batch = (classes,)
     if 0 in batch and draw(st.booleans()):
@@ -599,6 +613,7 @@ def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
         rows = draw(st.sampled_from(CHUNKS))
     if kind == "spatial" and draw(st.integers(0, 2)) == 2:
         rows = spatial[0]  # which fits where images are taken for pixels
+    rows, *spatial = _few(classes, (rows, *spatial))
     shape = (classes,) if kind == "unbatched" else (rows, classes, *spatial)
     axis = 0 if kind == "unbatched" else 1
     extra, options, upstream = _losses(draw, question, shape)
