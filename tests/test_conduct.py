@@ -21,14 +21,16 @@ from hypothesis import strategies as st
 
 import manual
 import softproof
-from softproof import OPERATIONS, WAYS, Candidate, Problem, conduct, load, problems
+from softproof import OPERATIONS, WAYS, Candidate, Problem, conduct, judge_result, load, problems
 from softproof.bounds.models import model
 from softproof.candidates.isolated import isolated
 from softproof.candidates.threads import PATIENCE, WAIT
+from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
-from softproof.properties.behaviour import LIFETIMES, in_dtype, same_bits
+from softproof.properties.behaviour import LIFETIMES, asked, in_dtype, question_of, same_bits
 from softproof.runs.criteria import Terms
 from softproof.runs.schedule import SHARE, Rotation
+from softproof.verdicts.judgement import BITS
 
 from . import misconduct as wrong
 from .candidates import MANUAL, REFERENCE, three_rows
@@ -321,6 +323,16 @@ def test_an_answer_in_another_dtype_is_no_error_of_this_one() -> None:
 
     assert found.ok, str(found)
     assert found.ways == ("after another dtype",)
+
+
+def test_nor_is_it_where_another_output_is_the_worst() -> None:
+    """Of the same numbers in a shape that was never asked, as a row judges them."""
+    rng = np.random.default_rng(0)
+    x, g = 8.0 * np.rint(4 * rng.normal(size=(200, 2))), FORMATS["float32"].round(rng.normal(size=(200, 2)))
+    problem = Problem("softmax", "float32", {"logits": x}, {"dim": 0}, g)
+    question = question_of(load(in_float32, "softmax", "torch"), problem, "cpu")
+
+    assert asked(question, "after another dtype", partial(judge_result, bits=BITS[1:]))[0].ok
 
 
 def test_what_disagrees_is_not_told_to_be_within_its_bound() -> None:

@@ -585,11 +585,11 @@ def asked_at_the_end(question: Question, judge: Callable[[Problem, Result], Verd
 
 
 def _is_usual(question: Question, answer: Again, verdict: Verdict, judge: Callable[[Problem, Result], Verdict]) -> bool:
-    """Whether numbers in another dtype, which has a row of its own, are as wrong where nothing was asked before."""
+    """Whether numbers in another dtype, which has a row of its own, are wrong where nothing was asked before, too."""
     if answer.fresh is None or not verdict.output:
         return False
     fresh = judge(answer.fresh, question.again(answer.fresh))
-    return fresh.outcome == DISAGREES and fresh.output == verdict.output
+    return fresh.outcome == DISAGREES and bool(fresh.output)
 
 
 def _has_expected_bits(answer: Again) -> bool:
