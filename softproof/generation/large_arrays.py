@@ -12,7 +12,8 @@ import numpy as np
 
 from ..problem.formats import Floats, Format
 from ..problem.problem import Array
-from .sizes import place, run, standing_out
+from .masks import run
+from .sizes import place, standing_out
 
 FAR = 1000.0  # no exponential of -FAR is a number above 0, in any format
 LIGHT = 60.0  # the loss of a row of which the label stands so far above the others is next to nothing
@@ -102,14 +103,6 @@ def with_labels(x: Floats, found: Array) -> Floats:
     index = np.arange(len(x))
     x[index, found] = np.where(np.isneginf(x[index, found]), 0.0, x[index, found])
     return x
-
-
-def ignored(rng: np.random.Generator, rows: int) -> Array:
-    """Rows that are left out: at least one, and not all, where there are several: (R,)."""
-    found, kept, *left_out = run(rng, rows), *rng.permutation(rows)[:2]
-    found[left_out] = True
-    found[kept] = False
-    return found
 
 
 def class_weights(rng: np.random.Generator, classes: int) -> Floats:

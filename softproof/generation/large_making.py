@@ -14,6 +14,7 @@ from ..problem.operations import OPERATIONS, value_shape
 from ..problem.problem import Array, Problem
 from ..problem.rows import from_rows
 from . import large_arrays as arrays
+from .masks import run
 
 _LAYERS = ("linear", "linear_cross_entropy")
 
@@ -155,7 +156,7 @@ def _ignoring(plan: Plan, rng: np.random.Generator, labels: Array, options: dict
         return labels
     index = plan.fixed.get("ignore_index", int(rng.choice((-100, -100, -1, 0))))
     options |= {"ignore_index": index} if index != -100 else {}
-    return np.where(arrays.ignored(rng, len(labels)), index, labels)
+    return np.where(run(rng, len(labels)), index, labels)
 
 
 # ---- a layer --------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..problem.problem import Array
 
-BLOCKS = (2, 4, 8, 16, 32, 64, 128)  # places of a tile, a warp or a chunk
+BLOCKS = tuple(1 << power for power in range(1, 18))  # places of a warp, a tile, a chunk or a shard
 Run = Callable[[np.random.Generator, int], Array]
 
 

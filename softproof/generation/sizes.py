@@ -79,20 +79,3 @@ def place(rng: np.random.Generator, dimension: str, size: int) -> int:
     tile = (1 << (size.bit_length() - 1)) - 1
     likely = (size - 1, size // 2, tile, inside[rng.integers(len(inside))], int(rng.integers(size)))
     return likely[rng.integers(len(likely))]
-
-
-def run(rng: np.random.Generator, size: int) -> Array:
-    """A run of places that are left out: a prefix, a suffix, blocks, all but a few, or here and there: (size,)."""
-    index, share, way = np.arange(size), rng.random(), rng.integers(5)
-    if way == 0:
-        return np.asarray(index < share * size)
-    if way == 1:
-        return np.asarray(index >= share * size)
-    if way == 2:
-        length = 1 << rng.integers(1, max(2, size.bit_length() - 1))
-        return np.asarray(rng.random(size // length + 1)[index // length] < 0.5)
-    if way == 3:
-        found = np.ones(size, bool)
-        found[rng.integers(0, size, rng.integers(1, 4))] = False
-        return found
-    return np.asarray(rng.random(size) < share)
