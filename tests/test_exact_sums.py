@@ -216,3 +216,26 @@ def test_exact_logits_are_as_good_as_given_ones() -> None:
     alone = Problem("cross_entropy", "float32", {"logits": x @ w.T, "target": y}, {})
 
     assert bound(whole)["value"] == bound(alone)["value"]
+
+
+@pytest.mark.parametrize("arithmetic", ["any-order", "fused", "stored-logsumexp", "torch-cpu"])
+def test_a_masked_class_makes_no_bound_smaller(arithmetic: str) -> None:
+    """It is one more class, of which nothing is left."""
+    for gap in (0.0, 3.0, 24.0, 40.0, 200.0):
+        for name in ("softmax", "log_softmax", "logsumexp", "cross_entropy"):
+            plain, masked = (_with_a_gap(name, gap, more) for more in ([], [-np.inf]))
+            for output, limit in bound(plain, arithmetic=arithmetic).items():
+                other = bound(masked, arithmetic=arithmetic)[output]
+                other = other[..., :3] if np.ndim(other) > 1 else other
+                assert (other >= limit * (1 - 2.0**-19)).all(), (name, gap, output)
+    right = _with_a_gap("cross_entropy", 24.0, [-np.inf])
+    assert _judged(right, arithmetic, value=np.array([48.0])) == "agrees"
+
+
+def _with_a_gap(name: str, gap: float, more: list[float]) -> Problem:
+    """One row whose first class stands above the others; the last of these is the label."""
+    x = np.array([[2 * gap, gap, 0.0, *more]])
+    if name == "cross_entropy":
+        return Problem(name, "float32", {"logits": x, "target": [2]}, {"reduction": "none"}, [1.0])
+    shape = (1,) if name == "logsumexp" else x.shape
+    return Problem(name, "float32", {"logits": x}, {"dim": -1}, np.ones(shape))

@@ -335,7 +335,7 @@ class SoftmaxRows:
         """
         if not self.exact.any():
             return self.exact, np.zeros(self.exact.shape)
-        reach = self.lam - self.l.max(-1, keepdims=True)
+        reach = self.lam - np.take_along_axis(self.l, self.first, -1)  # which is not masked
         return self.exact & (reach < 0.5), reach
 
     def known(self, at: Array | None = None) -> tuple[Array, Array, Floats]:
