@@ -209,13 +209,16 @@ def _rows_again_from_the_first(input: torch.Tensor, target: torch.Tensor, reduct
     return rows if reduction == "none" else rows.sum() if reduction == "sum" else rows.mean()
 
 
-def test_one_row_among_many_is_caught() -> None:
-    """By the losses one by one."""
-    many = [problem for problem in large_problems("cross_entropy", "float32") if sizes_of(problem)[:1] == (MANY_ROWS,)]
-    one_by_one = next(each for each in many[::-1] if each.options["reduction"] == "none" and is_labels(each))
-    candidate = load(_rows_again_from_the_first, operation="cross_entropy", adapter="torch")
+def test_one_row_among_many_is_caught(trial_seed: int) -> None:
+    """By the losses one by one, of problems that have no other option."""
+    found = large_problems("cross_entropy", "float32", {"reduction"}, {"reduction": "none"}, seed=trial_seed)
+    many = [replace(each, grad_output=None) for each in found if sizes_of(each)[:1] == (MANY_ROWS,)]
+    wrong, right = (load(each, operation="cross_entropy", adapter="torch")
+                    for each in (_rows_again_from_the_first, F.cross_entropy))  # fmt: skip
 
-    assert not judge(candidate, replace(one_by_one, grad_output=None)).ok
+    assert many
+    assert all(judge(right, each).ok for each in many)
+    assert not all(judge(wrong, each).ok for each in many)
 
 
 def _softmax_shifted_by_the_first_block(input: torch.Tensor, dim: int) -> torch.Tensor:
