@@ -64,7 +64,7 @@ def test_the_program_in_javascript_agrees() -> None:
 # ---- the protocol ---------------------------------------------------------------------------------------------------
 
 
-GREETING = "softproof 1\noperation softmax\ndtype float64\ntakes dim\nend\n"
+GREETING = "softproof 2\noperation softmax\ndtype float64\ntakes dim\nend\n"
 
 
 def _program(tmp_path: Path, body: str, greeting: str = GREETING) -> str:
@@ -76,7 +76,8 @@ def _program(tmp_path: Path, body: str, greeting: str = GREETING) -> str:
         read.readline()
         out.write({greeting!r}.encode())
         out.flush()
-        while read.readline():
+        while question := read.readline():
+            out.write(question.replace(b"question", b"answer"))
             options, arrays = {{}}, {{}}
             while (words := read.readline().decode().split())[0] != "end":
                 if words[0] == "option":
@@ -168,14 +169,14 @@ def test_a_program_that_crashes_once_is_asked_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("greeting", "words"),
     [
-        ("hello\n", "the first line is 'hello'; expected 'softproof 1'"),
-        ("softproof 2\n", "the first line is 'softproof 2'; expected 'softproof 1'"),
-        ("softproof 1\nend\n", "it named no operation, or no dtype"),
-        ("softproof 1\noperation argmax\nend\n", "it described itself by 'operation argmax'"),
-        ("softproof 1\n\nend\n", "it described itself by ''"),
-        ("softproof 1\n" + "gradients\n" * 5000, "it described itself by 1000 lines, and more"),
-        ("softproof 1\ndtype float8\nend\n", "it described itself by 'dtype float8'"),
-        ("softproof 1\noperation softmax\nfixed dim last\nend\n", "it fixed dim at 'last'; expected a number"),
+        ("hello\n", "the first line is 'hello'; expected 'softproof 2'"),
+        ("softproof 1\n", "the first line is 'softproof 1'; expected 'softproof 2'"),
+        ("softproof 2\nend\n", "it named no operation, or no dtype"),
+        ("softproof 2\noperation argmax\nend\n", "it described itself by 'operation argmax'"),
+        ("softproof 2\n\nend\n", "it described itself by ''"),
+        ("softproof 2\n" + "gradients\n" * 5000, "it described itself by 1000 lines, and more"),
+        ("softproof 2\ndtype float8\nend\n", "it described itself by 'dtype float8'"),
+        ("softproof 2\noperation softmax\nfixed dim last\nend\n", "it fixed dim at 'last'; expected a number"),
         (GREETING.replace("dim", "weight"), "supports names weight"),
     ],
 )

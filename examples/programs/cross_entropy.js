@@ -37,8 +37,8 @@ function writeAll(message) {
   for (let sent = 0; sent < message.length; ) sent += fs.writeSync(1, message, sent);
 }
 
-function write(arrays) {
-  const parts = [];
+function write(nonce, arrays) {
+  const parts = [Buffer.from(`answer ${nonce}\n`)];
   for (const [name, { shape, data }] of Object.entries(arrays)) {
     parts.push(Buffer.from(["array", name, "float64", shape.length, ...shape].join(" ") + "\n"), Buffer.from(data.buffer));
   }
@@ -63,9 +63,9 @@ function crossEntropy(z, labels, g) {
   return g ? { ...found, grad_logits: { shape: z.shape, data: grad } } : found;
 }
 
-line(); // softproof 1
+line(); // softproof 2
 const myself = [
-  "softproof 1",
+  "softproof 2",
   "operation cross_entropy",
   "dtype float64",
   "fixed reduction none",
@@ -76,10 +76,10 @@ const myself = [
 ];
 writeAll(Buffer.from(myself.join("\n") + "\n"));
 for (;;) {
-  line(); // question
+  const [, nonce] = line().split(" "); // question NONCE
   const given = {};
   for (let words = line().split(" "); words[0] !== "end"; words = line().split(" ")) {
     if (words[0] === "array") given[words[1]] = readArray(words);
   }
-  write(crossEntropy(given.logits, given.target, given.grad_output));
+  write(nonce, crossEntropy(given.logits, given.target, given.grad_output));
 }

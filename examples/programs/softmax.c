@@ -59,10 +59,12 @@ static void softmax_backward(long n, const float *g, const float *p, float *grad
 
 int main(void) {
     char line[LINE];
-    if (!fgets(line, LINE, stdin)) return 1; /* softproof 1 */
-    printf("softproof 1\noperation softmax\ndtype float32\nwithout empty_classes scalars\ngradients\nend\n");
+    if (!fgets(line, LINE, stdin)) return 1; /* softproof 2 */
+    printf("softproof 2\noperation softmax\ndtype float32\nwithout empty_classes scalars\ngradients\nend\n");
     fflush(stdout);
-    while (fgets(line, LINE, stdin)) { /* question */
+    while (fgets(line, LINE, stdin)) { /* question NONCE */
+        char nonce[LINE] = "";
+        sscanf(line, "question %s", nonce);
         Array z = {0}, g = {0};
         while (fgets(line, LINE, stdin) && strncmp(line, "end", 3)) {
             if (!strncmp(line, "array logits ", 13)) z = read_array(line);
@@ -71,6 +73,7 @@ int main(void) {
         long n = z.ndim ? z.shape[z.ndim - 1] : 1, size = count(&z); /* a number alone is a row of one class */
         float *p = malloc((size_t)size * sizeof(float) + 1), *grad = malloc((size_t)size * sizeof(float) + 1);
         for (long row = 0; row < size; row += n) softmax(n, z.data + row, p + row);
+        printf("answer %s\n", nonce);
         write_array("value", &z, p);
         if (g.data) {
             for (long row = 0; row < size; row += n) softmax_backward(n, g.data + row, p + row, grad + row);

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-import select
+import secrets
 import shlex
 import subprocess
 import weakref
@@ -27,9 +27,10 @@ from ..protocol import most_bytes
 from .numpy_arrays import DTYPES
 
 T = TypeVar("T")
-VERSION = 1
+VERSION = 2
 LONGEST = 4096  # bytes of a line
 AT_ONCE = 1 << 20  # bytes that are read together
+NONCE = 16  # bytes that an answer repeats, in hexadecimal digits
 MOST_LINES, MOST_ARRAYS, MOST_BYTES = 1000, 64, 1 << 30  # of a greeting, and of an answer whose size nobody knows
 _INTEGERS = ("ignore_index", "dim")
 
@@ -178,8 +179,14 @@ class Program:
         return about
 
     def _exchange(self, arrays: Mapping[str, Array], options: Mapping[str, Any], most: int) -> dict[str, Array]:
-        lines = [b"question\n", *(f"option {name} {value}\n".encode() for name, value in options.items())]
+        nonce = secrets.token_hex(NONCE)
+        lines = [
+            f"question {nonce}\n".encode(),
+            *(f"option {key} {value}\n".encode() for key, value in options.items()),
+        ]
         self._write(b"".join((*lines, *_announced(arrays), b"end\n")))
+        if not _answers(first := self._line(), nonce):
+            raise _StrangeError(f"it wrote {first!r} where its answer was expected, which begins with 'answer {nonce}'")
         found: dict[str, Array] = {}
         while (line := self._line()) != "end":
             word, _, rest = line.partition(" ")
@@ -200,8 +207,6 @@ class Program:
         return found
 
     def _write(self, message: bytes) -> None:
-        if self._answers.pending():
-            raise _StrangeError("it wrote something before it was asked")
         rest = memoryview(message)
         while rest:
             rest = rest[self._questions.write(rest) :]
@@ -216,10 +221,6 @@ class _Answers:
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self._kept = stream, bytearray()
-
-    def pending(self) -> bool:
-        """Whether something has been written that nobody has asked for."""
-        return bool(self._kept) or _readable(self._stream)
 
     def line(self) -> bytes:
         """Up to the end of the line."""
@@ -244,15 +245,6 @@ class _Answers:
         found = bytes(self._kept[:size])
         del self._kept[:size]
         return found
-
-
-def _readable(stream: IO[bytes]) -> bool:
-    """Whether there is something to read at once; where nobody can tell, there is nothing."""
-    if not hasattr(select, "poll"):
-        return False
-    poll = select.poll()
-    poll.register(stream, select.POLLIN)
-    return any(event & select.POLLIN for _, event in poll.poll(0))
 
 
 class _StrangeError(Exception):
@@ -290,6 +282,11 @@ def _announced(arrays: Mapping[str, Array]) -> Iterator[bytes]:
     for name, array in arrays.items():
         yield " ".join(["array", name, array.dtype.name, str(array.ndim), *map(str, array.shape)]).encode() + b"\n"
         yield array.astype(array.dtype.newbyteorder("<")).tobytes()
+
+
+def _answers(line: str, nonce: str) -> bool:
+    """Whether a line begins the answer to the question that has this nonce."""
+    return line == f"answer {nonce}"
 
 
 def _header(line: str) -> tuple[str, str, tuple[int, ...]]:
