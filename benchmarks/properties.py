@@ -29,8 +29,10 @@ from softproof.generation.large import large_problems
 from softproof.mutants.correct import CORRECT, Softmax
 from softproof.mutants.record import Mutant, left_out
 from softproof.problem.problem import COMMON_LAYOUTS, Result
-from softproof.properties.behaviour import WAYS, Question, asked, question_of
+from softproof.properties.behaviour import asked
 from softproof.properties.metamorphic import LAWS, Answers, asked_of, compared, identity_of
+from softproof.properties.questions import Question, question_of
+from softproof.properties.ways import WAYS
 from softproof.runs.criteria import DTYPES, Terms
 from softproof.runs.schedule import Rotation, against
 from softproof.runs.search import verdicts

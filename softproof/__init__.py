@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from .problem.problem import Output as Output
     from .problem.problem import Problem as Problem
     from .problem.problem import Result as Result
-    from .properties.behaviour import WAYS as WAYS
     from .properties.behaviour import Conduct as Conduct
     from .properties.behaviour import conduct as conduct
     from .properties.metamorphic import LAWS as LAWS
     from .properties.metamorphic import laws as laws
+    from .properties.ways import WAYS as WAYS
     from .reports.report import Report as Report
     from .reports.report import Row as Row
     from .runs.failures import database as database
@@ -56,8 +56,9 @@ _MODULES = {
     "problem.interface": ("Interface",),
     "problem.operations": ("OPERATIONS",),
     "problem.problem": ("Output", "Problem", "Result"),
-    "properties.behaviour": ("Conduct", "WAYS", "conduct"),
+    "properties.behaviour": ("Conduct", "conduct"),
     "properties.metamorphic": ("LAWS", "laws"),
+    "properties.ways": ("WAYS",),
     "reports.report": ("Report", "Row"),
     "runs.failures": ("database",),
     "runs.verification": ("verify",),

@@ -23,11 +23,15 @@ import manual
 import softproof
 from softproof import OPERATIONS, WAYS, Candidate, Problem, conduct, judge_result, load, problems
 from softproof.bounds.models import model
+from softproof.candidates.directives import same_bits
 from softproof.candidates.isolated import isolated
 from softproof.candidates.threads import PATIENCE, WAIT
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
-from softproof.properties.behaviour import LIFETIMES, asked, in_dtype, question_of, same_bits
+from softproof.properties.behaviour import asked
+from softproof.properties.questions import question_of
+from softproof.properties.repeated import in_dtype
+from softproof.properties.ways import LIFETIMES
 from softproof.runs.criteria import Terms
 from softproof.runs.schedule import SHARE, Rotation
 from softproof.verdicts.judgement import BITS

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, problems
 from softproof.candidates.description import Description, believed
+from softproof.candidates.directives import same_bits
 from softproof.candidates.frames import START, FrameError, Message, header_size, opened, packed, parsed, read
 from softproof.candidates.protocol import (
     Told,
@@ -29,7 +30,6 @@ from softproof.candidates.protocol import (
 from softproof.candidates.protocol import given as arrays_of
 from softproof.problem.formats import FORMATS
 from softproof.problem.interface import Interface
-from softproof.properties.behaviour import same_bits
 
 from .exploits.liar import HONEST
 

@@ -33,7 +33,7 @@ from ..problem.records import (
     optional,
     tuple_of,
 )
-from ..properties.behaviour import WAYS
+from ..properties.ways import WAYS
 from ..verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, UNDECIDED, UNSPECIFIED, Verdict
 from .required import CANNOT_ASK
 

@@ -12,8 +12,10 @@ from ..bounds.accuracy import Accuracy
 from ..candidates.candidate import Candidate
 from ..generation.coverage import regions
 from ..problem.problem import Problem, Result
-from ..properties.behaviour import DTYPES, LIFETIMES, OF_LARGE, WAYS, Question, asked, asked_at_the_end, question_of
+from ..properties.behaviour import asked, asked_at_the_end
 from ..properties.metamorphic import LAWS, Answers, compared, identity_of
+from ..properties.questions import DTYPES, Question, question_of
+from ..properties.ways import LIFETIMES, OF_LARGE, WAYS
 from ..verdicts.compare import DISAGREES, NO_GUARANTEE, Verdict
 from .ladder import LADDER, Recorded
 

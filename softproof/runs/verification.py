@@ -35,7 +35,7 @@ from ..generation.strategies import problems
 from ..problem.interface import InterfaceArguments
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_flag, check_kind, check_whole, is_number, shown
-from ..properties.behaviour import WAYS
+from ..properties.ways import WAYS
 from ..reports.report import CANNOT_LOAD, JUDGE_FAILED, Failure, Report, Row
 from ..reports.required import CANNOT_ASK, check_required, missing
 from ..verdicts.compare import AGREES, DISAGREES, UNSPECIFIED, Verdict

@@ -1,0 +1,105 @@
+"""A problem, who is asked, and an answer that is to be compared with the first one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from ..candidates.candidate import Candidate
+from ..problem.problem import Array, Problem, Result
+
+DTYPES = ("float64", "float32")  # those between which a way changes
+BEFORE, AFTER = 13, 4  # padding rows; not the size of a block
+VALUE_DROPPED, VALUE_DETACHED = "value dropped", "value detached"
+
+
+@dataclass(frozen=True)
+class Again:
+    """Another answer, to the same or to another problem; `seen` should have the bits of `expected`, if that is given.
+
+    `words` begin the sentence that explains what is wrong.
+    """
+
+    words: str
+    problem: Problem
+    result: Result
+    seen: Mapping[str, Array] | None = None
+    expected: Mapping[str, Array] | None = None
+    fresh: Problem | None = None  # where this, which was never asked, disagrees too, the answer is as accurate as any
+
+
+Answers = Iterator[Again | str]  # an answer to be compared, or what is wrong in words
+
+
+@dataclass(frozen=True)
+class Question:
+    """A problem, who is asked, and the first answer."""
+
+    candidate: Candidate
+    problem: Problem
+    first: Result
+    device: str
+    dtypes: Sequence[str]
+
+    @property
+    def differentiates(self) -> bool:
+        """Whether gradients are asked."""
+        return self.problem.grad_output is not None
+
+    @property
+    def by_torch(self) -> bool:
+        """Whether the candidate takes tensors of torch."""
+        return self.candidate.adapter == "torch"
+
+    @property
+    def by_framework(self) -> bool:
+        """Whether gradients are taken by torch or JAX."""
+        own = self.problem.operation in self.candidate.backwards
+        return self.differentiates and self.candidate.by_framework and not own
+
+    @property
+    def by_autograd(self) -> bool:
+        """Whether gradients are taken by torch."""
+        return self.by_framework and self.by_torch
+
+    def ask(self, directive: str, *arguments: str) -> Result:
+        """The problem asked by a directive of `softproof.candidates.directives`."""
+        return self.candidate.ask(self.problem, self.device, directive, *arguments)
+
+    def again(self, problem: Problem | None = None) -> Result:
+        """The problem, or another one, asked as usual."""
+        return self.candidate.answer(problem or self.problem, self.device)
+
+    def same(self, words: str, result: Result, names: Sequence[str] | None = None) -> Again | str:
+        """The same problem once more. The outputs with these `names`, or all, are demanded, and no others.
+
+        Those that this way does not give are then those of the first answer.
+        """
+        first, seen = self.first.outputs, values(result)
+        expected = {name: output.values for name, output in first.items() if names is None or name in names}
+        if seen and seen.keys() != expected.keys():
+            return f"{words}: gave {', '.join(seen)}; expected {', '.join(expected)}"
+        if seen:
+            result = replace(result, outputs={**first, **result.outputs})
+        return Again(words, self.problem, result, seen, expected)
+
+
+def values(result: Result) -> dict[str, Array]:
+    """The numbers of each output."""
+    return {name: output.values for name, output in result.outputs.items()}
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of asking; `of_rows` when it is about the independence of rows."""
+
+    asks: Callable[[Question], Answers]
+    applies: Callable[[Question], bool] = lambda _question: True
+    of_rows: bool = False
+
+
+def question_of(candidate: Candidate, problem: Problem, device: str, dtypes: Sequence[str] = DTYPES) -> Question:
+    """The problem without a direction, with its first answer; without gradients where the candidate has none."""
+    upstream = problem.grad_output if candidate.differentiates(problem.operation) else None
+    problem = replace(problem, grad_output=upstream, tangent=None)
+    return Question(candidate, problem, candidate.answer(problem, device), device, dtypes)
