@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from typing import Any
 
@@ -510,3 +510,55 @@ def test_without_empty_there_are_rows(operation: str, small: bool) -> None:
     assert least_size(operation, extras - {"empty"}, small) > 0
     if small:
         assert least_size(operation, extras, small) == 0
+
+
+# ---- what is left out in part ----------------------------------------------------------------------------------------
+
+
+NAMES_OF_REDUCTIONS = ("reduction none", "reduction sum", "reduction mean")
+
+
+def reduced_losses(logits: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+    """A loss that has no losses of rows."""
+    if reduction == "none":
+        raise ValueError(f"reduction is {reduction!r}; expected mean or sum")
+    return F.cross_entropy(logits, target, reduction=reduction)
+
+
+def test_one_value_of_an_option_is_left_out_and_the_others_are_asked() -> None:
+    """Among drawn problems, large ones, and ways of asking again."""
+    about: dict[str, Any] = {"operation": "cross_entropy", "adapter": "torch", "dtypes": ["float32"], "seed": 0}
+    asked = softproof.verify(reduced_losses, without=["nonfinite"], examples=20, **about)
+    assert asked.rows[0].verdict == "cannot ask"
+    assert "reduction=none" in asked.rows[0].reason
+
+    without = ["nonfinite", "probabilities", "reduction=none"]
+    row = softproof.verify(reduced_losses, without=without, examples=20, **about).rows[0]
+    assert row.verdict == "agrees", row.failure
+    assert {name for name in row.regions if name in NAMES_OF_REDUCTIONS} == {"reduction mean", "reduction sum"}
+    assert "reduction=none" in row.unsupported
+    supports = load(reduced_losses, "cross_entropy", "torch", without=without).supports("cross_entropy")
+    large = softproof.large_problems("cross_entropy", "float32", list(supports))
+    assert {str(each.options["reduction"]) for each in islice(large, 12)} == {"mean", "sum"}
+
+
+def test_no_value_of_an_option_is_wrong_usage() -> None:
+    """There would be nothing to ask."""
+    with pytest.raises(ValueError, match="expected at most two of these, or reduction"):
+        load(reduced_losses, "cross_entropy", "torch", without=["reduction=none", "reduction=sum", "reduction=mean"])
+
+
+@torch.no_grad()
+def value_alone(logits: Tensor, dim: int = -1) -> Tensor:
+    """A softmax for inference."""
+    return torch.softmax(logits, dim)
+
+
+def test_a_value_without_gradients_is_judged_on_its_own() -> None:
+    """If that is what it is to be; the report says so."""
+    about: dict[str, Any] = {"operation": "softmax", "adapter": "torch", "dtypes": ["float32"], "seed": 0}
+    assert softproof.verify(value_alone, examples=10, **about).rows[0].verdict == "disagrees"
+
+    report = softproof.verify(value_alone, examples=30, without=["gradient"], **about)
+    report.check()
+    assert "gradients (no backward pass)" in str(report)

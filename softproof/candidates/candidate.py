@@ -202,12 +202,13 @@ class Candidate:
 
     def differentiates(self, operation: str) -> bool:
         """With a backward pass of its own, or by its framework."""
-        return bool(OPERATIONS[operation].gradients) and (operation in self.backwards or self.by_framework)
+        own = operation in self.backwards and "gradient" not in self.interface.without
+        return bool(OPERATIONS[operation].gradients) and (own or self.by_framework)
 
     @property
     def by_framework(self) -> bool:
         """Whether its framework differentiates what has no backward pass of its own."""
-        return FRAMEWORKS[self.adapter].differentiates
+        return FRAMEWORKS[self.adapter].differentiates and "gradient" not in self.interface.without
 
     def takes(self, problem: Problem) -> bool:
         """Whether a problem is one that it can be asked, as far as its interface says."""

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..problem.formats import FORMATS
 from ..problem.interface import check_dimensions, check_option
-from ..problem.operations import DIRECTIONAL, OPERATIONS
+from ..problem.operations import DIRECTIONAL, OPERATIONS, reductions
 from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..problem.validation import check_mapping, check_name, check_names, check_whole
 from .large_arrays import LOOKS
@@ -116,7 +116,8 @@ def _plans(
         own = [shapes[(turn + number) % len(shapes)] for number in range(len(lower) + TOPS)]
         many = {number for number, (lead, _) in enumerate(own) if lead}
         options = _chosen(rng, operation, extras, len(lower), fixed, many)
-        reductions = [*rng.choice(("none", "mean", "sum"), len(lower)), *rng.permutation(("none", "mean", "sum"))]
+        may = [name for name in ("none", "mean", "sum") if name in reductions(extras)]
+        reduced = [*rng.choice(may, len(lower)), *np.resize(rng.permutation(may), TOPS)]
         looks, rows = rng.permutation(list(LOOKS)), 0
         for number, (lead, axis) in enumerate(own):
             size = size_between(rng, dimension, *(lower[number] if number < len(lower) else top))
@@ -124,7 +125,7 @@ def _plans(
             count = 2 if lead else 1
             mine = tuple(str(looks[(rows + row) % len(looks)]) for row in range(count))
             rows += count
-            yield Plan(operation, dtype, dimension, size, (*key, number), has, str(reductions[number]), lead, axis,
+            yield Plan(operation, dtype, dimension, size, (*key, number), has, str(reduced[number]), lead, axis,
                        mine, layouts, dict(fixed), extras)  # fmt: skip
 
 

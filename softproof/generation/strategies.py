@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from ..problem.formats import FORMATS, Floats
 from ..problem.interface import check_dimensions, check_option
-from ..problem.operations import DIRECTIONAL, OPERATIONS, value_shape
+from ..problem.operations import DIRECTIONAL, OPERATIONS, reductions, value_shape
 from ..problem.problem import COMMON_LAYOUTS, LAYOUTS, Array, Problem
 from ..problem.rows import Axis, from_rows
 from ..problem.validation import check_flag, check_mapping, check_name, check_names
@@ -523,7 +523,7 @@ def _losses(
     inputs: dict[str, Array] = {}
     options: dict[str, Any] = dict(question.fixed)
     if "reduction" in question.extras:
-        options["reduction"] = draw(st.sampled_from(("mean", "sum", "none")))
+        options["reduction"] = draw(st.sampled_from(reductions(question.extras)[::-1]))
     if "label_smoothing" in question.extras and (epsilon := draw(st.sampled_from((0.0, 0.1, 0.0, 0.5, 1.0, 1e-3)))):
         options["label_smoothing"] = epsilon
     kinds = ("labels", "labels", "probabilities") if "probabilities" in question.extras else ("labels",)

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any, TypedDict
 
 import numpy as np
 
-from .operations import DEFAULTS, OPERATIONS
+from .operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS, REDUCTIONS
 from .problem import Problem
-from .rows import main_input, row_length
+from .rows import main_input, reduction_of, row_length
 from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
 
 DIMENSIONS = range(5)  # of the arrays that are drawn
-REDUCTIONS = ("none", "sum", "mean")
+
+
+def _is_reduced(problem: Problem, reduction: str) -> bool:
+    """Whether it is a loss with this reduction."""
+    return "target" in problem.inputs and reduction_of(problem) == reduction
+
+
 SHAPES: dict[str, Callable[[Problem], bool]] = {
     "empty": lambda problem: any(0 in each.shape for each in problem.inputs.values()),
     "empty_classes": lambda problem: "logits" in problem.inputs and row_length(problem) == 0,
     "scalars": lambda problem: main_input(problem).ndim == 0,
     "several_dims": lambda problem: isinstance(problem.options.get("dim"), tuple),
     "k_dimensional": lambda problem: problem.inputs.get("linear_weight", np.zeros(0)).ndim > 2,
+    **{kind: partial(_is_reduced, reduction=name) for kind, name in OF_REDUCTIONS.items()},
 }  # kinds of question that not everybody takes, and which questions these are
 
 
@@ -43,8 +51,9 @@ class Interface:
 
     Args:
         supports: the optional inputs and options that it takes; by default those that its signature names.
-        without: those of them that are not to be asked, and kinds of input that it does not take; ``"layouts"`` where
-            these have to be contiguous; and ways of asking again, such as ``"after another backward"``.
+        without: those of them that are not to be asked, and kinds of input that it does not take; ``"gradient"`` where
+            its value alone is meant; ``"layouts"`` where arrays have to be contiguous; and ways of asking again, such
+            as ``"after another backward"``.
         names: what it calls an input or an option, such as ``{"dim": "axis"}``. A positional input that has a name here
             is given by that name.
         fixed: options that it does not take, and the values that it has instead, such as ``{"reduction": "none"}``.
@@ -107,7 +116,7 @@ class Interface:
         arrays = inputs | {each for name in operations for each in OPERATIONS[name].optional}
         for argument, named, known in (
             ("supports", self.supports or (), extras - kinds),
-            ("without", self.without - set(ways), extras | {"layouts"}),
+            ("without", self.without - set(ways), extras | {"layouts", "gradient"}),
             ("names", self.names, arrays | options),
             ("fixed", self.fixed, options),
             ("writes", self.writes, arrays | {"grad_output"}),
@@ -121,6 +130,8 @@ class Interface:
                 raise ValueError(f"{argument} gives {_listed(unknown)}; {whose} takes {_listed(taken) or 'nothing'}")
         for name, value in self.fixed.items():
             check_option(name, value)
+        if self.without >= OF_REDUCTIONS.keys():
+            raise ValueError(f"without names {_listed(OF_REDUCTIONS)}; expected at most two of these, or reduction")
         if both := set(self.fixed) & set(self.supports or ()):
             raise ValueError(f"{_listed(both)} is in fixed and in supports; an option has one value, or takes any")
 

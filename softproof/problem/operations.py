@@ -6,6 +6,7 @@ The order is that of `torch.nn.functional`. A positional input may be called any
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,10 @@ class Operation:
 # logits without a batch; class weights below 0; labels of no class, which want an error; rows that are not finite;
 # no rows; rows of no class; a single number; logsumexp over several axes; a classifier with a weight for each of many
 # positions, (C, d1, …, D), the K-dimensional form. Entropy and divergence, too, may be asked of what does not sum to 1.
-_LOSS_KINDS = ("probabilities", "unnormalised", "unbatched", "negative_weights", "invalid_labels")
+# Of those that take a reduction, not everybody takes all three.
+REDUCTIONS = ("none", "sum", "mean")
+OF_REDUCTIONS = {f"reduction={name}": name for name in REDUCTIONS}
+_LOSS_KINDS = ("probabilities", "unnormalised", "unbatched", "negative_weights", "invalid_labels", *OF_REDUCTIONS)
 _EMPTY = ("empty",)
 _SHARES = ("unnormalised", *_EMPTY)
 LOSS_DEFAULTS = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
@@ -73,6 +77,15 @@ OPERATIONS = {
         kinds=(*_LOSS_KINDS, *_EMPTY, "k_dimensional"),
     ),
 }
+
+
+def reductions(extras: Collection[str]) -> tuple[str, ...]:
+    """The reductions that may be asked of who takes these extras: all, unless some are named.
+
+    >>> reductions({"reduction", "reduction=sum"}), reductions(())
+    (('sum',), ('none', 'sum', 'mean'))
+    """
+    return tuple(name for kind, name in OF_REDUCTIONS.items() if kind in extras) or REDUCTIONS
 
 
 def gradient_names(problem: Problem) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..problem.operations import value_shape
+from ..problem.operations import reductions, value_shape
 from ..problem.problem import Problem
 from ..problem.rows import is_labels, reduction_of
 from ..problem.slicing import class_count
@@ -16,13 +16,14 @@ from .questions import Answers, Question
 def invalid_labels(question: Question) -> Answers:
     """Labels outside [0, C) raise an error, for every reduction, with gradients and without."""
     problem, classes = question.problem, class_count(question.problem)
-    reductions = ("none", "sum", "mean") if "reduction" in question.candidate.supports(problem.operation) else ("mean",)
+    extras = question.candidate.supports(problem.operation)
+    asked_for = reductions(extras) if "reduction" in extras else ("mean",)
     for label in (classes, -1, 2**40):
         if label == problem.options.get("ignore_index", -100):
             continue
         target = problem.inputs["target"].copy()
         target.reshape(-1)[:1] = label
-        for reduction in reductions:
+        for reduction in asked_for:
             asked = _reduced(replace(problem, inputs={**problem.inputs, "target": target}), reduction)
             for wrong in (replace(asked, grad_output=None), asked):
                 result = question.again(wrong)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..problem.operations import OPERATIONS, value_shape
+from ..problem.operations import OF_REDUCTIONS, OPERATIONS, value_shape
 from ..problem.problem import Array, Problem
 from ..problem.rows import main_input
 
@@ -24,17 +24,24 @@ class Harmless:
     problem: Problem
 
 
-def plain(operation: str, dtype: str, supports: Set[str], ndim: int = 2) -> Problem | None:
-    """The most usual question there is, with so many dimensions; None where the operation has none with as many."""
+def plain(
+    operation: str, dtype: str, supports: Set[str], ndim: int = 2, fixed: Mapping[str, Any] | None = None
+) -> Problem | None:
+    """The most usual question there is, with so many dimensions; None where the operation has none with as many.
+
+    Options have their `fixed` values, if they have any.
+    """
     least, most = {"linear_cross_entropy": (1, 2), "linear": (1, 4), "cross_entropy": (1, 4)}.get(
         operation, (0, 4) if "scalars" in OPERATIONS[operation].kinds else (1, 4)
     )
-    if not least <= ndim <= most:
-        return None
     about = OPERATIONS[operation]
+    dim = (fixed or {}).get("dim", -1) if "dim" in about.options else -1
+    if not least <= ndim <= most or not -max(1, ndim) <= dim < max(1, ndim):
+        return None
     inputs: dict[str, Any] = _arrays(operation, ndim)
     inputs = {name: array for name, array in inputs.items() if name in about.inputs}
-    options = {"dim": -1} if "dim" in supports else {}
+    options: dict[str, Any] = {name: value for name, value in (fixed or {}).items() if name in about.options}
+    options |= {"dim": -1} if "dim" in supports else {}
     return with_ones(Problem(operation, dtype, inputs, options))
 
 
@@ -61,8 +68,9 @@ def kinds(operation: str, dtype: str, supports: Set[str], usual: Problem) -> Ite
     """Questions about the kinds of input and the options that a function may take, each about one alone."""
     many = main_input(usual).ndim > 1
     for option, words, changed in (*_of_shapes(usual), *_of_options(), *_of_losses(usual)):
-        weighted = option != "negative_weights" or "weight" in supports
-        if option in supports and weighted and (many or option not in ("empty", "several_dims", "dim")):
+        possible = option != "negative_weights" or "weight" in supports
+        possible &= option not in OF_REDUCTIONS or "reduction" in supports
+        if option in supports and possible and (many or option not in ("empty", "several_dims", "dim")):
             yield Harmless(option, words, _but(usual, changed))
     if "scalars" in supports:
         single = {next(iter(usual.inputs)): np.array(0.5)}
@@ -97,8 +105,8 @@ def _of_options() -> Iterator[Changed]:
     yield "dim", "another dim than the last", {"dim": 0}
     yield "keepdim", "keepdim", {"keepdim": True}
     yield "label_smoothing", "label smoothing", {"label_smoothing": 0.125}
-    for reduction in ("sum", "none"):
-        yield "reduction", f"the reduction {reduction!r}", {"reduction": reduction}
+    for kind, reduction in OF_REDUCTIONS.items():
+        yield kind, f"the reduction {reduction!r}", {"reduction": reduction}
     for name in ("bias", "linear_bias"):
         yield name, "a bias", {name: np.array([0.5, 0.0, -1.0])}
 

@@ -16,7 +16,7 @@ import numpy as np
 from ..candidates.candidate import Candidate
 from ..candidates.lookalikes import lookalikes
 from ..problem.interface import DIMENSIONS, SHAPES
-from ..problem.operations import DEFAULTS, OPERATIONS
+from ..problem.operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS
 from ..problem.problem import Problem
 from ..problem.rows import is_labels, kept, main_input
 from ..verdicts.judgement import judge
@@ -50,7 +50,9 @@ class Refusals:
 def refusals(candidate: Candidate, operation: str, dtype: str, device: str = "cpu") -> Refusals:
     """Ask harmless questions, and keep those that are answered by an error."""
     supports, allowed = candidate.supports(operation), candidate.interface.ndim
-    asked = {ndim: plain(operation, dtype, supports, ndim) for ndim in DIMENSIONS if not allowed or ndim in allowed}
+    fixed = candidate.interface.fixed
+    may = [ndim for ndim in DIMENSIONS if not allowed or ndim in allowed]
+    asked = {ndim: plain(operation, dtype, supports, ndim, fixed) for ndim in may}
     if "scalars" not in supports:
         asked.pop(0, None)
     if "unbatched" not in supports and "target" in _inputs(asked):
@@ -69,6 +71,10 @@ def refusals(candidate: Candidate, operation: str, dtype: str, device: str = "cp
         narrow = main_input(each.problem).ndim in takes
         if narrow and each.option not in without and (error := _raised(candidate, each.problem, device)):
             without[each.option] = f"{each.words}: {error}"
+    if without.keys() >= OF_REDUCTIONS.keys():
+        without = {"reduction": without[min(OF_REDUCTIONS)]} | {
+            name: error for name, error in without.items() if name not in OF_REDUCTIONS
+        }
     written = candidate.answer(usual, device).written
     return Refusals(takes, {ndim: error for ndim, error in raised.items() if error}, without, written)
 
