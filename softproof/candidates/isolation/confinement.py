@@ -8,6 +8,7 @@ from . import landlock, limits, seccomp
 from .plan import Plan
 from .protections import (
     CALLS,
+    COUNT,
     INHERITED,
     MEMORY,
     NETWORK,
@@ -24,23 +25,28 @@ from .system import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, drop_capabilities, prc
 _OFF = "switched off"
 
 
-def confine(plan: Plan, scratch: str | None, own_processes: bool, counted: bool) -> list[Protection]:
+def confine(plan: Plan, scratch: str | None, own_processes: bool, before: list[Protection]) -> list[Protection]:
     """Limits, then privileges, then files and system calls.
 
     Args:
         scratch: the folder that it may write in. own_processes: whether /proc shows its own processes alone.
-        counted: whether the number of its processes is limited already.
+        before: what protects from it already.
     """
     prctl(PR_SET_DUMPABLE, 1)  # this process is the candidate's from here on, and /proc/self is its own
     found = [Protection(INHERITED, True, f"{len(plan.environment)} variables")]
     if "limits" not in plan.without:
         found.append(limits.limit_sizes(plan.memory))
-        if not counted:
+        if not _has(before, COUNT):
             found.append(_count(plan))
     found += _privileges(plan)
     if scratch is None:
         return found + [Protection(name, False, "without --sandbox") for name in OF_SANDBOX]
-    return found + _files(plan, scratch, own_processes) + _calls(plan)
+    return found + _files(plan, scratch, own_processes) + _calls(plan, _has(before, SIGNALS))
+
+
+def _has(found: list[Protection], name: str) -> bool:
+    """Whether there is such a protection."""
+    return any(each.name == name and each.active for each in found)
 
 
 def _count(plan: Plan) -> Protection:
@@ -88,12 +94,12 @@ def _files(plan: Plan, scratch: str, own_processes: bool) -> list[Protection]:
     return found + ([Protection(SIGNALS, True, how)] if abi >= 6 else [])
 
 
-def _calls(plan: Plan) -> list[Protection]:
-    """The filter, which leaves no way to a network either."""
+def _calls(plan: Plan, alone: bool) -> list[Protection]:
+    """The filter, which leaves no way to a network either, nor to others, if it is not alone."""
     if "seccomp" in plan.without:
         return [Protection(CALLS, False, _OFF)]
     try:
-        seccomp.restrict()
+        seccomp.restrict(alone)
     except KeyError as error:
         return [Protection(CALLS, False, f"there is no filter for {error.args[0]}")]
     except OSError as error:

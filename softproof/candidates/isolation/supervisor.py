@@ -22,7 +22,7 @@ from . import namespaces
 from .confinement import confine
 from .descendants import end_descendants, reap
 from .plan import Plan
-from .protections import COUNT, PROCESSES, SIGNALS, Protection, Protections, complete
+from .protections import PROCESSES, SIGNALS, Protection, Protections, complete
 from .scratch import make, remove, variables
 from .system import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
 
@@ -153,7 +153,7 @@ def _work(judge: Judge, plan: Plan, scratch: str | None, found: list[Protection]
         signal.signal(name, signal.SIG_DFL)
     os.chdir(plan.folder)
     environment = plan.environment | (variables(scratch) if scratch else {})
-    found = [*found, *confine(plan, scratch, own, any(each.name == COUNT for each in found))]
+    found = [*found, *confine(plan, scratch, own, found)]
     judge.tell(ready=_stated(found), worker=os.getpid(), scratch=scratch)
     os.execve(plan.command[0], plan.command, environment)
 
