@@ -41,7 +41,7 @@ def promising(p: Floats, error: Floats) -> Floats:
 
 def _others(array: Floats, at: Array) -> Floats:
     """`array` (r, C) with 0 in the columns `at` (r, 1)."""
-    array = array.copy()
+    array = array.copy("K")
     np.put_along_axis(array, at, 0.0, -1)
     return array
 
@@ -278,7 +278,7 @@ class SoftmaxRows:
         """|l̂ - l| (Theorem 4); in class B less at the largest logit (Theorem 16)."""
         if self.first_error is None:
             return self._shared_error
-        error = self._shared_error.copy()
+        error = self._shared_error.copy("K")
         np.put_along_axis(error, self.first, self.first_error * (1 + 2 * self.arithmetic.compute.u), -1)
         return error
 

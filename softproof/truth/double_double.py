@@ -31,8 +31,8 @@ class DoubleDouble(NDArrayOperatorsMixin):
 
     def __init__(self, high: Any, low: Any = None, radius: Any = None) -> None:
         self.high = np.asarray(high, np.float64)
-        self.low = np.zeros(self.high.shape) if low is None else np.asarray(low)
-        self.radius = np.zeros(self.high.shape) if radius is None else np.asarray(radius)
+        self.low = np.zeros_like(self.high) if low is None else np.asarray(low)
+        self.radius = np.zeros_like(self.high) if radius is None else np.asarray(radius)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **_: Any) -> Any:
         """+, -, *, / and the elementary functions."""
@@ -89,7 +89,7 @@ class DoubleDouble(NDArrayOperatorsMixin):
 
     def copy(self) -> DoubleDouble:
         """As of an array."""
-        return self.moved(np.copy)
+        return self.moved(lambda part: part.copy("K"))
 
     def summed(self, axis: int | None = None) -> DoubleDouble:
         """Σ along an axis, or along all, which stay: Theorem 23."""
@@ -195,7 +195,8 @@ def by_chunks(function: Callable[..., DoubleDouble], *inputs: DoubleDouble) -> D
     shape = np.broadcast_shapes(*(each.shape for each in inputs))
     if len(shape) != 2 or shape[0] * shape[1] <= 2 * CHUNK:
         return function(*inputs)
-    found = DoubleDouble(np.empty(shape), np.empty(shape), np.empty(shape))
+    order: Any = "F" if any(not each.high.flags.c_contiguous for each in inputs if each.shape == shape) else "C"
+    found = DoubleDouble(*(np.empty(shape, order=order) for _ in range(3)))
     rows, columns = max(1, CHUNK // shape[1]), min(CHUNK, shape[1])
     for at in (
         (slice(i, i + rows), slice(j, j + columns))

@@ -22,6 +22,7 @@ from ..problem.formats import FORMATS, Format
 from ..problem.operations import output_shapes
 from ..problem.problem import Array, Output, Problem, Result, not_an_output
 from ..problem.records import ARRAY, COUNTS, NAMES, NUMBER, TEXT, a, by_name, check_fields, one_of, optional
+from ..problem.rows import wide
 from ..truth.balls import balls
 from ..truth.double_double import RADIUS, DoubleDouble
 from ..truth.error_free import U, two_sum
@@ -168,7 +169,7 @@ class Elements:
         """`exact` holds float64 values that are `doubt` away from the truth at most, or balls and special floats; or it
         is a `DoubleDouble`.
         """
-        got = got.astype(np.float64)
+        got = wide(got)
         if isinstance(exact, DoubleDouble):
             return cls._of_double_double(got, exact, bound, storage)
         if exact.dtype == object:

@@ -73,7 +73,7 @@ class Strips:
 
     def without(self, column: int) -> Strips:
         """The same, where an element says nothing."""
-        low, high = self.low.copy(), self.high.copy()
+        low, high = self.low.copy("K"), self.high.copy("K")
         low[:, column], high[:, column] = -np.inf, np.inf
         return replace(self, low=low, high=high)
 
