@@ -1,16 +1,19 @@
-"""`--arithmetic auto`: a right kernel agrees in one run, under the narrowest of three models that it fits."""
+"""`--arithmetic auto`: a right kernel agrees in one run, under the narrowest of a few models that it fits."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import softproof
 from softproof.cli.commands import main
+from softproof.mutants.right.trial import drawn
 from softproof.problem.problem import Array
 from softproof.reports.report import cells
 from softproof.runs.ladder import LADDER
@@ -100,14 +103,60 @@ def test_its_failure_can_be_seen_again() -> None:
 
 
 def test_each_allows_what_the_one_before_does() -> None:
-    """In this order, and no other."""
-    assert LADDER == ("any-order", "stored-logsumexp", "fused")
+    """In this order, and no other; eager is fused in float32."""
+    assert LADDER == ("any-order", "stored-logsumexp", "fused", "eager")
     problem = softproof.Problem("log_softmax", "float32", {"logits": [-3.0, 1.0, 90.0]}, {"dim": 0}, [1.0, 2.0, 3.0])
-    limits = [softproof.bound(problem, softproof.MODELS[name](problem)) for name in LADDER]
+    limits = [softproof.bound(problem, softproof.MODELS[name](problem)) for name in LADDER[:3]]
 
     for narrow, wide in pairwise(limits):
         assert all((narrow[name] <= wide[name]).all() for name in narrow)
         assert any((narrow[name] < wide[name]).any() for name in narrow)
+
+
+HALF = ("float16", "bfloat16")
+
+
+@pytest.mark.draws
+@pytest.mark.parametrize("operation", softproof.OPERATIONS)
+def test_eager_allows_what_fused_and_torch_on_a_cpu_do(operation: str, number_of_the_run: int) -> None:
+    """Each element of each output, in half precision; more of some; and no more than fused in float32."""
+    wider = 0
+    for dtype in (*HALF, "float32"):
+        for problem in drawn(operation, dtype, 5, f"eager {number_of_the_run}", small=False):
+            fused, eager = (softproof.MODELS[name](problem) for name in ("fused", "eager"))
+            narrow, wide = softproof.bound(problem, fused), softproof.bound(problem, eager)
+            assert all((narrow[name] <= wide[name]).all() for name in narrow)
+            wider += any((narrow[name] < wide[name]).any() for name in narrow)
+            assert softproof.MODELS["torch-cpu"](problem).stored <= eager.stored
+            assert (eager == fused) == (dtype == "float32")
+    assert wider or operation in ("linear", "entropy", "distribution_cross_entropy", "kl_divergence")  # has terms alone
+
+
+@pytest.mark.draws
+@pytest.mark.drawn(4)
+@pytest.mark.parametrize("operation", ["softmax", "log_softmax", "logsumexp", "cross_entropy"])
+def test_torch_in_half_precision_is_found(operation: str, number_of_the_run: int) -> None:
+    """What it gives back between operations is rounded; nothing else is let pass."""
+    wanted: dict[str, Any] = {"dtypes": HALF, "examples": 45, "seed": number_of_the_run, "shrink": False}
+    found = softproof.verify(f"reference:{operation}", in_process=True, arithmetic="auto", **wanted)
+
+    assert found.ok, str(found)
+    assert {row.arithmetic for row in found.rows} == {"eager"}
+
+
+@pytest.mark.parametrize("half_format", HALF)
+def test_what_is_wrong_in_half_precision_stays_wrong(half_format: str) -> None:
+    """A sum without its last class, which rounding cannot make."""
+
+    def softmax(logits: torch.Tensor, dim: int = -1) -> torch.Tensor:
+        e = torch.exp(logits - logits.amax(dim, keepdim=True))
+        return e / (e.sum(dim, keepdim=True) - 0.1 * e.narrow(dim, e.shape[dim] - 1, 1))
+
+    wanted: dict[str, Any] = {"arithmetic": "auto", "examples": 30, "seed": 1, "without": ["scalars", "empty_classes"]}
+    (row,) = softproof.verify(softmax, operation="softmax", dtypes=[half_format], **wanted).rows
+    assert row.verdict == "disagrees"
+    assert row.failure is not None
+    assert row.failure.verdict.output
 
 
 def test_a_baseline_needs_a_name() -> None:

@@ -125,7 +125,7 @@ def _whole(rows: int, **more: Any) -> Problem:
 ], ids=["sum", "mean", "weighted sum", "weighted mean", "probabilities"])  # fmt: skip
 def test_a_sum_of_whole_losses_is_exact(more: dict[str, Any], arithmetic: str) -> None:
     """A fifth of one of 8192 rows dropped is 24 millionths of the loss, and was within the bound of any order."""
-    if "target" in more and arithmetic in ("stored-logsumexp", "fused"):
+    if "target" in more and arithmetic in ("stored-logsumexp", "fused", "eager"):
         pytest.skip("they may take Σ t x and Σ t y apart")
     problem = _whole(ROWS, **more)
     exact = float(solve(problem, 53)["value"])

@@ -48,10 +48,11 @@ def formats_of(a: Arithmetic, *steps: str) -> tuple[Format, ...]:
 def adds_up(size: Floats, unit: Floats | float, a: Arithmetic, *formats: Format, small: Floats | float = 0.0) -> Array:
     """Theorem 22: where multiples of `unit`, whose magnitudes sum to `size`, have the same sum in every order.
 
-    `small` is the sum of the magnitudes of what else is added, and of no such unit.
+    `small` is the sum of the magnitudes of what else is added, and of no such unit; it is gone from each partial sum,
+    whichever of the formats that is rounded to.
     """
     used = formats or (a.compute,)
     least = max(each.tiny if a.flushes else each.subnormal for each in used)
-    precision, u = min(each.precision for each in used), max(each.u for each in used)
+    precision, u = min(each.precision for each in used), min(each.u for each in used)
     few = size < 2.0**precision * np.asarray(unit)  # of nonnegative float64 numbers, whose rounding is monotone
     return np.asarray(few & (unit >= least) & (np.asarray(small) <= SMALL * u / 2 * np.asarray(unit)))

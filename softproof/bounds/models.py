@@ -16,11 +16,13 @@ from ..problem.formats import FORMATS, Format
 from ..problem.problem import Problem
 from ..problem.rows import class_axes, is_by_rows, is_labels, kept
 from ..problem.validation import did_you_mean, shown
-from .arithmetic import NUMPY64, Arithmetic, any_order
+from .arithmetic import NUMPY64, STORED, Arithmetic, any_order
 
 Model = Callable[[Problem], Arithmetic]
 
 TF32 = Format("tf32", precision=11, e_min=-126, e_max=127)  # NVIDIA A100 Tensor Core GPU Architecture, 2020
+
+HALF = ("float16", "bfloat16")
 
 # What of a row torch keeps in half precision on the CPU: ATen/native/cpu/LogSoftmaxKernelImpl.h and ReduceOps.cpp.
 _MATRICES = ("linear", "linear_cross_entropy")  # which multiply them
@@ -60,7 +62,7 @@ def fused(problem: Problem) -> Arithmetic:
         online=True,
         base2=True,
         subtracts_logsumexp=True,
-        stored=frozenset({"terms"} if problem.dtype in ("float16", "bfloat16") else ()),
+        stored=frozenset({"terms"} if problem.dtype in HALF else ()),
     )
 
 
@@ -68,6 +70,26 @@ def fused_base_2(problem: Problem) -> Arithmetic:
     """A fused kernel that multiplies the logits by log₂e first, and takes exponentials and logarithms to base 2."""
     arithmetic = fused(problem)
     return replace(arithmetic, name=arithmetic.name.replace("fused", "fused, base 2"), scales_logits=True)
+
+
+def eager(problem: Problem) -> Arithmetic:
+    """Operations of a library of tensors one after the other: as fused, and in half precision each result is stored.
+
+    Sums are taken in float32 inside each operation, but for the losses of labels, which torch adds up in the format of
+    the logits on a CPU. In float32 and float64 it is the same as fused.
+    """
+    arithmetic = fused(problem)
+    if problem.dtype not in HALF:
+        return arithmetic
+    labels = "target" in problem.inputs and is_labels(problem)
+    return replace(
+        arithmetic,
+        name=f"eager, every result rounded to {problem.dtype}",
+        stored=STORED - {"partial products"},
+        total=arithmetic.storage if labels else None,
+        total_depth=_cascade_depth(problem) if labels else "any order",
+        flushes=_flushes_on_cpu(problem),
+    )
 
 
 def in_storage(problem: Problem) -> Arithmetic:
@@ -103,7 +125,7 @@ def numpy(problem: Problem) -> Arithmetic:
 
 def torch_cpu(problem: Problem) -> Arithmetic:
     """torch on the CPU, read in its source and measured with 2.13: lanes, cascades, and what half precision stores."""
-    base, half = any_order(problem.dtype), problem.dtype in ("float16", "bfloat16")
+    base, half = any_order(problem.dtype), problem.dtype in HALF
     last = _layout(problem) == "last"
     depth = "lanes" if last and problem.operation in ("softmax", "log_softmax", "cross_entropy") else "any order"
     arithmetic = replace(
@@ -125,8 +147,13 @@ def torch_cpu(problem: Problem) -> Arithmetic:
         arithmetic,
         stored=frozenset(_stored_on_cpu(problem) | _of_derivatives(problem)),
         total=base.storage if "target" in problem.inputs and is_labels(problem) else None,
-        flushes=problem.dtype == "bfloat16" and problem.operation in _MATRICES,  # VDPBF16PS, Intel SDM
+        flushes=_flushes_on_cpu(problem),
     )
+
+
+def _flushes_on_cpu(problem: Problem) -> bool:
+    """Whether torch takes subnormal numbers for 0: in products of matrices by VDPBF16PS (Intel SDM)."""
+    return problem.dtype == "bfloat16" and problem.operation in _MATRICES
 
 
 def _of_derivatives(problem: Problem) -> set[str]:
@@ -176,7 +203,7 @@ def _cascade_depth(problem: Problem) -> int:
 
 def torch_cuda(problem: Problem) -> Arithmetic:
     """torch on CUDA, read in its source, not measured."""
-    base, half = any_order(problem.dtype), problem.dtype in ("float16", "bfloat16")
+    base, half = any_order(problem.dtype), problem.dtype in HALF
     kernels = ("softmax", "log_softmax", "cross_entropy")
     stored: set[str] = set()
     if half:
@@ -225,6 +252,7 @@ MODELS: dict[str, Model] = {
     "stored-logsumexp": stored_logsumexp,
     "fused": fused,
     "fused-base-2": fused_base_2,
+    "eager": eager,
 }
 
 

@@ -41,9 +41,9 @@ class Terms:
     diagnosing: Diagnosing | None = None  # what says more about a failure, if anything does
     auto: bool = False  # whether what disagrees is judged under wider models as well
 
-    def wider(self) -> Iterator[Terms]:
-        """The same with the models that allow more, if the model is to be found out."""
-        for name, chosen in wider(self.name) if self.auto else ():
+    def wider(self, dtype: str) -> Iterator[Terms]:
+        """The same with the models that allow more in a format, if the model is to be found out."""
+        for name, chosen in wider(self.name, dtype) if self.auto else ():
             yield replace(self, name=name, model=chosen)
 
     def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:

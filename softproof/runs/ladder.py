@@ -1,4 +1,4 @@
-"""``--arithmetic auto``: the narrowest of three models under which all answers of a row agree.
+"""``--arithmetic auto``: the narrowest of a few models under which all answers of a row agree.
 
 An answer that disagrees under one model is judged again under the next: the same numbers, never another answer to the
 same question. A row that has come to a wider model stays there, and tells how far it was outside the narrower one.
@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..bounds.arithmetic import Arithmetic
-from ..bounds.models import MODELS, Model
+from ..bounds.models import HALF, MODELS, Model
 from ..problem.problem import Problem, Result
 
 AUTO = "auto"
-LADDER = ("any-order", "stored-logsumexp", "fused")  # each allows what the one before does, and more
+LADDER = ("any-order", "stored-logsumexp", "fused", "eager")  # each allows what the one before does, and more
 
 
 def named(arithmetic: str | Arithmetic | Model | None) -> str | Arithmetic | Model | None:
@@ -33,14 +33,15 @@ def check_ladder(arithmetic: object, accuracy: str) -> None:
         raise ValueError(f"arithmetic is {AUTO!r} and accuracy is 'D'; class D needs the name of a model")
 
 
-def wider(name: str) -> Iterator[tuple[str, Model]]:
-    """The models after this one, which is the first where it has no name.
+def wider(name: str, dtype: str) -> Iterator[tuple[str, Model]]:
+    """The models after this one, which is the first where it has no name; eager is another one in half precision only.
 
-    >>> [name for name, _ in wider("")], [name for name, _ in wider("fused")]
-    (['stored-logsumexp', 'fused'], [])
+    >>> [name for name, _ in wider("", "float32")], [name for name, _ in wider("fused", "float16")]
+    (['stored-logsumexp', 'fused'], ['eager'])
     """
     for each in LADDER[LADDER.index(name or LADDER[0]) + 1 :]:
-        yield each, MODELS[each]
+        if each != "eager" or dtype in HALF:
+            yield each, MODELS[each]
 
 
 class Recorded:

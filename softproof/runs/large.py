@@ -89,7 +89,7 @@ class _Words:
 def _judged(rotation: Rotation, problem: Problem, bits: Sequence[int] = BITS) -> Verdict:
     """From the first model on under which it agrees."""
     with warnings.catch_warnings(action="ignore"):
-        return rotation.climbing(lambda terms, candidate: terms.judge(candidate, problem, bits))
+        return rotation.climbing(lambda terms, candidate: terms.judge(candidate, problem, bits), problem.dtype)
 
 
 def _shorter(

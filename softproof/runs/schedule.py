@@ -92,7 +92,7 @@ class Rotation:
         self.unpromised += dropped and self.pinned is None
         for region in regions(problem) if self.pinned is None else ():
             self.regions[region] = self.regions.get(region, 0) + 1
-        verdict = self.climbing(lambda terms, candidate: terms.verdict(candidate, problem))
+        verdict = self.climbing(lambda terms, candidate: terms.verdict(candidate, problem), problem.dtype)
         if not counts(verdict):
             return verdict
         self._see(problem, verdict)
@@ -104,7 +104,7 @@ class Rotation:
         self.problems += 1
         return self._besides(problem) or verdict
 
-    def climbing(self, judge: Callable[[Terms, Candidate], Verdict]) -> Verdict:
+    def climbing(self, judge: Callable[[Terms, Candidate], Verdict], dtype: str) -> Verdict:
         """The verdict under the narrowest model, from that of the row on, under which nothing disagrees.
 
         Where it disagrees under all of them, that under the row's own. The same answers are judged under each.
@@ -116,7 +116,7 @@ class Rotation:
         verdict = judge(self.terms, candidate)
         if verdict.outcome != DISAGREES or not verdict.output:  # no number is what is wrong
             return verdict
-        for terms in self.terms.wider():
+        for terms in self.terms.wider(dtype):
             recorded.rewind()
             again = judge(terms, candidate)
             if again.outcome != DISAGREES:
@@ -202,7 +202,8 @@ class Rotation:
         if not self.terms.auto:
             return compared(name, identity, answers)
         return self.climbing(
-            lambda terms, candidate: compared(name, identity, replace(answers, candidate=candidate, model=terms.model))
+            lambda terms, candidate: compared(name, identity, replace(answers, candidate=candidate, model=terms.model)),
+            identity.problem.dtype,
         )
 
     def _way(self, name: str, question: Question) -> Verdict | None:
@@ -215,7 +216,7 @@ class Rotation:
 
     def _judge_result(self, problem: Problem, result: Result) -> Verdict:
         """The verdict on an answer that is there."""
-        return self.climbing(lambda terms, _candidate: terms.judge_result(problem, result))
+        return self.climbing(lambda terms, _candidate: terms.judge_result(problem, result), problem.dtype)
 
     def asked(self, kind: str) -> tuple[str, ...]:
         """The ways, or the laws, that were asked."""
