@@ -36,12 +36,12 @@ def test_a_finding_is_recognised_by_its_own_witness(known: Known) -> None:
     """It is one of the findings, about the same function."""
     finding: Finding = OF_TORCH[known.finding]
 
-    assert (finding.target, finding.operation, finding.objects) == (known.target, known.operation, {})
+    assert (finding.target, finding.operation, finding.objects) == (known.target, known.operations[0], {})
     assert found(known.target, finding.problem) == known.finding
 
 
 @pytest.mark.drawn(4)
-@pytest.mark.parametrize("format_", ["float64", "float32"])
+@pytest.mark.parametrize("format_", ["float64", "float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("row", [[NAN, 0.0], [np.inf, 0.0], [np.inf, np.inf], [-np.inf, -np.inf]])
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
 def test_it_is_recognised_whatever_the_row_is(row: list[float], reduction: str, format_: str) -> None:
@@ -54,6 +54,40 @@ def test_it_is_recognised_whatever_the_row_is(row: list[float], reduction: str, 
         options = {"reduction": reduction, "ignore_index": 7}
         inputs = {"logits": logits.reshape(shape), "target": target}
         assert found(TORCH, Problem("cross_entropy", format_, inputs, options, grad_output=given)) == KNOWN[0].finding
+
+
+@pytest.mark.parametrize("dim", [-1, 0])
+@pytest.mark.parametrize("logits", [0.0, -65504.0, 60000.0])
+def test_a_sum_beyond_float16_is_told(logits: float, dim: int) -> None:
+    """Of a log-softmax along its last dimension, of a logsumexp along any, and of a loss; of equal logits anywhere."""
+    x = np.full(65520, logits)
+    rows = np.stack([x, x], 1 if dim == 0 else 0)
+
+    assert found("torch:logsumexp", Problem("logsumexp", "float16", {"logits": rows}, {"dim": dim})) == KNOWN[3].finding
+    if dim == -1:
+        of_rows = Problem("log_softmax", "float16", {"logits": rows}, {"dim": -1})
+        loss = Problem("cross_entropy", "float16", {"logits": rows, "target": [3, 5]}, {"reduction": "sum"})
+        assert found("torch.nn.functional:log_softmax", of_rows) == KNOWN[2].finding
+        assert found(TORCH, loss) == KNOWN[2].finding
+
+
+def test_a_sum_beyond_float16_is_told_of_a_linear_layer() -> None:
+    """It has a bias then, which sets most classes far below the others."""
+    inputs: dict[str, Any] = {"input": [[0.0]], "linear_weight": np.zeros((65520, 1)), "target": [0]}
+
+    assert found(KNOWN[1].target, Problem("linear_cross_entropy", "float16", inputs)) == KNOWN[2].finding
+
+
+def without_many_classes(logits: Tensor, dim: int = -1) -> Tensor:
+    """No number of 16 bits counts that many classes."""
+    return torch.log_softmax(logits.float(), dim).to(logits.dtype) - (np.inf if logits.shape[dim] > 65519 else 0.0)
+
+
+def test_another_overflow_is_not_told_as_the_finding() -> None:
+    """It is still there where the sum is small."""
+    assert (
+        found(without_many_classes, Problem("log_softmax", "float16", {"logits": np.zeros(65520)}, {"dim": -1})) == ""
+    )
 
 
 def with_another_fault(logits: Tensor, target: Tensor, **options: Any) -> Tensor:

@@ -182,7 +182,7 @@ def test_a_stored_result_widens_the_bound_and_nothing_else_does() -> None:
 
 def test_a_known_order_of_sums_narrows_the_bound() -> None:
     """At 100000 classes by more than a hundred, where the layout is the one whose order is known."""
-    wide = Problem("logsumexp", "float32", {"logits": np.linspace(-1, 0, 100_000)[None]}, {"dim": -1})
+    wide = Problem("logsumexp", "float32", {"logits": np.linspace(-1, 0, 100_000, dtype=np.float32)[None]}, {"dim": -1})
 
     assert bound(wide, "numpy")["value"] * 100 < bound(wide)["value"]
     strided = replace(wide, layout="strided")

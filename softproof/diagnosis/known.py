@@ -10,47 +10,79 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..bounds.models import HALF, MODELS
 from ..candidates.plain_text import plain
+from ..problem.formats import FORMATS
 from ..problem.problem import Array, Problem
-from ..problem.rows import axis_of, from_rows, is_labels, kept, main_input, wide_rows
+from ..problem.rows import (
+    axis_of,
+    count_classes,
+    denominator,
+    from_rows,
+    is_labels,
+    kept,
+    main_input,
+    reduction_of,
+    wide_rows,
+)
 from .interview import Interview, Reply
+
+LARGEST = FORMATS["float16"].largest
+FAR = 32.0  # between logits of which one class counts for nothing beside the other
+NO_SOFTMAX = "zeros in place of ignored rows that have no softmax"
+SMALL_SUM = "a sum of exponentials that float16 holds"
+FEW_ROWS = "most rows ignored"
+STORED = ("eager", "torch-cpu")  # by which an answer in half precision may be right besides
 
 
 @dataclass(frozen=True)
 class Known:
     """A finding by its name, whose it is, and `mended`: the same problem without what it is about, if that is in it.
 
-    `without` is what `verify` leaves out so that it does not meet the finding.
+    `without` is what `verify` leaves out so that it does not meet the finding, if there is such a thing; `agrees` says
+    what the mended problem has, and `of_nan` that a derivative is NaN where the finding is met.
     """
 
     finding: str
     target: str
-    operation: str
+    operations: tuple[str, ...]  # the first is that of the finding
     without: str
     mended: Callable[[Problem], Problem | None]
+    agrees: str = NO_SOFTMAX
+    of_nan: bool = True
 
     def __str__(self) -> str:
-        agrees = "it agrees with zeros in place of ignored rows that have no softmax"
-        return f"as in finding {self.finding} of {self.target} (softproof findings): {agrees}"
+        return f"as in finding {self.finding} of {self.target} (softproof findings): it agrees with {self.agrees}"
 
 
 def known_finding(interview: Interview, witness: Reply) -> Known | None:
-    """The finding that a failure is: a derivative is NaN, and the mended problem agrees."""
-    output, index = witness.verdict.output, witness.verdict.index
-    if output in ("", "value") or not np.isnan(witness.result.outputs[output].values[index]):
+    """The finding that a failure is: it shows as the finding does, and the mended problem agrees."""
+    output, index, problem = witness.verdict.output, witness.verdict.index, witness.problem
+    if not output:
         return None
+    undefined = output != "value" and np.isnan(witness.result.outputs[output].values[index])
     for known in KNOWN:
-        problem = known.mended(witness.problem) if known.operation == witness.problem.operation else None
-        reply = None if problem is None else interview.ask(problem)
-        if reply is not None and reply.verdict.ok:
+        if problem.operation not in known.operations or known.of_nan != bool(undefined):
+            continue
+        mended = known.mended(problem)
+        reply = None if mended is None else interview.ask(mended)
+        if reply is not None and _agrees(interview, reply):
             return known
     return None
+
+
+def _agrees(interview: Interview, reply: Reply) -> bool:
+    """Whether an answer does; in half precision also if it is rounded on the way, which no finding here is about."""
+    if reply.verdict.ok or reply.problem.dtype not in HALF:
+        return reply.verdict.ok
+    return any(interview.judged(reply.problem, reply.result, MODELS[name]).ok for name in STORED)
 
 
 def what_to_do(known: Known, interview: Interview, problem: Problem) -> str:
     """Leave out what it is about, or expect it."""
     row = f"{plain(interview.candidate.name)} {problem.operation} {problem.dtype} {interview.device}"
-    return f"--without {known.without} judges the rest; --expected-failures FILE, with the line {row!r}, expects it"
+    expected = f"--expected-failures FILE, with the line {row!r}, expects it"
+    return f"--without {known.without} judges the rest; {expected}" if known.without else expected
 
 
 def _with_input(problem: Problem, name: str, array: Array) -> Problem:
@@ -87,19 +119,89 @@ def _input_of_ignored_rows(problem: Problem) -> Problem | None:
     return _with_input(problem, "input", zeroed) if wrong.any() else None
 
 
+def _sum_that_is_held(problem: Problem) -> Problem | None:
+    """With a distance between one class in eight and the others, so that no sum of exponentials overflows float16."""
+    if problem.dtype != "float16":
+        return None
+    if "linear_weight" in problem.inputs:
+        return _with_lower_biases(problem)
+    logits, axis = problem.inputs["logits"], axis_of(problem)
+    rows = wide_rows(logits, axis)  # (r, C)
+    if not (_sums(rows) >= LARGEST).any():
+        return None
+    high = np.arange(rows.shape[-1]) % 8 == 0
+    room = rows.min(initial=0.0, where=np.isfinite(rows)) > FAR - LARGEST
+    moved = np.where(high, rows, rows - FAR) if room else np.where(high, rows + FAR, rows)
+    moved = FORMATS["float16"].round(np.where(np.isfinite(rows), np.clip(moved, -LARGEST, LARGEST), rows))
+    if (_sums(moved) >= LARGEST).any():
+        return None
+    return _with_input(problem, "logits", from_rows(moved, logits.shape, axis).astype(logits.dtype))
+
+
+def _sums(rows: Array) -> Array:
+    """Σ exp(x - max x) of rows (r, C) that have a softmax, 0 of the others: (r,)."""
+    most = rows.max(-1, keepdims=True, initial=-np.inf)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.nan_to_num(np.exp(rows - most).sum(-1)))
+
+
+def _with_lower_biases(problem: Problem) -> Problem | None:
+    """The same of a linear classifier of that many classes, by its bias."""
+    weight = problem.inputs["linear_weight"]
+    if weight.ndim != 2 or len(weight) < LARGEST:
+        return None
+    bias = problem.inputs.get("linear_bias", np.zeros(len(weight), weight.dtype))
+    lower = np.where(np.arange(len(weight)) % 8 == 0, bias, bias - FAR)
+    return _with_input(problem, "linear_bias", FORMATS["float16"].round(lower).astype(weight.dtype))
+
+
+def _few_rows(problem: Problem) -> Problem | None:
+    """With one row that counts, where a mean of labels divides by more than float16 holds."""
+    if problem.dtype != "float16" or not is_labels(problem) or reduction_of(problem) != "mean":
+        return None
+    if abs(denominator(problem, count_classes(problem))) < LARGEST:
+        return None
+    target, counts = problem.inputs["target"].reshape(-1), kept(problem)
+    label = np.where(counts, target, -1).max()  # of a row that counts
+    first = int(np.flatnonzero(counts & (target == label))[0])
+    ignored = np.where(np.arange(target.size) == first, target, problem.options.get("ignore_index", -100))
+    return _with_input(problem, "target", ignored.reshape(problem.inputs["target"].shape))
+
+
+_F = "torch.nn.functional:"
+_LOSSES = ("cross_entropy", "linear_cross_entropy")
 KNOWN = (
     Known(
         "gradient-of-an-ignored-row-of-nan",
-        "torch.nn.functional:cross_entropy",
-        "cross_entropy",
+        _F + "cross_entropy",
+        ("cross_entropy",),
         "nonfinite",
         _logits_of_ignored_rows,
     ),
     Known(
         "gradient-of-an-ignored-row",
-        "torch.nn.functional:linear_cross_entropy",
-        "linear_cross_entropy",
+        _F + "linear_cross_entropy",
+        ("linear_cross_entropy",),
         "ignore_index",
         _input_of_ignored_rows,
     ),
+    Known(
+        "log-softmax-overflows-its-sum",
+        _F + "log_softmax",
+        ("log_softmax", *_LOSSES),
+        "",
+        _sum_that_is_held,
+        SMALL_SUM,
+        of_nan=False,
+    ),
+    Known(
+        "logsumexp-overflows-its-sum",
+        "torch:logsumexp",
+        ("logsumexp",),
+        "",
+        _sum_that_is_held,
+        SMALL_SUM,
+        of_nan=False,
+    ),
+    Known("cross-entropy-overflows-its-count", _F + "cross_entropy", _LOSSES, "", _few_rows, FEW_ROWS, of_nan=False),
 )
