@@ -102,6 +102,9 @@ def settings(file: Path, overrides: Mapping[str, Any] | None = None) -> Settings
         _check(each, OF_A_TARGET, where)
         _check_kind(where, "target", each.get("target"))
         found += _by_device({**common, **each, **(overrides or {})})
+    found = [
+        each for place, each in enumerate(found) if each not in found[:place]
+    ]  # which overrides may have made alike
     expected = table.get("expected-failures", [])
     inputs = ((str(file), digest),)
     plain = Settings(tuple(found), table.get("seed"), (), table.get("database"), file, inputs)
@@ -175,7 +178,7 @@ def _expected(file: Path, content: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-TEMPLATE = """\
+HEAD = """\
 [tool.softproof]
 # `softproof verify` without a target asks what stands here. Whatever is commented has its default value.
 # devices = ["cpu"]                     # "cuda", "cuda:1", "mps", …; one that is not there is an error
@@ -194,16 +197,18 @@ TEMPLATE = """\
 # require = ["gradient"]                # what has to be judged: "value", "gradient", "jvp", "hvp"
 # expected-failures = "expected.txt"    # or a list: rows by name, "mine:softmax softmax float32 cpu"
 # database = ".softproof"               # where failures are kept; or "redis://…", "github:owner/repository"
-
+"""
+TEMPLATE = f"""\
+{HEAD}
 [[tool.softproof.targets]]
 target = "my_kernels:softmax"           # a module, or one function of it
 # operation = "softmax"                 # if the function has another name
 # adapter = "torch"                     # or "numpy", "jax", "onnx", "process"; tried out if there is none
 # supports = ["weight", "ignore_index"] # options that it has; by default those of its signature
 # without = ["nonfinite"]               # options, and kinds of input, that it is not to be asked
-# names = { label_smoothing = "smoothing" }
-# fixed = { reduction = "none" }        # values of options that it does not take
-# extra = { chunk = 256 }               # arguments of its own
+# names = {{ label_smoothing = "smoothing" }}
+# fixed = {{ reduction = "none" }}        # values of options that it does not take
+# extra = {{ chunk = 256 }}               # arguments of its own
 # ndim = [2]                            # dimensions of the logits that it takes
 # writes = ["logits"]                   # inputs that it is documented to overwrite
 # output = 0                            # which of several results is the value
@@ -211,18 +216,31 @@ target = "my_kernels:softmax"           # a module, or one function of it
 """
 
 
-def write_first(file: Path) -> bool:
-    """Add a commented [tool.softproof] to a pyproject.toml, or make one; whether the file is new.
-
-    Raises: ValueError, and nothing is written, where there is such a table, or the file is no TOML.
-    """
+def check_first(file: Path) -> bool:
+    """Whether a pyproject.toml has no [tool.softproof], or is not there; ValueError where it is no TOML."""
     text = _read(file)[0] if os.path.lexists(file) else ""
     try:
-        table = tomllib.loads(text).get("tool", {})
+        return "softproof" not in tomllib.loads(text).get("tool", {})
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{file}: {error}") from error
-    if "softproof" in table:
+
+
+def write_first(file: Path, targets: str = "") -> bool:
+    """Add a commented [tool.softproof] to a pyproject.toml, or make one; whether the file is new.
+
+    `targets` are its entries, as TOML; without them there is one to be filled in.
+
+    Raises: ValueError, and nothing is written, where there is such a table, or the file would be no TOML.
+    """
+    if not check_first(file):
         raise ValueError(f"{file} has a table [tool.softproof]; it is left as it is")
+    text = _read(file)[0] if os.path.lexists(file) else ""
     new = not text
-    file.write_text(text + ("" if new else "\n" if text.endswith("\n") else "\n\n") + TEMPLATE)
+    whole = text + ("" if new else "\n" if text.endswith("\n") else "\n\n")
+    whole += f"{HEAD}\n{targets}" if targets else TEMPLATE
+    try:
+        tomllib.loads(whole)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{file}: with these entries it would be no TOML: {error}") from error
+    file.write_text(whole)
     return new

@@ -146,3 +146,16 @@ def test_the_report_warns_of_what_was_not_tested() -> None:
     assert "warning: 'smooth' looks like label_smoothing, which was not tested: --name label_smoothing=smooth" in str(
         report
     )
+
+
+def right_for_numbers_alone(logits: Array) -> Array:
+    """A softmax of a single number; of all else it is merely wrong."""
+    return np.ones_like(logits)
+
+
+def test_a_wrong_number_is_no_other_axis() -> None:
+    """Only what is right along another axis is another interface."""
+    found = refusals(softproof.load(right_for_numbers_alone, "softmax", "numpy"), "softmax", "float32")
+
+    assert found.dimensions == {}
+    assert found.ndim == (0, 1, 2, 3, 4)

@@ -149,6 +149,16 @@ def test_without_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         assert words in capsys.readouterr().err
 
 
+def test_what_the_command_line_makes_alike_is_asked_once(tmp_path: Path) -> None:
+    """Two entries of a target, by dtype, where one dtype is asked."""
+    file = tmp_path / "pyproject.toml"
+    entry = "[[tool.softproof.targets]]\ntarget = 'mine:softmax'\ndtypes = ['{}']\n"
+    file.write_text(entry.format("float32") + entry.format("float16"))
+
+    assert [each["dtypes"] for each in settings(file).targets] == [["float32"], ["float16"]]
+    assert [each["dtypes"] for each in settings(file, {"dtypes": ["float64"]}).targets] == [["float64"]]
+
+
 # ---- softproof init -------------------------------------------------------------------------------------------------
 
 

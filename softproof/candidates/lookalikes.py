@@ -18,6 +18,23 @@ ALIASES = {  # names in use, of PyTorch, JAX, Triton kernels and papers
     "bias": ("b", "linear_bias"),
 }
 CLOSE = 0.75  # of difflib's measure
+DOUBTFUL = frozenset(  # names that are as often those of something else
+    (
+        "ignore",
+        "padding_idx",
+        "pad_id",
+        "pad_token_id",
+        "smooth",
+        "eps",
+        "epsilon",
+        "ls",
+        "red",
+        "agg",
+        "mode",
+        "d",
+        "b",
+    )
+)
 
 
 def lookalikes(operation: str, parameters: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
@@ -40,3 +57,12 @@ def lookalikes(operation: str, parameters: Iterable[str], known: Mapping[str, st
             found[name] = theirs
             free.remove(theirs)
     return found
+
+
+def is_certain(option: str, theirs: str) -> bool:
+    """Whether a parameter of this name can be taken for the option without trying it out.
+
+    >>> is_certain("ignore_index", "ignore_idx"), is_certain("label_smoothing", "eps")
+    (True, False)
+    """
+    return theirs.lower() in ALIASES.get(option, ()) and theirs.lower() not in DOUBTFUL

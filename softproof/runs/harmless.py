@@ -70,6 +70,7 @@ def kinds(operation: str, dtype: str, supports: Set[str], usual: Problem) -> Ite
     for option, words, changed in (*_of_shapes(usual), *_of_options(), *_of_losses(usual)):
         possible = option != "negative_weights" or "weight" in supports
         possible &= option not in OF_REDUCTIONS or "reduction" in supports
+        possible &= option != "several_dims" or "dim" in supports
         if option in supports and possible and (many or option not in ("empty", "several_dims", "dim")):
             yield Harmless(option, words, _but(usual, changed))
     if "scalars" in supports:
@@ -92,8 +93,9 @@ Changed = tuple[str, str, dict[str, Any]]  # the option, in words, and what is c
 def _of_shapes(usual: Problem) -> Iterator[Changed]:
     """No rows, no classes, infinite logits."""
     main, x = next(iter(usual.inputs)), main_input(usual)
-    yield "empty", "no rows", {name: usual.inputs[name][:0] for name in (main, "target", "q") if name in usual.inputs}
     if x.ndim:
+        given = [name for name in (main, "target", "q") if name in usual.inputs]
+        yield "empty", "no rows", {name: usual.inputs[name][:0] for name in given}
         yield "empty_classes", "rows of no class", {main: x[..., :0]}
     first = np.arange(x.size).reshape(x.shape) == 0
     yield "nonfinite", "logits of -inf", {main: np.where(first, -np.inf, x)}

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..candidates.candidate import Candidate
 from ..candidates.lookalikes import lookalikes
+from ..diagnosis.interview import Given
 from ..problem.interface import DIMENSIONS, SHAPES
 from ..problem.operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS
 from ..problem.problem import Problem
@@ -22,6 +23,8 @@ from ..problem.rows import is_labels, kept, main_input
 from ..verdicts.judgement import judge
 from .harmless import kinds, plain
 from .ladder import LADDER
+
+ANOTHER_AXIS = "gave numbers of another axis than the last"
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,9 @@ def _along_another_axis(
         return {}
     right = {ndim: _is_right(candidate, each, device) for ndim, each in asked.items() if each is not None}
     return {
-        ndim: "gave numbers of another axis than the last"
-        for ndim, ok in right.items()
-        if any(right.values()) and not ok
+        ndim: ANOTHER_AXIS
+        for ndim, each in asked.items()
+        if each is not None and any(right.values()) and not right[ndim] and _is_of_another(candidate, each, device)
     }
 
 
@@ -97,6 +100,15 @@ def _is_right(candidate: Candidate, problem: Problem, device: str) -> bool:
     """Whether an answer agrees under the widest model."""
     with warnings.catch_warnings(action="ignore"):
         return judge(candidate, problem, device=device, arithmetic=LADDER[-1]).ok
+
+
+def _is_of_another(candidate: Candidate, problem: Problem, device: str) -> bool:
+    """Whether the value agrees as that along another axis than the last; any other value is merely wrong."""
+    problem = replace(problem, grad_output=None)
+    with warnings.catch_warnings(action="ignore"):
+        given = Given(candidate, candidate.answer(problem, device))
+        others = (replace(problem, options={"dim": dim}) for dim in range(main_input(problem).ndim - 1))
+        return any(judge(given, each, device=device, arithmetic=LADDER[-1]).ok for each in others)
 
 
 def _inputs(asked: dict[int, Problem | None]) -> set[str]:

@@ -1,0 +1,80 @@
+"""What a function may compute, by its name and its parameters, and which of these are the inputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from ..problem.operations import OPERATIONS
+
+_TARGETS = ("target", "targets", "label", "labels", "y", "y_true", "t", "truth", "classes", "tgt")
+_LOGITS = ("logits", "logit", "x", "input", "inputs", "scores", "score", "pred", "preds", "predictions", "y_pred", "z")
+_FEATURES = ("input", "inputs", "x", "h", "hidden", "hidden_states", "features", "feats", "e", "embeddings", "embed")
+_WEIGHTS = ("weight", "weights", "w", "linear_weight", "lin_weight", "lm_head_weight", "lm_head", "classifier", "c")
+INPUTS = {  # names in use of the inputs of each operation
+    "logits": _LOGITS,
+    "target": _TARGETS,
+    "input": _FEATURES,
+    "weight": _WEIGHTS,
+    "linear_weight": _WEIGHTS,
+    "p": ("p", "prob", "probs", "probabilities", "p_true", "target", "y_true"),
+    "q": ("q", "q_pred", "pred", "y_pred"),
+}
+_LOSS = r"ce|cel|xent|xentropy|nll|crossentropy|crossentropyloss"
+_WORDS = (  # what a name has among its words, the most telling first
+    ("linear_cross_entropy", rf"(?=.*\b(linear|lm|head)\b).*(\b({_LOSS})\b|\bcross entropy\b)|\b(flce|cce|lce)\b"),
+    ("distribution_cross_entropy", r"\b(distribution|soft)\b.*\bcross entropy\b"),
+    ("cross_entropy", rf"\b({_LOSS})\b|\bcross entropy\b|\bcross entropy loss\b"),
+    ("log_softmax", r"\blog ?softmax\b|\blsm\b"),
+    ("softmax", r"\bsoftmax\b|\bsm\b"),
+    ("logsumexp", r"\blog ?sum ?exp\b|\blse\b"),
+    ("kl_divergence", r"\bkl\b|\bkl ?div(ergence)?\b"),
+    ("entropy", r"\bentropy\b"),
+    ("linear", r"\b(linear|dense|matmul|gemm)\b"),
+)
+
+
+def words_of(name: str) -> str:
+    """The words of a name, in small letters.
+
+    >>> words_of("FusedCrossEntropyLoss"), words_of("liger_lse2")
+    ('fused cross entropy loss', 'liger lse')
+    """
+    return " ".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)).lower()
+
+
+def operation_of(name: str, parameters: Sequence[str]) -> str:
+    """The operation that a function of this name is taken for, or of these parameters; empty where nothing tells.
+
+    >>> operation_of("fused_ce", []), operation_of("LinearCE", []), operation_of("my_loss", ["scores", "labels"])
+    ('cross_entropy', 'linear_cross_entropy', 'cross_entropy')
+    """
+    if name in OPERATIONS:
+        return name
+    words = words_of(name)
+    by_name = next((operation for operation, pattern in _WORDS if re.search(pattern, words)), "")
+    first = [_plain(each) for each in parameters[:4]]
+    target = next((place for place, each in enumerate(first) if each in _TARGETS), None)
+    if by_name or target is None:
+        return by_name
+    layer = target != 1 and set(first) & set(_WEIGHTS) and not set(first) & {"logits", "scores"}
+    return "linear_cross_entropy" if layer and len(first) > 2 else "cross_entropy"
+
+
+def inputs_in_order(operation: str, parameters: Sequence[str]) -> dict[str, str]:
+    """What the inputs are called, where their order is another than ours; empty where it is the same, or unknown.
+
+    >>> inputs_in_order("cross_entropy", ["labels", "scores"]), inputs_in_order("cross_entropy", ["x", "y"])
+    ({'logits': 'scores', 'target': 'labels'}, {})
+    """
+    names, found = OPERATIONS[operation].inputs, dict[str, str]()
+    for name in names:
+        theirs = [each for each in parameters if _plain(each) in INPUTS[name] and each not in found.values()]
+        if not theirs:
+            return {}
+        found[name] = theirs[0]
+    return {} if list(found.values()) == list(parameters[: len(names)]) else found
+
+
+def _plain(parameter: str) -> str:
+    return parameter.lower().strip("_")

@@ -1,0 +1,347 @@
+"""What a function is asked, found out by asking it: `softproof init` writes this into a table.
+
+Left out is only what cannot be asked: what the function has no parameter for, and what it answers with an error. A
+wrong number is never a reason to leave something out. `softproof verify` is there to find those.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..bounds.models import MODELS
+from ..candidates.candidate import Candidate
+from ..candidates.guesses import inputs_in_order, operation_of
+from ..candidates.lookalikes import is_certain, lookalikes
+from ..diagnosis.interview import Given
+from ..problem.formats import FORMATS
+from ..problem.operations import DIRECTIONAL, LOSS_DEFAULTS, OPERATIONS
+from ..problem.problem import Problem, Result
+from ..problem.rows import main_input
+from ..verdicts.judgement import judge
+from .fitting import Fit, fitted
+from .harmless import Harmless, kinds, plain
+from .ladder import LADDER
+from .probing import ANOTHER_AXIS, refusals
+
+Opener = Callable[[Mapping[str, Any]], Candidate]
+FIRST = ("float32", "float64", "bfloat16", "float16")  # formats in which a usual question is tried
+DELIBERATE = ("ValueError", "TypeError", "NotImplementedError", "AssertionError")  # what people raise on purpose
+_MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
+_TOO_MANY = re.compile(r"takes .*positional argument")
+_SEVERAL = re.compile(r"the answer is a (tuple|list)")
+NO_GRADIENT = ("does not depend on", "NotImplementedError")  # in an error where there is none
+
+
+@dataclass
+class Profile:
+    """The entry of a table for one function, with a comment for each key; what is not tested, and why; what to know."""
+
+    operation: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    comments: dict[str, str] = field(default_factory=dict)
+    not_tested: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    fits: dict[str, Fit] = field(default_factory=dict)  # by dtype
+
+    def says(self, key: str, value: Any, comment: str) -> None:
+        """One line of the table."""
+        self.arguments[key], self.comments[key] = value, comment
+
+
+class CannotAskError(ValueError):
+    """It answers no question, and what to do."""
+
+
+@dataclass
+class Probe:
+    """One function, which is opened again with what has been found out."""
+
+    opener: Opener
+    name: str  # of the function
+    given: Mapping[str, Any]  # what its user says already
+    device: str
+    found: Profile = field(default_factory=lambda: Profile(""))
+    candidate: Candidate = field(init=False)
+
+    def profile(self) -> Profile:
+        """All of it. Raises: CannotAskError where no question is answered."""
+        self._operation()
+        try:
+            self._names()
+            usual = self._usual()
+            usual = self._hard_coded(usual)
+            usual = self._doubtful(usual)
+            self._dtypes(usual)
+            self._refused(usual)
+            self._derivatives(usual)
+            self._models()
+        finally:
+            self.candidate.close()
+        return self.found
+
+    # ---- opening ----
+
+    def _open(self) -> None:
+        """With all that is known so far."""
+        known = {key: value for key, value in self.found.arguments.items() if key in _OF_AN_INTERFACE}
+        if hasattr(self, "candidate"):
+            self.candidate.close()
+        self.candidate = self.opener({**self.given, **known})
+
+    def _operation(self) -> None:
+        """By what its user says, by its name, or by its parameters."""
+        self.found.operation = operation = str(self.given.get("operation") or operation_of(self.name, ()))
+        why = "as you say" if self.given.get("operation") else "by its name"
+        if not operation:
+            self.found.arguments["operation"] = "cross_entropy"  # any, since all tell their parameters
+            self._open()
+            operation, why = operation_of(self.name, self.candidate.parameters("cross_entropy")), "by its parameters"
+        if not operation:
+            self.candidate.close()
+            raise CannotAskError(
+                f"what does {self.name} compute? Neither its name nor its parameters tell: "
+                f"--operation {', '.join(OPERATIONS)}"
+            )
+        self.found.operation = operation
+        self.found.says("operation", operation, why)
+        self._open()
+
+    def _names(self) -> None:
+        """What it calls inputs and options; doubtful names are tried out later."""
+        operation, parameters = self.found.operation, self.candidate.parameters(self.found.operation)
+        names = {**inputs_in_order(operation, parameters), **self.given.get("names", {})}
+        for option, theirs in lookalikes(operation, parameters, names).items():
+            names |= {option: theirs} if is_certain(option, theirs) else {}
+        if names:
+            self.found.says("names", names, "what it calls them")
+            self._open()
+        self.found.says("adapter", self.candidate.adapter, "the arrays that it takes")
+
+    # ---- the usual question ----
+
+    def _usual(self) -> Problem:
+        """The first usual question that it answers; how it is called is changed where its errors tell how."""
+        raised = ""
+        for _ in range(3):
+            for dtype, ndim in ((dtype, ndim) for ndim in (2, 3, 1, 4, 0) for dtype in FIRST):
+                problem = self._plain(dtype, ndim)
+                if problem is None or dtype not in self.candidate.dtypes or not self.candidate.takes(problem):
+                    continue
+                error = self._asked(problem).raised
+                if error is None:
+                    return problem
+                raised = raised or error
+                if self._called_otherwise(error):
+                    break
+            else:
+                break
+        raise CannotAskError(self._advice(raised))
+
+    def _plain(self, dtype: str, ndim: int) -> Problem | None:
+        operation, fixed = self.found.operation, self.candidate.interface.fixed
+        return plain(operation, dtype, self.candidate.supports(operation), ndim, fixed)
+
+    def _asked(self, problem: Problem) -> Result:
+        """The value, or what was raised."""
+        with warnings.catch_warnings(action="ignore"):
+            return self.candidate.answer(replace(problem, grad_output=None), self.device)
+
+    def _called_otherwise(self, error: str) -> bool:
+        """Whether an error tells that it has several results, or takes its inputs by name; then it is opened so."""
+        inputs = OPERATIONS[self.found.operation].inputs
+        parameters = self.candidate.parameters(self.found.operation)
+        if _SEVERAL.search(error) and self.candidate.interface.output is None:
+            self.found.says("output", 0, "it gives several results; this one is judged")
+        elif _TOO_MANY.search(error) and inputs[0] not in self.candidate.interface.names:
+            names = dict(zip(inputs, parameters, strict=False)) | dict(self.candidate.interface.names)
+            self.found.says("names", names, "what it calls them")
+        else:
+            return False
+        self._open()
+        return True
+
+    def _advice(self, raised: str) -> str:
+        """What to do where nothing is answered."""
+        if missing := _MISSING.search(raised):
+            names = re.findall(r"'(\w+)'", missing[1])
+            options = " ".join(f"--extra {name}=VALUE" for name in names)
+            return f"it answers no question: raised {raised}. Say what it is to be given: {options}"
+        device = "; if it needs a GPU: --device cuda" if self.device == "cpu" else ""
+        return f"it answers no question: raised {raised}. Describe how it is called: --name, --extra, --ndim{device}"
+
+    # ---- what it hard-codes, and what it may call otherwise ----
+
+    def _hard_coded(self, usual: Problem) -> Problem:
+        """Options that it has no parameter for, and the values that its answers have instead."""
+        about, given = OPERATIONS[usual.operation], dict(self.given.get("fixed", {}))
+        free = {*about.options} - self.candidate.supports(usual.operation) - given.keys()
+        found = dict[str, Any]()
+        for option, value in _INSTEAD:
+            if option in free - found.keys() and not self._is_right(usual) and self._is_right(usual, {option: value}):
+                found[option] = value
+        if "dim" in free:
+            found |= self._axis(usual.dtype)
+        if "ignore_index" in free and usual.inputs["target"].size and self._is_right(_ignoring(usual), found):
+            default = LOSS_DEFAULTS["ignore_index"]
+            self.found.notes.append(
+                f"it ignores labels of {default}; to judge that: fixed = {{ ignore_index = {default} }}"
+            )
+        if not found:
+            return usual
+        self.found.says(
+            "fixed", {**given, **found}, f"it has no parameter for {', '.join(found)}; its answers are for this value"
+        )
+        self._open()
+        return self._plain(usual.dtype, main_input(usual).ndim) or usual
+
+    def _axis(self, dtype: str) -> dict[str, int]:
+        """The axis of a function that has no `dim`, if it is another than the last for most shapes."""
+        asked = list(filter(None, (self._plain(dtype, ndim) for ndim in (1, 2, 3, 4))))
+        right = {
+            dim: sum(
+                self._is_right(each, {"dim": dim})
+                for each in asked
+                if -main_input(each).ndim <= dim < main_input(each).ndim
+            )
+            for dim in (-1, 1, 0)
+        }
+        best = max(right, key=right.__getitem__)
+        return {"dim": best} if best != -1 else {}
+
+    def _is_right(self, asked: Problem, instead: Mapping[str, Any] | None = None) -> bool:
+        """Whether the value agrees under the widest model of the ladder, as the answer for other options too."""
+        asked = replace(asked, grad_output=None)
+        with warnings.catch_warnings(action="ignore"):
+            given = Given(self.candidate, self.candidate.answer(asked, self.device))
+            meant = replace(asked, options={**asked.options, **(instead or {})})
+            return judge(given, meant, device=self.device, arithmetic=MODELS[LADDER[-1]]).ok
+
+    def _doubtful(self, usual: Problem) -> Problem:
+        """Parameters that may be an option by another name: they are, if the answers to it are right."""
+        operation = usual.operation
+        found = lookalikes(operation, self.candidate.parameters(operation), self.candidate.interface.names)
+        left = {*self.candidate.interface.without, *self.candidate.interface.fixed, *self.given.get("extra", {})}
+        for option, theirs in found.items():
+            if option in left or option in self.candidate.supports(operation):
+                continue
+            names = self.found.arguments.get("names"), self.found.comments.get("names", "")
+            self.found.says("names", {**(names[0] or {}), option: theirs}, "what it calls them")
+            self._open()
+            asked = [each.problem for each in self._about(usual) if option_of(each.option) == option]
+            if asked and all(map(self._is_right, asked)):
+                continue
+            self.found.notes.append(
+                f"{theirs} looks like {option}, and its answers are not those: {option} is NOT TESTED; if it is the "
+                f"same: names = {{ {option} = {theirs!r} }}"
+            )
+            self.found.arguments.pop("names")
+            if names[0]:
+                self.found.says("names", *names)
+            self._open()
+        return usual
+
+    def _about(self, usual: Problem) -> list[Harmless]:
+        """The questions about kinds of input and options."""
+        supports = self.candidate.supports(usual.operation)
+        return [each for each in kinds(usual.operation, usual.dtype, supports, usual)
+                if self.candidate.takes(each.problem)]  # fmt: skip
+
+    # ---- what it refuses ----
+
+    def _dtypes(self, usual: Problem) -> None:
+        """The formats in which it answers the usual question."""
+        wanted, answers = self.given.get("dtypes"), []
+        for dtype in wanted or FORMATS:
+            if dtype not in self.candidate.dtypes:
+                self.found.not_tested[dtype] = f"the {self.candidate.adapter} adapter has none"
+                continue
+            result = self._asked(replace(usual, dtype=dtype))
+            if result.raised is not None and not wanted:
+                self.found.not_tested[dtype] = f"raised {result.raised}"
+                continue
+            answers.append(dtype)
+            value = result.outputs.get("value")
+            if value is not None and value.dtype != dtype:
+                self.found.notes.append(f"for {dtype} it gives {value.dtype}, which `verify` will not accept")
+        self.found.says("dtypes", answers, "formats in which it answers")
+
+    def _refused(self, usual: Problem) -> None:
+        """Dimensions, options and kinds of input that it answers with an error."""
+        refused = refusals(self.candidate, usual.operation, usual.dtype, self.device)
+        narrow = {ndim: error for ndim, error in refused.dimensions.items() if error != ANOTHER_AXIS}
+        if narrow and "ndim" not in self.given:
+            self.found.says("ndim", sorted(set(refused.ndim) | (set(refused.dimensions) - set(narrow))),
+                            "dimensions of the logits that it takes")  # fmt: skip
+            self.found.not_tested |= {f"{ndim} dimension{'s' * (ndim != 1)}": error for ndim, error in narrow.items()}
+        without = list(self.given.get("without", ()))
+        for option, error in refused.without.items():
+            kind = error.partition(": ")[2].partition(":")[0].partition(" at ")[0]  # "no rows: ValueError at …"
+            own = option_of(option) in self.candidate.supports(usual.operation) - set(OPERATIONS[usual.operation].kinds)
+            if own and kind not in DELIBERATE:
+                self.found.notes.append(f"it has {option_of(option)}, and for {error}: asked all the same")
+                continue
+            without.append(option)
+            self.found.not_tested[option] = error
+        if without:
+            self.found.says("without", without, "what it answers with an error")
+        for name in refused.written:
+            self.found.notes.append(f'it overwrites {name}; if that is documented: writes = ["{name}"]')
+        about = OPERATIONS[usual.operation]
+        missing = {*about.optional, *about.options} - self.candidate.supports(usual.operation)
+        for name in sorted(missing - {*self.candidate.interface.fixed, *self.candidate.interface.without}):
+            self.found.not_tested[name] = "it has no such parameter"
+
+    def _derivatives(self, usual: Problem) -> None:
+        """Which outputs have to be judged, so that one that is lost later is missed."""
+        operation, supports, kinds_ = (
+            usual.operation,
+            self.candidate.supports(usual.operation),
+            OPERATIONS[usual.operation].kinds,
+        )
+        outputs = ["value"]
+        if self.candidate.differentiates(operation):
+            with warnings.catch_warnings(action="ignore"):
+                raised = self.candidate.answer(usual, self.device).raised or ""
+            if any(each in raised for each in NO_GRADIENT):
+                self.found.not_tested["gradient"] = f"raised {raised}"
+                self.found.says("without", [*self.found.arguments.get("without", ()), "gradient"],
+                                self.found.comments.get("without", "what it answers with an error"))  # fmt: skip
+            else:
+                outputs.append("gradient")
+        elif OPERATIONS[operation].gradients:
+            self.found.not_tested["gradient"] = "it has no backward pass"
+        for kind in DIRECTIONAL:
+            if kind in kinds_ and kind in supports and "gradient" in outputs:
+                outputs.append(kind)
+            elif kind in kinds_:
+                self.found.not_tested[kind] = "it has no derivatives of this kind"
+        self.found.says("require", outputs, "what has to be judged, or a row does not agree")
+
+    def _models(self) -> None:
+        """Which model of the ladder fits in each format."""
+        if self.given.get("arithmetic") is None:
+            self._open()
+            for dtype in self.found.arguments["dtypes"]:
+                self.found.fits[dtype] = fitted(self.candidate, self.found.operation, dtype, self.device)
+
+
+_OF_AN_INTERFACE = ("operation", "adapter", "names", "fixed", "output", "without", "ndim")
+
+
+def option_of(kind: str) -> str:
+    """The option that a kind is about: `reduction` of "reduction=none"."""
+    return kind.partition("=")[0]
+
+
+_INSTEAD = (("reduction", "none"), ("reduction", "sum"))  # values that a function may hard-code
+
+
+def _ignoring(usual: Problem) -> Problem:
+    """The usual question with a row that is ignored by default."""
+    target = usual.inputs["target"].copy()
+    target.reshape(-1)[0] = LOSS_DEFAULTS["ignore_index"]
+    return replace(usual, inputs={**usual.inputs, "target": target}, grad_output=None)

@@ -1,0 +1,272 @@
+"""`softproof init TARGET` asks a function what it takes: nothing that is merely wrong is left out."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import softproof
+from softproof.candidates.candidate import Candidate
+from softproof.candidates.guesses import inputs_in_order, operation_of
+from softproof.cli.commands import main
+from softproof.cli.table import entries, models_of
+from softproof.config import settings
+from softproof.mutants.catalogue import MUTANTS
+from softproof.problem.operations import OPERATIONS
+from softproof.runs.fitting import Fit
+from softproof.runs.profile import CannotAskError, Probe, Profile, option_of
+
+INTERFACE = ("operation", "names", "fixed", "output", "without", "ndim")
+NAMED: dict[str, Any] = {"arithmetic": "any-order"}  # so that no model is looked for
+
+
+class _Fused(torch.autograd.Function):
+    """Right: a stored logsumexp, and gradients of its own."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, ignored: int, reduction: str) -> Tensor:
+        x, keep = logits.float(), labels != ignored
+        lse, safe = torch.logsumexp(x, -1), torch.where(keep, labels, 0)
+        loss = torch.where(keep, lse - x.gather(1, safe[:, None]).squeeze(1), 0.0)
+        ctx.save_for_backward(x, lse, safe, keep)
+        ctx.count = keep.sum() if reduction == "mean" else 1
+        total: Tensor = loss.sum() / ctx.count
+        return total.to(logits.dtype)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        x, lse, labels, keep = ctx.saved_tensors
+        p = torch.exp(x - lse[:, None])
+        p[torch.arange(len(labels)), labels] -= 1
+        found = torch.where(keep[:, None], p * (grads[0].float() / ctx.count), 0.0)
+        return found.to(grads[0].dtype), None, None, None
+
+
+def fused_ce(
+    logits: Tensor, labels: Tensor, ignore_idx: int = -100, lse_square_scale: float = 0.0, reduction: str = "mean"
+) -> Tensor:
+    """Takes matrices in two formats, labels alone, and two reductions."""
+    if logits.ndim != 2:
+        raise ValueError(f"expected logits of shape (N, C), got {tuple(logits.shape)}")
+    if logits.dtype not in (torch.float32, torch.bfloat16):
+        raise TypeError(f"expected float32 or bfloat16, got {logits.dtype}")
+    if labels.is_floating_point():
+        raise TypeError("labels must be class indices")
+    if reduction not in ("mean", "sum") or lse_square_scale:
+        raise ValueError(f"unknown reduction {reduction!r}")
+    found: Tensor = _Fused.apply(logits, labels, ignore_idx, reduction)  # type: ignore[no-untyped-call]
+    return found
+
+
+def opener_of(function: Callable[..., Any]) -> Callable[[Mapping[str, Any]], Candidate]:
+    """What opens it in this process."""
+
+    def opener(more: Mapping[str, Any]) -> Candidate:
+        return softproof.load(function, adapter="torch", **{key: more[key] for key in INTERFACE if key in more})
+
+    return opener
+
+
+def profile_of(function: Callable[..., Any], name: str = "", **given: Any) -> Profile:
+    """What is found out about it, without its model."""
+    return Probe(opener_of(function), name or getattr(function, "__name__", ""), {**NAMED, **given}, "cpu").profile()
+
+
+def test_a_right_kernel_agrees_in_the_first_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two commands, and no option by hand."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["init", "tests.test_init:fused_ce", "--in-process"]) == 0
+    said = capsys.readouterr().out
+
+    assert "NOT TESTED, since it cannot be asked:" in said
+    assert "expected float32 or bfloat16, got torch.float64" in said
+    assert "then run: softproof verify" in said
+    (target,) = settings(Path("pyproject.toml")).targets
+    assert target["names"] == {"ignore_index": "ignore_idx"}
+    assert target["dtypes"] == ["float32", "bfloat16"]
+    assert target["ndim"] == [2]
+    assert target["without"] == ["reduction=none", "probabilities"]
+    assert target["require"] == ["value", "gradient"]
+    assert target["arithmetic"] == "stored-logsumexp"
+    assert main(["verify", "--examples", "12"]) == 0, capsys.readouterr().out
+
+
+def test_a_table_that_is_there_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What would be written is shown, and fits at its end."""
+    monkeypatch.chdir(tmp_path)
+    before = "[tool.softproof]\nseed = 1\n[[tool.softproof.targets]]\ntarget = 'mine:softmax'\n"
+    Path("pyproject.toml").write_text(before)
+    assert main(["init", "manual:entropy", "--in-process"]) == 2
+    said = capsys.readouterr().out
+
+    assert Path("pyproject.toml").read_text() == before
+    assert "has a table [tool.softproof], which is left as it is. To judge this as well, add the lines above" in said
+    shown = said[said.index("[[tool.softproof.targets]]") : said.rindex("pyproject.toml has a table")]
+    names = [each["target"] for each in tomllib.loads(before + shown)["tool"]["softproof"]["targets"]]
+    assert names[:2] == ["mine:softmax", "manual:entropy"]
+
+
+@pytest.mark.drawn(8)
+@pytest.mark.parametrize("name", MUTANTS)
+def test_no_bug_is_left_out(name: str) -> None:
+    """Of a wrong implementation nothing is hidden that it has a parameter for, and no value is fixed for it."""
+    mutant = MUTANTS[name]
+    found = profile_of(mutant.make(), operation=mutant.operation)
+    taken = softproof.load(mutant.make(), mutant.operation, "torch").supports(mutant.operation)
+    options = taken - set(OPERATIONS[mutant.operation].kinds)
+
+    assert not {option_of(each) for each in found.not_tested} & options
+    assert "fixed" not in found.arguments
+    assert "writes" not in found.arguments
+    assert found.arguments["dtypes"] == ["float64", "float32", "float16", "bfloat16"]
+
+
+def fails_by_accident(logits: Tensor, target: Tensor, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
+    """Has a parameter for what it was never tried with."""
+    picked = logits.log_softmax(1).gather(1, target[:, None])
+    return -picked.mean() if reduction == "mean" and ignore_index else -picked.sum()
+
+
+def test_an_accident_is_asked_all_the_same() -> None:
+    """An index out of range is no refusal of an option that it has; wrong numbers are none either."""
+    found = profile_of(fails_by_accident, operation="cross_entropy")
+
+    assert "ignore_index" not in found.not_tested
+    assert any("it has ignore_index, and for" in each for each in found.notes)
+    assert not {"reduction", "reduction=none", "reduction=sum"} & set(found.not_tested)
+
+
+def overwrites(x: Tensor) -> Tensor:
+    """Its input is gone."""
+    with torch.no_grad():
+        x -= x.max(-1, keepdim=True).values
+    return torch.softmax(x, -1)
+
+
+def test_what_it_overwrites_is_told_and_not_excused() -> None:
+    """Its user has to say that this is meant."""
+    found = profile_of(overwrites, operation="softmax")
+
+    assert "writes" not in found.arguments
+    assert 'it overwrites logits; if that is documented: writes = ["logits"]' in found.notes
+
+
+def losses_by_row(labels: Tensor, scores: Tensor, eps: float = 1e-8) -> Tensor:
+    """Its inputs in another order, no reduction, and a name that is none of an option."""
+    return torch.logsumexp(scores, -1) - scores.gather(1, labels[:, None]).squeeze(1) + 0 * eps
+
+
+def by_keyword(*, target: Tensor, scores: Tensor, smoothing: float = 0.0) -> tuple[Tensor, None]:
+    """Gives two things."""
+    return F.cross_entropy(scores, target, label_smoothing=smoothing), None
+
+
+def with_eps(logits: Tensor, target: Tensor, eps: float = 0.0) -> Tensor:
+    """Means smoothing."""
+    return F.cross_entropy(logits, target, label_smoothing=eps)
+
+
+def of_columns(x: Tensor) -> Tensor:
+    """Along the first axis."""
+    return torch.softmax(x, 0)
+
+
+@torch.no_grad()
+def value_alone(x: Tensor, dim: int = -1) -> Tensor:
+    """For inference."""
+    return torch.softmax(x, dim)
+
+
+@pytest.mark.parametrize(
+    ("function", "operation", "expected"),
+    [
+        (losses_by_row, "cross_entropy", {"names": {"logits": "scores", "target": "labels"},
+                                          "fixed": {"reduction": "none"}, "ndim": [2], "without": ["probabilities"]}),
+        (by_keyword, "cross_entropy", {"names": {"logits": "scores", "target": "target",
+                                                 "label_smoothing": "smoothing"},
+                                       "output": 0}),
+        (with_eps, "cross_entropy", {"names": {"label_smoothing": "eps"}}),
+        (of_columns, "softmax", {"fixed": {"dim": 0}}),
+        (value_alone, "softmax", {"without": ["gradient"], "require": ["value"]}),
+        (F.cross_entropy, "cross_entropy", {"require": ["value", "gradient", "jvp", "hvp"]}),
+    ],
+)  # fmt: skip
+def test_what_is_found_out(function: Callable[..., Any], operation: str, expected: dict[str, Any]) -> None:
+    """Names, order, results, values that it hard-codes, whether it has gradients; and what is written can be read."""
+    found = profile_of(function, operation="" if function is by_keyword else operation)
+    usual = {"operation": operation, "adapter": "torch", "dtypes": ["float64", "float32", "float16", "bfloat16"]}
+
+    assert found.arguments == usual | {"require": found.arguments["require"]} | expected
+    (target,) = tomllib.loads(entries("mine:function", found, {}))["tool"]["softproof"]["targets"]
+    assert target == {"target": "mine:function", **found.arguments}
+
+
+def test_a_doubtful_name_is_told() -> None:
+    """With what to write if it is the option after all."""
+    found = profile_of(losses_by_row, operation="cross_entropy")
+    assert any("it ignores labels of -100" in each for each in profile_of(with_eps, "my_ce").notes)
+    assert any("eps looks like label_smoothing, and its answers are not those" in each for each in found.notes)
+
+
+def needs(logits: Tensor, labels: Tensor, chunk: int) -> Tensor:
+    """Nobody can know."""
+    return F.cross_entropy(logits, labels) * chunk
+
+
+@pytest.mark.parametrize(
+    ("function", "name", "words"),
+    [(needs, "needs_ce", "--extra chunk=VALUE"), (lambda a: a, "mine", "what does mine compute?")],
+)
+def test_what_to_do_where_nothing_can_be_asked(function: Callable[..., Any], name: str, words: str) -> None:
+    """In words."""
+    with pytest.raises(CannotAskError, match=words):
+        profile_of(function, name)
+
+
+def test_models_of_half_precision() -> None:
+    """The kernel is the same in each format; where it seems to compute in it throughout, it has an entry of its own."""
+    fits = {"float32": Fit("fused", 9), "bfloat16": Fit("any-order", 9), "float16": Fit("any-order", 9, 3, {}, True)}
+    found = models_of(Profile("softmax", {"dtypes": list(fits)}, fits=fits))
+
+    assert [(dtypes, name) for dtypes, (name, _) in found] == [
+        (["float32", "bfloat16"], "fused"),
+        (["float16"], "fused"),
+    ]
+    assert "right under 'storage'" in found[1][1][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "operation"),
+    [
+        ("fused_ce", "cross_entropy"),
+        ("LigerCrossEntropyLoss", "cross_entropy"),
+        ("fused_linear_cross_entropy", "linear_cross_entropy"),
+        ("online_softmax", "softmax"),
+        ("LogSoftmax", "log_softmax"),
+        ("row_lse", "logsumexp"),
+        ("kl_div", "kl_divergence"),
+        ("face", ""),
+    ],
+)
+def test_operations_by_name(name: str, operation: str) -> None:
+    """By the words of the name."""
+    assert operation_of(name, ()) == operation
+
+
+def test_the_order_of_inputs() -> None:
+    """Where one has no name that is known, nothing is said."""
+    assert inputs_in_order("linear_cross_entropy", ["lin_weight", "_input", "target"]) == {
+        "input": "_input", "linear_weight": "lin_weight", "target": "target"}  # fmt: skip
+    assert inputs_in_order("cross_entropy", ["foo", "labels"]) == {}
