@@ -48,6 +48,19 @@ def row_of(function: Any, examples: int = 40, **interface: Any) -> softproof.Row
     return row
 
 
+def test_one_that_takes_single_numbers_alone_is_asked_what_a_number_is() -> None:
+    """And the judge does not fail over what a number cannot be, such as without rows."""
+
+    def softmax(logits: Array) -> Array:
+        if logits.ndim:
+            raise ValueError("one number, please")
+        return np.ones_like(logits)
+
+    row = row_of(softmax)
+    assert (row.verdict, row.status) == ("cannot ask", 1)
+    assert "--ndim 0" in row.reason
+
+
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_what_is_refused_cannot_be_asked_and_the_options_say_how() -> None:
     """With these options, as they are told, the same kernel agrees."""

@@ -134,6 +134,8 @@ def _interface(said: dict[str, Any], interface: Interface, adapter: str, operati
     extras = {each for name in operations for each in OPERATIONS[name].extras}
     without = frozenset(_some(sorted(set(texts(said["without"], "without")) - interface.without), "without", extras))
     fixed, ndim, output = _mapping(said["fixed"]), said["ndim"], said["output"]
+    if why := _trivial(fixed, ndim, interface):
+        raise FrameError(f"a description that leaves trivial questions alone: {why}")
     try:
         made = Interface(interface.supports, interface.without | without, names, {**fixed, **interface.fixed},
                          interface.extra, frozenset(ndim) if not interface.ndim else interface.ndim,
@@ -142,6 +144,15 @@ def _interface(said: dict[str, Any], interface: Interface, adapter: str, operati
     except (ValueError, TypeError) as error:
         raise FrameError(f"a description that does not fit: {error}") from None
     return made
+
+
+def _trivial(fixed: dict[str, Any], ndim: Any, interface: Interface) -> str:
+    """Why one answer would be right for all problems that it leaves, unless its user has said so; empty if none is."""
+    if not interface.ndim and isinstance(ndim, list) and ndim and all(each == 0 for each in ndim):
+        return "single numbers, ndim 0, which --ndim 0 alone can say"
+    if "label_smoothing" not in interface.fixed and fixed.get("label_smoothing") == 1:
+        return "a loss of no labels, label_smoothing 1, which --fixed label_smoothing=1 alone can say"
+    return ""
 
 
 def _mapping(said: Any) -> dict[str, Any]:
