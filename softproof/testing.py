@@ -38,10 +38,11 @@ def _candidate(
     chosen, examples = model(named(arguments.get("arithmetic"))), arguments.get("examples", EXAMPLES)
     where = {name: arguments.get(name, usual) for name, usual in WHERE.items()}
     asked = operation, arguments.get("adapter"), device, dtypes, examples, interface
-    with closing(settled(target, *asked, **where)) as candidate, ExitStack() as stack:
+    with ExitStack() as stack:
         baseline = settled_baseline(arguments.get("baseline"), operation, **where)
         if baseline is not None:
             stack.enter_context(closing(baseline))
+        candidate = stack.enter_context(closing(settled(target, *asked, **where)))
         check_terms(candidate, baseline, chosen, dtypes_of(candidate, dtypes))
         return candidate
 

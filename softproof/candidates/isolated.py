@@ -19,7 +19,7 @@ from .candidate import Candidate
 from .channel import Child, LostError
 from .description import Description, believed, reported_of
 from .frames import FrameError, Message
-from .isolation.protections import Protections, weakest
+from .isolation.protections import Protections, keeps_apart, weakest
 from .isolation.start import DEFAULT, Place
 from .plain_text import plain
 from .preparation import check_arguments, check_dtypes
@@ -105,8 +105,11 @@ class Isolated(Candidate):
 class _Home:
     """One process after the other, each with the same candidate."""
 
-    def __init__(self, arguments: Mapping[str, Any], seconds: float, startup: float, place: Place = DEFAULT) -> None:
+    def __init__(
+        self, arguments: Mapping[str, Any], seconds: float, startup: float, place: Place = DEFAULT, closed: bool = False
+    ) -> None:
         self.arguments, self.seconds, self.startup, self.place = dict(arguments), seconds, startup, place
+        self.closed = closed
         self.protections: Protections = ()
         self.lost, self.earlier = "", 0
         self.child: Child | None = None
@@ -116,7 +119,8 @@ class _Home:
         self.end()
         self.child, self.lost = Child("softproof.candidates.worker", self.place), ""
         self.protections = weakest([*self.protections, *self.child.protections])
-        body = self.ask({"prepare": encoded(self.arguments)}, {}, self.startup, 0, since).body
+        closes = self.closed and not keeps_apart(self.child.protections)
+        body = self.ask({"prepare": encoded(self.arguments), "closes": closes}, {}, self.startup, 0, since).body
         if body.keys() == {"refused", "words"} and body["refused"] in KINDS and isinstance(body["words"], str):
             raise KINDS[body["refused"]](plain(body["words"]))
         if body.keys() != {"description"}:
@@ -201,13 +205,14 @@ def isolated(
     hidden: Sequence[str] = (),
     sandbox_read: Sequence[str] = (),
     sandbox_env: Sequence[str] = (),
+    closed: bool = False,
 ) -> Isolated:
     """The candidate that `softproof.candidates.preparation.prepare` gives of these arguments in a new process.
 
     Each question may take `seconds`; start, import and trying it out may take `startup` together. Where a candidate
     does not survive being tried out, it is prepared again without. Modules are looked up in `folders` first. In a
     `sandbox` the files in `hidden` cannot be read, and the folders in `sandbox_read` can. `sandbox_env` names
-    variables that it may know besides.
+    variables that it may know besides. A `closed` one lets no other process look into its own.
 
     Raises: ValueError or TypeError as `prepare` does; ValueError where even the import is not survived.
     """
@@ -218,7 +223,7 @@ def isolated(
                  "folders": [*folders]}  # fmt: skip
     reads = (*folders, *_files(target), *map(os.path.abspath, sandbox_read))
     place = Place(sandbox, device, reads, tuple(hidden), tuple(sandbox_env), tuple(sandbox_read))
-    home, since = _Home(arguments, seconds, startup, place), time.monotonic()
+    home, since = _Home(arguments, seconds, startup, place, closed), time.monotonic()
     try:
         return _settled(_started(home, since), home, known, dtypes)
     except (ValueError, TypeError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import os
+import sys
 import threading
 import time
 import warnings
@@ -18,6 +19,7 @@ from .channel import Parent
 from .description import described
 from .frames import Message
 from .guard import Guard
+from .isolation.system import PR_SET_DUMPABLE, prctl
 from .plain_text import plain
 from .preparation import prepare
 from .protocol import answer, decoded, problem_of
@@ -30,10 +32,18 @@ def main() -> None:
     warnings.simplefilter("ignore")
     parent = Parent()
     first = parent.question()
+    if first.body["closes"]:
+        _close()
     candidate, body = _prepared(decoded(first.body["prepare"]))
     parent.answer(Message(first.nonce, body))
     while candidate is not None:
         parent.answer(_answer(candidate, parent.question()))
+
+
+def _close() -> None:
+    """Let no other process of this user look into this one, where a system has a way to say so."""
+    if sys.platform == "linux":
+        prctl(PR_SET_DUMPABLE, 0)
 
 
 def _end_with(parent: int) -> None:

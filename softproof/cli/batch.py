@@ -151,8 +151,9 @@ def _judge(
     try:
         with ExitStack() as candidates:
             try:
+                baseline = _baseline(arguments, candidates, plan.hidden)  # before the candidate's code runs
                 candidate = candidates.enter_context(closing(opened(arguments, plan.hidden)))
-                given = _terms(arguments, candidate, candidates, plan.hidden)
+                given = _terms(arguments, candidate, baseline)
             except (ValueError, TypeError) as error:
                 why = printable(str(error))
                 rows.append(Row.unjudged(*about, CANNOT_LOAD, why, isolated=isolated))
@@ -166,11 +167,8 @@ def _judge(
         rows.append(Row.unjudged(*about, JUDGE_FAILED, f"{JUDGE_FAILED}: {fault(error)}", isolated=isolated))
 
 
-def _terms(
-    arguments: Mapping[str, Any], candidate: Candidate, candidates: ExitStack, hidden: Sequence[str]
-) -> dict[str, Any]:
-    """The arguments of `verify`, among them the baseline, which is a candidate too, once they fit."""
-    given = {name: value for name, value in arguments.items() if name in (*TERMS, "device", "operation")}
+def _baseline(arguments: Mapping[str, Any], candidates: ExitStack, hidden: Sequence[str]) -> Candidate | None:
+    """The baseline, which is a candidate too, if there is one."""
     baseline = settled_baseline(
         arguments.get("baseline"),
         arguments.get("operation"),
@@ -181,8 +179,16 @@ def _terms(
         **limits_of(arguments),
         **more_of(arguments),
     )
+    if baseline is not None:
+        candidates.enter_context(closing(baseline))
+    return baseline
+
+
+def _terms(arguments: Mapping[str, Any], candidate: Candidate, baseline: Candidate | None) -> dict[str, Any]:
+    """The arguments of `verify`, once they fit."""
+    given = {name: value for name, value in arguments.items() if name in (*TERMS, "device", "operation")}
     chosen = model(named(arguments.get("arithmetic")))
     check_terms(candidate, baseline, chosen, dtypes_of(candidate, arguments.get("dtypes")))
     if baseline is not None:
-        given["baseline"] = candidates.enter_context(closing(baseline))
+        given["baseline"] = baseline
     return given

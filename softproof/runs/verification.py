@@ -129,12 +129,12 @@ def verify(
     arguments = operation, adapter, device, dtypes, examples, interface
     limits: dict[str, Any] = {"time_limit": time_limit, "startup_limit": startup_limit, "sandbox": sandbox,
                               "sandbox_read": sandbox_read, "sandbox_env": sandbox_env}  # fmt: skip
-    candidate = settled(target, *arguments, in_process=in_process, **limits)
     with ExitStack() as opened_candidates:
-        opened_candidates.enter_context(closing(candidate))
-        other = settled_baseline(baseline, operation, in_process=in_process, **limits)
+        limits["in_process"] = in_process
+        other = settled_baseline(baseline, operation, **limits)  # before any code of the candidate runs
         if other is not None:
             opened_candidates.enter_context(closing(other))
+        candidate = opened_candidates.enter_context(closing(settled(target, *arguments, **limits)))
         diagnosing = opened_candidates.enter_context(closing(Diagnosing(device, accuracy)))
         terms = Terms(
             device,
@@ -165,7 +165,8 @@ def _rows(
     rows: list[Row] = []
     for number, (name, dtype) in enumerate(asked, start=1):
         if rows and not rows[-1].ok:
-            for each in (candidate, terms.baseline):
+            candidate.close()
+            for each in (terms.baseline, candidate):  # in this order, as they were started
                 if each is not None:
                     each.renew()
         rows.append(_row_or_why_not(candidate, name, dtype, terms, examples, seed))
@@ -263,10 +264,12 @@ def settled(
     hidden: Sequence[str] = (),
     sandbox_read: Sequence[str] = (),
     sandbox_env: Sequence[str] = (),
+    closed: bool = False,
 ) -> Candidate:
     """The candidate of `prepare(target, *arguments)`, in this process or in one of its own, with the same errors.
 
-    Its modules are looked up in `folders` first. In a `sandbox` the files in `hidden` cannot be read.
+    Its modules are looked up in `folders` first. In a `sandbox` the files in `hidden` cannot be read. A `closed` one
+    lets no other look into its process.
     """
     check_limits(time_limit=time_limit, startup_limit=startup_limit)
     check_sandbox(sandbox)
@@ -282,7 +285,8 @@ def settled(
         )
     here = [str(Path.cwd())] if "" in sys.path else []  # as where Python is asked line by line
     return isolated(target, *arguments, seconds=time_limit, startup=startup_limit, folders=[*folders, *here],
-                    sandbox=sandbox, hidden=hidden, sandbox_read=sandbox_read, sandbox_env=sandbox_env)  # fmt: skip
+                    sandbox=sandbox, hidden=hidden, sandbox_read=sandbox_read, sandbox_env=sandbox_env,
+                    closed=closed)  # fmt: skip
 
 
 def check_trusted(sandbox: str) -> None:
@@ -306,7 +310,8 @@ def settled_baseline(
         return None
     arguments = operation, None, "cpu", None, 1, InterfaceArguments()
     try:
-        return settled(baseline, *arguments, in_process=in_process if isinstance(baseline, str) else None, **where)
+        in_process = in_process if isinstance(baseline, str) else None
+        return settled(baseline, *arguments, in_process=in_process, closed=True, **where)
     except (ValueError, TypeError) as error:
         raise type(error)(f"baseline: {error}") from error
 

@@ -69,6 +69,11 @@ def weakest(several: Iterable[Protection]) -> Protections:
     return tuple(by_name.values())
 
 
+def keeps_apart(protections: Iterable[Protection]) -> bool:
+    """Whether candidates cannot look into each other's processes, each in a namespace or under rules of its own."""
+    return any(each.name in (SIGNALS, READING) and each.active for each in protections)
+
+
 def missing(protections: Iterable[Protection]) -> str:
     """Those that are absent, in words; empty where there are none."""
     return "; ".join(f"{each.name} ({each.how})" for each in protections if not each.active)
