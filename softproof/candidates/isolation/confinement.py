@@ -19,7 +19,7 @@ from .protections import (
     WRITING,
     Protection,
 )
-from .reading import devices, processes, writing
+from .reading import SHARED_MEMORY, devices, processes, writing
 from .system import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, drop_capabilities, prctl
 
 _OFF = "switched off"
@@ -41,7 +41,8 @@ def confine(plan: Plan, scratch: str | None, own_processes: bool, before: list[P
     found += _privileges(plan)
     if scratch is None:
         return found + [Protection(name, False, "without --sandbox") for name in OF_SANDBOX]
-    return found + _files(plan, scratch, own_processes) + _calls(plan, _has(before, SIGNALS))
+    alone = _has(before, SIGNALS)
+    return found + _files(plan, scratch, own_processes, alone) + _calls(plan, alone)
 
 
 def _has(found: list[Protection], name: str) -> bool:
@@ -79,8 +80,8 @@ def _has_capabilities() -> bool:
         return any(line.startswith("CapPrm:") and int(line.split()[1], 16) for line in file)
 
 
-def _files(plan: Plan, scratch: str, own_processes: bool) -> list[Protection]:
-    """Landlock."""
+def _files(plan: Plan, scratch: str, own_processes: bool, alone: bool) -> list[Protection]:
+    """Landlock; shared memory is that of everybody unless it is alone."""
     if "landlock" in plan.without:
         return [Protection(name, False, _OFF) for name in (WRITING, READING)]
     try:
@@ -90,7 +91,8 @@ def _files(plan: Plan, scratch: str, own_processes: bool) -> list[Protection]:
     how = f"Landlock ABI {abi}"
     found = [Protection(name, True, how) for name in (READING, MEMORY)]
     not_covered = "modes and times" if abi >= 3 else "modes, times and lengths"
-    found.append(Protection(WRITING, abi >= 3, f"{how}, but for {not_covered} of files"))
+    shared = "" if alone else f", and {SHARED_MEMORY}"
+    found.append(Protection(WRITING, abi >= 3, f"{how}, but for {not_covered} of files{shared}"))
     return found + ([Protection(SIGNALS, True, how)] if abi >= 6 else [])
 
 
