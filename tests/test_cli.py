@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 
@@ -234,3 +235,36 @@ def test_half_precision_says_what_else_could_be_asked(
 def _doubled(logits: Array) -> Array:
     """In no arithmetic."""
     return np.asarray(2 * manual.softmax(logits))
+
+
+# ---- known wrong implementations -------------------------------------------------------------------------------------
+
+
+def test_mutants_are_listed_and_not_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has its name, operation, story and source; all of several words have to be there."""
+    assert main(["mutants", "--list", "label smoothing", "cross_entropy"]) == 0
+    some = capsys.readouterr().out
+    assert main(["mutants", "--list"]) == 0
+    everything = capsys.readouterr().out
+
+    mutants = importlib.import_module("softproof.mutants.catalogue").MUTANTS
+    for mutant in mutants.values():
+        said = f"{mutant.operation}: {mutant.story}\n"
+        assert said in everything
+        words = " ".join((mutant.name, mutant.operation, mutant.group, mutant.story, mutant.source)).lower()
+        assert (said in some) == ("label smoothing" in words and "cross_entropy" in words)
+    assert f"{len(mutants)} of {len(mutants)} mutants" in everything
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["smothing"], "mutants has that; did you mean 'smoothing'?"),
+        (["--json", "x.json"], "--list writes no file; expected neither --json nor --write"),
+    ],
+)
+def test_a_list_that_cannot_be(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With what to do."""
+    with pytest.raises(SystemExit):
+        main(["mutants", "--list", *arguments])
+    assert words in " ".join(capsys.readouterr().err.split())

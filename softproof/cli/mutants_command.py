@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
+from ..problem.validation import did_you_mean
 from ..reports.files import ReportFile
 from ..runs.search import EXAMPLES
 from .console import note
@@ -17,7 +21,15 @@ from .output import tell
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """Which mutants, and how much they are asked."""
-    command.add_argument("names", nargs="*", metavar="NAME", help="names of mutants (default: all)")
+    command.add_argument(
+        "names", nargs="*", metavar="NAME", help="names of mutants; with --list, what to look for (default: all)"
+    )
+    command.add_argument(
+        "--list",
+        action="store_true",
+        help="show name, operation, story and source, and judge nothing; a NAME such as smoothing, softmax or "
+        "'upstream*' is looked for in all of them",
+    )
     command.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 on (default: %(default)s)")
     command.add_argument("--examples", type=int, default=EXAMPLES, help="problems per row (default: %(default)s)")
     command.add_argument("--json", type=Path, metavar="FILE", help="also write everything as JSON")
@@ -26,7 +38,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def prepare(options: argparse.Namespace) -> None:
     """Whether there are such mutants, and how many problems they are asked."""
-    _trial().check_names(options.names)
+    if options.list:
+        _listed(options.names)
+        if options.json or options.write:
+            raise ValueError("--list writes no file; expected neither --json nor --write")
+    else:
+        _trial().check_names(options.names)
     for name in ("seeds", "examples"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} is {getattr(options, name)}; expected at least 1")
@@ -40,7 +57,9 @@ def _trial() -> ModuleType:
 
 
 def run(options: argparse.Namespace, _prepared: None, files: dict[str, ReportFile]) -> int:
-    """Print what the judge made of the mutants."""
+    """Print the mutants, or what the judge made of them."""
+    if options.list:
+        return tell(_listed(options.names), {}, {})
     trial, written = _trial(), options.json or options.write
     found = trial.trial(
         options.names or None,
@@ -53,9 +72,29 @@ def run(options: argparse.Namespace, _prepared: None, files: dict[str, ReportFil
     return max(0 if found.ok else 1, tell(trial.table(found), files, contents))
 
 
+def _listed(patterns: Sequence[str]) -> str:
+    """One block of lines for each mutant in whose record each pattern is; ValueError where there is none."""
+    mutants = importlib.import_module("softproof.mutants.catalogue").MUTANTS if _trial() else {}
+    found = [each for each in mutants.values() if all(_is_in(pattern, each) for pattern in patterns)]
+    if not found:
+        known = {word for each in mutants.values() for word in (each.name, each.operation, *each.name.split("-"))}
+        meant = did_you_mean(patterns[0], sorted(known))
+        raise ValueError(f"--list {' '.join(patterns)}: none of {len(mutants)} mutants has that{meant}")
+    width = max(len(each.name) for each in found)
+    lines = [f"{each.name:{width}}  {each.operation}: {each.story}\n{'':{width}}  {each.source}" for each in found]
+    return "\n".join([*lines, f"\n{len(found)} of {len(mutants)} mutants. softproof mutants NAME judges one"])
+
+
+def _is_in(pattern: str, mutant: Any) -> bool:
+    """Whether a text, or a name with * and ?, is in the record of a mutant."""
+    words = (mutant.name, mutant.operation, mutant.group, mutant.story, mutant.source)
+    small = pattern.lower()
+    return any(small in word.lower() or fnmatchcase(word.lower(), small) for word in words)
+
+
 def _tried(text: str, number: int, total: int) -> None:
     """One line per mutant on standard error."""
     note(f"[{number}/{total}] {text}")
 
 
-COMMAND = Command("judge known wrong implementations, to test the judge", add_options, prepare, run)
+COMMAND = Command("list known wrong implementations, or judge them, to test the judge", add_options, prepare, run)
