@@ -6,6 +6,7 @@ The table below says again, element by element, what each row names; nothing of 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,10 @@ NAMED: dict[int, dict[str, str]] = {
     151: {"value": "N"},
     152: {"value": "n"},
     153: {"grad_target": "N."},
+    154: {"value": "l", "grad_logits": "00.."},
+    155: {"grad_logits": "00.."},
+    156: {"grad_target": "0..."},
+    157: {"grad_logits": "00.."},
 }
 RIGHT = {
     ".": (),
@@ -68,8 +73,9 @@ RIGHT = {
     "-": (-INF,),
     "+": (INF,),
     "w": (-1.0,),
+    "l": (float(np.float32(np.log1p(np.exp(-1.0)))),),
 }
-GARBAGE = (12345.0, 0.0, NAN, INF, -INF)
+GARBAGE = (12345.0, 0.0, NAN, INF, -INF, *RIGHT["l"])
 
 
 def _exact(problem: Problem) -> dict[str, Array]:
@@ -149,7 +155,8 @@ def _loss(dtype: str, logits: Any, target: Any, weight: Any = None, **options: A
 
 _LARGE = 1.7e308
 _TINY = 2.0**-126  # the least normal float32
-_ROW, _MASKED = [[0.0, 1.0], [2.0, 3.0]], [[0.0, -INF, 1.0]]
+_LEAST = 2.0**-149  # and the least
+_ROW, _MASKED, _NO_ROW = [[0.0, 1.0], [2.0, 3.0]], [[0.0, -INF, 1.0]], [[-INF, -INF], [0.0, 1.0]]
 NEARLY: dict[str, Problem] = {
     "one logit almost +inf": Problem("softmax", "float64", {"logits": [_LARGE, 0.0]}, {"dim": -1}, [1.0, 2.0]),
     "two logits almost +inf": Problem("log_softmax", "float64", {"logits": [_LARGE] * 2}, {"dim": -1}, [1.0, 2.0]),
@@ -174,6 +181,14 @@ NEARLY: dict[str, Problem] = {
     "the least normal probability at a mask": _loss("float32", _MASKED, [[0.5, _TINY, 0.5]]),
     "the least normal weight at a mask": _loss("float32", _MASKED, [1], [1.0, _TINY, 1.0], reduction="sum"),
     "a smoothing near 1 at a mask": _loss("float32", _MASKED, [1], label_smoothing=0.75),
+    "the least weight of a row of -inf": _loss("float32", _NO_ROW, [0, 1], [_LEAST, 1.0], reduction="none"),
+    "the least probability of a row of -inf": _loss("float32", _NO_ROW, [[0.0, _LEAST], [1.0, 0.0]], reduction="sum"),
+    "the least upstream of a row of -inf": replace(
+        _loss("float32", _NO_ROW, [0, 1], reduction="none"), grad_output=np.array([_LEAST, 1.0])
+    ),
+    "the least upstream of an element of a row of -inf": Problem(
+        "softmax", "float32", {"logits": _NO_ROW}, {"dim": -1}, [[0.0, _LEAST], [1.0, 2.0]]
+    ),
     "+inf in a row that does not count": _loss("float32", [[INF, 0.0], [1.0, 0.0]], [-100, 0]),
 }
 
@@ -181,11 +196,49 @@ NEARLY: dict[str, Problem] = {
 @pytest.mark.parametrize("name", NEARLY)
 def test_nothing_is_excused_where_a_condition_nearly_holds(name: str, thorough: bool) -> None:
     """A smallest number for 0, a largest for +inf, a total that is not 0: no row is cited, whatever the answer is."""
-    verdicts = [verdict for *_, verdict in _judged(NEARLY[name], GARBAGE if thorough else (12345.0, NAN))]
+    verdicts = [verdict for *_, verdict in _judged(NEARLY[name], GARBAGE if thorough else (12345.0, NAN, 0.0))]
 
     assert len(verdicts) > 3
     assert {verdict.unspecified for verdict in verdicts} == {()}
     assert not _ok(NEARLY[name], {each: np.full(array.shape, NAN) for each, array in _exact(NEARLY[name]).items()})
+
+
+WITHOUT = [[-INF, -INF, -INF], [NAN, 0.0, 1.0], [INF, INF, 0.0]]  # softmax
+OTHER, V = [0.0, 1.0, 2.0], [[1.0, -2.0, 0.5], [3.0, 1.0, 2.0]]
+
+
+def _kinds(row: list[float]) -> Iterator[tuple[str, dict[str, Any]]]:
+    weight = [2.0, 0.0, 1.0]
+    yield f"labels of weight 0 at {row}", {"target": [1, 0], "weight": weight}
+    yield f"probabilities of 0 at {row}", {"target": [[0.0, 0.0, 0.0], [0.5, 0.25, 0.25]]}
+    yield f"weights of 0 at {row}", {"target": [[0.0, 1.0, 0.0], [0.5, 0.25, 0.25]], "weight": weight}
+
+
+WEIGHTLESS: dict[str, Problem] = {
+    f"{reduction} of {kind}": Problem(
+        "cross_entropy", "float32", {"logits": [row, OTHER], **more}, {"reduction": reduction}, g, tangent=V
+    )
+    for row in WITHOUT
+    for reduction, g in (("none", [1.0, 2.0]), ("sum", 2.0), ("mean", 3.0))
+    for kind, more in _kinds(row)
+}
+
+
+@pytest.mark.parametrize("name", WEIGHTLESS)
+def test_whoever_leaves_out_what_weighs_nothing_is_right(name: str) -> None:
+    """A row without a softmax whose coefficients are 0 is as one with logits of 0, in every output but ∂q."""
+    problem = WEIGHTLESS[name]
+    instead = replace(problem, inputs={**problem.inputs, "logits": np.array([[0.0, 0.0, 0.0], OTHER])})
+    right, left_out = _exact(problem), _exact(instead)
+    answer = {each: right[each] if each == "grad_target" else array for each, array in left_out.items()}
+
+    assert all(np.isnan(each).any() for each in right.values())
+    assert _ok(problem, right)
+    assert _verdict(problem, answer).ok
+    assert {"value", "grad_logits", "jvp", "hvp_logits"} <= right.keys()
+    for each in ("value", "jvp"):
+        assert not _ok(problem, answer | {each: left_out[each] * 1.01})
+        assert not _ok(problem, answer | {each: np.full(left_out[each].shape, INF)})
 
 
 @pytest.mark.parametrize("wrong", [12345.0, NAN, 0.0, INF])

@@ -517,6 +517,47 @@ def _rounding_corners() -> Iterator[Corner]:
     )
 
 
+def _weightless_corners() -> Iterator[Corner]:
+    """Rows without a softmax that meet a factor of 0."""
+    x, none = [[-inf, -inf], [0.0, 1.0]], "no softmax: 0·NaN is NaN"
+    yield Corner(
+        154,
+        "a row of -∞ whose label has weight 0",
+        _loss(x, [0, 1], [0.0, 1.0]),
+        none,
+        "",
+        UNSPECIFIED,
+        "the loss without that row, and 0 in its ∂x; also where all of its probabilities, or their weights, are 0",
+    )
+    yield Corner(
+        155,
+        "∂ of a row of -∞ whose upstream gradient is 0",
+        replace(_loss(x, [0, 1], reduction="none"), grad_output=np.array([0.0, 1.0])),
+        none,
+        "",
+        UNSPECIFIED,
+        "0 in its ∂x",
+    )
+    yield Corner(
+        156,
+        "∂ of a probability in a row of -∞ with weight 0, smoothing 1 or an upstream gradient of 0",
+        _loss(x, [[0.5, 0.5], [0.5, 0.5]], [0.0, 1.0], reduction="none"),
+        none,
+        "",
+        UNSPECIFIED,
+        "0, in that element",
+    )
+    yield Corner(
+        157,
+        "∂ of a log_softmax, softmax or logsumexp of a row of -∞ whose upstream gradient is 0",
+        replace(_of_logits("log_softmax", x), grad_output=np.array([[0.0, 0.0], [1.0, 2.0]])),
+        none,
+        "",
+        UNSPECIFIED,
+        "0 in that row of ∂x",
+    )
+
+
 def _linear_corners() -> Iterator[Corner]:
     def layer(number: int, question: str, rows: int, features: int, mathematics: str) -> Corner:
         inputs = {"input": np.ones((rows, features)), "weight": np.ones((2, features)), "bias": np.array([1.0, 2.0])}
@@ -570,6 +611,7 @@ SECTIONS = {
     "Cross-entropy: logits that are not finite": tuple(_infinite_corners()),
     "Cross-entropy: targets": tuple(_target_corners()),
     "Cross-entropy: infinite terms whose coefficients round": tuple(_rounding_corners()),
+    "Rows without a softmax that weigh nothing": tuple(_weightless_corners()),
     "Linear classifier": tuple(_linear_corners()),
 }
 CORNERS = tuple(corner for section in SECTIONS.values() for corner in section)

@@ -38,6 +38,7 @@ from ..problem.rows import (
 from ..truth.signs import share_signs, smoothing_of
 from .compare import Elements
 from .lost_terms import Beside, Rule, of_rounding, with_lost_terms
+from .weightless import of_nothing, without_them
 
 ONE_INFINITY = {"softmax": 3, "log_softmax": 12, "logsumexp": 22, "cross_entropy": 122}
 SEVERAL_INFINITIES = {("softmax", "value"): 4, ("log_softmax", "value"): 13, ("logsumexp", "grad_logits"): 23}
@@ -67,6 +68,7 @@ def excused(
     ):
         elements = elements.unless(number, where, also)
     elements = with_lost_terms(problem, name, rows, elements, arithmetic, beside)
+    elements = without_them(problem, name, elements, beside)
     if elements.agreed.all() or not (where := where_a_rest_is_left(problem, name, rows, arithmetic)).any():
         return elements
     least, most = quotients_by_a_rest(problem, name, rows, arithmetic)
@@ -106,6 +108,7 @@ def rules(problem: Problem, name: str, rows: Rows, overflows: Array | bool = Fal
     """What applies to some rows of an output, where an intermediate result possibly `overflows`."""
     if "logits" in problem.inputs and not row_length(problem):
         return
+    yield from of_nothing(problem, name, rows)
     if "logits" in problem.inputs and (problem.operation, name) != ("logsumexp", "value"):
         x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
         infinite = one_infinity(x)
