@@ -126,7 +126,12 @@ class Known:
 def times(error: Array | float, factor: Array | float) -> Array:
     """What is lost where a number that is off by an error, be it infinite, is multiplied; 0 where the factor is."""
     product = np.asarray(error * factor)
-    return product if np.isfinite(product).all() else np.where(np.equal(factor, 0), 0.0, product)
+    return product if all_finite(product) else np.where(np.equal(factor, 0), 0.0, product)
+
+
+def all_finite(array: Array) -> bool:
+    """Whether all numbers are: certainly where their sum is."""
+    return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
 def rmul(*errors: Array | float) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..problem.operations import output_shapes
 from ..problem.problem import Array, Output, Problem, Result
-from .directives import OBSERVATIONS
+from .directives import OBSERVATIONS, alike, identical
 from .frames import FrameError, Message
 from .plain_text import plain, quoted
 
@@ -53,9 +53,9 @@ def result_of(problem: Problem, told: Told) -> Result:
 
 def _is_as_it_was(array: Array, after: Array | None) -> bool:
     """Whether an input came back, in whatever format, with the same numbers; -0 is not 0."""
-    if after is None or not np.array_equal(after, array, equal_nan=True):
+    if after is None:
         return False
-    return bool((np.signbit(after) == np.signbit(array))[array == 0].all())
+    return identical(after, array) or alike(after, array)
 
 
 def given(problem: Problem) -> dict[str, Array]:

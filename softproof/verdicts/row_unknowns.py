@@ -66,6 +66,12 @@ class Strips:
         nothing = np.zeros_like(unknowns.limit)
         return cls(low, high, unknowns.limit, tilt, nothing if unknowns.tilt_limit is None else unknowns.tilt_limit)
 
+    def middle(self) -> tuple[Array, Array]:
+        """The middle of what the strips of a row have in common at α = 0, and where they are apart: (r,)."""
+        limit = self.limit[:, 0]
+        bottom, top = np.maximum(self.low.max(-1), -limit), np.minimum(self.high.min(-1), limit)
+        return (bottom + top) / 2, bottom > top
+
     def of_rows(self, rows: Array) -> Strips:
         """Some rows alone."""
         tilt = None if self.tilt is None else self.tilt[rows]
@@ -110,6 +116,14 @@ def _all_speak(low: Array, high: Array, slope: Array, allowed: Array, tilt: Arra
     return bool(np.isfinite(ends).all() and slope.min(initial=1.0) > LEAST and allowed.max(initial=0.0) < np.inf)
 
 
+def unexplained(elements: Elements) -> Array:
+    """The rows that need a row's unknowns at all: in the others each error is within what its element has by itself."""
+    factor = elements.factor
+    assert factor is not None
+    own = factor.own if isinstance(factor, RowUnknowns) else factor.fixed + factor.scaled * factor.multiplies
+    return np.flatnonzero(~(np.abs(elements.error) <= own + elements.doubt).all(-1))
+
+
 @dataclass(frozen=True)
 class Refuted:
     """Of each row, whether nothing explains it; how many times too far apart its strips are, 0 for rows that may be
@@ -126,9 +140,10 @@ class Refuted:
 def refuted(strips: Strips) -> Refuted:
     """Newton's method from α = 0 on each side of what is left of α, and between them where their lines meet."""
     count = len(strips.low)
-    found = Refuted(np.zeros(count), np.full((count, 4), -1), np.zeros(count), np.zeros(count))
+    middle, apart = strips.middle()
+    found = Refuted(np.zeros(count), np.full((count, 4), -1), np.zeros(count), middle)
     left, right = -strips.tilt_limit[:, 0], strips.tilt_limit[:, 0].copy()  # α that are not excluded
-    todo = np.flatnonzero(np.isfinite(strips.limit[:, 0]) & np.isfinite(right))
+    todo = np.flatnonzero(np.isfinite(strips.limit[:, 0]) & np.isfinite(right) & apart)
     alpha, crossing = np.zeros(count), np.full((count, 2, 2), np.nan)  # lines that fall, and that rise: at, slope
     for _ in range(STEPS):
         if not len(todo):

@@ -11,7 +11,7 @@ from ..problem.formats import FORMATS
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import ALL, BLOCK, Rows, count_rows, is_by_rows, place, row_form, row_length, shaped
 from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, UNSPECIFIED, Elements, Verdict, infeasible_rows
-from .row_unknowns import Strips, explained, refuted
+from .row_unknowns import Strips, explained, refuted, unexplained
 from .unspecified import fixed
 from .vacuity import Power
 
@@ -121,6 +121,9 @@ class Tally:
         def place(column: int) -> str:
             return self._place(name, int(numbers[row]), column)
 
+        if not len(rows_left := unexplained(elements)):
+            return
+        elements, numbers = elements.of_rows(rows_left), numbers[rows_left]
         if isinstance(elements.factor, RowUnknowns):
             found = refuted(Strips.of(elements))
             row = int(found.ratio.argmax())

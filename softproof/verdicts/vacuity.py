@@ -7,7 +7,7 @@ sum has no correct digit; it is counted all the same, and reported.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -55,26 +55,35 @@ class Power:
         finite = np.isfinite(exact)
         if not finite.any():
             return
-        x = np.where(finite, exact, 0.0)
-        reach = np.where(finite & fixed, allowed + doubt, np.inf)
-        beside = NEXT * np.abs(x) + TINY  # how far the exact value may be from x, which is a float64
+        whole = bool(finite.all())
+        x = exact if whole else np.where(finite, exact, 0.0)
+        reach = allowed + doubt
+        if not whole or not np.all(fixed):
+            reach = np.where(finite & fixed, reach, np.inf)
         self.asked |= {NOT_FINITE, JUST_OUTSIDE}
+        if missing := (WRONG.keys() | {NOT_FINITE, JUST_OUTSIDE}) - self.seen:
+            self._look(missing, x, finite, reach, left)
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            relative = reach / np.abs(x)
+        self.detectable = min(self.detectable, float(np.fmin.reduce(relative, axis=None, initial=np.inf)))
+
+    def _look(self, missing: Set[str], x: Array, finite: Array, reach: Array, left: Array | int) -> None:
+        """For wrong answers that were not seen yet."""
         promised = np.isfinite(reach)
         self.seen |= {JUST_OUTSIDE} if promised.any() else set()
         self.seen |= {NOT_FINITE} if (promised & (np.asarray(left) == 0)).any() else set()
+        beside = NEXT * np.abs(x) + TINY  # how far the exact value may be from x, which is a float64
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             least = self.storage.largest - self.storage.ulp(self.storage.largest)
             edge = (np.asarray(left) != 0) | ~(
                 np.abs(x) + 2 * reach < least
             )  # where the bound lets an answer be infinite
-            for name in WRONG.keys() - self.seen:
+            for name in WRONG.keys() & missing:
                 wrong = WRONG[name](x)
                 distance = np.where(finite, np.abs(wrong - x), 0.0)
                 passes = (np.abs(wrong) > self.storage.largest) & edge
                 self.asked |= {name} if distance.any() else set()
                 self.seen |= {name} if ((distance > reach + beside) & ~passes).any() else set()
-            relative = np.where(x != 0, reach / np.abs(x), np.inf)
-        self.detectable = min(self.detectable, float(relative.min()))
 
     @property
     def none(self) -> tuple[str, ...]:
