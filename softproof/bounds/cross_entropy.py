@@ -24,6 +24,7 @@ from ..problem.rows import (
     label_coefficients,
     mixed_weights,
     of_positions,
+    once,
     reduction_of,
     target_rows,
     to_rows,
@@ -104,6 +105,7 @@ class Mean:
         return anything(where) | np.where(where & self.either_sign, np.int8(OPPOSITE), np.int8(0))
 
     @classmethod
+    @once
     def of(cls, problem: Problem, a: Arithmetic) -> Mean:
         """What a loss is divided by in this arithmetic."""
         if reduction_of(problem) != "mean":

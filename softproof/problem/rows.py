@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -21,6 +22,7 @@ from .problem import Array, Problem
 Rows = slice | NDArray[np.int64]
 Axis = int | tuple[int, ...]  # of the classes: one axis, several, or none of a single number
 ALL = slice(None)
+once = lru_cache(maxsize=4)  # of what concerns all rows of a problem, which each block of them asks
 BLOCK = 1 << 16  # elements judged at a time: half a mebibyte in float64
 
 REDUCED = ("value", "jvp")  # the outputs that a reduction makes one number of
@@ -245,6 +247,7 @@ def class_weights(problem: Problem, classes: int) -> Array:
     return np.broadcast_to(np.float64(1.0), (classes,)) if weight is None else weight.astype(np.float64)
 
 
+@once
 def exact_denominator(problem: Problem, classes: int, magnitudes: bool = False) -> Fraction:
     """What the mean divides by: the label weights of the rows that count, or the number of rows for probabilities.
 
@@ -259,11 +262,13 @@ def exact_denominator(problem: Problem, classes: int, magnitudes: bool = False) 
     return exact_sum(np.abs(weight) if magnitudes else weight, times)
 
 
+@once
 def denominator(problem: Problem, classes: int, magnitudes: bool = False) -> float:
     """The float64 number next to it: 0 where it is 0, and nowhere else."""
     return nearest(exact_denominator(problem, classes, magnitudes))
 
 
+@once
 def denominator_reach(problem: Problem, classes: int) -> float:
     """The sum of what is positive in it, or minus that of what is negative, whichever is larger."""
     if not is_labels(problem) or "weight" not in problem.inputs:
@@ -272,6 +277,7 @@ def denominator_reach(problem: Problem, classes: int) -> float:
     return float(max(np.maximum(weights, 0).sum(), np.maximum(-weights, 0).sum()))
 
 
+@once
 def mixed_weights(problem: Problem) -> bool:
     """Whether the class weights have both signs, so that they may cancel in the denominator; a layer's are no such."""
     weight = problem.inputs.get("weight", np.ones(1)) if "target" in problem.inputs else np.ones(1)

@@ -30,6 +30,7 @@ from ..problem.rows import (
     is_sparse,
     kept,
     label_coefficients,
+    once,
     one_infinity,
     reduction_of,
     row_length,
@@ -169,9 +170,15 @@ def _rules_of_losses(problem: Problem, name: str, rows: Rows, overflows: Array |
         yield from _rules_of_means(problem, name, counts)
 
 
+@once
+def _count(problem: Problem) -> int:
+    """How many rows count."""
+    return int(np.count_nonzero(kept(problem)))
+
+
 def _rules_of_means(problem: Problem, name: str, counts: Array) -> Iterator[Rule]:
     everywhere = np.ones((1, 1), bool)
-    if not kept(problem).any():
+    if not _count(problem):
         yield ALONG_NO_ROWS, everywhere & (name == "jvp"), _zero
     elif exact_denominator(problem, count_classes(problem)) == 0:
         where = of_rows_that_count(problem, counts) if name in OF_ROWS else everywhere
