@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -69,3 +70,37 @@ def verified(folder: Path, **inputs: str) -> subprocess.CompletedProcess[bytes]:
         **inputs,
     }
     return subprocess.run(["bash", "-e", "-c", command], cwd=ROOT, env=env, capture_output=True, check=False)
+
+
+CERTIFY = (ROOT / ".github/actions/certify/action.yml").read_text()
+
+
+def test_every_input_of_the_action_that_certifies_reaches_a_step() -> None:
+    """It is signed by the platform, and only where that is asked for."""
+    inputs = re.findall(r"^  (\w+):\n    description: ", CERTIFY, re.MULTILINE)
+
+    assert set(re.findall(r"inputs\.(\w+) ", CERTIFY)) == set(inputs)
+    assert CERTIFY.count("if: ${{ inputs.sign == 'true' }}") == 2
+    assert re.findall(r"uses: (.*)@", CERTIFY) == ["actions/attest"]
+
+
+@pytest.mark.parametrize(("target", "status"), [("manual:softmax", 0), ("tests.broken:softmax_without_shift", 1)])
+def test_the_steps_that_certify(target: str, status: int, tmp_path: Path) -> None:
+    """A certificate is written whatever the verdict is, and taken apart for the step that signs."""
+    (certify,) = re.findall(r"run: (softproof certify .*)", CERTIFY)
+    (apart,) = re.findall(r"run: \|\n((?: {8}.*\n)+)", CERTIFY)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    arguments = "--operation softmax --dtype float32 --examples 10 --without hvp"
+    env = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "TARGET": target, "ARGUMENTS": arguments,
+           "ARITHMETIC": "any-order", "SEED": "7", "SANDBOX": "off", "CERTIFICATE": str(tmp_path / "c.json"),
+           "PARTS": str(tmp_path), "GITHUB_OUTPUT": str(tmp_path / "output")}  # fmt: skip
+    done = subprocess.run(["bash", "-e", "-c", certify], cwd=ROOT, env=env, capture_output=True, check=False)
+    assert done.returncode == status, done.stderr
+    subprocess.run(["bash", "-e", "-c", dedent(apart)], cwd=ROOT, env=env, check=True)
+
+    whole = json.loads((tmp_path / "c.json").read_text())
+    assert json.loads((tmp_path / "predicate.json").read_text()) == whole["predicate"]
+    assert (tmp_path / "output").read_text() == f"type={whole['predicateType']}\n"
+    lines = [f"{each['digest']['sha256']}  {each['name']}" for each in whole["subject"]]
+    assert (tmp_path / "subject.sha256").read_text().splitlines() == lines
+    assert whole["predicate"]["result"] == ("FAILED" if status else "PASSED")

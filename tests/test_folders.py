@@ -22,6 +22,7 @@ LEVELS = (
     ("diagnosis",),
     ("reports",),
     ("runs", "config"),
+    ("certificates",),
     ("mutants", "testing", "cli"),
     ("__main__",),
 )

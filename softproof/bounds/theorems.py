@@ -46,6 +46,20 @@ _THEOREMS: dict[str, Callable[[Problem, Arithmetic, Rows], dict[str, Any]]] = {
     "linear_cross_entropy": linear_cross_entropy,
 }
 
+_OF_ALL = (1, 13, 15, 22)  # storing, overflow, the bounds in float64, sums that are exact
+_OF_LOSSES = (4, 5, 6, 9, 10, 11, 12, 14, 17, 18, 20, 21)
+CITED: dict[str, tuple[int, ...]] = {  # theorems that the bounds of an operation rest on, beside `_OF_ALL`
+    "softmax": (2, 5, 6, 14, 17, 18, 21),
+    "log_softmax": (4, 5, 6, 14, 17, 18, 21),
+    "logsumexp": (3, 5, 6, 17, 18, 21),
+    "entropy": (7,),
+    "distribution_cross_entropy": (7,),
+    "kl_divergence": (7,),
+    "linear": (8,),
+    "cross_entropy": _OF_LOSSES,
+    "linear_cross_entropy": (8, *_OF_LOSSES),
+}
+
 _quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 
 
@@ -64,6 +78,17 @@ def bound(problem: Problem, arithmetic: str | Arithmetic | Model | None = None) 
     found |= {name: allowed_total(problem, chosen, [each]) for name, each in summands.items()}
     shapes = output_shapes(problem)
     return {name: shaped(problem, name, found[name].error, shape) for name, shape in shapes.items()}
+
+
+def theorems(operation: str, arithmetic: Arithmetic, accuracy: str = "C") -> tuple[int, ...]:
+    """The numbers of the theorems of docs/theory/bounds.md that a bound rests on; none in class A, which needs none.
+
+    >>> theorems("entropy", arithmetic_of(model("fused"), Problem("softmax", "float32", {"logits": [0.0]}, {"dim": 0})))
+    (1, 7, 13, 15, 19, 22)
+    """
+    fused = any((arithmetic.online, arithmetic.base2, arithmetic.subtracts_logsumexp, arithmetic.scales_logits))
+    more = [number for number, holds in ((16, accuracy == "B"), (19, fused)) if holds]
+    return () if accuracy == "A" else tuple(sorted({*_OF_ALL, *CITED[operation], *more}))
 
 
 @_quiet

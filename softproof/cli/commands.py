@@ -16,16 +16,26 @@ from collections.abc import Sequence
 
 from ..reports.files import ReportFile, open_files
 from ..reports.report import OF_A_SIGNAL, printable, versions
-from . import findings_command, init_command, mutants_command, semantics_command, verify_command
+from . import (
+    certify_command,
+    findings_command,
+    init_command,
+    mutants_command,
+    recheck_command,
+    semantics_command,
+    verify_command,
+)
 from .console import note
 from .interruption import Interruption
 from .options import Command, Formatter
 from .output import JUDGE_ITSELF
 
-FILES = ("json", "junit", "write")  # options that name a file of a report
+FILES = ("json", "junit", "write", "certificate", "badge")  # options that name a file of a report
 _COMMANDS: dict[str, Command] = {
     "verify": verify_command.COMMAND,
     "init": init_command.COMMAND,
+    "certify": certify_command.COMMAND,
+    "recheck": recheck_command.COMMAND,
     "semantics": semantics_command.COMMAND,
     "mutants": mutants_command.COMMAND,
     "findings": findings_command.COMMAND,

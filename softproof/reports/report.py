@@ -141,6 +141,7 @@ class Row:
     isolated: bool = False  # whether the implementation ran in a process of its own
     lost: str = ""  # why it gave no answers any more, so that the row was not judged to its end
     reason: str = ""  # of a verdict that belongs to no problem
+    drawing: dict[str, tuple[str, ...]] = field(default_factory=dict)  # what its problems depend on, beside the seed
 
     def __post_init__(self) -> None:
         check_fields(self, _OF_ROW)
@@ -336,6 +337,7 @@ _OF_ROW = {
     "beyond": by_name(NUMBER, "numbers"),
     "powerless": by_name(by_name(COUNT, "whole numbers"), "mappings from names to whole numbers"),
     "detectable": by_name(NUMBER, "numbers"),
+    "drawing": by_name(NAMES, "tuples of texts"),
     "failure": optional(a(Failure, "a Failure")),
 }
 _OF_REPORT = {
@@ -485,7 +487,7 @@ def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
 def _notes(rows: Sequence[Row]) -> list[str]:
     """What was not asked, said once for each operation."""
     notes = []
-    for name, text in sorted({(row.operation, _not_asked(row)) for row in rows}):
+    for name, text in sorted({(row.operation, not_asked(row)) for row in rows}):
         if text:
             notes.append(f"not tested of {name}: {text}")
     notes += [f"warning: {text}" for text in dict.fromkeys(hint for row in rows for hint in row.hints)]
@@ -559,7 +561,8 @@ def _differing(rows: Sequence[Row], operation: str, of_rows: bool) -> str:
     return f"{operation} ({', '.join(ways)})" if ways else ""
 
 
-def _not_asked(row: Row) -> str:
+def not_asked(row: Row) -> str:
+    """What an operation has, and this row was not asked."""
     missing = list(row.unsupported)
     if row.operation == NOTHING:
         return ""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import unittest
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import cast
 
 import hypothesis
 from hypothesis import HealthCheck, Phase
@@ -15,7 +17,7 @@ from hypothesis.strategies import SearchStrategy
 from ..generation.coverage import regions
 from ..generation.shrinking import smallest
 from ..problem.problem import Problem
-from ..verdicts.compare import Verdict
+from ..verdicts.compare import AGREES, Verdict
 from .failures import Named
 from .schedule import Rotation, against
 
@@ -84,17 +86,44 @@ def _kept(rotation: Rotation, draw: Draw) -> list[Verdict]:
 
 
 def batches(examples: int) -> Iterator[tuple[bool, int]]:
+    """(small, count): those of `apart`, and a fifth drawn together, to be mutated towards larger errors."""
+    yield from apart(examples)
+    if together := examples // 5:
+        yield False, together
+
+
+def apart(examples: int) -> Iterator[tuple[bool, int]]:
     """(small, count): small problems first, since where one of them fails nobody needs a large one.
 
-    After ten examples Hypothesis turns to mutating what it has drawn; ten at a time keeps the problems independent. The
-    last fifth is drawn together, to be mutated towards larger errors.
+    After ten examples Hypothesis turns to mutating what it has drawn; ten at a time keeps the problems independent.
     """
-    together = examples // 5
-    for small, share in ((True, examples // 3), (False, examples - examples // 3 - together)):
+    for small, share in ((True, examples // 3), (False, examples - examples // 3 - examples // 5)):
         for start in range(0, share, BATCH):
             yield small, min(BATCH, share - start)
-    if together:
-        yield False, together
+
+
+@dataclass
+class _Listener:
+    """Takes the place of a rotation, and agrees with every problem."""
+
+    problems: list[Problem]
+    terms: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(database=None))
+
+    def verdict(self, problem: Problem) -> Verdict:
+        """Nothing is asked of anybody."""
+        self.problems.append(problem)
+        return Verdict(AGREES, 0.0, 0.0)
+
+
+def planned(draw: Draw, examples: int, seed: int) -> list[Problem]:
+    """The problems that the seed alone decides, in the order in which they are asked until something disagrees.
+
+    Those that are drawn together are not among them: a candidate's answers decide how they are mutated.
+    """
+    listener = _Listener([])
+    for number, (small, count) in enumerate(apart(examples)):
+        _run(cast("Rotation", listener), Drawn(draw, small), count, f"{seed} {number}", None, _FIRST)
+    return listener.problems
 
 
 def _ask(

@@ -41,6 +41,7 @@ from ..reports.required import CANNOT_ASK, check_required, missing
 from ..verdicts.compare import AGREES, DISAGREES, UNSPECIFIED, Verdict
 from ..verdicts.stagewise import NEEDED
 from .criteria import Terms, check_baseline, check_terms, name_of
+from .drawing import BY_STAGES, drawing
 from .failures import FORMS
 from .failures import database as opened
 from .ladder import LADDER, check_ladder, is_auto, named
@@ -220,7 +221,6 @@ def fault(error: BaseException) -> str:
     return f"{type(error).__name__}{place}: {plain(str(error))}"
 
 
-BY_STAGES = ", by stages"
 ASKED = frozenset(("layouts", *WAYS))  # how a problem is asked, whatever the operation
 
 
@@ -380,6 +380,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         lost=plain(candidate.lost),
         reported=candidate.reported(operation),
         hints=hints(candidate, operation),
+        drawing=drawing(supports, candidate.layouts, fixed, ndim),
         seconds=time.perf_counter() - started,
         failure=None
         if last.ok

@@ -1,0 +1,203 @@
+"""From a report to a certificate: one statement of in-toto, unsigned, with everything that is needed to judge again."""
+
+from __future__ import annotations
+
+import platform
+import re
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ..bounds.arithmetic import Arithmetic
+from ..bounds.models import arithmetic_of, model
+from ..bounds.theorems import theorems
+from ..candidates.plain_text import plain
+from ..problem.formats import FORMATS
+from ..problem.problem import Problem
+from ..reports.odd_files import read_file
+from ..reports.report import Report, Row, not_asked, versions
+from ..runs.drawing import BY_STAGES, digests
+from ..runs.search import EXAMPLES
+from .form import FAILED, PASSED, PREDICATE_TYPE, SAMPLED, STATEMENT_TYPE, level
+from .sources import Source
+
+OWN = Path(__file__).resolve().parents[1]  # the files of the judge
+
+A = (
+    "A1 to A7 of docs/theory/bounds.md: rounding to nearest, exp and log as accurate as stated, exponentials of what "
+    "remains after the row's maximum is subtracted, sums by additions in some order, no overflow on the way"
+)
+FILES_ALONE = "what the target loads besides the files of the subject is as environment.versions say"
+BUILT = "what was judged was made from the files of the subject, which were the same before and after the run"
+OTHER_PROBLEMS = "problems that were not drawn: agreement on those that were tried is no proof for all"
+LESS = f"fewer than {EXAMPLES} problems were drawn of each row: large problems, and some regions, were not asked"
+BESIDES = "speed, memory, and whatever the target does besides its answers"
+
+
+def statement(report: Report, arguments: Mapping[str, Any], files: Sequence[Source]) -> dict[str, Any]:
+    """The certificate of a report.
+
+    Args:
+        report: with at least one row, every one of which was judged.
+        arguments: those of `softproof.verify` that made it, with the names of a device and of a model, and `examples`.
+        files: of the target, as they were judged.
+    """
+    examples = arguments["examples"]
+    rows = [_row(row, arguments, report.seed) for row in report.rows]
+    predicate = {
+        "result": PASSED if all(row.ok for row in report.rows) else FAILED,
+        "level": level(examples),
+        "asked": asked(arguments, report.seed),
+        "rows": sorted(rows, key=lambda row: (row["operation"], list(FORMATS).index(row["dtype"]), row["device"])),
+        "not_tested": _not_tested(report.rows, arguments["device"], examples),
+        "assumptions": _assumptions(report.rows, arguments["arithmetic"]),
+        "reported": sorted({f"{row.operation}: {plain(words)}" for row in report.rows for words in row.reported}),
+        "verifier": {"name": "softproof", "version": versions()["softproof"], "sha256": _own_digest()},
+        "environment": _environment(report),
+    }
+    subject = [{"name": plain(each.name), "digest": {"sha256": each.sha256}} for each in files]
+    return {"_type": STATEMENT_TYPE, "subject": subject, "predicateType": PREDICATE_TYPE, "predicate": predicate}
+
+
+def asked(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """What repeats the run; the values of options are written as Python writes them."""
+    literals = {
+        name: {key: repr(value) for key, value in arguments.get(name, {}).items()} for name in ("fixed", "extra")
+    }
+    supports = arguments.get("supports")
+    interface = {
+        **literals,
+        "supports": None if supports is None else sorted(supports),
+        "names": dict(arguments.get("names", {})),
+        "without": sorted(arguments.get("without", ())),
+        "writes": sorted(arguments.get("writes", ())),
+        "ndim": sorted(arguments.get("ndim", ())),
+        "output": arguments.get("output"),
+    }
+    return {
+        "target": arguments["target"],
+        "operation": arguments.get("operation"),
+        "adapter": arguments.get("adapter"),
+        "device": arguments["device"],
+        "dtypes": list(arguments.get("dtypes") or ()),
+        "examples": arguments["examples"],
+        "seed": str(seed),
+        "arithmetic": arguments["arithmetic"],
+        "accuracy": arguments.get("accuracy", "C"),
+        "require": list(arguments.get("require", ())),
+        "sandbox": arguments.get("sandbox", "off"),
+        "interface": interface,
+    }
+
+
+def _row(row: Row, arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
+    """One row, failed or not; `drawn` are the problems that follow from the seed alone."""
+    how = {name: list(row.drawing.get(name, ())) for name in ("supports", "layouts", "fixed", "ndim")}
+    count, digest = drawn(row.operation, row.dtype, how, seed, arguments["examples"])
+    return {
+        "operation": row.operation,
+        "dtype": row.dtype,
+        "device": row.device,
+        "arithmetic": row.arithmetic,
+        "accuracy": row.accuracy,
+        "theorems": list(theorems(row.operation.removesuffix(BY_STAGES), _of(arguments, row.dtype), row.accuracy)),
+        "result": PASSED if row.ok else FAILED,
+        "verdict": row.verdict,
+        "reason": plain(row.lost or row.reason or _failure(row)),
+        "problems": row.problems,
+        "drawn": {"count": count, "sha256": digest, **how},
+        "worst": {"error_over_bound": _hex(row.ratio), "ulps": _hex(row.ulps)},
+        "detectable": {output: _hex(error) for output, error in row.detectable.items()},
+        "vacuous": {output: max(wrong.values(), default=0) for output, wrong in row.powerless.items()},
+        "behaviour": list(row.ways),
+        "other_bits": list(row.differ),
+        "relations": list(row.laws),
+        "not_tested": _in_row(row),
+        "unspecified": list(row.unspecified),
+        "isolated": row.isolated,
+    }
+
+
+def drawn(operation: str, dtype: str, how: Mapping[str, Sequence[str]], seed: int, examples: int) -> tuple[int, str]:
+    """How many problems a seed draws, and the SHA-256 of their digests, a line each; none where there is no layout."""
+    found = digests(operation, dtype, how, seed, examples) if how["layouts"] else []
+    return len(found), sha256("\n".join(found).encode()).hexdigest()
+
+
+def _failure(row: Row) -> str:
+    return f"{row.failure.check}: {row.failure.verdict.explanation}" if row.failure is not None else ""
+
+
+def _hex(value: float) -> str:
+    return float(value).hex()
+
+
+def _of(arguments: Mapping[str, Any], dtype: str) -> Arithmetic:
+    """What the model assumes of a dtype."""
+    return arithmetic_of(model(arguments["arithmetic"]), Problem("softmax", dtype, {"logits": [0.0]}, {"dim": 0}))
+
+
+def _in_row(row: Row) -> list[str]:
+    """What this row was not asked."""
+    found = not_asked(row).split(", ") if not_asked(row) else []
+    found += [f"no derivative promised by the model, nor asked: {row.unpromised} problems"] if row.unpromised else []
+    found += [f"no guarantee by the model, nor counted: {row.uncounted} problems"] if row.uncounted else []
+    return [*found, *map(plain, row.hints)]
+
+
+def _not_tested(rows: Iterable[Row], device: str, examples: int) -> list[str]:
+    """What holds of the certificate as a whole; each row has its own list."""
+    rows = list(rows)
+    dtypes = [name for name in FORMATS if name not in {row.dtype for row in rows}]
+    found = [OTHER_PROBLEMS, *([LESS] if level(examples) != SAMPLED else []), f"devices other than {device}", BESIDES]
+    return found + ([f"dtypes: {', '.join(dtypes)}"] if dtypes else [])
+
+
+def _assumptions(rows: Iterable[Row], arithmetic: str) -> list[str]:
+    """What the verdicts rest on, beside the theorems."""
+    chosen = {row.dtype: _of({"arithmetic": arithmetic}, row.dtype) for row in rows}
+    models = [f"{dtype}: {each.name}: {each.source}" for dtype, each in sorted(chosen.items())]
+    return [f"the target computes as the model {arithmetic} says", A, *models, BUILT, FILES_ALONE]
+
+
+def _environment(report: Report) -> dict[str, Any]:
+    """Where and when it was judged, which is another matter in each run."""
+    return {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "versions": versions(),
+        "platform": plain(f"{platform.system()} {platform.release()}, {platform.machine()}, {_processor()}"),
+        "gpus": _gpus(),
+        "protections": {each.name: each.state for each in report.protections},
+    }
+
+
+def _processor() -> str:
+    return _line(Path("/proc/cpuinfo"), "model name") or platform.processor() or "unknown processor"
+
+
+def _gpus() -> list[str]:
+    """The names of NVIDIA's GPUs and their driver, as the system tells them."""
+    cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
+    driver = _line(Path("/proc/driver/nvidia/version"), "NVRM version")
+    return [*(_line(card, "Model") for card in cards), *([f"driver: {driver}"] if driver else [])]
+
+
+def _line(file: Path, key: str) -> str:
+    """What a line of a file of the system says, or nothing."""
+    try:
+        found = re.search(rf"^{key}\s*:\s*(.+)$", read_file(file).decode(errors="replace"), re.MULTILINE)
+    except (OSError, ValueError):
+        return ""
+    return plain(" ".join(found[1].split())) if found else ""
+
+
+@cache
+def _own_digest() -> str:
+    """The SHA-256 over the names and the contents of the files of the judge."""
+    digest = sha256()
+    for path in sorted(OWN.rglob("*.py")):
+        digest.update(f"{path.relative_to(OWN).as_posix()}\0{sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
