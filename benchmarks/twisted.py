@@ -1,4 +1,4 @@
-"""False alarms where bounds are sharpest: right variants on large problems, and on drawn ones that are twisted.
+"""False alarms where bounds are sharpest: right variants and both halves on large problems, and on twisted ones.
 
 python -m benchmarks.twisted --jobs 2 --log twisted.jsonl
 
@@ -14,23 +14,28 @@ import argparse
 import json
 import random
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from zlib import crc32
 
 import numpy as np
+import torch
 
-from softproof import Problem, large_problems
+from softproof import Candidate, Problem, large_problems
+from softproof.bounds.models import model
 from softproof.mutants.right.catalogue import VARIANTS
 from softproof.mutants.right.record import Right
 from softproof.mutants.right.trial import drawn, verdict_on
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.problem.rows import axis_of
+from softproof.runs.criteria import Terms
 from softproof.verdicts.compare import NO_GUARANTEE
 
-from .alarms import Part, Record, goals, parts, read, run, summary, unfinished
+from .alarms import Part, Record, goals, halves, parts, read, run, summary, unfinished
+from .campaign import finding
 from .right import Variants, by_model
 
 LARGE = 0  # problems of a part that asks the large ones
@@ -149,6 +154,8 @@ def asked(part: Part) -> list[Problem]:
 
 def ask(part: Part) -> Record:
     """One line of the log."""
+    torch.set_num_threads(1)
+    both = [_Half(candidate, name) for candidate, name in halves(part.dtype)]
     variants, chosen = by_model(part.operation, part.dtype), random.Random(f"{part}")
     everybody = [(each, variant) for each in variants for variant in each.variants]
     with warnings.catch_warnings(action="ignore"):
@@ -156,8 +163,33 @@ def ask(part: Part) -> Record:
             size = sum(array.size for array in problem.inputs.values())
             for each, variant in everybody if size <= FEW else chosen.sample(everybody, min(SOME, len(everybody))):
                 _ask(each, variant, problem)
-    answers = {"halves": [], "variants": [each.record() for each in variants]}
+            for half in both:
+                half.ask(problem)
+    answers = {"halves": [each.record() for each in both], "variants": [each.record() for each in variants]}
     return {**part._asdict(), "regions": {}, **answers, "twins": {}}
+
+
+class _Half:
+    """What one half has answered so far."""
+
+    def __init__(self, candidate: Candidate, name: str) -> None:
+        self.candidate, self.name, self.terms = candidate, name, Terms("cpu", model(name), name, "C", None, 1.0)
+        self.counts, self.alarms = Counter[str](), list[str]()
+
+    def ask(self, problem: Problem) -> None:
+        """If it takes the problem; what torch is known for is no alarm."""
+        if not self.candidate.takes(problem):
+            return
+        verdict = self.terms.judge(self.candidate, self.terms.promised(problem))
+        known = not verdict.ok and verdict.outcome != NO_GUARANTEE and bool(finding(self.candidate, problem))
+        self.counts["besides" if verdict.outcome == NO_GUARANTEE else "findings" if known else "answers"] += 1
+        self.counts["unspecified"] += bool(verdict.unspecified)
+        if not (verdict.ok or known or verdict.outcome == NO_GUARANTEE):
+            self.alarms.append(f"{verdict}\n{verdict.problem or problem!r}")
+
+    def record(self) -> Record:
+        """For the log."""
+        return {"name": self.candidate.name, "model": self.name, **self.counts, "alarms": self.alarms}
 
 
 def _ask(seen: Variants, variant: Right, problem: Problem) -> None:
@@ -179,8 +211,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (1)")
     parser.add_argument("--log", type=Path, default=Path("twisted.jsonl"), help="one line for each part")
     options = parser.parse_args()
-    sizes = parts(options.seeds, PROBLEMS, right=True)
-    wanted = [each for part in sizes for each in (part, part._replace(problems=LARGE))]
+    drawn_ones = list(parts(options.seeds, PROBLEMS, right=True))
+    wanted = [*drawn_ones, *(part._replace(problems=LARGE) for part in drawn_ones)]
     for record in run(unfinished(wanted, read(options.log)), options.jobs, ask, "twisted"):
         with options.log.open("a") as log:
             log.write(json.dumps(record) + "\n")

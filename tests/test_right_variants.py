@@ -257,6 +257,20 @@ def test_a_running_mean_is_no_sum_in_some_order() -> None:
     assert sums.welford in sums.NARROW
 
 
+def test_a_running_mean_of_what_cancels_is_outside_in_float64_too() -> None:
+    """Upstream gradients that are whole numbers, whose sum is 0 in every order; no variant takes it by a mean."""
+    g = np.array([[5.0, 2.0, 0.0, -4.0, -4.0, 1.0]], np.float32)
+    problem = Problem("log_softmax", "float32", {"logits": np.zeros((1, 6))}, {"dim": -1}, g)
+    value = np.full((1, 6), -np.log(6), np.float32)
+
+    def outcome(order: Order) -> str:
+        outputs = {"value": value, "grad_logits": g - np.exp(value) * Sum(order)(g)}
+        return judge_result(problem, Result({name: Output(each, "float32") for name, each in outputs.items()})).outcome
+
+    assert outcome(sums.welford) == "disagrees"
+    assert {outcome(Sum(order).intact.order) for order in ORDERS} == {"agrees"}
+
+
 def _by_whole_jacobian(p: Array, g: Array, first: int) -> Array:
     """(diag(p) - p pᵀ) g, each inner product from the column `first` on, one term after another."""
     jacobian, total = np.diag(p) - np.outer(p, p), np.float32(0) * p

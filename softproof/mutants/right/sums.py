@@ -156,8 +156,8 @@ class Sum:
 
     @property
     def intact(self) -> Sum:
-        """The same order, for the other sums of a formula."""
-        return replace(self, spoiled="")
+        """The same order, for the other sums of a formula; another one where NARROW ones fail: terms that cancel."""
+        return replace(self, order=in_float64 if self.order in NARROW else self.order, spoiled="")
 
     def dot(self, x: Array, y: Array) -> Array:
         """Products with rounding, and their sum."""
