@@ -106,6 +106,23 @@ def test_what_overflows_leaves_no_guarantee(name: str) -> None:
         assert verdict_on(problem, arithmetic, **outputs).outcome == NO_GUARANTEE
 
 
+@pytest.mark.parametrize("classes", [2, 4, 8, 13])
+@pytest.mark.parametrize("logit", [-35.5, -36.25, -36.5, -37.0, -38.0])
+def test_a_logarithm_that_is_0_meets_what_overflows(logit: float, classes: int) -> None:
+    """g w is beyond float32, and log(1 + e^logit) is 0 there; in float64 it is a few units, and rounds."""
+    inputs: dict[str, Any] = {
+        "logits": [[0.0] + [logit] * (classes - 1)], "target": [[1.0] + [0.0] * (classes - 1)],
+        "weight": [2.0**127] + [3.0] * (classes - 1),
+    }  # fmt: skip
+    problem = Problem("cross_entropy", "float32", inputs, {"reduction": "none"}, [-928.0])
+    right: dict[str, Any] = right_answer(problem)
+    lost = np.where(np.arange(classes) == 0, np.nan, right["grad_target"])
+
+    assert judge(REFERENCE, problem).ok
+    assert verdict_on(problem, "any-order", **right | {"grad_target": lost}).ok
+    assert not verdict_on(problem, "any-order", **right | {"grad_target": np.full((1, classes), np.nan)}).ok
+
+
 @pytest.mark.parametrize("library", [MANUAL, REFERENCE], ids=["manual", "reference"])
 def test_a_denominator_that_overflows_refutes_nobody(library: Candidate, dtype: str) -> None:
     """By hand and by torch it is infinite."""

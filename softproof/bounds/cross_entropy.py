@@ -212,11 +212,12 @@ def losses(problem: Problem, terms: _Terms) -> Losses:
         lost = np.where(reach < np.inf, 0.0, np.inf)  # logits that may be infinite
         exact = _Exact.of(problem, terms)
         l_error = l_error if exact is None else np.where(exact.known, exact.reach, l_error)
-        return _weighted(problem, terms, l, Known(np.abs(l), l_error), _Reach(lost, reach), exact)
+        vanishes = terms.of_these(f.may_vanish)
+        return _weighted(problem, terms, l, Known(np.abs(l), l_error), _Reach(lost, reach), exact, vanishes)
     x, size = l + f.lse, np.abs(l + f.lse) + np.abs(f.lse)  # Theorem 19: Σ t x and Σ t y apart
     x_error = 0.0 if f.x_error is None else f.x_error
     reach_ = _Reach.of(x, x_error) + _Reach.of(-f.lse, f.lse_reach_error)
-    rows = _weighted(problem, terms, l, Known(size, l_error), reach_)
+    rows = _weighted(problem, terms, l, Known(size, l_error), reach_, vanishes=terms.of_these(f.may_vanish))
     return replace(rows, terms=2 * rows.terms)
 
 
@@ -274,9 +275,18 @@ class _Exact:
 
 
 def _weighted(
-    problem: Problem, terms: _Terms, factor: Floats, known: Known, reach: _Reach, exact: _Exact | None = None
+    problem: Problem,
+    terms: _Terms,
+    factor: Floats,
+    known: Known,
+    reach: _Reach,
+    exact: _Exact | None = None,
+    vanishes: Array | bool = False,
 ) -> Losses:
-    """Rows -Σ t·factor, with factors of a magnitude, and up to an error, that are `known`, of this `reach`."""
+    """Rows -Σ t·factor, with factors of a magnitude, and up to an error, that are `known`, of this `reach`.
+
+    A factor may be 0 where 0 is within its error, and where it `vanishes`.
+    """
     a, t, m = terms.f.arithmetic, terms.t, terms.m
     roundings = roundings_of(problem)
     kappa = powers(roundings, a.rounding("terms"))
@@ -292,7 +302,7 @@ def _weighted(
             * divisor
         )
         error = error + np.where(m != 0 if exact is None else (m != 0) & ~exact.known, eta, 0.0)
-    vanishes = np.abs(factor) <= known.error
+    vanishes = vanishes | (np.abs(factor) <= known.error)
     summands = (-t * factor, size, error, *_before_cancelling(terms, reach, vanishes, 1 + kappa))
     value, size, error, *reaches = (each.sum(-1, keepdims=True) for each in summands)
     counted = np.asarray(nonzeros(m) + mixed, np.float64)
@@ -519,7 +529,7 @@ def _left_of_target(problem: Problem, terms: _Terms, g: Floats) -> Left:
     f, mean, largest = terms.f, terms.mean, _largest_term(terms.f.arithmetic)
     weight = class_weights(problem, f.classes)
     first = np.maximum(1, np.abs(g)) * np.maximum(1, np.abs(weight)) / mean.least
-    vanishes = np.abs(f.l) <= f.kept_error
+    vanishes = f.may_vanish
     infinite = exceeds(first, largest)
     sign = np.sign(g) * np.sign(mean.divisor) * np.sign(weight) * (1 - _smoothing(problem))
     over = infinite | exceeds(first * f.l_reach, largest)

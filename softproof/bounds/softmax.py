@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from ..problem.formats import Floats, Format
+from ..problem.formats import FORMATS, Floats, Format
 from ..problem.problem import Array, Problem
 from ..problem.rows import Rows, axis_of, wide_rows, with_softmax
 from .algebra import (
@@ -301,6 +301,12 @@ class SoftmaxRows:
     def kept_error(self) -> Floats:
         """The same for the l̂ that is kept for what follows: stored, where the arithmetic says so."""
         return self._kept(self.l_error)
+
+    @property
+    def may_vanish(self) -> Array:
+        """Where l̂ may be 0, whatever float64 made of l = -log s, whose sum of `classes` numbers rounds (r, C)."""
+        evaluation = (self.classes + 4) * FORMATS["float64"].u
+        return np.asarray(np.abs(self.l) <= self.kept_error + evaluation)
 
     def _kept(self, l_error: Floats) -> Floats:
         return stored(self.l, l_error, self.arithmetic) if "output" in self.arithmetic.stored else l_error
