@@ -18,6 +18,7 @@ from hypothesis.database import (
 import softproof
 from softproof import Report
 from softproof.problem.problem import Array
+from softproof.runs import search
 from softproof.runs.failures import Named, database
 
 from . import broken
@@ -56,6 +57,23 @@ def test_what_failed_is_asked_first(tmp_path: Path) -> None:
         assert first.failure is not None
         assert again.failure is not None
         assert again.failure.snippet == first.failure.snippet.replace("seed 0", "seed 1")
+
+
+def test_what_failed_towards_a_region_is_asked_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of which the choices say something else where they are not set; and it is forgotten once it is mended."""
+    kept = InMemoryExampleDatabase()
+    with monkeypatch.context() as first_run:
+        first_run.setattr(search, "batches", lambda _: iter([(True, 1)]))  # all others are drawn towards regions
+        first = run(0, kept).rows[0]
+    again = run(1, kept, examples=1).rows[0]
+
+    assert first.problems > 1
+    assert not first.ok
+    assert again.problems == 1
+    assert not again.ok
+    monkeypatch.setattr("tests.test_database.LEAST", np.inf)
+    assert run(0, kept, examples=20).ok
+    assert not any(kept.data.values())
 
 
 def test_what_agrees_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import partial
 from math import prod
+from random import Random
 from unittest import mock
 
 import hypothesis
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, Phase, given
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Candidate, Problem, Result, problems, verify
 from softproof.generation.coverage import REGIONS, regions
 from softproof.generation.logit_styles import STYLES, Draw, styles
 from softproof.generation.masks import BLOCKS, RUNS, run, run_of_rows, runs_along
+from softproof.generation.steering import SETTINGS, settings_of
 from softproof.generation.strategies import MOST
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.operations import value_shape
 from softproof.problem.problem import Array
+from softproof.problem.rows import is_labels
 from softproof.runs.schedule import Rotation
 from softproof.runs.search import EXAMPLES
 from softproof.truth.solver import solve
@@ -83,6 +87,50 @@ def test_the_default_number_of_examples_reaches_every_region(operation: str, tri
         verify(recorder, dtypes=["float32"], seed=trial_seed).check()
 
     assert not set(REGIONS[operation]) - set(recorder.reached)
+
+
+def _may_be_made(operation: str) -> list[str]:
+    return [region for region in REGIONS[operation] if settings_of(region)]
+
+
+@pytest.mark.drawn(3)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_region_is_made(operation: str, number_of_the_run: int) -> None:
+    """Of a hundred problems towards it one lies there, whatever the dtype."""
+    rng = np.random.default_rng(number_of_the_run)
+    few = settings(max_examples=100, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    for region in rng.choice(_may_be_made(operation), 4, replace=False).tolist():
+        drawn = problems(operation, str(rng.choice(list(FORMATS))), towards=region)
+        found = hypothesis.find(drawn, partial(_lies_in, region), settings=few, random=Random(rng.bytes(8)))
+        assert region in regions(found)
+
+
+def _lies_in(region: str, problem: Problem) -> bool:
+    return region in regions(problem)
+
+
+def test_what_is_set_is_there() -> None:
+    """No setting is of a region that no operation has, but for parts of names."""
+    names = {part for of in REGIONS.values() for region in of for part in (region, *region.split(", "))}
+    assert set(SETTINGS) <= names
+    assert len(SETTINGS) > 40
+
+
+@pytest.mark.draws
+def test_what_a_candidate_does_not_take_is_not_set() -> None:
+    """A region that needs it is not made, and what is drawn towards it is a problem of the interface all the same."""
+    drawn = problems("cross_entropy", "float32", supports=frozenset(), towards="weights, smoothing, probabilities")
+    seen: list[Problem] = []
+
+    @hypothesis.settings(max_examples=10, database=None, phases=[Phase.generate], deadline=None)
+    @given(problem=drawn)
+    def ask(problem: Problem) -> None:
+        seen.append(problem)
+
+    ask()
+    assert len(seen) > 1
+    assert all(problem.inputs.keys() == {"logits", "target"} and is_labels(problem) for problem in seen)
+    assert not any("label_smoothing" in problem.options for problem in seen)
 
 
 def test_regions_are_told_apart() -> None:

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..problem.problem import Array
 
+RUN = 2.0  # in place of the share of labels that are ignored one by one
+CHUNKS = (16, 17, 33, 65)  # rows around and above chunks, not a multiple of any
 BLOCKS = tuple(1 << power for power in range(1, 18))  # places of a warp, a tile, a chunk or a shard
 Run = Callable[[np.random.Generator, int], Array]
 

@@ -7,7 +7,7 @@ that shrinks. Small arrays are drawn element by element, so that a counterexampl
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from math import prod
 from typing import Any
@@ -24,14 +24,13 @@ from ..problem.rows import Axis, from_rows
 from ..problem.validation import check_flag, check_mapping, check_name, check_names
 from .coverage import regions
 from .logit_styles import STYLES, every_row_its_own, styles
-from .masks import run_of_rows, runs_along
+from .masks import CHUNKS, RUN, run_of_rows, runs_along
 from .seeded import by_seed_alone
+from .steering import Settings, settings_of
 
 # around vectors, warps, tiles and blocks; the fewer, the wider
 WIDTHS = ((1, 2, 3), (4, 5, 7, 8, 9), (15, 16, 17), (31, 32, 33), (64, 65, 127, 129), (255, 257, 513, 780, 1025))
 ROWS = (1, 2, 3, 5, 8, 9, 0, 4, 7, 12)
-RUN = 2.0  # in place of the share of labels that are ignored one by one
-CHUNKS = (16, 17, 33, 65)  # rows around and above chunks, not a multiple of any
 SMALL = 12  # arrays of at most this many elements are drawn element by element
 MOST = 1 << 15  # elements of what is drawn; `large_problems` have more
 
@@ -78,17 +77,25 @@ def seeds() -> st.SearchStrategy[int]:
 
 
 def logit_arrays(
-    draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: int, small: bool = False, finite: bool = True
+    draw: st.DrawFn,
+    shape: tuple[int, ...],
+    dtype: str,
+    *,
+    axis: int,
+    small: bool = False,
+    finite: bool = True,
+    masks: str = "",
 ) -> Floats:
     """Logits: as `float_arrays`, or with classes masked by -inf, some or a block, never a whole row.
 
-    Where distances may overflow the lowest number masks as well, some rows as a whole.
+    Where distances may overflow the lowest number masks as well, some rows as a whole. `masks` says "none", "some",
+    "runs" or "lowest"; by default it is drawn.
     """
     x = float_arrays(draw, shape, dtype, axis=axis, small=small, finite=finite)
-    if x.size and shape[axis] > 1 and draw(st.integers(0, 3)) == 3:
+    if x.size and shape[axis] > 1 and (masks != "none" if masks else draw(st.integers(0, 3)) == 3):
         rng = np.random.default_rng(draw(seeds()))
-        masked = _mask(rng, shape, axis)
-        if not finite and rng.random() < 0.5:
+        masked = runs_along(rng, shape, axis) if masks == "runs" else _mask(rng, shape, axis)
+        if not finite and (masks == "lowest" or rng.random() < 0.5):
             whole = rng.random(np.expand_dims(x.take(0, axis), axis).shape) < 0.5
             return np.where(masked | whole, -FORMATS[dtype].largest, x)
         everything, first = masked.all(axis, keepdims=True), np.expand_dims(x.argmax(axis), axis)
@@ -118,11 +125,11 @@ STRANGE_ROWS = {
 }
 
 
-def with_strange_rows(draw: st.DrawFn, x: Floats, axis: int, where: Array | None = None) -> Floats:
+def with_strange_rows(draw: st.DrawFn, x: Floats, axis: int, where: Array | None = None, *, kind: str = "") -> Floats:
     """x with rows that are not finite: one of them, or all that `where` names, whose axis of classes has length 1."""
     if not x.size or (where is not None and not where.any()):
         return x
-    row = np.resize(STRANGE_ROWS[draw(st.sampled_from(sorted(STRANGE_ROWS)))], x.shape[axis])
+    row = np.resize(STRANGE_ROWS[kind or draw(st.sampled_from(sorted(STRANGE_ROWS)))], x.shape[axis])
     rows = np.moveaxis(x, axis, -1).copy()
     if where is None:
         rows.reshape(-1, rows.shape[-1])[draw(st.integers(0, x.size // x.shape[axis] - 1))] = row
@@ -131,15 +138,17 @@ def with_strange_rows(draw: st.DrawFn, x: Floats, axis: int, where: Array | None
     return np.moveaxis(rows, -1, axis)
 
 
-def upstream_gradients(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False) -> Floats:
+def upstream_gradients(
+    draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False, style: str = ""
+) -> Floats:
     """Upstream gradients: different for every element, all alike, one-hot, or zero; from next to the smallest number up
     to the root of the largest.
     """
     fmt = FORMATS[dtype]
     most = 1024.0 if fmt.largest > 1e30 else 8.0  # products of a few factors stay inside float16
-    if _elementwise(draw, shape, small):
+    if not style and _elementwise(draw, shape, small):
         return _by_elements(draw, shape, dtype, bound=most)
-    style = draw(st.sampled_from(("different", "different", "alike", "alike", "one-hot", "zero")))
+    style = style or draw(st.sampled_from(("different", "different", "alike", "alike", "one-hot", "zero")))
     rng = np.random.default_rng(draw(seeds()))
     ends = (2.0 ** (np.log2(fmt.largest) // 2), fmt.tiny * 2.0**20)
     scale = draw(st.sampled_from((1.0, most, *ends) if fmt.largest > 1e30 else (1.0, most)))
@@ -191,6 +200,7 @@ def problems(
     layouts: Sequence[str] = COMMON_LAYOUTS,
     fixed: Mapping[str, Any] | None = None,
     ndim: Collection[int] = (),
+    towards: str = "",
 ) -> st.SearchStrategy[Problem]:
     """Problems of one operation in one dtype.
 
@@ -202,6 +212,7 @@ def problems(
         layouts: the layouts that may be drawn, keys of `softproof.problem.problem.LAYOUTS`.
         fixed: options that have one value, such as ``{"reduction": "none"}``.
         ndim: how many dimensions the logits, probabilities or features may have; by default any number.
+        towards: a region that they are likely to lie in; by default none.
     Returns: a Hypothesis strategy for `Problem`. Each problem drawn is an event for every region that it lies in, which
         ``pytest --hypothesis-show-statistics`` counts. A seed alone determines the problems, whatever code is loaded.
     Raises: ValueError for an unknown operation, dtype or option.
@@ -224,7 +235,7 @@ def problems(
     ndim = check_dimensions(ndim)
     known = {name: value for name, value in (fixed or {}).items() if name in OPERATIONS[operation].options}
     extras = supports - known.keys()
-    question = _Question(operation, dtype, extras, small, tuple(layouts), known, frozenset(ndim))
+    question = _Question(operation, dtype, extras, small, tuple(layouts), known, frozenset(ndim), settings_of(towards))
     if not any(question.may_have(count) for count in _DIMENSIONS[operation]):
         raise ValueError(
             f"ndim is {sorted(ndim)}, fixed is {known}; "
@@ -252,6 +263,15 @@ class _Question:
     known_layouts: tuple[str, ...]
     fixed: dict[str, Any]
     ndim: frozenset[int]
+    settings: Settings = field(default_factory=dict)
+
+    def pick(self, draw: st.DrawFn, name: str, may: Sequence[Any]) -> Any:
+        """What is set by that name, if it is one of what may be; else one of these, drawn."""
+        return self.settings[name] if self.settings.get(name) in may else draw(st.sampled_from(may))
+
+    def happens(self, draw: st.DrawFn, name: str, most: int) -> bool:
+        """Whether something happens, as is set by that name, or as one of the numbers up to `most` is drawn."""
+        return bool(self.settings[name]) if name in self.settings else draw(st.integers(0, most)) == most
 
     def may_have(self, dimensions: int) -> bool:
         """Whether the array of rows may have so many dimensions: all may, or those that are named and have the axis."""
@@ -269,6 +289,8 @@ class _Question:
         return draw(st.lists(sizes, min_size=count, max_size=count))
 
     def widths(self, most: int = 1025) -> st.SearchStrategy[int]:
+        if max(self.settings.get("widths", ()), default=most + 1) <= most:
+            return st.sampled_from(self.settings["widths"])
         return _widths(WIDTHS[:1] if self.small else WIDTHS, most)
 
     def rows(self, *others: int, chunks: bool = False) -> st.SearchStrategy[int]:
@@ -278,6 +300,7 @@ class _Question:
             found = (1, 2, 0, *others)
         elif max(others, default=0) > 200:
             found = (1, 2, 3, 0)
+        found = self.settings.get("rows", found)
         return st.sampled_from(tuple(count for count in found if count or "empty" in self.extras))
 
     def positions(self, draw: st.DrawFn, classes: int) -> tuple[int, ...]:
@@ -296,17 +319,17 @@ class _Question:
 
     def square(self, draw: st.DrawFn, classes: int) -> bool:
         """Whether there are to be as many rows as classes, in a sixth of the problems, with labels for each."""
-        return classes < 40 and draw(st.integers(0, 5)) == 5
+        return classes < 40 and self.happens(draw, "square", 5)
 
     def strange(self, draw: st.DrawFn) -> bool:
         """Whether a row that is not finite is to be planted, in a third of the problems."""
-        return "nonfinite" in self.extras and draw(st.integers(0, 2)) == 2
+        return "nonfinite" in self.extras and self.happens(draw, "strange", 2)
 
     def rare(self, draw: st.DrawFn) -> str:
         """In a twelfth of the problems each "scalars", a number alone, or "empty_classes", rows of no class."""
         if not any(self.may_have(count) for count in range(1, 5)):
             return "scalars"
-        kind = "" if self.small else draw(st.sampled_from(("",) * 10 + ("scalars", "empty_classes")))
+        kind = "" if self.small else self.pick(draw, "rare", ("",) * 10 + ("scalars", "empty_classes"))
         may = {"scalars": self.may_have(0), "empty_classes": {"empty", "empty_classes"} <= self.extras}
         return kind if may.get(kind) else ""
 
@@ -346,22 +369,26 @@ class _Question:
         vectors = {"grad_output": upstream, "tangent": tangent}
         arrays = inputs | {name: array for name, array in vectors.items() if array is not None}
         layout = {}
-        if draw(st.integers(0, 4)):
+        name, way = self.settings.get("layout", ("", ""))
+        if name in arrays and way in self.known_layouts:
+            layout = {name: way}
+        elif draw(st.integers(0, 4)):
             telling = ("expanded", "strided", "expanded", "strided")  # which autograd, and few others, hand back
             more = {"grad_output": tuple(name for name in telling if name in self.known_layouts)}
             layout = {name: draw(st.sampled_from(self.known_layouts + more.get(name, ()))) for name in arrays}
-            expanded = {
-                name: _repeated(array, self.axes(name, array, options))
-                for name, array in arrays.items()
-                if layout[name] == "expanded" and name != "tangent"
-            }
-            inputs = {name: expanded.get(name, array) for name, array in inputs.items()}
-            upstream, tangent = expanded.get("grad_output", upstream), expanded.get("tangent", tangent)
+        expanded = {
+            name: _repeated(array, self.axes(name, array, options))
+            for name, array in arrays.items()
+            if layout.get(name) == "expanded" and name != "tangent"
+        }
+        inputs = {name: expanded.get(name, array) for name, array in inputs.items()}
+        upstream, tangent = expanded.get("grad_output", upstream), expanded.get("tangent", tangent)
         return Problem(self.operation, self.dtype, inputs, options, upstream, layout, tangent)
 
     def logits(self, draw: st.DrawFn, shape: tuple[int, ...], axis: int) -> Floats:
         finite = self.operation == "cross_entropy"  # of losses that overflow a class weight may make numbers again
-        return logit_arrays(draw, shape, self.dtype, axis=axis, small=self.small, finite=finite)
+        masks = self.settings.get("masks", "")
+        return logit_arrays(draw, shape, self.dtype, axis=axis, small=self.small, finite=finite, masks=masks)
 
     def axes(self, name: str, array: Array, options: dict[str, Any]) -> tuple[int, ...]:
         """The axes along which an array holds a distribution, or its logits, if it does."""
@@ -373,7 +400,8 @@ class _Question:
         return tuple(int(each) % max(1, array.ndim) for each in (dim if isinstance(dim, tuple) else (dim,)))
 
     def upstream(self, draw: st.DrawFn, shape: tuple[int, ...]) -> Floats:
-        return upstream_gradients(draw, shape, self.dtype, small=self.small)
+        style = self.settings.get("upstream", "")
+        return upstream_gradients(draw, shape, self.dtype, small=self.small, style=style)
 
     def tangents(self, draw: st.DrawFn, shape: tuple[int, ...]) -> Floats | None:
         """A direction of the logits in half of the problems, where somebody has derivatives in a direction."""
@@ -459,7 +487,7 @@ def _logits(draw: st.DrawFn, question: _Question, shape: tuple[int, ...], dim: A
     flat, axis = ((*others, prod(shape) // prod(others)), -1) if several else (shape, axes[0])
     logits = question.logits(draw, flat, axis)
     if question.strange(draw):
-        logits = with_strange_rows(draw, logits, axis)
+        logits = with_strange_rows(draw, logits, axis, kind=question.settings.get("row", ""))
     return from_rows(logits, shape, axes if shape else ()) if several else logits
 
 
@@ -492,6 +520,9 @@ def _distribution_problems(draw: st.DrawFn, question: _Question) -> Problem:
 def _features_and_classes(draw: st.DrawFn, question: _Question) -> tuple[int, int]:
     """Two sizes, one of which is large in a third of the problems: more than a tile, or several."""
     few, other = draw(question.widths(most=17)), draw(question.widths(most=17))
+    if "wide" in question.settings:
+        which, sizes = question.settings["wide"]
+        return (draw(st.sampled_from(sizes)), few) if which == "features" else (few, draw(st.sampled_from(sizes)))
     if not question.small and draw(st.integers(0, 2)) == 2:
         other = question.wide(draw)
     return (few, other) if draw(st.booleans()) else (other, few)
@@ -501,7 +532,7 @@ def _features_and_classes(draw: st.DrawFn, question: _Question) -> tuple[int, in
 def _linear_problems(draw: st.DrawFn, question: _Question) -> Problem:
     features, classes = _features_and_classes(draw, question)
     batch = tuple(_few(max(classes, features), question.others(draw, question.rows(classes, features, chunks=True), 2)))
-    if len(batch) == 1 and question.square(draw, classes):
+    if (len(batch) == 1 or "square" in question.settings) and question.may_have(2) and question.square(draw, classes):
         batch = (classes,)
     if 0 in batch and draw(st.booleans()):
         classes = 1
@@ -509,7 +540,7 @@ def _linear_problems(draw: st.DrawFn, question: _Question) -> Problem:
         "input": question.factors(draw, (*batch, features)),
         "weight": question.factors(draw, (classes, features)),
     }
-    if "bias" in question.extras and draw(st.booleans()):
+    if "bias" in question.extras and (question.settings.get("bias") or draw(st.booleans())):
         inputs["bias"] = question.factors(draw, (classes,))
     return question.problem(draw, inputs, {}, question.upstream(draw, (*batch, classes)))
 
@@ -523,25 +554,26 @@ def _losses(
     inputs: dict[str, Array] = {}
     options: dict[str, Any] = dict(question.fixed)
     if "reduction" in question.extras:
-        options["reduction"] = draw(st.sampled_from(reductions(question.extras)[::-1]))
-    if "label_smoothing" in question.extras and (epsilon := draw(st.sampled_from((0.0, 0.1, 0.0, 0.5, 1.0, 1e-3)))):
+        options["reduction"] = question.pick(draw, "reduction", reductions(question.extras)[::-1])
+    smoothings = (0.0, 0.1, 0.0, 0.5, 1.0, 1e-3)
+    if "label_smoothing" in question.extras and (epsilon := question.pick(draw, "smoothing", smoothings)):
         options["label_smoothing"] = epsilon
     kinds = ("labels", "labels", "probabilities") if "probabilities" in question.extras else ("labels",)
-    if draw(st.sampled_from(kinds)) == "probabilities":
+    if question.pick(draw, "target", kinds) == "probabilities":
         inputs["target"] = _probabilities(draw, question, shape, axis)
     else:
         inputs["target"] = _labels(draw, classes, rows)
         ignores = "ignore_index" in question.extras or "ignore_index" in question.fixed
-        if ignores and (share := draw(st.sampled_from((0.0, 0.4, RUN, RUN, RUN, RUN, 1.0)))):
+        if ignores and (share := question.pick(draw, "share", (0.0, 0.4, RUN, RUN, RUN, RUN, 1.0))):
             ignore_index = question.fixed.get("ignore_index")
             if ignore_index is None:
-                ignore_index = draw(st.sampled_from((-100, -1, 0, classes - 1, classes, 255)))
+                ignore_index = question.pick(draw, "ignore_index", (-100, -1, 0, classes - 1, classes, 255))
             options |= {"ignore_index": ignore_index} if ignore_index != -100 else {}
             rng = np.random.default_rng(draw(seeds()))
             ignored = run_of_rows(rng, rows) if share == RUN and rows else rng.random(rows) < min(share, 1.0)
             ignored = _ignored_in_one(draw, ignored) if len(rows) > 1 else ignored
             inputs["target"] = np.where(ignored, ignore_index, inputs["target"])
-    if "weight" in question.extras and draw(st.sampled_from((False, True, True))):
+    if "weight" in question.extras and question.pick(draw, "weight", (False, True, True)):
         weight = class_weights(draw, classes, question.dtype, negative="negative_weights" in question.extras)
         ignored = options.get("ignore_index", -100)
         inputs["weight"] = np.abs(weight) if _nearly_cancel(weight, inputs["target"], ignored) else weight
@@ -571,11 +603,12 @@ def _labels(draw: st.DrawFn, classes: int, rows: tuple[int, ...]) -> Array:
 def _probabilities(draw: st.DrawFn, question: _Question, shape: tuple[int, ...], axis: int) -> Floats:
     """Distributions; or shares that do not sum to 1, some of them negative, to which the same formula applies."""
     q = distributions(draw, shape, question.dtype, axis=axis)
-    if "unnormalised" in question.extras and draw(st.booleans()):
+    no_share = question.settings.get("no share", False)
+    if "unnormalised" in question.extras and (no_share or draw(st.booleans())):
         rng = np.random.default_rng(draw(seeds()))
         q = q * draw(st.sampled_from((2.0, 0.0, 0.5))) + draw(st.sampled_from((0.0, 0.25))) * rng.normal(size=shape)
         q = FORMATS[question.dtype].round(q)
-        if draw(st.booleans()) and len(shape) > 1:  # some rows have no probability, as padding
+        if (no_share or draw(st.booleans())) and len(shape) > 1:  # some rows have no probability, as padding
             q = np.where(np.expand_dims(run_of_rows(rng, tuple(np.delete(shape, axis))), axis), 0.0, q)
     return q
 
@@ -605,13 +638,14 @@ def _nearly_cancel(weight: Floats, target: Array, ignored: int) -> bool:
 
 @st.composite
 def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
-    classes, kind = draw(question.widths()), draw(st.sampled_from(question.batches()))
+    classes, kind = draw(question.widths()), question.pick(draw, "kind", question.batches())
     spatial = _spatial(draw, question, classes) if kind == "spatial" else []
     square = kind == "batch" and question.square(draw, classes)
     rows = classes if square else draw(question.rows(classes, *spatial))
-    if kind == "batch" and not question.small and classes < 200 and draw(st.integers(0, 2)) == 2:
+    may_chunk = kind == "batch" and not question.settings and not question.small and classes < 200
+    if may_chunk and draw(st.integers(0, 2)) == 2:
         rows = draw(st.sampled_from(CHUNKS))
-    if kind == "spatial" and draw(st.integers(0, 2)) == 2:
+    if kind == "spatial" and question.happens(draw, "fits", 2):
         rows = spatial[0]  # which fits where images are taken for pixels
     rows, *spatial = _few(classes, (rows, *spatial))
     shape = (classes,) if kind == "unbatched" else (rows, classes, *spatial)
@@ -621,11 +655,11 @@ def _cross_entropy_problems(draw: st.DrawFn, question: _Question) -> Problem:
     if extra["target"].dtype.kind == "i":
         ignored = np.expand_dims(extra["target"] == options.get("ignore_index", -100), axis)
         extra["target"] = _moved(draw, logits, extra, options.get("ignore_index", -100), axis)
-        logits = _with_the_labels(draw, logits, extra["target"], ignored, axis)
+        logits = _with_the_labels(draw, question, logits, extra["target"], ignored, axis)
         if "nonfinite" in question.extras and draw(st.booleans()):
             logits = with_strange_rows(draw, logits, axis, ignored)
     if options.get("reduction") == "none" and question.strange(draw):
-        logits = with_strange_rows(draw, logits, axis)
+        logits = with_strange_rows(draw, logits, axis, kind=question.settings.get("row", ""))
     return question.problem(draw, {"logits": logits} | extra, options, upstream, question.tangents(draw, shape))
 
 
@@ -649,9 +683,11 @@ def _moved(draw: st.DrawFn, logits: Floats, losses: dict[str, Array], ignore_ind
     return np.where(moves, np.expand_dims(likely.argmax(axis), axis), np.expand_dims(target, axis)).squeeze(axis)
 
 
-def _with_the_labels(draw: st.DrawFn, logits: Floats, target: Array, ignored: Array, axis: int) -> Floats:
+def _with_the_labels(
+    draw: st.DrawFn, question: _Question, logits: Floats, target: Array, ignored: Array, axis: int
+) -> Floats:
     """Logits whose labels are masked in a quarter of the problems alone: an infinite loss hides what it is added to."""
-    if not np.isneginf(logits).any() or draw(st.integers(0, 3)) == 3:
+    if not np.isneginf(logits).any() or question.happens(draw, "label masked", 3):
         return logits
     labels = np.where(ignored, 0, np.expand_dims(target, axis))
     own = np.take_along_axis(logits, labels, axis)

@@ -23,7 +23,8 @@ from .schedule import Rotation, against
 
 EXAMPLES = 100
 BATCH = 10  # problems that Hypothesis draws together
-MORE = 4  # times as many are drawn in search of regions that were missed
+MORE = 4  # times as many are drawn at most for regions that were missed
+FEW = 5  # of these together, all towards one region
 
 
 class _NotProvenError(Exception):
@@ -39,48 +40,69 @@ class Drawn:
 
     draw: Draw
     small: bool = False
+    towards: str = ""  # a region that was missed
+
+    def strategy(self) -> SearchStrategy[Problem]:
+        """What draws them."""
+        return self.draw(small=self.small, **({"towards": self.towards} if self.towards else {}))
 
     def kept(self, rotation: Rotation, everything: ExampleDatabase) -> Named:
         """The failures of these problems in a database, by what it was that failed."""
-        candidate = rotation.candidate
-        of = candidate.name, rotation.terms.device, rotation.row, sorted(rotation.extras), candidate.interface.words()
-        return Named(everything, lambda: repr((*of, self.small, rotation.pinned)))
+        towards = (self.towards,) if self.towards else ()
+        return Named(everything, lambda: repr((*_name(rotation), self.small, rotation.pinned, *towards)))
+
+
+def _name(rotation: Rotation) -> tuple[object, ...]:
+    """Of a row in a database."""
+    candidate = rotation.candidate
+    return candidate.name, rotation.terms.device, rotation.row, sorted(rotation.extras), candidate.interface.words()
+
+
+def _failed_towards(rotation: Rotation, everything: ExampleDatabase) -> Named:
+    """The regions towards which failures were drawn, in a database, under b"towards"."""
+    return Named(everything, lambda: repr(_name(rotation)))
 
 
 def verdicts(rotation: Rotation, draw: Draw, wanted: Iterable[str], examples: int, seed: int) -> list[Verdict]:
     """Verdicts on drawn problems, until one is against the candidate.
 
-    With the default number of them, or more, others follow from the regions that they have missed.
+    With the default number of them, or more, others follow that are drawn towards the regions that they have missed.
     """
-    found = _kept(rotation, draw)
+    found = _kept(rotation, draw, wanted)
     if found and against(found[-1]):
         return found
     for number, (small, count) in enumerate(batches(examples)):
         found += _ask(rotation, Drawn(draw, small), count, f"{seed} {number}")
         if against(found[-1]):
             return found
-    for number in range(MORE * (examples // EXAMPLES) * EXAMPLES // BATCH):
-        missed = set(wanted) - rotation.regions.keys()
+    for number in range(MORE * (examples // EXAMPLES) * EXAMPLES // FEW):
+        missed = sorted(set(wanted) - rotation.regions.keys())
         if not missed:
             break
-        found += _ask(rotation, Drawn(draw), BATCH, f"{seed} more {number}", missed)
+        drawn = Drawn(draw, towards=missed[number % len(missed)])
+        found += _ask(rotation, drawn, FEW, f"{seed} more {number}", set(missed))
         if against(found[-1]):
             break
     return found
 
 
-def _kept(rotation: Rotation, draw: Draw) -> list[Verdict]:
+def _kept(rotation: Rotation, draw: Draw, wanted: Iterable[str]) -> list[Verdict]:
     """Verdicts on what failed in an earlier run, each asked what it failed then; what agrees is forgotten."""
     verdicts: list[Verdict] = []
     if rotation.terms.database is None:
         return verdicts
-    for small in (True, False):
+    towards = _failed_towards(rotation, rotation.terms.database)
+    missed = sorted({name.encode() for name in wanted} & set(towards.fetch(_TOWARDS)))
+    steered = [Drawn(draw, towards=name.decode()) for name in missed]
+    for drawn in (Drawn(draw, small=True), Drawn(draw), *steered):
         for question in (("judge", ""), *rotation.counts):
             rotation.pinned = question
-            agreed, refused = _run(rotation, Drawn(draw, small), EXAMPLES, "kept", None, _AGAIN)
+            agreed, refused = _run(rotation, drawn, EXAMPLES, "kept", None, _AGAIN)
             verdicts += [*agreed, *refused[-1:]]
             if refused:
                 return verdicts
+        if drawn.towards:
+            towards.delete(_TOWARDS, drawn.towards.encode())
     rotation.pinned = None
     return verdicts
 
@@ -172,6 +194,7 @@ def _now_and_then(verdict: Verdict) -> Verdict:
     return replace(verdict, explanation=text)
 
 
+_TOWARDS = b"towards"
 _FIRST = (Phase.generate, Phase.target)
 _AGAIN = (Phase.reuse, Phase.shrink)
 
@@ -200,7 +223,7 @@ def _run(
         verbosity=hypothesis.Verbosity.quiet,
     )
     @hypothesis.seed(seed)  # which would leave out the database, were it the last
-    @hypothesis.given(problem=drawn.draw(small=drawn.small))
+    @hypothesis.given(problem=drawn.strategy())
     def ask(problem: Problem) -> None:
         if missed is not None and not refused and missed.isdisjoint(regions(problem)):
             return
@@ -222,4 +245,6 @@ def _run(
         pass  # nothing was kept
     except hypothesis.errors.Flaky:
         refused.append(_now_and_then(refused[-1]))
+    if refused and kept and drawn.towards:
+        _failed_towards(rotation, kept).save(_TOWARDS, drawn.towards.encode())
     return agreed, refused
