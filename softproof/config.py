@@ -101,16 +101,25 @@ def settings(file: Path, overrides: Mapping[str, Any] | None = None) -> Settings
         where = f"[[tool.softproof.targets]], number {number}"
         _check(each, OF_A_TARGET, where)
         _check_kind(where, "target", each.get("target"))
-        found += _by_device({**common, **each, **(overrides or {})})
-    found = [
-        each for place, each in enumerate(found) if each not in found[:place]
-    ]  # which overrides may have made alike
+        found += _by_device({**common, **each, **_overrides(each, targets, overrides or {})})
+    found = [each for each in found if each.get("dtypes") != []]  # of which overrides leave nothing
     expected = table.get("expected-failures", [])
     inputs = ((str(file), digest),)
     plain = Settings(tuple(found), table.get("seed"), (), table.get("database"), file, inputs)
     if isinstance(expected, str):
         return plain.expecting(file.parent / expected)
     return replace(plain, expected=tuple(expected))
+
+
+def _overrides(entry: Mapping[str, Any], entries: Sequence[Any], overrides: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What holds instead in one entry: of several entries of a target each keeps to its own dtypes."""
+    wanted, of_target = overrides.get("dtypes"), [each for each in entries if each.get("target") == entry["target"]]
+    if wanted is None or len(of_target) < 2 or not all("dtypes" in each for each in of_target):
+        return overrides
+    known = {dtype for each in of_target for dtype in each["dtypes"]}
+    own = [dtype for dtype in wanted if dtype in entry["dtypes"]]
+    others = [dtype for dtype in wanted if dtype not in known] if entry is of_target[0] else []
+    return {**overrides, "dtypes": own + others}
 
 
 def _by_device(entry: dict[str, Any]) -> list[dict[str, Any]]:

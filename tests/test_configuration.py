@@ -149,14 +149,19 @@ def test_without_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
         assert words in capsys.readouterr().err
 
 
-def test_what_the_command_line_makes_alike_is_asked_once(tmp_path: Path) -> None:
-    """Two entries of a target, by dtype, where one dtype is asked."""
+def test_entries_by_dtype_keep_to_their_own(tmp_path: Path) -> None:
+    """Two entries of a target, where the command line asks some dtypes; what none of them has is asked once."""
     file = tmp_path / "pyproject.toml"
     entry = "[[tool.softproof.targets]]\ntarget = 'mine:softmax'\ndtypes = ['{}']\n"
     file.write_text(entry.format("float32") + entry.format("float16"))
 
     assert [each["dtypes"] for each in settings(file).targets] == [["float32"], ["float16"]]
-    assert [each["dtypes"] for each in settings(file, {"dtypes": ["float64"]}).targets] == [["float64"]]
+    for asked, expected in (
+        (["float16"], [["float16"]]),
+        (["float64"], [["float64"]]),
+        (["float16", "float64", "float32"], [["float32", "float64"], ["float16"]]),
+    ):
+        assert [each["dtypes"] for each in settings(file, {"dtypes": asked}).targets] == expected
 
 
 # ---- softproof init -------------------------------------------------------------------------------------------------

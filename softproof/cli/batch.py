@@ -25,6 +25,7 @@ from ..reports.report import CANNOT_LOAD, JUDGE_FAILED, Report, Row, printable
 from ..reports.required import check_required
 from ..runs.criteria import check_baseline, check_terms
 from ..runs.failures import database
+from ..runs.further import MOST
 from ..runs.ladder import check_ladder, named
 from ..runs.search import EXAMPLES
 from ..runs.verification import check_limits, check_run, check_trusted, fault, settled, settled_baseline, verify
@@ -48,6 +49,7 @@ class Plan:
     inputs: tuple[tuple[str, str], ...] = ()  # files that were read for it, and their digests
     hidden: tuple[str, ...] = ()  # files of the judge, which no candidate in a sandbox may read
     diagnose: bool = True
+    max_failures: int = MOST
 
     @classmethod
     def of(cls, found: Settings, shrink: bool) -> Plan:
@@ -160,7 +162,8 @@ def _judge(
                 note(f"{plain(arguments['target'])}: {CANNOT_LOAD}: {why}")
                 return
             report = verify(candidate, **given, seed=plan.seed, in_process=True, shrink=plan.shrink,
-                            diagnose=plan.diagnose, database=plan.database, progress=finished)  # fmt: skip
+                            diagnose=plan.diagnose, max_failures=plan.max_failures, database=plan.database,
+                            progress=finished)  # fmt: skip
             rows[before:] = report.rows
             protections += report.protections
     except Exception as error:  # a fault of the judge's own: the other targets are asked all the same

@@ -13,11 +13,14 @@ from ..bounds.models import MODELS
 from ..candidates.candidate import ADAPTERS
 from ..config import TERMS, Settings, settings
 from ..problem.operations import OPERATIONS
+from ..problem.validation import check_whole
+from ..reports.causes import causes
 from ..reports.files import ReportFile
 from ..reports.junit import junit
 from ..reports.report import Report, Row, printable, table, versions
 from ..reports.required import EXPECTED
 from ..runs.failures import FORMS
+from ..runs.further import MOST
 from ..runs.ladder import AUTO, LADDER
 from ..runs.search import EXAMPLES
 from ..runs.verification import fault
@@ -83,6 +86,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
         action="store_false",
         help="report a failure as it is, and do not ask what it may come from",
     )
+    more = f"failures of a row to look for, each of another cause (default: {MOST}); 1 stops at the first"
+    command.add_argument("--max-failures", type=int, default=MOST, metavar="N", help=more)
     add_process(command)
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
     command.add_argument("--junit", type=Path, metavar="FILE", help="also write the report as JUnit XML")
@@ -103,7 +108,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def prepare(options: argparse.Namespace) -> Plan:
     """All that is asked, before any candidate starts."""
-    return replace(Plan.of(_settings(options), options.shrink), diagnose=options.diagnose)
+    most = check_whole("--max-failures", options.max_failures, "a whole number of at least 1", 1)
+    return replace(Plan.of(_settings(options), options.shrink), diagnose=options.diagnose, max_failures=most)
 
 
 def _settings(options: argparse.Namespace) -> Settings:
@@ -168,8 +174,10 @@ def _summary(report: Report) -> str:
     models = ", ".join(sorted({row.arithmetic for row in asked}))
     classes = ", ".join(sorted({f"{row.accuracy}, {NAMES[row.accuracy]}" for row in asked}))
     promise = f"accuracy class {classes}; arithmetic: {models}; docs/theory/bounds.md says what both promise\n"
+    found, failures = len(causes(report.failing)), sum(1 + len(row.more) for row in report.failing)
+    told = f"; {found} cause{'s' * (found != 1)} of {failures} failures" if failures > 1 else ""
     return (
-        f"{agreeing} of {len(report.rows)} rows agree; {problems} problems; seed {report.seed}\n"
+        f"{agreeing} of {len(report.rows)} rows agree; {problems} problems; seed {report.seed}{told}\n"
         "error/bound decides, above 1 disagrees; an ulp is that of the exact element, however small\n"
         f"{promise if asked else ''}{used}"
     )

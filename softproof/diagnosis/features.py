@@ -13,6 +13,7 @@ from ..problem.slicing import row_count
 from .record import Pattern
 
 Seen = tuple[Problem, bool, str]  # whether it agreed, and the output that decided
+WITH = "fails only with "  # how a pattern of features begins
 BY_CHANCE = 1 / 50  # the largest probability that failures are where they are by chance
 
 
@@ -61,7 +62,7 @@ def _candidates(problems: Sequence[tuple[Problem, bool]], failed: int) -> Iterab
         having = [ok for problem, ok in problems if _has(contains, problem)]
         if having.count(False) == failed and len(having) < len(problems):
             chance = comb(len(having), failed) / comb(len(problems), failed)
-            yield Pattern(f"fails only with {name}", failed, len(having), 0, len(problems) - len(having)), chance
+            yield Pattern(f"{WITH}{name}", failed, len(having), 0, len(problems) - len(having)), chance
 
 
 def _has(contains: Callable[[Problem], bool], problem: Problem) -> bool:

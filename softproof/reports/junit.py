@@ -77,7 +77,7 @@ def _case(row: Row, fails: bool, expected: bool) -> ET.Element:
     if fails:
         check = row.failure.check if row.failure and not row.reason else row.verdict
         failure = ET.SubElement(case, "error" if _is_unjudged(row) else "failure", message=printable(check))
-        failure.text = printable(str(row.reason or row.failure or row.verdict))
+        failure.text = printable("\n\nalso ".join(map(str, (row.reason or row.failure or row.verdict, *row.more))))
     if expected:
         ET.SubElement(case, "skipped", message="expected failure")
     return case

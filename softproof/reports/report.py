@@ -15,7 +15,7 @@ from ..bounds.arithmetic import any_order
 from ..bounds.models import MODELS
 from ..candidates.isolation.protections import Protection, Protections
 from ..candidates.plain_text import plain
-from ..diagnosis.record import Diagnosis
+from ..diagnosis.record import WIDTH, Diagnosis
 from ..problem.formats import FORMATS
 from ..problem.operations import OPERATIONS
 from ..problem.records import (
@@ -35,6 +35,7 @@ from ..problem.records import (
 )
 from ..properties.ways import WAYS
 from ..verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, UNDECIDED, UNSPECIFIED, Verdict
+from .causes import Cause, causes
 from .required import CANNOT_ASK
 
 CANNOT_LOAD, JUDGE_FAILED = "cannot load", "the judge failed"  # verdicts of a row beside those of a problem
@@ -83,7 +84,11 @@ class Failure:
         )
 
     def __str__(self) -> str:
-        said = "".join(f"\n  {line}" for line in self.diagnosis.lines)
+        return self.told()
+
+    def told(self, *lines: str) -> str:
+        """The verdict, its diagnosis, more `lines`, and how to see it again."""
+        said = "".join(f"\n  {line}" for line in (*self.diagnosis.lines, *lines))
         return f"{self.verdict}{said}\nTo see it again (seed {self.seed}):\n\n{_indented(self.snippet)}"
 
 
@@ -142,6 +147,7 @@ class Row:
     lost: str = ""  # why it gave no answers any more, so that the row was not judged to its end
     reason: str = ""  # of a verdict that belongs to no problem
     drawing: dict[str, tuple[str, ...]] = field(default_factory=dict)  # what its problems depend on, beside the seed
+    more: tuple[Failure, ...] = field(default=(), compare=False)  # of other causes, where a row goes on after one
 
     def __post_init__(self) -> None:
         check_fields(self, _OF_ROW)
@@ -257,11 +263,7 @@ class Report:
             raise AssertionError(f"not everything agrees\n{self}")
 
     def __str__(self) -> str:
-        failures = [
-            f"\n{row.name}: {row.reason or row.failure}{_asked_else(row)}"
-            for row in self.failing
-            if row.failure or row.reason
-        ]
+        failures = [f"\n{_told(cause)}" for cause in causes(self.failing)]
         expected = [f"expected failure: {row.name}" for row in self.excused]
         lines = [table(self.rows), *_notes(self.rows), *self._ran(), *expected, *self.unforeseen, *failures]
         return printable("\n".join(lines))
@@ -317,6 +319,13 @@ class Report:
             "protections": {each.name: each.state for each in self.protections},
             "trusted": self.trusted,
             "unforeseen": self.unforeseen,
+            "causes": [
+                {
+                    "check": each.failure.check if each.failure else each.row.verdict,
+                    "rows": [row.name for row in each.rows],
+                }
+                for each in causes(self.failing)
+            ],
             "rows": [{**_record(row), "expected to fail": row.name in self.expected} for row in self.rows],
         }
         return json.dumps(_in_json(told), indent=2, allow_nan=False)
@@ -339,6 +348,7 @@ _OF_ROW = {
     "detectable": by_name(NUMBER, "numbers"),
     "drawing": by_name(NAMES, "tuples of texts"),
     "failure": optional(a(Failure, "a Failure")),
+    "more": tuple_of(a(Failure, "a Failure"), "Failures"),
 }
 _OF_REPORT = {
     "rows": tuple_of(a(Row, "a Row"), "Rows"),
@@ -348,6 +358,16 @@ _OF_REPORT = {
     "inputs": tuple_of(NAMES, "pairs of texts"),
     "protections": tuple_of(a(Protection, "a Protection"), "Protections"),
 }
+
+
+def _told(cause: Cause) -> str:
+    """One cause, and the rows that it is seen in; whether a row failed by another one before."""
+    row, failure = cause.row, cause.failure
+    others = [f"{each.dtype} {each.device}" for each in cause.rows if each is not row]
+    seen = [f"{'seen in':{WIDTH}} {', '.join([f'{row.dtype} {row.device}', *others])}"] if others else []
+    also = "" if failure is None or failure is row.failure else "also "
+    said = failure.told(*seen) if failure is not None else "\n  ".join([row.reason, *seen])
+    return f"{row.name}: {also}{said}{_asked_else(row)}"
 
 
 def _asked_else(row: Row) -> str:
@@ -426,15 +446,19 @@ _VERSIONS = _versions()  # a candidate may change the files that they are read f
 
 
 def _record(row: Row) -> dict[str, Any]:
-    record = {each.name: getattr(row, each.name) for each in fields(row) if each.name != "failure"}
+    record = {each.name: getattr(row, each.name) for each in fields(row) if each.name not in ("failure", "more")}
     if row.failure is not None:
-        record["failure"] = {
-            "check": row.failure.check,
-            "explanation": row.failure.verdict.explanation,
-            "snippet": row.failure.snippet,
-            "diagnosis": row.failure.diagnosis.to_dict(),
-        }
-    return record
+        record["failure"] = _record_of(row.failure)
+    return record | ({"more failures": [_record_of(each) for each in row.more]} if row.more else {})
+
+
+def _record_of(failure: Failure) -> dict[str, Any]:
+    return {
+        "check": failure.check,
+        "explanation": failure.verdict.explanation,
+        "snippet": failure.snippet,
+        "diagnosis": failure.diagnosis.to_dict(),
+    }
 
 
 HEADERS = ("implementation", "operation", "dtype", "device", "problems", "worst ulp", "error/bound", "verdict")

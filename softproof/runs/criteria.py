@@ -39,6 +39,7 @@ class Terms:
     database: ExampleDatabase | None = None
     require: tuple[str, ...] = ()  # outputs without which a row does not agree
     diagnosing: Diagnosing | None = None  # what says more about a failure, if anything does
+    max_failures: int = 1  # of a row, each of another cause
     auto: bool = False  # whether what disagrees is judged under wider models as well
 
     def wider(self, dtype: str) -> Iterator[Terms]:

@@ -16,7 +16,7 @@ from ..problem.operations import OPERATIONS, reductions, value_shape
 from ..problem.problem import Problem
 from ..verdicts.compare import DISAGREES
 from .harmless import plain
-from .ladder import LADDER
+from .ladder import LADDER, wider
 
 OFFSETS = (0.0, 8.0, 100.0, 1000.0)  # of logits: what a stored logsumexp loses grows with them
 WIDTHS = (2, 5, 33, 257)
@@ -48,7 +48,7 @@ def fitted(candidate: Candidate, operation: str, dtype: str, device: str) -> Fit
         if reply is None:
             continue
         ratios = list(_ratios(interview, reply))
-        if len(ratios) == len(LADDER):
+        if len(ratios) == len(_rungs(dtype)):
             wrong.append(reply)
             continue
         for name, ratio in zip(LADDER, ratios, strict=False):
@@ -59,9 +59,14 @@ def fitted(candidate: Candidate, operation: str, dtype: str, device: str) -> Fit
     return Fit(LADDER[rung], len(interview.replies), len(wrong), beyond, throughout)
 
 
+def _rungs(dtype: str) -> list[str]:
+    """The names of the models that are tried in a format."""
+    return [LADDER[0], *(name for name, _ in wider("", dtype))]
+
+
 def _ratios(interview: Interview, reply: Reply) -> Iterator[float]:
     """How far an answer is beyond the bounds of each model in turn, up to the one under which it agrees."""
-    for name in LADDER:
+    for name in _rungs(reply.problem.dtype):
         verdict = reply.verdict if name == LADDER[0] else interview.judged(reply.problem, reply.result, MODELS[name])
         if verdict.outcome != DISAGREES:
             return

@@ -21,6 +21,7 @@ from .ladder import LADDER, Recorded
 
 if TYPE_CHECKING:
     from .criteria import Terms
+    from .further import LeftOut
 
 SHARE = 9  # each question is asked of one problem in nine; not ten, which Hypothesis draws together, the first trivial
 SMALL = 1 << 12  # numbers of a problem that is kept
@@ -62,11 +63,14 @@ class Rotation:
     start: dict[int, Question] = field(default_factory=dict)  # the first problem of each size, and its first answer
     lost: Verdict | None = None  # on the problem that the candidate did not survive
     beyond: dict[str, float] = field(default_factory=dict)  # models that were too narrow: the worst error/bound
+    left: LeftOut | None = None  # what has failed before, and is asked no more
 
     def __post_init__(self) -> None:
         if not self.terms.by_stages and self.terms.accuracy != "D":
             ways = [name for name in WAYS if name not in self.candidate.interface.without]
             self.counts = {("way", name): 0 for name in ways} | {("law", name): 0 for name in LAWS}
+        for question in () if self.left is None else self.left.questions:
+            self.counts.pop(question, None)
 
     def verdict(self, problem: Problem) -> Verdict:
         """On the problem itself and, if it agrees, on what is asked besides; what was lost stays so."""
@@ -84,6 +88,10 @@ class Rotation:
         return Verdict(DISAGREES, inf, inf, explanation=text, problem=problem, accuracy=self.terms.accuracy)
 
     def _verdict(self, problem: Problem) -> Verdict:
+        narrowed = problem if self.left is None else self.left.narrowed(problem)
+        if narrowed is None:
+            return Verdict(NO_GUARANTEE, explanation="left out", problem=problem)  # which does not count
+        problem = narrowed
         asked, problem = problem, self.terms.promised(problem)
         dropped = (asked.grad_output is None, asked.tangent is None) != (
             problem.grad_output is None,

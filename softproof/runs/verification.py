@@ -44,6 +44,7 @@ from .criteria import Terms, check_baseline, check_terms, name_of
 from .drawing import BY_STAGES, drawing
 from .failures import FORMS
 from .failures import database as opened
+from .further import LeftOut, headline_first
 from .ladder import LADDER, check_ladder, is_auto, named
 from .large import OnLarge, verdicts_on_large
 from .probing import cannot_ask, hints, refusals
@@ -66,6 +67,7 @@ def verify(
     factor: float = 1.0,
     shrink: bool = True,
     diagnose: bool = False,
+    max_failures: int = 1,
     in_process: bool | None = None,
     time_limit: float = SECONDS,
     startup_limit: float = STARTUP_SECONDS,
@@ -98,6 +100,8 @@ def verify(
             many it took to find the first.
         diagnose: whether to say more about each failure: under which models it would agree, and what to do next. This
             changes no verdict, and takes a few questions more.
+        max_failures: how many failures of a row are looked for, each of another cause: after one the row goes on
+            without what failed. A row that agrees takes no longer for it.
         in_process: whether the target runs in this process. By default one that is given by its name has a process of
             its own: where it ends, hangs or changes the libraries, the report says so, and the run goes on.
         time_limit: seconds that such a target may take over one question.
@@ -150,6 +154,7 @@ def verify(
             require=check_required(require),
             diagnosing=diagnosing if diagnose else None,
             auto=is_auto(arithmetic),
+            max_failures=check_whole("max_failures", max_failures, "a whole number of at least 1", 1),
         )
         check_terms(candidate, other, chosen, terms.dtypes)
         seed = random.SystemRandom().randrange(2**32) if seed is None else seed
@@ -382,22 +387,52 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         hints=hints(candidate, operation),
         drawing=drawing(supports, candidate.layouts, fixed, ndim),
         seconds=time.perf_counter() - started,
-        failure=None
-        if last.ok
-        else Failure(
-            last,
-            candidate.source,
-            candidate.adapter,
-            candidate.interface.words(),
-            terms.device,
-            seed,
-            rotation.words(last.problem.operation if last.problem else operation),
-            rotation.call,
-            asked.source,
-            rotation.failed if rotation.call != "judge" else None,
-        ),
+        failure=None if last.ok else _failure(last, rotation, operation, seed, asked.source),
     )
-    return _diagnosed(_or_cannot_ask(row, candidate, operation), rotation)
+    row = _diagnosed(_or_cannot_ask(row, candidate, operation), rotation)
+    return _of_other_causes(row, rotation, partial(verdicts, draw=draw, wanted=(), examples=examples, seed=seed), seed)
+
+
+def _failure(last: Verdict, rotation: Rotation, operation: str, seed: int, source: str = "") -> Failure:
+    """What is told of a verdict against a candidate."""
+    candidate = rotation.candidate
+    return Failure(
+        last,
+        candidate.source,
+        candidate.adapter,
+        candidate.interface.words(),
+        rotation.terms.device,
+        seed,
+        rotation.words(last.problem.operation if last.problem else operation),
+        rotation.call,
+        source,
+        rotation.failed if rotation.call != "judge" else None,
+    )
+
+
+def _of_other_causes(row: Row, rotation: Rotation, search: Callable[[Rotation], list[Verdict]], seed: int) -> Row:
+    """The row, which has gone on without what failed; what is most telling of its failures stands first."""
+    terms, left = rotation.terms, LeftOut()
+    if row.failure is None or row.verdict != DISAGREES or terms.accuracy == "D" or terms.by_stages:
+        return row
+    started, found = time.perf_counter(), [row.failure]
+    while len(found) < terms.max_failures and not rotation.candidate.lost:
+        models = found[-1].diagnosis.models
+        if models is not None and models.agrees and terms.name != models.agrees[0]:
+            terms = replace(terms, name=models.agrees[0], model=MODELS[models.agrees[0]], auto=False)
+        elif (more := left.and_without(found[-1])) is not None:
+            left = more
+        else:
+            break
+        again = Rotation(rotation.candidate, replace(terms, database=None), rotation.extras, rotation.row, left=left)
+        last = search(again)[-1]
+        if not against(last):
+            break
+        failed = replace(row, failure=_failure(last, again, row.operation, seed))
+        found.append(_diagnosed(failed, again).failure or found[-1])
+    first, *others = headline_first(found)
+    seconds = row.seconds + time.perf_counter() - started
+    return replace(row, failure=first, more=tuple(others), seconds=seconds, lost=plain(rotation.candidate.lost))
 
 
 def _judged(verdicts: Sequence[Verdict], candidate: Candidate, terms: Terms) -> set[str]:

@@ -1,0 +1,32 @@
+"""What of a question not everybody takes, by the options of `--without` that leave it out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .interface import SHAPES
+from .operations import DEFAULTS
+from .problem import Problem
+from .rows import is_labels, kept, main_input
+
+
+def kinds_of(problem: Problem) -> set[str]:
+    """The options that leave this question out."""
+    options: dict[str, Any] = dict(problem.options)
+    found = {kind for kind, is_of_kind in SHAPES.items() if is_of_kind(problem)}
+    found |= {name for name, value in options.items() if value != DEFAULTS[name] and name != "dim"}
+    axes = max(1, main_input(problem).ndim)
+    dim = options.get("dim", -1)
+    found |= {"dim"} if not isinstance(dim, tuple) and dim % axes != axes - 1 else set()
+    found |= {name for name in ("weight", "linear_bias", "bias") if name in problem.inputs}
+    floats = [array for array in problem.inputs.values() if array.dtype != np.int64]
+    found |= {"nonfinite"} if not all(np.isfinite(array).all() for array in floats) else set()
+    if "target" in problem.inputs:
+        found |= {"ignore_index"} if is_labels(problem) and not kept(problem).all() else set()
+        found |= set() if is_labels(problem) else {"probabilities"}
+        weight = problem.inputs.get("weight") if problem.operation != "linear" else None
+        found |= {"negative_weights"} if weight is not None and (weight < 0).any() else set()
+    layouts = {problem.layout_of(name) for name in problem.inputs}
+    return found | ({"layouts"} if layouts != {"contiguous"} else set())

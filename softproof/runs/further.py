@@ -1,0 +1,69 @@
+"""Other causes than the first: a row that has failed goes on without what failed, while something is left to ask."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..diagnosis.features import WITH, features
+from ..problem.kinds import kinds_of
+from ..problem.operations import OF_REDUCTIONS
+from ..problem.problem import Problem
+from ..reports.report import Failure
+
+MOST = 3  # failures of a row that are looked for by default
+_STRANGE = re.compile(r"(got|exact|is|law) -?(nan|inf)")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What a row is asked no more: ways and laws, problems with some features or kinds, derivatives of some output."""
+
+    questions: frozenset[tuple[str, str]] = frozenset()
+    having: tuple[Callable[[Problem], bool], ...] = ()
+    kinds: frozenset[frozenset[str]] = frozenset()
+    gradient: bool = False
+    tangent: bool = False
+
+    def narrowed(self, problem: Problem) -> Problem | None:
+        """What of a problem is still asked; None where nothing is."""
+        own = kinds_of(problem) if self.kinds else set()
+        with np.errstate(all="ignore"):
+            if any(each <= own for each in self.kinds) or any(contains(problem) for contains in self.having):
+                return None
+        if self.gradient and problem.grad_output is not None:
+            return replace(problem, grad_output=None, tangent=None)
+        return replace(problem, tangent=None) if self.tangent and problem.tangent is not None else problem
+
+    def and_without(self, failure: Failure) -> LeftOut | None:
+        """The same and what failed, by the pattern of its diagnosis or its smallest problem; None where that is all."""
+        problem, output = failure.verdict.problem, failure.verdict.output
+        if failure.question is not None:
+            return replace(self, questions=self.questions | {failure.question})
+        if problem is None:
+            return None
+        known = features(problem.operation)
+        for pattern in failure.diagnosis.patterns:
+            if pattern.words.startswith(WITH) and (contains := known.get(pattern.words.removeprefix(WITH))) is not None:
+                return replace(self, having=(*self.having, contains))
+        if kinds := frozenset(kinds_of(problem) - OF_REDUCTIONS.keys()):
+            return replace(self, kinds=self.kinds | {kinds})
+        if output.startswith(("grad_", "hvp")) and not self.gradient:
+            return replace(self, gradient=output.startswith("grad_"), tangent=True)
+        return replace(self, tangent=True) if output == "jvp" and not self.tangent else None
+
+
+def headline_first(failures: list[Failure]) -> list[Failure]:
+    """An ordinary number that is wrong comes first, before errors, other checks, and what is infinite or no number."""
+    return sorted(failures, key=lambda failure: not _is_ordinary(failure))
+
+
+def _is_ordinary(failure: Failure) -> bool:
+    verdict = failure.verdict
+    if not verdict.output or failure.question is not None or verdict.problem is None:
+        return False
+    finite = all(array.size and np.isfinite(array).all() for array in verdict.problem.inputs.values())
+    return bool(finite) and _STRANGE.search(verdict.explanation) is None

@@ -1,0 +1,133 @@
+"""All causes of a row in one run: it goes on without what failed, and each cause is told once, whatever the row."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+import softproof
+from softproof.cli.commands import main
+from softproof.problem.problem import Array
+from softproof.reports.causes import causes
+from softproof.reports.junit import junit
+from softproof.reports.report import Report
+from softproof.runs.further import LeftOut, headline_first
+
+ABOUT: dict[str, Any] = {"operation": "softmax", "adapter": "numpy", "seed": 0, "examples": 40, "diagnose": True}
+ABOUT["without"] = ["empty", "nonfinite", "scalars"]
+asked = [0]
+
+
+def softmax(logits: Array, dim: int = -1) -> Array:
+    """Wrong along all axes but the last."""
+    asked[0] += 1
+    e = np.exp(logits - logits.max(dim, keepdims=True))
+    factor = logits.dtype.type(1.0 if dim % logits.ndim == logits.ndim - 1 else 1.5)
+    return np.asarray(factor * e / e.sum(dim, keepdims=True))
+
+
+def softmax_backward(grad_output: Array, logits: Array, dim: int = -1) -> Array:
+    """Twice too large, whatever the axis."""
+    e = np.exp(logits - logits.max(dim, keepdims=True))
+    p = e / e.sum(dim, keepdims=True)
+    return np.asarray(2 * p * (grad_output - (p * grad_output).sum(dim, keepdims=True)))
+
+
+def right(logits: Array, dim: int = -1) -> Array:
+    """Nothing is wrong with it."""
+    asked[0] += 1
+    e = np.exp(logits - logits.max(dim, keepdims=True))
+    return np.asarray(e / e.sum(dim, keepdims=True))
+
+
+@pytest.fixture(scope="module")
+def report() -> Report:
+    """Of two formats, with two bugs each."""
+    return softproof.verify(softmax, dtypes=["float32", "float64"], max_failures=3, **ABOUT)
+
+
+def test_a_row_goes_on_without_what_failed(report: Report) -> None:
+    """Its first failure is all there is without --max-failures, and others are of other outputs."""
+    (first,) = softproof.verify(softmax, dtypes=["float32"], **ABOUT).rows
+    assert first.more == ()
+
+    for row in report.rows:
+        assert row.failure is not None
+        assert {failure.check for failure in (row.failure, *row.more)} == {"value", "grad_logits"}
+        assert row.verdict == first.verdict
+    assert (report.rows[0].problems, report.rows[0].ratio) == (first.problems, first.ratio)
+
+
+def test_each_cause_is_told_once(report: Report) -> None:
+    """With the rows that it is seen in; JSON and JUnit have all failures."""
+    found = causes(report.rows)
+    assert sorted(each.check for each in found) == ["grad_logits", "value"]
+    assert all([row.dtype for row in each.rows] == ["float32", "float64"] for each in found)
+
+    said = str(report)
+    assert said.count("To see it again") == 2
+    assert said.count("seen in    float32 cpu, float64 cpu") == 2
+    written = json.loads(report.to_json())
+    assert [each["rows"] for each in written["causes"]] == [[row.name for row in report.rows]] * 2
+    assert all(row["failure"]["check"] != row["more failures"][0]["check"] for row in written["rows"])
+    for case in ET.fromstring(junit(report)).iter("failure"):
+        assert case.text is not None
+        assert case.text.count("To see it again") == 2
+
+
+def test_a_row_that_agrees_is_asked_no_more() -> None:
+    """As many questions, whatever the number of failures that is looked for."""
+    counts = []
+    for most in (1, 3):
+        asked[0] = 0
+        softproof.verify(right, dtypes=["float32"], max_failures=most, **ABOUT).check()
+        counts.append(asked[0])
+    assert counts[0] == counts[1] > 40
+
+
+def test_an_ordinary_number_is_the_headline(report: Report) -> None:
+    """Before an error, and before what is no number."""
+    failure = report.rows[0].failure
+    assert failure is not None
+    error = replace(failure, verdict=replace(failure.verdict, output="", explanation="raised ValueError: no"))
+    infinite = replace(failure, verdict=replace(failure.verdict, explanation="value[0]: got nan, exact 0.5"))
+
+    assert headline_first([error, infinite, failure]) == [failure, error, infinite]
+
+
+def test_what_is_left_out(report: Report) -> None:
+    """A check by its name, a derivative by its output; where nothing is left to leave out, that is the end."""
+    failures = [failure for row in report.rows for failure in (row.failure, *row.more) if failure is not None]
+    gradient = next(replace(each, diagnosis=type(each.diagnosis)()) for each in failures if each.check == "grad_logits")
+    bare = softproof.Problem("softmax", "float32", {"logits": [0.0, 1.0]}, {"dim": 0})
+    plain = replace(gradient.verdict, problem=bare)
+    problem = softproof.Problem("softmax", "float32", {"logits": [0.0, 1.0]}, {"dim": 0}, [1.0, 0.0])
+
+    left = LeftOut().and_without(replace(gradient, verdict=plain))
+    assert left == LeftOut(gradient=True, tangent=True)
+    narrowed = left.narrowed(problem)
+    assert narrowed is not None
+    assert narrowed.grad_output is None
+    assert left.and_without(replace(gradient, verdict=plain)) is None
+    law = LeftOut().and_without(replace(gradient, question=("law", "shift")))
+    assert law == LeftOut(questions=frozenset({("law", "shift")}))
+
+
+def test_the_command_line_has_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    """With its default; a number below 1 is wrong usage."""
+    target = (
+        "verify tests.test_causes:softmax --in-process --examples 40 --seed 0 --dtype float32 --no-diagnosis --no-shrink "
+        "--without empty,nonfinite,scalars"
+    )
+    assert main(target.split()) == 1
+    assert "2 causes of 2 failures" in capsys.readouterr().out
+    assert main([*target.split(), "--max-failures", "1"]) == 1
+    assert "also " not in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*target.split(), "--max-failures", "0"])
+    assert "--max-failures is 0; expected a whole number of at least 1" in capsys.readouterr().err
