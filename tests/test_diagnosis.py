@@ -63,7 +63,7 @@ def test_what_is_wrong_is_wrong_under_every_model(target: Any, operation: str) -
 
     assert found.models is not None
     assert len(found.models.wrong) == len(set(MODELS.values())) == 11
-    assert str(found.models) == "wrong under all 10: not a rounding matter"
+    assert str(found.models) == "wrong under all 11: not a rounding matter"
 
 
 def test_a_report_has_the_lines_between_the_verdict_and_the_replay() -> None:
