@@ -55,7 +55,7 @@ def test_a_certificate_of_a_right_kernel(folder: Path, capsys: pytest.CaptureFix
     assert certify("right", "--badge", "badge.json") == 0
     out, err = capsys.readouterr()
     value = json.loads((folder / "c.json").read_text())
-    assert "PASSED: 1 of 1 rows, wimpy, arithmetic any-order, seed 7" in out
+    assert "PASSED: 1 of 1 rows passed, wimpy, arithmetic any-order, seed 7" in out
     assert "c.json is written, SHA-256 " in err
     assert (folder / "c.json").read_text() == canonical(value) + "\n"
     assert [each["name"] for each in value["subject"]] == ["right.py"]
@@ -81,7 +81,7 @@ def test_a_certificate_of_a_right_kernel(folder: Path, capsys: pytest.CaptureFix
 def test_a_certificate_of_a_wrong_kernel(capsys: pytest.CaptureFixture[str]) -> None:
     """Has the failed row; it is confirmed, and the status is that of a failure; a flipped outcome is told."""
     assert certify("wrong") == 1
-    assert "FAILED: 0 of 1 rows" in capsys.readouterr().out
+    assert "FAILED: 0 of 1 rows passed" in capsys.readouterr().out
     assert main(["recheck", "c.json"]) == 1
     assert "\nCONFIRMED: c.json says FAILED" in capsys.readouterr().out
 

@@ -153,7 +153,7 @@ def run(options: argparse.Namespace, what: Prepared, files: dict[str, ReportFile
     predicate = certificate["predicate"]
     passed = sum(row["result"] == PASSED for row in predicate["rows"])
     words = (
-        f"{predicate['result']}: {passed} of {len(predicate['rows'])} rows, {predicate['level']}, arithmetic "
+        f"{predicate['result']}: {passed} of {len(predicate['rows'])} rows passed, {predicate['level']}, arithmetic "
         f"{options.arithmetic}, seed {report.seed}; check it again: softproof recheck {options.certificate}"
     )
     contents = {"--certificate": lambda: canonical(certificate), "--badge": lambda: badge(certificate)}
