@@ -29,7 +29,7 @@ from tests import broken
 from tests.test_links import ROOT, stated
 
 Edit = Callable[[dict[str, Any]], Any]
-FILES = (Source("mine.py", "ab" * 32),)
+FILES = (Source("mine.py", "ab" * 32), Source("side.py", "ef" * 32))
 ARGUMENTS = {"target": "mine", "device": "cpu", "dtypes": ["float64"], "examples": 10, "arithmetic": "any-order"}
 
 
@@ -59,7 +59,7 @@ def test_it_is_a_statement_with_everything_that_is_required(certificate: dict[st
 
     one, two = predicate(certificate)["rows"]
     assert (certificate["_type"], certificate["predicateType"]) == (STATEMENT_TYPE, PREDICATE_TYPE)
-    assert certificate["subject"] == [{"name": "mine.py", "digest": {"sha256": "ab" * 32}}]
+    assert certificate["subject"][0] == {"name": "mine.py", "digest": {"sha256": "ab" * 32}}
     assert (one["dtype"], one["result"], one["verdict"]) == ("float64", "PASSED", "agrees")
     assert (two["dtype"], two["result"], two["verdict"]) == ("float32", "FAILED", "disagrees")
     assert "value" in two["reason"]
@@ -150,7 +150,12 @@ FORGED: dict[str, tuple[Edit, str]] = {
     "assumptions invented": (_set(P, "assumptions", ["none"]), "assumptions: the certificate has 'none'"),
     "a wider model": (_set(P, "asked", "arithmetic", "fused"), "asked.arithmetic is 'fused', and now 'any-order'"),
     "another file": (_set("subject", 0, "digest", "sha256", "cd" * 32), "mine.py has changed"),
-    "a file left out": (_set("subject", 0, "name", "other.py"), "files have other names"),
+    "another name of a file": (_set("subject", 0, "name", "other.py"), "files have other names"),
+    "a file left out": (_drop("subject", 1), "side.py is a file of the target now; the certificate does not have it"),
+    "a file too many": (
+        lambda value: value["subject"].append({"name": "more.py", "digest": {"sha256": "01" * 32}}),
+        "subject: the certificate has more.py, which is no file of the target now",
+    ),
     "a smaller error": (
         _set(*ROWS, 0, "worst", "error_over_bound", "0x1.0000000000000p-9"),
         "worst: the certificate has",
@@ -170,7 +175,7 @@ def test_a_forged_certificate_is_told(name: str, certificate: dict[str, Any]) ->
     found = [*of_problems(said), *differences(said, certificate)]
 
     assert any(words in each.words for each in found), found
-    assert any(each.matters for each in found) == (name != "a file left out")
+    assert any(each.matters for each in found) == (name != "another name of a file")
 
 
 def test_nothing_differs_from_itself(certificate: dict[str, Any]) -> None:
