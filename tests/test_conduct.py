@@ -203,6 +203,39 @@ def test_problems_of_the_start_are_asked_again_at_the_end() -> None:
     assert failure.verdict.explanation.endswith("builds up, which the same seed shows again")
 
 
+def _wrong_after_a_longer_batch() -> Function:
+    """Losses one by one, of which the last is that of an earlier batch, if that was much longer."""
+    kept = np.empty(0)
+
+    def cross_entropy(input: Array, target: Array, reduction: str = "mean") -> Array:
+        nonlocal kept
+        losses = np.array(manual.cross_entropy(input, target, reduction=reduction))
+        if reduction == "none":
+            kept, before = losses.copy(), kept
+            losses[-1:] = before[len(losses) - 1] if len(before) > len(losses) + 32 else losses[-1:]
+        return losses
+
+    return cross_entropy
+
+
+def test_each_kind_of_problem_is_asked_again_at_the_end() -> None:
+    """Of each size that with each reduction, so that a short batch comes after a long one."""
+    candidate = load(_wrong_after_a_longer_batch(), operation="cross_entropy", adapter="numpy")
+    rotation = Rotation(candidate, Terms("cpu", model(None), "", "C", None, 1.0), frozenset({"reduction"}))
+    rng = np.random.default_rng(0)
+
+    def asked(rows: int, reduction: str) -> Problem:
+        inputs = {"logits": rng.normal(size=(rows, 2)), "target": rng.integers(0, 2, rows)}
+        return Problem("cross_entropy", "float64", inputs, {"reduction": reduction})
+
+    for rows, reduction in ((4, "mean"), (4, "none"), (40, "none")):
+        assert rotation.verdict(asked(rows, reduction)).ok
+
+    found = rotation.at_the_end()
+    assert found is not None
+    assert found.explanation.startswith("asked again after all other problems of the row: value[3]")
+
+
 def test_a_lock_is_enough_for_two_threads() -> None:
     """Whoever keeps something beside a function, and lets one thread in at a time, is right; and nobody waits long."""
     lock, inner = threading.Lock(), wrong.one_workspace_for_all_threads()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import combinations, product, repeat
 
 import numpy as np
 import pytest
@@ -82,6 +83,33 @@ def test_every_dimension_is_long_with_every_option(operation: str, dtype: str, t
         short = [problems.resized(number, 40) for number in top]
         missed = {name for name in wanted if not any(HAS[name](problem) for problem in short)}
         assert not missed, (dimension, missed)
+
+
+@pytest.mark.parametrize("operation", OPTIONS)
+def test_any_two_options_meet_and_most_threes(operation: str, trial_seed: int) -> None:
+    """With each other and without, and with each dimension that is long; of three, all but a few in a thousand."""
+    problems, names = large_problems(operation, "float32", seed=trial_seed), (*OPTIONS[operation], "dimension")
+    rows = [
+        {name: HAS[name](problem) for name in OPTIONS[operation]} | {"dimension": plan.dimension}
+        for plan, problem in zip(problems.plans, map(problems.resized, range(len(problems)), repeat(40)), strict=False)
+    ]
+
+    for count in (2, 3):
+        missed, whole = list[object](), 0
+        for chosen in combinations(names, count):
+            met = {tuple(row[name] for name in chosen) for row in rows}
+            levels = [DIMENSIONS[operation] if name == "dimension" else (True, False) for name in chosen]
+            possible = [each for each in product(*levels) if _may_meet(dict(zip(chosen, each, strict=True)))]
+            missed += [(chosen, each) for each in possible if each not in met]
+            whole += len(possible)
+        assert len(missed) <= (max(3, whole // 200) if count == 3 else 0), missed
+
+
+def _may_meet(levels: dict[str, object]) -> bool:
+    """One reduction, and nothing that is ignored beside probabilities."""
+    reduced = [levels[name] for name in REDUCTIONS if name in levels]
+    one = reduced.count(True) == 1 if len(reduced) == len(REDUCTIONS) else reduced.count(True) <= 1
+    return one and not (levels.get("ignored") is True and levels.get("probabilities") is True)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -1,13 +1,16 @@
 """Large problems, part of every run: each dimension in its turn is long, up to more than 16 bits count.
 
-They follow from a seed. Of each dimension there is a problem in every range of sizes, and several in the last; among
-these are all options that the operation has.
+They follow from a seed. Of each dimension there are problems in every range of sizes, and among those in the last are
+all options that the operation has. Any three options, or two and a dimension, soon meet: each problem has the options
+of which most have not met before, as in combinatorial testing (Cohen, Dalal, Fredman and Patton, The AETG system, IEEE
+Transactions on Software Engineering 23(7), 1997).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import combinations, cycle
 from typing import Any, overload
 from zlib import crc32
 
@@ -20,14 +23,18 @@ from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..problem.validation import check_mapping, check_name, check_names, check_whole
 from .large_arrays import LOOKS
 from .large_making import Plan, made
-from .sizes import size_between, strata
+from .sizes import TOP, size_between, strata
 
 _ROWS = ("batch", "positions", "classes")
 DIMENSIONS = dict.fromkeys(OPERATIONS, _ROWS) | dict.fromkeys(("linear", "linear_cross_entropy"), (*_ROWS, "features"))
 TOPS = 3  # problems of each dimension above all limits
-OFTEN, SOMETIMES = 2, 1  # in so many of them
-_OPTIONS = {"weight": OFTEN, "label_smoothing": SOMETIMES, "ignored": OFTEN, "bias": OFTEN, "strided": OFTEN,
-            "keepdim": SOMETIMES, "probabilities": SOMETIMES, "tangent": SOMETIMES, "alike": OFTEN}  # fmt: skip
+SHORT, MEDIUM, LONG = 256, 4096, 16384  # below which there are three, two, and maybe two long dimensions
+BOTH = 1 << 15  # the product of two long dimensions
+_OPTIONS = {"weight": ("weight", ""), "label_smoothing": ("", "label_smoothing"), "keepdim": ("", "keepdim"),
+            "bias": ("bias", ""), "linear_bias": ("bias", "")}  # fmt: skip
+TRIES = 20  # choices of options, of which the one is taken where most meet for the first time
+Choice = dict[str, str]
+Rng = np.random.Generator
 
 
 class LargeProblems(Sequence[Problem]):
@@ -96,6 +103,30 @@ def large_problems(
 # ---- what is asked --------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a problem stands: which dimension is long, in which range, whether that is the last one, and its shape."""
+
+    dimension: str
+    number: int
+    range: tuple[int, int]
+    top: bool
+    lead: int
+    axis: int
+
+
+def _places(operation: str, shapes: Mapping[str, Sequence[tuple[int, int]]], rng: Rng) -> Iterator[_Place]:
+    """Of each dimension several in every range of sizes, the more the shorter they are, and TOPS in the last."""
+    for dimension in DIMENSIONS[operation]:
+        own, turn, number = shapes[dimension], int(rng.integers(3)), 0
+        for low, high in strata(dimension) if own else ():
+            top = low == TOP[dimension]
+            for _ in range(TOPS if top else 1 + (low < MEDIUM) + (low < SHORT)):
+                lead, axis = own[(turn + number) % len(own)]
+                yield _Place(dimension, number, (low, high), top, lead, axis)
+                number += 1
+
+
 def _plans(
     operation: str,
     dtype: str,
@@ -105,67 +136,75 @@ def _plans(
     ndim: frozenset[int],
     layouts: tuple[str, ...],
 ) -> Iterator[Plan]:
-    """Of each dimension one in every range of sizes, and TOPS in the last."""
-    for dimension in DIMENSIONS[operation]:
-        key = (seed % 2**64, crc32(f"{operation} {dtype} {dimension}".encode()))
-        rng = np.random.default_rng(key)
-        *lower, top = strata(dimension)
-        shapes, turn = _shapes(operation, dimension, extras, fixed, ndim), int(rng.integers(3))
-        if not shapes:
-            continue
-        own = [shapes[(turn + number) % len(shapes)] for number in range(len(lower) + TOPS)]
-        many = {number for number, (lead, _) in enumerate(own) if lead}
-        options = _chosen(rng, operation, extras, len(lower), fixed, many)
-        may = [name for name in ("none", "mean", "sum") if name in reductions(extras)]
-        reduced = [*rng.choice(may, len(lower)), *np.resize(rng.permutation(may), TOPS)]
-        looks, rows = rng.permutation(list(LOOKS)), 0
-        for number, (lead, axis) in enumerate(own):
-            size = size_between(rng, dimension, *(lower[number] if number < len(lower) else top))
-            has = frozenset(name for name, where in options.items() if number in where)
-            count = 2 if lead else 1
-            mine = tuple(str(looks[(rows + row) % len(looks)]) for row in range(count))
-            rows += count
-            yield Plan(operation, dtype, dimension, size, (*key, number), has, str(reduced[number]), lead, axis,
-                       mine, layouts, dict(fixed), extras)  # fmt: skip
+    """A problem for each place, with options of which any three meet somewhere."""
+    key = (seed % 2**64, crc32(f"{operation} {dtype}".encode()))
+    rng = np.random.default_rng(key)
+    shapes = {each: _shapes(operation, each, extras, fixed, ndim) for each in DIMENSIONS[operation]}
+    places, looks = list(_places(operation, shapes, rng)), cycle(rng.permutation(list(LOOKS)))
+    for place, chosen in zip(places, _chosen(rng, places, _factors(extras, fixed)), strict=True):
+        size = size_between(rng, place.dimension, *place.range)
+        other = size_between(rng, place.dimension, 2, max(2, BOTH // size)) if "both" in chosen.values() else 0
+        has = frozenset(level for name, level in chosen.items() if name != "reduction" and level)
+        rows = len(LOOKS) if other else 2 if place.lead else 1
+        mine = tuple(str(next(looks)) for _ in range(rows if place.dimension == "classes" else 0))
+        yield Plan(operation, dtype, place.dimension, size, (*key, crc32(place.dimension.encode()), place.number), has,
+                   chosen["reduction"], place.lead, place.axis, mine, other, layouts, dict(fixed), extras)  # fmt: skip
 
 
-def _chosen(
-    rng: np.random.Generator,
-    operation: str,
-    extras: frozenset[str],
-    lower: int,
-    fixed: Mapping[str, Any],
-    many: set[int],
-) -> dict[str, set[int]]:
-    """Which problems have which option: half of the lower ones, and of the last each some.
+def _factors(extras: frozenset[str], fixed: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """What each choice is among; "" is without. The first levels are those of the most problems above all limits."""
+    targets = ["", *(["ignored"] if "ignore_index" in {*extras, *fixed} else []),
+               *(["probabilities"] if "probabilities" in extras else [])]  # fmt: skip
+    found = {"target": tuple(targets), "reduction": reductions(extras), "strided": ("strided", ""),
+             "alike": ("alike", ""), "long": ("", "both")}  # fmt: skip
+    for name, levels in _OPTIONS.items():
+        found |= {name: levels} if name in extras else {}
+    return found | ({"tangent": ("", "tangent")} if extras & set(DIRECTIONAL) else {})
 
-    Some rows are ignored where there are `many`, and labels.
-    """
-    last, found = np.arange(lower, lower + TOPS), dict[str, set[int]]()
-    for name, count in _OPTIONS.items():
-        found[name] = {number for number in range(lower) if rng.random() < 0.5}
-        found[name] |= set(rng.choice(last, count, replace=False).tolist())
-    known = {"ignored": "ignore_index", "bias": "linear_bias" if operation == "linear_cross_entropy" else "bias"}
-    for name in ("weight", "label_smoothing", "ignored", "bias", "keepdim", "probabilities"):
-        own = known.get(name, name)
-        if own not in extras and not (name == "ignored" and own in fixed):
-            found[name] = set()
-    if not extras & set(DIRECTIONAL):
-        found["tangent"] = set()
-    if found["probabilities"] and found["ignored"]:
-        lower_ones = {number for number in found["probabilities"] if number < lower}
-        may = [number for number in last if number not in many] or last
-        found["probabilities"] = lower_ones | {int(rng.choice(may))}
-    if found["ignored"]:
-        found["ignored"].add(int(rng.choice([each for each in last if each in many - found["probabilities"]])))
-    return found
+
+def _chosen(rng: Rng, places: Sequence[_Place], factors: Mapping[str, tuple[str, ...]]) -> list[Choice]:
+    """A level of each factor for each place: above all limits every level; elsewhere what has not met yet."""
+    found, met = dict[_Place, Choice](), set[tuple[Any, ...]]()
+    for dimension in dict.fromkeys(place.dimension for place in places):
+        tops = [place for place in places if place.top and place.dimension == dimension]
+        found |= dict(zip(tops, _every_level(rng, tops, factors), strict=True))
+    for place in places:
+        if place not in found:
+            drawn = [_fitting(place, {name: str(rng.choice(levels)) for name, levels in factors.items()})
+                     for _ in range(TRIES)]  # fmt: skip
+            found[place] = max(drawn, key=lambda choice: len(_threes(place, choice) - met))
+        met |= _threes(place, found[place])
+    return [found[place] for place in places]
+
+
+def _every_level(rng: Rng, tops: Sequence[_Place], factors: Mapping[str, tuple[str, ...]]) -> list[Choice]:
+    """Each level of each factor somewhere; labels are ignored where there are rows."""
+    columns = {name: rng.permutation([levels[number % len(levels)] for number in range(len(tops))]).tolist()
+               for name, levels in factors.items()}  # fmt: skip
+    rows = [number for number, place in enumerate(tops) if place.lead]
+    if rows and "ignored" in (targets := columns["target"]):
+        here, there = targets.index("ignored"), rows[0]
+        targets[here], targets[there] = targets[there], targets[here]
+    return [_fitting(place, {name: columns[name][number] for name in factors}) for number, place in enumerate(tops)]
+
+
+def _fitting(place: _Place, choice: Choice) -> Choice:
+    """Without what needs rows, where there is one; not long in two dimensions, where one is long enough."""
+    if choice["target"] == "ignored" and not place.lead:
+        choice |= {"target": ""}
+    return choice if place.lead and place.range[1] < LONG else choice | {"long": ""}
+
+
+def _threes(place: _Place, choice: Choice) -> set[tuple[Any, ...]]:
+    """Any three of what meets in a problem."""
+    return set(combinations((place.dimension, place.top, place.axis == place.lead, *choice.items()), 3))
 
 
 def _shapes(
     operation: str, dimension: str, extras: frozenset[str], fixed: Mapping[str, Any], ndim: frozenset[int]
 ) -> list[tuple[int, int]]:
     """(axes besides the last dimension of a row, where the classes are): the last place, then all others."""
-    least, most = {"batch": (1, 2), "positions": (2, 2)}.get(dimension, (0, 2))
+    least, most = {"batch": (1, 3), "positions": (2, 3)}.get(dimension, (0, 2))
     if operation == "linear_cross_entropy":
         least, most = (2, 2) if dimension == "positions" else (least, 1)
         if dimension == "positions" and "k_dimensional" not in extras:

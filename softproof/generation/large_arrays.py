@@ -68,8 +68,12 @@ LOOKS: dict[str, Row] = {"alike": _alike, "heavy": _heavy, "alone": _alone, "far
 
 
 def many_rows(rng: np.random.Generator, rows: int, classes: int) -> Floats:
-    """Rows of few classes: normal, at several scales: (R, C)."""
-    return np.asarray(rng.choice((1.0, 4.0, 16.0), (rows, 1)) * rng.normal(size=(rows, classes)))
+    """Rows of few classes: normal, at several scales, in half of the cases some far above or below others: (R, C)."""
+    x = rng.choice((1.0, 4.0, 16.0), (rows, 1)) * rng.normal(size=(rows, classes))
+    if rows > 1 and rng.random() < 0.5:
+        there = standing_out(rng, "batch", rows)
+        x[there] += rng.choice((-FAR, FAR), (int(there.sum()), 1))
+    return np.asarray(x)
 
 
 def with_losses(rng: np.random.Generator, x: Floats, labels: Array, dimension: str) -> Floats:

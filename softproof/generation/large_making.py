@@ -24,7 +24,8 @@ class Plan:
     """What a large problem asks, in any size of its long dimension.
 
     `has` names the options that it has, `lead` how many axes there are besides the classes (or the features), `axis`
-    where the classes are among them, and `looks` what its rows are like where they are long.
+    where the classes are among them, `looks` what its rows are like where they are long, and `other` the size of a
+    second long dimension, if that is not 0.
     """
 
     operation: str
@@ -37,6 +38,7 @@ class Plan:
     lead: int
     axis: int
     looks: tuple[str, ...]
+    other: int
     layouts: tuple[str, ...]
     fixed: Mapping[str, Any]
     supports: frozenset[str]
@@ -44,7 +46,7 @@ class Plan:
     @property
     def elements(self) -> int:
         """About how many numbers it has, to ask the smallest first."""
-        return self.size * (2 if self.dimension == "classes" else 4)
+        return self.size * (self.other or (2 if self.dimension == "classes" else 4))
 
 
 def made(plan: Plan) -> Problem:
@@ -84,14 +86,16 @@ def _sizes(plan: Plan, rng: np.random.Generator) -> tuple[tuple[int, ...], int]:
     """The sizes of the axes besides the last, and how many classes there are."""
     few = rng.integers(1, 4, 4)
     if plan.dimension == "classes":
-        rows = len(plan.looks)
+        rows = plan.other or len(plan.looks)
         return ((), (rows,), ((rows, 1), (1, rows))[few[0] % 2])[plan.lead], plan.size
     classes = int(rng.integers(2, 4))
     if plan.dimension == "features":
-        return (3, int(few[0]))[: plan.lead], classes
-    other = 1 + int(few[0]) % 2
-    lead = [plan.size] if plan.lead == 1 else [plan.size, other] if plan.dimension == "batch" else [other, plan.size]
-    return tuple(lead), 2 if plan.lead > 1 else classes
+        return (plan.other or 3, int(few[0]))[: plan.lead], classes
+    other, size = 1 + int(few[0]) % 2, plan.size
+    lead = {1: (size,), 2: (size, other), 3: (size, 1, 2)}[plan.lead]
+    if plan.dimension == "positions":
+        lead = (other, size) if plan.lead == 2 else (1, size, 2)
+    return lead, plan.other or (2 if plan.lead > 1 else classes)
 
 
 # ---- logits and distributions ---------------------------------------------------------------------------------------

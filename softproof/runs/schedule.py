@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from warnings import catch_warnings
 
 from ..bounds.accuracy import Accuracy
 from ..candidates.candidate import Candidate
 from ..generation.coverage import regions
 from ..problem.problem import Problem, Result
+from ..problem.rows import is_labels, main_input, reduction_of
 from ..properties.behaviour import asked, asked_at_the_end
 from ..properties.metamorphic import LAWS, Answers, compared, identity_of
 from ..properties.questions import DTYPES, Question, question_of
@@ -40,6 +41,12 @@ def against(verdict: Verdict) -> bool:
     return counts(verdict) and not verdict.ok
 
 
+def _kind(problem: Problem) -> tuple[Any, ...]:
+    """Its size, to a factor of two, its inputs, and how it is reduced."""
+    labels = "target" in problem.inputs and is_labels(problem)
+    return main_input(problem).size.bit_length(), *problem.inputs, reduction_of(problem), labels
+
+
 @dataclass
 class Rotation:
     """The questions of one row: each problem that agrees is also asked in some ways, and by some laws, in turn.
@@ -60,7 +67,7 @@ class Rotation:
     failed: tuple[str, str] | None = None  # what disagreed last
     first: Problem | None = None  # that disagreed, before smaller ones were looked for
     seen: list[tuple[Problem, bool, str]] = field(default_factory=list)  # small problems, and how each ended
-    start: dict[int, Question] = field(default_factory=dict)  # the first problem of each size, and its first answer
+    start: dict[tuple[Any, ...], Question] = field(default_factory=dict)  # the first problem of each size and kind
     lost: Verdict | None = None  # on the problem that the candidate did not survive
     beyond: dict[str, float] = field(default_factory=dict)  # models that were too narrow: the worst error/bound
     left: LeftOut | None = None  # what has failed before, and is asked no more
@@ -171,8 +178,8 @@ class Rotation:
         if not todo:
             return None
         question = question_of(self.candidate, problem, terms.device, terms.dtypes)
-        if self.pinned is None and (size := next(iter(problem.inputs.values())).size) <= MIDDLE:
-            self.start.setdefault(size.bit_length(), question)
+        if self.pinned is None and main_input(problem).size <= MIDDLE:
+            self.start.setdefault(_kind(problem), question)
         problem, accuracy = question.problem, Accuracy(terms.accuracy)
         answers = Answers(self.candidate, problem, terms.device, terms.model, accuracy, question.first)
         for kind, name in todo:
