@@ -297,10 +297,10 @@ def test_canonical_text_is_that_of_rfc_8785() -> None:
 
 @pytest.mark.parametrize("examples", [7, 25, pytest.param(100, marks=pytest.mark.thorough)])
 def test_the_problems_of_a_certificate_are_those_that_were_asked(
-    examples: int, seed_of_the_run: str, monkeypatch: pytest.MonkeyPatch
+    examples: int, number_of_the_run: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In their order, and first; what follows from the answers comes after those that are drawn apart."""
-    asked, large, seed = list[str](), list[str](), int(seed_of_the_run)
+    asked, large, seed = list[str](), list[str](), number_of_the_run
     original, of_large = Rotation.verdict, softproof.runs.large._judged
 
     def spy(self: Rotation, problem: Problem) -> Any:

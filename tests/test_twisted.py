@@ -45,9 +45,9 @@ def test_a_twin_is_an_alarm_and_a_right_variant_is_none() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_line_of_the_log(operation: str, seed_of_the_run: int) -> None:
+def test_a_line_of_the_log(operation: str, number_of_the_run: int) -> None:
     """Counts of right variants and of both halves, and no alarm."""
-    record = twisted.ask(PART._replace(operation=operation, seed=seed_of_the_run, problems=10))
+    record = twisted.ask(PART._replace(operation=operation, seed=number_of_the_run, problems=10))
     own = [*record["halves"], *record["variants"]]
 
     assert {each["name"] for each in own} == {"manual", "reference", "right variants"}

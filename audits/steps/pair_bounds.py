@@ -85,7 +85,7 @@ class _Rows:
         near = (self.s - self.s.round()).abs() <= 4 * a.compute.u
         error = self.e_error.where(~ones, 0.0).sum(-1, keepdim=True)
         small = (self.e.where(~ones, 0.0).sum(-1, keepdim=True) + error) * (1 + float(additions(2, a.compute.u)))
-        u = max(each.u for each in formats_of(a, "sum"))
+        u = min(each.u for each in formats_of(a, "sum"))
         exact = near & ones.any(-1, keepdim=True) & (small <= SMALL * u / 2)
         return torch.where(exact, (error + small) / self.s, 0.0), exact
 

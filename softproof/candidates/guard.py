@@ -33,6 +33,7 @@ OWN = (
     *(f"verdicts.{each}" for each in ("compare", "judgement", "lost_terms", "stagewise", "summary", "unspecified")),
     "verdicts.row_unknowns",
     "verdicts.vacuity",
+    "verdicts.weightless",
 )
 TINY, LITTLE = 2.0**-1074, 2.0**-60
 
