@@ -14,7 +14,7 @@ import pytest
 from softproof import MODELS, Output, Problem, Result, bound, judge_result, solve
 from softproof.bounds.arithmetic import any_order
 from softproof.bounds.exactly import adds_up, units
-from softproof.bounds.softmax import SoftmaxRows
+from softproof.bounds.softmax_rows import SoftmaxRows
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.problem import Array
 

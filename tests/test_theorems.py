@@ -37,7 +37,7 @@ from softproof.bounds.accuracy import Accuracy
 from softproof.bounds.algebra import Allowed, RowFactor, additions
 from softproof.bounds.arithmetic import height
 from softproof.bounds.models import default
-from softproof.bounds.softmax import SoftmaxRows
+from softproof.bounds.softmax_rows import SoftmaxRows
 from softproof.bounds.theorems import allowed, allowed_total
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.problem import Array

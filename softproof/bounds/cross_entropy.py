@@ -32,11 +32,13 @@ from ..problem.rows import (
 )
 from .algebra import Allowed, Known, RowUnknowns, additions, powers, rdiv, rmul, spoiled, stored
 from .arithmetic import Arithmetic
+from .carried_back import carried_back, nonzeros, row_of, summed_known
 from .exactly import adds_up, formats_of, units
 from .linear import flat, linear_gradients, product
 from .overflow import ANYTHING, EVALUATION, OPPOSITE, Left, anything, exceeds, left_by
 from .second_order import given, inside, mean, scaled
-from .softmax import SoftmaxRows, carried_back, centred_reach, direction, nonzeros, row_of, summed_known
+from .softmax import centred_reach, direction
+from .softmax_rows import SoftmaxRows
 
 
 @dataclass(frozen=True)
