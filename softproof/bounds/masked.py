@@ -30,7 +30,8 @@ from ..problem.rows import (
 from ..truth.signs import coefficient_signs, smoothing_of
 from .algebra import powers
 from .arithmetic import Arithmetic
-from .cross_entropy import Mean, roundings_of, smoothing_error, underflow_of_terms
+from .coefficients import Mean, roundings_of, smoothing_error
+from .losses import underflow_of_terms
 
 
 @dataclass(frozen=True)

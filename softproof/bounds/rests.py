@@ -26,7 +26,7 @@ from ..problem.rows import (
 )
 from .algebra import Allowed, additions, powers
 from .arithmetic import Arithmetic
-from .cross_entropy import adds_exactly
+from .coefficients import adds_exactly
 from .overflow import exceeds
 from .theorems import allowed, allowed_total
 

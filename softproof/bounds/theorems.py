@@ -24,12 +24,13 @@ from .algebra import rdiv as rdiv
 from .algebra import rmul as rmul
 from .algebra import stored
 from .arithmetic import Arithmetic
-from .cross_entropy import Losses as Losses
-from .cross_entropy import cross_entropy, linear_cross_entropy, reduced
+from .cross_entropy import cross_entropy, linear_cross_entropy
 from .information import distribution_cross_entropy, entropy, kl_divergence
 from .linear import linear
+from .losses import Losses as Losses
 from .models import Model, arithmetic_of, model
 from .overflow import EVALUATION as EVALUATION
+from .reductions import reduced
 from .softmax import log_softmax, logsumexp, softmax
 
 Bounds = dict[str, Floats]

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..bounds.algebra import Allowed
 from ..bounds.arithmetic import Arithmetic
-from ..bounds.cross_entropy import Losses
+from ..bounds.losses import Losses
 from ..bounds.overflow import allows
 from ..bounds.rests import where_a_rest_is_left
 from ..bounds.theorems import allowed, allowed_total

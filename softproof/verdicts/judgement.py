@@ -17,7 +17,7 @@ import numpy as np
 from ..bounds.accuracy import Accuracy
 from ..bounds.algebra import Allowed
 from ..bounds.arithmetic import NUMPY64, Arithmetic, height
-from ..bounds.cross_entropy import Losses
+from ..bounds.losses import Losses
 from ..bounds.models import Model, arithmetic_of, model
 from ..bounds.theorems import allowed, allowed_total
 from ..candidates.candidate import Implementation

@@ -1,0 +1,124 @@
+"""What the terms of a loss are multiplied by, and what their sum is divided by (docs/theory/bounds.md, section 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..problem.problem import Array, Problem
+from ..problem.rows import (
+    Rows,
+    class_weights,
+    coefficients,
+    count_classes,
+    denominator,
+    denominator_reach,
+    is_labels,
+    kept,
+    mixed_weights,
+    once,
+    reduction_of,
+)
+from .algebra import additions
+from .arithmetic import Arithmetic
+from .exactly import adds_up, units
+from .overflow import OPPOSITE, Left, anything, exceeds
+from .softmax_rows import SoftmaxRows
+
+
+def smoothing_of(problem: Problem) -> float:
+    """ε, 0 where it is not an option."""
+    return float(problem.options.get("label_smoothing", 0.0))
+
+
+def smoothing_error(problem: Problem, a: Arithmetic) -> float:
+    """|ε̂ - ε| of a smoothing that is rounded to the format that is computed in (A6)."""
+    epsilon = smoothing_of(problem)
+    return abs(float(a.compute.round(epsilon)) - epsilon)
+
+
+def moved(problem: Problem, f: SoftmaxRows, rows: Rows) -> Array | float:
+    """|ε̂ - ε| w (q + 1/C), with magnitudes; 0 in rows that are ignored (r, C)."""
+    error = smoothing_error(problem, f.arithmetic)
+    if not error:
+        return 0.0
+    whole = replace(problem, options={**problem.options, "label_smoothing": 0.0})
+    parts = coefficients(whole, f.classes, rows, magnitudes=True)
+    shares = np.abs(class_weights(problem, f.classes)) / f.classes
+    return np.asarray(error * (parts + np.where(kept(problem, rows)[:, None], shares, 0.0)))
+
+
+def roundings_of(problem: Problem) -> int:
+    """Of one term w((1 - ε)q + ε/C)·l, counted over all ways to form it.
+
+    With smoothing 1 - ε, its product with q, ε/C, and the addition; the product with w; and that with l, unless t is
+    0, 1 or w.
+    """
+    smoothed, weighted = 4 * bool(smoothing_of(problem)), "weight" in problem.inputs
+    return smoothed + weighted + (not is_labels(problem) or bool(smoothed))
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The denominator D, 1 when nothing is divided, its relative error, and the roundings of a division by it."""
+
+    divisor: np.float64
+    omega: Array
+    roundings: int
+    either_sign: bool = False  # where what is left of weights that cancel may have either sign, or be 0
+
+    @property
+    def least(self) -> np.float64:
+        """How small |D| may come out, or 1."""
+        return np.float64(min(1.0, abs(self.divisor) * (1 - min(1.0, float(self.omega)))))
+
+    def anything(self, where: Array) -> Left:
+        """What may be left where no digit of the denominator is certain."""
+        return anything(where) | np.where(where & self.either_sign, np.int8(OPPOSITE), np.int8(0))
+
+    @classmethod
+    @once
+    def of(cls, problem: Problem, a: Arithmetic) -> Mean:
+        """What a loss is divided by in this arithmetic."""
+        if reduction_of(problem) != "mean":
+            return cls(np.float64(1.0), np.asarray(0.0), 0)
+        roundings = 1 if a.divides else 2
+        classes, total = count_classes(problem), a.total or a.compute
+        divisor = np.float64(denominator(problem, classes))
+        rows = problem.inputs["target"].size if is_labels(problem) else int(divisor)
+        omega = order = np.asarray(0.0 if rows <= 1 / total.u else total.u)
+        either_sign = False
+        if "weight" in problem.inputs and is_labels(problem):
+            among = int(np.count_nonzero(kept(problem))) if a.total_depth == "numpy" else max(rows, classes) + 1
+            order = additions(rows + 1, total.u, a.total_depth, among)
+            omega = np.zeros_like(order) if adds_exactly(problem, a) else order
+            if mixed_weights(problem):
+                size = denominator(problem, classes, magnitudes=True)
+                omega = omega * (size / abs(divisor)) if omega else omega
+                either_sign = bool(size > abs(divisor) and not omega < 1)
+        overflows = exceeds(denominator_reach(problem, classes) * (1 + order), total.largest)
+        return cls(divisor, np.where(overflows, np.inf, omega), roundings, either_sign)
+
+
+def adds_exactly(problem: Problem, a: Arithmetic) -> bool:
+    """Whether no order of summation rounds the class weights of the labels that count.
+
+    All sums of some of them are multiples of a unit, and at most what is positive in them, or negative; none is more
+    than 2^precision units then.
+    """
+    labels, total = problem.inputs["target"].reshape(-1)[kept(problem)], a.total or a.compute
+    weights = class_weights(problem, count_classes(problem))[labels]
+    unit = units(weights).min(initial=np.inf)
+    most = max(np.maximum(each, 0).sum() for each in (weights, -weights))
+    return bool(adds_up(most - unit / 2 if most else most, unit, a, total))
+
+
+def largest_of_sums(a: Arithmetic) -> float:
+    """The largest number of the format in which losses are added up."""
+    return (a.storage if a.stored & {"total", "terms"} else a.compute).largest
+
+
+def largest_term(a: Arithmetic) -> float:
+    """And of that in which one is computed."""
+    return (a.storage if "terms" in a.stored else a.compute).largest
