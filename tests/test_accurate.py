@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import manual
 import reference
 from softproof import Candidate, Problem, any_order, judge, load, problems, solve
-from softproof.generation.strategies import seeds
+from softproof.generation.drawn_arrays import seeds
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.truth.balls import Truth, balls

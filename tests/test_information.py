@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import manual
 from softproof import Candidate, any_order
 from softproof.bounds.algebra import powers, rmul
-from softproof.generation.strategies import seeds
+from softproof.generation.drawn_arrays import seeds
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 

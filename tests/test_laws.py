@@ -18,7 +18,7 @@ from torch import Tensor
 
 import softproof
 from softproof import OPERATIONS, Candidate, Output, Problem, Result, any_order, bound, laws, load, problems, solve
-from softproof.generation.strategies import seeds
+from softproof.generation.drawn_arrays import seeds
 from softproof.problem.problem import Array
 from softproof.properties.intervals import Interval, U, enclosed
 from softproof.properties.metamorphic import identity_of

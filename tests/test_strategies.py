@@ -19,8 +19,8 @@ from softproof import OPERATIONS, Candidate, Problem, Result, problems, verify
 from softproof.generation.coverage import REGIONS, regions
 from softproof.generation.logit_styles import STYLES, Draw, styles
 from softproof.generation.masks import BLOCKS, RUNS, run, run_of_rows, runs_along
+from softproof.generation.request import MOST
 from softproof.generation.steering import SETTINGS, settings_of
-from softproof.generation.strategies import MOST
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.operations import value_shape

@@ -1,0 +1,172 @@
+"""Strategies for the problems of a loss, of logits and of a linear classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from ..problem.formats import FORMATS, Floats
+from ..problem.operations import reductions
+from ..problem.problem import Array, Problem
+from .drawn_arrays import class_weights, distributions, seeds, with_strange_rows
+from .masks import CHUNKS, RUN, run_of_rows
+from .request import Request, few
+
+
+def _losses(
+    draw: st.DrawFn, request: Request, shape: tuple[int, ...]
+) -> tuple[dict[str, Array], dict[str, Any], Floats]:
+    """Target, class weights, options and upstream gradient for logits of `shape`: (C,), (N, C) or (N, C, d1, …)."""
+    axis = 0 if len(shape) == 1 else 1
+    classes, rows = shape[axis], tuple(np.delete(shape, axis))
+    inputs: dict[str, Array] = {}
+    options: dict[str, Any] = dict(request.fixed)
+    if "reduction" in request.extras:
+        options["reduction"] = request.pick(draw, "reduction", reductions(request.extras)[::-1])
+    smoothings = (0.0, 0.1, 0.0, 0.5, 1.0, 1e-3)
+    if "label_smoothing" in request.extras and (epsilon := request.pick(draw, "smoothing", smoothings)):
+        options["label_smoothing"] = epsilon
+    kinds = ("labels", "labels", "probabilities") if "probabilities" in request.extras else ("labels",)
+    if request.pick(draw, "target", kinds) == "probabilities":
+        inputs["target"] = _probabilities(draw, request, shape, axis)
+    else:
+        inputs["target"] = _labels(draw, classes, rows)
+        ignores = "ignore_index" in request.extras or "ignore_index" in request.fixed
+        if ignores and (share := request.pick(draw, "share", (0.0, 0.4, RUN, RUN, RUN, RUN, 1.0))):
+            ignore_index = request.fixed.get("ignore_index")
+            if ignore_index is None:
+                ignore_index = request.pick(draw, "ignore_index", (-100, -1, 0, classes - 1, classes, 255))
+            options |= {"ignore_index": ignore_index} if ignore_index != -100 else {}
+            rng = np.random.default_rng(draw(seeds()))
+            ignored = run_of_rows(rng, rows) if share == RUN and rows else rng.random(rows) < min(share, 1.0)
+            ignored = _ignored_in_one(draw, ignored) if len(rows) > 1 else ignored
+            inputs["target"] = np.where(ignored, ignore_index, inputs["target"])
+    if "weight" in request.extras and request.pick(draw, "weight", (False, True, True)):
+        weight = class_weights(draw, classes, request.dtype, negative="negative_weights" in request.extras)
+        ignored = options.get("ignore_index", -100)
+        inputs["weight"] = np.abs(weight) if _nearly_cancel(weight, inputs["target"], ignored) else weight
+    upstream = request.upstream(draw, rows if options.get("reduction") == "none" else ())
+    return inputs, options, upstream
+
+
+def _ignored_in_one(draw: st.DrawFn, ignored: Array) -> Array:
+    """Of images: here and there in all of them; or in the last one alone, which keeps its last pixel."""
+    if not ignored.size or not draw(st.booleans()):
+        return ignored
+    alone = np.zeros_like(ignored)
+    alone[-1] = True
+    alone.reshape(-1)[-1] = False
+    return alone
+
+
+def _labels(draw: st.DrawFn, classes: int, rows: tuple[int, ...]) -> Array:
+    """Labels: all over the classes, everywhere the first or the last; of many classes also in their second half."""
+    few, many = ("any", "any", "first", "last"), ("any", "second half", "second half", "last")
+    style = draw(st.sampled_from(many if classes > 256 else few))
+    if style in ("first", "last"):
+        return np.full(rows, 0 if style == "first" else classes - 1)
+    return np.random.default_rng(draw(seeds())).integers(0 if style == "any" else classes // 2, classes, rows)
+
+
+def _probabilities(draw: st.DrawFn, request: Request, shape: tuple[int, ...], axis: int) -> Floats:
+    """Distributions; or shares that do not sum to 1, some of them negative, to which the same formula applies."""
+    q = distributions(draw, shape, request.dtype, axis=axis)
+    no_share = request.settings.get("no share", False)
+    if "unnormalised" in request.extras and (no_share or draw(st.booleans())):
+        rng = np.random.default_rng(draw(seeds()))
+        q = q * draw(st.sampled_from((2.0, 0.0, 0.5))) + draw(st.sampled_from((0.0, 0.25))) * rng.normal(size=shape)
+        q = FORMATS[request.dtype].round(q)
+        if (no_share or draw(st.booleans())) and len(shape) > 1:  # some rows have no probability, as padding
+            q = np.where(np.expand_dims(run_of_rows(rng, tuple(np.delete(shape, axis))), axis), 0.0, q)
+    return q
+
+
+def _nearly_cancel(weight: Floats, target: Array, ignored: int) -> bool:
+    """Whether so little is left of the weights of the labels that a bound on their sum promises nothing."""
+    if target.dtype.kind != "i" or not (weight < 0).any():
+        return False
+    kept = weight[target[target != ignored]]
+    return 0 < abs(float(kept.sum())) * 16 < float(np.abs(kept).sum())
+
+
+@st.composite
+def cross_entropy_problems(draw: st.DrawFn, request: Request) -> Problem:
+    """Of logits."""
+    classes, kind = draw(request.widths()), request.pick(draw, "kind", request.batches())
+    spatial = _spatial(draw, request, classes) if kind == "spatial" else []
+    square = kind == "batch" and request.square(draw, classes)
+    rows = classes if square else draw(request.rows(classes, *spatial))
+    may_chunk = kind == "batch" and not request.settings and not request.small and classes < 200
+    if may_chunk and draw(st.integers(0, 2)) == 2:
+        rows = draw(st.sampled_from(CHUNKS))
+    if kind == "spatial" and request.happens(draw, "fits", 2):
+        rows = spatial[0]  # which fits where images are taken for pixels
+    rows, *spatial = few(classes, (rows, *spatial))
+    shape = (classes,) if kind == "unbatched" else (rows, classes, *spatial)
+    axis = 0 if kind == "unbatched" else 1
+    extra, options, upstream = _losses(draw, request, shape)
+    logits = request.logits(draw, shape, axis)
+    if extra["target"].dtype.kind == "i":
+        ignored = np.expand_dims(extra["target"] == options.get("ignore_index", -100), axis)
+        extra["target"] = _moved(draw, logits, extra, options.get("ignore_index", -100), axis)
+        logits = _with_the_labels(draw, request, logits, extra["target"], ignored, axis)
+        if "nonfinite" in request.extras and draw(st.booleans()):
+            logits = with_strange_rows(draw, logits, axis, ignored)
+    if options.get("reduction") == "none" and request.strange(draw):
+        logits = with_strange_rows(draw, logits, axis, kind=request.settings.get("row", ""))
+    return request.problem(draw, {"logits": logits} | extra, options, upstream, request.tangents(draw, shape))
+
+
+def _spatial(draw: st.DrawFn, request: Request, classes: int) -> list[int]:
+    """One or two dimensions more, as of an image."""
+    least, most = 1 if request.may_have(3) else 2, 2 if request.may_have(4) else 1
+    return draw(st.lists(request.rows(classes), min_size=least, max_size=most))
+
+
+def _moved(draw: st.DrawFn, logits: Floats, losses: dict[str, Array], ignore_index: int, axis: int) -> Array:
+    """Labels of which, in half of the problems, those that are masked are others, so that a masked tile stays one."""
+    target, weight = losses["target"], losses.get("weight", np.ones(1))
+    if not np.isneginf(logits).any() or (weight < 0).any() or draw(st.booleans()):
+        return target
+    ignored = np.expand_dims(target == ignore_index, axis)
+    own = np.take_along_axis(logits, np.where(ignored, 0, np.expand_dims(target, axis)), axis)
+    likely = np.where(np.isneginf(logits), -1.0, np.random.default_rng(draw(seeds())).random(logits.shape))
+    if 0 <= ignore_index < logits.shape[axis]:
+        np.moveaxis(likely, axis, 0)[ignore_index] = -1.0
+    moves = np.isneginf(own) & ~ignored & (likely.max(axis, keepdims=True) >= 0)
+    return np.where(moves, np.expand_dims(likely.argmax(axis), axis), np.expand_dims(target, axis)).squeeze(axis)
+
+
+def _with_the_labels(
+    draw: st.DrawFn, request: Request, logits: Floats, target: Array, ignored: Array, axis: int
+) -> Floats:
+    """Logits whose labels are masked in a quarter of the problems alone: an infinite loss hides what it is added to."""
+    if not np.isneginf(logits).any() or request.happens(draw, "label masked", 3):
+        return logits
+    labels = np.where(ignored, 0, np.expand_dims(target, axis))
+    own = np.take_along_axis(logits, labels, axis)
+    unmasked = logits.copy()
+    np.put_along_axis(unmasked, labels, np.where(np.isneginf(own), 0.0, own), axis)
+    return unmasked
+
+
+@st.composite
+def linear_cross_entropy_problems(draw: st.DrawFn, request: Request) -> Problem:
+    """Of features and a linear classifier."""
+    features, classes = draw(request.widths(most=17)), draw(request.widths(most=17))
+    features = classes if draw(st.integers(0, 5)) == 5 else features
+    rows = classes if request.square(draw, classes) else draw(request.rows(classes, features, chunks=True))
+    unbatched = "unbatched" in request.extras and request.may_have(1) and draw(st.integers(0, 3)) == 3
+    unbatched = unbatched or not request.may_have(2)
+    batch = () if unbatched else (rows,)
+    positions = () if unbatched else request.positions(draw, classes)
+    inputs: dict[str, Array] = {
+        "input": request.factors(draw, (*batch, features)),
+        "linear_weight": request.factors(draw, (classes, *positions, features)),
+    }
+    if "linear_bias" in request.extras and draw(st.booleans()):
+        inputs["linear_bias"] = request.factors(draw, (classes, *positions))
+    extra, options, upstream = _losses(draw, request, (*batch, classes, *positions))
+    return request.problem(draw, inputs | extra, options, upstream)
