@@ -12,7 +12,7 @@ import torch
 
 from softproof.diagnosis.lineup import Lineup
 from softproof.generation import seeded
-from softproof.reports.report import versions
+from softproof.reports.environment import versions
 from tests.candidates import MANUAL, REFERENCE
 
 SHORT, LONG = 6, 20  # examples of a property, without and with --thorough

@@ -21,7 +21,7 @@ from typing import Any
 
 from softproof import verify
 from softproof.config import settings
-from softproof.reports.report import versions
+from softproof.reports.environment import versions
 
 from . import text
 from .disagreements import DISAGREEMENTS

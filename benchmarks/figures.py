@@ -12,7 +12,7 @@ import platform
 
 import torch
 
-from softproof.reports.report import versions
+from softproof.reports.environment import versions
 
 from . import campaign, cost, detection
 

@@ -25,7 +25,7 @@ import torch
 
 from softproof.mutants.catalogue import MUTANTS
 from softproof.mutants.record import Mutant
-from softproof.reports.report import versions
+from softproof.reports.environment import versions
 
 from . import text
 from .properties import PROPERTIES, RIGHT, Drawing, kill

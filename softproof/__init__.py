@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .properties.metamorphic import laws as laws
     from .properties.ways import WAYS as WAYS
     from .reports.report import Report as Report
-    from .reports.report import Row as Row
+    from .reports.row import Row as Row
     from .runs.failures import database as database
     from .runs.verification import verify as verify
     from .testing import conformance as conformance

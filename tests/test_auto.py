@@ -15,7 +15,7 @@ import softproof
 from softproof.cli.commands import main
 from softproof.mutants.right.trial import drawn
 from softproof.problem.problem import Array
-from softproof.reports.report import cells
+from softproof.reports.terminal import cells
 from softproof.runs.ladder import LADDER
 
 LogSoftmax = Callable[[Array, int], Array]

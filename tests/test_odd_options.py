@@ -9,7 +9,7 @@ import pytest
 
 import softproof
 from softproof.problem.operations import OPERATIONS
-from softproof.reports.report import JUDGE_FAILED
+from softproof.reports.row import JUDGE_FAILED
 
 KINDS = sorted({extra for about in OPERATIONS.values() for extra in about.extras} | {"layouts", "rows alone"})
 INPUTS = sorted({name for about in OPERATIONS.values() for name in (*about.inputs, *about.optional)})

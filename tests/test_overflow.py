@@ -13,7 +13,7 @@ from softproof import Candidate, Output, Problem, Result, Verdict, bound, judge,
 from softproof.bounds.algebra import Allowed
 from softproof.bounds.overflow import ABOVE, ANYTHING, BELOW, UNDEFINED, allows, anything, exceeds, left_by
 from softproof.problem.formats import FORMATS
-from softproof.reports.report import Row
+from softproof.reports.row import Row
 from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE, Elements, citation
 
 from .candidates import MANUAL, REFERENCE

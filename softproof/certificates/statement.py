@@ -17,8 +17,11 @@ from ..bounds.theorems import theorems
 from ..candidates.plain_text import plain
 from ..problem.formats import FORMATS
 from ..problem.problem import Problem
+from ..reports.environment import versions
 from ..reports.odd_files import read_file
-from ..reports.report import Report, Row, not_asked, versions
+from ..reports.report import Report
+from ..reports.row import Row
+from ..reports.terminal import not_asked
 from ..runs.drawing import BY_STAGES, digests
 from ..runs.search import EXAMPLES
 from .form import FAILED, PASSED, PREDICATE_TYPE, SAMPLED, STATEMENT_TYPE, level

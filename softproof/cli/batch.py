@@ -21,8 +21,10 @@ from ..candidates.plain_text import plain
 from ..candidates.preparation import check_arguments, dtypes_of
 from ..config import INTERFACE, Settings
 from ..problem.validation import check_flag
-from ..reports.report import CANNOT_LOAD, JUDGE_FAILED, Report, Row, printable
+from ..reports.report import Report
 from ..reports.required import check_required
+from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
+from ..reports.terminal import printable
 from ..runs.criteria import check_baseline, check_terms
 from ..runs.failures import database
 from ..runs.further import MOST

@@ -19,8 +19,9 @@ from ..config import Settings
 from ..problem.operations import OPERATIONS
 from ..problem.validation import did_you_mean
 from ..reports.files import ReportFile
-from ..reports.report import CANNOT_LOAD, JUDGE_FAILED, Report, Row
+from ..reports.report import Report
 from ..reports.required import EXPECTED
+from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
 from ..runs.ladder import AUTO
 from ..runs.search import EXAMPLES
 from .batch import Plan, judged

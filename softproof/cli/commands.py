@@ -14,8 +14,10 @@ import signal
 import traceback
 from collections.abc import Sequence
 
+from ..reports.environment import versions
 from ..reports.files import ReportFile, open_files
-from ..reports.report import OF_A_SIGNAL, printable, versions
+from ..reports.row import OF_A_SIGNAL
+from ..reports.terminal import printable
 from . import (
     certify_command,
     findings_command,

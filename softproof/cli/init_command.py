@@ -15,7 +15,8 @@ from ..candidates.plain_text import plain
 from ..config import check_first, write_first
 from ..problem.operations import OPERATIONS
 from ..reports.files import ReportFile
-from ..reports.report import CANNOT_LOAD, printable
+from ..reports.row import CANNOT_LOAD
+from ..reports.terminal import printable
 from ..runs.profile import CannotAskError, Probe, Profile
 from .batch import LIMITS, MORE, check_target, opened
 from .console import note, say

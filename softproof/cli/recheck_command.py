@@ -14,7 +14,7 @@ from ..certificates.reading import read
 from ..problem.validation import shown
 from ..reports.files import ReportFile
 from ..reports.odd_files import read_file
-from ..reports.report import printable
+from ..reports.terminal import printable
 from .certify_command import Prepared, add_source, certified, prepared, process_of
 from .options import Command, add_process
 from .output import tell

@@ -12,8 +12,9 @@ from ..candidates.candidate import ADAPTERS
 from ..candidates.plain_text import plain
 from ..problem.operations import OPERATIONS
 from ..reports.files import ReportFile
-from ..reports.report import CANNOT_LOAD, printable
+from ..reports.row import CANNOT_LOAD
 from ..reports.semantics import semantics_report
+from ..reports.terminal import printable
 from .batch import LIMITS, MORE, check_target, opened
 from .console import note
 from .options import Command, add_interface, add_process, given_interface

@@ -15,10 +15,13 @@ from ..config import TERMS, Settings, settings
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_whole
 from ..reports.causes import causes
+from ..reports.environment import versions
 from ..reports.files import ReportFile
 from ..reports.junit import junit
-from ..reports.report import Report, Row, printable, table, versions
+from ..reports.report import Report
 from ..reports.required import EXPECTED
+from ..reports.row import Row
+from ..reports.terminal import printable, table
 from ..runs.failures import FORMS
 from ..runs.further import MOST
 from ..runs.ladder import AUTO, LADDER

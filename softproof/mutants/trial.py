@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from ..problem.problem import Array, Problem
-from ..reports.report import Failure, versions
+from ..reports.environment import versions
+from ..reports.row import Failure
 from ..runs.search import EXAMPLES
 from ..runs.verification import verify
 from .catalogue import MUTANTS, NOT_COVERED

@@ -10,7 +10,7 @@ from ..diagnosis.features import WITH
 from ..problem.kinds import kinds_of
 
 if TYPE_CHECKING:
-    from .report import Failure, Row
+    from .row import Failure, Row
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from ..candidates.loading import load
 from ..problem.problem import Problem
 from ..verdicts.compare import AGREES, DISAGREES, Verdict
 from ..verdicts.judgement import judge, judge_refusal
-from .report import versions
+from .environment import versions
 
 REPRODUCES, FIXED, NOT_JUDGED = "reproduces", "fixed", "not judged"
 PATIENCE = 2.0  # seconds without a sign of life

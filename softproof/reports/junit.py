@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 
-from .report import CANNOT_LOAD, JUDGE_FAILED, Report, Row, isolation, printable
+from .report import Report
+from .row import CANNOT_LOAD, JUDGE_FAILED, Row
+from .terminal import isolation, printable
 
 
 def junit(report: Report) -> str:

@@ -15,7 +15,7 @@ from ..problem.problem import Array, Problem, Result
 from ..problem.rows import is_labels, kept, main_input
 from ..verdicts.compare import Verdict
 from ..verdicts.judgement import judge_refusal, judge_result
-from .report import versions
+from .environment import versions
 
 
 @dataclass(frozen=True)

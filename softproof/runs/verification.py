@@ -36,8 +36,9 @@ from ..problem.interface import InterfaceArguments
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_flag, check_kind, check_whole, is_number, shown
 from ..properties.ways import WAYS
-from ..reports.report import CANNOT_LOAD, JUDGE_FAILED, Failure, Report, Row
+from ..reports.report import Report
 from ..reports.required import CANNOT_ASK, check_required, missing
+from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Failure, Row
 from ..verdicts.compare import AGREES, DISAGREES, UNSPECIFIED, Verdict
 from ..verdicts.stagewise import NEEDED
 from .criteria import Terms, check_baseline, check_terms, name_of

@@ -1,0 +1,177 @@
+"""The table of a report, and the notes below it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from math import isfinite
+
+from ..candidates.isolation.protections import Protection
+from ..candidates.plain_text import plain
+from ..problem.operations import OPERATIONS
+from ..properties.ways import WAYS
+from .row import NOTHING, Row
+
+
+def printable(text: str) -> str:
+    """Text of several lines without anything that a terminal obeys, or that cannot be encoded."""
+    return "\n".join(plain(line, len(line)) for line in text.split("\n"))
+
+
+HEADERS = ("implementation", "operation", "dtype", "device", "problems", "worst ulp", "error/bound", "verdict")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row as text; a verdict that is not agreement is in capitals."""
+    verdict = row.verdict if row.ok else row.verdict.upper()
+    verdict += under(row)
+    if row.failure is not None and row.failure.diagnosis.finding:
+        verdict += f": as in finding {row.failure.diagnosis.finding}"
+    numbers = (f"{row.ulps:.3g}", f"{row.ratio:.3f}" if row.ratio < 1000 else f"{row.ratio:.3g}")
+    worst = numbers if row.problems else (NOTHING, NOTHING)
+    return (plain(row.implementation), row.operation, row.dtype, row.device, str(row.problems), *worst, verdict)
+
+
+def under(row: Row) -> str:
+    """The model that a row has come to, and how far its answers are outside a narrower one.
+
+    >>> row = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.5, "agrees", True, (), "fused",
+    ...           beyond={"any-order": 743.2, "stored-logsumexp": 2.0})
+    >>> under(row)
+    ' under fused (any-order: 743 × its bound, stored-logsumexp: 2 × its bound)'
+    """
+    if not row.beyond:
+        return ""
+    tried = (
+        f"{name}: {ratio:.3g} × its bound" if isfinite(ratio) else f"{name}: an error where its bound is 0"
+        for name, ratio in row.beyond.items()
+    )
+    return f" under {row.arithmetic} ({', '.join(tried)})"
+
+
+def table(rows: Iterable[Row]) -> str:
+    """The rows under their headers, numbers to the right."""
+    lines = [HEADERS, *map(cells, rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADERS))]
+    return "\n".join(_aligned(line, widths) for line in lines)
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    numeric = ("problems", "worst ulp", "error/bound")
+    padded = [
+        cell.rjust(width) if header in numeric else cell.ljust(width)
+        for cell, width, header in zip(line, widths, HEADERS, strict=True)
+    ]
+    return "  ".join(padded).rstrip()
+
+
+def notes(rows: Sequence[Row]) -> list[str]:
+    """What was not asked, said once for each operation."""
+    notes = []
+    for name, text in sorted({(row.operation, not_asked(row)) for row in rows}):
+        if text:
+            notes.append(f"not tested of {name}: {text}")
+    notes += [f"warning: {text}" for text in dict.fromkeys(hint for row in rows for hint in row.hints)]
+    numbers = sorted({number for row in rows for number in row.unspecified})
+    if numbers:
+        notes.append(f"accepted as unspecified behaviour: {_rows_of(numbers)} of docs/theory/semantics.md")
+    unpromised, uncounted = Counter[str](), Counter[str]()
+    for row in rows:
+        unpromised[row.operation] += row.unpromised
+        uncounted[row.operation] += row.uncounted
+    for words, counts in (
+        ("no derivative promised, nor asked", unpromised),
+        ("no guarantee by the arithmetic, nor counted", uncounted),
+    ):
+        notes += [f"{words}: {name} in {count} problems" for name, count in counts.items() if count]
+    return notes + _reported(rows) + _printed(rows) + _power(rows) + _reproducibility(rows)
+
+
+def _rows_of(numbers: Sequence[int]) -> str:
+    return f"row{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}"
+
+
+def _reported(rows: Sequence[Row]) -> list[str]:
+    """What is believed of each implementation since it says so itself."""
+    said: dict[str, dict[str, None]] = {}
+    for row in rows:
+        said.setdefault(row.implementation, {}).update(dict.fromkeys(row.reported))
+    return [f"reported by the candidate: {name}: {'; '.join(words)}" for name, words in said.items() if words]
+
+
+def _printed(rows: Sequence[Row]) -> list[str]:
+    """How much each operation has printed."""
+    printed = Counter[str]()
+    for row in rows:
+        printed[row.operation] += row.printed
+    return [f"printed by {name}, not shown: {count:,} bytes" for name, count in printed.items() if count]
+
+
+def _power(rows: Sequence[Row]) -> list[str]:
+    """Of each operation, on how many problems the bound of an output would have let a wrong answer pass."""
+    counts: dict[str, Counter[str]] = {}
+    for row in rows:
+        for output, wrong in row.powerless.items():
+            counts.setdefault(row.operation, Counter())[output] += max(wrong.values())
+    problems = Counter[str]()
+    for row in rows:
+        problems[row.operation] += row.problems
+    return [
+        f"vacuous here: {name}: {', '.join(f'{output} in {count}' for output, count in found.most_common())} "
+        f"of {problems[name]} problems: an all-zero answer, or another that is wrong altogether, would also pass"
+        for name, found in counts.items()
+    ]
+
+
+def _reproducibility(rows: Sequence[Row]) -> list[str]:
+    """Whether answers had the same bits when asked again, and whether those of a row depend on its batch."""
+    notes = []
+    for title, of_rows in (("asked again", False), ("batch invariance", True)):
+        asked = {row.operation: None for row in rows if any(WAYS[way].of_rows == of_rows for way in row.ways)}
+        if not asked:
+            continue
+        within = [text for name in asked if (text := _differing(rows, name, of_rows))]
+        notes.append(f"{title}: " + (f"within bounds: {'; '.join(within)}" if within else "bitwise"))
+    return notes
+
+
+def _differing(rows: Sequence[Row], operation: str, of_rows: bool) -> str:
+    """An operation with the ways in which it had other bits."""
+    seen = {way: None for row in rows if row.operation == operation for way in row.differ}
+    ways = [way for way in seen if WAYS[way].of_rows == of_rows]
+    return f"{operation} ({', '.join(ways)})" if ways else ""
+
+
+def not_asked(row: Row) -> str:
+    """What an operation has, and this row was not asked."""
+    missing = list(row.unsupported)
+    if row.operation == NOTHING:
+        return ""
+    if not row.gradients and OPERATIONS[row.operation.split(",")[0]].gradients:
+        missing.append("gradients (no backward pass)")
+    return ", ".join(missing)
+
+
+def by_state(protections: Iterable[Protection]) -> dict[str, str]:
+    """Those that are active and those that are absent, together where one thing is how, or why not.
+
+    >>> found = [("no reading", True, "Landlock"), ("no writing", True, "Landlock"), ("no network", False, "?")]
+    >>> by_state([Protection(*each) for each in found])
+    {'active': 'no reading, no writing (Landlock)', 'absent': 'no network (?)'}
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for each in protections:
+        found.setdefault("active" if each.active else "absent", {}).setdefault(each.how, []).append(each.name)
+    return {
+        state: "; ".join(f"{', '.join(names)} ({how})" for how, names in group.items())
+        for state, group in found.items()
+    }
+
+
+def isolation(rows: Iterable[Row]) -> dict[str, list[str]]:
+    """The implementations that ran in a process of their own, and those that did not, each once."""
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        words = "isolated, in a process of its own" if row.isolated else "not isolated, in the process of the judge"
+        found.setdefault(words, {})[plain(row.implementation)] = None
+    return {words: list(names) for words, names in found.items()}
