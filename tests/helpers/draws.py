@@ -82,13 +82,16 @@ def _asked(items: Sequence[pytest.Item], seed: str) -> frozenset[str]:
     families = dict[str, tuple[int, list[str]]]()
     for item in items:
         for node, mark in islice(item.iter_markers_with_node("drawn"), 1):  # the closest
-            name = node.nodeid.partition("[")[0]  # of the test, or of its file
+            name = mark.kwargs.get("among", node.nodeid.partition("[")[0])  # of several tests, of one, or of its file
             families.setdefault(name, (mark.args[0], []))[1].append(item.nodeid)
     return frozenset(each for name, (share, own) in families.items() for each in drawn(own, share, f"{seed} {name}"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test, or a file, that is marked `drawn(n)` one case in n is asked, by the seed; all of them if thorough."""
+    """Of a test, or a file, that is marked `drawn(n)` one case in n is asked, by the seed; all of them if thorough.
+
+    Of all tests that are marked `drawn(n, among="…")` with the same words one in n.
+    """
     everything = config.getoption("--thorough", default=False) or config.getoption("--all-cases")
     by_seed, whole = config.getoption("--by-seed"), frozenset(item.nodeid for item in items)
     asked, before = (whole if everything else _asked(items, seed) for seed in (run_seed(config), FIXED))
