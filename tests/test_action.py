@@ -33,6 +33,7 @@ def test_every_input_reaches_a_step() -> None:
     assert {line.split(":")[0].strip() for each in given for line in each.splitlines()} <= set(INPUTS)
 
 
+@pytest.mark.drawn(3, among="whole runs")
 @pytest.mark.parametrize(
     ("targets", "status"), [("manual:softmax", 0), ("tests.broken:softmax_without_shift", 1)], ids=["right", "wrong"]
 )

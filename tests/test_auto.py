@@ -174,6 +174,7 @@ def log_softmax(logits, dim=-1):
 OPTIONS = ("--dtype", "float32", "--without", "nonfinite,empty", "--examples", "30", "--seed", "0", "--in-process")
 
 
+@pytest.mark.drawn(3, among="whole runs")
 def test_the_command_line_finds_it_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

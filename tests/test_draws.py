@@ -87,6 +87,18 @@ def test_asks_for_it(pytestconfig): run_seed(pytestconfig)
 """
 
 
+def test_some_of_several_tests_are_asked(tmp_path: Path) -> None:
+    """One in two of those that have the same words, wherever they are."""
+    (tmp_path / "conftest.py").write_text("pytest_plugins = ['tests.helpers.draws']")
+    for file in ("test_one.py", "test_two.py"):
+        mark = "import pytest\n@pytest.mark.drawn(2, among='these')\n"
+        (tmp_path / file).write_text(f"{mark}def test_it(): pass\n{mark.partition(chr(10))[2]}def test_that(): pass\n")
+
+    printed = [_pytest(tmp_path, f"--hypothesis-seed={seed}") for seed in range(3)]
+    assert all("2 passed, 2 deselected" in each for each in printed)
+
+
+@pytest.mark.drawn(3, among="whole runs")
 @pytest.mark.parametrize("words", [["--hypothesis-seed=5"], ["-n", "1"], ["--hypothesis-profile=ci", "-n", "1"]])
 def test_the_seed_is_a_number_however_it_comes(words: list[str], tmp_path: Path) -> None:
     """Told, or none in several processes, where it is the name of the run."""
@@ -96,6 +108,7 @@ def test_the_seed_is_a_number_however_it_comes(words: list[str], tmp_path: Path)
     assert "1 passed" in _pytest(tmp_path, *words)
 
 
+@pytest.mark.drawn(3, among="whole runs")
 def test_what_the_seed_changes_is_asked_again(tmp_path: Path) -> None:
     """And of what is drawn, what was not drawn before; who draws by the seed without a mark is told so."""
     (tmp_path / "conftest.py").write_text("pytest_plugins = ['tests.helpers.draws']")

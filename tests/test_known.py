@@ -115,6 +115,7 @@ def replace_inputs(problem: Problem, inputs: dict[str, Any]) -> Problem:
     return replace(problem, inputs=inputs)
 
 
+@pytest.mark.drawn(3, among="whole runs")
 def test_a_stranger_who_verifies_torch_is_told() -> None:
     """In the table, in the failure, in JSON; the next step works, both ways."""
     arguments: dict[str, Any] = {"dtypes": ["float32"], "seed": 538737614, "examples": 30}

@@ -393,6 +393,7 @@ def test_the_trial_wants_mutants_and_seeds() -> None:
         trial([])
 
 
+@pytest.mark.drawn(3, among="whole runs")
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A table, and everything else in two files."""
     files = tmp_path / "m.json", tmp_path / "m.md"
