@@ -215,3 +215,16 @@ def test_an_interview_ends() -> None:
     assert [each is not None for each in replies] == [True, True, False]
     assert replies[0] is not None
     assert replies[0].problem.grad_output is None  # which it has no function for
+
+
+def test_who_takes_single_numbers_alone_is_asked_these() -> None:
+    """Which others are not asked, since they are nobody's usual logits."""
+
+    def halved(logits: Array, dim: int) -> Array:
+        return np.asarray(logits * 0.5 + 0 * dim)
+
+    candidate = load(halved, operation="softmax", adapter="numpy", ndim=[0])
+    found = pool(candidate, Problem("softmax", "float32", {"logits": 1.0}, {"dim": 0}))
+
+    assert len(found) > 3
+    assert all(problem.inputs["logits"].ndim == 0 for problem in found)

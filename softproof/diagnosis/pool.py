@@ -28,7 +28,8 @@ def pool(candidate: Candidate, witness: Problem) -> list[Problem]:
     """Problems that a candidate takes, without derivatives in a direction: those like the witness come first."""
     like = list(alike(witness))
     found = [*like, *_simpler(like[0]), *drawn(candidate, witness)]
-    unlike = {each.digest(): each for each in found if candidate.takes(each) and _is_ordinary(each)}
+    strange = _strange(candidate)
+    unlike = {each.digest(): each for each in found if candidate.takes(each) and _is_ordinary(each, strange)}
     return [each for each in unlike.values() if each.digest() != witness.digest()]
 
 
@@ -63,7 +64,7 @@ def drawn(candidate: Candidate, witness: Problem) -> list[Problem]:
     strategy = problems(
         witness.operation,
         witness.dtype,
-        supports=candidate.supports(witness.operation) - STRANGE,
+        supports=candidate.supports(witness.operation) - _strange(candidate),
         layouts=[each for each in candidate.layouts if each in COMMON_LAYOUTS],
         fixed=interface.fixed,
         ndim=interface.ndim,
@@ -110,8 +111,13 @@ def _is_a_question(problem: Problem) -> bool:
     return True
 
 
-def _is_ordinary(problem: Problem) -> bool:
+def _strange(candidate: Candidate) -> frozenset[str]:
+    """Kinds of question that tell little; single numbers are not strange to who takes nothing else."""
+    return STRANGE - {"scalars"} if set(candidate.interface.ndim) == {0} else STRANGE
+
+
+def _is_ordinary(problem: Problem, strange: frozenset[str]) -> bool:
     sizes = [array.size for array in problem.inputs.values()]
-    plain = not any(kind in STRANGE and is_of_kind(problem) for kind, is_of_kind in SHAPES.items())
+    plain = not any(kind in strange and is_of_kind(problem) for kind, is_of_kind in SHAPES.items())
     finite = all(np.isfinite(array).all() for array in problem.inputs.values())
     return plain and finite and min(sizes) > 0 and sum(sizes) <= MOST
