@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import random
 import signal
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +34,7 @@ from ..runs.search import EXAMPLES
 from ..runs.verification import check_limits, check_run, check_trusted, fault, settled, settled_baseline, verify
 from .console import note
 from .interruption import Interruption
+from .options import given_interface
 
 TERMS = ("dtypes", "examples", "arithmetic", "accuracy", "factor", "require")  # of `verify`, that are handed on
 LIMITS = ("time_limit", "startup_limit")
@@ -83,6 +85,18 @@ def check_target(arguments: Mapping[str, Any]) -> None:
     check_target_name(arguments["target"], arguments.get("adapter"))
     if arguments.get("baseline") is not None:
         check_target_name(arguments["baseline"])
+
+
+def checked_targets(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The arguments of each target on a command line that makes all alike: how it is called, and where it runs."""
+    given = {**given_interface(options), "device": options.device}
+    given |= {"in_process": True} if options.in_process else {}
+    names = (*LIMITS, *MORE, "sandbox")
+    given |= {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    found = [{"target": target, **given} for target in options.targets]
+    for arguments in found:
+        check_target(arguments)
+    return found
 
 
 def interface_of(arguments: Mapping[str, Any]) -> Any:

@@ -18,9 +18,9 @@ from ..reports.files import ReportFile
 from ..reports.row import CANNOT_LOAD
 from ..reports.terminal import printable
 from ..runs.profile import CannotAskError, Probe, Profile
-from .batch import LIMITS, MORE, check_target, opened
+from .batch import checked_targets, opened
 from .console import note, say
-from .options import Command, add_interface, add_process, given_interface
+from .options import Command, add_interface, add_process
 from .output import JUDGE_ITSELF
 from .table import COLUMN, entries, models_of
 
@@ -53,14 +53,7 @@ def prepare(options: argparse.Namespace) -> list[dict[str, Any]]:
     folder = Path(os.path.realpath(options.config.parent))  # which does not mind a link to itself
     if not folder.is_dir():
         raise ValueError(f"--config {options.config}: there is no folder {folder}")
-    given = {**given_interface(options), "device": options.device}
-    given |= {"in_process": True} if options.in_process else {}
-    names = (*LIMITS, *MORE, "sandbox")
-    given |= {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    found = [{"target": target, **given} for target in options.targets]
-    for arguments in found:
-        check_target(arguments)
-    return found
+    return checked_targets(options)
 
 
 def run(options: argparse.Namespace, prepared: list[dict[str, Any]], _files: dict[str, ReportFile]) -> int:

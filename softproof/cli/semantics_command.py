@@ -15,9 +15,9 @@ from ..reports.files import ReportFile
 from ..reports.row import CANNOT_LOAD
 from ..reports.semantics import semantics_report
 from ..reports.terminal import printable
-from .batch import LIMITS, MORE, check_target, opened
+from .batch import checked_targets, opened
 from .console import note
-from .options import Command, add_interface, add_process, given_interface
+from .options import Command, add_interface, add_process
 from .output import tell
 
 
@@ -34,13 +34,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def prepare(options: argparse.Namespace) -> list[dict[str, Any]]:
     """The arguments of each target."""
-    given = {**given_interface(options), "device": options.device, "in_process": options.in_process or None}
-    names = (*LIMITS, *MORE, "sandbox")
-    given |= {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    found = [{"target": target, **given} for target in options.targets]
-    for arguments in found:
-        check_target(arguments)
-    return found
+    return checked_targets(options)
 
 
 def run(options: argparse.Namespace, prepared: Sequence[Mapping[str, Any]], files: dict[str, ReportFile]) -> int:
