@@ -25,6 +25,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2) # of the tests, some of which wait for a limit
 
 .PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants extreme coverage bench figures alarms truths garbage conformance notebook pictures offline gpu-document wheel clean
 
@@ -38,7 +39,7 @@ verify: .venv/installed
 	$(BIN)/softproof verify manual reference
 
 test: .venv/installed # compiled once, not in every process that is started
-	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n auto --dist worksteal $(if $(SEED),--hypothesis-seed=$(SEED))
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= PYTEST_XDIST_AUTO_NUM_WORKERS=$(WORKERS) $(BIN)/python -m pytest -n auto --dist worksteal $(if $(SEED),--hypothesis-seed=$(SEED))
 
 thorough: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --thorough --passed thorough.jsonl
