@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from importlib.util import find_spec
 from typing import Any
 
@@ -109,6 +110,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def thorough(pytestconfig: pytest.Config) -> bool:
     """Whether --thorough was given: random tests that draw for themselves draw many more then."""
     return bool(pytestconfig.getoption("--thorough"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _options_of_this_run() -> None:
+    """Runs that a test starts are not told what this one was told."""
+    os.environ.pop("PYTEST_ADDOPTS", None)
 
 
 @pytest.fixture(autouse=True)
