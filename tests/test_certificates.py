@@ -292,6 +292,7 @@ def test_canonical_text_is_that_of_rfc_8785() -> None:
     """Keys in order, no blanks, escapes as short as they get, everything else as it is."""
     value = {"b": ['\u20ac$\x0f\nA\'B"\\"/', True, None], "a": {"z": 1, "\u00e9": -2, "e": 10}}
 
+    assert canonical({"\ufb33": 1, "\U0001f600": 2}) == '{"\U0001f600":2,"\ufb33":1}'  # in UTF-16
     assert canonical(value) == ('{"a":{"e":10,"z":1,"\u00e9":-2},"b":["\u20ac$\\u000f\\nA\'B\\"\\\\\\"/",true,null]}')
 
 

@@ -38,7 +38,18 @@ def canonical(value: Any) -> str:
     >>> canonical({"b": [1, "é"], "a": None})
     '{"a":null,"b":[1,"é"]}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(_ordered(value), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def _ordered(value: Any) -> Any:
+    """With the keys of each object in the order of their UTF-16 code units."""
+    if isinstance(value, Mapping):
+        return {key: _ordered(value[key]) for key in sorted(value, key=_in_utf16)}
+    return [_ordered(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def _in_utf16(key: str) -> bytes:
+    return key.encode("utf-16-be", "surrogatepass")
 
 
 # ---- kinds of values ------------------------------------------------------------------------------------------------
