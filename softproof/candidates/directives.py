@@ -307,9 +307,7 @@ def alike(one: Array, two: Array) -> bool:
 
 
 def identical(one: Array, two: Array) -> bool:
-    """Whether two arrays certainly hold the same, since all their bytes are the same: 30 times as fast as to compare
-    their numbers.
-    """
+    """Whether two arrays certainly hold the same, since all their bytes do; sooner told than by their numbers."""
     if one.dtype != two.dtype or one.shape != two.shape or not (one.flags.c_contiguous and two.flags.c_contiguous):
         return False
     words = f"u{one.itemsize}"

@@ -66,7 +66,7 @@ SHORT, MANY = 7, 64  # numbers of short rows, which NumPy adds one after another
 
 def wide(rows: Array) -> Array:
     """Rows in float64 (r, C): one after another in memory, as pairwise sums want them, or one class after another where
-    there are many short ones, of which NumPy takes sums and maxima 20 times as fast then.
+    there are many short ones, of which NumPy takes sums and maxima much faster then.
     """
     short = rows.shape[1] <= SHORT and len(rows) > MANY
     return rows.astype(np.float64, order="F" if short else "C")

@@ -29,7 +29,7 @@ class Cause:
 
 def causes(rows: Sequence[Row]) -> list[Cause]:
     """The causes of rows that fail: what stands first in some row comes before what was found after it."""
-    everything = [(row, failure) for row in rows for failure in (row.failure, *row.more)[:1]]
+    everything = [(row, row.failure) for row in rows]
     everything += [(row, failure) for row in rows for failure in row.more]
     found: list[Cause] = []
     for row, failed in everything:

@@ -74,7 +74,7 @@ class Probe:
             self._names()
             usual = self._usual()
             usual = self._hard_coded(usual)
-            usual = self._doubtful(usual)
+            self._doubtful(usual)
             self._dtypes(usual)
             self._refused(usual)
             self._derivatives(usual)
@@ -220,7 +220,7 @@ class Probe:
             meant = replace(asked, options={**asked.options, **(instead or {})})
             return judge(given, meant, device=self.device, arithmetic=MODELS[LADDER[-1]]).ok
 
-    def _doubtful(self, usual: Problem) -> Problem:
+    def _doubtful(self, usual: Problem) -> None:
         """Parameters that may be an option by another name: they are, if the answers to it are right."""
         operation = usual.operation
         found = lookalikes(operation, self.candidate.parameters(operation), self.candidate.interface.names)
@@ -242,7 +242,6 @@ class Probe:
             if names[0]:
                 self.found.says("names", *names)
             self._open()
-        return usual
 
     def _about(self, usual: Problem) -> list[Harmless]:
         """The questions about kinds of input and options."""
