@@ -15,10 +15,10 @@ from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, 
 from softproof.bounds.models import model
 from softproof.generation.coverage import sizes_of
 from softproof.generation.large import DIMENSIONS
-from softproof.generation.large_arrays import LOOKS
+from softproof.generation.large_arrays import FAR, LOOKS
 from softproof.generation.sizes import LEAST, MOST, TOP, limits, size_between, strata
 from softproof.problem.checks import check
-from softproof.problem.rows import class_axes, is_labels, kept, main_input, row_axes, row_length
+from softproof.problem.rows import class_axes, is_labels, kept, main_input, row_axes, row_length, wide_rows
 from softproof.runs import search
 from softproof.runs.criteria import Terms
 from softproof.runs.large import verdicts_on_large
@@ -103,6 +103,18 @@ def test_any_two_options_meet_and_most_threes(operation: str, trial_seed: int) -
             missed += [(chosen, each) for each in possible if each not in met]
             whole += len(possible)
         assert len(missed) <= (max(3, whole // 200) if count == 3 else 0), missed
+
+
+@pytest.mark.parametrize("operation", ["log_softmax", "cross_entropy"])
+def test_two_dimensions_are_long_images_have_two_axes_and_rows_are_far_apart(operation: str, trial_seed: int) -> None:
+    """Of each, several in a row of problems."""
+    problems = large_problems(operation, "float32", seed=trial_seed)
+    found = [problem for plan, problem in zip(problems.plans, problems, strict=True) if plan.dimension != "classes"]
+    tops = [wide_rows(problem.inputs["logits"], class_axes(problem)[0]).max(-1) for problem in found]
+
+    assert sum(min(len(top), row_length(problem)) > 3 for problem, top in zip(found, tops, strict=True)) > 2
+    assert sum(problem.inputs["logits"].ndim == 4 for problem in found) > 2
+    assert sum(bool(np.ptp(top[np.isfinite(top)]) > FAR / 2) for top in tops) > 2
 
 
 def _may_meet(levels: dict[str, object]) -> bool:
