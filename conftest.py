@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import gc
 import os
+import zlib
 from importlib.util import find_spec
+from itertools import count
 from typing import Any
 
 import hypothesis
 import pytest
 import torch
 
+from softproof.cli import batch
 from softproof.diagnosis.lineup import Lineup
 from softproof.generation import seeded
 from softproof.reports.environment import versions
+from softproof.runs import verification
 from tests.candidates import MANUAL, REFERENCE
 
 SHORT, LONG = 6, 20  # examples of a property, without and with --thorough
@@ -116,6 +120,14 @@ def thorough(pytestconfig: pytest.Config) -> bool:
 def _options_of_this_run() -> None:
     """Runs that a test starts are not told what this one was told."""
     os.environ.pop("PYTEST_ADDOPTS", None)
+
+
+@pytest.fixture(autouse=True)
+def _seeds_by_name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test tells no seed it has one of its own, from call to call another: no run can be repeated otherwise."""
+    calls = count()
+    for module in (batch, verification):
+        monkeypatch.setattr(module, "fresh_seed", lambda: zlib.crc32(f"{request.node.nodeid} {next(calls)}".encode()))
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import Problem, problems
-from softproof.generation.seeded import by_seed_alone, providers
+from softproof.generation.seeded import by_seed_alone, fresh_seed, providers
 
 pytestmark = [pytest.mark.drawn(3)]
 
@@ -152,3 +152,13 @@ def test_the_same_problem_has_the_same_digest(problem: Problem) -> None:
     layout = {name: problem.layout_of(name) for name in names}
     turned = Problem(problem.operation, problem.dtype, inputs, options, problem.grad_output, layout, problem.tangent)
     assert turned.digest() == problem.digest()
+
+
+def test_seeds_that_nobody_tells_differ() -> None:
+    """A constant, or one drawn from what a test has seeded, would be foreseen."""
+    found = set()
+    for _ in range(20):
+        random.seed(1)
+        found.add(fresh_seed())
+    assert len(found) == 20
+    assert all(0 <= each < 2**32 for each in found)

@@ -20,6 +20,7 @@ def parts(kind: str) -> list[Part]:
     found = [_part("reference", _MODELS[kind], dtype) for dtype in DTYPES]
     found.append(_part("examples.candidates.torch_tf32", _tf32(kind), "float32"))
     found += [_part("reference", "fused", dtype) for dtype in ("float32", "float16", "bfloat16", "float64")]
+    found += [_part("reference", "auto", dtype) for dtype in ("float32", "bfloat16")]  # what a user gets who names none
     found += [_part(f"examples.candidates.{name}", "fused", "float32", without(name), 10) for name in COMPILED]
     found += [_part("examples.candidates.torch_chunked", _MODELS[kind], dtype, ("unbatched",)) for dtype in DTYPES[:2]]
     return found

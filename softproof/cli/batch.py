@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import random
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -21,6 +20,7 @@ from ..candidates.loading import check_target_name
 from ..candidates.plain_text import plain
 from ..candidates.preparation import check_arguments, dtypes_of
 from ..config import INTERFACE, Settings
+from ..generation.seeded import fresh_seed
 from ..problem.validation import check_flag
 from ..reports.report import Report
 from ..reports.required import check_required
@@ -61,7 +61,7 @@ class Plan:
         for arguments in found.targets:
             check_target(arguments)
         check_run(found.seed, shrink)
-        seed = random.SystemRandom().randrange(2**32) if found.seed is None else found.seed
+        seed = fresh_seed() if found.seed is None else found.seed
         kept = None if found.database is None else database(found.database)
         hidden = [file for file, _ in found.inputs] + ([] if found.database is None else [found.database])
         return cls(found.targets, seed, shrink, kept, found.expected, found.inputs, tuple(hidden))

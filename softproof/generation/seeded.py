@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
-from random import Random
+from random import Random, SystemRandom
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -67,3 +67,8 @@ def _leave_out_literals(provider_class: Any) -> None:
 
 if hasattr(getattr(providers, "HypothesisProvider", None), "_maybe_draw_constant"):  # older versions have no constants
     _leave_out_literals(providers.HypothesisProvider)
+
+
+def fresh_seed() -> int:
+    """A seed that nobody has told, and no candidate can foresee."""
+    return SystemRandom().randrange(2**32)

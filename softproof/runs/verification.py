@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import statistics
 import sys
 import threading
@@ -31,6 +30,7 @@ from ..candidates.preparation import dtypes_of as dtypes_of
 from ..candidates.preparation import prepare as prepare
 from ..diagnosis.diagnose import Diagnosing, Failed
 from ..generation.coverage import REGIONS
+from ..generation.seeded import fresh_seed
 from ..generation.strategies import problems
 from ..problem.interface import InterfaceArguments
 from ..problem.operations import OPERATIONS
@@ -158,7 +158,7 @@ def verify(
             max_failures=check_whole("max_failures", max_failures, "a whole number of at least 1", 1),
         )
         check_terms(candidate, other, chosen, terms.dtypes)
-        seed = random.SystemRandom().randrange(2**32) if seed is None else seed
+        seed = fresh_seed() if seed is None else seed
         rows = _rows(candidate, terms, examples, seed, progress)
         protections = weakest([*candidate.protections, *(() if other is None else other.protections)])
         return Report(rows, seed, protections=protections)

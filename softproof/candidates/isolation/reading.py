@@ -67,7 +67,7 @@ def _interpreter() -> Iterator[str]:
 
 def _toolkits() -> Iterator[str]:
     """Where compilers and libraries of accelerators are."""
-    yield from glob.glob("/usr/local/cuda*")
+    yield from (*glob.glob("/usr/local/cuda*"), *glob.glob("/usr/local/nvidia*"))
     yield from (
         os.environ[name] for name in ("CUDA_HOME", "CUDA_PATH", "ROCM_PATH", "CONDA_PREFIX") if os.environ.get(name)
     )
