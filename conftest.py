@@ -119,7 +119,8 @@ def thorough(pytestconfig: pytest.Config) -> bool:
 @pytest.fixture(scope="session", autouse=True)
 def _options_of_this_run() -> None:
     """Runs that a test starts are not told what this one was told."""
-    os.environ.pop("PYTEST_ADDOPTS", None)
+    for name in ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD"):
+        os.environ.pop(name, None)
 
 
 @pytest.fixture(autouse=True)

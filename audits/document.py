@@ -23,7 +23,8 @@ TITLE = "# On GPUs"
 NOWHERE = "The GPU pack (`python -m audits.gpu`) has not run on a GPU anywhere yet."
 HEAD = """\
 `python -m audits.gpu --minutes 8 --out DIR` asked these machines, and left a record of each. `make gpu-document` writes
-this page of all records in docs/generated/gpu/. Add yours: copy DIR/record.json there under another name."""
+this page of all records in docs/generated/gpu/. Add yours: copy DIR/record.json there under another name, and write
+into its list `notes` what a reader has to know besides."""
 
 
 def document(records: Sequence[Record]) -> str:
@@ -44,6 +45,7 @@ def section(record: Record) -> list[str]:
     packages = ", ".join(f"{name} {number}" for name, number in machine["packages"].items())
     facts = [(name, value) for name, value in machine.items() if name not in ("gpu", "packages")]
     lines += pipe_table(("machine", ""), [*facts, ("packages", packages)])
+    lines += [line for note in record.get("notes", ()) for line in (note, "")]
     rows = []
     for step in record["steps"]:
         done = [part for part in step["parts"] if part["status"] == DONE]

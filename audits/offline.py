@@ -44,31 +44,32 @@ PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x8
 
 RUN = """\
 #!/bin/sh
-# Installs what is missing into a folder beside this file, without a network and without touching the machine's Python,
-# and runs the GPU pack: sh run.sh --minutes 8 --device cuda --out DIR. PYTHON names another Python than python3.
+# Makes a virtual environment beside this file that has what the machine's Python has, installs what is missing into it
+# without a network, and runs the GPU pack: sh run.sh --minutes 8 --device cuda --out DIR.
+# PYTHON names another Python than python3, SOFTPROOF_SITE another place than site/.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python3}
 site=${SOFTPROOF_SITE:-$here/site}
-at=$(pwd)
-cd "$here"
-mkdir -p "$site"
-export PYTHONPATH="$here:$site" PYTHONDONTWRITEBYTECODE=1
-for wheel in $("$python" -c 'import sys; sys.path.insert(0, sys.argv[1]); import install; install.main()' "$here"); do
+export PYTHONDONTWRITEBYTECODE=1
+"$python" -m venv --without-pip "$site"
+packages=$("$site/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+"$python" "$here/install.py" places > "$packages/machine.pth"
+for wheel in $("$python" "$here/install.py" wheels); do
   "$python" -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --disable-pip-version-check \\
-    --target "$site" --upgrade "$wheel"
+    --target "$packages" --upgrade "$wheel"
 done
-cd "$at"
-exec "$python" -m audits.gpu "$@"
+exec "$site/bin/python" -m audits.gpu "$@"
 """
 
 INSTALL = '''\
-"""Prints the wheels of what this Python lacks; softproof's own is always among them."""
+"""Prints the wheels of what this Python lacks, softproof's own among them; or where it has the others."""
 
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
+HERE = Path(__file__).resolve().parent
 MODULES = {modules!r}
 
 
@@ -79,15 +80,25 @@ def suits(wheel, modules=sys.version_info):
     return version in python.split(".") or python.startswith("py") or abi == "abi3"
 
 
-def main():
-    here = Path(__file__).parent
+def places():
+    print(HERE)
+    for place in sys.path:
+        if place.endswith("-packages"):
+            print(f"import site; site.addsitedir({{place!r}})")
+
+
+def wheels():
     for module, name in MODULES.items():
         if module != "softproof" and find_spec(module):
             continue
-        for wheel in sorted((here / "wheels").glob(f"{{name.replace('-', '_')}}-*.whl")):
+        for wheel in sorted((HERE / "wheels").glob(f"{{name.replace('-', '_')}}-*.whl")):
             if suits(wheel):
                 print(wheel)
                 break
+
+
+if __name__ == "__main__":
+    {{"places": places, "wheels": wheels}}[sys.argv[1]]()
 '''
 
 

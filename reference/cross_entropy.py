@@ -61,13 +61,20 @@ def checked(
 
 
 def _loss(x: Tensor, y: Tensor, options: dict[str, Any]) -> Tensor:
-    """F.cross_entropy, which gives an ignored row of logits that are not finite the gradient 0·NaN
-    (docs/generated/findings.md) unless such rows are replaced first.
+    """F.cross_entropy of a batch, with ignored rows of logits that are not finite replaced.
+
+    Of these it gives the gradient 0·NaN (docs/generated/findings.md); and on CUDA, of one ignored label without a
+    batch, the mean 0 in place of 0/0 (row 158 of docs/theory/semantics.md).
     """
-    if not y.is_floating_point() and not x.isfinite().all():
+    if y.is_floating_point():
+        return F.cross_entropy(x, y, **options)
+    if not x.isfinite().all():
         ignored = (y == options["ignore_index"]).unsqueeze(0 if x.ndim == 1 else 1)
         x = x.masked_fill(ignored, 0.0)
-    return F.cross_entropy(x, y, **options)
+    if x.ndim > 1:
+        return F.cross_entropy(x, y, **options)
+    loss = F.cross_entropy(x[None], y[None], **options)
+    return loss[0] if options["reduction"] == "none" else loss
 
 
 def cross_entropy(

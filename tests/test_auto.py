@@ -16,7 +16,7 @@ from softproof.cli.commands import main
 from softproof.mutants.right.trial import drawn
 from softproof.problem.problem import Array
 from softproof.reports.terminal import cells
-from softproof.runs.ladder import LADDER
+from softproof.runs.ladder import LADDER, wider
 
 LogSoftmax = Callable[[Array, int], Array]
 
@@ -104,7 +104,7 @@ def test_its_failure_can_be_seen_again() -> None:
 
 def test_each_allows_what_the_one_before_does() -> None:
     """In this order, and no other; eager is fused in float32."""
-    assert LADDER == ("any-order", "stored-logsumexp", "fused", "eager")
+    assert LADDER == ("any-order", "stored-logsumexp", "fused", "eager", "eager-cuda")
     problem = softproof.Problem("log_softmax", "float32", {"logits": [-3.0, 1.0, 90.0]}, {"dim": 0}, [1.0, 2.0, 3.0])
     limits = [softproof.bound(problem, softproof.MODELS[name](problem)) for name in LADDER[:3]]
 
@@ -129,6 +129,10 @@ def test_eager_allows_what_fused_and_torch_on_a_cpu_do(operation: str, number_of
             wider += any((narrow[name] < wide[name]).any() for name in narrow)
             assert softproof.MODELS["torch-cpu"](problem).stored <= eager.stored
             assert (eager == fused) == (dtype == "float32")
+            on_cuda = softproof.MODELS["eager-cuda"](problem)
+            assert softproof.MODELS["torch-cuda"](problem).stored <= on_cuda.stored
+            widest = softproof.bound(problem, on_cuda)
+            assert all((wide[name] <= widest[name]).all() for name in wide)
     assert wider or operation in ("linear", "entropy", "distribution_cross_entropy", "kl_divergence")  # has terms alone
 
 
@@ -142,6 +146,21 @@ def test_torch_in_half_precision_is_found(operation: str, number_of_the_run: int
 
     assert found.ok, str(found)
     assert {row.arithmetic for row in found.rows} == {"eager"}
+
+
+@pytest.mark.parametrize("half_format", HALF)
+def test_parts_of_a_product_in_half_precision_are_let_pass_on_cuda_alone(half_format: str) -> None:
+    """65 products of 1, 64 of which are added up first: 1 + 64 (1 + u) is rounded twice."""
+    u = 2.0**-11 if half_format == "float16" else 2.0**-8
+    inputs = {"input": [[1.0] * 65], "weight": [[1.0] + [1.0 + 2 * u] * 64]}
+    problem = softproof.Problem("linear", half_format, inputs)
+    answer = softproof.Result({"value": softproof.Output(np.array([[64.0]]), half_format)})  # exact: 65 + 128u
+    outcomes = {name: softproof.judge_result(problem, answer, arithmetic=name).outcome for name in LADDER}
+    assert outcomes == {**dict.fromkeys(LADDER, "disagrees"), "eager-cuda": "agrees"}
+
+    assert "eager-cuda" not in dict(wider("", half_format, "cpu"))
+    assert [name for name, _ in wider("eager", half_format, "cuda:1")] == ["eager-cuda"]
+    assert "eager-cuda" not in dict(wider("", "float32", "cuda"))
 
 
 @pytest.mark.parametrize("half_format", HALF)

@@ -25,7 +25,7 @@ from softproof import OPERATIONS, WAYS, Candidate, Problem, conduct, judge_resul
 from softproof.bounds.models import model
 from softproof.candidates.directives import same_bits
 from softproof.candidates.isolated import isolated
-from softproof.candidates.threads import PATIENCE, WAIT
+from softproof.candidates.threads import PATIENCE, WAIT, at_once
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.properties.behaviour import asked
@@ -600,3 +600,19 @@ def test_arguments_that_do_not_fit_are_errors() -> None:
         conduct(REFERENCE, problem, way="sideways")
     with pytest.raises(ValueError, match="accuracy D"):
         conduct(REFERENCE, problem, accuracy="D")
+
+
+def test_each_thread_begins_once_and_then_asks() -> None:
+    """What a device sets up for a thread is there before the candidate is called."""
+    seen: list[tuple[int, str]] = []
+
+    def note(what: str) -> None:
+        seen.append((threading.get_ident(), what))
+
+    at_once(lambda: note("ask"), lambda: note("other"), lambda: note("begin"))
+    threads = {number for number, _ in seen}
+    assert len(threads) == 2
+    for thread in threads:
+        told = [what for number, what in seen if number == thread]
+        assert told[0] == "begin"
+        assert told[1:] in (["ask"] * 6, ["other"] * 6)

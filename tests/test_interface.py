@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from itertools import islice, product
 from pathlib import Path
@@ -562,3 +563,36 @@ def test_a_value_without_gradients_is_judged_on_its_own() -> None:
     report = softproof.verify(value_alone, examples=30, without=["gradient"], **about)
     report.check()
     assert "gradients (no backward pass)" in str(report)
+
+
+# ---- the adapter ----------------------------------------------------------------------------------------------------
+
+ELSEWHERE = """
+import torch as by_another_name
+
+def softmax(input, dim=-1):
+    if not getattr(input, "is_elsewhere", False):
+        raise RuntimeError("this kernel needs a GPU")
+    return by_another_name.softmax(input, dim)
+"""
+
+
+@pytest.mark.parametrize(("devices", "adapter"), [(("cpu",), "numpy"), (("cpu", "gpu"), "torch")])
+def test_an_adapter_is_tried_out_on_every_device(
+    devices: tuple[str, ...], adapter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel that runs on one of them alone takes tensors, whatever its module imports."""
+    (tmp_path / "kernel_elsewhere.py").write_text(ELSEWHERE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    make = torch_arrays.make
+
+    def made(values: Any, dtype: str, layout: str, device: str) -> Tensor:
+        found = make(values, dtype, layout, "cpu")
+        found.is_elsewhere = device == "gpu"  # type: ignore[attr-defined]
+        return found
+
+    monkeypatch.setattr(torch_arrays, "make", made)
+    monkeypatch.setattr(torch_arrays, "devices", lambda: devices)
+
+    assert load("kernel_elsewhere:softmax").adapter == adapter
+    sys.modules.pop("kernel_elsewhere")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 import softproof
 from softproof import Problem, load
@@ -23,6 +24,8 @@ TORCH, NAN = KNOWN[0].target, float("nan")
 
 def found(target: Any, problem: Problem) -> str:
     """The finding that the answer to a problem is said to be."""
+    if target == KNOWN[1].target and not hasattr(F, "linear_cross_entropy"):
+        pytest.skip("this torch has no linear_cross_entropy")
     interview = Interview(load(target, problem.operation, adapter="torch"), "cpu", model(None), "C", 12)
     witness = interview.ask(problem)
     assert witness is not None

@@ -60,10 +60,28 @@ def test_what_is_missing_is_installed_and_nothing_else(
     for name in ("softproof-0.1.0-py3-none-any", "python_flint-0.9.0-cp310-abi3-any", "mpmath-1.3.0-py3-none-any"):
         (tmp_path / "wheels" / f"{name}.whl").touch()
     monkeypatch.setattr(module, "find_spec", lambda name: None if name == "flint" else name)
-    module.main()
+    module.wheels()
 
     names = [Path(line).name.split("-")[0] for line in capsys.readouterr().out.splitlines()]
     assert names == ["softproof", "python_flint"]
+
+
+def test_its_python_has_what_the_machines_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a line for each folder of packages, whose own such files count; and the pack itself."""
+    module, packages = _install(tmp_path), tmp_path / "site-packages"
+    packages.mkdir()
+    (packages / "more.pth").write_text(str(tmp_path / "wheels"))
+    monkeypatch.setattr(sys, "path", ["", "/usr/lib/python3", str(packages)])
+    module.places()
+    lines = capsys.readouterr().out.splitlines()
+    (tmp_path / "machine.pth").write_text("\n".join(lines))
+
+    code = f"import site, sys; site.addsitedir({str(tmp_path)!r}); print(sys.path)"
+    found = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True).stdout
+    assert all(repr(str(each)) in found for each in (tmp_path, packages, tmp_path / "wheels"))
+    assert "/usr/lib/python3'" not in "".join(lines)
 
 
 def test_what_travels_is_what_the_pack_reads() -> None:
@@ -122,8 +140,10 @@ def test_a_machine_without_a_network_runs_the_pack(tmp_path: Path) -> None:
     done = run("sh", str(pack / "run.sh"), *steps)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "The GPU pack" in done.stdout
-    assert (pack / "site/flint").is_dir()
-    assert (pack / "site/softproof/__init__.py").exists()
+    own = run(
+        str(pack / "site/bin/python"), "-P", "-c", "import flint, softproof, torch, manual; print(softproof.__file__)"
+    )
+    assert own.stdout.startswith(str(pack / "site")), own.stderr
     assert sorted((tmp_path / "venv").rglob("*")) == before
     assert _statuses(out) == {"done"}
 

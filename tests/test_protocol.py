@@ -218,7 +218,7 @@ def test_no_header_ends_the_judge(text: bytes) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b"[" * 4000, "maximum recursion depth"),
+        (b"[" * 4000, "maximum recursion depth|Expecting value"),  # which of them, by the version of Python
         (b"[" * 5000, "more than 4096 brackets"),
         (b'{"a": 1, "a": 1}', "a key stands there twice"),
         (b'{"a": -Infinity}', "-Infinity is no number of JSON"),

@@ -31,7 +31,7 @@ TARGETS = ("torch.nn.functional", "reference", "manual", "examples.candidates.sc
 VERSIONS = re.compile(r"^\| (numpy|torch) \| .* \|$", re.MULTILINE)
 CELL = re.compile(r"(?<!\\)\|")
 BY_NUMBER = {corner.number: corner for corner in CORNERS}
-IN_HALF_PRECISION = {26, 150}  # torch leaves "float32 inside" there (docs/generated/findings.md)
+IN_HALF_PRECISION = {26, 150}  # torch leaves "float32 inside" there (docs/generated/findings.md), the second on the CPU
 
 
 def _seen(number: int, candidate: Candidate, device: str = "cpu") -> Seen:
@@ -85,7 +85,8 @@ def _each(corners: list[Corner]) -> pytest.MarkDecorator:
 @_each([corner for corner in CORNERS if corner.demanded != NOT_FIXED])
 def test_both_halves_do_what_is_demanded(half: Candidate, device: str, corner: Corner) -> None:
     """The value, NaN, an error, and no row excuses anything; each half is asked whatever it takes."""
-    outcome = DISAGREES if half is REFERENCE and corner.number in IN_HALF_PRECISION else AGREES
+    there = half is REFERENCE and corner.number in IN_HALF_PRECISION - ({150} if device == "cuda" else set())
+    outcome = DISAGREES if there else AGREES
 
     assert _told(see(corner, half, device)) == (outcome if _is_asked(half, device, corner) else "not asked")
 

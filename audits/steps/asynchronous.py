@@ -8,14 +8,14 @@ from functools import partial
 from ..record import LONGEST, NOT_HERE, MissingError, Part, Record, Step, Where, pipe_table
 from .verify import SEED
 
-AGREES, DISAGREES = "agrees", "disagrees"
+AGREES, DISAGREES, CANNOT = "agrees", "disagrees", "cannot ask"
 # What is asked one after the other in the process of a part, each in a process of its own, and what it should read.
 QUESTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "an illegal access, and the run goes on": (("illegal_access", DISAGREES), ("right", AGREES)),
     "another stream, not synchronised": (("other_stream", DISAGREES), ("right", AGREES)),
     "poisoned memory": (("unwritten", DISAGREES), ("right_where_poisoned", AGREES)),
     "new values at the same address": (("kept_by_address", DISAGREES), ("right_at_one_address", AGREES)),
-    "out of memory, and the run goes on": (("out_of_memory", DISAGREES), ("right", AGREES)),
+    "out of memory, and the run goes on": (("out_of_memory", CANNOT), ("right", AGREES)),
     "two devices": (("right", AGREES),),
 }
 OF_A_GPU = ("another stream, not synchronised", "two devices")
@@ -68,4 +68,4 @@ def headline(found: Sequence[Record]) -> str:
     return f"{sum(row['verdict'] == row['expected'] for row in rows)} of {len(rows)} verdicts as expected"
 
 
-STEP = Step("asynchronous", "Asynchronous behaviour", 0.6, parts, tell, headline, jobs=3)
+STEP = Step("asynchronous", "Asynchronous behaviour", 0.6, parts, tell, headline, jobs=6)

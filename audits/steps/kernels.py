@@ -74,4 +74,4 @@ def tell(found: Sequence[Record]) -> list[str]:
     return [*of_verdicts(found), *([said, ""] if planted else [])]
 
 
-STEP = Step("kernels", "Kernels that need a GPU", 1.0, parts, tell, headline, jobs=4)
+STEP = Step("kernels", "Kernels that need a GPU", 1.0, parts, tell, headline, jobs=8)

@@ -16,6 +16,7 @@ from ..record import NOT_INSTALLED, MissingError, Part, Record, Step, Where, pip
 
 ROOT = Path(__file__).parents[2]
 SHARE = {"device": 1.5, "rest": 0.7}  # of half of the time: the first may take most of it
+PLUGINS = {"hypothesis": "_hypothesis_pytestplugin", "xdist": "xdist.plugin"}  # by what they are installed as
 WHOLE = "softproof/__init__.py"  # stands in a checkout, not in a pack
 OF_CHECKOUT = ("test_architecture", "test_folders", "test_links", "test_extreme", "test_figures", "test_documents",
                "test_guides", "test_action", "test_matrix", "test_offline", "test_draws")  # fmt: skip
@@ -33,7 +34,13 @@ def ask(which: str, where: Where, paths: Sequence[str] = ("tests",), more: Seque
             raise MissingError(NOT_INSTALLED, name)
     log = where.out.resolve() / f"tests-{which}.jsonl"
     log.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-p", "audits.suite_plugin", "--pack", which, "-q", "--tb=short"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        *(word for name in PLUGINS if find_spec(name) for word in ("-p", PLUGINS[name])),
+    ]
+    command += ["-p", "audits.suite_plugin", "--pack", which, "-q", "--tb=short"]
     seconds = f"{SHARE[which] * where.seconds:.1f}"
     command += ["-p", "no:cacheprovider", "--pack-log", str(log), "--pack-seconds", seconds]
     command += ["--hypothesis-seed=0", f"--device={where.device}", *more]
@@ -42,8 +49,8 @@ def ask(which: str, where: Where, paths: Sequence[str] = ("tests",), more: Seque
     if not (ROOT / WHOLE).exists():
         command += [f"--ignore=tests/{name}.py" for name in OF_CHECKOUT]
     environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
-    run = subprocess.run([*command, *paths], cwd=ROOT, env={**environment, "OMP_NUM_THREADS": "1"}, capture_output=True,
-                         text=True, check=False)  # fmt: skip
+    environment |= {"OMP_NUM_THREADS": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # whatever else is installed there
+    run = subprocess.run([*command, *paths], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
     log.unlink(missing_ok=True)
     if not lines:

@@ -52,8 +52,8 @@ def backward_kernel(x, target, lse, g, grad, classes, ignored, BLOCK: tl.constex
 
 
 def launch_forward(x: Any, target: Any, ignored: int, pad: float) -> tuple[Any, Any]:
-    """Losses in the dtype of x, and logsumexps in float32: (N,) each."""
-    loss, lse = x.new_empty(len(x)), x.new_empty(len(x), dtype=torch.float32)
+    """Losses and logsumexps, in float32: (N,) each."""
+    loss, lse = x.new_empty((2, len(x)), dtype=torch.float32)
     forward_kernel[(len(x),)](x, target, loss, lse, x.shape[1], ignored, PAD=pad, BLOCK=BLOCK)
     return loss, lse
 
@@ -86,12 +86,13 @@ class Loss(torch.autograd.Function):
 
 
 def reduced(x: Any, target: Any, ignore_index: int, reduction: str, pad: float) -> Any:
-    """The losses of rows, or their sum, or mean over those that are not ignored."""
-    losses = Loss.apply(x, target.contiguous(), ignore_index, pad)
-    if reduction == "none":
-        return losses
-    total = losses.sum()
-    return total if reduction == "sum" else total / (target != ignore_index).sum().to(losses.dtype)
+    """The losses of rows, or their sum, or mean over those that are not ignored, rounded to the dtype of x once."""
+    found = Loss.apply(x, target.contiguous(), ignore_index, pad)
+    if reduction != "none":
+        found = found.sum()
+    if reduction == "mean":
+        found = found / (target != ignore_index).sum()
+    return found.to(x.dtype)
 
 
 def cross_entropy(input: Any, target: Any, ignore_index: int = -100, reduction: str = "mean") -> Any:

@@ -144,8 +144,12 @@ def _lanes_depth(n: int) -> int:
 
 
 def _cuda_depth(n: int) -> int:
-    """torch CUDA, SoftMax.cu, PersistentSoftmax.cuh: up to 1024 threads with eight numbers at a time, then a tree."""
-    return min(n - 1, -(-n // 32) + 5 if n <= 2048 else -(-n // 1024) + 32)
+    """torch CUDA, SoftMax.cu, PersistentSoftmax.cuh: up to 1024 threads with eight numbers at a time, then a tree.
+
+    Up to 2048 numbers it is what was measured on an H200 (docs/generated/gpu.md); above, it allows for blocks whose
+    warps are added up one after the other, as older torch has them, and more than was measured.
+    """
+    return min(n - 1, -(-n // 32) + 4 if n <= 2048 else -(-n // 1024) + 32)
 
 
 DEPTHS: dict[str, Callable[[int], int]] = {

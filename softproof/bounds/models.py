@@ -92,6 +92,17 @@ def eager(problem: Problem) -> Arithmetic:
     )
 
 
+def eager_cuda(problem: Problem) -> Arithmetic:
+    """As eager on CUDA, where cuBLAS may also keep parts of a sum of products in half precision.
+
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction and its twin for float16, both on by default.
+    """
+    arithmetic = eager(problem)
+    if problem.dtype not in HALF:
+        return arithmetic
+    return replace(arithmetic, name=f"{arithmetic.name}, and partial products", stored=STORED)
+
+
 def in_storage(problem: Problem) -> Arithmetic:
     """Everything computed and accumulated in the format of the results: no guarantee where n·u >= 1."""
     storage = FORMATS[problem.dtype]
@@ -202,7 +213,7 @@ def _cascade_depth(problem: Problem) -> int:
 
 
 def torch_cuda(problem: Problem) -> Arithmetic:
-    """torch on CUDA, read in its source, not measured."""
+    """torch on CUDA, read in its source, and measured on one GPU (docs/generated/gpu.md)."""
     base, half = any_order(problem.dtype), problem.dtype in HALF
     kernels = ("softmax", "log_softmax", "cross_entropy")
     stored: set[str] = set()
@@ -253,6 +264,7 @@ MODELS: dict[str, Model] = {
     "fused": fused,
     "fused-base-2": fused_base_2,
     "eager": eager,
+    "eager-cuda": eager_cuda,
 }
 
 

@@ -123,7 +123,8 @@ def two_threads(task: Task) -> Arrays:
     """The first answer with other bits that a thread gives while another one asks something else, or the last."""
     other = replace(task, problem=turned(task.problem), arrays=task.others())
     alone = _taken(task)
-    return _first_other(alone, at_once(partial(_taken, task), partial(_taken, other)))
+    begin = partial(task.candidate.made, task.problem, task.device)
+    return _first_other(alone, at_once(partial(_taken, task), partial(_taken, other), begin))
 
 
 def _taken(task: Task) -> Arrays:

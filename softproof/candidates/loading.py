@@ -186,6 +186,7 @@ def _guess_adapter(functions: Mapping[str, Callable[..., Any]], tried: bool, int
     ]
     for adapter in asked if tried else ():
         candidate = Candidate("probe", {operation: function}, {}, adapter, interface=interface)
-        if candidate.answer(candidate.probe(operation)).raised is None:
+        question = candidate.probe(operation)
+        if any(candidate.answer(question, device).raised is None for device in candidate.arrays.devices()):
             return adapter
     return next((each for each in ("torch", "jax") if each in imported), "numpy")

@@ -24,14 +24,17 @@ SWITCH = 1e-6  # seconds after which another thread may go on
 LIBRARIES = ("torch", "numpy", "jax", "jaxlib", "onnxruntime")
 
 
-def at_once(ask: Callable[[], T], other: Callable[[], object]) -> list[T]:
-    """What `ask` gives each time while another thread calls `other`; an error of either is raised."""
+def at_once(ask: Callable[[], T], other: Callable[[], object], begin: Callable[[], object]) -> list[T]:
+    """What `ask` gives each time while another thread calls `other`; an error of either is raised.
+
+    Both `begin` with what a device does for each thread once, and may warn of.
+    """
     found: list[T] = []
     errors: list[BaseException] = []
     turns = _Turns()
     calls = (lambda: found.append(ask()), other)
     threads = [
-        threading.Thread(target=_run, args=(call, number, turns, errors), daemon=True)
+        threading.Thread(target=_run, args=(begin, call, number, turns, errors), daemon=True)
         for number, call in enumerate(calls)
     ]
     before = sys.getswitchinterval()
@@ -48,10 +51,13 @@ def at_once(ask: Callable[[], T], other: Callable[[], object]) -> list[T]:
     return found
 
 
-def _run(call: Callable[[], object], number: int, turns: _Turns, errors: list[BaseException]) -> None:
+def _run(
+    begin: Callable[[], object], call: Callable[[], object], number: int, turns: _Turns, errors: list[BaseException]
+) -> None:
     turns.start.wait()
-    sys.settrace(_trace(turns, number))
     try:
+        begin()
+        sys.settrace(_trace(turns, number))
         for _ in range(ROUNDS):
             call()
     except (Exception, SystemExit) as error:  # which belongs to the thread that asks

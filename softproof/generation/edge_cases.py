@@ -517,6 +517,11 @@ def _rounding_corners() -> Iterator[Corner]:
     )
 
 
+def _single_corners() -> Iterator[Corner]:
+    ignored = _loss([0.0, 1.0], -100)
+    yield Corner(158, "an ignored label, mean", ignored, "0/0: NaN; no row contributes: ∂x is 0", "as 92")
+
+
 def _weightless_corners() -> Iterator[Corner]:
     """Rows without a softmax that meet a factor of 0."""
     x, none = [[-inf, -inf], [0.0, 1.0]], "no softmax: 0·NaN is NaN"
@@ -612,6 +617,7 @@ SECTIONS = {
     "Cross-entropy: targets": tuple(_target_corners()),
     "Cross-entropy: infinite terms whose coefficients round": tuple(_rounding_corners()),
     "Rows without a softmax that weigh nothing": tuple(_weightless_corners()),
+    "Cross-entropy: without a batch": tuple(_single_corners()),
     "Linear classifier": tuple(_linear_corners()),
 }
 CORNERS = tuple(corner for section in SECTIONS.values() for corner in section)

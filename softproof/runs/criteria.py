@@ -44,7 +44,7 @@ class Terms:
 
     def wider(self, dtype: str) -> Iterator[Terms]:
         """The same with the models that allow more in a format, if the model is to be found out."""
-        for name, chosen in wider(self.name, dtype) if self.auto else ():
+        for name, chosen in wider(self.name, dtype, self.device) if self.auto else ():
             yield replace(self, name=name, model=chosen)
 
     def verdict(self, candidate: Candidate, problem: Problem) -> Verdict:

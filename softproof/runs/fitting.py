@@ -48,7 +48,7 @@ def fitted(candidate: Candidate, operation: str, dtype: str, device: str) -> Fit
         if reply is None:
             continue
         ratios = list(_ratios(interview, reply))
-        if len(ratios) == len(_rungs(dtype)):
+        if len(ratios) == len(_rungs(dtype, device)):
             wrong.append(reply)
             continue
         for name, ratio in zip(LADDER, ratios, strict=False):
@@ -59,14 +59,14 @@ def fitted(candidate: Candidate, operation: str, dtype: str, device: str) -> Fit
     return Fit(LADDER[rung], len(interview.replies), len(wrong), beyond, throughout)
 
 
-def _rungs(dtype: str) -> list[str]:
-    """The names of the models that are tried in a format."""
-    return [LADDER[0], *(name for name, _ in wider("", dtype))]
+def _rungs(dtype: str, device: str) -> list[str]:
+    """The names of the models that are tried in a format on a device."""
+    return [LADDER[0], *(name for name, _ in wider("", dtype, device))]
 
 
 def _ratios(interview: Interview, reply: Reply) -> Iterator[float]:
     """How far an answer is beyond the bounds of each model in turn, up to the one under which it agrees."""
-    for name in _rungs(reply.problem.dtype):
+    for name in _rungs(reply.problem.dtype, interview.device):
         verdict = reply.verdict if name == LADDER[0] else interview.judged(reply.problem, reply.result, MODELS[name])
         if verdict.outcome != DISAGREES:
             return

@@ -14,7 +14,13 @@ from ..bounds.models import HALF, MODELS, Model
 from ..problem.problem import Problem, Result
 
 AUTO = "auto"
-LADDER = ("any-order", "stored-logsumexp", "fused", "eager")  # each allows what the one before does, and more
+LADDER = (
+    "any-order",
+    "stored-logsumexp",
+    "fused",
+    "eager",
+    "eager-cuda",
+)  # each allows what the one before does, and more
 
 
 def named(arithmetic: str | Arithmetic | Model | None) -> str | Arithmetic | Model | None:
@@ -33,14 +39,15 @@ def check_ladder(arithmetic: object, accuracy: str) -> None:
         raise ValueError(f"arithmetic is {AUTO!r} and accuracy is 'D'; class D needs the name of a model")
 
 
-def wider(name: str, dtype: str) -> Iterator[tuple[str, Model]]:
-    """The models after this one, which is the first where it has no name; eager is another one in half precision only.
+def wider(name: str, dtype: str, device: str) -> Iterator[tuple[str, Model]]:
+    """The models after this one, which is the first where it has no name; in half precision alone there is eager.
 
-    >>> [name for name, _ in wider("", "float32")], [name for name, _ in wider("fused", "float16")]
+    >>> [name for name, _ in wider("", "float32", "cpu")], [name for name, _ in wider("fused", "float16", "cpu")]
     (['stored-logsumexp', 'fused'], ['eager'])
     """
+    there = LADDER if dtype in HALF else LADDER[:-2]
     for each in LADDER[LADDER.index(name or LADDER[0]) + 1 :]:
-        if each != "eager" or dtype in HALF:
+        if each in there and (each != "eager-cuda" or device.split(":")[0] == "cuda"):
             yield each, MODELS[each]
 
 

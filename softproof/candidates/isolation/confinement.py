@@ -106,4 +106,4 @@ def _calls(plan: Plan, alone: bool) -> list[Protection]:
         return [Protection(CALLS, False, f"there is no filter for {error.args[0]}")]
     except OSError as error:
         return [Protection(CALLS, False, f"seccomp: {error.strerror}")]
-    return [Protection(CALLS, True, "seccomp"), Protection(NETWORK, True, "seccomp without sockets")]
+    return [Protection(CALLS, True, "seccomp"), Protection(NETWORK, True, "seccomp without connections")]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from .landlock import ALL, DEVICE, READ, READ_DIR, READ_FILE, WRITE_FILE
+from .landlock import ALL, DEVICE, READ, READ_DIR, READ_FILE, TRUNCATE, WRITE_FILE
 
 SYSTEM = (
     "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/local/lib",
@@ -54,8 +54,12 @@ def writing(scratch: str) -> Rules:
 
 
 def processes(own: bool) -> Rules:
-    """What may be read in /proc: everything where it shows the candidate's own processes alone."""
-    return [("/proc", READ)] if own else [(each, READ) for each in OF_PROCESSES]
+    """What may be read in /proc: everything where it shows the candidate's own processes alone.
+
+    Threads may be given names, which CUDA cannot start without.
+    """
+    found = [("/proc", READ)] if own else [(each, READ) for each in OF_PROCESSES]
+    return [*found, ("/proc/self/task", WRITE_FILE | TRUNCATE)]
 
 
 def _interpreter() -> Iterator[str]:

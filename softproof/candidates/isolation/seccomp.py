@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from .system import CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER, PR_SET_SECCOMP, machine, prctl
 
-_LOAD, _EQUAL, _AND_SET, _AT_LEAST, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
+_LOAD, _EQUAL, _AND_SET, _AT_LEAST, _AND, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x54, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
-_NUMBER, _MACHINE, _ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data; of the low half of the first argument
+_NUMBER, _MACHINE, _ARGUMENT, _SECOND = 0, 4, 16, 24  # offsets in struct seccomp_data; of the low halves of arguments
 _X32 = 0x40000000  # calls of a third interface of x86-64, by other numbers
 _FILTER = 2
-_AF_UNIX = 1
+_AF_UNIX, _STREAM, _SEQPACKET, _TYPE = 1, 1, 5, 0xF  # the last: what of a type are no flags
 _NAMESPACES = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET | 0x02000000 | 0x04000000
 
 
@@ -28,7 +28,7 @@ class Machine(NamedTuple):
     audit: int
     x32: bool
     clone: int
-    socketpair: int
+    sockets: tuple[int, int]  # socket, socketpair
     forbidden: dict[str, int]  # to everybody: what programs do not need, or leave behind when they end
     of_others: dict[str, int]  # besides, where there are other processes: what concerns them
     by_number: dict[str, int]  # the same where the first argument is not 0, which is the one that calls
@@ -41,7 +41,7 @@ _COMMON = {
     "pidfd_getfd": 438, "process_madvise": 440, "mount_setattr": 442, "quotactl_fd": 443, "open_tree_attr": 467,
 }  # fmt: skip
 _X86_64 = {
-    "shmget": 29, "shmat": 30, "shmctl": 31, "socket": 41, "semget": 64, "semop": 65, "semctl": 66,
+    "shmget": 29, "shmat": 30, "shmctl": 31, "connect": 42, "semget": 64, "semop": 65, "semctl": 66,
     "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "ptrace": 101, "syslog": 103, "pivot_root": 155,
     "chroot": 161, "acct": 163, "settimeofday": 164, "mount": 165, "umount2": 166, "swapon": 167,
     "swapoff": 168, "reboot": 169, "sethostname": 170, "setdomainname": 171, "iopl": 172, "ioperm": 173,
@@ -56,7 +56,7 @@ _AARCH64 = {
     "kexec_load": 104, "init_module": 105, "delete_module": 106, "clock_settime": 112, "syslog": 116,
     "ptrace": 117, "reboot": 142, "sethostname": 161, "setdomainname": 162, "settimeofday": 170, "mq_open": 180,
     "mq_unlink": 181, "msgget": 186, "msgctl": 187, "msgrcv": 188, "msgsnd": 189, "semget": 190, "semctl": 191,
-    "semtimedop": 192, "semop": 193, "shmget": 194, "shmctl": 195, "shmat": 196, "socket": 198, "add_key": 217,
+    "semtimedop": 192, "semop": 193, "shmget": 194, "shmctl": 195, "shmat": 196, "connect": 203, "add_key": 217,
     "request_key": 218, "keyctl": 219, "swapon": 224, "swapoff": 225, "perf_event_open": 241,
     "fanotify_init": 262, "open_by_handle_at": 265, "setns": 268, "process_vm_readv": 270,
     "process_vm_writev": 271, "kcmp": 272, "finit_module": 273, "bpf": 280, "userfaultfd": 282,
@@ -73,8 +73,8 @@ _BY_NUMBER = (
 )
 _CLONE3 = 435  # its flags are in memory, where no filter looks: "no such call" makes libraries use `clone`
 MACHINES = {
-    "x86_64": Machine(0xC000003E, True, 56, 53, _X86_64 | _COMMON, _OF_OTHERS[0], _BY_NUMBER[0]),
-    "aarch64": Machine(0xC00000B7, False, 220, 199, _AARCH64 | _COMMON, _OF_OTHERS[1], _BY_NUMBER[1]),
+    "x86_64": Machine(0xC000003E, True, 56, (41, 53), _X86_64 | _COMMON, _OF_OTHERS[0], _BY_NUMBER[0]),
+    "aarch64": Machine(0xC00000B7, False, 220, (198, 199), _AARCH64 | _COMMON, _OF_OTHERS[1], _BY_NUMBER[1]),
 }
 
 
@@ -106,8 +106,13 @@ def program(name: str, alone: bool = False) -> bytes:
     lines += [_instruction(_EQUAL, _CLONE3, otherwise=1), _refuse(errno.ENOSYS)]
     lines += [_instruction(_EQUAL, about.clone, otherwise=4), _instruction(_LOAD, _ARGUMENT)]
     lines += [_instruction(_AND_SET, _NAMESPACES, otherwise=1), _refuse(), _instruction(_RETURN, _ALLOW)]
-    lines += [_instruction(_EQUAL, about.socketpair, otherwise=3), _instruction(_LOAD, _ARGUMENT)]
-    lines += [_instruction(_EQUAL, _AF_UNIX, then=1), _refuse(), _instruction(_RETURN, _ALLOW)]
+    for number in about.sockets:  # CUDA opens one; datagrams would reach others unconnected
+        lines += [_instruction(_EQUAL, number, otherwise=8), _instruction(_LOAD, _ARGUMENT)]
+        lines += [_instruction(_EQUAL, _AF_UNIX, otherwise=4)]
+        lines += [_instruction(_LOAD, _SECOND), _instruction(_AND, _TYPE)]
+        lines += [_instruction(_EQUAL, _STREAM, then=2), _instruction(_EQUAL, _SEQPACKET, then=1)]
+        lines += [_refuse(), _instruction(_RETURN, _ALLOW)]
+    lines.append(_instruction(_RETURN, _ALLOW))
     return b"".join(lines)
 
 
