@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .problem.problem import Result as Result
     from .properties.behaviour import Conduct as Conduct
     from .properties.behaviour import conduct as conduct
+    from .properties.measured import Measured as Measured
     from .properties.metamorphic import LAWS as LAWS
     from .properties.metamorphic import laws as laws
     from .properties.ways import WAYS as WAYS
@@ -57,6 +58,7 @@ _MODULES = {
     "problem.operations": ("OPERATIONS",),
     "problem.problem": ("Output", "Problem", "Result"),
     "properties.behaviour": ("Conduct", "conduct"),
+    "properties.measured": ("Measured",),
     "properties.metamorphic": ("LAWS", "laws"),
     "properties.ways": ("WAYS",),
     "reports.report": ("Report", "Row"),
@@ -80,6 +82,7 @@ __all__ = [
     "Conduct",
     "Implementation",
     "Interface",
+    "Measured",
     "Output",
     "Problem",
     "Report",

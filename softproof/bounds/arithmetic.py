@@ -55,7 +55,7 @@ class Arithmetic:
     c_log: float
     exp_subnormals: float
     source: str
-    depth: str = "any order"
+    depth: str | int = "any order"
     backward_depth: str = "any order"
     total_depth: str | int = "any order"
     total: Format | None = None
@@ -84,12 +84,12 @@ class Arithmetic:
             expected = "a positive number" if least else "a number that is not negative"
             if not least <= check_number(name, getattr(self, name), expected) < np.inf:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; expected {expected}")
-        check_name("depth", self.depth, DEPTHS)
         check_name("backward_depth", self.backward_depth, DEPTHS)
-        if isinstance(self.total_depth, str):
-            check_name("total_depth", self.total_depth, DEPTHS)
-        else:
-            check_whole("total_depth", self.total_depth, f"a number of additions, or one of {', '.join(DEPTHS)}", 0)
+        for name in ("depth", "total_depth"):
+            if isinstance(given := getattr(self, name), str):
+                check_name(name, given, DEPTHS)
+            else:
+                check_whole(name, given, f"a number of additions, or one of {', '.join(DEPTHS)}", 0)
         object.__setattr__(self, "stored", frozenset(check_names("stored", self.stored, "exp", sorted(STORED))))
         for each in fields(self):
             if isinstance(each.default, bool):

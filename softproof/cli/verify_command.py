@@ -14,6 +14,7 @@ from ..candidates.candidate import ADAPTERS
 from ..config import TERMS, Settings, settings
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_whole
+from ..properties.measured import MEASURED
 from ..reports.causes import causes
 from ..reports.environment import versions
 from ..reports.files import ReportFile
@@ -66,8 +67,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--arithmetic",
         metavar="NAME",
-        help=f"what the bounds assume: {', '.join(MODELS)}, or package.module:object (default: {AUTO}, the first of "
-        f"{', '.join(LADDER)} under which it agrees)",
+        help=f"what the bounds assume: {', '.join(MODELS)}, {MEASURED} (any order, but sums as deep as they are "
+        f"found), or package.module:object (default: {AUTO}, the first of {', '.join(LADDER)} under which it agrees)",
     )
     command.add_argument(
         "--named-model", action="store_true", help=f"an error where no model is named, or {AUTO}: for CI"

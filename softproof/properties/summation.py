@@ -7,7 +7,8 @@ are as many as the additions that the 1 goes through. Their sizes must add up to
 and no other way to form the sum, meets. FPRev (Xie, arXiv 2411.00442) reads sums of both signs; this one needs
 neither.
 
-The assumption: the order depends on shapes, strides and the device, and not on the values.
+That is for sums in float32; in another format 24 is its precision. The assumption: the order depends on shapes, strides
+and the device, and not on the values.
 """
 
 from __future__ import annotations
@@ -20,34 +21,34 @@ from ..problem.formats import Floats
 from ..problem.problem import Array
 
 Ask = Callable[[Floats], Array]  # rows of logits, or of numbers to add, (r, n) → what the sums are above 1 (r,)
-UNIT = 2.0**-23  # of float32 just above 1
+PRECISION, SHARE = 24, 4  # of float32; 1/ε for each term
 
 
-def little(n: int) -> float:
+def little(n: int, share: int = SHARE) -> float:
     """1 + ε: what makes m terms round up, and m - 1 terms not."""
-    return 1 + 1 / (4 * n)
+    return 1 + 1 / (share * n)
 
 
-def questions(n: int, place: int) -> Floats:
+def questions(n: int, place: int, precision: int = PRECISION, share: int = SHARE) -> Floats:
     """The terms of n - 1 sums (n - 1, n): 1 at `place`, and t elsewhere, for m = n - 1 down to 1."""
     sizes = np.arange(n - 1, 0, -1)
-    terms = np.repeat((2.0**-24 * little(n) / sizes)[:, None], n, axis=1)
+    terms = np.repeat((2.0**-precision * little(n, share) / sizes)[:, None], n, axis=1)
     terms[:, place] = 1.0
     return terms
 
 
-def siblings(above: Array, n: int) -> list[int] | None:
+def siblings(above: Array, n: int, precision: int = PRECISION, share: int = SHARE) -> list[int] | None:
     """The sizes of the partial sums that met the term, from what each sum is `above` 1; None where no order fits.
 
-    >>> siblings(np.array([0.0, 1.0]) * UNIT, 3), siblings(np.array([0.0, 2.0]) * UNIT, 3)
+    >>> siblings(np.array([0.0, 1.0]) * 2**-23, 3), siblings(np.array([0.0, 2.0]) * 2**-23, 3)
     (None, [1, 1])
     """
-    units = np.rint(np.asarray(above, np.float64) / UNIT)
+    units = np.rint(np.asarray(above, np.float64) / 2.0 ** (1 - precision))
     if not np.isfinite(units).all():
         return None
     found, sizes = np.zeros(0), np.arange(n - 1, 0, -1)
     for m, seen in zip(sizes, units, strict=True):
-        more = int(seen - np.floor(found * (little(n) / (2 * m)) + 0.5).sum())
+        more = int(seen - np.floor(found * (little(n, share) / (2 * m)) + 0.5).sum())
         if more < 0 or len(found) + more > n - 1:
             return None
         if more:
@@ -62,7 +63,7 @@ def places(n: int, count: int = 6) -> list[int]:
     return sorted({min(n - 1, round(share * (n - 1))) for share in (0, 1, *np.linspace(0.11, 0.87, max(1, count - 2)))})
 
 
-def depth(ask: Ask, n: int, at: Sequence[int] | None = None) -> int | None:
+def depth(ask: Ask, n: int, at: Sequence[int] | None = None, precision: int = PRECISION) -> int | None:
     """The most additions that a term of n goes through, of those at some places; None where no order fits.
 
     >>> one_by_one = lambda terms: np.add.accumulate(terms.astype(np.float32), -1)[:, -1] - 1
@@ -71,8 +72,17 @@ def depth(ask: Ask, n: int, at: Sequence[int] | None = None) -> int | None:
     """
     if n < 2:
         return 0
-    found = [siblings(ask(questions(n, place)), n) for place in (places(n) if at is None else at)]
-    depths = [len(each) for each in found if each is not None]
-    if len(depths) < len(found) or sum(2.0**-each for each in depths) > 1:  # Kraft: not the leaves of one binary tree
+    return deepest([path(ask, n, place, precision) for place in (places(n) if at is None else at)])
+
+
+def deepest(paths: Sequence[list[int] | None]) -> int | None:
+    """The length of the longest of some paths; None where one has no order, or they are of no one tree."""
+    depths = [len(each) for each in paths if each is not None]
+    if len(depths) < len(paths) or sum(2.0**-each for each in depths) > 1:  # Kraft: not the leaves of one binary tree
         return None
     return max(depths)
+
+
+def path(ask: Ask, n: int, place: int, precision: int = PRECISION, share: int = SHARE) -> list[int] | None:
+    """The sizes of the partial sums that the term at a place meets; None where no order fits."""
+    return siblings(ask(questions(n, place, precision, share)), n, precision, share)

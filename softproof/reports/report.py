@@ -18,6 +18,7 @@ from ..problem.records import (
     check_fields,
     tuple_of,
 )
+from ..properties.measured import MEASURED
 from ..verdicts.compare import AGREES, UNSPECIFIED
 from .as_json import in_json, record
 from .causes import Cause, causes
@@ -67,7 +68,7 @@ class Report:
     @property
     def trusted(self) -> tuple[str, ...]:
         """Arithmetic models that are code of somebody else's, which runs where the judge does."""
-        own = {*MODELS, *(any_order(name).name for name in FORMATS), ""}
+        own = {*MODELS, MEASURED, *(any_order(name).name for name in FORMATS), ""}
         return tuple(dict.fromkeys(row.arithmetic for row in self.rows if row.arithmetic not in own))
 
     @property

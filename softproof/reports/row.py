@@ -60,10 +60,11 @@ class Failure:
         assert self.verdict.problem is not None
         operation = self.verdict.problem.operation
         maker = self.source.partition("(")[0] or "Problem"
+        model = ("Measured",) if "=Measured(" in self.words else ()
         return "\n".join(
             [
                 "from numpy import array, inf, nan, zeros",
-                f"from softproof import {', '.join(sorted((maker, self.call, 'load')))}",
+                f"from softproof import {', '.join(sorted((maker, self.call, 'load', *model)))}",
                 f"candidate = load({self.target}, operation={operation!r}, adapter={self.adapter!r}{self.interface})",
                 f"problem = {self.source or repr(self.verdict.problem)}",
                 f"print({self.call}(candidate, problem, {self.words or f'device={self.device!r}'}))",
@@ -121,6 +122,7 @@ class Row:
     unpromised: int = 0  # problems of which no derivative was asked, since the arithmetic promises none
     uncounted: int = 0  # problems that are not counted, since the arithmetic guarantees nothing of some element
     beyond: dict[str, float] = field(default_factory=dict)  # narrower models that were tried: the worst error/bound
+    sums: dict[str, int] = field(default_factory=dict)  # by number of classes, how deep sums are, as measured
     powerless: dict[str, dict[str, int]] = field(
         default_factory=dict
     )  # by output and wrong answer, in how many problems
@@ -194,6 +196,7 @@ _OF_ROW = {
     "unspecified": COUNTS,
     "regions": by_name(COUNT, "whole numbers"),
     "beyond": by_name(NUMBER, "numbers"),
+    "sums": by_name(COUNT, "counts"),
     "powerless": by_name(by_name(COUNT, "whole numbers"), "mappings from names to whole numbers"),
     "detectable": by_name(NUMBER, "numbers"),
     "drawing": by_name(NAMES, "tuples of texts"),

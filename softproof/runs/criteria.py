@@ -17,6 +17,7 @@ from ..candidates.loading import Target
 from ..candidates.preparation import DTYPES as DTYPES
 from ..diagnosis.diagnose import Diagnosing
 from ..problem.problem import Problem, Result
+from ..properties.measured import Measured
 from ..verdicts.compare import Verdict
 from ..verdicts.judgement import BITS, judge, judge_result
 from ..verdicts.stagewise import stages, worst
@@ -91,7 +92,9 @@ class Terms:
     def words(self, operation: str) -> str:
         """The keyword arguments of `judge` that repeat this, as far as they can be written down."""
         words = f"device={self.device!r}"
-        if self.name:
+        if isinstance(self.model, Measured):
+            words += f", arithmetic=Measured(candidate, {self.device!r})"
+        elif self.name:
             words += f", arithmetic={self.name!r}"
         if self.accuracy != "C":
             words += f", accuracy={self.accuracy!r}"

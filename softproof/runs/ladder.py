@@ -12,20 +12,16 @@ from typing import Any
 from ..bounds.arithmetic import Arithmetic
 from ..bounds.models import HALF, MODELS, Model
 from ..problem.problem import Problem, Result
+from ..properties.measured import MEASURED
 
 AUTO = "auto"
-LADDER = (
-    "any-order",
-    "stored-logsumexp",
-    "fused",
-    "eager",
-    "eager-cuda",
-)  # each allows what the one before does, and more
+# Each allows what the one before does, and more.
+LADDER = ("any-order", "stored-logsumexp", "fused", "eager", "eager-cuda")
 
 
 def named(arithmetic: str | Arithmetic | Model | None) -> str | Arithmetic | Model | None:
-    """The model to begin with: none that is named, where it is to be found out."""
-    return None if is_auto(arithmetic) else arithmetic
+    """The model to begin with: none that is named, where it is to be found out, or measured."""
+    return None if is_auto(arithmetic) or is_measured(arithmetic) else arithmetic
 
 
 def is_auto(arithmetic: object) -> bool:
@@ -33,10 +29,15 @@ def is_auto(arithmetic: object) -> bool:
     return isinstance(arithmetic, str) and arithmetic == AUTO
 
 
+def is_measured(arithmetic: object) -> bool:
+    """Whether the model is to be measured on the candidate."""
+    return isinstance(arithmetic, str) and arithmetic == MEASURED
+
+
 def check_ladder(arithmetic: object, accuracy: str) -> None:
     """ValueError where a model is to be found out by a comparison with a baseline, which is judged under one."""
-    if is_auto(arithmetic) and accuracy == "D":
-        raise ValueError(f"arithmetic is {AUTO!r} and accuracy is 'D'; class D needs the name of a model")
+    if (is_auto(arithmetic) or is_measured(arithmetic)) and accuracy == "D":
+        raise ValueError(f"arithmetic is {arithmetic!r} and accuracy is 'D'; class D needs the name of a model")
 
 
 def wider(name: str, dtype: str, device: str) -> Iterator[tuple[str, Model]]:

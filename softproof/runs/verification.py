@@ -35,6 +35,7 @@ from ..generation.strategies import problems
 from ..problem.interface import InterfaceArguments
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_flag, check_kind, check_whole, is_number, shown
+from ..properties.measured import Measured
 from ..properties.ways import WAYS
 from ..reports.report import Report
 from ..reports.required import CANNOT_ASK, check_required, missing
@@ -46,7 +47,7 @@ from .drawing import BY_STAGES, drawing
 from .failures import FORMS
 from .failures import database as opened
 from .further import LeftOut, headline_first
-from .ladder import LADDER, check_ladder, is_auto, named
+from .ladder import LADDER, check_ladder, is_auto, is_measured, named
 from .large import OnLarge, verdicts_on_large
 from .probing import cannot_ask, hints, refusals
 from .schedule import Rotation, against, counts
@@ -94,7 +95,7 @@ def verify(
         arithmetic: the model that the bounds are theorems about: a name from `softproof.MODELS`, an `Arithmetic`, or a
             function from a problem to one; by default sums in any order. With ``"auto"`` an answer that disagrees is
             judged again under stored-logsumexp, then fused, in half precision then eager, on CUDA then eager-cuda, and
-            the row tells which it needed.
+            the row tells which it needed. With ``"measured"`` it is that of `softproof.Measured`.
         accuracy: the class that is asked for, "A" to "D" (`softproof.bounds.accuracy`).
         baseline: for class D, the target whose error counts; `factor`: how many times that error is allowed.
         shrink: whether to look for a smaller problem that disagrees; if not, the number of problems of a row is how
@@ -142,10 +143,12 @@ def verify(
             opened_candidates.enter_context(closing(other))
         candidate = opened_candidates.enter_context(closing(settled(target, *arguments, **limits)))
         diagnosing = opened_candidates.enter_context(closing(Diagnosing(device, accuracy)))
+        if is_measured(arithmetic):
+            chosen = Measured(candidate, device)
         terms = Terms(
             device,
             chosen,
-            name_of(named(arithmetic)),
+            name_of(None if is_auto(arithmetic) else arithmetic),
             accuracy,
             other,
             factor,
@@ -369,6 +372,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         unsupported=tuple(sorted({*OPERATIONS[operation].extras, *(candidate.interface.without & ASKED)} - supports)),
         arithmetic=rotation.terms.name or any_order(dtype).name,
         beyond=rotation.beyond,
+        sums=terms.model.told(operation, dtype) if isinstance(terms.model, Measured) else {},
         accuracy=terms.accuracy,
         ways=rotation.asked("way"),
         differ=tuple(
