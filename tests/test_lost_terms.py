@@ -163,6 +163,19 @@ def test_a_subnormal_weight_is_lost_where_it_counts_as_0(arithmetic: str) -> Non
     assert _verdict(problem, "value", 0.0, arithmetic).ok is (arithmetic == "flush-to-zero")
 
 
+@pytest.mark.parametrize(
+    ("value", "overflows", "fits"),
+    [(0.0, NO_GUARANTEE, DISAGREES), (NAN, NOT_FIXED, DISAGREES), (INF, AGREES, AGREES)],
+)
+def test_a_denominator_that_overflows_leaves_no_coefficient(value: float, overflows: str, fits: str) -> None:
+    """w/D is 0 then, and an infinite loss beside it nothing, or 0·∞; a tenth of the weights is no such case."""
+    logits, labels = [[-INF, 0.0], [0.0, 1.0], [0.0, 1.0]], [0, 1, 1]
+    for largest, outcome in ((2.0**127, overflows), (2.0**124, fits)):
+        inputs: dict[str, Any] = {"logits": logits, "target": labels, "weight": [1.0, largest]}
+        problem = Problem("cross_entropy", "float32", inputs, {"reduction": "mean"})
+        assert _verdict(problem, "value", value).outcome == outcome
+
+
 def test_opposite_parts_leave_what_their_roundings_decide() -> None:
     """-t·(-∞) for t = ½q + ¼ of about 0: either infinity, NaN, or 0; the exact one and NaN where it is not near 0."""
     near, far = (_one(share, label_smoothing=0.5) for share in (-0.5 * (1 - 2.0**-23), -0.25))

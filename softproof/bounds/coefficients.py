@@ -67,11 +67,17 @@ class Mean:
     omega: Array
     roundings: int
     either_sign: bool = False  # where what is left of weights that cancel may have either sign, or be 0
+    overflows: bool = False  # whether D may come out infinite, so that all that is divided by it is 0
 
     @property
     def least(self) -> np.float64:
         """How small |D| may come out, or 1."""
         return np.float64(min(1.0, abs(self.divisor) * (1 - min(1.0, float(self.omega)))))
+
+    @property
+    def most(self) -> float:
+        """How large |D| may come out, or 1."""
+        return np.inf if self.overflows else max(1.0, abs(float(self.divisor)))
 
     def anything(self, where: Array) -> Left:
         """What may be left where no digit of the denominator is certain."""
@@ -97,8 +103,8 @@ class Mean:
                 size = denominator(problem, classes, magnitudes=True)
                 omega = omega * (size / abs(divisor)) if omega else omega
                 either_sign = bool(size > abs(divisor) and not omega < 1)
-        overflows = exceeds(denominator_reach(problem, classes) * (1 + order), total.largest)
-        return cls(divisor, np.where(overflows, np.inf, omega), roundings, either_sign)
+        overflows = bool(exceeds(denominator_reach(problem, classes) * (1 + order), total.largest))
+        return cls(divisor, np.where(overflows, np.inf, omega), roundings, either_sign, overflows)
 
 
 def adds_exactly(problem: Problem, a: Arithmetic) -> bool:

@@ -147,9 +147,9 @@ class _Part:
 def _parts(problem: Problem, rows: Rows, a: Arithmetic) -> Iterator[_Part]:
     """Each (r, C), or what broadcasts to it."""
     classes, epsilon = count_classes(problem), smoothing_of(problem)
-    weight, divisor = class_weights(problem, classes), abs(Mean.of(problem, a).divisor)
-    least = np.minimum(1, np.abs(weight)) / max(1.0, float(divisor))
-    factors = ("weight" in problem.inputs) + bool(divisor != 1) + bool(epsilon)
+    weight, mean = class_weights(problem, classes), Mean.of(problem, a)
+    least = np.minimum(1, np.abs(weight)) / mean.most
+    factors = ("weight" in problem.inputs) + bool(abs(mean.divisor) != 1) + bool(epsilon)
     if is_labels(problem):
         q = np.asarray(problem.inputs["target"].reshape(-1)[rows][:, None] == np.arange(classes), np.float64)
     else:
@@ -211,6 +211,6 @@ def _slope_of_target(problem: Problem, rows: Rows, a: Arithmetic) -> Array | Non
     g = g[rows] if reduction_of(problem) == "none" else g
     weight = np.abs(class_weights(problem, classes))
     whole = _share(epsilon, a)
-    size = np.minimum(1, g) * np.minimum(1, weight) * whole / max(1.0, float(mean.divisor))
+    size = np.minimum(1, g) * np.minimum(1, weight) * whole / mean.most
     factors = 1 + ("weight" in problem.inputs) + bool(epsilon) + bool(mean.divisor != 1)
     return np.asarray(_vanishes(size, factors > 1, a) & (g > 0) & (weight > 0))
