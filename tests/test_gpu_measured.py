@@ -157,5 +157,5 @@ def test_the_table_of_depths_has_the_models_beside_it(monkeypatch: pytest.Monkey
     text = "\n".join(order.tell(asked))
     assert "| softmax, dim 0 | 33: 32; 1000: 999 |" in text
     assert "| linear | 33: no order fits |" in text
-    assert "| lanes | 33: 17; 1000: 500; 16384: 8192 |" in text
+    assert "| 8 lanes | 33: 17; 1000: 131; 16384: 2054 |" in text
     assert order.headline(asked).startswith("at n = 1000: softmax, dim 0 999; ")

@@ -390,7 +390,9 @@ def _depth(order: str, n: int) -> str | int:
 ORDERS: dict[str, list[Callable[[Any, Callable[[Any, Any], Any]], Any]]] = {
     "numpy": [_in_pairs],
     "cascade": [lambda x, add: _cascade(x, add, 0 if isinstance(x, list) else np.zeros_like(x[0]))],
-    "lanes": [_in_lanes(4), _in_lanes(8), _in_lanes(16)],
+    "2 lanes": [_in_lanes(2), _in_lanes(4), _in_lanes(8), _in_lanes(16)],
+    "4 lanes": [_in_lanes(4), _in_lanes(8), _in_lanes(16)],
+    "8 lanes": [_in_lanes(8), _in_lanes(16)],
 }
 
 

@@ -134,7 +134,7 @@ def tell(found: Sequence[Record]) -> list[str]:
         measured = [f"{n}: {'no order fits' if each is None else each}" for n, each in depths.items()]
         rows.append((name, "; ".join(measured)))
     modelled = [
-        (name, "; ".join(f"{n}: {DEPTHS[name](n)}" for n in WIDTHS)) for name in ("cuda", "lanes", "numpy", "any order")
+        (name, "; ".join(f"{n}: {DEPTHS[name](n)}" for n in WIDTHS)) for name in ("cuda", "8 lanes", "numpy", "any order")
     ]
     return [*pipe_table(("float32 sums of", "width: additions on the longest way, measured"), rows),
             *pipe_table(("model", "width: additions, as modelled"), modelled)]  # fmt: skip

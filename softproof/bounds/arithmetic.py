@@ -134,13 +134,13 @@ def _numpy_depth(n: int) -> int:
     return 1 + max(_numpy_depth(half), _numpy_depth(n - half))
 
 
-def _lanes_depth(n: int) -> int:
+def _lanes_depth(n: int, least: int) -> int:
     """torch CPU, aten/src/ATen/cpu/vec/functional_base.h: one accumulator for each lane of a vector, then the lanes.
 
-    A vector of 16, 32 or 64 bytes has 2 to 16 lanes, by the processor and the format. Nothing is rounded where a lane
-    is empty, so that n numbers need no more than n - 1 additions that round.
+    A vector of 16, 32 or 64 bytes has `least` lanes, or up to 16, by the processor and the format. Nothing is rounded
+    where a lane is empty, so that n numbers need no more than n - 1 additions that round.
     """
-    return min(n - 1, max(-(-n // lanes) - 1 + lanes - 1 for lanes in (2, 4, 8, 16)))
+    return min(n - 1, max(-(-n // lanes) - 1 + lanes - 1 for lanes in (2, 4, 8, 16) if lanes >= least))
 
 
 def _cuda_depth(n: int) -> int:
@@ -155,7 +155,9 @@ def _cuda_depth(n: int) -> int:
 DEPTHS: dict[str, Callable[[int], int]] = {
     "any order": lambda n: n - 1,
     "numpy": _numpy_depth,
-    "lanes": _lanes_depth,
+    "2 lanes": lambda n: _lanes_depth(n, 2),
+    "4 lanes": lambda n: _lanes_depth(n, 4),
+    "8 lanes": lambda n: _lanes_depth(n, 8),
     "cuda": _cuda_depth,
 }
 
