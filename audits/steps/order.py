@@ -16,6 +16,7 @@ from ..record import Part, Record, Step, Where, pipe_table
 
 WIDTHS = (32, 33, 128, 200, 1000, 1024, 4096, 16384)
 REDUCED = (32, 33, 64, 128, 200, 257, 512, 1000)  # rows of a loss, each of which is a call
+MODELLED = ("cuda", "8 lanes", "numpy", "any order")
 ROWS = 4096  # asked at a time, of as many as there are classes
 
 
@@ -133,9 +134,7 @@ def tell(found: Sequence[Record]) -> list[str]:
     for name, depths in ((part["part"], part["found"]["depths"]) for part in found):
         measured = [f"{n}: {'no order fits' if each is None else each}" for n, each in depths.items()]
         rows.append((name, "; ".join(measured)))
-    modelled = [
-        (name, "; ".join(f"{n}: {DEPTHS[name](n)}" for n in WIDTHS)) for name in ("cuda", "8 lanes", "numpy", "any order")
-    ]
+    modelled = [(name, "; ".join(f"{n}: {DEPTHS[name](n)}" for n in WIDTHS)) for name in MODELLED]
     return [*pipe_table(("float32 sums of", "width: additions on the longest way, measured"), rows),
             *pipe_table(("model", "width: additions, as modelled"), modelled)]  # fmt: skip
 

@@ -139,7 +139,8 @@ def torch_cpu(problem: Problem) -> Arithmetic:
     """torch on the CPU, read in its source and measured with 2.13: lanes, cascades, and what half precision stores."""
     base, half = any_order(problem.dtype), problem.dtype in HALF
     last = _layout(problem) == "last"
-    depth = _lanes(problem.dtype) if last and problem.operation in ("softmax", "log_softmax", "cross_entropy") else "any order"
+    in_lanes = last and problem.operation in ("softmax", "log_softmax", "cross_entropy")
+    depth = _lanes(problem.dtype) if in_lanes else "any order"
     arithmetic = replace(
         base,
         name=f"torch cpu, {_layout(problem)} dim" if is_by_rows(problem) else "torch cpu",
@@ -164,7 +165,7 @@ def torch_cpu(problem: Problem) -> Arithmetic:
 
 
 def _lanes(dtype: str) -> str:
-    """How many lanes the vectors of torch have at least: of 32 bytes on x86-64, of 16 elsewhere (cpu/vec/vec_base.h)."""
+    """How many lanes torch's vectors have at least: of 32 bytes on x86-64, of 16 elsewhere (cpu/vec/vec_base.h)."""
     size = 32 if machine() in ("x86_64", "AMD64") else 16
     return f"{size // (8 if dtype == 'float64' else 4)} lanes"
 
