@@ -238,8 +238,8 @@ def torch_cuda(problem: Problem) -> Arithmetic:
         stored=frozenset(stored),
         quotient=True,
         source="exp, log: CUDA C++ Programming Guide, mathematical functions, and half an ulp for the rounded result; "
-        "over all of float32 at most 1.94 and 0.87 ulp on an H200; order of sums: SoftMax.cu, PersistentSoftmax.cuh, and "
-        "as deep on an H200 up to 2048 numbers (docs/generated/gpu.md); stored results: SoftMax.cu, Loss.cu, and "
+        "over all of float32 at most 1.94 and 0.87 ulp on an H200; order of sums: SoftMax.cu, PersistentSoftmax.cuh, "
+        "and as deep on an H200 up to 2048 numbers (docs/generated/gpu.md); stored results: SoftMax.cu, Loss.cu, and "
         "torch.backends.cuda.matmul.allow_fp16_reduced_precision_reduction, which is on.",
     )
 
