@@ -113,7 +113,7 @@ _HEADERS = (
 
 
 def _cells(number: int, row: Record) -> tuple[str, ...]:
-    name, ratio = _short(row["implementation"]), f"{float(row['ratio']):.3g}"
+    name, ratio = _short(row["implementation"]), "-" if row["ratio"] is None else f"{float(row['ratio']):.3g}"
     arithmetic = row["arithmetic"].removeprefix("examples.candidates.arithmetics:")
     return (str(number), name, row["operation"], row["dtype"], str(row["problems"]), ratio, row["class"], arithmetic,
             f"{row['seconds']:.0f}", row["verdict"])  # fmt: skip
@@ -132,7 +132,7 @@ def _not_asked(rows: Iterable[Record]) -> list[str]:
     """What was left out, with the numbers of the rows that it was left out of."""
     found: dict[tuple[str, str], list[int]] = {}
     for number, row in enumerate(rows, start=1):
-        left_out = ", ".join(row["unsupported"]) or "nothing"
+        left_out = ", ".join(row["not_tested"]) or "nothing"
         found.setdefault((f"{_short(row['implementation'])} {row['operation']}", left_out), []).append(number)
     return [f"- {', '.join(map(str, numbers))}, {name}: {each}" for (name, each), numbers in found.items()]
 

@@ -76,7 +76,7 @@ def test_a_report_has_the_lines_between_the_verdict_and_the_replay() -> None:
     assert lines[first + 1].startswith("  models     would agree under: stored-logsumexp, ")
     assert lines[first + 2].startswith("  next       ")
     assert lines[first + 3].startswith("To see it again")
-    told = json.loads(found.to_json())["rows"][0]["failure"]["diagnosis"]
+    told = json.loads(found.to_json())["rows"][0]["failures"][0]["diagnosis"]
     assert told["models"]["underflow"] is False
     assert 1 <= told["asked"] <= 60
 

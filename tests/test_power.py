@@ -169,5 +169,5 @@ def test_the_report_counts_them() -> None:
     assert f"grad_logits in {max(row.powerless['grad_logits'].values())}" in str(report)
     assert "of 60 problems: an all-zero answer, or another that is wrong altogether, would also pass" in str(report)
     assert "softmax    float32  value" in report.power()
-    assert '"powerless"' in report.to_json()
+    assert '"vacuous"' in report.to_json()
     assert 1e-8 < row.detectable["value"] < 1e-4

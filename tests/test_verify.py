@@ -274,7 +274,7 @@ def test_json_holds_rows_versions_and_failures() -> None:
     assert record["seed"] == 3
     assert record["versions"]["numpy"] == np.__version__
     assert record["rows"][0]["operation"] == "softmax"
-    assert "Problem(" in record["rows"][0]["failure"]["snippet"]
+    assert "Problem(" in record["rows"][0]["failures"][0]["snippet"]
 
 
 def test_progress_is_told_row_by_row() -> None:

@@ -88,8 +88,8 @@ def tell(found: Sequence[Record]) -> list[str]:
 
 def _cells(row: Record) -> tuple[object, ...]:
     short = row["implementation"].removeprefix("examples.candidates.")
-    return (short, row["operation"], row["dtype"], row["problems"], f"{float(row['ulps']):.3g}",
-            f"{float(row['ratio']):.3g}", row["verdict"])  # fmt: skip
+    numbers = ("-" if row[name] is None else f"{float(row[name]):.3g}" for name in ("ulps", "ratio"))
+    return (short, row["operation"], row["dtype"], row["problems"], *numbers, row["verdict"])
 
 
 def headline(found: Sequence[Record]) -> str:

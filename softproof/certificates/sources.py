@@ -12,8 +12,10 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from shutil import which
 from typing import NamedTuple
+from warnings import catch_warnings
 
 from ..reports.odd_files import read_file
+from .repository import commit
 
 
 class Source(NamedTuple):
@@ -37,6 +39,15 @@ def sources(target: str, adapter: str | None, more: Sequence[str] = ()) -> tuple
     if not found:
         raise ValueError(f"target {target!r}: no file of it is found; expected a module in a file, or --source FILE")
     return tuple(Source(name, _digest(path)) for name, path in sorted(found.items()))
+
+
+def commit_of(target: str, adapter: str | None) -> str:
+    """What the repository of a target's files has checked out; empty where there is none, or it is installed."""
+    if adapter in ("onnx", "process") or target.endswith(".onnx"):
+        found = next(iter(reversed(_files(target, adapter).values())), None)
+        return "" if found is None else commit(found.resolve().parent)
+    root = _root(target.partition(":")[0].split(".")[0])
+    return "" if root is None or _is_installed(root) else commit(root.resolve())
 
 
 def _files(target: str, adapter: str | None) -> dict[str, Path]:
@@ -106,8 +117,9 @@ def _is_installed(root: Path) -> bool:
 def _imported(path: Path, root: Path) -> Iterator[str]:
     """The modules that a file may import from the folder, wherever in the file."""
     try:
-        tree = ast.parse(read_file(path))
-    except (SyntaxError, ValueError, OSError):  # no Python, or not readable: the digest says so
+        with catch_warnings(action="ignore"):  # of a strange escape in it
+            tree = ast.parse(read_file(path))
+    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):  # no Python, or not readable, or too deep
         return
     here = path.relative_to(root).parts[:-1]
     for node in ast.walk(tree):

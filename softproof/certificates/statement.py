@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import platform
-import re
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
@@ -17,11 +14,10 @@ from ..bounds.theorems import theorems
 from ..candidates.plain_text import plain
 from ..problem.formats import FORMATS
 from ..problem.problem import Problem
-from ..reports.environment import versions
-from ..reports.odd_files import read_file
+from ..reports.environment import gpus, machine, now, versions
 from ..reports.report import Report
 from ..reports.row import Row
-from ..reports.terminal import not_asked
+from ..reports.terminal import left_out
 from ..runs.drawing import BY_STAGES, digests
 from ..runs.search import EXAMPLES
 from .form import FAILED, PASSED, PREDICATE_TYPE, SAMPLED, STATEMENT_TYPE, level
@@ -145,7 +141,7 @@ def _of(arguments: Mapping[str, Any], dtype: str) -> Arithmetic:
 
 def _in_row(row: Row) -> list[str]:
     """What this row was not asked."""
-    found = not_asked(row).split(", ") if not_asked(row) else []
+    found = left_out(row)
     found += [f"no derivative promised by the model, nor asked: {row.unpromised} problems"] if row.unpromised else []
     found += [f"no guarantee by the model, nor counted: {row.uncounted} problems"] if row.uncounted else []
     return [*found, *map(plain, row.hints)]
@@ -169,32 +165,12 @@ def _assumptions(rows: Iterable[Row], arithmetic: str) -> list[str]:
 def _environment(report: Report) -> dict[str, Any]:
     """Where and when it was judged, which is another matter in each run."""
     return {
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "time": now(),
         "versions": versions(),
-        "platform": plain(f"{platform.system()} {platform.release()}, {platform.machine()}, {_processor()}"),
-        "gpus": _gpus(),
+        "platform": machine(),
+        "gpus": gpus(),
         "protections": {each.name: each.state for each in report.protections},
     }
-
-
-def _processor() -> str:
-    return _line(Path("/proc/cpuinfo"), "model name") or platform.processor() or "unknown processor"
-
-
-def _gpus() -> list[str]:
-    """The names of NVIDIA's GPUs and their driver, as the system tells them."""
-    cards = sorted(Path("/proc/driver/nvidia/gpus").glob("*/information"))
-    driver = _line(Path("/proc/driver/nvidia/version"), "NVRM version")
-    return [*(_line(card, "Model") for card in cards), *([f"driver: {driver}"] if driver else [])]
-
-
-def _line(file: Path, key: str) -> str:
-    """What a line of a file of the system says, or nothing."""
-    try:
-        found = re.search(rf"^{key}\s*:\s*(.+)$", read_file(file).decode(errors="replace"), re.MULTILINE)
-    except (OSError, ValueError):
-        return ""
-    return plain(" ".join(found[1].split())) if found else ""
 
 
 @cache

@@ -6,7 +6,7 @@ import argparse
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,11 @@ from ..candidates.isolation.start import check_more, check_sandbox
 from ..candidates.loading import check_target_name
 from ..candidates.plain_text import plain
 from ..candidates.preparation import check_arguments, dtypes_of
+from ..certificates.sources import commit_of, sources
 from ..config import INTERFACE, Settings
 from ..generation.seeded import fresh_seed
 from ..problem.validation import check_flag
+from ..reports.asked import Asked
 from ..reports.report import Report
 from ..reports.required import check_required
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
@@ -54,6 +56,7 @@ class Plan:
     hidden: tuple[str, ...] = ()  # files of the judge, which no candidate in a sandbox may read
     diagnose: bool = True
     max_failures: int = MOST
+    asked: tuple[Asked, ...] = ()  # for the report, where there is one that tells it
 
     @classmethod
     def of(cls, found: Settings, shrink: bool) -> Plan:
@@ -65,6 +68,21 @@ class Plan:
         kept = None if found.database is None else database(found.database)
         hidden = [file for file, _ in found.inputs] + ([] if found.database is None else [found.database])
         return cls(found.targets, seed, shrink, kept, found.expected, found.inputs, tuple(hidden))
+
+    def told(self) -> Plan:
+        """With what is asked of each target and with its files, as they are before any of them starts."""
+        how = {"shrink": self.shrink, "diagnose": self.diagnose, "max_failures": self.max_failures}
+        return replace(self, asked=tuple(_asked({"examples": EXAMPLES, **each, **how}) for each in self.targets))
+
+
+def _asked(arguments: Mapping[str, Any]) -> Asked:
+    """Of one target; no file of a target that has none, or of one that cannot be read."""
+    about = arguments["target"], arguments.get("adapter")
+    try:
+        found = tuple((each.name, each.sha256) for each in sources(*about))
+    except ValueError:
+        found = ()
+    return Asked(arguments["target"], arguments, found, commit_of(*about) if found else "")
 
 
 def check_target(arguments: Mapping[str, Any]) -> None:
@@ -146,7 +164,7 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
                 _judge(arguments, plan, rows, protections, progress)
     except KeyboardInterrupt:
         ended_by = interruption.signal or signal.SIGINT
-    return Report(tuple(rows), plan.seed, plan.expected, ended_by, plan.inputs, weakest(protections))
+    return Report(tuple(rows), plan.seed, plan.expected, ended_by, plan.inputs, weakest(protections), plan.asked)
 
 
 def _judge(

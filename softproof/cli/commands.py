@@ -24,6 +24,7 @@ from . import (
     init_command,
     mutants_command,
     recheck_command,
+    schema_command,
     semantics_command,
     verify_command,
 )
@@ -41,6 +42,7 @@ _COMMANDS: dict[str, Command] = {
     "semantics": semantics_command.COMMAND,
     "mutants": mutants_command.COMMAND,
     "findings": findings_command.COMMAND,
+    "schema": schema_command.COMMAND,
 }
 
 

@@ -35,6 +35,7 @@ from .options import Command, add_interface, add_process, given_interface, split
 from .output import JUDGE_ITSELF, tell
 
 _CLASSES = ", ".join(f"{letter} {name}" for letter, name in NAMES.items())
+TELLING = {"--json"}  # files that tell what was asked of each target
 _REQUIRE = f"outputs that must be judged, or the row does not agree: {EXPECTED}"
 
 
@@ -154,6 +155,7 @@ def _with_model(arguments: dict[str, Any], by_name: bool) -> dict[str, Any]:
 def run(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -> int:
     """Print the report of all targets, and write it."""
     places = tuple(place for file in files.values() for place in file.places)
+    plan = plan.told() if files.keys() & TELLING else plan
     report = judged(replace(plan, hidden=(*plan.hidden, *places)), _progress)
     try:
         more = [report.regions()] if options.regions else []

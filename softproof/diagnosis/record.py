@@ -121,8 +121,7 @@ class Diagnosis:
         found: dict[str, Any] = {name: getattr(self, name) for name in ("next", "asked", "fault", "finding", "known")}
         found["patterns"] = [vars(each) for each in self.patterns]
         found["resembles"] = [vars(each) for each in self.resembles]
-        if self.models is not None:
-            found["models"] = vars(self.models)
+        found["models"] = None if self.models is None else vars(self.models)
         return found
 
 

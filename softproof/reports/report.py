@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..bounds.arithmetic import any_order
 from ..bounds.models import MODELS
@@ -13,6 +13,7 @@ from ..problem.formats import FORMATS
 from ..problem.records import (
     COUNT,
     NAMES,
+    TEXT,
     WHOLE,
     a,
     check_fields,
@@ -20,9 +21,10 @@ from ..problem.records import (
 )
 from ..properties.measured import MEASURED
 from ..verdicts.compare import AGREES, UNSPECIFIED
-from .as_json import in_json, record
+from .as_json import FORMAT, in_json, record
+from .asked import Asked
 from .causes import Cause, causes
-from .environment import versions
+from .environment import gpus, machine, now, versions
 from .row import CANNOT_LOAD, JUDGE_FAILED, OF_A_SIGNAL, Row
 from .terminal import by_state, isolation, notes, printable, table
 
@@ -33,7 +35,8 @@ class Report:
 
     `inputs` are the files that said what to ask, each with its SHA-256, as they were read before any candidate
     started; `protections` are those of the candidates' processes, each with its state. A run that was interrupted
-    was `ended_by` a signal, and has the rows that were finished.
+    was `ended_by` a signal, and has the rows that were finished. `asked` has the targets with what was asked of them,
+    and `date` says when the report was made, in UTC.
     """
 
     rows: tuple[Row, ...]
@@ -42,6 +45,8 @@ class Report:
     ended_by: int = 0
     inputs: tuple[tuple[str, str], ...] = ()
     protections: Protections = ()
+    asked: tuple[Asked, ...] = ()
+    date: str = field(default_factory=now, compare=False)
 
     def __post_init__(self) -> None:
         check_fields(self, _OF_REPORT)
@@ -137,29 +142,29 @@ class Report:
         return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
     def to_json(self) -> str:
-        """The report as JSON: versions, seed, and a record per row.
+        """The report as JSON, as softproof/reports/report.schema.json has it: how it was asked, and a record per row.
 
-        A number that JSON does not have is a text, "inf" or "nan".
+        >>> row = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order")
+        >>> json.loads(Report((row,), seed=0).to_json())["rows"][0]["ratio"]
+        0.0
         """
         told = {
-            "softproof": 1,
+            "softproof": FORMAT,
+            "date": self.date,
             "versions": versions(),
+            "platform": machine(),
+            "gpus": gpus() if any(not row.device.startswith("cpu") for row in self.rows) else [],
             "seed": self.seed,
             "ok": self.ok,
             "status": self.status,
             "interrupted": self.interrupted,
-            "inputs": dict(self.inputs),
-            "protections": {each.name: each.state for each in self.protections},
+            "targets": [each.to_dict() for each in self.asked],
+            "inputs": [{"name": name, "sha256": digest} for name, digest in self.inputs],
+            "protections": [each._asdict() for each in self.protections],
             "trusted": self.trusted,
-            "unforeseen": self.unforeseen,
-            "causes": [
-                {
-                    "check": each.failure.check if each.failure else each.row.verdict,
-                    "rows": [row.name for row in each.rows],
-                }
-                for each in causes(self.failing)
-            ],
-            "rows": [{**record(row), "expected to fail": row.name in self.expected} for row in self.rows],
+            "unexpected": self.unforeseen,
+            "causes": [{"check": each.check, "rows": [row.name for row in each.rows]} for each in causes(self.failing)],
+            "rows": [record(row, row.name in self.expected) for row in self.rows],
         }
         return json.dumps(in_json(told), indent=2, allow_nan=False)
 
@@ -171,6 +176,8 @@ _OF_REPORT = {
     "ended_by": COUNT,
     "inputs": tuple_of(NAMES, "pairs of texts"),
     "protections": tuple_of(a(Protection, "a Protection"), "Protections"),
+    "asked": tuple_of(a(Asked, "an Asked"), "Askeds"),
+    "date": TEXT,
 }
 
 

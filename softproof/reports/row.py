@@ -127,6 +127,10 @@ class Row:
         default_factory=dict
     )  # by output and wrong answer, in how many problems
     detectable: dict[str, float] = field(default_factory=dict)  # by output, the median relative error that is seen
+    ratios: dict[str, float] = field(default_factory=dict)  # by output, the worst error in units of the bound
+    theorems: tuple[int, ...] = ()  # of docs/theory/bounds.md, that the bounds rest on
+    model: str = ""  # what the arithmetic assumes in this dtype, and where that is written
+    digest: str = field(default="", compare=False)  # SHA-256 over the digests of its problems, a line each
     reported: tuple[str, ...] = ()  # what is believed because the candidate says so, and for no other reason
     hints: tuple[str, ...] = ()  # parameters that look like what was not tested, and what to do then
     printed: int = field(default=0, compare=False)  # bytes that were printed, which are not shown
@@ -184,7 +188,9 @@ class Row:
 
 
 _OF_ROW = {
-    **dict.fromkeys(("implementation", "operation", "dtype", "device", "arithmetic", "lost", "reason"), TEXT),
+    **dict.fromkeys(
+        ("implementation", "operation", "dtype", "device", "arithmetic", "lost", "reason", "model", "digest"), TEXT
+    ),
     **dict.fromkeys(("problems", "unpromised", "uncounted", "printed"), COUNT),
     **dict.fromkeys(("ulps", "ratio", "seconds"), NUMBER),
     **dict.fromkeys(("gradients", "isolated"), FLAG),
@@ -194,6 +200,8 @@ _OF_ROW = {
     ),
     "accuracy": one_of("ABCD"),
     "unspecified": COUNTS,
+    "theorems": COUNTS,
+    "ratios": by_name(NUMBER, "numbers"),
     "regions": by_name(COUNT, "whole numbers"),
     "beyond": by_name(NUMBER, "numbers"),
     "sums": by_name(COUNT, "counts"),

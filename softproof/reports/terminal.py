@@ -154,12 +154,15 @@ def _differing(rows: Sequence[Row], operation: str, of_rows: bool) -> str:
 
 def not_asked(row: Row) -> str:
     """What an operation has, and this row was not asked."""
-    missing = list(row.unsupported)
+    return ", ".join(left_out(row))
+
+
+def left_out(row: Row) -> list[str]:
+    """The same, one by one."""
     if row.operation == NOTHING:
-        return ""
-    if not row.gradients and OPERATIONS[row.operation.split(",")[0]].gradients:
-        missing.append("gradients (no backward pass)")
-    return ", ".join(missing)
+        return []
+    judged = row.gradients or not OPERATIONS[row.operation.split(",")[0]].gradients
+    return [*row.unsupported, *([] if judged else ["gradients (no backward pass)"])]
 
 
 def by_state(protections: Iterable[Protection]) -> dict[str, str]:

@@ -45,6 +45,7 @@ def verdicts_on_large(rotation: Rotation, operation: str, dtype: str, seed: int)
     for number, problem in enumerate(problems):
         if not candidate.takes(problem):
             continue
+        rotation.sign(problem)
         verdict, asked.source = _judged(rotation, problem), f"{words}[{number}]"
         if against(verdict) and terms.shrink and not candidate.lost:
             verdict, asked.source = _shorter(rotation, problems, number, verdict, words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from math import inf
 from typing import TYPE_CHECKING, Any, cast
 from warnings import catch_warnings
@@ -71,6 +72,7 @@ class Rotation:
     lost: Verdict | None = None  # on the problem that the candidate did not survive
     beyond: dict[str, float] = field(default_factory=dict)  # models that were too narrow: the worst error/bound
     left: LeftOut | None = None  # what has failed before, and is asked no more
+    digest: Any = field(default_factory=sha256)  # over the digests of the problems, a line each, until something fails
 
     def __post_init__(self) -> None:
         if not self.terms.by_stages and self.terms.accuracy != "D":
@@ -82,12 +84,18 @@ class Rotation:
     def verdict(self, problem: Problem) -> Verdict:
         """On the problem itself and, if it agrees, on what is asked besides; what was lost stays so."""
         if self.lost is None:
+            self.sign(problem)
             verdict = self._verdict(problem)
             if verdict.ok and self.candidate.lost:  # in a question that may be answered by an error
                 verdict = self._ended(problem)
             self.lost = verdict if self.candidate.lost else None
             return verdict
         return self.lost
+
+    def sign(self, problem: Problem) -> None:
+        """It is among the problems of the row, unless it is asked because another has failed."""
+        if self.pinned is None:
+            self.digest.update(f"{problem.digest()}\n".encode())
 
     def _ended(self, problem: Problem) -> Verdict:
         """Nothing that was not asked agrees."""

@@ -19,7 +19,8 @@ import numpy as np
 from hypothesis.database import ExampleDatabase
 
 from ..bounds.arithmetic import Arithmetic, any_order
-from ..bounds.models import MODELS, Model, model
+from ..bounds.models import MODELS, Model, arithmetic_of, model
+from ..bounds.theorems import theorems
 from ..candidates.candidate import Candidate
 from ..candidates.isolated import SECONDS, STARTUP_SECONDS, Isolated, isolated
 from ..candidates.isolation.protections import weakest
@@ -34,9 +35,11 @@ from ..generation.seeded import fresh_seed
 from ..generation.strategies import problems
 from ..problem.interface import InterfaceArguments
 from ..problem.operations import OPERATIONS
+from ..problem.problem import Problem
 from ..problem.validation import check_flag, check_kind, check_whole, is_number, shown
 from ..properties.measured import Measured
 from ..properties.ways import WAYS
+from ..reports.asked import Asked
 from ..reports.report import Report
 from ..reports.required import CANNOT_ASK, check_required, missing
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Failure, Row
@@ -164,7 +167,12 @@ def verify(
         seed = fresh_seed() if seed is None else seed
         rows = _rows(candidate, terms, examples, seed, progress)
         protections = weakest([*candidate.protections, *(() if other is None else other.protections)])
-        return Report(rows, seed, protections=protections)
+        how = {**vars(candidate.interface), "operation": operation, "adapter": adapter, "device": device,
+               "dtypes": terms.dtypes, "examples": examples, "arithmetic": name_of(arithmetic) or None,
+               "accuracy": accuracy, "baseline": None if other is None else other.name, "factor": factor,
+               "require": terms.require, **limits, "in_process": not candidate.elsewhere, "shrink": shrink,
+               "diagnose": diagnose, "max_failures": max_failures}  # fmt: skip
+        return Report(rows, seed, protections=protections, asked=(Asked(candidate.name, how),))
 
 
 def _rows(
@@ -385,6 +393,9 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         uncounted=uncounted,
         powerless=_powerless(drawn),
         detectable=_detectable(drawn),
+        ratios=_ratios(measured),
+        **_promise(rotation.terms, operation, dtype, last),
+        digest=rotation.digest.hexdigest(),
         printed=candidate.printed - printed,
         isolated=candidate.elsewhere,
         lost=plain(candidate.lost),
@@ -465,6 +476,25 @@ def _detectable(verdicts: Sequence[Verdict]) -> dict[str, float]:
             if error < np.inf:
                 found.setdefault(output, []).append(error)
     return {output: statistics.median(errors) for output, errors in found.items()}
+
+
+def _ratios(verdicts: Sequence[Verdict]) -> dict[str, float]:
+    """The worst error of each output in units of its bound."""
+    found: dict[str, float] = {}
+    for verdict in verdicts:
+        for output, ratio in verdict.ratios.items():
+            found[output] = max(found.get(output, 0.0), ratio)
+    return found
+
+
+def _promise(terms: Terms, operation: str, dtype: str, verdict: Verdict) -> dict[str, Any]:
+    """The theorems that the bounds of a row rest on, and what its model assumes, as it answers for one problem."""
+    problem = verdict.problem or Problem("softmax", dtype, {"logits": [0.0]}, {"dim": 0})
+    arithmetic = arithmetic_of(terms.model, problem)
+    return {
+        "theorems": theorems(operation, arithmetic, terms.accuracy),
+        "model": plain(f"{arithmetic.name}: {arithmetic.source}"),
+    }
 
 
 def _outcome(verdicts: Sequence[Verdict]) -> str:

@@ -1,0 +1,80 @@
+"""Real reports of every kind: what agrees, what does not, and what was not judged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+import manual
+from softproof import Problem, Report, Row, verify
+from softproof.bounds.arithmetic import Arithmetic, any_order
+from softproof.candidates.isolation.protections import Protection
+from softproof.diagnosis.record import Diagnosis, Models, Pattern, Resemblance
+from softproof.problem.problem import Array
+from softproof.reports.asked import Asked
+from softproof.reports.row import CANNOT_LOAD
+
+from .. import broken
+
+HOSTILE = "<script>alert(1)</script>\"'&\x1b[31m\u202e\x00\u2066 &lt;b&gt; </pre><img src=//evil.example/x onerror=x>"
+
+
+def raises(logits: Array, dim: int = -1) -> Array:
+    """An error with text that nobody is to obey."""
+    raise ValueError(f"{HOSTILE} {logits.shape} {dim}")
+
+
+def without_gradient(logits: Array, dim: int = -1) -> Array:
+    """The value alone."""
+    return np.asarray(manual.softmax(logits, dim))
+
+
+def of_nothing(problem: Problem) -> Arithmetic:
+    """A model that guarantees nothing."""
+    return replace(any_order(problem.dtype), name="nothing", c_exp=1e300)
+
+
+def _asked(target: Any, **more: Any) -> Report:
+    arguments: dict[str, Any] = {"operation": "softmax", "dtypes": ["float32"], "examples": 8, "seed": 3, **more}
+    return verify(target, **arguments)
+
+
+def _diagnosed(row: Row) -> Row:
+    """With all that a diagnosis can hold."""
+    assert row.failure is not None
+    found = Diagnosis(
+        (Pattern("only with ignored rows", 4, 5, 0, 6),),
+        (Resemblance("a-bug", 4, 4, 7, 7, "It forgets.", "https://example.org/<b>", "upstream"),),
+        Models(("fused",), ("any-order",), ("storage",), True, ("eager",)),
+        "--arithmetic fused",
+        12,
+        "",
+        "a-finding",
+        "torch has it",
+    )
+    failure = replace(row.failure, diagnosis=found)
+    return replace(row, failure=failure, more=(failure,), hints=("`tau` looks like temperature",), printed=3)
+
+
+@cache
+def reports() -> dict[str, Report]:
+    """By what has become of them; all were asked, but for a row that cannot be loaded."""
+    wrong = _asked(broken.softmax_without_shift, without=["nonfinite"])
+    row = Row.unjudged(f"mine:{HOSTILE}", "cpu", CANNOT_LOAD, f"it has no {HOSTILE}")
+    files = (("pyproject.toml", "ab" * 32),)
+    target = Asked("mine:softmax", {"arithmetic": "fused"}, (("mine.py", "cd" * 32),), "e" * 40)
+    protections = (Protection("no network", False, "none"),)
+    unjudged = Report((row,), 2**63, ended_by=15, inputs=files, protections=protections, asked=(target,))
+    return {
+        "agrees": _asked(manual.softmax, arithmetic="auto"),
+        "disagrees": replace(wrong, rows=tuple(map(_diagnosed, wrong.rows))),
+        "cannot ask": _asked(raises),
+        "required": _asked(without_gradient, require=["gradient"]),
+        "lost": _asked("tests.fooling:complains"),
+        "no guarantee": _asked(manual.softmax, arithmetic=of_nothing, without=["empty", "scalars", "nonfinite"]),
+        "expected failure": replace(wrong, expected=(wrong.rows[0].name, "nobody")),
+        "cannot load": unjudged,
+    }
