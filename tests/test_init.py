@@ -33,8 +33,7 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, ignored: int, reduction: str) -> Tensor:
         x, keep = logits.float(), labels != ignored
-        most, safe = x.amax(-1), torch.where(keep, labels, 0)
-        lse = most + (x - most[:, None]).exp().sum(-1).log()
+        lse, safe = torch.logsumexp(x, -1), torch.where(keep, labels, 0)
         loss = torch.where(keep, lse - x.gather(1, safe[:, None]).squeeze(1), 0.0)
         ctx.save_for_backward(x, lse, safe, keep)
         ctx.count = keep.sum() if reduction == "mean" else 1

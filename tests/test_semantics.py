@@ -346,15 +346,23 @@ def test_ignored_rows_are_not_asked_of_who_ignores_none() -> None:
         (1, np.inf, {}, "disagrees"),
         (2, np.inf, {"label_smoothing": 0.1}, "disagrees"),
         (2, np.inf, {"weight": [1.0, 1.0, 0.0]}, "disagrees"),
+        (2, np.inf, {"reduction": "mean"}, "unspecified"),
+        (2, np.inf, {"reduction": "sum", "others": [[0.0, 1.0, 2.0], [np.inf, 0.0, 0.0]]}, "unspecified"),
+        (2, np.inf, {"reduction": "sum", "others": [[np.inf, 0.0, np.inf]]}, "disagrees"),
+        (2, np.inf, {"reduction": "mean", "others": [[np.nan, 0.0, 0.0]]}, "disagrees"),
+        (2, -np.inf, {"reduction": "sum"}, "disagrees"),
+        (1, np.inf, {"reduction": "mean"}, "disagrees"),
     ],
 )
 def test_a_loss_below_several_infinities(label: int, given: float, options: dict[str, Any], outcome: str) -> None:
     """Has the limit +inf where the label's logit is finite, which is as right as NaN; row 129."""
-    inputs: dict[str, Any] = {"logits": [[np.inf, np.inf, 0.0]], "target": [label]}
+    others = options.get("others", [])
+    inputs: dict[str, Any] = {"logits": [[np.inf, np.inf, 0.0], *others], "target": [label] + [2] * len(others)}
     inputs |= {name: options[name] for name in options if name == "weight"}
-    rest = {name: options[name] for name in options if name != "weight"}
+    rest = {name: options[name] for name in options if name not in ("weight", "others")}
     problem = Problem("cross_entropy", "float32", inputs, {"reduction": "none", **rest})
-    verdict = judge_result(problem, Result({"value": Output(np.array([given], np.float32), "float32")}))
+    value = np.array(given if "reduction" in rest else [given], np.float32)
+    verdict = judge_result(problem, Result({"value": Output(value, "float32")}))
 
     assert verdict.outcome == outcome
     assert verdict.unspecified == ((129,) if outcome == "unspecified" else ())
@@ -371,6 +379,10 @@ def test_a_loss_below_several_infinities(label: int, given: float, options: dict
         (0, [np.nan, np.nan, 0.0, 0.0], {}, "agrees"),
         (0, [-3.0, np.nan, 0.0, 0.0], {}, "disagrees"),
         (3, [np.nan, np.nan, 0.0, -6.0], {"reduction": "mean"}, "disagrees"),
+        (3, [np.nan, np.nan, 0.0, -3.0], {"reduction": "mean"}, "agrees"),
+        (3, [np.nan, np.nan, 0.0, -6.0], {"reduction": "sum"}, "agrees"),
+        (3, [np.nan, np.nan, 0.0, -6.00001], {"reduction": "sum"}, "disagrees"),
+        (0, [np.nan, np.nan, 0.0, 0.0], {"reduction": "sum"}, "agrees"),
         (3, [np.nan, np.nan, 0.0, -5.4], {"label_smoothing": 0.1}, "disagrees"),
     ],
 )
@@ -378,7 +390,7 @@ def test_a_gradient_below_several_infinities(
     label: int, given: list[float], options: dict[str, Any], outcome: str
 ) -> None:
     """Has the limit -g (y - 0) w where the logits are finite; row 129."""
-    reduced = options.get("reduction") == "mean"
+    reduced = "reduction" in options
     problem = Problem(
         "cross_entropy",
         "float32",

@@ -403,7 +403,8 @@ def _infinite_corners() -> Iterator[Corner]:
         "no softmax: NaN, though the limit of this loss is +∞",
         "",
         UNSPECIFIED,
-        "+∞, of a loss by itself; in its gradient, at logits below +∞, -g w at the label and 0 elsewhere",
+        "+∞, of the loss, and of what it is reduced to with losses that are not NaN; in the gradient, at logits below "
+        "+∞, -g w/D at the label and 0 elsewhere",
     )
 
 

@@ -8,7 +8,7 @@ should not be is wrong.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial, reduce
+from functools import reduce
 
 import numpy as np
 
@@ -27,9 +27,7 @@ from ..problem.rows import (
     exact_denominator,
     is_by_rows,
     is_labels,
-    is_sparse,
     kept,
-    label_coefficients,
     once,
     one_infinity,
     reduction_of,
@@ -38,6 +36,7 @@ from ..problem.rows import (
 )
 from ..truth.signs import share_signs, smoothing_of
 from .compare import Elements
+from .infinities import of_infinities
 from .lost_terms import Beside, Rule, of_rounding, with_lost_terms
 from .weightless import of_nothing, without_them
 
@@ -48,7 +47,6 @@ SLOPE_AT_TWO_ZEROS = {"distribution_cross_entropy": 35, "kl_divergence": 38}
 SLOPE_BELOW_Q, SLOPE_OF_NO_WEIGHT = 41, 120
 NO_SHARE, NO_WEIGHT, ONLY_SMOOTHING = 113, 115, 118
 NO_TOTAL, NO_TOTAL_LEFT, ALONG_NO_ROWS = 94, 96, 105
-INFINITIES_BESIDE_THE_LABEL = 129
 
 
 def excused(
@@ -126,24 +124,6 @@ def rules(problem: Problem, name: str, rows: Rows, overflows: Array | bool = Fal
         yield from _rules_of_losses(problem, name, rows, overflows)
 
 
-def _infinities_beside_the_label(problem: Problem, rows: Rows) -> Array:
-    """Where the logit at the label is below several +inf (r, 1)."""
-    x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
-    label = problem.inputs["target"].reshape(-1)[rows][:, None] == np.arange(x.shape[-1])
-    weighs = class_weights(problem, x.shape[-1]) > 0
-    below = (label & (x < np.inf) & weighs).any(-1, keepdims=True)
-    return np.asarray(below & (x.max(-1, keepdims=True) == np.inf))
-
-
-def _limit_below_infinities(problem: Problem, rows: Rows) -> Array:
-    """g (0 - t), the limit of the gradient at logits below +inf in rows that have one, NaN elsewhere (r, C)."""
-    x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
-    columns, t = label_coefficients(problem, x.shape[-1], rows)
-    g = np.asarray(problem.grad_output, np.float64).reshape(-1, 1)[rows]
-    limit = np.where(columns == np.arange(x.shape[-1]), FORMATS[problem.dtype].round(-g * t), 0.0)
-    return np.where((x < np.inf) & (x.max(-1, keepdims=True) == np.inf), limit, np.nan)
-
-
 def _as_output(problem: Problem, name: str, where: Array) -> Array:
     """Rows (r, 1), as they show in an output: in their own elements, or in a loss that they were reduced to."""
     reduced = name in ("value", "jvp") and reduction_of(problem) != "none"
@@ -154,12 +134,7 @@ def _rules_of_losses(problem: Problem, name: str, rows: Rows, overflows: Array |
     counts = kept(problem, rows if is_by_rows(problem) else ALL)[:, None]
     if "logits" in problem.inputs:
         masked = wide_rows(problem.inputs["logits"], axis_of(problem), rows) == -np.inf
-        if is_sparse(problem) and reduction_of(problem) == "none":
-            if name == "value":
-                yield INFINITIES_BESIDE_THE_LABEL, _infinities_beside_the_label(problem, rows) & counts, np.isposinf
-            elif name == "grad_logits":
-                limit = _limit_below_infinities(problem, rows)
-                yield INFINITIES_BESIDE_THE_LABEL, ~np.isnan(limit) & counts, partial(np.equal, limit)
+        yield from of_infinities(problem, name, rows)
         if name == "value":
             for number, factor in _factors_of_zero(problem, rows):
                 no_share = (masked & factor).any(-1, keepdims=True) & counts
