@@ -8,6 +8,7 @@ fits, where a rounded result hides it, or where it would take too long, the orde
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
@@ -21,6 +22,7 @@ from ..problem.rows import class_axes, main_input
 from .summation import PRECISION, deepest, path, places
 
 MEASURED = "measured"  # as it is called where a model has a name
+NOT_PLAIN = "nothing to be read off"
 ALL, SOME = 64, 16  # classes of which each is asked; and how many of more
 MOST = 2000  # questions to find one depth
 AGAIN, OTHER_SHARE = 3, 3  # places that are asked again, and other numbers there
@@ -46,7 +48,7 @@ class Measured:
     Args:
         candidate: who is measured, as `softproof.load` gives it. device: where tensors live.
 
-    `depths` has what was found for each kind of problem: additions, or None where the order is any. The method is
+    `depths` has what was found for each kind of problem: additions, or why the order is any. The method is
     FPRev's (Xie, arXiv 2411.00442), with terms of one sign: docs/theory/bounds.md, Section 14.
 
     >>> import softproof
@@ -59,20 +61,20 @@ class Measured:
 
     def __init__(self, candidate: Candidate, device: str = "cpu") -> None:
         self.candidate, self.device = candidate, device
-        self.depths: dict[Key, int | None] = {}
+        self.depths: dict[Key, int | str] = {}
 
     def __call__(self, problem: Problem) -> Arithmetic:
         """Any order, or no deeper than measured."""
         usual = any_order(problem.dtype)
         found = self.depth(problem)
-        if found is None:
+        if isinstance(found, str):
             return usual
         return replace(usual, name=f"{usual.name}, sums as measured", depth=found)
 
-    def depth(self, problem: Problem) -> int | None:
-        """How many additions a class goes through; None where the order is any."""
+    def depth(self, problem: Problem) -> int | str:
+        """How many additions a class goes through, or why the order is any."""
         if not _is_plain(problem):
-            return None
+            return NOT_PLAIN
         key = _key(problem)
         if key not in self.depths:
             self.depths[key] = self._measured(problem)
@@ -82,24 +84,36 @@ class Measured:
         """The largest depth for each number of classes, of one operation in one format."""
         found: dict[str, int] = {}
         for (name, of, shape, axis, _), each in sorted(self.depths.items(), key=lambda item: item[0][2][item[0][3]]):
-            if (name, of) == (operation, dtype) and each is not None and shape[axis] > 1:
+            if (name, of) == (operation, dtype) and isinstance(each, int):
                 n = str(shape[axis])
                 found[n] = max(each, found.get(n, 0))
         return found
 
-    def _measured(self, problem: Problem) -> int | None:
+    def reasons(self, operation: str, dtype: str) -> dict[str, int]:
+        """Why the order is any, and of how many kinds of problem."""
+        own = (each for key, each in self.depths.items() if key[:2] == (operation, dtype))
+        return dict(Counter(each for each in own if isinstance(each, str)))
+
+    def _measured(self, problem: Problem) -> int | str:
         n, precision = _classes(problem), FORMATS[problem.dtype].precision
         at = places(n, n if n <= ALL else SOME)
         questions = -(-(n - 1) // _rows(problem)) * (len(at) + AGAIN)
-        if n < 2 or questions > MOST or not self._answers_by_row(problem):
-            return None
+        if n < 2:
+            return NOT_PLAIN
+        if questions > MOST:
+            return f"more than {MOST} questions"
+        if not self._answers_by_row(problem):
+            return "no loss of each row"
         ask = self._asking(problem)
         try:
             paths = {place: path(ask, n, place, precision) for place in at}
             again = {place: path(ask, n, place, precision, OTHER_SHARE) for place in at[:: -(-len(at) // AGAIN)]}
         except _NoAnswerError:
-            return None
-        return deepest(list(paths.values())) if again.items() <= paths.items() else None
+            return "no answer"
+        if not again.items() <= paths.items():
+            return "other numbers contradict"
+        found = deepest(list(paths.values()))
+        return "no order fits" if found is None else found
 
     def _answers_by_row(self, problem: Problem) -> bool:
         """Whether it gives the loss of each row, if it is one."""

@@ -123,6 +123,7 @@ class Row:
     uncounted: int = 0  # problems that are not counted, since the arithmetic guarantees nothing of some element
     beyond: dict[str, float] = field(default_factory=dict)  # narrower models that were tried: the worst error/bound
     sums: dict[str, int] = field(default_factory=dict)  # by number of classes, how deep sums are, as measured
+    unmeasured: dict[str, int] = field(default_factory=dict)  # and why in how many kinds of problem they are not
     powerless: dict[str, dict[str, int]] = field(
         default_factory=dict
     )  # by output and wrong answer, in how many problems
@@ -205,6 +206,7 @@ _OF_ROW = {
     "regions": by_name(COUNT, "whole numbers"),
     "beyond": by_name(NUMBER, "numbers"),
     "sums": by_name(COUNT, "counts"),
+    "unmeasured": by_name(COUNT, "counts"),
     "powerless": by_name(by_name(COUNT, "whole numbers"), "mappings from names to whole numbers"),
     "detectable": by_name(NUMBER, "numbers"),
     "drawing": by_name(NAMES, "tuples of texts"),

@@ -89,12 +89,16 @@ def notes(rows: Sequence[Row]) -> list[str]:
 
 def _sums(rows: Sequence[Row]) -> list[str]:
     """How deep sums are where that was measured, for the number of classes at which it tells most."""
-    found = [(row, max(row.sums.items(), key=lambda each: (int(each[0]) - 1) / each[1])) for row in rows if row.sums]
-    return [
-        f"sums of {row.operation} in {row.dtype}: {depth} deep at n = {n}, as measured; "
-        f"any order would allow {int(n) - 1}"
-        for row, (n, depth) in found
-    ]
+    notes = []
+    for row in rows:
+        if row.sums:
+            n, depth = max(row.sums.items(), key=lambda each: (int(each[0]) - 1) / each[1])
+            told = f"{depth} deep at n = {n}, as measured; any order would allow {int(n) - 1}"
+            notes.append(f"sums of {row.operation} in {row.dtype}: {told}")
+        if row.unmeasured:
+            told = ", ".join(f"{why} ({count} kinds of problem)" for why, count in row.unmeasured.items())
+            notes.append(f"sums of {row.operation} in {row.dtype} in any order: {told}")
+    return notes
 
 
 def _rows_of(numbers: Sequence[int]) -> str:

@@ -381,6 +381,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         arithmetic=rotation.terms.name or any_order(dtype).name,
         beyond=rotation.beyond,
         sums=terms.model.told(operation, dtype) if isinstance(terms.model, Measured) else {},
+        unmeasured=terms.model.reasons(operation, dtype) if isinstance(terms.model, Measured) else {},
         accuracy=terms.accuracy,
         ways=rotation.asked("way"),
         differ=tuple(
