@@ -25,16 +25,12 @@ from softproof.reports.asked import Asked
 from softproof.reports.environment import versions
 
 from .helpers.json_schema import refusals
-from .helpers.reports import reports
+from .helpers.reports import KINDS, reports
 
 ROOT = Path(__file__).parents[1]
 WHOLE: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
 ROW = WHOLE["$defs"]["row"]["properties"]
 OTHERS: tuple[Any, ...] = ("a text that is no name", 1.5, -7, True, None, ["a text"], {"a": 1})
-VERDICTS = {
-    "agrees": "agrees", "disagrees": "disagrees", "cannot ask": "cannot ask", "required": "cannot ask",
-    "lost": "disagrees", "no guarantee": "no guarantee", "expected failure": "disagrees", "cannot load": "cannot load",
-}  # fmt: skip
 
 
 def written(kind: str) -> Any:
@@ -42,13 +38,13 @@ def written(kind: str) -> Any:
     return json.loads(reports()[kind].to_json(), parse_constant=pytest.fail)
 
 
-@pytest.mark.parametrize("kind", VERDICTS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_report_keeps_to_the_schema(kind: str) -> None:
     """Whatever has become of it; what it is about is there."""
     found = written(kind)
 
     assert refusals(WHOLE, found) == []
-    assert [row["verdict"] for row in found["rows"]] == [VERDICTS[kind]]
+    assert [row["verdict"] for row in found["rows"]] == [KINDS[kind]]
     if find_spec("jsonschema"):
         from jsonschema import Draft202012Validator  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
@@ -95,7 +91,7 @@ def kind_of(value: Any) -> str:
 def test_what_is_renamed_or_of_another_kind_is_refused() -> None:
     """Every property and item of all reports, each as often as it has another kind of value."""
     tried = set()
-    for kind in VERDICTS:
+    for kind in KINDS:
         whole = written(kind)
         for name, holder, key in list(places(whole)):
             kept = holder[key]
@@ -108,6 +104,9 @@ def test_what_is_renamed_or_of_another_kind_is_refused() -> None:
                     assert refusals(WHOLE, whole), (name, kept, other)
             holder[key] = kept
             if isinstance(holder, dict):
+                holder["unknown"] = kept
+                assert refusals(WHOLE, whole), name
+                del holder["unknown"]
                 del holder[key]
                 assert refusals(WHOLE, whole), name
                 holder[f"{key}s"] = kept

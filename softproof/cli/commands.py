@@ -33,7 +33,7 @@ from .interruption import Interruption
 from .options import Command, Formatter
 from .output import JUDGE_ITSELF
 
-FILES = ("json", "junit", "write", "certificate", "badge")  # options that name a file of a report
+FILES = ("json", "junit", "html", "write", "certificate", "badge")  # options that name a file of a report
 _COMMANDS: dict[str, Command] = {
     "verify": verify_command.COMMAND,
     "init": init_command.COMMAND,

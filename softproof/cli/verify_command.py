@@ -15,6 +15,7 @@ from ..config import TERMS, Settings, settings
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_whole
 from ..properties.measured import MEASURED
+from ..reports.as_html import html
 from ..reports.causes import causes
 from ..reports.environment import versions
 from ..reports.files import ReportFile
@@ -35,7 +36,7 @@ from .options import Command, add_interface, add_process, given_interface, split
 from .output import JUDGE_ITSELF, tell
 
 _CLASSES = ", ".join(f"{letter} {name}" for letter, name in NAMES.items())
-TELLING = {"--json"}  # files that tell what was asked of each target
+TELLING = {"--json", "--html"}  # files that tell what was asked of each target
 _REQUIRE = f"outputs that must be judged, or the row does not agree: {EXPECTED}"
 
 
@@ -96,6 +97,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_process(command)
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
     command.add_argument("--junit", type=Path, metavar="FILE", help="also write the report as JUnit XML")
+    command.add_argument("--html", type=Path, metavar="FILE", help="also write the report as a page for a browser")
     command.add_argument(
         "--expected-failures",
         type=Path,
@@ -163,7 +165,8 @@ def run(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -
         text, status = "\n\n".join([str(report), *more, _summary(report)]), 0
     except Exception as error:  # a fault of the judge's own costs the details, and not the table
         text, status = f"{printable(table(report.rows))}\n\nthe judge failed to tell more: {fault(error)}", JUDGE_ITSELF
-    status = max(status, tell(text, files, {"--json": report.to_json, "--junit": lambda: junit(report)}))
+    contents = {"--json": report.to_json, "--junit": lambda: junit(report), "--html": lambda: html(report)}
+    status = max(status, tell(text, files, contents))
     return report.status if report.interrupted else max(report.status, status)
 
 

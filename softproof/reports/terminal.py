@@ -14,8 +14,15 @@ from .row import NOTHING, Row
 
 
 def printable(text: str) -> str:
-    """Text of several lines without anything that a terminal obeys, or that cannot be encoded."""
-    return "\n".join(plain(line, len(line)) for line in text.split("\n"))
+    r"""Text of several lines without anything that a terminal obeys, or that cannot be encoded.
+
+    >>> printable("one\x1b\ntwo\U000e0001 three")
+    'one\\x1b\ntwo\\U000e0001 three'
+    """
+    return "\n".join(plain(line, LONGEST_ESCAPE * len(line)) for line in text.split("\n"))
+
+
+LONGEST_ESCAPE = 10  # characters that one is written as
 
 
 HEADERS = ("implementation", "operation", "dtype", "device", "problems", "worst ulp", "error/bound", "verdict")

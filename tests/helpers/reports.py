@@ -22,6 +22,12 @@ from .. import broken
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[31m\u202e\x00\u2066 &lt;b&gt; </pre><img src=//evil.example/x onerror=x>"
 
 
+KINDS = {  # each with the verdict of its row
+    "agrees": "agrees", "disagrees": "disagrees", "cannot ask": "cannot ask", "required": "cannot ask",
+    "lost": "disagrees", "no guarantee": "no guarantee", "expected failure": "disagrees", "cannot load": "cannot load",
+}  # fmt: skip
+
+
 def raises(logits: Array, dim: int = -1) -> Array:
     """An error with text that nobody is to obey."""
     raise ValueError(f"{HOSTILE} {logits.shape} {dim}")
@@ -69,7 +75,7 @@ def reports() -> dict[str, Report]:
     protections = (Protection("no network", False, "none"),)
     unjudged = Report((row,), 2**63, ended_by=15, inputs=files, protections=protections, asked=(target,))
     return {
-        "agrees": _asked(manual.softmax, arithmetic="auto"),
+        "agrees": _asked(manual.softmax, arithmetic="auto", seed=0, examples=10),
         "disagrees": replace(wrong, rows=tuple(map(_diagnosed, wrong.rows))),
         "cannot ask": _asked(raises),
         "required": _asked(without_gradient, require=["gradient"]),

@@ -1,0 +1,221 @@
+"""A report as one HTML file, which needs no network and no script: verdicts, causes, what was not tested, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from ..bounds.accuracy import NAMES
+from ..diagnosis.record import WIDTH
+from .asked import Asked
+from .causes import Cause, causes
+from .environment import gpus, machine, versions
+from .markup import Markup, folded, items, joined, pairs, table, tag
+from .report import Report
+from .row import Failure, Row
+from .terminal import left_out, notes, under
+
+STYLE = Path(__file__).with_name("report.css")
+NOTHING_ELSE = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is fetched, and nothing runs
+NO_NUMBER = "–"
+
+
+def html(report: Report) -> str:
+    """The page. Whatever comes from a candidate is text in it, and nothing that a browser obeys.
+
+    >>> row = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order")
+    >>> html(Report((row,), seed=0)).splitlines()[0]
+    '<!doctype html>'
+    """
+    found, excused = causes(report.failing), causes(report.excused)
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", http_equiv="Content-Security-Policy", content=NOTHING_ELSE),
+        tag("title", f"softproof: {_verdict(report)}"),
+        tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
+    )
+    main = tag(
+        "main",
+        _section("Rows", _rows(report), *_unexpected(report), items(notes(report.rows))),
+        *([_section("What is wrong", *map(_cause, found, count(1)))] if found else []),
+        *([_section("Expected failures", *map(_cause, excused, count(len(found) + 1)))] if excused else []),
+        _section("What was asked", *map(_details, report.rows, count(1))),
+        _section("How it was run", *_run(report)),
+    )
+    return f"<!doctype html>\n{tag('html', head, tag('body', _header(report, len(found)), main), lang='en')}"
+
+
+def _section(title: str, *inside: Any) -> Markup:
+    return tag("section", tag("h2", title), *inside)
+
+
+def _verdict(report: Report) -> str:
+    agreeing = sum(row.ok for row in report.rows)
+    ended = "INTERRUPTED, " if report.interrupted else ""
+    return f"{ended}{'PASSED' if report.ok else 'FAILED'}, {agreeing} of {len(report.rows)} rows agree"
+
+
+def _header(report: Report, found: int) -> Markup:
+    """The verdict, and how much was asked."""
+    said = f"{found} cause{'s' * (found != 1)}, " if found else ""
+    problems = sum(row.problems for row in report.rows)
+    seconds = sum(row.seconds for row in report.rows)
+    return tag(
+        "header",
+        tag("h1", "softproof: ", tag("span", _verdict(report), class_="good" if report.ok else "bad")),
+        tag("p", f"{said}{problems} problems, {seconds:.1f} s, seed {report.seed}, {report.date}", class_="quiet"),
+    )
+
+
+# ---- verdicts -------------------------------------------------------------------------------------------------------
+
+
+def _rows(report: Report) -> Markup:
+    """One line for each; a row leads to what was asked of it."""
+    headers = ("row", "problems", "error/bound", "verdict")
+    return table(headers, *(_line(report, row, number) for number, row in enumerate(report.rows, 1)))
+
+
+def _line(report: Report, row: Row, number: int) -> tuple[Any, ...]:
+    words = f"{row.verdict if row.ok else row.verdict.upper()}{under(row)}"
+    excused = " (expected failure)" if row in report.excused else ""
+    verdict = tag("span", f"{'✓' if row.ok else '✗'} {words}", class_="good" if row.ok else "bad")
+    worst = _number(row.ratio) if row.problems else NO_NUMBER
+    return tag("a", row.name, href=f"#row-{number}"), row.problems, worst, joined(verdict, excused)
+
+
+def _unexpected(report: Report) -> Iterator[Markup]:
+    """Expected failures that are none, and what an interruption has left out."""
+    if report.unforeseen:
+        yield tag("div", items(report.unforeseen), class_="bad")
+    if report.interrupted:
+        yield tag("p", "The run was interrupted: rows that are not here were not judged.", class_="bad")
+
+
+def _number(value: float) -> str:
+    """With three digits.
+
+    >>> _number(0.35914), _number(743.25), _number(float("inf"))
+    ('0.359', '743', '∞')
+    """
+    if not isfinite(value):
+        return "∞" if value > 0 else "NaN"
+    return f"{value:.3f}" if 0.001 <= value < 1 or not value else f"{value:.3g}"
+
+
+def _cause(cause: Cause, number: int) -> Markup:
+    """What failed, where, on which problem, what it comes from, and how to see it again."""
+    seen = ", ".join(row.name for row in cause.rows)
+    title = tag("h3", f"{number}. ", tag("span", cause.check, class_="bad"))
+    inside = _failure(cause.failure) if cause.failure is not None else [tag("pre", cause.row.reason)]
+    return tag("article", title, pairs(("seen in", seen)), *inside, id=f"cause-{number}")
+
+
+def _failure(failure: Failure) -> list[Markup]:
+    said = [(line[:WIDTH].strip(), line[WIDTH:].strip()) for line in failure.diagnosis.lines]
+    return [
+        tag("pre", str(failure.verdict)),
+        pairs(*said),
+        tag("p", f"To see it again (seed {failure.seed}):"),
+        tag("pre", tag("code", failure.snippet)),
+    ]
+
+
+# ---- what was asked -------------------------------------------------------------------------------------------------
+
+
+def _details(row: Row, number: int) -> Markup:
+    """One row: by what it was judged, each output, what was not tested, and where its problems lay."""
+    theorems = ", ".join(map(str, row.theorems))
+    unspecified = ", ".join(map(str, row.unspecified))
+    about = pairs(
+        ("verdict", tag("span", row.verdict, class_="good" if row.ok else "bad")),
+        ("reason", row.reason),
+        ("lost", row.lost),
+        ("arithmetic", f"{row.arithmetic}{under(row)}"),
+        ("model", row.model),
+        ("class", f"{row.accuracy}, {NAMES[row.accuracy]}"),
+        ("theorems", f"{theorems} of docs/theory/bounds.md" if theorems else ""),
+        ("worst error", f"{_number(row.ulps)} ulp" if row.problems else ""),
+        ("not tested", ", ".join(left_out(row))),
+        ("unbounded", f"no derivative promised, nor asked, in {row.unpromised} problems" if row.unpromised else ""),
+        ("uncounted", f"no guarantee by the arithmetic in {row.uncounted} problems" if row.uncounted else ""),
+        ("unspecified", f"accepted: rows {unspecified} of docs/theory/semantics.md" if unspecified else ""),
+        ("warning", "; ".join(row.hints)),
+        ("reported", "; ".join(row.reported)),
+        ("printed", f"{row.printed:,} bytes, not shown" if row.printed else ""),
+        ("ran", "in a process of its own" if row.isolated else "not isolated, in the process of the judge"),
+    )
+    return tag("article", tag("h3", row.name), about, *_outputs(row), *_questions(row), id=f"row-{number}")
+
+
+def _outputs(row: Row) -> Iterator[Markup]:
+    """The worst error of each output, as a share of its bound, and what would have passed besides."""
+    names = dict.fromkeys([*row.ratios, *row.detectable, *row.powerless])
+    lines = [(name, *_output(row, name)) for name in names]
+    if lines:
+        yield table(("output", "share of the bound", "error/bound", "error seen from", "vacuous"), *lines)
+
+
+def _output(row: Row, name: str) -> tuple[Any, ...]:
+    ratio, seen, wrong = row.ratios.get(name), row.detectable.get(name), row.powerless.get(name, {})
+    passing = f"{max(wrong.values())} of {row.problems}: {', '.join(wrong)} would pass" if wrong else NO_NUMBER
+    worst = (NO_NUMBER,) * 2 if ratio is None else (bar(ratio, f"{_number(ratio)} of the bound"), _number(ratio))
+    return (*worst, NO_NUMBER if seen is None else f"{seen:.1e}", passing)
+
+
+def bar(part: float, words: str) -> Markup:
+    """A bar that is full from 1 on, and of the other colour above 1 or where it is no number."""
+    kind, width = ("bar", 100 * part) if part <= 1 else ("over", 100)
+    track = tag("rect", class_="track", width="100", height="10")
+    filled = tag("rect", class_=kind, width=f"{width:.1f}", height="10")
+    return tag("svg", track, filled, viewBox="0 0 100 10", preserveAspectRatio="none", role="img", aria_label=words)
+
+
+def _questions(row: Row) -> Iterator[Markup]:
+    """Regions, behaviour checks and relations, which are many."""
+    if row.regions:
+        most, counts = max(row.regions.values()), sorted(row.regions.items())
+        lines = ((name, bar(found / most, f"{found} problems"), found) for name, found in counts)
+        yield folded(f"Coverage: problems in {len(counts)} regions", table(("region", "share", "problems"), *lines))
+    if row.ways:
+        bits = ", ".join(row.differ)
+        said = f"Other bits, within the bounds: {bits}" if bits else "All answers had the same bits."
+        yield folded(f"Behaviour: {len(row.ways)} checks", tag("p", said), items(row.ways))
+    if row.laws:
+        yield folded(f"Relations: {len(row.laws)} asked", items(row.laws))
+
+
+# ---- the run --------------------------------------------------------------------------------------------------------
+
+
+def _run(report: Report) -> Iterator[Markup]:
+    """Targets and their files, versions, the machine, and protections."""
+    yield from map(_target, report.asked)
+    used = gpus() if any(not row.device.startswith("cpu") for row in report.rows) else []
+    known = [("platform", machine()), ("GPUs", ", ".join(used)), ("trusted", ", ".join(report.trusted))]
+    yield pairs(*versions().items(), *known)
+    if report.inputs:
+        yield folded("Read first, with SHA-256", table(("file", "SHA-256"), *report.inputs))
+    if report.protections:
+        states = [(each.name, "active" if each.active else "ABSENT", each.how) for each in report.protections]
+        yield table(("protection", "state", "how, or why not"), *states)
+
+
+def _target(asked: Asked) -> Markup:
+    """How it was called, and what it was made from."""
+    told = asked.to_dict()
+    given = [(name, _option(value)) for name, value in told["options"].items() if value not in (None, [])]
+    inside = [folded("Options", pairs(*given)), *([pairs(("commit", told["commit"]))] if told["commit"] else [])]
+    if asked.sources:
+        inside.append(folded(f"Files, with SHA-256: {len(asked.sources)}", table(("file", "SHA-256"), *asked.sources)))
+    return tag("article", tag("h3", asked.target), *inside)
+
+
+def _option(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
