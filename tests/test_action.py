@@ -38,12 +38,16 @@ def test_every_input_reaches_a_step() -> None:
     ("targets", "status"), [("manual:softmax", 0), ("tests.broken:softmax_without_shift", 1)], ids=["right", "wrong"]
 )
 def test_the_step_that_verifies(targets: str, status: int, tmp_path: Path) -> None:
-    """Its exit status is that of the run, and both files are written whatever that is."""
+    """Its exit status is that of the run, and what is written is written whatever that is."""
     ended = verified(tmp_path, TARGETS=targets, ARITHMETIC="any-order", SEED="7")
 
     assert ended.returncode == status, ended.stderr
     assert len(list(ET.parse(tmp_path / "report.xml").iter("failure"))) == status
-    assert json.loads((tmp_path / "report.json").read_text())["seed"] == 7
+    told = json.loads((tmp_path / "report.json").read_text())
+    assert (told["seed"], bool(told["causes"])) == (7, bool(status))
+    assert ended.stdout.count(b"\n::error file=tests/broken.py,line=") == len(told["causes"])
+    for name in ("report.html", "summary.md"):
+        assert f"softproof: {('PASSED', 'FAILED')[status]}, " in (tmp_path / name).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("arithmetic", "status"), [("", 2), ("auto", 2), ("fused", 0)])
@@ -58,7 +62,7 @@ def test_it_needs_the_name_of_a_model(arithmetic: str, status: int, tmp_path: Pa
 def verified(folder: Path, **inputs: str) -> subprocess.CompletedProcess[bytes]:
     """The step, with these inputs."""
     (command,) = re.findall(r"run: (softproof verify .*)", ACTION)
-    named = {"TARGETS", "ARGUMENTS", "ARITHMETIC", "SEED", "SANDBOX", "REQUIRE", "JUNIT", "JSON"}
+    named = {"TARGETS", "ARGUMENTS", "ARITHMETIC", "SEED", "SANDBOX", "REQUIRE", "JUNIT", "JSON", "HTML"}
     assert set(re.findall(r"\$(\w+)", command)) == named
     env = {
         **os.environ,
@@ -68,6 +72,8 @@ def verified(folder: Path, **inputs: str) -> subprocess.CompletedProcess[bytes]:
         "SANDBOX": "on",
         "JUNIT": str(folder / "report.xml"),
         "JSON": str(folder / "report.json"),
+        "HTML": str(folder / "report.html"),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
         **inputs,
     }
     return subprocess.run(["bash", "-e", "-c", command], cwd=ROOT, env=env, capture_output=True, check=False)

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields, is_dataclass, replace
-from html.parser import HTMLParser
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from softproof import Report
 from softproof.candidates.plain_text import plain
 from softproof.cli.commands import main
-from softproof.problem.problem import Problem
 from softproof.reports.as_html import html
 
-from .helpers.reports import HOSTILE, KINDS, reports
+from .helpers.pages import Page
+from .helpers.reports import HOSTILE, KINDS, reports, with_text
 
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "header", "main", "section", "article", "h1", "h2", "h3", "p",
@@ -27,44 +25,6 @@ ATTRIBUTES = {
     "lang", "charset", "name", "content", "http-equiv", "class", "id", "href", "scope", "role", "aria-label", "viewbox",
     "preserveaspectratio", "width", "height",
 }  # fmt: skip
-
-
-class Page(HTMLParser):
-    """The elements of a page, each with its attributes, its text, and its style."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str]]] = []
-        self.open: list[str] = []
-        self.said, self.style = "", ""
-        self.feed(page)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """One more."""
-        self.elements.append((tag, {name: value or "" for name, value in attrs}))
-        self.open += [] if tag == "meta" else [tag]
-
-    def handle_endtag(self, tag: str) -> None:
-        """The last that was opened."""
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        """Of an element, or of the style."""
-        if self.open[-1:] == ["style"]:
-            self.style += data
-        else:
-            self.said += data
-
-    def handle_comment(self, data: str) -> None:
-        """There is none."""
-        raise AssertionError(data)
-
-    @property
-    def structure(self) -> list[tuple[str, tuple[str, ...]]]:
-        """Elements without what their attributes say."""
-        return [(tag, tuple(attributes)) for tag, attributes in self.elements]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -110,28 +70,6 @@ def test_what_a_page_says() -> None:
         assert f'width="{100 * ratio:.1f}"' in agreeing
     assert "vacuous here: softmax" in Page(agreeing).said
     assert "python-flint" in agreeing
-
-
-OF_THE_JUDGE = {
-    "operation", "dtype", "verdict", "accuracy", "outcome", "problem", "question", "cited", "date", "ways", "differ"
-}  # fmt: skip
-
-
-def with_text(value: Any, text: str) -> Any:
-    """The same with a text in the place of every text that is not empty and could be somebody else's."""
-    if isinstance(value, str):
-        return text if value else ""
-    if isinstance(value, tuple) and not hasattr(value, "_fields"):
-        return tuple(with_text(each, text) for each in value)
-    if isinstance(value, tuple):
-        return value._replace(name=text, how=text)  # type: ignore[attr-defined]  # a Protection
-    if isinstance(value, dict):
-        return {f"{text} {number}": with_text(each, text) for number, each in enumerate(value.values())}
-    if is_dataclass(value) and not isinstance(value, type | Problem):
-        found = {each.name: getattr(value, each.name) for each in fields(value)}
-        kept = {name for name in OF_THE_JUDGE & found.keys() if not is_dataclass(found[name])}
-        return replace(value, **{name: with_text(each, text) for name, each in found.items() if name not in kept})
-    return value
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -50,6 +50,29 @@ def commit_of(target: str, adapter: str | None) -> str:
     return "" if root is None or _is_installed(root) else commit(root.resolve())
 
 
+def defined(target: str, operation: str) -> tuple[str, int] | None:
+    """A target's file, from the working directory, and the line of its function; None where neither is found.
+
+    Of a module it is the function of the operation.
+    """
+    module, _, name = target.partition(":")
+    here, root = Path.cwd().resolve(), _root(module.split(".")[0])
+    found = [] if root is None or _is_installed(root) else _chain(module, root)
+    if not found or not found[-1].resolve().is_relative_to(here):
+        return None
+    path = found[-1].resolve()
+    return path.relative_to(here).as_posix(), _line_of(path, (name or operation).split(".")[-1])
+
+
+def _line_of(path: Path, name: str) -> int:
+    """Where a function, a class or a variable gets its name; 1 where that is not seen."""
+    for node in ast.walk(_parsed(path)):
+        named = node.targets if isinstance(node, ast.Assign) else [node]
+        if any(name in (getattr(each, "name", None), getattr(each, "id", None)) for each in named):
+            return int(getattr(node, "lineno", 1))
+    return 1
+
+
 def _files(target: str, adapter: str | None) -> dict[str, Path]:
     if adapter == "onnx" or target.endswith(".onnx"):
         return {Path(target).name: Path(target)}
@@ -116,11 +139,7 @@ def _is_installed(root: Path) -> bool:
 
 def _imported(path: Path, root: Path) -> Iterator[str]:
     """The modules that a file may import from the folder, wherever in the file."""
-    try:
-        with catch_warnings(action="ignore"):  # of a strange escape in it
-            tree = ast.parse(read_file(path))
-    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):  # no Python, or not readable, or too deep
-        return
+    tree = _parsed(path)
     here = path.relative_to(root).parts[:-1]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -129,6 +148,15 @@ def _imported(path: Path, root: Path) -> Iterator[str]:
             base = [*here[: len(here) + 1 - node.level] * bool(node.level), *filter(None, [node.module])]
             names = (".".join([*base, alias.name]) for alias in node.names)
             yield from _there([".".join(base), *names], root)
+
+
+def _parsed(path: Path) -> ast.Module:
+    """Empty where it is no Python, or not readable, or too deep."""
+    try:
+        with catch_warnings(action="ignore"):  # of a strange escape in it
+            return ast.parse(read_file(path))
+    except (SyntaxError, ValueError, OSError, RecursionError, MemoryError):
+        return ast.Module([], [])
 
 
 def _there(names: Iterable[str], root: Path) -> Iterator[str]:

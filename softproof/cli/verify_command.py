@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,18 @@ from typing import Any
 from ..bounds.accuracy import CLASSES, NAMES
 from ..bounds.models import MODELS
 from ..candidates.candidate import ADAPTERS
+from ..candidates.plain_text import plain
+from ..certificates.sources import defined
 from ..config import TERMS, Settings, settings
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_whole
 from ..properties.measured import MEASURED
 from ..reports.as_html import html
+from ..reports.asked import Asked
 from ..reports.causes import causes
 from ..reports.environment import versions
 from ..reports.files import ReportFile
+from ..reports.github import annotated, summary
 from ..reports.junit import junit
 from ..reports.report import Report
 from ..reports.required import EXPECTED
@@ -31,7 +36,7 @@ from ..runs.search import EXAMPLES
 from ..runs.verification import fault
 from ..verdicts.compare import AGREES
 from .batch import Plan, judged
-from .console import note
+from .console import note, say
 from .options import Command, add_interface, add_process, given_interface, split
 from .output import JUDGE_ITSELF, tell
 
@@ -97,6 +102,11 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_process(command)
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
     command.add_argument("--junit", type=Path, metavar="FILE", help="also write the report as JUnit XML")
+    command.add_argument(
+        "--github",
+        action="store_true",
+        help="in GitHub Actions: also annotate the code, and add to the summary of the job (GITHUB_STEP_SUMMARY)",
+    )
     command.add_argument("--html", type=Path, metavar="FILE", help="also write the report as a page for a browser")
     command.add_argument(
         "--expected-failures",
@@ -157,7 +167,7 @@ def _with_model(arguments: dict[str, Any], by_name: bool) -> dict[str, Any]:
 def run(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -> int:
     """Print the report of all targets, and write it."""
     places = tuple(place for file in files.values() for place in file.places)
-    plan = plan.told() if files.keys() & TELLING else plan
+    plan = plan.told() if options.github or files.keys() & TELLING else plan
     report = judged(replace(plan, hidden=(*plan.hidden, *places)), _progress)
     try:
         more = [report.regions()] if options.regions else []
@@ -166,8 +176,32 @@ def run(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -
     except Exception as error:  # a fault of the judge's own costs the details, and not the table
         text, status = f"{printable(table(report.rows))}\n\nthe judge failed to tell more: {fault(error)}", JUDGE_ITSELF
     contents = {"--json": report.to_json, "--junit": lambda: junit(report), "--html": lambda: html(report)}
-    status = max(status, tell(text, files, contents))
+    status = max(status, tell(text, files, contents), _on_github(report) if options.github else 0)
     return report.status if report.interrupted else max(report.status, status)
+
+
+def _on_github(report: Report) -> int:
+    """Annotations on standard output, and the summary of the job: 0, or 4 where they cannot be told whole."""
+    modules = {plain(each.target): each.target for each in report.asked if _is_module(each)}
+    try:
+        lines = annotated(report, lambda row: _defined(modules, row))
+        whole = say("\n".join(lines)) if lines else True
+        if file := os.environ.get("GITHUB_STEP_SUMMARY"):
+            with open(file, "a", encoding="utf-8") as stream:
+                stream.write(summary(report))
+    except Exception as error:  # a fault of the judge's own, or of the file
+        note(f"softproof: --github: {fault(error)}")
+        return JUDGE_ITSELF
+    return 0 if whole else JUDGE_ITSELF
+
+
+def _is_module(asked: Asked) -> bool:
+    """Whether its code is looked for in Python's files."""
+    return asked.options.get("adapter") not in ("onnx", "process") and not asked.target.endswith(".onnx")
+
+
+def _defined(modules: Mapping[str, str], row: Row) -> tuple[str, int] | None:
+    return defined(modules[row.implementation], row.operation) if row.implementation in modules else None
 
 
 def _progress(row: Row, number: int, total: int) -> None:

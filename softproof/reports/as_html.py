@@ -36,12 +36,12 @@ def html(report: Report) -> str:
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", http_equiv="Content-Security-Policy", content=NOTHING_ELSE),
-        tag("title", f"softproof: {_verdict(report)}"),
+        tag("title", heading(report)),
         tag("style", Markup(STYLE.read_text(encoding="utf-8"))),
     )
     main = tag(
         "main",
-        _section("Rows", _rows(report), *_unexpected(report), items(notes(report.rows))),
+        _section("Rows", rows_table(report), *_unexpected(report), items(notes(report.rows))),
         *([_section("What is wrong", *map(_cause, found, count(1)))] if found else []),
         *([_section("Expected failures", *map(_cause, excused, count(len(found) + 1)))] if excused else []),
         _section("What was asked", *map(_details, report.rows, count(1))),
@@ -54,10 +54,11 @@ def _section(title: str, *inside: Any) -> Markup:
     return tag("section", tag("h2", title), *inside)
 
 
-def _verdict(report: Report) -> str:
+def heading(report: Report) -> str:
+    """The verdict on all."""
     agreeing = sum(row.ok for row in report.rows)
     ended = "INTERRUPTED, " if report.interrupted else ""
-    return f"{ended}{'PASSED' if report.ok else 'FAILED'}, {agreeing} of {len(report.rows)} rows agree"
+    return f"softproof: {ended}{'PASSED' if report.ok else 'FAILED'}, {agreeing} of {len(report.rows)} rows agree"
 
 
 def _header(report: Report, found: int) -> Markup:
@@ -67,7 +68,7 @@ def _header(report: Report, found: int) -> Markup:
     seconds = sum(row.seconds for row in report.rows)
     return tag(
         "header",
-        tag("h1", "softproof: ", tag("span", _verdict(report), class_="good" if report.ok else "bad")),
+        tag("h1", tag("span", heading(report), class_="good" if report.ok else "bad")),
         tag("p", f"{said}{problems} problems, {seconds:.1f} s, seed {report.seed}, {report.date}", class_="quiet"),
     )
 
@@ -75,18 +76,20 @@ def _header(report: Report, found: int) -> Markup:
 # ---- verdicts -------------------------------------------------------------------------------------------------------
 
 
-def _rows(report: Report) -> Markup:
-    """One line for each; a row leads to what was asked of it."""
+def rows_table(report: Report, *, leads: bool = True) -> Markup:
+    """One line for each; where it `leads` somewhere, to what was asked of it."""
     headers = ("row", "problems", "error/bound", "verdict")
-    return table(headers, *(_line(report, row, number) for number, row in enumerate(report.rows, 1)))
+    links = (f"#row-{number}" if leads else None for number in count(1))
+    return table(headers, *(_line(report, row, link) for row, link in zip(report.rows, links, strict=False)))
 
 
-def _line(report: Report, row: Row, number: int) -> tuple[Any, ...]:
+def _line(report: Report, row: Row, link: str | None) -> tuple[Any, ...]:
     words = f"{row.verdict if row.ok else row.verdict.upper()}{under(row)}"
     excused = " (expected failure)" if row in report.excused else ""
     verdict = tag("span", f"{'✓' if row.ok else '✗'} {words}", class_="good" if row.ok else "bad")
     worst = _number(row.ratio) if row.problems else NO_NUMBER
-    return tag("a", row.name, href=f"#row-{number}"), row.problems, worst, joined(verdict, excused)
+    name = row.name if link is None else tag("a", row.name, href=link)
+    return name, row.problems, worst, joined(verdict, excused)
 
 
 def _unexpected(report: Report) -> Iterator[Markup]:
