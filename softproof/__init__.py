@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from .candidates.loading import load as load
     from .generation.large import large_problems as large_problems
     from .generation.strategies import problems as problems
+    from .grading.bank_file import Bank as Bank
+    from .grading.bank_file import bank as bank
+    from .grading.grades import Grade as Grade
+    from .grading.grades import grade as grade
     from .problem.interface import Interface as Interface
     from .problem.operations import OPERATIONS as OPERATIONS
     from .problem.problem import Output as Output
@@ -54,6 +58,8 @@ _MODULES = {
     "candidates.loading": ("load",),
     "generation.large": ("large_problems",),
     "generation.strategies": ("problems",),
+    "grading.bank_file": ("Bank", "bank"),
+    "grading.grades": ("Grade", "grade"),
     "problem.interface": ("Interface",),
     "problem.operations": ("OPERATIONS",),
     "problem.problem": ("Output", "Problem", "Result"),
@@ -78,8 +84,10 @@ __all__ = [
     "OPERATIONS",
     "WAYS",
     "Arithmetic",
+    "Bank",
     "Candidate",
     "Conduct",
+    "Grade",
     "Implementation",
     "Interface",
     "Measured",
@@ -90,10 +98,12 @@ __all__ = [
     "Row",
     "Verdict",
     "any_order",
+    "bank",
     "bound",
     "conduct",
     "conformance",
     "database",
+    "grade",
     "judge",
     "judge_refusal",
     "judge_result",

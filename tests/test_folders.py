@@ -22,7 +22,7 @@ LEVELS = (
     ("diagnosis",),
     ("reports",),
     ("runs", "config"),
-    ("certificates",),
+    ("certificates", "grading"),
     ("mutants", "testing", "cli"),
     ("__main__",),
 )

@@ -97,6 +97,10 @@ class Isolated(Candidate):
         """Start again; if that cannot be done, it is lost."""
         self._home.restart()
 
+    def limit(self, seconds: float) -> None:
+        """Let no question take longer from now on."""
+        self._home.seconds = min(self._home.seconds, seconds)
+
     def close(self) -> None:
         """End its process."""
         self._home.end()

@@ -19,8 +19,10 @@ from ..reports.files import ReportFile, open_files
 from ..reports.row import OF_A_SIGNAL
 from ..reports.terminal import printable
 from . import (
+    bank_command,
     certify_command,
     findings_command,
+    grade_command,
     init_command,
     mutants_command,
     recheck_command,
@@ -39,6 +41,8 @@ _COMMANDS: dict[str, Command] = {
     "init": init_command.COMMAND,
     "certify": certify_command.COMMAND,
     "recheck": recheck_command.COMMAND,
+    "bank": bank_command.COMMAND,
+    "grade": grade_command.COMMAND,
     "semantics": semantics_command.COMMAND,
     "mutants": mutants_command.COMMAND,
     "findings": findings_command.COMMAND,

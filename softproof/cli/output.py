@@ -11,7 +11,7 @@ from .console import note, say
 JUDGE_ITSELF = 4  # exit status
 
 
-def tell(text: str, files: Mapping[str, ReportFile], contents: Mapping[str, Callable[[], str]]) -> int:
+def tell(text: str, files: Mapping[str, ReportFile], contents: Mapping[str, Callable[[], str | bytes]]) -> int:
     """Print a report, and then write the files that were asked for: 0, or 4 where that cannot be done whole."""
     whole = say(text)
     for option, file in files.items():
@@ -19,10 +19,11 @@ def tell(text: str, files: Mapping[str, ReportFile], contents: Mapping[str, Call
     return 0 if whole else JUDGE_ITSELF
 
 
-def _written(file: ReportFile, content: Callable[[], str]) -> bool:
+def _written(file: ReportFile, content: Callable[[], str | bytes]) -> bool:
     """Whether a file could be written."""
     try:
-        digest = file.write(content() + "\n")
+        made = content()
+        digest = file.write(made if isinstance(made, bytes) else made + "\n")
     except OSError as error:
         note(f"softproof: {file.said}: {error.strerror or error}")
     except Exception as error:  # of the report, as it is made: a fault of the judge's own

@@ -62,13 +62,13 @@ class ReportFile:
         """The paths of what is there now, and of what is being made."""
         return tuple(str(self._parent / name) for name in (self.name, self._temporary) if name)
 
-    def write(self, text: str) -> str:
+    def write(self, text: str | bytes) -> str:
         """Fill the file, move it to its place, and return its SHA-256.
 
         Raises: OSError where that cannot be done; TamperedError where somebody else has touched the temporary file or
             its folder. The whole report is then in its place all the same, if it could be moved there.
         """
-        data = text.encode(errors="backslashreplace")
+        data = text if isinstance(text, bytes) else text.encode(errors="backslashreplace")
         touched = self._descriptor is not None and not self._untouched(b"")
         if touched or self._descriptor is None:
             self._close()

@@ -27,6 +27,7 @@ from ..truth.double_double import DoubleDouble
 from .compare import DISAGREES, Elements, Verdict, infeasible_rows, not_an_answer
 from .judgement import BALLS, _Case
 from .row_unknowns import Strips, refuted, unexplained
+from .summary import Tally
 
 BITS = BALLS[0]  # of the truth that is kept
 KEPT = 107  # the place of what is kept among the numbers of bits: after double-double numbers, before balls
@@ -131,7 +132,7 @@ def judge_compiled(
     if text := not_an_answer(problem, result, device, unasked):
         return Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem)
     chosen = arithmetic_of(model(arithmetic), problem)
-    return _CompiledCase(problem, result, chosen, Accuracy(), outputs).verdict((KEPT, *BALLS))
+    return _CompiledCase(problem, result, chosen, Accuracy(), outputs).verdict(BALLS)
 
 
 def ratios_if_right(
@@ -180,6 +181,13 @@ class _CompiledCase(_Case):
     """One answer, compared with what was kept first."""
 
     kept: Mapping[str, Compiled]
+
+    def verdict(self, steps: Sequence[int]) -> Verdict:
+        """By what was kept, if that leaves nothing open; by `steps` otherwise."""
+        tally = Tally(self.problem, self.result, self.accuracy.letter)
+        for name, rows, elements in self.elements(KEPT, blocks(self.problem)):
+            tally.add(name, rows, elements, last=False)
+        return super().verdict(steps) if tally.open else tally.verdict()
 
     def elements(
         self, bits: int, rows_at_a_time: Sequence[Rows], total: bool = True

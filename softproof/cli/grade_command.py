@@ -1,0 +1,136 @@
+"""`softproof grade`: many candidates, each asked the questions of a bank; a line of JSON for each as it ends."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..bounds.models import MODELS
+from ..candidates.candidate import ADAPTERS
+from ..grading.bank_file import bank
+from ..grading.grades import REQUIRED, check_asked_of, check_budget, chosen_model
+from ..grading.many import Line, Results, graded, key_of, written
+from ..problem.operations import OPERATIONS
+from ..problem.validation import check_whole
+from ..reports.files import ReportFile
+from ..reports.required import EXPECTED, check_required
+from ..reports.row import CANNOT_LOAD, JUDGE_FAILED
+from ..verdicts.compare import AGREES
+from .batch import checked_targets
+from .console import note, say
+from .options import Command, add_interface, add_process, split
+from .output import JUDGE_ITSELF
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Whom to ask what."""
+
+    targets: tuple[Mapping[str, Any], ...]
+    bank: Path
+    digest: str
+    arithmetic: str
+    jobs: int
+    results: Results | None
+
+
+def add_options(command: argparse.ArgumentParser) -> None:
+    """The candidates, the bank, how they are called, where they run, and where the lines go."""
+    command.add_argument("targets", nargs="+", metavar="TARGET", help="as of `softproof verify`")
+    command.add_argument("--bank", type=Path, metavar="FILE", required=True, help="what `softproof bank build` wrote")
+    command.add_argument(
+        "-o", "--results", type=Path, metavar="FILE",
+        help="where the lines go, one for each target; those that stand there are not asked again (default: standard "
+        "output)",
+    )  # fmt: skip
+    command.add_argument("--jobs", type=int, default=1, metavar="N", help="candidates at a time (default: 1)")
+    command.add_argument("--budget", type=float, metavar="SECONDS", help="for each candidate (default: no limit)")
+    command.add_argument(
+        "--secret", action="store_true", help="tell which output failed, and nothing else of a question"
+    )
+    command.add_argument(
+        "--arithmetic",
+        metavar="NAME",
+        help=f"what the bounds assume, where the bank has several models: {', '.join(MODELS)}",
+    )
+    command.add_argument("--operation", choices=OPERATIONS, metavar="NAME", help="what a function computes")
+    command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that it takes (default: found out)")
+    command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")
+    command.add_argument("--dtype", action="append", dest="dtypes", metavar="NAME", help="ask in this format alone")
+    command.add_argument(
+        "--require",
+        action="append",
+        metavar="NAME,…",
+        help=f"outputs without which a question is not passed: {EXPECTED} (default: {', '.join(REQUIRED)})",
+    )
+    add_interface(command)
+    add_process(command)
+
+
+def prepare(options: argparse.Namespace) -> Prepared:
+    """All that is asked, before any candidate starts."""
+    opened = bank(options.bank)
+    chosen = chosen_model(opened, options.arithmetic)
+    check_asked_of(opened, options.operation, options.dtypes)
+    jobs = check_whole("--jobs", options.jobs, "a whole number of at least 1", 1)
+    if options.budget is not None:
+        check_budget(options.budget)
+    if twice := [each for each in options.targets if options.targets.count(each) > 1]:
+        raise ValueError(f"TARGET {twice[0]} is given {options.targets.count(twice[0])} times; expected each once")
+    more = {
+        "budget": options.budget,
+        "secret": options.secret,
+        "require": REQUIRED if options.require is None else check_required(split(options.require)),
+        "dtypes": options.dtypes,
+        "hidden": [str(each.absolute()) for each in (options.bank, options.results) if each is not None],
+    }
+    targets = tuple({"sandbox": "on", **each, **more} for each in checked_targets(options))
+    results = None if options.results is None else Results(options.results, opened.digest, chosen)
+    return Prepared(targets, options.bank, opened.digest, chosen, jobs, results)
+
+
+def run(options: argparse.Namespace, what: Prepared, _files: dict[str, ReportFile]) -> int:
+    """A line for each; 0 where all agree, 3 where one could not be loaded or judged, 1 otherwise."""
+    known = {} if what.results is None else what.results.known
+    todo = [each for each in what.targets if key_of(each) not in known]
+    lines = [known[key_of(each)] for each in what.targets if key_of(each) in known]
+    if lines:
+        note(f"{len(lines)} of {len(what.targets)} stand in {options.results}")
+    whole = True
+    try:
+        for found in graded(todo, what.bank, what.arithmetic, what.digest, what.jobs):
+            lines.append(found)
+            whole &= _tell(found, what.results)
+            note(
+                f"[{len(lines)}/{len(what.targets)}] {found['target']}: {found['verdict']}, score {found['score']:.4f}"
+            )
+    finally:
+        if what.results is not None:
+            what.results.close()
+    return JUDGE_ITSELF if not whole else status(lines)
+
+
+def _tell(found: Line, results: Results | None) -> bool:
+    """Where the lines go; whether it came there."""
+    if results is None:
+        return say(written(found))
+    try:
+        results.add(found)
+    except OSError as error:
+        note(f"softproof: --results {results.path}: {error.strerror or error}")
+        return False
+    return True
+
+
+def status(lines: list[Line]) -> int:
+    """The exit status of these lines."""
+    verdicts = {str(each["verdict"]) for each in lines}
+    if JUDGE_FAILED in verdicts:
+        return JUDGE_ITSELF
+    return 3 if CANNOT_LOAD in verdicts else int(verdicts > {AGREES} or AGREES not in verdicts)
+
+
+COMMAND = Command("grade many targets by a bank of questions", add_options, prepare, run)

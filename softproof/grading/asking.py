@@ -1,0 +1,179 @@
+"""One candidate and the questions of a bank: what came of each, and the first failure as a text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import inf
+
+import numpy as np
+
+from ..candidates.candidate import Candidate
+from ..candidates.isolated import Isolated
+from ..candidates.plain_text import plain
+from ..problem.operations import DIRECTIONAL, gradient_names, output_shapes
+from ..problem.problem import Problem
+from ..reports.required import missing
+from ..reports.row import Failure
+from ..verdicts.compare import DISAGREES, NO_GUARANTEE, Verdict
+from ..verdicts.compiled import judge_compiled, ratios_if_right
+from .kept import Kept
+
+LONGEST = 4000  # characters of Python that asks a question again
+OVER = "its budget was spent"
+
+
+@dataclass
+class Count:
+    """How often an output was asked for and passed, and its worst error/bound."""
+
+    questions: int = 0
+    asked: int = 0
+    passed: int = 0
+    ratio: float = 0.0
+
+
+@dataclass
+class Asked:
+    """What came of the questions so far."""
+
+    questions: int = 0
+    asked: int = 0
+    passed: int = 0
+    failed: int = 0
+    uncounted: int = 0  # of which nothing is guaranteed
+    outputs: dict[str, Count] = field(default_factory=dict)
+    failure: str = ""  # the first
+    lacks: str = ""  # why the first of those that could not be asked could not
+    over: bool = False
+
+
+def ask(
+    candidate: Candidate,
+    questions: Sequence[Kept],
+    device: str,
+    require: Sequence[str],
+    deadline: float = inf,
+    secret: bool = False,
+) -> Asked:
+    """Each question, until the deadline; what is not asked is not passed.
+
+    `require` names the kinds of output without which a question is not passed. With `secret` the text of a failure does
+    not show the question.
+    """
+    found = Asked()
+    for kept in questions:
+        found.questions += 1
+        for name in output_shapes(kept.problem):
+            found.outputs.setdefault(name, Count()).questions += 1
+        if time.monotonic() >= deadline:
+            found.over = True
+        elif why := _cannot_ask(candidate, kept):
+            found.lacks = found.lacks or why
+        else:
+            if isinstance(candidate, Isolated) and deadline < inf:
+                candidate.limit(max(0.001, deadline - time.monotonic()))
+            _ask(found, candidate, kept, device, require, secret)
+    return found
+
+
+def _ask(found: Asked, candidate: Candidate, kept: Kept, device: str, require: Sequence[str], secret: bool) -> None:
+    problem, unasked = _narrowed(candidate, kept.problem)
+    result = candidate.answer(problem, device)
+    result = replace(result, outputs={name: each for name, each in result.outputs.items() if name not in unasked})
+    found.asked += 1
+    names = output_shapes(problem).keys() - unasked
+    ratios = ratios_if_right(problem, result, kept.outputs, kept.model, device=device, unasked=unasked)
+    if ratios is None:
+        verdict = judge_compiled(problem, result, kept.outputs, kept.model, device=device, unasked=unasked)
+        _count_wrong(found, names, verdict)
+        if verdict.outcome == NO_GUARANTEE:
+            found.uncounted += 1
+            return
+        if not verdict.ok:
+            found.failed += 1
+            found.failure = found.failure or _text(candidate, kept, verdict, device, secret)
+            return
+    else:
+        for name, ratio in ratios.items():
+            _count(found.outputs[name], ratio, passed=True)
+    lacks = missing(require, problem.operation, names | _without(kept.problem))
+    found.passed += not lacks
+    if lacks:
+        found.lacks = found.lacks or f"{problem.operation}: no {', '.join(lacks)}, which was required"
+
+
+def _count_wrong(found: Asked, names: set[str], verdict: Verdict) -> None:
+    """Of an answer without outputs none passes; of another one those that are not as the verdict says."""
+    for name in names:
+        ratio = verdict.ratios.get(name, inf)
+        ratio = max(ratio, verdict.ratio) if name == verdict.output else ratio
+        _count(found.outputs[name], ratio, passed=verdict.ok or (bool(verdict.output) and ratio <= 1))
+
+
+def _count(count: Count, ratio: float, *, passed: bool) -> None:
+    count.asked += 1
+    count.passed += passed
+    count.ratio = max(count.ratio, ratio)
+
+
+def _without(problem: Problem) -> set[str]:
+    """Outputs that a question does not ask of anybody, which nobody can lack."""
+    absent = {"grad_"} if problem.grad_output is None or not gradient_names(problem) else set()
+    absent |= {"jvp"} if problem.tangent is None else set()
+    return absent | ({"hvp_"} if problem.tangent is None or problem.grad_output is None else set())
+
+
+def _narrowed(candidate: Candidate, problem: Problem) -> tuple[Problem, frozenset[str]]:
+    """What of a problem the candidate can be asked, and the outputs that it does not have; as `judge` does it."""
+    if not candidate.differentiates(problem.operation):
+        problem = replace(problem, grad_output=None)
+    if not _layouts(problem) <= set(candidate.layouts):
+        problem = replace(problem, layout="contiguous")
+    takes = candidate.supports(problem.operation) | candidate.interface.fixed.keys()
+    if unknown := problem.options.keys() - takes:  # which have their defaults, or the question could not be asked
+        problem = replace(
+            problem, options={name: each for name, each in problem.options.items() if name not in unknown}
+        )
+    if problem.tangent is None:
+        return problem, frozenset()
+    has = candidate.supports(problem.operation)
+    unasked = frozenset(name for kind, name in (("jvp", "jvp"), ("hvp", "hvp_logits")) if kind not in has)
+    return (replace(problem, tangent=None) if len(unasked) == len(DIRECTIONAL) else problem), unasked
+
+
+def _layouts(problem: Problem) -> set[str]:
+    return {problem.layout} if isinstance(problem.layout, str) else {"contiguous", *problem.layout.values()}
+
+
+def _cannot_ask(candidate: Candidate, kept: Kept) -> str:
+    """Why a question is none for this candidate, as far as its interface and its signature say; or nothing."""
+    problem = kept.problem
+    if problem.operation not in candidate.operations:
+        return f"it has no {problem.operation}"
+    if problem.dtype not in candidate.dtypes:
+        return f"it has no {problem.dtype}"
+    if lacks := sorted(kept.kinds - candidate.supports(problem.operation) - candidate.interface.fixed.keys()):
+        return f"{problem.operation} takes no {lacks[0]}"
+    return "" if candidate.takes(problem) else f"{problem.operation}: its interface does not take such a problem"
+
+
+def _text(candidate: Candidate, kept: Kept, verdict: Verdict, device: str, secret: bool) -> str:
+    """What went wrong, and Python that asks the same again where that is short; a secret question is not shown."""
+    about = f"{kept.problem.operation} {kept.problem.dtype}"
+    if secret:
+        by = f" {verdict.ratio:.3g} times outside the allowed error" if np.isfinite(verdict.ratio) else ""
+        return f"{about}: {DISAGREES}: {verdict.output or 'no answer that can be compared'}{by}"
+    words = f"device={device!r}, arithmetic={kept.arithmetic!r}"
+    again = Failure(
+        verdict, candidate.source, candidate.adapter, candidate.interface.words(), device, 0, words=words
+    ).snippet
+    text = f"{about}: {plain(str(verdict), LONGEST)}"
+    return f"{text}\n\n{again}" if len(again) <= LONGEST else f"{text}\n\n{_shapes(verdict.problem or kept.problem)}"
+
+
+def _shapes(problem: Problem) -> str:
+    """A problem that is too large to be shown, in words."""
+    shapes = ", ".join(f"{name} {each.shape}" for name, each in problem.inputs.items())
+    return f"inputs: {shapes}; options: {dict(problem.options)}; layout: {problem.layout}"
