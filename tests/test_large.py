@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import combinations, product, repeat
+from itertools import combinations, pairwise, product, repeat
 
 import numpy as np
 import pytest
@@ -103,6 +103,25 @@ def test_any_two_options_meet_and_most_threes(operation: str, trial_seed: int) -
             missed += [(chosen, each) for each in possible if each not in met]
             whole += len(possible)
         assert len(missed) <= (max(3, whole // 200) if count == 3 else 0), missed
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_the_calls_that_are_made_most_are_long_in_each_dimension(operation: str, trial_seed: int) -> None:
+    """A batch along its last dimension, by the mean, some labels ignored, and nothing else; or one thing else."""
+    losses = operation in ("cross_entropy", "linear_cross_entropy")
+    problems = large_problems(operation, "float32", seed=trial_seed)
+    for dimension in sorted({*DIMENSIONS[operation]} - {"positions"}):
+        ordinary = [(number, plan) for number, plan in enumerate(problems.plans)
+                    if plan.dimension == dimension and (plan.lead, plan.axis, plan.other) == (1, 1, 0)]  # fmt: skip
+        changed = {number: len(plan.has - {"ignored"}) + (losses and not plan.has & {"ignored", "probabilities"})
+                   + (losses and plan.reduction != "mean") for number, plan in ordinary}  # fmt: skip
+        for low, high in pairwise((256, 2048, 16384, 1 << 16, 1 << 19)):
+            plain = [number for number, plan in ordinary if low <= plan.size <= high and not changed[number]]
+            assert plain, (dimension, low)
+            problem = problems.resized(plain[0], 40)
+            assert problem.layout == "contiguous"
+            assert not losses or HAS["ignored"](problem)
+        assert sum(count == 1 for count in changed.values()) > 1
 
 
 @pytest.mark.parametrize("operation", ["log_softmax", "cross_entropy"])

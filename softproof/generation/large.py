@@ -3,14 +3,15 @@
 They follow from a seed. Of each dimension there are problems in every range of sizes, and among those in the last are
 all options that the operation has. Any three options, or two and a dimension, soon meet: each problem has the options
 of which most have not met before, as in combinatorial testing (Cohen, Dalal, Fredman and Patton, The AETG system, IEEE
-Transactions on Software Engineering 23(7), 1997).
+Transactions on Software Engineering 23(7), 1997). Besides, each dimension is long in the calls that are made most: of a
+batch along its last dimension, without options, and with one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations, cycle
+from itertools import combinations, cycle, pairwise
 from typing import Any, overload
 from zlib import crc32
 
@@ -23,7 +24,7 @@ from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..problem.validation import check_mapping, check_name, check_names, check_whole
 from .large_arrays import LOOKS
 from .large_making import Plan, made
-from .sizes import TOP, size_between, strata
+from .sizes import MOST, TOP, size_between, strata
 
 _ROWS = ("batch", "positions", "classes")
 DIMENSIONS = dict.fromkeys(OPERATIONS, _ROWS) | dict.fromkeys(("linear", "linear_cross_entropy"), (*_ROWS, "features"))
@@ -32,6 +33,8 @@ SHORT, MEDIUM, LONG = 256, 4096, 16384  # below which there are three, two, and 
 BOTH = 1 << 15  # the product of two long dimensions
 _OPTIONS = {"weight": ("weight", ""), "label_smoothing": ("", "label_smoothing"), "keepdim": ("", "keepdim"),
             "bias": ("bias", ""), "linear_bias": ("bias", "")}  # fmt: skip
+ORDINARY = (SHORT, 2048, 16384, 1 << 16)  # the least sizes of calls that are made most
+_USUAL = {"target": "ignored", "reduction": "mean"}  # and what they have
 TRIES = 20  # choices of options, of which the one is taken where most meet for the first time
 Choice = dict[str, str]
 Rng = np.random.Generator
@@ -113,10 +116,13 @@ class _Place:
     top: bool
     lead: int
     axis: int
+    options: int | None = None  # how many a call has that is made most, None of any other
 
 
 def _places(operation: str, shapes: Mapping[str, Sequence[tuple[int, int]]], rng: Rng) -> Iterator[_Place]:
-    """Of each dimension several in every range of sizes, the more the shorter they are, and TOPS in the last."""
+    """Of each dimension several in every range of sizes, the more the shorter they are, and TOPS in the last; and those
+    of the calls that are made most.
+    """
     for dimension in DIMENSIONS[operation]:
         own, turn, number = shapes[dimension], int(rng.integers(3)), 0
         for low, high in strata(dimension) if own else ():
@@ -124,6 +130,10 @@ def _places(operation: str, shapes: Mapping[str, Sequence[tuple[int, int]]], rng
             for _ in range(TOPS if top else 1 + (low < MEDIUM) + (low < SHORT)):
                 lead, axis = own[(turn + number) % len(own)]
                 yield _Place(dimension, number, (low, high), top, lead, axis)
+                number += 1
+        for step, (low, high) in enumerate(pairwise((*ORDINARY, MOST[dimension])) if (1, 1) in own else ()):
+            for options in range(1 + step % 2):
+                yield _Place(dimension, number, (low, high), False, 1, 1, options)
                 number += 1
 
 
@@ -169,12 +179,25 @@ def _chosen(rng: Rng, places: Sequence[_Place], factors: Mapping[str, tuple[str,
         tops = [place for place in places if place.top and place.dimension == dimension]
         found |= dict(zip(tops, _every_level(rng, tops, factors), strict=True))
     for place in places:
+        if place.options is not None:
+            found[place] = _fitting(place, _usual(rng, place.options, factors))
         if place not in found:
             drawn = [_fitting(place, {name: str(rng.choice(levels)) for name, levels in factors.items()})
                      for _ in range(TRIES)]  # fmt: skip
             found[place] = max(drawn, key=lambda choice: len(_threes(place, choice) - met))
         met |= _threes(place, found[place])
     return [found[place] for place in places]
+
+
+def _usual(rng: Rng, options: int, factors: Mapping[str, tuple[str, ...]]) -> Choice:
+    """The choices of a call that is made most, so many of which are changed."""
+    found = {name: _USUAL.get(name, "") for name in factors}
+    found = {name: level if level in factors[name] else factors[name][0] for name, level in found.items()}
+    fixed = {"long", "alike", *(["reduction"] if len(factors["target"]) == 1 else [])}  # which only a loss has
+    free = [name for name, levels in factors.items() if len(levels) > 1 and name not in fixed]
+    for name in rng.permutation(free)[:options]:
+        found[name] = str(rng.choice([level for level in factors[name] if level != found[name]]))
+    return found
 
 
 def _every_level(rng: Rng, tops: Sequence[_Place], factors: Mapping[str, tuple[str, ...]]) -> list[Choice]:
