@@ -21,7 +21,7 @@ from .helpers.pages import Page
 from .helpers.reports import HOSTILE, KINDS, raises, reports, with_text
 
 QUICK = ["--operation", "softmax", "--dtype", "float32", "--examples", "5", "--seed", "0"]
-QUICK += ["--in-process", "--no-shrink"]
+QUICK += ["--in-process", "--no-shrink", "--no-diagnosis"]
 FORGED = f"{HOSTILE}\n::error::forged\n\n# 100% forged, a:b\r\n```"
 
 
@@ -95,7 +95,9 @@ def test_the_command_line_tells_github(
     targets = ["tests.broken:softmax_without_shift", "tests.helpers.reports:raises"]
     assert main(["verify", *targets, *QUICK, "--github"]) == 1
 
-    one, two = re.findall("^::error .*", capsys.readouterr().out, re.MULTILINE)
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.out + printed.err  # of no colour, and of nobody else
+    one, two = re.findall("^::error .*", printed.out, re.MULTILINE)
     path, line = _line_of(broken.softmax_without_shift)
     assert one.startswith(f"::error file={path},line={line},title=softproof%3A value::disagrees: value")
     line = _line_of(raises)[1] + 2

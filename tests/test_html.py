@@ -166,7 +166,7 @@ def test_a_narrow_window_shows_everything() -> None:
     assert "white-space: pre-wrap" in STYLE
     assert "@media (max-width: 60ch)" in STYLE
     widths = re.findall(r"(?<![-\w])(?:min-)?width: ([^;]+);", STYLE)
-    assert sorted(set(widths)) == ["100%", "4rem", "9rem", "auto"]
+    assert sorted(set(widths)) == ["100%", "11ch", "4rem", "9rem", "auto"]
     for tag, attributes in Page(html(reports()["agrees"])).elements:
         assert "width" not in attributes or tag == "rect"
         assert "style" not in attributes
@@ -176,6 +176,7 @@ def test_the_command_line_writes_it(tmp_path: Path) -> None:
     """Beside the other files; with the target's own files and their commit."""
     file = tmp_path / "report.html"
     arguments = ["--dtype", "float32", "--examples", "3", "--seed", "5", "--in-process", "--operation", "softmax"]
+    arguments.append("--no-diagnosis")
     status = main(["verify", "tests.helpers.reports:raises", *arguments, "--html", str(file)])
 
     page = Page(file.read_text(encoding="utf-8"))
