@@ -43,7 +43,8 @@ def test_a_failure_says_what_the_report_says(tmp_path: Path) -> None:
     (failure,) = ET.parse(file).iter("failure")
 
     assert status == 1
-    assert failure.get("message") == "value"
+    assert (failure.get("message") or "").startswith("value: value[0")
+    assert "got nan, exact 1.0" in (failure.get("message") or "")
     assert "Problem(" in (failure.text or "")
 
     control = replace(ROW, implementation="a \x1b[31mred\x00 name", verdict="disagrees")

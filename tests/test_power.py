@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -169,5 +170,6 @@ def test_the_report_counts_them() -> None:
     assert f"grad_logits in {max(row.powerless['grad_logits'].values())}" in str(report)
     assert "of 60 problems: an all-zero answer, or another that is wrong altogether, would also pass" in str(report)
     assert "softmax    float32  value" in report.power()
-    assert '"vacuous"' in report.to_json()
+    told = {each["output"]: each["vacuous"] for each in json.loads(report.to_json())["rows"][0]["outputs"]}
+    assert {each["answer"]: each["problems"] for each in told["grad_logits"]} == row.powerless["grad_logits"]
     assert 1e-8 < row.detectable["value"] < 1e-4

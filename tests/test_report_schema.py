@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import numpy as np
@@ -196,6 +197,7 @@ def test_the_schema_is_printed_and_what_is_written_keeps_to_it(
     assert found["rows"][0]["drawing"]["fixed"] == ["dim=-1"]
 
 
+@pytest.mark.skipif(which("git") is None, reason="git is not installed")
 def test_the_commit_of_a_repository(tmp_path: Path) -> None:
     """What git says, of a branch, when it is packed, without a branch, and in a worktree; none where there is none."""
 

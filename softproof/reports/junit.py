@@ -69,6 +69,13 @@ def _is_unjudged(row: Row) -> bool:
     return row.verdict in (CANNOT_LOAD, JUDGE_FAILED)
 
 
+def _message(row: Row) -> str:
+    """What failed, in a line that is shown by itself."""
+    if row.reason or row.failure is None:
+        return row.reason.partition("\n")[0] or row.verdict
+    return f"{row.failure.check}: {row.failure.verdict.explanation}".partition("\n")[0]
+
+
 def _case(row: Row, fails: bool, expected: bool) -> ET.Element:
     case = ET.Element(
         "testcase",
@@ -77,8 +84,7 @@ def _case(row: Row, fails: bool, expected: bool) -> ET.Element:
         time=f"{row.seconds:.3f}",
     )
     if fails:
-        check = row.failure.check if row.failure and not row.reason else row.verdict
-        failure = ET.SubElement(case, "error" if _is_unjudged(row) else "failure", message=printable(check))
+        failure = ET.SubElement(case, "error" if _is_unjudged(row) else "failure", message=printable(_message(row)))
         failure.text = printable("\n\nalso ".join(map(str, (row.reason or row.failure or row.verdict, *row.more))))
     if expected:
         ET.SubElement(case, "skipped", message="expected failure")
