@@ -40,6 +40,7 @@ class Bank:
     examples: int
     left_out: int = 0
     versions: Mapping[str, str] = field(default_factory=versions)
+    place: str = ""  # the file that it was read from, which no candidate in a sandbox may read
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -102,7 +103,7 @@ def bank(path: str | Path) -> Bank:
     try:
         questions = tuple(question(each, arrays) for each in header["questions"])
         seed, examples, left_out = (int(header[name]) for name in ("seed", "examples", "left out"))
-        return Bank(questions, seed, examples, left_out, dict(header["versions"]))
+        return Bank(questions, seed, examples, left_out, dict(header["versions"]), str(Path(path).absolute()))
     except Exception as error:  # whatever somebody has written who knows how to make a digest
         raise ValueError(f"bank {path} holds no question that can be asked ({error}); expected {EXPECTED}") from error
 

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from math import inf
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Unpack
 
 from ..bounds.models import MODELS
@@ -93,7 +94,7 @@ def grade(
 
     Args:
         target: as in `softproof.verify`; one that is given by its name has a process of its own.
-        bank: a `softproof.Bank`, or the name of its file, which no candidate in a sandbox may read.
+        bank: a `softproof.Bank`, or the name of its file. No candidate in a sandbox may read the file.
         arithmetic: the model by whose bounds it is judged, one of those of the bank; by default the only one.
         operation, adapter, device, dtypes, interface: as in `softproof.verify`; the questions are those of the bank
             about the operation, in these formats. By default a module is asked about all operations of the bank, and a
@@ -118,7 +119,7 @@ def grade(
     >>> reward(softmax), reward(lambda logits, dim: logits)
     (1.0, 0.0)
     """
-    opened, places = _opened(bank)
+    opened = _opened(bank)
     check_flag("secret", secret)
     chosen = chosen_model(opened, arithmetic)
     questions = [each for each in opened.questions if each.arithmetic == chosen]
@@ -132,7 +133,7 @@ def grade(
     try:
         candidate = settled(target, operation, adapter, device, dtypes, 1, interface, in_process=in_process,
                             sandbox=sandbox, sandbox_read=sandbox_read, sandbox_env=sandbox_env,
-                            hidden=(*hidden, *places), folders=[str(Path.cwd())], **limits)  # type: ignore[arg-type]  # fmt: skip
+                            hidden=(*hidden, *filter(None, [opened.place])), folders=[str(Path.cwd())], **limits)  # type: ignore[arg-type]  # fmt: skip
     except (ValueError, TypeError) as error:
         if not isinstance(target, str):
             raise
@@ -141,7 +142,7 @@ def grade(
             **named, verdict=CANNOT_LOAD, questions=asked, failure=str(error), seconds=time.monotonic() - begun
         )
     with closing(candidate):
-        asked_of = _of_target(questions, operation, dtypes, candidate if _is_function(target) else None)
+        asked_of = _of_target(questions, operation, dtypes, candidate if _is_function(target, adapter) else None)
         deadline = inf if budget is None else begun + budget
         found = ask(candidate, asked_of, device, required, deadline, secret)
         told = {each.name: each.state for each in candidate.protections}
@@ -176,10 +177,10 @@ def _told(found: Asked, candidate: Candidate) -> dict[str, Any]:
     }
 
 
-def _opened(given: Bank | str | Path) -> tuple[Bank, tuple[str, ...]]:
-    """The bank, and its file, if it is in one."""
+def _opened(given: Bank | str | Path) -> Bank:
+    """The bank, which may be in a file."""
     check_kind("bank", given, (Bank, str, Path), "a softproof.Bank, or the name of its file")
-    return (given, ()) if isinstance(given, Bank) else (bank(given), (str(Path(given).absolute()),))
+    return given if isinstance(given, Bank) else bank(given)
 
 
 def chosen_model(opened: Bank, name: str | None) -> str:
@@ -209,9 +210,11 @@ def check_asked_of(opened: Bank, operation: str | None, dtypes: Sequence[str] | 
         raise ValueError(f"dtypes has {lacks[0]!r}; the bank asks in {', '.join(sorted(has))}")
 
 
-def _is_function(target: Target) -> bool:
-    """Whether it has one operation, and is asked about no other."""
-    return ":" in target if isinstance(target, str) else callable(target)
+def _is_function(target: Target, adapter: str | None) -> bool:
+    """Whether it is asked about no other operations than it has, of which a module may lack some."""
+    if isinstance(target, str):
+        return ":" in target or target.endswith(".onnx") or adapter in ("onnx", "process")
+    return not isinstance(target, ModuleType)
 
 
 def _of_target(
