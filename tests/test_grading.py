@@ -63,11 +63,12 @@ def test_the_score_is_the_share_that_the_judge_would_pass(bank: Bank) -> None:
     assert found.outputs["value"]["passed"] == sum(passed)
     assert found.outputs["grad_logits"]["passed"] == found.outputs["grad_logits"]["asked"] == len(asked)
     assert found.worst > 1
+    assert found.target == "wrong"
     assert found.failure.startswith("softmax float64: disagrees: value[")
     assert "arithmetic='any-order'" in found.failure
     assert "Problem(" in found.failure
     secret = grade(candidate, bank, arithmetic="any-order", secret=True).failure
-    assert secret.startswith("softmax float64: disagrees: value")
+    assert secret.startswith("softmax float64: disagrees: value ")
     assert "Problem(" not in secret
     assert "got" not in secret
 

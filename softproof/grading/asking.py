@@ -1,7 +1,8 @@
-"""One candidate and the questions of a bank: what came of each, and the first failure as a text."""
+"""One candidate and the questions of a bank: what came of each, and the smallest failure as a text."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from ..reports.required import missing
 from ..reports.row import Failure
 from ..verdicts.compare import DISAGREES, NO_GUARANTEE, Verdict
 from ..verdicts.compiled import judge_compiled, ratios_if_right
-from .kept import Kept
+from .kept import Kept, size_of
 
 LONGEST = 4000  # characters of Python that asks a question again
 OVER = "its budget was spent"
@@ -44,7 +45,8 @@ class Asked:
     failed: int = 0
     uncounted: int = 0  # of which nothing is guaranteed
     outputs: dict[str, Count] = field(default_factory=dict)
-    failure: str = ""  # the first
+    failure: str = ""  # on the smallest question that failed
+    smallest: int = sys.maxsize
     lacks: str = ""  # why the first of those that could not be asked could not
     over: bool = False
 
@@ -93,7 +95,8 @@ def _ask(found: Asked, candidate: Candidate, kept: Kept, device: str, require: S
             return
         if not verdict.ok:
             found.failed += 1
-            found.failure = found.failure or _text(candidate, kept, verdict, device, secret)
+            if (size := size_of(problem)) < found.smallest:
+                found.failure, found.smallest = _text(candidate, kept, verdict, device, secret), size
             return
     else:
         for name, ratio in ratios.items():

@@ -1,4 +1,4 @@
-"""A grade: the verdict on one candidate, its score on the questions of a bank, and what it failed first."""
+"""A grade: the verdict on one candidate, its score on the questions of a bank, and what it failed."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Grade:
     passed: int = 0
     outputs: dict[str, dict[str, float]] = field(default_factory=dict)
     worst: float = 0.0  # error/bound
-    failure: str = ""  # the first, or why not everything was asked
+    failure: str = ""  # on the smallest question that failed, or why not everything was asked
     seconds: float = 0.0  # of waiting, for the candidate and for the judge
     judge_seconds: float = 0.0  # of the processor, in the process of the judge
     protections: dict[str, str] = field(default_factory=dict)
@@ -152,7 +152,9 @@ def grade(
 
 def name_of(target: Target) -> str:
     """How a grade calls it."""
-    return target if isinstance(target, str) else getattr(target, "__name__", type(target).__name__)
+    if isinstance(target, str):
+        return target
+    return target.name if isinstance(target, Candidate) else getattr(target, "__name__", type(target).__name__)
 
 
 def _told(found: Asked, candidate: Candidate) -> dict[str, Any]:
