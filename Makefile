@@ -117,7 +117,8 @@ wheel: .venv/installed
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 	$(BIN)/python -m pip install --quiet --no-deps --target dist/site dist/*.whl
 	cp -r manual reference dist/site
-	cd dist/site && PYTHONPATH=. ../../$(BIN)/python -P -m softproof verify manual reference --examples 10
+	cd dist/site && PYTHONPATH=. ../../$(BIN)/python -P -m softproof verify manual reference --examples 10 --html ../report.html
+	cd dist/site && PYTHONPATH=. ../../$(BIN)/python -P -m softproof schema > ../report.schema.json
 
 clean:
 	rm -rf .venv .venv-conformance .hypothesis .mypy_cache .pytest_cache .ruff_cache dist
