@@ -104,11 +104,15 @@ def test_its_failure_can_be_seen_again() -> None:
 
 def test_each_allows_what_the_one_before_does() -> None:
     """In this order, and no other; eager is fused in float32."""
-    assert LADDER == ("any-order", "stored-logsumexp", "fused", "eager", "eager-cuda")
+    assert LADDER == ("any-order", "stored-logsumexp", "fused", "fused-flush-to-zero", "eager", "eager-cuda")
     problem = softproof.Problem("log_softmax", "float32", {"logits": [-3.0, 1.0, 90.0]}, {"dim": 0}, [1.0, 2.0, 3.0])
+    below = softproof.Problem(
+        "softmax", "float32", {"logits": [-3.0, 1.0, 90.0]}, {"dim": 0}
+    )  # of which one is subnormal
     limits = [softproof.bound(problem, softproof.MODELS[name](problem)) for name in LADDER[:3]]
+    flushed = [softproof.bound(below, softproof.MODELS[name](below)) for name in LADDER[2:4]]
 
-    for narrow, wide in pairwise(limits):
+    for narrow, wide in (*pairwise(limits), flushed):
         assert all((narrow[name] <= wide[name]).all() for name in narrow)
         assert any((narrow[name] < wide[name]).any() for name in narrow)
 
@@ -211,3 +215,21 @@ def test_the_command_line_finds_it_out(
             main(["verify", target, *OPTIONS, *named, "--named-model"])
         assert f"--named-model: {target} has no model of arithmetic" in capsys.readouterr().err
     assert main(["verify", target, *OPTIONS, "--arithmetic", "fused", "--named-model"]) == 0
+
+
+def test_a_kernel_that_flushes_is_found(number_of_the_run: int) -> None:
+    """What Triton's exponential does on a GPU: subnormal results are 0; ten times as much is not let pass."""
+
+    def below(least: float) -> Any:
+        def softmax(input: Any, dim: int) -> Any:
+            p = torch.softmax(input, dim)
+            return torch.where(p.abs() < least, torch.zeros_like(p), p)
+
+        return softmax
+
+    tiny = 2.0**-126
+    wanted: dict[str, Any] = {"operation": "softmax", "adapter": "torch", "arithmetic": "auto", "dtypes": ["float32"],
+                              "seed": number_of_the_run, "shrink": False}  # fmt: skip
+    found = [softproof.verify(below(least), **wanted).rows[0] for least in (tiny, 64 * tiny)]
+    assert [row.verdict for row in found] == ["agrees", "disagrees"]
+    assert found[0].arithmetic == "fused-flush-to-zero"

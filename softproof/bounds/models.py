@@ -73,6 +73,17 @@ def fused_base_2(problem: Problem) -> Arithmetic:
     return replace(arithmetic, name=arithmetic.name.replace("fused", "fused, base 2"), scales_logits=True)
 
 
+def fused_flush_to_zero(problem: Problem) -> Arithmetic:
+    """A fused kernel that takes subnormal numbers for 0, as ex2.approx.ftz does on CUDA, and XLA on a CPU.
+
+    In half precision it is the same as fused.
+    """
+    arithmetic = fused(problem)
+    if problem.dtype in HALF:
+        return arithmetic
+    return replace(arithmetic, name=f"{arithmetic.name}, flushing to zero", flushes=True)
+
+
 def eager(problem: Problem) -> Arithmetic:
     """Operations of a library of tensors one after the other: as fused, and in half precision each result is stored.
 
@@ -271,6 +282,7 @@ MODELS: dict[str, Model] = {
     "flush-to-zero": flush_to_zero,
     "stored-logsumexp": stored_logsumexp,
     "fused": fused,
+    "fused-flush-to-zero": fused_flush_to_zero,
     "fused-base-2": fused_base_2,
     "eager": eager,
     "eager-cuda": eager_cuda,

@@ -42,21 +42,21 @@ class Fit:
 def fitted(candidate: Candidate, operation: str, dtype: str, device: str) -> Fit:
     """Ask some problems; each answer is judged under the model of those before, and then under wider ones."""
     interview = Interview(candidate, device, MODELS[LADDER[0]], "C", MOST)
-    rung, wrong, beyond = 0, list[Reply](), dict[str, float]()
+    rung, wrong, beyond, rungs = 0, list[Reply](), dict[str, float](), _rungs(dtype, device)
     for problem in _asked(candidate, operation, dtype):
         reply = interview.ask(problem)
         if reply is None:
             continue
         ratios = list(_ratios(interview, reply))
-        if len(ratios) == len(_rungs(dtype, device)):
+        if len(ratios) == len(rungs):
             wrong.append(reply)
             continue
-        for name, ratio in zip(LADDER, ratios, strict=False):
+        for name, ratio in zip(rungs, ratios, strict=False):
             beyond[name] = max(beyond.get(name, 0.0), ratio)
         rung = max(rung, len(ratios))
     other = [interview.judged(each.problem, each.result, MODELS[THROUGHOUT]).outcome for each in wrong]
     throughout = bool(wrong) and DISAGREES not in other
-    return Fit(LADDER[rung], len(interview.replies), len(wrong), beyond, throughout)
+    return Fit(rungs[rung], len(interview.replies), len(wrong), beyond, throughout)
 
 
 def _rungs(dtype: str, device: str) -> list[str]:

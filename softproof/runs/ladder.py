@@ -16,7 +16,8 @@ from ..properties.measured import MEASURED
 
 AUTO = "auto"
 # Each allows what the one before does, and more.
-LADDER = ("any-order", "stored-logsumexp", "fused", "eager", "eager-cuda")
+LADDER = ("any-order", "stored-logsumexp", "fused", "fused-flush-to-zero", "eager", "eager-cuda")
+_NOT_IN_HALF, _IN_HALF, _ON_CUDA = ("fused-flush-to-zero",), ("eager", "eager-cuda"), ("eager-cuda",)
 
 
 def named(arithmetic: str | Arithmetic | Model | None) -> str | Arithmetic | Model | None:
@@ -41,15 +42,21 @@ def check_ladder(arithmetic: object, accuracy: str) -> None:
 
 
 def wider(name: str, dtype: str, device: str) -> Iterator[tuple[str, Model]]:
-    """The models after this one, which is the first where it has no name; in half precision alone there is eager.
+    """The models after this one, which is the first where it has no name: those of a format and a device.
 
     >>> [name for name, _ in wider("", "float32", "cpu")], [name for name, _ in wider("fused", "float16", "cpu")]
-    (['stored-logsumexp', 'fused'], ['eager'])
+    (['stored-logsumexp', 'fused', 'fused-flush-to-zero'], ['eager'])
     """
-    there = LADDER if dtype in HALF else LADDER[:-2]
+    elsewhere = {*(_NOT_IN_HALF if dtype in HALF else _IN_HALF)}
+    elsewhere |= set() if device.split(":")[0] == "cuda" else {*_ON_CUDA}
     for each in LADDER[LADDER.index(name or LADDER[0]) + 1 :]:
-        if each in there and (each != "eager-cuda" or device.split(":")[0] == "cuda"):
+        if each not in elsewhere:
             yield each, MODELS[each]
+
+
+def widest(dtype: str, device: str) -> Model:
+    """The last of them."""
+    return list(wider("", dtype, device))[-1][1]
 
 
 class Recorded:

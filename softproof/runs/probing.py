@@ -20,7 +20,7 @@ from ..problem.problem import Problem
 from ..problem.rows import main_input
 from ..verdicts.judgement import judge
 from .harmless import kinds, plain
-from .ladder import LADDER
+from .ladder import widest
 
 ANOTHER_AXIS = "gave numbers of another axis than the last"
 
@@ -97,7 +97,7 @@ def _along_another_axis(
 def _is_right(candidate: Candidate, problem: Problem, device: str) -> bool:
     """Whether an answer agrees under the widest model."""
     with warnings.catch_warnings(action="ignore"):
-        return judge(candidate, problem, device=device, arithmetic=LADDER[-1]).ok
+        return judge(candidate, problem, device=device, arithmetic=widest(problem.dtype, device)).ok
 
 
 def _is_of_another(candidate: Candidate, problem: Problem, device: str) -> bool:
@@ -106,7 +106,7 @@ def _is_of_another(candidate: Candidate, problem: Problem, device: str) -> bool:
     with warnings.catch_warnings(action="ignore"):
         given = Given(candidate, candidate.answer(problem, device))
         others = (replace(problem, options={"dim": dim}) for dim in range(main_input(problem).ndim - 1))
-        return any(judge(given, each, device=device, arithmetic=LADDER[-1]).ok for each in others)
+        return any(judge(given, each, device=device, arithmetic=widest(problem.dtype, device)).ok for each in others)
 
 
 def _inputs(asked: dict[int, Problem | None]) -> set[str]:

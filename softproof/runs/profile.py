@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..bounds.models import MODELS
 from ..candidates.candidate import Candidate
 from ..candidates.guesses import inputs_in_order, operation_of
 from ..candidates.lookalikes import is_certain, lookalikes
@@ -24,7 +23,7 @@ from ..problem.rows import main_input
 from ..verdicts.judgement import judge
 from .fitting import Fit, fitted
 from .harmless import Harmless, kinds, plain
-from .ladder import LADDER
+from .ladder import widest
 from .probing import ANOTHER_AXIS, refusals
 
 Opener = Callable[[Mapping[str, Any]], Candidate]
@@ -218,7 +217,7 @@ class Probe:
         with warnings.catch_warnings(action="ignore"):
             given = Given(self.candidate, self.candidate.answer(asked, self.device))
             meant = replace(asked, options={**asked.options, **(instead or {})})
-            return judge(given, meant, device=self.device, arithmetic=MODELS[LADDER[-1]]).ok
+            return judge(given, meant, device=self.device, arithmetic=widest(asked.dtype, self.device)).ok
 
     def _doubtful(self, usual: Problem) -> None:
         """Parameters that may be an option by another name: they are, if the answers to it are right."""

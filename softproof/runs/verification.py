@@ -50,7 +50,7 @@ from .drawing import BY_STAGES, drawing
 from .failures import FORMS
 from .failures import database as opened
 from .further import LeftOut, headline_first
-from .ladder import LADDER, check_ladder, is_auto, is_measured, named
+from .ladder import check_ladder, is_auto, is_measured, named, widest
 from .large import OnLarge, verdicts_on_large
 from .probing import cannot_ask, hints, refusals
 from .schedule import Rotation, against, counts
@@ -97,8 +97,8 @@ def verify(
         seed: makes the problems the same in every run; by default a new one is drawn, and reported.
         arithmetic: the model that the bounds are theorems about: a name from `softproof.MODELS`, an `Arithmetic`, or a
             function from a problem to one; by default sums in any order. With ``"auto"`` an answer that disagrees is
-            judged again under stored-logsumexp, then fused, in half precision then eager, on CUDA then eager-cuda, and
-            the row tells which it needed. With ``"measured"`` it is that of `softproof.Measured`.
+            judged again under stored-logsumexp, then fused, then fused-flush-to-zero, or in half precision eager and on
+            CUDA eager-cuda, and the row tells which it needed. With ``"measured"`` it is that of `softproof.Measured`.
         accuracy: the class that is asked for, "A" to "D" (`softproof.bounds.accuracy`).
         baseline: for class D, the target whose error counts; `factor`: how many times that error is allowed.
         shrink: whether to look for a smaller problem that disagrees; if not, the number of problems of a row is how
@@ -226,7 +226,7 @@ def _diagnosed(row: Row, rotation: Rotation) -> Row:
     if row.failure is None or diagnosing is None:
         return row
     failed = Failed(row.failure.verdict, row.failure.question, rotation.first, rotation.seen)
-    model = MODELS[LADDER[-1]] if rotation.terms.auto else rotation.terms.model
+    model = widest(row.dtype, row.device) if rotation.terms.auto else rotation.terms.model
     found = diagnosing.diagnosis(rotation.candidate, failed, model)
     return replace(row, failure=replace(row.failure, diagnosis=found))
 
