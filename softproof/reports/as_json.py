@@ -60,6 +60,8 @@ def record(row: Row, expected: bool) -> dict[str, Any]:
         "model": row.model,
         "theorems": row.theorems,
         "beyond": [{"arithmetic": name, "ratio": ratio} for name, ratio in row.beyond.items()],
+        "sums": [{"classes": int(classes), "depth": depth} for classes, depth in row.sums.items()],
+        "unmeasured": [{"why": why, "kinds": count} for why, count in row.unmeasured.items()],
         "outputs": _outputs(row),
         "coverage": [{"region": region, "problems": count} for region, count in row.regions.items()],
         "behaviour": row.ways,

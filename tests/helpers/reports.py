@@ -24,7 +24,8 @@ HOSTILE = "<script>alert(1)</script>\"'&\x1b[31m\u202e\x00\u2066 &lt;b&gt; </pre
 
 KINDS = {  # each with the verdict of its row
     "agrees": "agrees", "disagrees": "disagrees", "cannot ask": "cannot ask", "required": "cannot ask",
-    "lost": "disagrees", "no guarantee": "no guarantee", "expected failure": "disagrees", "cannot load": "cannot load",
+    "measured": "agrees", "lost": "disagrees", "no guarantee": "no guarantee", "expected failure": "disagrees",
+    "cannot load": "cannot load",
 }  # fmt: skip
 
 
@@ -79,6 +80,7 @@ def reports() -> dict[str, Report]:
         "disagrees": replace(wrong, rows=tuple(map(_diagnosed, wrong.rows))),
         "cannot ask": _asked(raises),
         "required": _asked(without_gradient, require=["gradient"]),
+        "measured": _asked(manual.softmax, arithmetic="measured"),
         "lost": _asked("tests.fooling:complains"),
         "no guarantee": _asked(manual.softmax, arithmetic=of_nothing, without=["empty", "scalars", "nonfinite"]),
         "expected failure": replace(wrong, expected=(wrong.rows[0].name, "nobody")),
@@ -87,7 +89,8 @@ def reports() -> dict[str, Report]:
 
 
 OF_THE_JUDGE = {
-    "operation", "dtype", "verdict", "accuracy", "outcome", "problem", "question", "cited", "date", "ways", "differ"
+    "operation", "dtype", "verdict", "accuracy", "outcome", "problem", "question", "cited", "date", "ways", "differ",
+    "sums",
 }  # fmt: skip
 
 
