@@ -203,10 +203,14 @@ class Elements:
     @classmethod
     def _of_balls(cls, got: Array, exact: Array, bound: Allowed, storage: Format) -> Elements:
         nearest = exact.astype(np.float64)
-        special = _is_float(exact).astype(bool) & ~np.isfinite(nearest)  # a float that is finite is a number
+        floats = _is_float(exact).astype(bool)
+        special = floats & ~np.isfinite(nearest)  # a float that is finite is a number
         finite = ~special & np.isfinite(got)
         error, doubt = np.full(got.shape, np.inf), np.zeros(got.shape)
-        difference = balls(got[finite]) - _as_balls(exact[finite])
+        if (known := floats & ~special).any():
+            exact = exact.copy()
+            exact[known] = balls(nearest[known])
+        difference = balls(got[finite]) - exact[finite]
         error[finite] = difference.astype(np.float64)  # the middles
         doubt[finite] = _radius(difference).astype(np.float64) * (1 + ROUNDING)
         if (strange := ~special & ~finite & np.isfinite(nearest)).any():
@@ -375,7 +379,6 @@ def written(exact: float | arb) -> str:
     return f"about {sign}{power}" if float(digits) else f"0, within {power}"
 
 
-_as_balls = np.frompyfunc(arb, 1, 1)
 _is_float = np.frompyfunc(float.__instancecheck__, 1, 1)  # isinstance(element, float)
 _is_known = np.frompyfunc(lambda element: isinstance(element, float) or element.is_finite(), 1, 1)
 _radius = np.frompyfunc(arb.rad, 1, 1)

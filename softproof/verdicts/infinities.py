@@ -15,13 +15,14 @@ from ..bounds.coefficients import Mean
 from ..problem.formats import FORMATS
 from ..problem.problem import Array, Problem
 from ..problem.rows import (
-    ALL,
     Rows,
     axis_of,
+    blocks,
     class_weights,
     is_sparse,
     kept,
     label_coefficients,
+    once,
     reduction_of,
     wide_rows,
     with_softmax,
@@ -55,13 +56,18 @@ def _has_limit(problem: Problem, rows: Rows) -> Array:
     return np.asarray(below & (x.max(-1, keepdims=True) == np.inf) & kept(problem, rows)[:, None])
 
 
+@once
 def _sum_has_limit(problem: Problem) -> bool:
     """Whether some row has that limit, and every other that counts a loss, none of which weighs less than 0."""
-    limit = _has_limit(problem, ALL)
-    x = wide_rows(problem.inputs["logits"], axis_of(problem))
-    weights = label_coefficients(problem, x.shape[-1])[1]
-    others = limit | with_softmax(x)[1] | ~kept(problem)[:, None]
-    return bool(limit.any() and others.all() and (weights >= 0).all())
+    found = False
+    for rows in blocks(problem):
+        limit = _has_limit(problem, rows)
+        x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
+        weights = label_coefficients(problem, x.shape[-1], rows)[1]
+        if not (limit | with_softmax(x)[1] | ~kept(problem, rows)[:, None]).all() or (weights < 0).any():
+            return False
+        found = found or bool(limit.any())
+    return found
 
 
 def _slope(problem: Problem, rows: Rows) -> Array:

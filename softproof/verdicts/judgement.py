@@ -264,7 +264,7 @@ class _Case:
                 if name not in forms:
                     forms[name] = row_form(self.problem, name, self.result.outputs[name].values)
                 yield name, rows, self._compared(name, rows, forms[name][rows], values, doubt[name], bound[name])
-            for name in summands.keys() & self.result.outputs.keys():
+            for name in filter(self.result.outputs.__contains__, summands):
                 truths[name].append(summands[name])
                 bounds[name].append(bounds_of_summands[name])
                 doubts[name] += [doubts_of_summands[name]] if name in doubts_of_summands else []
