@@ -72,8 +72,19 @@ def keep(steps: Sequence[Step], where: Where) -> None:
     machines = [record["machine"] for record in read(where.out) if "machine" in record]
     days = [record["begun at"] for record in read(where.out) if "begun at" in record]
     whole = {"softproof gpu record": 1, "machine": machines[-1], "day": days[-1], "steps": found}
-    (where.out / RECORD).write_text(json.dumps(whole, indent=1) + "\n")
+    (where.out / RECORD).write_text(written(whole))
     (where.out / TABLE).write_text(summary(found) + "\n")
+
+
+def written(record: Record) -> str:
+    """A record as JSON, each part of a step on a line."""
+    head = {name: value for name, value in record.items() if name != "steps"}
+    steps = []
+    for step in record["steps"]:
+        parts = ",\n".join(json.dumps(part) for part in step["parts"])
+        about = json.dumps({name: value for name, value in step.items() if name != "parts"})
+        steps.append(f'{about[:-1]}, "parts": [\n{parts}\n]}}')
+    return f'{json.dumps(head, indent=1)[:-2]},\n "steps": [\n' + ",\n".join(steps) + "\n]}\n"
 
 
 def summary(found: Sequence[Record]) -> str:
