@@ -413,6 +413,7 @@ ELSEWHERE = {  # tests that take an implementation and are not asked, and why
     "test_laws.test_every_law_holds": "asked law by law",
     "test_semantics.test_what_is_not_fixed": "asked with the other corners",
     "test_exact_sums.test_libraries_have_no_error_there": "about sums that no order rounds, of which it asks a few",
+    "test_grading.test_right_halves_have_the_whole_score": "about the score of a bank, whose verdicts are the judge's",
     "test_gpu_steps.test_stale_memory_is_found": "about a step of the GPU pack, with candidates of its own",
     "test_agreement.test_every_operation_is_there": "about the names in a module",
     "test_conduct.test_the_ways_that_apply_are_named": "about the names that the judge tells",

@@ -14,6 +14,8 @@ from softproof.bounds.arithmetic import DEPTHS
 from softproof.cli.commands import main
 from softproof.problem.problem import Array
 
+pytestmark = [pytest.mark.drawn(3)]
+
 Sum = Callable[[Array], Array]  # (N, C) → (N,)
 
 
@@ -197,3 +199,11 @@ def test_who_is_rewarded_is_not_measured(capsys: pytest.CaptureFixture[str]) -> 
 
     with pytest.raises(ValueError, match="arithmetic is 'measured' and accuracy is 'D'"):
         softproof.verify("manual:softmax", arithmetic="measured", accuracy="D", baseline="reference:softmax")
+
+
+def test_what_is_no_candidate_is_refused() -> None:
+    """By its name, with what it is."""
+    with pytest.raises(TypeError, match=r"candidate is 'manual:softmax'; expected what softproof\.load gives"):
+        Measured("manual:softmax")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="device is 3; expected the name of one"):
+        Measured(load("manual:softmax"), 3)  # type: ignore[arg-type]

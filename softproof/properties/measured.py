@@ -19,6 +19,7 @@ from ..bounds.arithmetic import Arithmetic, any_order
 from ..problem.formats import FORMATS, Floats
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import class_axes, main_input
+from ..problem.validation import check_text, shown
 from .summation import PRECISION, deepest, path, places
 
 MEASURED = "measured"  # as it is called where a model has a name
@@ -47,6 +48,7 @@ class Measured:
 
     Args:
         candidate: who is measured, as `softproof.load` gives it. device: where tensors live.
+    Raises: TypeError for what is none.
 
     `depths` has what was found for each kind of problem: additions, or why the order is any. The method is
     FPRev's (Xie, arXiv 2411.00442), with terms of one sign: docs/theory/bounds.md, Section 14.
@@ -60,7 +62,9 @@ class Measured:
     __name__ = MEASURED
 
     def __init__(self, candidate: Candidate, device: str = "cpu") -> None:
-        self.candidate, self.device = candidate, device
+        if not (callable(getattr(candidate, "answer", None)) and callable(getattr(candidate, "supports", None))):
+            raise TypeError(f"candidate is {shown(candidate)}; expected what softproof.load gives")
+        self.candidate, self.device = candidate, check_text("device", device, "the name of one, such as 'cpu'")
         self.depths: dict[Key, int | str] = {}
 
     def __call__(self, problem: Problem) -> Arithmetic:
