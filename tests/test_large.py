@@ -115,13 +115,13 @@ def test_the_calls_that_are_made_most_are_long_in_each_dimension(operation: str,
                     if plan.dimension == dimension and (plan.lead, plan.axis, plan.other) == (1, 1, 0)]  # fmt: skip
         changed = {number: len(plan.has - {"ignored"}) + (losses and not plan.has & {"ignored", "probabilities"})
                    + (losses and plan.reduction != "mean") for number, plan in ordinary}  # fmt: skip
-        for low, high in pairwise((256, 2048, 16384, 1 << 16, 1 << 19)):
+        for low, high in pairwise((256, 4096, 1 << 15, 1 << 19)):
             plain = [number for number, plan in ordinary if low <= plan.size <= high and not changed[number]]
             assert plain, (dimension, low)
             problem = problems.resized(plain[0], 40)
             assert problem.layout == "contiguous"
             assert not losses or HAS["ignored"](problem)
-        assert sum(count == 1 for count in changed.values()) > 1
+        assert sum(count == 1 for count in changed.values()) > 0
 
 
 @pytest.mark.parametrize("operation", ["log_softmax", "cross_entropy"])

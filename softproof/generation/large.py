@@ -33,7 +33,7 @@ SHORT, MEDIUM, LONG = 256, 4096, 16384  # below which there are three, two, and 
 BOTH = 1 << 15  # the product of two long dimensions
 _OPTIONS = {"weight": ("weight", ""), "label_smoothing": ("", "label_smoothing"), "keepdim": ("", "keepdim"),
             "bias": ("bias", ""), "linear_bias": ("bias", "")}  # fmt: skip
-ORDINARY = (SHORT, 2048, 16384, 1 << 16)  # the least sizes of calls that are made most
+ORDINARY = (SHORT, 4096, 1 << 15)  # the least sizes of calls that are made most
 _USUAL = {"target": "ignored", "reduction": "mean"}  # and what they have
 TRIES = 20  # choices of options, of which the one is taken where most meet for the first time
 Choice = dict[str, str]
