@@ -201,6 +201,20 @@ def test_who_is_rewarded_is_not_measured(capsys: pytest.CaptureFixture[str]) -> 
         softproof.verify("manual:softmax", arithmetic="measured", accuracy="D", baseline="reference:softmax")
 
 
+@pytest.mark.parametrize("operation", ["softmax", "log_softmax", "logsumexp"])
+def test_an_answer_of_another_shape_is_wrong_and_no_fault_of_the_judge(operation: str) -> None:
+    """Nothing is read off it; the row disagrees."""
+
+    def misshapen(logits: Array, dim: int = -1) -> Array:
+        return np.zeros((3, 5, 7 + 0 * dim), logits.dtype)
+
+    asked: Any = {"operation": operation, "adapter": "numpy", "dtypes": ["float32"], "examples": 3, "seed": 0}
+    row = softproof.verify(misshapen, arithmetic="measured", **asked).rows[0]
+    assert row.verdict == "disagrees", row.reason
+    measured = Measured(load(misshapen, operation=operation, adapter="numpy"))
+    assert measured.depth(problem(operation, "float32", 8, 17)) == "no answer"
+
+
 def test_what_is_no_candidate_is_refused() -> None:
     """By its name, with what it is."""
     with pytest.raises(TypeError, match=r"candidate is 'manual:softmax'; expected what softproof\.load gives"):

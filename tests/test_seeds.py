@@ -35,7 +35,7 @@ def test_a_run_that_breaks_is_red(tmp_path: Path) -> None:
     found = seeds.ask(1, ["-c", "/dev/null", f"--rootdir={tmp_path}", str(tmp_path), "--no-such-option"])
 
     assert found["passed"] == 0
-    assert "ended with 4: " in found["failed"]["pytest"]
+    assert "unrecognized arguments: --no-such-option" in found["failed"]["pytest"]
 
 
 @pytest.mark.parametrize(

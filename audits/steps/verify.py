@@ -1,4 +1,4 @@
-"""Step 1: the verdicts on a device, under the models that were read in sources and never measured there."""
+"""Step 1: the verdicts on a device, under the models that were read in sources."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from ..problem.formats import FORMATS, Floats
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import class_axes, main_input
 from ..problem.validation import check_text, shown
+from ..verdicts.compare import not_an_answer
 from .summation import PRECISION, deepest, path, places
 
 MEASURED = "measured"  # as it is called where a model has a name
@@ -138,14 +139,13 @@ class Measured:
         """Of some rows of terms, by one question; the last stands in all places that are left."""
         padded = terms[np.minimum(np.arange(rows), len(terms) - 1)]
         label = padded.argmax(-1)
-        answer = self.candidate.answer(_question(problem, padded, label), self.device)
-        if answer.raised is not None or "value" not in answer.outputs:
+        question = _question(problem, padded, label)
+        answer = self.candidate.answer(question, self.device)
+        if not_an_answer(question, answer, self.device):
             raise _NoAnswerError
         value = np.asarray(answer.outputs["value"].values, np.float64)
         if problem.operation in ("softmax", "log_softmax"):
             value = np.moveaxis(value, class_axes(problem)[0], -1).reshape(rows, -1)[np.arange(rows), label]
-        if value.size != rows:
-            raise _NoAnswerError
         with np.errstate(all="ignore"):
             return np.asarray(ABOVE_1[problem.operation](value.reshape(rows)))[: len(terms)]
 
@@ -179,8 +179,8 @@ def _key(problem: Problem) -> Key:
 def _question(problem: Problem, terms: Array, label: Array) -> Problem:
     """The same kind of problem about other logits, the logarithms of terms; the label of each row is its 1."""
     shape, axis = main_input(problem).shape, class_axes(problem)[0]
-    logits = np.moveaxis(np.log(terms).reshape(*np.delete(shape, axis), shape[axis]), -1, axis)
-    inputs: dict[str, Array] = {"logits": logits}
+    logits = FORMATS[problem.dtype].round(np.log(terms)).reshape(*np.delete(shape, axis), shape[axis])
+    inputs: dict[str, Array] = {"logits": np.moveaxis(logits, -1, axis)}
     options = {name: value for name, value in problem.options.items() if name in ("dim", "keepdim")}
     if "target" in problem.inputs:
         inputs["target"] = label.reshape(problem.inputs["target"].shape)
