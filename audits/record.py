@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,10 @@ LOG, RECORD, TABLE = "gpu.jsonl", "record.json", "table.txt"
 DONE, FAILED, CRASHED, LATE = "done", "failed", "crashed", "out of time"
 NOT_IN_TORCH, NOT_INSTALLED, NOT_HERE = "not in this torch", "not installed", "not on this machine"
 FINAL = (DONE, FAILED, CRASHED, NOT_IN_TORCH, NOT_INSTALLED, NOT_HERE)  # what is not asked again
+_PART = r"[^\s/'\":,;()<>]+/"
+_FOLDERS = re.compile(
+    rf"(?<![\w.:/])/(?!proc/|dev/|sys/)(?:{_PART})*?(?:site-packages/((?:{_PART})*)|{_PART}(?!{_PART}))"
+)
 LONGEST = 4000  # characters of a witness that are kept
 
 
@@ -58,13 +63,26 @@ class Step(NamedTuple):
 
 
 def write(out: Path, record: Record) -> None:
-    """Add a line; several processes may, since a line is one write."""
+    """Add a line, without places of this machine; several processes may, since a line is one write."""
     out.mkdir(parents=True, exist_ok=True)
     file = os.open(out / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
-        os.write(file, (json.dumps(record) + "\n").encode())
+        os.write(file, (json.dumps(placeless(record)) + "\n").encode())
     finally:
         os.close(file)
+
+
+def placeless(value: Any) -> Any:
+    """The same without the folders of this machine that lead to a file, in all texts.
+
+    >>> placeless({"why": ["/home/me/site-packages/a/b.py:3 and /tmp/c.py; https://example.org/d/e"]})
+    {'why': ['site-packages/a/b.py:3 and …/c.py; https://example.org/d/e']}
+    """
+    if isinstance(value, str):
+        return _FOLDERS.sub(lambda found: "site-packages/" + found[1] if found[1] is not None else "…/", value)
+    if isinstance(value, dict):
+        return {name: placeless(each) for name, each in value.items()}
+    return [placeless(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def read(out: Path) -> list[Record]:

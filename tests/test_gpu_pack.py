@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from audits import gpu
+from audits import gpu, record
+from audits.document import PAGE, RECORDS
 from audits.record import CRASHED, DONE, FAILED, LATE, NOT_IN_TORCH, MissingError, Part, Record, Step, Where, read
 from audits.steps import STEPS, verify
 
@@ -165,3 +166,31 @@ def test_verdicts_are_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("torch.nn.LinearCrossEntropyOptions", raising=False)
     with pytest.raises(MissingError, match="has no LinearCrossEntropyOptions"):
         verify.needs("examples.candidates.torch_chunked")
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("/home/me/pack/tests/test_gpu_pack.py:149: in test", "…/test_gpu_pack.py:149: in test"),
+        ('File "/opt/x/lib/python3.12/site-packages/a/b.py", line 3', 'File "site-packages/a/b.py", line 3'),
+        ("args=['/tmp/site/bin/python', '-m']", "args=['…/python', '-m']"),
+        ("/proc/self/task and /dev/null", "/proc/self/task and /dev/null"),
+        (
+            "1/2 of tests/test_gpu_pack.py; https://example.org/d/e",
+            "1/2 of tests/test_gpu_pack.py; https://example.org/d/e",
+        ),
+    ],
+)
+def test_what_is_written_has_no_place_of_the_machine(said: str, kept: str, tmp_path: Path) -> None:
+    """In no text, however deep; the rest stays."""
+    record.write(tmp_path, {"why": said, "found": {"failures": [{"text": f"line\n{said}", "at": 3}]}})
+
+    (found,) = record.read(tmp_path)
+    assert found == {"why": kept, "found": {"failures": [{"text": f"line\n{kept}", "at": 3}]}}
+
+
+def test_records_of_this_repository_have_none() -> None:
+    """Nor has the page."""
+    for path in (*RECORDS.glob("*.json"), PAGE):
+        text = path.read_text()
+        assert record.placeless(text) == text, path
