@@ -32,6 +32,7 @@ UNSPECIFIED, NOT_APPLICABLE = "unspecified", "not applicable"
 OVERFLOW = 13  # the theorem of docs/theory/bounds.md
 NEVER = "NaN and infinity are never accepted here"
 VAGUE = 2.0**-20  # of a bound: a larger radius would show in what is reported, and is left to balls
+LEAST, FINE = 2.0**-1074, 2.0**-1021  # the least float64 number, and up to where it is half a unit or more
 ROUNDING = 2.0**-48  # of the few float64 operations between an error and its comparison
 
 
@@ -213,6 +214,8 @@ class Elements:
         difference = balls(got[finite]) - exact[finite]
         error[finite] = difference.astype(np.float64)  # the middles
         doubt[finite] = _radius(difference).astype(np.float64) * (1 + ROUNDING)
+        if (rounded := finite & (np.abs(error) < FINE)).any():  # to multiples of the least number
+            doubt[rounded] += np.where((error[rounded] == 0) & (got[rounded] == nearest[rounded]), 0.0, LEAST)
         if (strange := ~special & ~finite & np.isfinite(nearest)).any():
             beside = abs(balls(nearest[strange]) - exact[strange])
             doubt[strange] = _upper(beside).astype(np.float64) * (1 + ROUNDING)
