@@ -37,7 +37,7 @@ from softproof.runs.criteria import DTYPES, Terms
 from softproof.runs.schedule import Rotation, against
 from softproof.runs.search import verdicts
 from softproof.verdicts.compare import AGREES, DISAGREES, not_an_answer
-from softproof.verdicts.judgement import BITS, _asked, _judge
+from softproof.verdicts.judgement import BITS, _judge, narrowed
 from tests import test_accurate, test_agreement, test_iris, test_laws, test_second_order, test_semantics, test_stages
 from tests.candidates import MANUAL, REFERENCE
 
@@ -165,7 +165,7 @@ def _large(mutant: Mutant, candidate: Counted) -> Iterator[Problem]:
 
 def _answered(candidate: Counted, problem: Problem) -> tuple[Problem, Result, frozenset[str], str]:
     """What was asked, the answer, the outputs that were not asked, and what is wrong before any number is looked at."""
-    problem, unasked = _asked(candidate, problem)
+    problem, unasked = narrowed(candidate, problem)
     result = candidate.answer(problem)
     outputs = {name: each for name, each in result.outputs.items() if name not in unasked}
     result = replace(result, outputs=outputs)

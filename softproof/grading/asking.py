@@ -13,12 +13,13 @@ import numpy as np
 from ..candidates.candidate import Candidate
 from ..candidates.isolated import Isolated
 from ..candidates.plain_text import plain
-from ..problem.operations import DIRECTIONAL, gradient_names, output_shapes
+from ..problem.operations import gradient_names, output_shapes
 from ..problem.problem import Problem
 from ..reports.required import missing
 from ..reports.row import Failure
 from ..verdicts.compare import DISAGREES, NO_GUARANTEE, Verdict
 from ..verdicts.compiled import judge_compiled, ratios_if_right
+from ..verdicts.judgement import narrowed
 from .kept import Kept, size_of
 
 LONGEST = 4000  # characters of Python that asks a question again
@@ -81,7 +82,7 @@ def ask(
 
 
 def _ask(found: Asked, candidate: Candidate, kept: Kept, device: str, require: Sequence[str], secret: bool) -> None:
-    problem, unasked = _narrowed(candidate, kept.problem)
+    problem, unasked = _fitting(candidate, kept.problem)
     result = candidate.answer(problem, device)
     result = replace(result, outputs={name: each for name, each in result.outputs.items() if name not in unasked})
     found.asked += 1
@@ -128,10 +129,8 @@ def _without(problem: Problem) -> set[str]:
     return absent | ({"hvp_"} if problem.tangent is None or problem.grad_output is None else set())
 
 
-def _narrowed(candidate: Candidate, problem: Problem) -> tuple[Problem, frozenset[str]]:
+def _fitting(candidate: Candidate, problem: Problem) -> tuple[Problem, frozenset[str]]:
     """What of a problem the candidate can be asked, and the outputs that it does not have; as `judge` does it."""
-    if not candidate.differentiates(problem.operation):
-        problem = replace(problem, grad_output=None)
     if not _layouts(problem) <= set(candidate.layouts):
         problem = replace(problem, layout="contiguous")
     takes = candidate.supports(problem.operation) | candidate.interface.fixed.keys()
@@ -139,11 +138,7 @@ def _narrowed(candidate: Candidate, problem: Problem) -> tuple[Problem, frozense
         problem = replace(
             problem, options={name: each for name, each in problem.options.items() if name not in unknown}
         )
-    if problem.tangent is None:
-        return problem, frozenset()
-    has = candidate.supports(problem.operation)
-    unasked = frozenset(name for kind, name in (("jvp", "jvp"), ("hvp", "hvp_logits")) if kind not in has)
-    return (replace(problem, tangent=None) if len(unasked) == len(DIRECTIONAL) else problem), unasked
+    return narrowed(candidate, problem)
 
 
 def _layouts(problem: Problem) -> set[str]:

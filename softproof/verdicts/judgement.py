@@ -88,7 +88,7 @@ def judge(
     if accuracy != "D" and (baseline is not None or factor != 1.0):
         given = "factor" if baseline is None else "baseline"
         raise ValueError(f"{given} applies to class D, and accuracy is {accuracy!r}")
-    problem, unasked = _asked(implementation, problem)
+    problem, unasked = narrowed(implementation, problem)
     reached = None
     if accuracy == "D":
         if baseline is None:
@@ -106,7 +106,7 @@ def judge(
     return _judge(problem, answer, device, arithmetic, promised, bits, unasked)
 
 
-def _asked(implementation: Implementation, problem: Problem) -> tuple[Problem, frozenset[str]]:
+def narrowed(implementation: Implementation, problem: Problem) -> tuple[Problem, frozenset[str]]:
     """What of a problem the implementation can be asked, and the outputs that it does not have."""
     if not implementation.differentiates(problem.operation):
         problem = replace(problem, grad_output=None)
