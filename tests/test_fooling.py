@@ -207,6 +207,7 @@ def test_a_wrapper_is_nobodys_fault_where_it_is_torchs_own(monkeypatch: pytest.M
     assert found == [(), ("torch.manual_seed",)]
 
 
+@pytest.mark.drawn(1)
 def test_every_module_that_decides_is_guarded() -> None:
     """All of the truth and of the verdicts, whichever files they are in."""
     package = Path(softproof.__file__).parent

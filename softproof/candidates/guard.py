@@ -31,6 +31,8 @@ OWN = (
         )
     ),
     *(f"verdicts.{each}" for each in ("compare", "judgement", "lost_terms", "stagewise", "summary", "unspecified")),
+    "verdicts.compiled",
+    "verdicts.infinities",
     "verdicts.row_unknowns",
     "verdicts.vacuity",
     "verdicts.weightless",
