@@ -125,10 +125,12 @@ def _options_of_this_run() -> None:
 
 @pytest.fixture(autouse=True)
 def _seeds_by_name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a test tells no seed it has one of its own, from call to call another: no run can be repeated otherwise."""
-    calls = count()
+    """Where a test tells no seed it has one by its name and the run's, from call to call another: a run is repeated."""
+    from tests.helpers.draws import told_or_fresh  # a plugin, which pytest imports first
+
+    calls, about = count(), f"{told_or_fresh(request.config)} {request.node.nodeid}"
     for module in (batch, verification):
-        monkeypatch.setattr(module, "fresh_seed", lambda: zlib.crc32(f"{request.node.nodeid} {next(calls)}".encode()))
+        monkeypatch.setattr(module, "fresh_seed", lambda: zlib.crc32(f"{about} {next(calls)}".encode()))
 
 
 @pytest.fixture(autouse=True)

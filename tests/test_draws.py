@@ -8,11 +8,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
 
-from .helpers.draws import drawn
+from manual import softmax
+from softproof.runs import verification
+
+from .helpers.draws import drawn, told_or_fresh
 
 NAMES = [f"{number}" for number in range(10)]
 
@@ -125,3 +129,11 @@ def test_what_the_seed_changes_is_asked_again(tmp_path: Path) -> None:
     assert whole["PASSED"] == marked | cases[1] | {"test_nothing", "test_with_its_own_seed"}
     assert again == {"PASSED": marked | (cases[1] - cases[0]), "FAILED": set()}
     assert len(cases[0]) == len(cases[1]) == 10 > len(cases[1] - cases[0]) > 0
+
+
+def test_a_seed_that_nobody_tells_is_by_the_run_and_the_test(request: pytest.FixtureRequest) -> None:
+    """And by the number of the call."""
+    found = [verification.verify(softmax, dtypes=["float32"], examples=1).seed for _ in range(2)]
+
+    about = f"{told_or_fresh(request.config)} {request.node.nodeid}"
+    assert found == [zlib.crc32(f"{about} {call}".encode()) for call in range(2)]

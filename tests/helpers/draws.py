@@ -26,8 +26,13 @@ _RUNNING: list[pytest.Item] = []
 
 
 def run_seed(config: pytest.Config) -> str:
-    """--hypothesis-seed; otherwise one of its own in each run, and always the same in a derandomised profile."""
+    """That of a run, for a test that is known to draw by it."""
     _check_known("what asks for it")
+    return told_or_fresh(config)
+
+
+def told_or_fresh(config: pytest.Config) -> str:
+    """--hypothesis-seed; otherwise one of its own in each run, and always the same in a derandomised profile."""
     told = config.getoption("--hypothesis-seed")
     if told is not None:
         return f"{told}"
