@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ import reference
 from softproof import Bank, Grade, grade, judge
 from softproof.cli import commands
 from softproof.grading.compiling import build
-from softproof.grading.many import Results, key_of, line
+from softproof.grading.many import Results, _Worker, key_of, line
 from softproof.problem.problem import Array
 
 from .candidates import MANUAL, REFERENCE
@@ -225,3 +227,30 @@ def test_wrong_usage(arguments: list[str], words: str, folder: Path, capsys: pyt
         commands.main(["grade", *targets, *ARGUMENTS, *arguments])
     assert exited.value.code == 2
     assert words in capsys.readouterr().err
+
+
+class _Once:
+    """An end of a connection whose descriptor may be somebody else's once it is closed."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+
+    def close(self) -> None:
+        """While which others run."""
+        self.closed += 1
+        time.sleep(0.01)
+
+
+def test_a_worker_is_ended_once() -> None:
+    """By the thread that has nothing more to do, or by the judge: a second end would close a descriptor of others."""
+    worker, end = _Worker(Path("bank.npz"), "any-order", ""), _Once()
+    worker._end = end  # type: ignore[assignment]
+    threads = [threading.Thread(target=worker.end) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+    assert end.closed == 1
+    with pytest.raises(EOFError):
+        worker._started()

@@ -53,6 +53,7 @@ class _Worker:
 
     def __init__(self, path: Path, arithmetic: str, digest: str) -> None:
         self._about, self._ended = (str(path), arithmetic, digest), False
+        self._changing = threading.Lock()  # held by whoever starts or ends the process: two threads end it
         self._process: multiprocessing.process.BaseProcess | None = None
         self._end: Connection | None = None
 
@@ -79,21 +80,27 @@ class _Worker:
             return line(found, key_of(target))
 
     def _started(self) -> Connection:
-        if self._process is None or self._end is None:
-            context = multiprocessing.get_context("spawn")
-            self._end, theirs = context.Pipe()
-            self._process = context.Process(target=_serve, args=(theirs, *self._about), daemon=True)
-            self._process.start()
-            theirs.close()
-        return self._end
+        """The judge's end; EOFError once nothing more is to be done."""
+        with self._changing:
+            if self._ended:
+                raise EOFError
+            if self._process is None or self._end is None:
+                context = multiprocessing.get_context("spawn")
+                self._end, theirs = context.Pipe()
+                self._process = context.Process(target=_serve, args=(theirs, *self._about), daemon=True)
+                self._process.start()
+                theirs.close()
+            return self._end
 
     def stop(self) -> None:
-        """End the process."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.terminate()
-        if self._end is not None:
-            self._end.close()
+        """End the process; whoever asks for the same meanwhile finds nothing left to be ended."""
+        with self._changing:
+            process, end = self._process, self._end
+            self._process = self._end = None
+            if process is not None:
+                process.terminate()
+            if end is not None:
+                end.close()
 
     def end(self) -> None:
         """For good."""
