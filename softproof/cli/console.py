@@ -7,10 +7,15 @@ import os
 import sys
 from typing import TextIO
 
+from ..candidates.plain_text import without_commands
 
-def say(text: str) -> bool:
-    """Print on standard output; whether all of it was. A reader that has gone away is not complained about."""
-    trouble = _print(text, sys.stdout)
+
+def say(text: str, *, commands: bool = False) -> bool:
+    """Print on standard output; whether all of it was. A reader that has gone away is not complained about.
+
+    With `commands` the lines are those of a CI; otherwise nobody can give one through what is printed.
+    """
+    trouble = _print(text if commands else without_commands(text), sys.stdout)
     if trouble is not None and not isinstance(trouble, BrokenPipeError):
         note(f"softproof: standard output: {trouble.strerror or trouble}")
     return trouble is None
@@ -18,7 +23,7 @@ def say(text: str) -> bool:
 
 def note(text: str) -> None:
     """Print on standard error, if it can be printed there."""
-    _print(text, sys.stderr)
+    _print(without_commands(text), sys.stderr)
 
 
 def _print(text: str, stream: TextIO | None) -> OSError | None:

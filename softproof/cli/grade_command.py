@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 from ..bounds.models import MODELS
 from ..candidates.candidate import ADAPTERS
+from ..certificates.sources import sources
 from ..grading.bank_file import bank
 from ..grading.grades import REQUIRED, check_asked_of, check_budget, chosen_model
 from ..grading.many import Line, Results, graded, key_of, written
@@ -87,9 +90,18 @@ def prepare(options: argparse.Namespace) -> Prepared:
         "dtypes": options.dtypes,
         "hidden": [str(each.absolute()) for each in (options.bank, options.results) if each is not None],
     }
-    targets = tuple({"sandbox": "on", **each, **more} for each in checked_targets(options))
+    targets = tuple({"sandbox": "on", **each, **more, "files": _files(each)} for each in checked_targets(options))
     results = None if options.results is None else Results(options.results, opened.digest, chosen)
     return Prepared(targets, options.bank, opened.digest, chosen, jobs, results)
+
+
+def _files(target: Mapping[str, Any]) -> str:
+    """The digest of a target's files as they are now; another one each time where none is found."""
+    try:
+        found = sources(target["target"], target.get("adapter"))
+    except ValueError:
+        return secrets.token_hex(16)
+    return hashlib.sha256(repr(found).encode()).hexdigest()
 
 
 def run(options: argparse.Namespace, what: Prepared, _files: dict[str, ReportFile]) -> int:

@@ -185,7 +185,7 @@ def _on_github(report: Report) -> int:
     modules = {plain(each.target): each.target for each in report.asked if _is_module(each)}
     try:
         lines = annotated(report, lambda row: _defined(modules, row))
-        whole = say("\n".join(lines)) if lines else True
+        whole = say("\n".join(lines), commands=True) if lines else True
         if file := os.environ.get("GITHUB_STEP_SUMMARY"):
             with open(file, "a", encoding="utf-8") as stream:
                 stream.write(summary(report))

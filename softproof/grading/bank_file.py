@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +27,10 @@ from .kept import KINDS, Kept, Pool, question, record, size_of
 SCHEMA, VERSION = "softproof bank", 1
 LARGEST = 1 << 33  # bytes
 EXPECTED = "a file that `softproof bank build` has written"
+
+
+class BankError(ValueError):
+    """What is no bank, in words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +118,12 @@ def bank(path: str | Path) -> Bank:
 
 def _arrays(path: str | Path, data: bytes) -> dict[str, Array]:
     try:
+        with zipfile.ZipFile(io.BytesIO(data)) as files:
+            _check_size(path, files.infolist(), len(data))
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             found = {name: np.asarray(archive[name]) for name in archive.files}
+    except BankError:
+        raise
     except Exception:  # whatever NumPy and zipfile have to say of bytes that are something else
         raise ValueError(f"bank {path} is no .npz archive; expected {EXPECTED}") from None
     kinds = {**KINDS, "header": "|u1", "digest": "|u1"}
@@ -124,6 +133,12 @@ def _arrays(path: str | Path, data: bytes) -> dict[str, Array]:
     return found
 
 
+def _check_size(path: str | Path, files: list[zipfile.ZipInfo], size: int) -> None:
+    """ValueError for an archive that holds more bytes than it has: a few of zeros, packed, would take all memory."""
+    if sum(each.file_size for each in files) > size:
+        raise BankError(f"bank {path} is packed; expected {EXPECTED}, where every byte is as it is read")
+
+
 def _listed(arrays: Mapping[str, str]) -> str:
     return ", ".join(f"{name} {dtype}" for name, dtype in sorted(arrays.items())) or "of no such kind"
 
@@ -131,7 +146,7 @@ def _listed(arrays: Mapping[str, str]) -> str:
 def _header(path: str | Path, arrays: Mapping[str, Array]) -> dict[str, Any]:
     try:
         header = json.loads(arrays["header"].tobytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # of brackets in brackets
         raise ValueError(f"bank {path} is damaged: its header is no JSON ({error}); expected {EXPECTED}") from None
     has = (header.get("schema"), header.get("version")) if isinstance(header, dict) else (type(header).__name__, None)
     if has != (SCHEMA, VERSION):

@@ -12,13 +12,15 @@ import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from ..candidates.isolation.system import PR_GET_DUMPABLE, PR_SET_DUMPABLE, prctl
 from ..reports.files import NOT_FOLLOWED
 from ..reports.odd_files import read_file
 from ..reports.row import JUDGE_FAILED
@@ -28,24 +30,27 @@ from .grades import Grade, grade
 
 Line = dict[str, Any]
 SCHEMA = "softproof grade 1"
+SAFE_PATH = "PYTHONSAFEPATH"  # a variable of Python's
+_STARTING = threading.Lock()
 
 
 def graded(targets: Sequence[Mapping[str, Any]], path: Path, arithmetic: str, digest: str, jobs: int) -> Iterator[Line]:
-    """A line for each target, given with the arguments of `grade`, as each ends."""
+    """A line for each target, given with the arguments of `grade`, as each ends; `files` is the digest of its files."""
     todo: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
     done: queue.SimpleQueue[Line] = queue.SimpleQueue()
     for target in targets:
         todo.put(target)
     workers = [_Worker(path, arithmetic, digest) for _ in range(min(jobs, len(targets)))]
     threads = [threading.Thread(target=each.work, args=(todo, done), daemon=True) for each in workers]
-    try:
-        for thread in threads:
-            thread.start()
-        for _ in targets:
-            yield done.get()
-    finally:
-        for worker in workers:
-            worker.end()
+    with closed_to_others():
+        try:
+            for thread in threads:
+                thread.start()
+            for _ in targets:
+                yield done.get()
+        finally:
+            for worker in workers:
+                worker.end()
 
 
 class _Worker:
@@ -88,7 +93,8 @@ class _Worker:
                 context = multiprocessing.get_context("spawn")
                 self._end, theirs = context.Pipe()
                 self._process = context.Process(target=_serve, args=(theirs, *self._about), daemon=True)
-                self._process.start()
+                with safe_path():
+                    self._process.start()
                 theirs.close()
             return self._end
 
@@ -108,16 +114,49 @@ class _Worker:
         self.stop()
 
 
+@contextmanager
+def safe_path() -> Iterator[None]:
+    """New processes of Python look nothing up in the working directory, where a candidate may have a pickle.py."""
+    with _STARTING:
+        before = os.environ.get(SAFE_PATH)
+        os.environ[SAFE_PATH] = "1"
+        try:
+            yield
+        finally:
+            os.environ.pop(SAFE_PATH)
+            if before is not None:
+                os.environ[SAFE_PATH] = before
+
+
+@contextmanager
+def closed_to_others() -> Iterator[None]:
+    """No other process of this user may look into this one, which starts no candidate, and writes what they are worth.
+
+    On Linux; what does start one does this itself where nothing else keeps the candidate apart.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    before = prctl(PR_GET_DUMPABLE)
+    prctl(PR_SET_DUMPABLE, 0)
+    try:
+        yield
+    finally:
+        if before == 1:
+            prctl(PR_SET_DUMPABLE, 1)
+
+
 def _serve(end: Connection, path: str, arithmetic: str, digest: str) -> None:
     """Grade what comes, until nobody asks."""
     for each in ("SIGINT", "SIGHUP"):  # which the judge's first process hears
         if hasattr(signal, each):
             signal.signal(getattr(signal, each), signal.SIG_IGN)
     opened = bank(path)
-    with suppress(EOFError, OSError):
+    with closed_to_others(), suppress(EOFError, OSError):
         while True:
             arguments = end.recv()
             key, target = key_of(arguments), str(arguments.pop("target"))
+            arguments.pop("files", None)
             try:
                 if opened.digest != digest:
                     raise ValueError(f"bank {path} is {opened.digest} by now; expected {digest}")
@@ -136,7 +175,7 @@ def line(found: Grade, key: str) -> Line:
 
 
 def key_of(arguments: Mapping[str, Any]) -> str:
-    """What is the same where a target is asked in the same way: the digest of the arguments of `grade`.
+    """What is the same where the same files are asked in the same way: the digest of the arguments of `grade`.
 
     >>> key_of({"target": "manual", "hidden": ["a"]}) == key_of({"hidden": ["b"], "target": "manual"})
     True

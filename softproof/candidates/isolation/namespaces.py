@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from .system import (
     CLONE_NEWNS,
     CLONE_NEWPID,
     CLONE_NEWUSER,
+    MS_BIND,
     MS_NODEV,
     MS_NOEXEC,
     MS_NOSUID,
@@ -26,6 +28,7 @@ from .system import (
 
 _OWN_LIMIT = (6, 14)  # the first Linux in which each pid namespace has a largest number of its own
 _SMALLEST = 301  # that this number may be
+_OF_THE_MACHINE = ("/proc/sys", "/proc/irq", "/proc/bus", "/proc/fs", "/proc/sysrq-trigger")  # that root may write
 
 
 def separate(network: bool) -> list[Protection]:
@@ -106,6 +109,17 @@ def _read_only(but: list[str]) -> bool:
     except OSError:
         return False
     return True
+
+
+def seal_settings() -> None:
+    """Let nobody change the settings of the machine in a /proc of ours: such as which program is run after a crash.
+
+    They are root's, whatever its namespace is, without any capability.
+    """
+    for each in filter(os.path.exists, _OF_THE_MACHINE):
+        with contextlib.suppress(OSError):
+            mount(each, each, None, MS_BIND | MS_REC)
+            set_mount(each, read_only=True, recursive=True)
 
 
 def limit_processes(most: int) -> Protection | None:

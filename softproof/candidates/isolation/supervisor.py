@@ -127,6 +127,8 @@ def _first(judge: Judge, plan: Plan, scratch: str | None, found: list[Protection
     found += more
     if own and "limits" not in plan.without and (limit := namespaces.limit_processes(plan.processes)):
         found.append(limit)
+    if "settings" not in plan.without:
+        namespaces.seal_settings()
     me = os.getpid()
     worker = os.fork()
     if worker == 0:
