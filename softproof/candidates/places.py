@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sysconfig
 import traceback
+from functools import lru_cache
 from pathlib import Path
 
 _OURS = Path(__file__).resolve().parents[1]
@@ -14,14 +15,15 @@ _INSTALLED = ("site-packages", "dist-packages")
 def place_of(error: BaseException) -> str:
     """The deepest frame in the user's files, as " at file:line"; where there is none, the deepest that is not ours."""
     frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
-    foreign = [each for each in frames if _OURS not in _path(each).parents]
-    own = [each for each in foreign if not _is_library(_path(each))]
+    foreign = [each for each in frames if _OURS not in _path(each.filename).parents]
+    own = [each for each in foreign if not _is_library(_path(each.filename))]
     found = own or [each for each in foreign if "importlib" not in each.filename]
     return f" at {Path(found[-1].filename).name}:{found[-1].lineno}" if found else ""
 
 
-def _path(frame: traceback.FrameSummary) -> Path:
-    return Path(frame.filename).resolve()
+@lru_cache(64)  # a recursion has many frames in few files
+def _path(name: str) -> Path:
+    return Path(name).resolve()
 
 
 def _is_library(path: Path) -> bool:
