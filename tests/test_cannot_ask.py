@@ -172,3 +172,130 @@ def test_a_wrong_number_is_no_other_axis() -> None:
 
     assert found.dimensions == {}
     assert found.ndim == (0, 1, 2, 3, 4)
+
+
+def losses(logits: Array, target: Array) -> Array:
+    """Of each row, as `reduction="none"` has them, and in float32 in every format."""
+    x = logits.astype(np.float32)
+    x = x - x.max(-1, keepdims=True)
+    return np.asarray(np.log(np.exp(x).sum(-1)) - np.take_along_axis(x, target[:, None], -1)[:, 0])
+
+
+def total(logits: Array, target: Array) -> Array:
+    """As `reduction="sum"` has it."""
+    return np.asarray(losses(logits, target).sum(dtype=logits.dtype))
+
+
+def smoothed(logits: Array, target: Array, eps: float = 0.1) -> Array:
+    """The mean, with a smoothing that is fixed."""
+    x = logits - logits.max(-1, keepdims=True)
+    log_p = x - np.log(np.exp(x).sum(-1, keepdims=True))
+    own = np.take_along_axis(log_p, target[:, None], -1)[:, 0]
+    return np.asarray(-((1 - eps) * own + eps * log_p.mean(-1)).mean(dtype=logits.dtype))
+
+
+LOSS: dict[str, Any] = {"operation": "cross_entropy", "ndim": [2], "examples": 10, **QUICK,
+                        "without": ["empty", "nonfinite", "invalid_labels", "probabilities"]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("function", "form", "options", "more"),
+    [
+        (losses, "float32", "--fixed reduction=none", {"fixed": {"reduction": "none"}}),
+        (total, "float32", "--fixed reduction=sum", {"fixed": {"reduction": "sum"}}),
+        (smoothed, "float32", "--fixed label_smoothing=0.1", {"fixed": {"label_smoothing": 0.1}}),
+        (losses, "float16", "--fixed reduction=none --without half_value", {"fixed": {"reduction": "none"}}),
+    ],
+)
+def test_what_is_right_for_another_interface_is_no_disagreement(
+    function: Any, form: str, options: str, more: dict[str, Any]
+) -> None:
+    """The options are named, and with them the same kernel agrees."""
+    arguments = {**LOSS, "dtypes": [form]}
+    (row,) = softproof.verify(function, **arguments).rows
+    assert (row.verdict, row.status) == ("cannot ask", 1)
+    assert f"Say so: {options} (in Python: " in row.reason
+
+    left = [*LOSS["without"], *(["half_value"] if "half_value" in options else [])]
+    (again,) = softproof.verify(function, **{**arguments, "without": left}, **more).rows
+    assert again.verdict == "agrees", again.failure
+    assert ("half_value" in again.unsupported) == ("half_value" in left)
+
+
+def test_what_is_right_for_nothing_disagrees() -> None:
+    """A wrong number stays one, whatever options there are."""
+    (row,) = softproof.verify(lambda logits, target: 2 * losses(logits, target), **LOSS).rows
+
+    assert row.verdict == "disagrees"
+
+
+def test_a_half_value_is_rounded_once() -> None:
+    """What is judged is the nearest number of the format, and only of a value in float32."""
+    how: dict[str, Any] = {"operation": "cross_entropy", "adapter": "numpy", "fixed": {"reduction": "none"}}
+    problem = softproof.Problem("cross_entropy", "float16", {"logits": [[0.5, 2.0]], "target": [0]},
+                                {"reduction": "none"})  # fmt: skip
+    given = losses(problem.inputs["logits"], problem.inputs["target"])
+
+    found = softproof.load(losses, without=["half_value"], **how).answer(problem).outputs["value"]
+    assert found.dtype == "float16"
+    assert found.values.tolist() == given.astype(np.float16).astype(float).tolist()
+    assert softproof.load(losses, **how).answer(problem).outputs["value"].dtype == "float32"
+
+
+def keyword_only(logits: Array, *, d: int) -> Array:
+    """Needs its axis by name."""
+    return logits + d
+
+
+def two_results(logits: Array) -> tuple[Array, Array]:
+    """With what it is made of."""
+    return logits, logits
+
+
+def by_name_alone(*, scores: Array) -> Array:
+    """Its input by name."""
+    return scores
+
+
+def with_a_size(logits: Array, block: int) -> Array:
+    """Has a number of its own."""
+    return logits[:block]
+
+
+@pytest.mark.parametrize(
+    ("function", "option"),
+    [
+        (keyword_only, "--name dim=d"),
+        (two_results, "--output 0"),
+        (by_name_alone, "--name logits=scores"),
+        (with_a_size, "--extra block=VALUE"),
+    ],
+)
+def test_who_is_called_otherwise_is_told_how(function: Any, option: str) -> None:
+    """By the error, and by its parameters."""
+    row = row_of(function)
+
+    assert row.verdict == "cannot ask"
+    assert f": {option}; or let `softproof init` find out" in row.reason
+
+
+def without_masks(logits: Array, dim: int = -1) -> Array:
+    """A softmax whose answer is NaN beside a class that is masked."""
+    found = np.exp(logits - logits.max(dim, keepdims=True, initial=-np.inf))
+    found = found / found.sum(dim, keepdims=True)
+    masked = np.isneginf(logits) & np.isfinite(logits).any(dim, keepdims=True)
+    return np.asarray(np.where(masked.any(dim, keepdims=True), np.nan, found))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_who_does_not_take_masks_is_told_what_leaves_them_out() -> None:
+    """The diagnosis asks the same question without them; with the option no class is masked any more."""
+    row = row_of(without_masks, without=["empty_classes", "nonfinite"], diagnose=True)
+    assert row.verdict == "disagrees"
+    assert row.failure is not None
+    assert row.failure.diagnosis.next.endswith("leave them out: --without masked")
+    assert "right with 0 in the place of -inf" in str(row.failure.diagnosis.patterns[0])
+
+    again = row_of(without_masks, without=["empty_classes", "nonfinite", "masked"], examples=100)
+    assert again.verdict == "agrees", again.failure
+    assert "masked classes" not in again.regions

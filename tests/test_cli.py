@@ -84,7 +84,8 @@ def test_the_help_lists_what_can_be_left_out(capsys: pytest.CaptureFixture[str])
 
     printed = " ".join(capsys.readouterr().out.split())
     assert (
-        "an option (weight, reduction, dim, …), one of nonfinite, jvp, hvp, empty, empty_classes, scalars," in printed
+        "an option (weight, reduction, dim, …), one of nonfinite, masked, jvp, hvp, empty, empty_classes, scalars,"
+        in printed
     )
 
 
@@ -119,7 +120,7 @@ def test_json_is_written(tmp_path: Path) -> None:
         (["verify", "manual", "--factor", "2"], "factor is 2.0; it applies to class D, and accuracy is 'C'"),
         (
             ["verify", "manual:softmax", "--without", "nothing"],
-            "without names nothing; expected some of bias, dim, empty, empty_classes, gradient, hvp, ",
+            "without names nothing; expected some of bias, dim, empty, empty_classes, gradient, half_value, ",
         ),
         (["verify", "manual", "--json", "/no/such/folder/report.json"], "there is no folder /no/such/folder"),
     ],

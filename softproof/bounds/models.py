@@ -13,7 +13,7 @@ from platform import machine
 
 import numpy as np
 
-from ..problem.formats import FORMATS, Format
+from ..problem.formats import FORMATS, HALF, Format
 from ..problem.problem import Problem
 from ..problem.rows import class_axes, is_by_rows, is_labels, kept
 from ..problem.validation import did_you_mean, shown
@@ -22,8 +22,6 @@ from .arithmetic import NUMPY64, STORED, Arithmetic, any_order
 Model = Callable[[Problem], Arithmetic]
 
 TF32 = Format("tf32", precision=11, e_min=-126, e_max=127)  # NVIDIA A100 Tensor Core GPU Architecture, 2020
-
-HALF = ("float16", "bfloat16")
 
 # What of a row torch keeps in half precision on the CPU: ATen/native/cpu/LogSoftmaxKernelImpl.h and ReduceOps.cpp.
 _MATRICES = ("linear", "linear_cross_entropy")  # which multiply them

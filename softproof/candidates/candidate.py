@@ -17,8 +17,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..problem.formats import FORMATS
-from ..problem.interface import Interface
+from ..problem.formats import FORMATS, HALF
+from ..problem.interface import HALF_VALUE, Interface
 from ..problem.operations import DEFAULTS, DIRECTIONAL, OPERATIONS, gradient_names, value_shape
 from ..problem.problem import COMMON_LAYOUTS, LAYOUTS, Output, Problem, Result
 from ..problem.records import CALLABLE, FLAG, TEXT, a, by_name, check_fields, one_of, tuple_of
@@ -365,9 +365,18 @@ class Candidate:
             named = {name: own[name] for name in (*operation.inputs[first:], *operation.optional) if name in own}
             keywords = interface.given({**named, **problem.options})
             found = asked(*before, *positional, **keywords, **interface.extra)
-            return found if function is not None or interface.output is None else found[interface.output]
+            if function is not None:
+                return found
+            found = found if interface.output is None else found[interface.output]
+            rounds = HALF_VALUE in interface.without and problem.dtype in HALF and _is_float32(found)
+            return self.arrays.cast(found, problem.dtype) if rounds else found
 
         return call
+
+
+def _is_float32(answer: Any) -> bool:
+    """Whether it is an array of that type, of any framework."""
+    return str(getattr(answer, "dtype", "")).removeprefix("torch.") == "float32"
 
 
 def _words(error: BaseException) -> str:

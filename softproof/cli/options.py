@@ -64,8 +64,8 @@ def add_interface(command: argparse.ArgumentParser) -> None:
         "--without",
         action="append",
         metavar="NAME,…",
-        help=f"what to leave out: an option (weight, reduction, dim, …), one of {_KINDS}, gradient, layouts, or a "
-        "behaviour check, such as 'after another backward'",
+        help=f"what to leave out: an option (weight, reduction, dim, …), one of {_KINDS}, gradient, layouts, "
+        "half_value, or a behaviour check, such as 'after another backward'",
     )
     group.add_argument(
         "--name", action="append", dest="names", metavar="OURS=THEIRS", help="its name for an input or an option"

@@ -13,12 +13,14 @@ from ..properties.metamorphic import identity_of
 from ..verdicts.compare import DISAGREES, Verdict
 from .features import Seen
 from .interview import Interview, Reply
+from .kinds import without_a_kind
 from .known import known_finding, what_to_do
 from .lineup import Lineup
+from .maximum import ADVICE, through_the_maximum
 from .models import try_next, under_models
 from .patterns import patterns_of
 from .pool import pool
-from .record import Diagnosis, Models, Resemblance
+from .record import Diagnosis, Models, Pattern, Resemblance
 from .resemblance import resembling
 
 QUESTIONS = 12  # that a candidate is asked besides
@@ -71,8 +73,9 @@ class Diagnosing:
         replies = [witness, *self._more(interview, failed, problems)]
         models = None if way else under_models(interview, replies)
         resembles, fault = self._resembling(interview, replies, problems, way, models)
-        patterns = () if way else patterns_of(interview, failed.seen, problems)
-        said = try_next(models, patterns, resembles)
+        cause, advice = ((), "") if way or (models and models.agrees) else _cause(interview, witness)
+        patterns = () if way else (*cause, *patterns_of(interview, failed.seen, problems, known=bool(cause)))
+        said = try_next(models, patterns, resembles, advice)
         return Diagnosis(patterns, resembles, models, said, len(interview.replies), fault)
 
     def _more(self, interview: Interview, failed: Failed, problems: Sequence[Problem]) -> list[Reply]:
@@ -102,6 +105,14 @@ class Diagnosing:
     def close(self) -> None:
         """End the process that it may have started."""
         self.lineup.close()
+
+
+def _cause(interview: Interview, witness: Reply) -> tuple[tuple[Pattern, ...], str]:
+    """What was found by asking the witness without something, or by mending one place of its answer; what to do."""
+    if (found := without_a_kind(interview, witness)) is not None:
+        return (found[0],), found[1]
+    pattern = through_the_maximum(interview, witness)
+    return ((), "") if pattern is None else ((pattern,), ADVICE)
 
 
 def _of_a_law(interview: Interview, problem: Problem, law: str) -> Reply | None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..bounds.models import HALF, MODELS
+from ..bounds.models import MODELS
 from ..candidates.plain_text import plain
-from ..problem.formats import FORMATS
+from ..problem.formats import FORMATS, HALF
 from ..problem.problem import Array, Problem
 from ..problem.rows import (
     axis_of,

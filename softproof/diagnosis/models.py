@@ -57,12 +57,16 @@ def next_to_underflow(reply: Reply) -> bool:
     return bool((error < FORMATS[reply.problem.dtype].tiny).all())
 
 
-def try_next(models: Models | None, patterns: Sequence[Pattern], resembles: Sequence[Resemblance]) -> str:
-    """What to do about it."""
+def try_next(
+    models: Models | None, patterns: Sequence[Pattern], resembles: Sequence[Resemblance], advice: str = ""
+) -> str:
+    """What to do about it; `advice` is what follows from its cause, if that is known."""
     agrees = () if models is None else models.agrees
     narrow = [name for name in FUSED if name in agrees]
     if names := narrow or list(agrees):
         return f"if that is how it computes: --arithmetic {names[0]}"
+    if advice:
+        return advice
     if resembles:
         return "see how it was mended there, or run the program below in a debugger"
     if only := next((each for each in patterns if each.without), None):

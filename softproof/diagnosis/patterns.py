@@ -16,8 +16,13 @@ from .threshold import thresholds
 QUESTIONS = 16  # besides, to count what failures come with
 
 
-def patterns_of(interview: Interview, seen: Sequence[Seen], pool: Sequence[Problem]) -> tuple[Pattern, ...]:
-    """From the problems of a row, and from the answers that a candidate has given since, and gives to some more."""
+def patterns_of(
+    interview: Interview, seen: Sequence[Seen], pool: Sequence[Problem], *, known: bool
+) -> tuple[Pattern, ...]:
+    """From the problems of a row, and from the answers that a candidate has given since, and gives to some more.
+
+    Where it is `known` what fails, what failures come with is not counted.
+    """
     model, answered = interview.model, {each.problem.digest() for each in interview.replies}
     interview.most = len(interview.replies) + QUESTIONS
     for problem in pool:
@@ -31,4 +36,5 @@ def patterns_of(interview: Interview, seen: Sequence[Seen], pool: Sequence[Probl
     wrong = [each for each in wrong if each.where]
     sizes = thresholds(interview, interview.replies[0]) if wrong else []
     asked = [(each.problem, each.verdict.ok, each.verdict.output) for each in interview.replies]
-    return (*only_with([*seen, *asked], output), *sizes, *relations(wrong), *places(wrong))
+    counted = [] if known else only_with([*seen, *asked], output)
+    return (*counted, *sizes, *relations(wrong), *places(wrong))

@@ -137,7 +137,8 @@ def _logits(plan: Plan, rng: np.random.Generator, rows: int, classes: int) -> Fl
     if plan.dimension != "classes":
         return arrays.many_rows(rng, rows, classes)
     looks = [arrays.LOOKS[plan.looks[row % len(plan.looks)]] for row in range(rows)]
-    return np.array([look(rng, classes) for look in looks]).reshape(rows, classes)
+    found = np.array([look(rng, classes) for look in looks]).reshape(rows, classes)
+    return found if "masked" in plan.supports else np.where(np.isneginf(found), -arrays.FAR, found)
 
 
 def _loss(plan: Plan, rng: np.random.Generator, rows: int, classes: int) -> tuple[dict[str, Array], dict[str, Any]]:

@@ -164,6 +164,8 @@ class Request:
         """Of a shape, with rows along an axis."""
         finite = self.operation == "cross_entropy"  # of losses that overflow a class weight may make numbers again
         masks = self.settings.get("masks", "")
+        if "masked" not in self.extras and (finite or masks != "lowest"):
+            masks = "none"
         return logit_arrays(draw, shape, self.dtype, axis=axis, small=self.small, finite=finite, masks=masks)
 
     def axes(self, name: str, array: Array, options: dict[str, Any]) -> tuple[int, ...]:

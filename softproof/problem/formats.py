@@ -109,3 +109,4 @@ FORMATS = {
     "float16": Format("float16", 11, -14, 15),
     "bfloat16": Format("bfloat16", 8, -126, 127),
 }
+HALF = ("float16", "bfloat16")

@@ -15,6 +15,7 @@ from .rows import main_input, reduction_of, row_length
 from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
 
 DIMENSIONS = range(5)  # of the arrays that are drawn
+HALF_VALUE = "half_value"  # in `without`: in half precision a value in float32 is rounded
 
 
 def _is_reduced(problem: Problem, reduction: str) -> bool:
@@ -52,8 +53,9 @@ class Interface:
     Args:
         supports: the optional inputs and options that it takes; by default those that its signature names.
         without: those of them that are not to be asked, and kinds of input that it does not take; ``"gradient"`` where
-            its value alone is meant; ``"layouts"`` where arrays have to be contiguous; and ways of asking again, such
-            as ``"after another backward"``.
+            its value alone is meant; ``"layouts"`` where arrays have to be contiguous; ``"half_value"`` where the value
+            in half precision is given in float32, and is to be rounded before it is judged; and ways of asking again,
+            such as ``"after another backward"``.
         names: what it calls an input or an option, such as ``{"dim": "axis"}``. A positional input that has a name here
             is given by that name.
         fixed: options that it does not take, and the values that it has instead, such as ``{"reduction": "none"}``.
@@ -116,7 +118,7 @@ class Interface:
         arrays = inputs | {each for name in operations for each in OPERATIONS[name].optional}
         for argument, named, known in (
             ("supports", self.supports or (), extras - kinds),
-            ("without", self.without - set(ways), extras | {"layouts", "gradient"}),
+            ("without", self.without - set(ways), extras | {"layouts", "gradient", HALF_VALUE}),
             ("names", self.names, arrays | options),
             ("fixed", self.fixed, options),
             ("writes", self.writes, arrays | {"grad_output"}),

@@ -8,8 +8,24 @@ import numpy as np
 
 from .interface import SHAPES
 from .operations import DEFAULTS
-from .problem import Problem
-from .rows import is_labels, kept, main_input
+from .problem import Array, Problem
+from .rows import axis_of, is_labels, kept, main_input, to_rows
+
+
+def _largest(problem: Problem) -> Array:
+    """Of each row of logits: (R,). NaN where one is NaN, -inf where there is none."""
+    return np.asarray(to_rows(problem.inputs["logits"], axis_of(problem)).max(-1, initial=-np.inf))
+
+
+def _has_masks(problem: Problem) -> bool:
+    """Whether a row with a largest logit has -inf, too."""
+    masked = np.isneginf(to_rows(problem.inputs["logits"], axis_of(problem))).any(-1)
+    return bool((masked & np.isfinite(_largest(problem))).any())
+
+
+def _has_strange_row(problem: Problem) -> bool:
+    """Whether a row of some class has no largest logit that is finite."""
+    return bool(problem.inputs["logits"].size) and not bool(np.isfinite(_largest(problem)).all())
 
 
 def kinds_of(problem: Problem) -> set[str]:
@@ -21,8 +37,8 @@ def kinds_of(problem: Problem) -> set[str]:
     dim = options.get("dim", -1)
     found |= {"dim"} if not isinstance(dim, tuple) and dim % axes != axes - 1 else set()
     found |= {name for name in ("weight", "linear_bias", "bias") if name in problem.inputs}
-    floats = [array for array in problem.inputs.values() if array.dtype != np.int64]
-    found |= {"nonfinite"} if not all(np.isfinite(array).all() for array in floats) else set()
+    found |= {"masked"} if "logits" in problem.inputs and _has_masks(problem) else set()
+    found |= {"nonfinite"} if "logits" in problem.inputs and _has_strange_row(problem) else set()
     if "target" in problem.inputs:
         found |= {"ignore_index"} if is_labels(problem) and not kept(problem).all() else set()
         found |= set() if is_labels(problem) else {"probabilities"}

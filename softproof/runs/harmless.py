@@ -91,14 +91,16 @@ Changed = tuple[str, str, dict[str, Any]]  # the option, in words, and what is c
 
 
 def _of_shapes(usual: Problem) -> Iterator[Changed]:
-    """No rows, no classes, infinite logits."""
+    """No rows, no classes, logits that are not finite."""
     main, x = next(iter(usual.inputs)), main_input(usual)
     if x.ndim:
         given = [name for name in (main, "target", "q") if name in usual.inputs]
         yield "empty", "no rows", {name: usual.inputs[name][:0] for name in given}
         yield "empty_classes", "rows of no class", {main: x[..., :0]}
     first = np.arange(x.size).reshape(x.shape) == 0
-    yield "nonfinite", "logits of -inf", {main: np.where(first, -np.inf, x)}
+    yield "masked", "a class that is masked by -inf", {main: np.where(first, -np.inf, x)}
+    for words, number in (("logits of +inf", np.inf), ("logits of NaN", np.nan)):
+        yield "nonfinite", words, {main: np.full_like(x, number)}
 
 
 def _of_options() -> Iterator[Changed]:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..bounds.arithmetic import Arithmetic
-from ..bounds.models import HALF, MODELS, Model
+from ..bounds.models import MODELS, Model
+from ..problem.formats import HALF
 from ..problem.problem import Problem, Result
 from ..properties.measured import MEASURED
 

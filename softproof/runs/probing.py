@@ -19,6 +19,7 @@ from ..problem.operations import OF_REDUCTIONS, OPERATIONS
 from ..problem.problem import Problem
 from ..problem.rows import main_input
 from ..verdicts.judgement import judge
+from .calling import how_to_call
 from .harmless import kinds, plain
 from .ladder import widest
 
@@ -122,13 +123,13 @@ def _raised(candidate: Candidate, problem: Problem, device: str) -> str:
         return candidate.answer(problem, device).raised or ""
 
 
-def cannot_ask(found: Refusals, problem: Problem | None, explanation: str) -> str:
+def cannot_ask(candidate: Candidate, found: Refusals, problem: Problem | None, explanation: str) -> str:
     """Why a question could not be asked, and what to do; empty where an error was raised for what it does take."""
     if "raised " not in explanation or problem is None:
         return ""
     what = explanation[explanation.index("raised ") :].partition(";")[0]
     if found.error:
-        return f"it answers no question: {what}. Describe how it is called: --name, --fixed, --extra, --ndim"
+        return f"it answers no question: {what}. {how_to_call(candidate, problem.operation, what)}"
     if not _is_refused(found, problem, what):
         return ""
     many = {ndim: error for ndim, error in found.dimensions.items() if ndim == main_input(problem).ndim}

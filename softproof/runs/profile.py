@@ -10,28 +10,29 @@ import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from ..candidates.candidate import Candidate
 from ..candidates.guesses import inputs_in_order, operation_of
 from ..candidates.lookalikes import is_certain, lookalikes
 from ..diagnosis.interview import Given
-from ..problem.formats import FORMATS
+from ..problem.formats import FORMATS, HALF
+from ..problem.interface import HALF_VALUE
 from ..problem.operations import DIRECTIONAL, LOSS_DEFAULTS, OPERATIONS
 from ..problem.problem import Problem, Result
 from ..problem.rows import main_input
 from ..verdicts.judgement import judge
+from .calling import MISSING, SEVERAL, TOO_MANY
 from .fitting import Fit, fitted
 from .harmless import Harmless, kinds, plain
 from .ladder import widest
+from .otherwise import hard_coded, in_half
 from .probing import ANOTHER_AXIS, refusals
 
 Opener = Callable[[Mapping[str, Any]], Candidate]
 FIRST = ("float32", "float64", "bfloat16", "float16")  # formats in which a usual question is tried
 DELIBERATE = ("ValueError", "TypeError", "NotImplementedError", "AssertionError")  # what people raise on purpose
-_MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
-_TOO_MANY = re.compile(r"takes .*positional argument")
-_SEVERAL = re.compile(r"the answer is a (tuple|list)")
 NO_GRADIENT = ("does not depend on", "NotImplementedError")  # in an error where there is none
 
 
@@ -153,9 +154,9 @@ class Probe:
         """Whether an error tells that it has several results, or takes its inputs by name; then it is opened so."""
         inputs = OPERATIONS[self.found.operation].inputs
         parameters = self.candidate.parameters(self.found.operation)
-        if _SEVERAL.search(error) and self.candidate.interface.output is None:
+        if SEVERAL.search(error) and self.candidate.interface.output is None:
             self.found.says("output", 0, "it gives several results; this one is judged")
-        elif _TOO_MANY.search(error) and inputs[0] not in self.candidate.interface.names:
+        elif TOO_MANY.search(error) and inputs[0] not in self.candidate.interface.names:
             names = dict(zip(inputs, parameters, strict=False)) | dict(self.candidate.interface.names)
             self.found.says("names", names, "what it calls them")
         else:
@@ -165,7 +166,7 @@ class Probe:
 
     def _advice(self, raised: str) -> str:
         """What to do where nothing is answered."""
-        if missing := _MISSING.search(raised):
+        if missing := MISSING.search(raised):
             names = re.findall(r"'(\w+)'", missing[1])
             options = " ".join(f"--extra {name}=VALUE" for name in names)
             return f"it answers no question: raised {raised}. Say what it is to be given: {options}"
@@ -178,10 +179,7 @@ class Probe:
         """Options that it has no parameter for, and the values that its answers have instead."""
         about, given = OPERATIONS[usual.operation], dict(self.given.get("fixed", {}))
         free = {*about.options} - self.candidate.supports(usual.operation) - given.keys()
-        found = dict[str, Any]()
-        for option, value in _INSTEAD:
-            if option in free - found.keys() and not self._is_right(usual) and self._is_right(usual, {option: value}):
-                found[option] = value
+        found = hard_coded(free, partial(self._is_right, usual))
         if "dim" in free:
             found |= self._axis(usual.dtype)
         if "ignore_index" in free and usual.inputs["target"].size and self._is_right(_ignoring(usual), found):
@@ -215,7 +213,7 @@ class Probe:
         """Whether the value agrees under the widest model of the ladder, as the answer for other options too."""
         asked = replace(asked, grad_output=None)
         with warnings.catch_warnings(action="ignore"):
-            given = Given(self.candidate, self.candidate.answer(asked, self.device))
+            given = Given(self.candidate, in_half(asked, self.candidate.answer(asked, self.device)))
             meant = replace(asked, options={**asked.options, **(instead or {})})
             return judge(given, meant, device=self.device, arithmetic=widest(asked.dtype, self.device)).ok
 
@@ -263,7 +261,11 @@ class Probe:
                 continue
             answers.append(dtype)
             value = result.outputs.get("value")
-            if value is not None and value.dtype != dtype:
+            if value is not None and value.dtype == "float32" and dtype in HALF:
+                without = {*self.given.get("without", ()), *self.found.arguments.get("without", ()), HALF_VALUE}
+                self.found.says("without", sorted(without), _LEFT_OUT)
+                self.found.not_tested[f"a value in {dtype}"] = "it gives float32, which is rounded, and then judged"
+            elif value is not None and value.dtype != dtype:
                 self.found.notes.append(f"for {dtype} it gives {value.dtype}, which `verify` will not accept")
         self.found.says("dtypes", answers, "formats in which it answers")
 
@@ -275,7 +277,7 @@ class Probe:
             self.found.says("ndim", sorted(set(refused.ndim) | (set(refused.dimensions) - set(narrow))),
                             "dimensions of the logits that it takes")  # fmt: skip
             self.found.not_tested |= {f"{ndim} dimension{'s' * (ndim != 1)}": error for ndim, error in narrow.items()}
-        without = list(self.given.get("without", ()))
+        without = list(self.found.arguments.get("without", self.given.get("without", ())))
         for option, error in refused.without.items():
             kind = error.partition(": ")[2].partition(":")[0].partition(" at ")[0]  # "no rows: ValueError at …"
             own = option_of(option) in self.candidate.supports(usual.operation) - set(OPERATIONS[usual.operation].kinds)
@@ -285,7 +287,7 @@ class Probe:
             without.append(option)
             self.found.not_tested[option] = error
         if without:
-            self.found.says("without", without, "what it answers with an error")
+            self.found.says("without", without, _LEFT_OUT)
         for name in refused.written:
             self.found.notes.append(f'it overwrites {name}; if that is documented: writes = ["{name}"]')
         about = OPERATIONS[usual.operation]
@@ -307,7 +309,7 @@ class Probe:
             if any(each in raised for each in NO_GRADIENT):
                 self.found.not_tested["gradient"] = f"raised {raised}"
                 self.found.says("without", [*self.found.arguments.get("without", ()), "gradient"],
-                                self.found.comments.get("without", "what it answers with an error"))  # fmt: skip
+                                self.found.comments.get("without", _LEFT_OUT))  # fmt: skip
             else:
                 outputs.append("gradient")
         elif OPERATIONS[operation].gradients:
@@ -327,15 +329,13 @@ class Probe:
                 self.found.fits[dtype] = fitted(self.candidate, self.found.operation, dtype, self.device)
 
 
+_LEFT_OUT = "what it answers with an error, or in float32"
 _OF_AN_INTERFACE = ("operation", "adapter", "names", "fixed", "output", "without", "ndim")
 
 
 def option_of(kind: str) -> str:
     """The option that a kind is about: `reduction` of "reduction=none"."""
     return kind.partition("=")[0]
-
-
-_INSTEAD = (("reduction", "none"), ("reduction", "sum"))  # values that a function may hard-code
 
 
 def _ignoring(usual: Problem) -> Problem:

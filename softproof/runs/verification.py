@@ -33,7 +33,7 @@ from ..diagnosis.diagnose import Diagnosing, Failed
 from ..generation.coverage import REGIONS
 from ..generation.seeded import fresh_seed
 from ..generation.strategies import problems
-from ..problem.interface import InterfaceArguments
+from ..problem.interface import HALF_VALUE, InterfaceArguments
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
 from ..problem.validation import check_flag, check_kind, check_whole, is_number, shown
@@ -52,6 +52,7 @@ from .failures import database as opened
 from .further import LeftOut, headline_first
 from .ladder import check_ladder, is_auto, is_measured, named, widest
 from .large import OnLarge, verdicts_on_large
+from .otherwise import of_another_interface
 from .probing import cannot_ask, hints, refusals
 from .schedule import Rotation, against, counts
 from .search import EXAMPLES, verdicts
@@ -212,11 +213,13 @@ def _row_or_why_not(candidate: Candidate, operation: str, dtype: str, terms: Ter
 
 def _or_cannot_ask(row: Row, candidate: Candidate, operation: str) -> Row:
     """The row; one whose failure is an error for what its function does not take *cannot be asked*, and says why."""
-    verdict = row.failure.verdict if row.failure is not None else None
-    if verdict is None or verdict.outcome != DISAGREES or verdict.output or row.lost or row.operation != operation:
+    if row.failure is None or row.failure.verdict.outcome != DISAGREES or row.lost or row.operation != operation:
         return row
-    found = refusals(candidate, operation, row.dtype, row.device)
-    why = cannot_ask(found, verdict.problem, verdict.explanation)
+    verdict, asked_otherwise = row.failure.verdict, row.failure.question is not None
+    why = "" if asked_otherwise else of_another_interface(candidate, operation, row.dtype, row.device)
+    if not why and not verdict.output:
+        found = refusals(candidate, operation, row.dtype, row.device)
+        why = cannot_ask(candidate, found, verdict.problem, verdict.explanation)
     return replace(row, verdict=CANNOT_ASK, reason=f"{CANNOT_ASK}: {why}") if why else row
 
 
@@ -238,7 +241,7 @@ def fault(error: BaseException) -> str:
     return f"{type(error).__name__}{place}: {plain(str(error))}"
 
 
-ASKED = frozenset(("layouts", *WAYS))  # how a problem is asked, whatever the operation
+ASKED = frozenset(("layouts", HALF_VALUE, *WAYS))  # how a problem is asked, whatever the operation
 
 
 def _questions(candidate: Candidate) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ def copy(array: jax.Array) -> jax.Array:
 
 
 def cast(array: jax.Array, dtype: str) -> jax.Array:
-    """The same numbers in another integer type."""
+    """The same numbers in another type."""
     return array.astype(dtype)
 
 

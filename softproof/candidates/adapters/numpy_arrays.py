@@ -68,7 +68,7 @@ def copy(array: Array) -> Array:
 
 
 def cast(array: Array, dtype: str) -> Array:
-    """The same numbers in another integer type."""
+    """The same numbers in another type."""
     return array.astype(dtype)
 
 

@@ -82,7 +82,7 @@ def copy(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def cast(tensor: torch.Tensor, dtype: str) -> torch.Tensor:
-    """The same numbers in another integer type."""
+    """The same numbers in another type."""
     return tensor.to(getattr(torch, dtype))
 
 

@@ -1,0 +1,57 @@
+"""What of a question a kernel may not be meant to take: the same one without it is answered right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from ..problem.checks import check
+from ..problem.kinds import kinds_of
+from ..problem.problem import Problem
+from .interview import Interview, Reply
+from .record import Pattern
+
+
+def _finite(problem: Problem) -> Problem:
+    """With 0 in the place of what is no finite logit."""
+    logits = problem.inputs["logits"]
+    return replace(problem, inputs={**problem.inputs, "logits": np.where(np.isfinite(logits), logits, 0.0)})
+
+
+def _contiguous(problem: Problem) -> Problem:
+    return replace(problem, layout="contiguous")
+
+
+def _positive(problem: Problem) -> Problem:
+    return replace(problem, inputs={**problem.inputs, "weight": np.abs(problem.inputs["weight"])})
+
+
+Without = Callable[[Problem], Problem]
+KINDS: dict[str, tuple[str, str, Without]] = {  # by what leaves them out: what it is, what is put in its place, and how
+    "masked": ("classes that are masked by -inf", "0 in the place of -inf", _finite),
+    "nonfinite": ("logits that are not finite", "finite logits", _finite),
+    "negative_weights": ("negative class weights", "positive class weights", _positive),
+    "layouts": ("arrays that are not contiguous", "contiguous arrays", _contiguous),
+}
+
+
+def without_a_kind(interview: Interview, witness: Reply) -> tuple[Pattern, str] | None:
+    """That the witness is answered right without one kind of input, and how to leave that out; None where none does."""
+    own = kinds_of(witness.problem)
+    for kind, (words, instead, change) in KINDS.items():
+        if kind in own and _is_right(interview, change(witness.problem)):
+            found = Pattern(f"right with {instead}: the same question is answered right then", 0, 0)
+            return found, f"if it is not to take {words}, leave them out: --without {kind}"
+    return None
+
+
+def _is_right(interview: Interview, problem: Problem) -> bool:
+    try:
+        check(problem)
+    except (ValueError, TypeError, IndexError):
+        return False
+    interview.most = max(interview.most, len(interview.replies) + 1)
+    reply = interview.ask(problem)
+    return reply is not None and reply.verdict.ok

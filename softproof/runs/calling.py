@@ -1,0 +1,40 @@
+"""How a function is to be called that answers no question: what its error and its parameters tell."""
+
+from __future__ import annotations
+
+import re
+
+from ..candidates.candidate import Candidate
+from ..candidates.lookalikes import lookalikes
+from ..problem.operations import OPERATIONS
+
+MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
+TOO_MANY = re.compile(r"takes .*positional argument")
+SEVERAL = re.compile(r"the answer is a (tuple|list)")
+
+
+def options_for(candidate: Candidate, operation: str, raised: str) -> list[str]:
+    """Options of the command line for what an error says; empty where it does not tell.
+
+    What is missing and looks like an option is named so; anything else that is missing needs a value.
+    """
+    parameters, interface = candidate.parameters(operation), candidate.interface
+    if SEVERAL.search(raised):
+        return ["--output 0"]
+    if missing := MISSING.search(raised):
+        alike = {theirs: ours for ours, theirs in lookalikes(operation, parameters, interface.names).items()}
+        names = re.findall(r"'(\w+)'", missing[1])
+        return [f"--name {alike[name]}={name}" if name in alike else f"--extra {name}=VALUE" for name in names]
+    inputs = OPERATIONS[operation].inputs
+    if TOO_MANY.search(raised) and inputs[0] not in interface.names and len(parameters) >= len(inputs):
+        return [f"--name {ours}={theirs}" for ours, theirs in zip(inputs, parameters, strict=False)]
+    return []
+
+
+def how_to_call(candidate: Candidate, operation: str, raised: str) -> str:
+    """What to do where no question is answered."""
+    found = options_for(candidate, operation, raised)
+    many = SEVERAL.search(raised)
+    words = "It gives several results; say which is the value" if many else "Describe how it is called"
+    options = " ".join(found) or "--name, --fixed, --extra, --ndim, --output"
+    return f"{words}: {options}; or let `softproof init` find out"

@@ -1,0 +1,93 @@
+"""Answers that are right for another interface: of an option that is hard-coded, or in float32 for half precision.
+
+Such numbers are not wrong. The option that says so is found out by asking the usual question, and named.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+from ..candidates.candidate import Candidate
+from ..diagnosis.interview import Given
+from ..problem.formats import FORMATS, HALF
+from ..problem.interface import HALF_VALUE
+from ..problem.operations import OPERATIONS
+from ..problem.problem import Output, Problem, Result
+from ..verdicts.judgement import judge
+from .harmless import plain
+from .ladder import widest
+
+INSTEAD: dict[str, tuple[Any, ...]] = {"reduction": ("none", "sum"), "label_smoothing": (0.1,)}  # what is hard-coded
+Options = Mapping[str, Any]
+
+
+def hard_coded(free: Collection[str], is_right: Callable[[Options], bool]) -> dict[str, Any]:
+    """The values that answers have of options without a parameter, as few as may be; empty where they have the usual.
+
+    >>> hard_coded(["reduction", "dim"], lambda options: options == {"reduction": "sum"})
+    {'reduction': 'sum'}
+    """
+    return next((dict(each) for each in ({}, *_combined(free)) if is_right(each)), {})
+
+
+def _combined(free: Collection[str]) -> Iterator[dict[str, Any]]:
+    """The values of one option, then those of several."""
+    known = [[{}, *({name: value} for value in values)] for name, values in INSTEAD.items() if name in free]
+    found = [{key: value for each in chosen for key, value in each.items()} for chosen in product(*known)]
+    yield from sorted(filter(None, found), key=len)
+
+
+def in_half(problem: Problem, result: Result) -> Result:
+    """The answer with a value in float32 rounded to the half precision that was asked for, if it was."""
+    value = result.outputs.get("value")
+    if value is None or problem.dtype not in HALF or value.dtype != "float32":
+        return result
+    rounded = Output(FORMATS[problem.dtype].round(value.values), problem.dtype, value.device)
+    return replace(result, outputs={**result.outputs, "value": rounded})
+
+
+def of_another_interface(candidate: Candidate, operation: str, dtype: str, device: str) -> str:
+    """What its answers to the usual question are right for, and how to say so; empty where that is not found."""
+    about, interface = OPERATIONS[operation], candidate.interface
+    free = {*about.options} - candidate.supports(operation) - interface.fixed.keys() - interface.without
+    usual = _usual(candidate, operation, dtype)
+    if usual is None:
+        return ""
+    with warnings.catch_warnings(action="ignore"):
+        given = candidate.answer(usual, device)
+        found = in_half(usual, given)
+        held = found is given
+
+    def is_right(options: Options) -> bool:
+        meant = replace(usual, options={**usual.options, **options})
+        with warnings.catch_warnings(action="ignore"):
+            return judge(Given(candidate, found), meant, device=device, arithmetic=widest(dtype, device)).ok
+
+    fixed = hard_coded(free, is_right)
+    if not (fixed or (not held and is_right({}))):
+        return ""
+    return _said(fixed, () if held else (HALF_VALUE,), dtype)
+
+
+def _usual(candidate: Candidate, operation: str, dtype: str) -> Problem | None:
+    """The most usual question that it may be asked, of its value alone."""
+    supports, interface = candidate.supports(operation), candidate.interface
+    asked = (plain(operation, dtype, supports, ndim, interface.fixed) for ndim in (2, 3, 1, 4, 0))
+    found = next((each for each in asked if each is not None and candidate.takes(each)), None)
+    return None if found is None else replace(found, grad_output=None)
+
+
+def _said(fixed: Options, without: Collection[str], dtype: str) -> str:
+    """What the answers are, the options of the command line, and the same in Python."""
+    what = [f"for {name}={value}, for which it has no parameter" for name, value in fixed.items()]
+    what += [f"in float32, and for {dtype} arrays one in {dtype} is expected"] if without else []
+    words = [f"--fixed {name}={value}" for name, value in fixed.items()]
+    words += [f"--without {','.join(without)}"] if without else []
+    python = ([f"fixed={dict(fixed)}"] if fixed else []) + ([f"without={list(without)}"] if without else [])
+    rounds = f", which rounds it to {dtype} before it is judged" if without else ""
+    options = f"{' '.join(words)} (in Python: {', '.join(python)})"
+    return f"its value is right {', and '.join(what)}. Say so: {options}{rounds}"
