@@ -223,7 +223,7 @@ def isolated(
     interface = InterfaceArguments() if interface is None else interface
     known = check_arguments(operation, adapter, device, dtypes, examples, interface)
     arguments = {"target": target, "operation": operation, "adapter": adapter, "device": device, "tried": True,
-                 "dtypes": dtypes and list(dtypes), "examples": examples, "interface": _plain(interface),
+                 "dtypes": dtypes and list(dtypes), "interface": _plain(interface),
                  "folders": [*folders]}  # fmt: skip
     reads = (*folders, *_files(target), *map(os.path.abspath, sandbox_read))
     place = Place(sandbox, device, reads, tuple(hidden), tuple(sandbox_env), tuple(sandbox_read))

@@ -23,16 +23,14 @@ def prepare(
     adapter: str | None,
     device: str,
     dtypes: Sequence[str] | None,
-    examples: int,
     interface: InterfaceArguments,
     tried: bool = True,
     folders: Sequence[str] = (),
 ) -> Candidate:
-    """The candidate, once every argument is known to fit; ValueError or TypeError otherwise.
+    """The candidate of arguments that fit (`check_arguments`); ValueError or TypeError where it does not fit them.
 
     Its modules are looked up in `folders` first, and then where this process looks.
     """
-    check_arguments(operation, adapter, device, dtypes, examples, interface)
     sys.path[:0] = folders
     candidate = load(target, operation, adapter, tried=tried, **interface)
     candidate.arrays.check_device(device)

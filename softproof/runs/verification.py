@@ -27,6 +27,7 @@ from ..candidates.isolation.protections import weakest
 from ..candidates.isolation.start import check_more, check_sandbox
 from ..candidates.loading import Target
 from ..candidates.plain_text import plain
+from ..candidates.preparation import check_arguments
 from ..candidates.preparation import dtypes_of as dtypes_of
 from ..candidates.preparation import prepare as prepare
 from ..diagnosis.diagnose import Diagnosing, Failed
@@ -286,7 +287,7 @@ def settled(
     sandbox_env: Sequence[str] = (),
     closed: bool = False,
 ) -> Candidate:
-    """The candidate of `prepare(target, *arguments)`, in this process or in one of its own, with the same errors.
+    """The candidate of `target` and the arguments of `check_arguments`, in this process or in one of its own.
 
     Its modules are looked up in `folders` first. In a `sandbox` the files in `hidden` cannot be read. A `closed` one
     lets no other look into its process.
@@ -298,7 +299,9 @@ def settled(
         return target
     if in_process or (in_process is None and not isinstance(target, str)):
         check_trusted(sandbox)
-        return prepare(target, *arguments, True, folders)  # type: ignore[call-arg]  # of as many as it has
+        check_arguments(*arguments)
+        operation, adapter, device, dtypes, _, interface = arguments
+        return prepare(target, operation, adapter, device, dtypes, interface, folders=folders)
     if not isinstance(target, str):
         raise ValueError(
             f"in_process is False and target is a {type(target).__name__}; expected its name, such as 'manual:softmax'"

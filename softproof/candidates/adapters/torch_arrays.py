@@ -14,6 +14,7 @@ from .numpy_arrays import is_repeated
 
 DTYPES = ("float64", "float32", "float16", "bfloat16")
 LAYOUTS = COMMON_LAYOUTS
+_detach = torch.Tensor.detach  # an answer may have an attribute of that name, which gives other numbers
 
 
 def check_device(device: str) -> None:
@@ -92,11 +93,11 @@ def take(answer: Any) -> Output:
         raise TypeError(f"the answer is a {type(answer).__name__}; expected a torch.Tensor")
     if type(answer) not in (torch.Tensor, torch.nn.Parameter):
         raise TypeError(f"the answer is a {type(answer).__name__}; expected a torch.Tensor itself")
-    if answer.layout is not torch.strided or answer.is_nested or answer.is_complex():
+    if answer.layout is not torch.strided or answer.is_nested or torch.is_complex(answer):
         raise TypeError(f"the answer has {answer.layout} and {answer.dtype}; expected dense floating-point numbers")
     narrow = answer.dtype in (torch.float32, torch.float16, torch.bfloat16)
     wide = torch.float32 if narrow else torch.float64
-    values = answer.detach().resolve_neg().to("cpu", wide, copy=True).numpy()
+    values = _detach(answer).resolve_neg().to("cpu", wide, copy=True).numpy()
     return Output(values, str(answer.dtype).removeprefix("torch."), str(answer.device))
 
 
@@ -179,7 +180,7 @@ def write(tensor: torch.Tensor, values: Array) -> None:
 def overwrite(tensor: torch.Tensor) -> None:
     """Other numbers in place of those in a tensor, where it can be written to; labels become 0, which is one."""
     if may_be_written(tensor):
-        tensor.detach().fill_(7 if tensor.is_floating_point() else 0)
+        _detach(tensor).fill_(7 if torch.is_floating_point(tensor) else 0)
 
 
 def _leaves(inputs: Tensors, wanted: tuple[str, ...]) -> dict[str, torch.Tensor]:
@@ -233,13 +234,13 @@ def differentiate_overwritten(
     leaves = _leaves(inputs, wanted)
     value = call(inputs)
     theirs = value if written == "value" else inputs[written]
-    kept, before = value.detach().clone(), theirs.detach().clone()
+    kept, before = _detach(value).clone(), _detach(theirs).clone()
     overwrite(theirs)
     try:
         return kept, dict(zip(leaves, torch.autograd.grad(value, list(leaves.values()), grad_output), strict=True))
     finally:
         if may_be_written(theirs):
-            theirs.detach().copy_(before)
+            _detach(theirs).copy_(before)
 
 
 class _Loss(torch.autograd.Function):
@@ -268,7 +269,7 @@ def differentiate_dropped(
     value = _differentiable(call(inputs), wanted)
     if value.shape != grad_output.shape:
         return value, {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
-    kept = value.detach() if detached else take(value)
+    kept = _detach(value) if detached else take(value)
     loss: torch.Tensor = _Loss.apply(value, grad_output)  # type: ignore[no-untyped-call]  # torch's own
     shape, dtype, device = value.shape, value.dtype, value.device
     del value

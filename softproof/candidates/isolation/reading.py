@@ -35,7 +35,8 @@ def rules(path: Iterable[str], folder: str, hidden: Iterable[str]) -> Rules:
         hidden: files of the judge, which are in none of the rules.
     """
     own = [folder, *path, *_editable()]
-    covered = {*_secrets(), *(os.path.realpath(each) for each in hidden)}
+    hidden = list(map(os.path.realpath, hidden))
+    covered = {*_secrets(), *hidden, *_second_names(hidden, own)}
     found = [(each, READ) for each in (*SYSTEM, *_toolkits(), *_interpreter())]
     for each in dict.fromkeys(map(os.path.realpath, own)):
         found += _around(each, covered)
@@ -90,6 +91,22 @@ def _secrets() -> list[str]:
     """What lies hidden in the user's home, where keys and passwords are."""
     home = os.path.realpath(os.path.expanduser("~"))
     return glob.glob(f"{glob.escape(home)}/.*")
+
+
+def _second_names(hidden: Iterable[str], folders: Iterable[str]) -> Iterator[str]:
+    """Other names of hidden files, by hard links in these folders: rules are about files, whichever name is opened."""
+    linked = set()
+    for name in hidden:
+        with contextlib.suppress(OSError):
+            status = os.stat(name)
+            linked |= {(status.st_dev, status.st_ino)} if os.path.isfile(name) and status.st_nlink > 1 else set()
+    for root in map(os.path.realpath, folders if linked else ()):
+        for folder, _, names in os.walk(root):
+            for each in (os.path.join(folder, name) for name in names):
+                with contextlib.suppress(OSError):
+                    status = os.lstat(each)
+                    if (status.st_dev, status.st_ino) in linked:
+                        yield each
 
 
 def _around(root: str, hidden: Iterable[str]) -> Rules:
