@@ -1,6 +1,7 @@
 # make verify   train on Iris with every step judged, and judge both halves against the truth
 # make test     the test suite; SEED=7 draws what the seed 7 draws
 # make thorough  the tests that take hours as well; what passed at this commit is not asked again
+# make costs    what each test costs, by which a run of the suite chooses; written to tests/helpers/costs.txt
 # make seeds    the test suite with random seeds, one after the other, until it is stopped; written to seeds.jsonl
 # make lint     ruff and mypy
 # make findings ask all known findings about torch again, and write docs/generated/findings.md
@@ -27,7 +28,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2) # of the tests, some of which wait for a limit
 
-.PHONY: verify test thorough seeds lint findings semantics mutants matrix judge-mutants extreme coverage bench figures alarms truths garbage conformance notebook pictures offline gpu-document wheel clean
+.PHONY: verify test thorough costs seeds lint findings semantics mutants matrix judge-mutants extreme coverage bench figures alarms truths garbage conformance notebook pictures offline gpu-document wheel clean
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -43,6 +44,9 @@ test: .venv/installed # compiled once, not in every process that is started
 
 thorough: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --thorough --passed thorough.jsonl
+
+costs: .venv/installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --all-cases --costs tests/helpers/costs.txt
 
 seeds: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.seeds

@@ -23,7 +23,7 @@ from tests.candidates import MANUAL, REFERENCE
 SHORT, LONG = 6, 20  # examples of a property, without and with --thorough
 
 DTYPES = ("float64", "float32")
-pytest_plugins = ["tests.helpers.draws", "tests.helpers.resuming"]
+pytest_plugins = ["tests.helpers.costs", "tests.helpers.draws", "tests.helpers.resuming"]
 collect_ignore = [] if find_spec("jax") else ["softproof/candidates/adapters/jax_arrays.py"]
 
 
@@ -87,8 +87,17 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [
         "softproof: " + ", ".join(f"{name} {number}" for name, number in versions().items()),
         f"devices: {', '.join(config.getoption('--device') or ['cpu', 'cuda'])} (cuda: {cuda})",
+        f"tests: {_how_many(config)}",
         f"dtypes: {', '.join(DTYPES)}; profile: {profile}, {hypothesis.settings().max_examples:,} examples",
     ]
+
+
+def _how_many(config: pytest.Config) -> str:
+    if config.getoption("--thorough"):
+        return "all"
+    if config.getoption("--all-cases"):
+        return "all but the thorough ones"
+    return f"those that {config.getoption('--budget'):g} s of CPU time pay for, chosen by the seed; all: --all-cases"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -177,7 +177,7 @@ def collected(work: Callable[[Warm], None], tests: Sequence[str]) -> None:
     """Collect tests, and hand them to `work`."""
     options = ["-qq", "-s", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning"]
     options += ["-p", "no:cacheprovider", "-p", "no:xdist", "--hypothesis-profile=ci"]
-    options += ["-p", "tests.helpers.draws", "--all-cases"]
+    options += ["-p", "tests.helpers.costs", "-p", "tests.helpers.draws", "--all-cases"]
     status = pytest.main([*options, *tests], plugins=[Warm(work)])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise SystemExit(int(status))

@@ -13,8 +13,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-pytestmark = [pytest.mark.drawn(3)]
-
 ROOT = Path(__file__).parents[1]
 ACTION = (ROOT / "action.yml").read_text()
 WORKFLOW = (ROOT / "examples/workflows/softproof.yml").read_text()
@@ -33,7 +31,6 @@ def test_every_input_reaches_a_step() -> None:
     assert {line.split(":")[0].strip() for each in given for line in each.splitlines()} <= set(INPUTS)
 
 
-@pytest.mark.drawn(3, among="whole runs")
 @pytest.mark.parametrize(
     ("targets", "status"), [("manual:softmax", 0), ("tests.broken:softmax_without_shift", 1)], ids=["right", "wrong"]
 )

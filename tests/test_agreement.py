@@ -19,6 +19,7 @@ from softproof.verdicts.judgement import BITS
 
 from .candidates import MANUAL, REFERENCE, answers
 
+pytestmark = [pytest.mark.always]
 PROMISED = Terms("cpu", model(None), "", "C", None, 1.0).promised  # what `verify` asks of a problem
 
 

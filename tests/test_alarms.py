@@ -17,8 +17,6 @@ from softproof.problem.problem import Array
 
 from .candidates import MANUAL
 
-pytestmark = [pytest.mark.drawn(3)]
-
 QUICK = {"float32": 10}
 
 
@@ -27,7 +25,6 @@ def _without_zeros(logits: Array, dim: int = -1) -> Array:
     return np.where(logits == 0, 0, softmax(logits, dim)).astype(logits.dtype)
 
 
-@pytest.mark.drawn(3, among="whole runs")
 def test_both_halves_answer_every_problem() -> None:
     """In half precision too; the half in NumPy has no bfloat16."""
     for dtype, names in (("float32", ["manual", "reference"]), ("bfloat16", ["reference"])):
@@ -83,7 +80,6 @@ def test_a_right_variant_that_is_rejected_is_told(monkeypatch: pytest.MonkeyPatc
     assert f"ALARM: right variants, seed 0: {variant.name}" in alarms.summary([record])
 
 
-@pytest.mark.drawn(3, among="whole runs")
 def test_the_tables_add_up() -> None:
     """Answers, seeds and regions of several parts."""
     who = [(MANUAL, "any-order")]

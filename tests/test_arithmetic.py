@@ -27,7 +27,6 @@ LIBRARIES: dict[str, dict[str, Callable[[Array], Any]]] = {
 }
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("start", [0.5, 1.0, 2.0, 1024.0])
 def test_log_is_as_accurate_as_assumed(library: str, start: float) -> None:

@@ -141,7 +141,6 @@ def test_eager_allows_what_fused_and_torch_on_a_cpu_do(operation: str, number_of
 
 
 @pytest.mark.draws
-@pytest.mark.drawn(4)
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "logsumexp", "cross_entropy"])
 def test_torch_in_half_precision_is_found(operation: str, number_of_the_run: int) -> None:
     """What it gives back between operations is rounded; nothing else is let pass."""
@@ -197,7 +196,6 @@ def log_softmax(logits, dim=-1):
 OPTIONS = ("--dtype", "float32", "--without", "nonfinite,empty", "--examples", "30", "--seed", "0", "--in-process")
 
 
-@pytest.mark.drawn(3, among="whole runs")
 def test_the_command_line_finds_it_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,7 +101,6 @@ WRONG: dict[str, Wrong] = {
 OPERATIONS = ("softmax", "log_softmax", "logsumexp", "linear", "cross_entropy", "linear_cross_entropy")
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_answers_are_rejected(operation: str, dtype: str, wrong: str) -> None:

@@ -118,7 +118,6 @@ def test_what_is_left_out(report: Report) -> None:
     assert law == LeftOut(questions=frozenset({("law", "shift")}))
 
 
-@pytest.mark.drawn(3, among="whole runs")
 def test_the_command_line_has_the_option(capsys: pytest.CaptureFixture[str]) -> None:
     """With its default; a number below 1 is wrong usage."""
     target = (

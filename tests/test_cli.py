@@ -13,8 +13,6 @@ import manual
 from manual.arrays import Array
 from softproof.cli.commands import main
 
-pytestmark = [pytest.mark.drawn(3)]
-
 QUICK = ["--examples", "5", "--seed", "0", "--dtype", "float64"]
 
 

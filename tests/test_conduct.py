@@ -132,7 +132,6 @@ def _asked(make: Function, operation: str, adapter: str) -> tuple[Candidate, Pro
     return candidate, Problem(operation, problem.dtype, problem.inputs, options, problem.grad_output)
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize(("make", "operation", "adapter", "way", "words"), CAUGHT, ids=NAMES)
 def test_each_way_catches_its_misconduct(make: Function, operation: str, adapter: str, way: str, words: str) -> None:
     """On a small problem, asked by itself; the explanation begins with the way in words."""
@@ -144,7 +143,6 @@ def test_each_way_catches_its_misconduct(make: Function, operation: str, adapter
     assert found.verdict.explanation.startswith(words)
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize(("make", "operation", "adapter", "way", "words"), CAUGHT, ids=NAMES)
 def test_verify_catches_it_too(make: Function, operation: str, adapter: str, way: str, words: str) -> None:
     """In the default number of examples; by this very way, unless something else sees it as well."""
@@ -478,7 +476,6 @@ def test_without_leaves_invalid_labels_out() -> None:
     assert "invalid_labels" in str(report)
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(data=st.data())
 def test_nothing_is_found_where_nothing_is_wrong(

@@ -43,7 +43,6 @@ def test_agrees(conformance):
 """
 
 
-@pytest.mark.drawn(3, among="whole runs")
 @pytest.mark.parametrize("arguments", [[], ["-n", "2"]], ids=["one process", "xdist"])
 def test_in_the_tests_of_others(arguments: list[str], tmp_path: Path) -> None:
     """Readable ids; a device that is not there is skipped; what is expected to fail has to, and to be there."""

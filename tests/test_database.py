@@ -24,8 +24,6 @@ from softproof.runs.failures import Named, database
 from . import broken
 from .misconduct import wrong_the_second_time
 
-pytestmark = [pytest.mark.drawn(3)]
-
 LEAST = 30.0  # from where on it is wrong
 
 

@@ -13,8 +13,6 @@ import torch
 import reference
 from reference import arrays
 
-pytestmark = [pytest.mark.drawn(3)]
-
 ROOT = Path(__file__).parent.parent
 
 
@@ -26,7 +24,6 @@ def _pytest(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.drawn(3, among="whole runs")
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
 @pytest.mark.parametrize("option", ["--require-cuda", "--device=cuda"])
 def test_asking_for_cuda_without_a_device_is_an_error(option: str) -> None:

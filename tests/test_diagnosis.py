@@ -45,7 +45,6 @@ def diagnosis(target: Any, operation: str, **more: Any) -> Diagnosis:
     return row.failure.diagnosis
 
 
-@pytest.mark.drawn(3, among="whole runs")
 def test_a_stored_logsumexp_is_told_its_model() -> None:
     """A right kernel that is judged by a model that is too narrow for it."""
     found = diagnosis(log_softmax, "log_softmax")

@@ -14,8 +14,6 @@ import manual
 import reference
 import softproof
 
-pytestmark = [pytest.mark.drawn(3)]
-
 X = np.arange(6.0).reshape(2, 3)  # logits (N, C)
 Y = np.array([0, 2])  # labels (N,)
 Q = np.full((2, 3), 0.25)  # probabilities (N, C)

@@ -104,7 +104,6 @@ def test_a_masked_target_has_an_infinite_loss() -> None:
     assert truth["grad_logits"].astype(np.float64).tolist() == [[-1.0, 1.0]]
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(data=st.data())
 def test_more_bits_say_the_same(operation: str, data: st.DataObject) -> None:

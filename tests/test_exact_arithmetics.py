@@ -19,8 +19,6 @@ from softproof.problem.problem import Array
 from .arithmetics import InDecimal, InFractions, InMpmath, Number
 from .by_definition import DEFINITIONS, Outputs, expected
 
-pytestmark = [pytest.mark.drawn(3)]
-
 ROUNDING = pytest.mark.parametrize("kind", [InMpmath, InDecimal], ids=["mpmath", "decimal"])
 BITS = (128, 1600)  # the judge's precision, and one at which the balls are as narrow as the other arithmetics' errors
 INF = np.inf
@@ -71,7 +69,6 @@ def test_every_operation_has_a_definition() -> None:
     assert DEFINITIONS.keys() == OPERATIONS.keys()
 
 
-@pytest.mark.drawn(2)
 @ROUNDING
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(data=st.data())
@@ -113,7 +110,6 @@ ROWS = {
 UPSTREAM = [1.5, -1e300, 5e-324]
 
 
-@pytest.mark.drawn(3)
 @ROUNDING
 @pytest.mark.parametrize("row", ROWS)
 def test_softmax_at_the_edges(kind: type[Number], row: str) -> None:
@@ -130,7 +126,6 @@ def _targets(row: list[float]) -> list[Array]:
     return labels if -INF in row else [*labels, np.tile(np.arange(1.0, classes + 1) / 16, (classes + 1, 1))]
 
 
-@pytest.mark.drawn(10)
 @ROUNDING
 @pytest.mark.parametrize("row", ROWS)
 @pytest.mark.parametrize("weighted", [False, True], ids=["", "weighted"])

@@ -67,7 +67,6 @@ LEVEL: dict[str, Callable[[], Floats]] = {
 }
 
 
-@pytest.mark.drawn(4)
 @pytest.mark.parametrize("arithmetic", EVERY)
 @pytest.mark.parametrize("name", LEVEL)
 def test_a_sum_of_ones_is_exact(name: str, arithmetic: str) -> None:
@@ -115,7 +114,6 @@ def _whole(rows: int, **more: Any) -> Problem:
     return Problem("cross_entropy", "float32", {"logits": x, "target": np.ones(rows, np.int64), **more}, options)
 
 
-@pytest.mark.drawn(4)
 @pytest.mark.parametrize("arithmetic", EVERY)
 @pytest.mark.parametrize("more", [
     {"reduction": "sum"},
@@ -170,7 +168,6 @@ def _integers(numbers: str, features: int, most: int = 4) -> Problem:
     return Problem("linear", numbers, {"input": x, "weight": w, "bias": np.full(5, 0.5)}, {}, g)
 
 
-@pytest.mark.drawn(4)
 @pytest.mark.parametrize("arithmetic", MODELS)
 @pytest.mark.parametrize("numbers", FORMATS)
 def test_small_integers_allow_no_error(numbers: str, arithmetic: str) -> None:

@@ -31,7 +31,6 @@ def _problem(operation: str, dtype: str, rows: Array) -> Problem:
     return Problem(operation, dtype, inputs, {"dim": -1}, upstream)
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize("operation", LOGITS)
 def test_rows_of_extremes(half: Candidate, operation: str, dtype: str, device: str) -> None:
     """In one problem, where a row that overflows stands beside ordinary ones, and each row alone."""

@@ -16,8 +16,6 @@ from softproof.problem.problem import Array
 
 from .candidates import MANUAL, REFERENCE
 
-pytestmark = [pytest.mark.drawn(3)]
-
 BY_HAND = Contestant(MANUAL, "cpu", ("float32",), ("any-order",))
 TINY = Size((3,), (40,), elements=24, rows=8)
 

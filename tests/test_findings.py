@@ -87,7 +87,6 @@ def test_the_document_is_the_report() -> None:
     assert VERSIONS.sub("", DOCS.read_text()) == VERSIONS.sub("", report)
 
 
-@pytest.mark.drawn(2)
 @each_finding
 def test_the_snippet_prints_the_verdict(finding: Finding, capsys: pytest.CaptureFixture[str]) -> None:
     """Pasted as it stands."""

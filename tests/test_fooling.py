@@ -21,8 +21,6 @@ from softproof.cli import commands
 
 from . import fooling, fooling_torch
 
-pytestmark = [pytest.mark.drawn(3)]
-
 FOOLING = {  # the first words of the explanation, and what is said to have failed
     "exits": ("its process ended with exit status 0", "process ended"),
     "quits": ("raised SystemExit at fooling.py:", "error"),
@@ -57,7 +55,6 @@ def _verified(name: str, **arguments: object) -> Report:
     return verify(f"tests.{module}:{name}", operation="softmax", seed=0, time_limit=limit, **arguments)  # type: ignore[arg-type]
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize("name", FOOLING)
 def test_nobody_fools_the_judge(name: str) -> None:
     """Each is told in its row, and the next row is asked in a process that lives."""
@@ -207,7 +204,6 @@ def test_a_wrapper_is_nobodys_fault_where_it_is_torchs_own(monkeypatch: pytest.M
     assert found == [(), ("torch.manual_seed",)]
 
 
-@pytest.mark.drawn(1)
 def test_every_module_that_decides_is_guarded() -> None:
     """All of the truth and of the verdicts, whichever files they are in."""
     package = Path(softproof.__file__).parent

@@ -23,8 +23,6 @@ from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.verdicts.compare import AGREES, Elements
 
-pytestmark = [pytest.mark.drawn(3)]
-
 SMALL = Problem("softmax", "float32", {"logits": [[0.0, 1.0]]}, {"dim": -1})
 WIDE = Problem("linear", "float32", {"input": [[2.0**127, 2.0**127]], "weight": [[1.0, 1.0], [2.0, -2.0]]})
 

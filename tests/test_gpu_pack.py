@@ -75,7 +75,6 @@ def _probe(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(STEPS, name, step)
 
 
-@pytest.mark.drawn(3, among="whole runs")
 @pytest.mark.usefixtures("_probe")
 def test_a_crash_is_a_row(tmp_path: Path) -> None:
     """And what follows is asked in a fresh process; a second run asks nothing again."""
@@ -100,7 +99,6 @@ def test_a_crash_is_a_row(tmp_path: Path) -> None:
     assert "probe: 1 not in this torch: torch 2.11 has none" in table
 
 
-@pytest.mark.drawn(3, among="whole runs")
 @pytest.mark.usefixtures("_probe")
 def test_a_deadline_is_a_row(tmp_path: Path) -> None:
     """Its process is ended; the part is asked again in another run."""
@@ -150,7 +148,6 @@ def test_a_device_that_is_not_there_is_an_error(capsys: pytest.CaptureFixture[st
 # ---- step 1 ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.drawn(3, among="whole runs")
 def test_verdicts_are_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     """One for each operation, with a witness where one disagrees."""
     good = verify.ask("tests.helpers.pack_candidates:softmax", "torch-cpu", "float32", (), 10, WHERE)

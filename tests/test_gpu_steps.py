@@ -37,7 +37,6 @@ def _suite(tmp_path: Path, which: str, seconds: float = 60.0) -> Any:
     return suite.ask(which, Where("cpu", seconds, tmp_path), (str(folder),), more)
 
 
-@pytest.mark.drawn(3, among="whole runs")
 def test_the_tests_of_a_device_are_told_apart(tmp_path: Path, thorough: bool) -> None:
     """Their outcomes, a failure with what it says, and why one was skipped."""
     found = _suite(tmp_path, "device")

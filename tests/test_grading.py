@@ -159,7 +159,6 @@ def _lines(file: Path) -> dict[str, dict[str, Any]]:
     return {each["target"].split(":")[-1]: each for each in map(json.loads, file.read_text().splitlines())}
 
 
-@pytest.mark.drawn(3, among="whole runs")
 def test_many_candidates(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each is a line, whatever it does; and what stands there is not asked again."""
     names = ("right", "wrong", "nothing", "hanging", "crashing", "missing")

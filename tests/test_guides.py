@@ -94,7 +94,6 @@ def follow(listed: list[Step], folder: Path) -> list[str]:
     return [each for each in found if each]
 
 
-@pytest.mark.drawn(4)
 @pytest.mark.parametrize("guide", GUIDES, ids=lambda path: path.stem)
 def test_a_guide_can_be_followed(guide: Path, tmp_path: Path, thorough: bool) -> None:
     """From its first command to the last."""

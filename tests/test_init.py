@@ -118,7 +118,6 @@ def test_a_table_that_is_there_stays(
     assert names[:2] == ["mine:softmax", "manual:entropy"]
 
 
-@pytest.mark.drawn(8)
 @pytest.mark.parametrize("name", MUTANTS)
 def test_no_bug_is_left_out(name: str) -> None:
     """Of a wrong implementation nothing is hidden that it has a parameter for, and no value is fixed for it."""

@@ -29,8 +29,6 @@ from softproof.runs.schedule import Rotation
 
 from . import broken
 
-pytestmark = [pytest.mark.drawn(3)]
-
 LABELS_ALONE = ["probabilities", "unnormalised"]
 
 
@@ -445,7 +443,6 @@ def _once(input: Tensor, dim: int) -> Tensor:
     return found
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize(
     ("without", "words"),
     [

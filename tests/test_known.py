@@ -43,7 +43,6 @@ def test_a_finding_is_recognised_by_its_own_witness(known: Known) -> None:
     assert found(known.target, finding.problem) == known.finding
 
 
-@pytest.mark.drawn(4)
 @pytest.mark.parametrize("format_", ["float64", "float32", "float16", "bfloat16"])
 @pytest.mark.parametrize("row", [[NAN, 0.0], [np.inf, 0.0], [np.inf, np.inf], [-np.inf, -np.inf]])
 @pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
@@ -118,7 +117,6 @@ def replace_inputs(problem: Problem, inputs: dict[str, Any]) -> Problem:
     return replace(problem, inputs=inputs)
 
 
-@pytest.mark.drawn(3, among="whole runs")
 def test_a_stranger_who_verifies_torch_is_told() -> None:
     """In the table, in the failure, in JSON; the next step works, both ways."""
     arguments: dict[str, Any] = {"dtypes": ["float32"], "seed": 538737614, "examples": 30}

@@ -25,8 +25,6 @@ from softproof.runs.large import verdicts_on_large
 from softproof.runs.schedule import Rotation
 from softproof.runs.search import EXAMPLES
 
-pytestmark = [pytest.mark.drawn(3)]
-
 REDUCTIONS = ("none", "mean", "sum")
 MANY_ROWS = "more than 1,000 rows"
 
@@ -67,7 +65,6 @@ def _sizes(problem: Problem) -> dict[str, int]:
     return {"batch": batch, "positions": positions, "classes": classes, "features": main.shape[-1]}
 
 
-@pytest.mark.drawn(6)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_dimension_is_long_with_every_option(operation: str, dtype: str, trial_seed: int) -> None:
     """From each seed: in each range of sizes, and above all limits with each option."""
@@ -213,7 +210,6 @@ def _cross_entropy_of_short_batches(input: torch.Tensor, target: torch.Tensor) -
     return F.cross_entropy(input[: 2**16], target[: 2**16])
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize(
     ("function", "operation", "dimension", "stored"),
     [

@@ -128,7 +128,6 @@ def test_a_one_hot_target_is_its_label(
 # ---- softproof.laws -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(data=st.data())
 def test_every_law_holds(half: Candidate, operation: str, dtype: str, device: str, data: st.DataObject) -> None:

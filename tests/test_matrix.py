@@ -196,7 +196,6 @@ CHEAP = [name for name in PROPERTIES if "large" not in name and "near" not in na
 SOME_RIGHT = [right for right in RIGHT if right.name in ("softmax, reference", "linear", "cross_entropy", OF_LABELS)]
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize("right", SOME_RIGHT, ids=lambda right: right.name)
 def test_what_is_right_survives(right: Mutant) -> None:
     """Every property but the slow ones; `make matrix` asks all of them of every operation."""

@@ -14,8 +14,6 @@ from softproof.bounds.arithmetic import DEPTHS
 from softproof.cli.commands import main
 from softproof.problem.problem import Array
 
-pytestmark = [pytest.mark.drawn(3)]
-
 Sum = Callable[[Array], Array]  # (N, C) → (N,)
 
 

@@ -35,8 +35,6 @@ from softproof.runs.criteria import Terms
 
 from .candidates import MANUAL, REFERENCE
 
-pytestmark = [pytest.mark.drawn(3)]
-
 HALF = ("float16", "bfloat16")
 ROWS = Problem("softmax", "float32", {"logits": np.zeros((3, 4))}, {"dim": -1})
 
@@ -359,7 +357,6 @@ def test_a_fused_model_promises_something_at_the_lowest_number(dtype: str) -> No
 # ---- half precision -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("name", HALF)
 def test_torch_follows_its_model_on_the_cpu(operation: str, name: str, thorough: bool) -> None:
@@ -395,7 +392,6 @@ def test_probabilities_above_1_may_overflow_a_sum_of_losses(weight: dict[str, An
     assert not judge_result(small, infinite, arithmetic="torch-cpu").ok
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize(("half", "name"), [(MANUAL, "numpy"), (REFERENCE, "torch-cpu")], ids=["manual", "reference"])
 def test_each_half_follows_its_library(half: object, name: str, dtype: str, thorough: bool) -> None:
     """A narrower bound than that of any order, which refuses what is between the two."""

@@ -61,7 +61,6 @@ def test_every_mutant_is_killed(name: str, trial_seed: int) -> None:
     assert failure is not None
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize("operation", [each.operation for each in CORRECT])
 def test_the_right_implementations_survive(operation: str, thorough: bool) -> None:
     """Each in every dtype that one of its mutants is asked in."""
@@ -72,7 +71,6 @@ def test_the_right_implementations_survive(operation: str, thorough: bool) -> No
     assert trials._accused(right, mutants, [0], EXAMPLES // (2 if thorough else 10)) == []
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize("operation", [each.operation for each in CORRECT])
 def test_a_wrong_one_would_not_survive(operation: str) -> None:
     """If it were taken for a right one; in the dtypes of its mutants."""
@@ -339,14 +337,12 @@ def test_the_number_of_problems_is_that_of_the_first_failure() -> None:
 # ---- the peers ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize("right", CORRECT, ids=lambda right: right.operation)
 def test_peers_accept_what_is_right(right: Operation) -> None:
     """With every option that they ask."""
     assert killed_by_peers(replace(RIGHT, operation=right.operation, implementation=type(right))) == ()
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize(
     ("name", "kills"),
     [
@@ -393,7 +389,6 @@ def test_the_trial_wants_mutants_and_seeds() -> None:
         trial([])
 
 
-@pytest.mark.drawn(3, among="whole runs")
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A table, and everything else in two files."""
     files = tmp_path / "m.json", tmp_path / "m.md"

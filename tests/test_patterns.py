@@ -83,7 +83,6 @@ def has(found: list[str], words: str) -> bool:
     return any(each.startswith(words) for each in found)
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [

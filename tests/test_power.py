@@ -21,8 +21,6 @@ from softproof.verdicts.vacuity import JUST_OUTSIDE, NOT_FINITE, WRONG, Power
 
 from .candidates import MANUAL, three_rows
 
-pytestmark = [pytest.mark.drawn(3)]
-
 NUMBERS = {corner.number: corner.demanded for corner in CORNERS}
 
 
@@ -32,7 +30,6 @@ def _instead(problem: Problem, result: Result, output: str, wrong: Array) -> Ver
     return judge_result(problem, replace(result, outputs={**result.outputs, output: made}))
 
 
-@pytest.mark.drawn(4)
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(data=st.data())
 def test_what_has_power_rejects(operation: str, data: st.DataObject) -> None:

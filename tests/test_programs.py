@@ -17,8 +17,6 @@ import softproof
 from softproof import Problem, load
 from softproof.candidates.adapters.process import Program, ProgramError
 
-pytestmark = [pytest.mark.drawn(3)]
-
 PROGRAMS = Path(__file__).parent.parent / "examples" / "programs"
 
 
@@ -223,7 +221,6 @@ def test_numbers_go_through_bit_by_bit(tmp_path: Path) -> None:
 # ---- JAX ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.drawn(3, among="whole runs")
 def test_functions_of_jax_are_differentiated_by_jax(thorough: bool) -> None:
     """Value, gradient and both derivatives in a direction; with subnormals flushed, as XLA does on a CPU."""
     pytest.importorskip("jax")

@@ -16,8 +16,6 @@ from softproof.certificates.form import canonical
 from softproof.cli.commands import main
 from tests.test_links import ROOT
 
-pytestmark = [pytest.mark.drawn(3)]
-
 RIGHT = """
 import numpy as np
 

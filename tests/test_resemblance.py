@@ -88,7 +88,6 @@ def diagnosis(lineup: Lineup, candidate: Candidate, problem: Problem, **more: An
     return Diagnosing("cpu", "C", lineup).diagnosis(candidate, Failed(verdict, **more), model(None))
 
 
-@pytest.mark.drawn(3, among="whole runs")
 def test_a_known_bug_is_named_with_its_counts_and_its_source(lineup: Lineup) -> None:
     """The witness is 1 × 2; what is asked besides tells it from others that answer so."""
     found = diagnosis(lineup, loss(upstream_dropped), LOSS)

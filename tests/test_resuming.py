@@ -56,7 +56,6 @@ def _run(project: Path, bad: int, *more: str) -> dict[str, int]:
     }
 
 
-@pytest.mark.drawn(3, among="whole runs")
 def test_what_passed_is_left_out(project: Path) -> None:
     """What failed, by itself or after, or was skipped is not what passed; a new file asks everything again."""
     log = ("--passed", "passed.jsonl")

@@ -69,7 +69,6 @@ def _hunted(variant: Right, spoiled: Spoiled, dtype: str, seed: str) -> None:
     assert verdict is not None, f"{variant.name}, {spoiled}, survives in {dtype} from seed {seed}"
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize("name", VARIANTS)
 def test_its_twin_is_rejected(name: str, seed: int) -> None:
     """Under the same model, with a term of the sum dropped or doubled, by this run's choice."""

@@ -137,7 +137,6 @@ def test_small_cases_by_hand(case: str) -> None:
 # ---- the truth ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize("kind", [InMpmath, InDecimal], ids=["mpmath", "decimal"])
 @pytest.mark.parametrize("row", ROWS)
 def test_the_truth_at_the_edges(kind: type[Number], row: str) -> None:
@@ -330,7 +329,6 @@ def _with(operation: str, output: str, function: Callable[..., Array]) -> Candid
     return replace(candidate, jvps=found) if output == "jvp" else replace(candidate, hvps=found)
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_derivatives_are_caught(wrong: str) -> None:
     """With the default number of examples, and it is that derivative which is named."""

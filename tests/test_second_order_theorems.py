@@ -33,8 +33,6 @@ from .test_theorems import (
     problem_of,
 )
 
-pytestmark = [pytest.mark.drawn(3)]
-
 OPERATIONS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")
 DERIVATIVES = ("jvp", "hvp_logits")
 
@@ -45,7 +43,6 @@ def _along(problem: Problem) -> Problem:
     return replace(problem, tangent=FORMATS[problem.dtype].round(v))
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize(("library", "model", "numbers"), HELD)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_right_answers_hold(operation: str, library: str, model: str, numbers: str) -> None:
@@ -58,7 +55,6 @@ def test_right_answers_hold(operation: str, library: str, model: str, numbers: s
         assert {"jvp", "hvp_logits"} <= verdict.ratios.keys()
 
 
-@pytest.mark.drawn(4)
 @pytest.mark.parametrize("numbers", ALL_DTYPES)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_wrong_answers_are_refuted_under_every_model(operation: str, numbers: str) -> None:
@@ -98,7 +94,6 @@ def test_bounds_are_small_beside_the_answer(operation: str, dtype: str) -> None:
         assert limits[name].max() < np.abs(truth[name].astype(np.float64)).max() / 1000, name
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize("numbers", ALL_DTYPES)
 @pytest.mark.parametrize("dim", ["last", "other"])
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -17,8 +17,6 @@ from hypothesis import strategies as st
 from softproof import Problem, problems
 from softproof.generation.seeded import by_seed_alone, fresh_seed, providers
 
-pytestmark = [pytest.mark.drawn(3)]
-
 DRAW = """
 import hashlib, sys
 import hypothesis

@@ -145,7 +145,6 @@ def _named(operation: str, wrong: Callable[..., Tensor]) -> Callable[..., Tensor
     return _loss(wrong) if operation == "linear_cross_entropy" else wrong
 
 
-@pytest.mark.drawn(4)
 @pytest.mark.parametrize(("operation", "shape", "wrong"), WRONG, ids=[each[2].__name__ for each in WRONG])
 def test_who_gets_a_shape_wrong_is_told_so(operation: str, shape: str, wrong: Callable[..., Tensor]) -> None:
     """With the default number of problems; and not where that shape is left out, which is all that is wrong."""

@@ -32,8 +32,6 @@ from softproof.truth.solver import solve
 
 from .candidates import MANUAL
 
-pytestmark = [pytest.mark.drawn(3)]
-
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @pytest.mark.parametrize("name", FORMATS)
@@ -76,7 +74,6 @@ class _Recorder(Candidate):
         return super().answer(problem, device)
 
 
-@pytest.mark.drawn(9)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_default_number_of_examples_reaches_every_region(operation: str, trial_seed: int) -> None:
     """The 100 problems of a row of the report, from each seed (`--seeds`)."""
@@ -93,7 +90,6 @@ def _may_be_made(operation: str) -> list[str]:
     return [region for region in REGIONS[operation] if settings_of(region)]
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_region_is_made(operation: str, number_of_the_run: int) -> None:
     """Of a hundred problems towards it one lies there, whatever the dtype."""
@@ -157,7 +153,6 @@ def _counted(draw: Draw, drawn: Counter[str], name: str) -> Draw:
     return counting
 
 
-@pytest.mark.drawn(6)
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_style_is_drawn(seed: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

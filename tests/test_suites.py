@@ -74,7 +74,6 @@ def test_every_draw_is_fresh() -> None:
 NOT_ASKED = ("entropy", "distribution_cross_entropy")  # no suite that is rebuilt adds up special.entr or xlogy
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize("right", CORRECT, ids=lambda right: right.operation)
 def test_suites_accept_what_is_right(right: Operation) -> None:
     """Every question that they ask about its operation."""

@@ -50,8 +50,6 @@ from .helpers.shares import needed
 from .helpers.wrong_answers import Wrong, just_outside, spoiled
 from .small_formats import Machine, Row, carried_back, leans, small
 
-pytestmark = [pytest.mark.drawn(3)]
-
 HALVES = {"manual": MANUAL, "reference": REFERENCE}
 ALL_DTYPES = tuple(FORMATS)
 HALF = ("float16", "bfloat16")
@@ -120,7 +118,6 @@ HELD = [
 ]  # fmt: skip
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize(("library", "model", "numbers"), HELD)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_right_answers_hold(operation: str, library: str, model: str, numbers: str) -> None:
@@ -182,7 +179,6 @@ def _ordinary(operation: str, dtype: str) -> Problem:
     return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g[:, 0] if operation == "logsumexp" else g)
 
 
-@pytest.mark.drawn(6)
 @pytest.mark.parametrize("numbers", ALL_DTYPES)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_wrong_answers_are_refuted_under_every_model(operation: str, numbers: str, thorough: bool) -> None:
@@ -297,7 +293,6 @@ def _doubtful(problem: Problem, arithmetic: Arithmetic, letter: str) -> Iterator
                 assert repr(float(rough[name][at])) == repr(balls[at])
 
 
-@pytest.mark.drawn(3)
 @pytest.mark.parametrize("numbers", ALL_DTYPES)
 @pytest.mark.parametrize("dim", ["last", "other"])
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -801,7 +796,6 @@ def _searched(
     return worst
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize("name", SIMULATED)
 def test_no_evaluation_exceeds_its_bound(name: str) -> None:
     """In whatever order, fused or not, with exp and log as far off as A2 allows; and some come near."""
@@ -840,7 +834,6 @@ def _fused(rng: np.random.Generator) -> Iterator[Arithmetic]:
         yield functools.reduce(lambda before, change: change(before), FUSED.values(), arithmetic)
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize("name", ["rows", "losses"])
 def test_nor_does_a_fused_one(name: str) -> None:
     """Theorem 19: sums that are rescaled, exponentials to base 2, and a logsumexp that is subtracted."""

@@ -22,8 +22,6 @@ from softproof.verdicts.compare import UNSPECIFIED as NOT_FIXED
 
 from .candidates import MANUAL, REFERENCE
 
-pytestmark = [pytest.mark.drawn(3)]
-
 NAN, INF = np.nan, np.inf
 BY_NUMBER = {corner.number: corner.problem for corner in CORNERS if corner.demanded == UNSPECIFIED and corner.judged}
 

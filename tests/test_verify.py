@@ -28,10 +28,7 @@ from . import broken
 from .broken import BROKEN
 from .candidates import MANUAL
 
-pytestmark = [pytest.mark.drawn(3)]
 
-
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize("wrong", BROKEN, ids=lambda function: function.__name__)
 def test_wrong_implementations_are_caught(wrong: Callable[..., Any]) -> None:
     """Every one, in float32 and with the default number of examples."""
@@ -178,7 +175,6 @@ def test_the_counterexample_is_small() -> None:
     assert failure.verdict.problem.inputs["logits"].size <= 4
 
 
-@pytest.mark.drawn(2)
 @pytest.mark.parametrize("wrong", [broken.softmax_without_shift, broken.cross_entropy_over_all_rows])
 def test_the_snippet_shows_the_failure_again(wrong: Callable[..., Any]) -> None:
     """Pasted as it is, it prints the same verdict."""

@@ -11,7 +11,6 @@ from .witnesses import WITNESSES, Witness
 UNRELATED = {"jvp", "hvp", "nonfinite", "invalid_labels"}  # kinds of question that these functions have other faults in
 
 
-@pytest.mark.drawn(6)
 @pytest.mark.parametrize("witness", WITNESSES, ids=lambda witness: witness.function.__name__)
 def test_the_smallest_witness(witness: Witness, trial_seed: int) -> None:
     """Found in the default number of examples, of a few logits, with the option that it takes and no large number."""

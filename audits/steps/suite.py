@@ -43,7 +43,12 @@ def ask(which: str, where: Where, paths: Sequence[str] = ("tests",), more: Seque
     command += ["-p", "audits.suite_plugin", "--pack", which, "-q", "--tb=short"]
     seconds = f"{SHARE[which] * where.seconds:.1f}"
     command += ["-p", "no:cacheprovider", "--pack-log", str(log), "--pack-seconds", seconds]
-    command += ["--hypothesis-seed=0", f"--device={where.device}", *more]
+    command += [
+        "--hypothesis-seed=0",
+        f"--device={where.device}",
+        *more,
+        *(["--all-cases"] if which == "device" else []),
+    ]
     command += ["--require-cuda"] if where.kind == "cuda" else []
     command += ["-n", f"{min(12, os.cpu_count() or 1)}"] if find_spec("xdist") else []
     if not (ROOT / WHOLE).exists():

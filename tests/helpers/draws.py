@@ -1,9 +1,9 @@
 """What a run chooses for itself: of one seed, and the same in all processes of one run.
 
-Another seed changes the tests of Hypothesis, those that take the fixture `seed_of_the_run`, those whose cases it
-chooses (by the mark `drawn`, or by `seed_of`), those that draw inside and are marked `draws`, and maybe examples in
-documentation. --by-seed asks these alone: it leaves out what a run with the fixed seed asks in the same way. A test
-that draws by the seed and is none of these is an error while it runs, with --by-seed or without.
+Another seed changes which tests the budget pays for (costs.py), the tests of Hypothesis, those that take the fixture
+`seed_of_the_run`, those whose cases it chooses by `seed_of`, those that draw inside and are marked `draws`, and maybe
+examples in documentation. --by-seed leaves out what a run with the fixed seed asks in the same way. A test that draws
+by the seed and is none of these is an error while it runs, with --by-seed or without.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ import random
 import secrets
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 import hypothesis
 import pytest
 from hypothesis import core
+
+from . import costs
 
 FIXED = "0"  # the seed of a derandomised profile
 _FRESH = f"{secrets.randbelow(2**32)}"  # of a run in one process to which no seed was told
@@ -60,11 +61,6 @@ def seed_of(metafunc: pytest.Metafunc) -> str:
     return run_seed(metafunc.config)
 
 
-def drawn(names: Sequence[str], share: int, seed: str) -> frozenset[str]:
-    """One of `share` names, at least one, by the seed."""
-    return frozenset(random.Random(seed).sample(sorted(names), -(-len(names) // share)))
-
-
 def changes(item: pytest.Item) -> bool:
     """Whether another seed may change what this test asks, once it has been collected."""
     return (
@@ -77,38 +73,29 @@ def changes(item: pytest.Item) -> bool:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """--all-cases and --by-seed."""
-    parser.addoption("--all-cases", action="store_true", help="also the cases that the seed does not draw")
+    """--by-seed."""
     parser.addoption("--by-seed", action="store_true", help="leave out what a run with the fixed profile asks as well")
 
 
-def _asked(items: Sequence[pytest.Item], seed: str) -> frozenset[str]:
-    """Of tests that are marked `drawn(n)`, those that this seed draws."""
-    families = dict[str, tuple[int, list[str]]]()
-    for item in items:
-        for node, mark in islice(item.iter_markers_with_node("drawn"), 1):  # the closest
-            name = mark.kwargs.get("among", node.nodeid.partition("[")[0])  # of several tests, of one, or of its file
-            families.setdefault(name, (mark.args[0], []))[1].append(item.nodeid)
-    return frozenset(each for name, (share, own) in families.items() for each in drawn(own, share, f"{seed} {name}"))
-
-
+@pytest.hookimpl(trylast=True)  # the thorough ones are out by then
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Of a test, or a file, that is marked `drawn(n)` one case in n is asked, by the seed; all of them if thorough.
-
-    Of all tests that are marked `drawn(n, among="…")` with the same words one in n.
-    """
-    everything = config.getoption("--thorough", default=False) or config.getoption("--all-cases")
-    by_seed, whole = config.getoption("--by-seed"), frozenset(item.nodeid for item in items)
-    asked, before = (whole if everything else _asked(items, seed) for seed in (run_seed(config), FIXED))
-
-    def kept(item: pytest.Item) -> bool:
-        marked = item.get_closest_marker("drawn") is not None
-        new = changes(item) or (marked and item.nodeid not in before)
-        return (not marked or item.nodeid in asked) and (new or not by_seed)
-
-    keep = [kept(item) for item in items]
+    """Those that the budget pays for, and with --by-seed only what a run with the fixed seed does not ask as well."""
+    by_seed = config.getoption("--by-seed")
+    asked, before = (_asked(config, items, seed) for seed in (run_seed(config), FIXED))
+    keep = [item.nodeid in asked and not (by_seed and item.nodeid in before and not changes(item)) for item in items]
     config.hook.pytest_deselected(items=[item for item, keeps in zip(items, keep, strict=True) if not keeps])
     items[:] = [item for item, keeps in zip(items, keep, strict=True) if keeps]
+
+
+def _asked(config: pytest.Config, items: Sequence[pytest.Item], seed: str) -> frozenset[str]:
+    tests, always = (
+        [item.nodeid for item in items],
+        [item.nodeid for item in items if item.get_closest_marker("always")],
+    )
+    if config.getoption("--thorough", default=False) or config.getoption("--all-cases"):
+        return frozenset(tests)
+    always = [item.nodeid for item in items if item.get_closest_marker("always")]
+    return costs.paid(tests, costs.read(config.getoption("--known-costs")), config.getoption("--budget"), seed, always)
 
 
 # ---- nobody draws by the seed unseen --------------------------------------------------------------------------------
