@@ -7,10 +7,9 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-from hypothesis.database import ExampleDatabase
 
 from ..bounds.models import model
 from ..candidates.candidate import Candidate
@@ -33,10 +32,20 @@ from ..runs.failures import database
 from ..runs.further import MOST
 from ..runs.ladder import check_ladder, named
 from ..runs.search import EXAMPLES
-from ..runs.verification import check_limits, check_run, check_trusted, fault, settled, settled_baseline, verify
+from ..runs.verification import (
+    check_limits,
+    check_run,
+    check_trusted,
+    fault,
+    rows_of,
+    settled,
+    settled_baseline,
+    verify,
+)
 from .console import note
 from .interruption import Interruption
 from .options import given_interface
+from .side_by_side import Others, RowName, in_order, shares, unsaid
 
 TERMS = ("dtypes", "examples", "arithmetic", "accuracy", "factor", "require")  # of `verify`, that are handed on
 LIMITS = ("time_limit", "startup_limit")
@@ -50,12 +59,13 @@ class Plan:
     targets: tuple[Mapping[str, Any], ...]  # each with the arguments of `verify`
     seed: int
     shrink: bool = True
-    database: ExampleDatabase | None = None
+    database: str | None = None
     expected: tuple[str, ...] = ()
     inputs: tuple[tuple[str, str], ...] = ()  # files that were read for it, and their digests
     hidden: tuple[str, ...] = ()  # files of the judge, which no candidate in a sandbox may read
     diagnose: bool = True
     max_failures: int = MOST
+    jobs: int = 1  # processes of the judge's, which share the rows of a target
     asked: tuple[Asked, ...] = ()  # for the report, where there is one that tells it
 
     @classmethod
@@ -65,9 +75,10 @@ class Plan:
             check_target(arguments)
         check_run(found.seed, shrink)
         seed = fresh_seed() if found.seed is None else found.seed
-        kept = None if found.database is None else database(found.database)
+        if found.database is not None:
+            database(found.database)
         hidden = [file for file, _ in found.inputs] + ([] if found.database is None else [found.database])
-        return cls(found.targets, seed, shrink, kept, found.expected, found.inputs, tuple(hidden))
+        return cls(found.targets, seed, shrink, found.database, found.expected, found.inputs, tuple(hidden))
 
     def told(self) -> Plan:
         """With what is asked of each target and with its files, as they are before any of them starts."""
@@ -176,32 +187,71 @@ def _judge(
 ) -> None:
     """The rows of one target are added to those of the others, each as it is finished."""
     before = len(rows)
-
-    def finished(row: Row, number: int, total: int) -> None:
-        rows.append(row)
-        if progress is not None:
-            progress(row, number, total)
-
     about = plain(arguments["target"]), arguments["device"]
     isolated = not arguments.get("in_process")
+
+    def lost(verdict: str, why: str, **more: Any) -> None:
+        rows.append(Row.unjudged(*about, verdict, why, isolated=isolated, **more))
+
     try:
         with ExitStack() as candidates:
             try:
-                baseline = _baseline(arguments, candidates, plan.hidden)  # before the candidate's code runs
-                candidate = candidates.enter_context(closing(opened(arguments, plan.hidden)))
-                given = _terms(arguments, candidate, baseline)
+                candidate, given = _opened(arguments, plan, candidates)
             except (ValueError, TypeError) as error:
                 why = printable(str(error))
-                rows.append(Row.unjudged(*about, CANNOT_LOAD, why, isolated=isolated))
+                lost(CANNOT_LOAD, why)
                 note(f"{plain(arguments['target'])}: {CANNOT_LOAD}: {why}")
                 return
-            report = verify(candidate, **given, seed=plan.seed, in_process=True, shrink=plan.shrink,
-                            diagnose=plan.diagnose, max_failures=plan.max_failures, database=plan.database,
-                            progress=finished)  # fmt: skip
-            rows[before:] = report.rows
-            protections += report.protections
+            asked = rows_of(candidate, dtypes_of(candidate, arguments.get("dtypes")))
+
+            def finished(row: Row, *_: int) -> None:
+                rows.append(row)
+                if progress is not None:
+                    progress(row, len(rows) - before, len(asked))
+
+            own, *more = shares(asked, plan.jobs)
+            with Others(partial(_share, arguments, plan), more, finished) as others:
+                report = _verified(candidate, given, plan, own if more else None, finished)
+                others.wait()
+            rows[before:] = in_order([*report.rows, *others.rows], asked)
+            protections += [*report.protections, *others.protections]
+            for operation, dtype in unsaid(asked, rows[before:]):
+                why = f"{JUDGE_FAILED}: the process of the judge's that was to judge it has ended"
+                lost(JUDGE_FAILED, why, operation=operation, dtype=dtype)
     except Exception as error:  # a fault of the judge's own: the other targets are asked all the same
-        rows.append(Row.unjudged(*about, JUDGE_FAILED, f"{JUDGE_FAILED}: {fault(error)}", isolated=isolated))
+        lost(JUDGE_FAILED, f"{JUDGE_FAILED}: {fault(error)}")
+
+
+def _opened(arguments: Mapping[str, Any], plan: Plan, candidates: ExitStack) -> tuple[Candidate, dict[str, Any]]:
+    """The target and the arguments of `verify`; ValueError or TypeError where it cannot be loaded, or is not fit."""
+    baseline = _baseline(arguments, candidates, plan.hidden)  # before the candidate's code runs
+    candidate = candidates.enter_context(closing(opened(arguments, plan.hidden)))
+    return candidate, _terms(arguments, candidate, baseline)
+
+
+def _verified(
+    candidate: Candidate, given: dict[str, Any], plan: Plan, only: Sequence[RowName] | None, progress: Any
+) -> Report:
+    return verify(
+        candidate, **given, only=only, seed=plan.seed, in_process=True, shrink=plan.shrink, diagnose=plan.diagnose,
+        max_failures=plan.max_failures, database=plan.database, progress=progress,
+    )  # fmt: skip
+
+
+def _share(
+    arguments: Mapping[str, Any], plan: Plan, only: Sequence[RowName], finished: Callable[[Row], None]
+) -> Sequence[Protection]:
+    """Some rows of a target, in another process of the judge's; whoever cannot be loaded again has no verdict there."""
+    try:
+        with ExitStack() as candidates:
+            candidate, given = _opened(arguments, plan, candidates)
+            return _verified(candidate, given, plan, only, lambda row, *_: finished(row)).protections
+    except (ValueError, TypeError) as error:
+        about = {"isolated": not arguments.get("in_process")}
+        for operation, dtype in only:
+            finished(Row.unjudged(plain(arguments["target"]), arguments["device"], CANNOT_LOAD, printable(str(error)),
+                                  operation=operation, dtype=dtype, **about))  # fmt: skip
+        return ()
 
 
 def _baseline(arguments: Mapping[str, Any], candidates: ExitStack, hidden: Sequence[str]) -> Candidate | None:

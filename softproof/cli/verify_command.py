@@ -39,6 +39,8 @@ from .batch import Plan, judged
 from .console import note, say
 from .options import Command, add_interface, add_process, given_interface, split
 from .output import JUDGE_ITSELF, tell
+from .side_by_side import MOST as SIDE_BY_SIDE
+from .side_by_side import cores
 
 _CLASSES = ", ".join(f"{letter} {name}" for letter, name in NAMES.items())
 TELLING = {"--json", "--html"}  # files that tell what was asked of each target
@@ -100,6 +102,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     more = f"failures of a row to look for, each of another cause (default: {MOST}); 1 stops at the first"
     command.add_argument("--max-failures", type=int, default=MOST, metavar="N", help=more)
     add_process(command)
+    jobs = f"processes that share the rows of a target (default: one for each core, up to {SIDE_BY_SIDE}, on the CPU)"
+    command.add_argument("--jobs", type=int, metavar="N", help=jobs)
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
     command.add_argument("--junit", type=Path, metavar="FILE", help="also write the report as JUnit XML")
     command.add_argument(
@@ -126,7 +130,17 @@ def add_options(command: argparse.ArgumentParser) -> None:
 def prepare(options: argparse.Namespace) -> Plan:
     """All that is asked, before any candidate starts."""
     most = check_whole("--max-failures", options.max_failures, "a whole number of at least 1", 1)
-    return replace(Plan.of(_settings(options), options.shrink), diagnose=options.diagnose, max_failures=most)
+    plan = Plan.of(_settings(options), options.shrink)
+    return replace(plan, diagnose=options.diagnose, max_failures=most, jobs=_jobs(options, plan))
+
+
+def _jobs(options: argparse.Namespace, plan: Plan) -> int:
+    """As many as are told; by default one where a GPU is shared, or rows take less than a process takes to start."""
+    if options.jobs is not None:
+        return check_whole("--jobs", options.jobs, "a whole number of at least 1", 1)
+    devices = {each["device"] for each in plan.targets}
+    short = any(each.get("examples", EXAMPLES) < EXAMPLES or each.get("in_process") for each in plan.targets)
+    return 1 if short or devices != {"cpu"} else cores()
 
 
 def _settings(options: argparse.Namespace) -> Settings:

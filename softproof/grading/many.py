@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import queue
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +23,13 @@ from ..candidates.isolation.system import PR_GET_DUMPABLE, PR_SET_DUMPABLE, prct
 from ..reports.files import NOT_FOLLOWED
 from ..reports.odd_files import read_file
 from ..reports.row import JUDGE_FAILED
+from ..runs.own_processes import start
 from ..runs.verification import fault
 from .bank_file import bank
 from .grades import Grade, grade
 
 Line = dict[str, Any]
 SCHEMA = "softproof grade 1"
-SAFE_PATH = "PYTHONSAFEPATH"  # a variable of Python's
-_STARTING = threading.Lock()
 
 
 def graded(targets: Sequence[Mapping[str, Any]], path: Path, arithmetic: str, digest: str, jobs: int) -> Iterator[Line]:
@@ -59,7 +57,7 @@ class _Worker:
     def __init__(self, path: Path, arithmetic: str, digest: str) -> None:
         self._about, self._ended = (str(path), arithmetic, digest), False
         self._changing = threading.Lock()  # held by whoever starts or ends the process: two threads end it
-        self._process: multiprocessing.process.BaseProcess | None = None
+        self._process: BaseProcess | None = None
         self._end: Connection | None = None
 
     def work(self, todo: queue.SimpleQueue[Mapping[str, Any]], done: queue.SimpleQueue[Line]) -> None:
@@ -90,12 +88,7 @@ class _Worker:
             if self._ended:
                 raise EOFError
             if self._process is None or self._end is None:
-                context = multiprocessing.get_context("spawn")
-                self._end, theirs = context.Pipe()
-                self._process = context.Process(target=_serve, args=(theirs, *self._about), daemon=True)
-                with safe_path():
-                    self._process.start()
-                theirs.close()
+                self._process, self._end = start(_serve, *self._about)
             return self._end
 
     def stop(self) -> None:
@@ -112,20 +105,6 @@ class _Worker:
         """For good."""
         self._ended = True
         self.stop()
-
-
-@contextmanager
-def safe_path() -> Iterator[None]:
-    """New processes of Python look nothing up in the working directory, where a candidate may have a pickle.py."""
-    with _STARTING:
-        before = os.environ.get(SAFE_PATH)
-        os.environ[SAFE_PATH] = "1"
-        try:
-            yield
-        finally:
-            os.environ.pop(SAFE_PATH)
-            if before is not None:
-                os.environ[SAFE_PATH] = before
 
 
 @contextmanager
@@ -148,9 +127,6 @@ def closed_to_others() -> Iterator[None]:
 
 def _serve(end: Connection, path: str, arithmetic: str, digest: str) -> None:
     """Grade what comes, until nobody asks."""
-    for each in ("SIGINT", "SIGHUP"):  # which the judge's first process hears
-        if hasattr(signal, each):
-            signal.signal(getattr(signal, each), signal.SIG_IGN)
     opened = bank(path)
     with closed_to_others(), suppress(EOFError, OSError):
         while True:

@@ -82,6 +82,7 @@ def verify(
     sandbox_read: Sequence[str] = (),
     sandbox_env: Sequence[str] = (),
     require: Sequence[str] = (),
+    only: Sequence[tuple[str, str]] | None = None,
     database: ExampleDatabase | str | Path | None = None,
     progress: Callable[[Row, int, int], None] | None = None,
     **interface: Unpack[InterfaceArguments],
@@ -119,6 +120,8 @@ def verify(
         sandbox_read, sandbox_env: folders that it may read besides, and variables of the environment that it may know.
         require: which of ``"value"``, ``"gradient"``, ``"jvp"`` and ``"hvp"`` have to be judged where an operation has
             them: a row of which one was not *cannot be asked*, and does not agree.
+        only: the rows to judge, each by its operation and dtype, as a report has them; by default all. A row is the
+            same with or without others.
         database: where Hypothesis keeps what failed, to be asked first the next time; one of its own, or what
             `softproof.database` takes.
         progress: called with each row as it is finished, its number and the number of rows.
@@ -167,7 +170,8 @@ def verify(
         )
         check_terms(candidate, other, chosen, terms.dtypes)
         seed = fresh_seed() if seed is None else seed
-        rows = _rows(candidate, terms, examples, seed, progress)
+        asked = rows_of(candidate, terms.dtypes)
+        rows = _rows(candidate, terms, asked if only is None else check_only(only, asked), examples, seed, progress)
         protections = weakest([*candidate.protections, *(() if other is None else other.protections)])
         how = {**vars(candidate.interface), "operation": operation, "adapter": adapter, "device": device,
                "dtypes": terms.dtypes, "examples": examples, "arithmetic": name_of(arithmetic) or None,
@@ -177,11 +181,31 @@ def verify(
         return Report(rows, seed, protections=protections, asked=(Asked(candidate.name, how),))
 
 
+def rows_of(candidate: Candidate, dtypes: Sequence[str]) -> list[tuple[str, str]]:
+    """The rows of a candidate: each of its operations in each dtype."""
+    return [(name, dtype) for name in _questions(candidate) for dtype in dtypes]
+
+
+def check_only(only: Sequence[tuple[str, str]], rows: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those that are named, in their order; TypeError or ValueError for what is none of the rows."""
+    if isinstance(only, str) or not isinstance(only, Sequence):
+        raise TypeError(f"only is {shown(only)}; expected pairs of an operation and a dtype, or None")
+    named = [tuple(each) if isinstance(each, list | tuple) else each for each in only]
+    for each in named:
+        if each not in rows:
+            raise ValueError(f"only names {shown(each)}; expected some of {', '.join(map(str, rows))}")
+    return [row for row in rows if row in named]
+
+
 def _rows(
-    candidate: Candidate, terms: Terms, examples: int, seed: int, progress: Callable[[Row, int, int], None] | None
+    candidate: Candidate,
+    terms: Terms,
+    asked: Sequence[tuple[str, str]],
+    examples: int,
+    seed: int,
+    progress: Callable[[Row, int, int], None] | None,
 ) -> tuple[Row, ...]:
     """A row for each operation and dtype, whatever becomes of the others; at least one."""
-    asked = [(name, dtype) for name in _questions(candidate) for dtype in terms.dtypes]
     rows: list[Row] = []
     for number, (name, dtype) in enumerate(asked, start=1):
         if rows and not rows[-1].ok:

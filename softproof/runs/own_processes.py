@@ -1,0 +1,56 @@
+"""Further processes of the judge's own. Nothing in the working directory is imported there, as in its first one."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+SAFE_PATH = "PYTHONSAFEPATH"  # a variable of Python's
+_STARTING = threading.Lock()
+
+
+def start(serve: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Connection]:
+    """A process that runs `serve(end, *arguments)`, and the other end of its connection.
+
+    It ends with the process that started it, and does not hear what a terminal sends to all.
+    """
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(serve, theirs, *arguments), daemon=True)
+    with safe_path():
+        process.start()
+    theirs.close()
+    return process, ours
+
+
+@contextmanager
+def safe_path() -> Iterator[None]:
+    """New processes of Python look nothing up in the working directory, where a candidate may have a pickle.py."""
+    with _STARTING:
+        before = os.environ.get(SAFE_PATH)
+        os.environ[SAFE_PATH] = "1"
+        try:
+            yield
+        finally:
+            _restore(before)
+
+
+def _restore(before: str | None) -> None:
+    if before is None:
+        os.environ.pop(SAFE_PATH, None)
+    else:
+        os.environ[SAFE_PATH] = before
+
+
+def _serve(serve: Callable[..., None], end: Connection, *arguments: Any) -> None:
+    for each in ("SIGINT", "SIGHUP"):  # which the judge's first process hears
+        if hasattr(signal, each):
+            signal.signal(getattr(signal, each), signal.SIG_IGN)
+    serve(end, *arguments)
