@@ -207,7 +207,7 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
     "ten to the ninth dimensions": (
         lambda f: f.load("manual:softmax", ndim=[10**9]),
         ValueError,
-        "ndim is 1000000000; expected a whole number from 0 to 4",
+        "ndim is 1000000000; expected a whole number from 0 to 5",
     ),
     "ten to the thirtieth bits": (
         lambda f: f.judge(MANUAL, GOOD, bits=[10**30]),

@@ -7,6 +7,7 @@ import io
 import json
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -232,6 +233,44 @@ def test_each_kind_of_problem_is_asked_again_at_the_end() -> None:
     found = rotation.at_the_end()
     assert found is not None
     assert found.explanation.startswith("asked again after all other problems of the row: value[3]")
+
+
+def _labels_kept_by_address() -> Callable[..., torch.Tensor]:
+    """Losses by the labels that stood where these stand, for batches that have no option alone."""
+    kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def cross_entropy(
+        input: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None, reduction: str = "mean"
+    ) -> torch.Tensor:
+        if weight is None and input.ndim == 2:
+            target = kept.setdefault(target.data_ptr(), (target, target.clone()))[1]
+        return F.cross_entropy(input, target, weight, reduction=reduction)
+
+    return cross_entropy
+
+
+def test_a_call_as_it_is_made_most_is_asked_everything() -> None:
+    """Once with each reduction, so that state of such calls alone is seen; no other call is."""
+    inputs = {"logits": np.array([[0.0, 2.0], [1.0, 0.0]]), "target": np.array([0, 1])}
+    usual = Problem("cross_entropy", "float32", inputs, {"reduction": "mean"}, 1.0)
+    terms = Terms("cpu", model(None), "", "C", None, 1.0)
+    candidate = load(_labels_kept_by_address(), operation="cross_entropy", adapter="torch")
+    weighted = replace(usual, inputs={**usual.inputs, "weight": np.array([1.0, 2.0])})
+    rotation = Rotation(candidate, terms, candidate.supports("cross_entropy"))
+
+    assert rotation.verdict(weighted).ok
+    assert sum(rotation.counts.values()) < 8
+    found = rotation.verdict(usual)
+    assert found.explanation.startswith("after its arrays were updated in place: ")
+
+    right = load(F.cross_entropy, operation="cross_entropy", adapter="torch")
+    rotation = Rotation(right, terms, right.supports("cross_entropy"))
+    assert rotation.verdict(usual).ok
+    ways = {name for kind, name in rotation.counts if kind == "way" and rotation.counts[kind, name]}
+    assert ways == {name for name, way in WAYS.items() if way.applies(question_of(right, usual, "cpu"))}
+    assert len(ways) > 15
+    assert rotation.verdict(replace(usual, options={})).ok
+    assert max(rotation.counts.values()) <= 2
 
 
 def test_a_lock_is_enough_for_two_threads() -> None:

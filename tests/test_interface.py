@@ -366,7 +366,7 @@ def test_the_last_axis_has_two_names(interface: dict[str, Any], options: dict[st
         ({"supports": ["bias2"]}, ValueError, "supports names bias2; manual has"),
         ({"supports": ["nonfinite"]}, ValueError, "supports names nonfinite; manual has"),
         ({"supports": "weight"}, TypeError, r"supports is 'weight'; expected a list of names such as \['weight'\]"),
-        ({"ndim": [5]}, ValueError, "ndim is 5; expected a whole number from 0 to 4"),
+        ({"ndim": [6]}, ValueError, "ndim is 6; expected a whole number from 0 to 5"),
         ({"ndim": 2}, TypeError, r"ndim is 2; expected a list of numbers such as \[2\]"),
         ({"writes": ["x"]}, ValueError, "writes names x; manual has"),
         ({"output": "loss"}, TypeError, "output is 'loss'; expected a whole number"),

@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, large_problems, load, verify
 from softproof.bounds.models import model
 from softproof.generation.coverage import sizes_of
-from softproof.generation.large import DIMENSIONS
-from softproof.generation.large_arrays import FAR, LOOKS
-from softproof.generation.sizes import LEAST, MOST, TOP, limits, size_between, strata
+from softproof.generation.large import BEYOND, DIMENSIONS
+from softproof.generation.large_arrays import ANYWHERE, FAR, LOOKS
+from softproof.generation.large_making import made
+from softproof.generation.sizes import LEAST, MOST, TOP, limits, place, size_between, strata
 from softproof.problem.checks import check
 from softproof.problem.rows import class_axes, is_labels, kept, main_input, row_axes, row_length, wide_rows
 from softproof.runs import search
@@ -191,7 +192,8 @@ def test_every_kind_of_row_is_among_the_long() -> None:
     looks = [look for plan in problems.plans if plan.dimension == "classes" and plan.size >= TOP["classes"]
              for look in plan.looks]  # fmt: skip
 
-    assert set(looks) == set(LOOKS)
+    assert set(looks) == set(ANYWHERE)
+    assert {*ANYWHERE, "rising"} == set(LOOKS)
 
 
 def _softmax_of_short_rows(input: torch.Tensor, dim: int) -> torch.Tensor:
@@ -289,6 +291,44 @@ def test_a_row_whose_largest_is_behind_the_first_block_is_among_the_large(trial_
     far = [number for number, plan in enumerate(problems.plans) if "far" in plan.looks and plan.size > 2048]
 
     assert not all(judge(candidate, replace(problems[number], grad_output=None, tangent=None)).ok for number in far)
+
+
+@pytest.mark.parametrize("operation", ["cross_entropy", "linear_cross_entropy"])
+def test_options_are_alone_and_two_together_beyond_where_kernels_take_another_path(
+    operation: str, trial_seed: int
+) -> None:
+    """Of each dimension, with nothing that hides them: a mean of one row hides its weight."""
+    plans = large_problems(operation, "float32", seed=trial_seed).plans
+    hide, found = {"weight", "label_smoothing", "probabilities"}, set()
+    for plan in plans:
+        names = frozenset(plan.has & hide)
+        if plan.size >= BEYOND and len(names) in (1, 2) and (len(names) == 1 or plan.reduction != "mean"):
+            found.add((plan.dimension, names))
+
+    assert len(found) >= 0.65 * len(DIMENSIONS[operation]) * 6
+
+
+def test_the_largest_logit_so_far_changes_from_tile_to_tile(trial_seed: int) -> None:
+    """In rows that are finite, beside others that are."""
+    plans = large_problems("logsumexp", "float32", seed=trial_seed).plans
+    finite = [plan for plan in plans if plan.dimension == "classes" and not {"far", "masked"} & {*plan.looks}]
+
+    rising = 0
+    for plan in finite:
+        if "rising" in plan.looks and 1024 < plan.size < 1 << 17:
+            x = made(plan).inputs["logits"]
+            rows = np.moveaxis(x, plan.axis, -1).reshape(-1, plan.size)[:, : plan.size // 64 * 64]
+            so_far = np.maximum.accumulate(rows.reshape(len(rows), 64, -1).max(-1), -1)
+            rising += int(((np.diff(so_far) > 0).sum(-1) > 8).any())
+    assert rising
+
+
+def test_labels_are_near_the_end() -> None:
+    """Of a shard or tile that is shorter than the others."""
+    rng = np.random.default_rng(0)
+    found = np.array([place(rng, "classes", 1001) for _ in range(400)])
+
+    assert ((found > 984) & (found < 1000)).sum() > 20
 
 
 def test_what_is_wrong_from_a_small_size_on_is_printed() -> None:

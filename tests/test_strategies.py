@@ -281,10 +281,42 @@ def _rows(**options: object) -> Problem:
     return Problem("cross_entropy", "float32", inputs, options, 1.0)
 
 
-def _layer(rows: int, features: int, classes: int) -> Problem:
-    inputs = {"input": (rows, features), "weight": (classes, features), "bias": (classes,)}
-    arrays = {name: np.zeros(shape) for name, shape in inputs.items()}
-    return Problem("linear", "float32", arrays, {}, np.zeros((rows, classes)))
+def _layer(rows: int | tuple[int, ...], features: int, classes: int) -> Problem:
+    lead = (rows,) if isinstance(rows, int) else rows
+    inputs = {"input": np.zeros((*lead, features)), "weight": np.zeros((classes, features)), "bias": np.ones(classes)}
+    return Problem("linear", "float32", inputs, {}, np.arange(float(prod(lead) * classes)).reshape(*lead, classes))
+
+
+def _ones(shape: tuple[int, ...]) -> Problem:
+    """Of logits, with an upstream gradient."""
+    return Problem("softmax", "float32", {"logits": np.zeros(shape)}, {"dim": -1}, np.ones(shape))
+
+
+def _upstream(*numbers: float) -> Problem:
+    return replace(_ones((3,)), grad_output=np.array(numbers))
+
+
+def _labelled(labels: list[int], **options: object) -> Problem:
+    """A loss of two rows of 128 classes."""
+    inputs = {"logits": np.zeros((2, 128)), "target": np.array(labels)}
+    return Problem("cross_entropy", "float32", inputs, options, np.ones(2 if options else ()))
+
+
+def _shares(rows: int) -> Problem:
+    """A loss of probabilities of two classes."""
+    inputs = {"logits": np.zeros((rows, 2)), "target": np.full((rows, 2), 0.5), "weight": np.array([1.0, 2.0])}
+    return Problem("cross_entropy", "float32", inputs, {}, 1.0)
+
+
+def _weighted(weight: float) -> Problem:
+    """The loss of one row without a batch."""
+    inputs = {"logits": np.zeros(2), "target": np.array(0), "weight": np.array([weight, 2.0])}
+    return Problem("cross_entropy", "float32", inputs, {}, 1.0)
+
+
+def _classifier(rows: int, classes: int, scale: float = 8.0) -> Problem:
+    arrays = {"input": np.full((rows, 2), scale), "linear_weight": np.ones((classes, 2)), "target": np.zeros(rows, int)}
+    return Problem("linear_cross_entropy", "float32", arrays, {}, 1.0)
 
 
 def _divergence(p: list[float], q: list[float]) -> Problem:
@@ -340,6 +372,21 @@ SQUARE = {"input": np.zeros((2, 3)), "weight": np.zeros((2, 3))}
         ("classes past a tile of 256", _layer(1, 2, 257), _layer(0, 2, 257)),
         ("more than 130 features, a bias", _layer(1, 131, 2), _layer(1, 130, 2)),
         ("no rows, one class", _layer(0, 3, 1), _layer(0, 3, 2)),
+        ("more than four dimensions", _ones((2, 2, 2, 2, 2)), _ones((2, 2, 2, 2, 1))),
+        ("all sizes multiples of 8", _ones((8, 16)), _ones((8, 12))),
+        ("an upstream gradient of 1 before others", _upstream(1.0, 2.0, 3.0), _upstream(1.0, 1.0, 3.0)),
+        ("an upstream gradient of 0 before others", _upstream(0.0, 2.0, 3.0), _upstream(2.0, 0.0, 3.0)),
+        ("more than three dimensions of features", _layer((2, 2, 2), 3, 2), _layer((2, 2, 1), 3, 2)),
+        ("rows, classes and features past a tile of 128", _layer(129, 129, 129), _layer(129, 129, 128)),
+        ("no features, a bias", _layer(2, 0, 3), _layer(0, 0, 3)),
+        ("a usual call", _ones((2, 3)), replace(_ones((2, 3)), layout="strided")),
+        ("a usual call, reduction mean", _labelled([0, 1]), _labelled([1, 1])),
+        ("a usual call, reduction none", _labelled([0, 1], reduction="none"), _labelled([0, 1])),
+        ("a label near the last of 100 classes", _labelled([0, 125]), _labelled([0, 127])),
+        ("as many rows as classes, weights, probabilities", _shares(2), _shares(3)),
+        ("no batch, weights, reduction mean", _weighted(0.5), _weighted(1.0)),
+        ("rows and classes past a tile of 128", _classifier(129, 129), _classifier(129, 128)),
+        ("whole logits far from 0", _classifier(2, 2, 64.0), _classifier(2, 2, 64.5)),
         ("rows that do not sum to 1", _divergence([0.25, 0.25], [0.5, 0.5]), _divergence([0.5, 0.5], [0.0, 1.0])),
         ("less of p than of q", _divergence([0.25, 0.25], [0.5, 0.5]), _divergence([0.5, 0.5], [0.25, 0.25])),
     ],

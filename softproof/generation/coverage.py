@@ -13,7 +13,7 @@ from math import prod
 import numpy as np
 
 from ..problem.formats import FORMATS
-from ..problem.operations import value_shape
+from ..problem.operations import OPERATIONS, value_shape
 from ..problem.problem import Array, Problem
 from ..problem.rows import axis_of, class_axes, is_labels, main_input, row_axes, row_length, target_rows, wide_rows
 from ..problem.slicing import class_count
@@ -39,6 +39,13 @@ def _others(problem: Problem) -> list[int]:
     of_layer = problem.operation in ("linear", "linear_cross_entropy")
     shape = main_input(problem).shape
     return list(shape) if of_layer else [shape[axis] for axis in row_axes(problem)]
+
+
+def _aligned(problem: Problem) -> bool:
+    """Whether loads, tiles and tensor cores need no rest: every dimension is a multiple of 8, and there are rows."""
+    sizes = [*_others(problem), class_count(problem)]
+    rows = len(sizes) > 1 + (problem.operation[:6] == "linear")
+    return rows and all(size and size % 8 == 0 for size in sizes) and bool(_upstream(problem).any())
 
 
 def _power_of_two(problem: Problem, beside: int) -> bool:
@@ -70,6 +77,7 @@ _SIZES: dict[str, Region] = {
         not _others(problem) or (problem.operation[:6] == "linear" and len(_others(problem)) == 1)
     ),
     "more than one batch dimension": lambda problem: len(_others(problem)) > 1 + (problem.operation[:6] == "linear"),
+    "all sizes multiples of 8": _aligned,
     "as many rows as classes": lambda problem: (
         class_count(problem) > 1 and class_count(problem) in _others(problem)[:1]
     ),
@@ -91,6 +99,9 @@ def _layouts(
 _SHAPES_OF_LOGITS: dict[str, Region] = {
     "no classes": lambda problem: row_length(problem) == 0,
     "a number alone": lambda problem: main_input(problem).ndim == 0,
+}
+_FIVE: dict[str, Region] = {
+    "more than four dimensions": lambda problem: main_input(problem).ndim > 4 and min(main_input(problem).shape) > 1,
 }
 _SHAPES_OF_SUMS: dict[str, Region] = {
     "a tuple of dims": lambda problem: isinstance(problem.options.get("dim"), tuple),
@@ -206,6 +217,12 @@ def _upstream(problem: Problem) -> Array:
     return np.zeros(0) if g is None else g.astype(np.float64).reshape(-1)
 
 
+def _first_upstream(problem: Problem, first: float) -> bool:
+    """Whether the first is this, and most others are not: a shortcut that looks at one of them concludes too much."""
+    g = _upstream(problem)
+    return g.size > 1 and g[0] == first and bool((g[1:] != first).mean() > 0.5)
+
+
 _UPSTREAM: dict[str, Region] = {
     "an upstream gradient of zero": lambda problem: bool(_upstream(problem).size) and not _upstream(problem).any(),
     "upstream gradients that differ": lambda problem: len(np.unique(_upstream(problem))) > 1,
@@ -216,6 +233,8 @@ _UPSTREAM: dict[str, Region] = {
     "a tiny upstream gradient": lambda problem: bool(
         ((np.abs(_upstream(problem)) < 1e-20) & (_upstream(problem) != 0)).any()
     ),
+    "an upstream gradient of 1 before others": lambda problem: _first_upstream(problem, 1.0),
+    "an upstream gradient of 0 before others": lambda problem: _first_upstream(problem, 0.0),
 }
 _SCALAR: dict[str, Region] = {
     "a scalar upstream gradient that is not 1": lambda problem: (
@@ -421,6 +440,12 @@ def _images_that_count_differently(problem: Problem) -> bool:
     return len(np.unique(kept)) > 1 and bool(kept.all()) and bool(np.isfinite(main_input(problem)).all())
 
 
+def _label_near_the_end(problem: Problem) -> bool:
+    """Whether a label that counts is near the last of many classes, as in a shard that is shorter, and not the last."""
+    before = class_count(problem) - 1 - _counted(problem)
+    return class_count(problem) > 100 and bool(((before > 0) & (before < class_count(problem) // 16)).any())
+
+
 def _odd_label_above_256(problem: Problem) -> bool:
     """Whether a label that counts is not a bfloat16, and the next ones have a weight."""
     classes, weight = class_count(problem), problem.inputs.get("weight")
@@ -434,6 +459,49 @@ _IMAGES: dict[str, Region] = {
     "as many rows as pixels, reduction none": _as_many_rows_as_pixels,
     "images that count differently, reduction mean": _images_that_count_differently,
     "an odd label above 256": _odd_label_above_256,
+    "a label near the last of 100 classes": _label_near_the_end,
+}
+
+
+# ---- calls that are made most ---------------------------------------------------------------------------------------
+
+USUAL = "a usual call"
+
+
+def is_usual(problem: Problem) -> bool:
+    """Whether it is a batch of ordinary rows without options, that is another question in the opposite order."""
+    main, options = main_input(problem), problem.options
+    floats = [each for each in problem.inputs.values() if each.dtype != np.int64]
+    usual = main.ndim == 2 and min(main.shape) > 1 and class_count(problem) > 1
+    usual &= {"weight", "target"} & problem.inputs.keys() <= set(OPERATIONS[problem.operation].inputs)
+    usual &= options.get("dim", -1) in (-1, 1) and options.keys() <= {"dim", "reduction"}
+    usual &= all(problem.layout_of(name) == "contiguous" for name in problem.inputs)
+    if not usual or not all(np.isfinite(each).all() for each in floats) or not _upstream(problem).any():
+        return False
+    labels = problem.inputs.get("target", np.arange(2))
+    return labels.dtype == np.int64 and labels.ndim == 1 and labels[0] != labels[-1] and bool((labels >= 0).all())
+
+
+_USUAL: dict[str, Region] = {USUAL: is_usual}
+_USUAL_LOSS: dict[str, Region] = {
+    f"{USUAL}, reduction mean": lambda problem: _reduction(problem) == "mean" and is_usual(problem),
+    f"{USUAL}, reduction none": lambda problem: _reduction(problem) == "none" and is_usual(problem),
+    "as many rows as classes, weights, probabilities": lambda problem: (
+        _weighted(problem)
+        and not is_labels(problem)
+        and "label_smoothing" not in problem.options
+        and len(np.unique(problem.inputs["weight"])) > 1
+        and problem.inputs["target"].shape == (class_count(problem), class_count(problem))
+        and bool(np.isfinite(main_input(problem)).all() and _upstream(problem).any())
+    ),
+    "no batch, weights, reduction mean": lambda problem: (
+        _weighted(problem)
+        and is_labels(problem)
+        and not problem.inputs["target"].ndim
+        and _reduction(problem) == "mean"
+        and "label_smoothing" not in problem.options
+        and bool((np.abs(problem.inputs["weight"][_counted(problem)]) % 1 > 0).any())
+    ),
 }
 
 
@@ -448,6 +516,25 @@ def _past_a_tile(size: int) -> bool:
     return size > 256 and size % 256 > 0
 
 
+TILE = 128
+
+
+def _past_tiles(problem: Problem, *sizes: int) -> bool:
+    """Whether there is a second tile along several dimensions at once, with a gradient."""
+    return min(sizes) > TILE and len(np.unique(_upstream(problem))) > 1
+
+
+def _far_and_whole(problem: Problem) -> bool:
+    """Whether logits of a classifier are whole numbers far from 0, each of which is exact, and near to each other."""
+    x, w = problem.inputs["input"], problem.inputs["linear_weight"]
+    if w.ndim > 2 or x.shape[-1] < 2 or not x.size or not w.size or not is_labels(problem) or class_count(problem) < 2:
+        return False
+    if not all((each == np.rint(each)).all() for each in (x, w, problem.inputs.get("linear_bias", w))):
+        return False
+    logits = x.astype(np.float64) @ w.T.astype(np.float64)
+    return bool(np.abs(logits).min() > 60 and np.ptp(logits) < 300 and len(_counted(problem)))
+
+
 _OF_LINEAR: dict[str, Region] = {
     "more than 100 features": lambda problem: _features(problem) > 100,
     "features past a tile of 256": lambda problem: _past_a_tile(_features(problem)) and _upstream(problem).size > 0,
@@ -459,6 +546,26 @@ _OF_LINEAR: dict[str, Region] = {
         and "bias" in problem.inputs
         and len(np.unique(_upstream(problem))) > 1
     ),
+    "more than three dimensions of features": lambda problem: (
+        problem.inputs["input"].ndim > 3 and sum(size > 1 for size in problem.inputs["input"].shape[:-1]) > 2
+    ),
+    "rows, classes and features past a tile of 128": lambda problem: _past_tiles(
+        problem, prod(problem.inputs["input"].shape[:-1]), class_count(problem), _features(problem)
+    ),
+    "no features, a bias": lambda problem: (
+        _features(problem) == 0
+        and "bias" in problem.inputs
+        and bool(problem.inputs["bias"].any())
+        and 0 not in problem.inputs["input"].shape[:-1]
+    ),
+}
+_OF_CLASSIFIER: dict[str, Region] = {
+    "rows and classes past a tile of 128": lambda problem: (
+        min(problem.inputs["target"].shape[:1], default=0) > TILE
+        and class_count(problem) > TILE
+        and bool(_upstream(problem).all())
+    ),
+    "whole logits far from 0": _far_and_whole,
 }
 
 
@@ -516,21 +623,32 @@ def _long(problem: Problem) -> dict[str, int]:
 
 # ---- by operation ---------------------------------------------------------------------------------------------------
 
-_OF_LOGITS = _SIZES | _SHAPES_OF_LOGITS | _GAPS | _LOWEST | _NOT_FINITE | _UPSTREAM | _layouts("logits", "grad_output")
-_OF_LOSSES = _OPTIONS | _VALUES | _pairs() | _UPSTREAM | _SCALAR
+_OF_LOGITS = (
+    _SIZES
+    | _USUAL
+    | _FIVE
+    | _SHAPES_OF_LOGITS
+    | _GAPS
+    | _LOWEST
+    | _NOT_FINITE
+    | _UPSTREAM
+    | _layouts("logits", "grad_output")
+)
+_OF_LOSSES = _USUAL_LOSS | _OPTIONS | _VALUES | _pairs() | _UPSTREAM | _SCALAR
 _FEW_CLASSES = {name: region for name, region in _SIZES.items() if not name.startswith("more than")}
-_OF_PAIRS = _SIZES | _ZEROS | _PAIRS_OF_DISTRIBUTIONS | _UPSTREAM | _layouts("p", "q", "grad_output")
+_OF_PAIRS = _SIZES | _USUAL | _ZEROS | _PAIRS_OF_DISTRIBUTIONS | _UPSTREAM | _layouts("p", "q", "grad_output")
 
 REGIONS: dict[str, dict[str, Region]] = {
     "softmax": _OF_LOGITS,
     "log_softmax": _OF_LOGITS,
     "logsumexp": _OF_LOGITS | _SHAPES_OF_SUMS,
-    "entropy": _SIZES | _ZEROS | _UPSTREAM | _layouts("p", "grad_output"),
+    "entropy": _SIZES | _USUAL | _ZEROS | _UPSTREAM | _layouts("p", "grad_output"),
     "distribution_cross_entropy": _OF_PAIRS,
     "kl_divergence": _OF_PAIRS,
-    "linear": _SIZES | _OF_LINEAR | _UPSTREAM | _layouts("input", "weight", "bias", "grad_output"),
+    "linear": _SIZES | _USUAL | _OF_LINEAR | _UPSTREAM | _layouts("input", "weight", "bias", "grad_output"),
     "cross_entropy": (
         _SIZES
+        | _FIVE
         | _GAPS
         | _NOT_FINITE
         | _OF_LOSSES
@@ -541,6 +659,7 @@ REGIONS: dict[str, dict[str, Region]] = {
     "linear_cross_entropy": (
         {name: region for name, region in _FEW_CLASSES.items() if name != "more than one batch dimension"}
         | _OF_LOSSES
+        | _OF_CLASSIFIER
         | {"more rows than a chunk, reduction mean": _mean_of_chunks}
         | _POSITIONS
         | _layouts("input", "linear_weight", "target", "weight", "grad_output")

@@ -115,22 +115,33 @@ def with_strange_rows(draw: st.DrawFn, x: Floats, axis: int, where: Array | None
     return np.moveaxis(rows, -1, axis)
 
 
+FIRST = {"first 1": 1.0, "first 0": 0.0}  # styles of upstream gradients, and the first of them
+
+
 def upstream_gradients(
     draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False, style: str = ""
 ) -> Floats:
     """Upstream gradients: different for every element, all alike, one-hot, or zero; from next to the smallest number up
-    to the root of the largest.
+    to the root of the largest. Where they differ the first may be 1 or 0, which is not for a shortcut to conclude from.
     """
     fmt = FORMATS[dtype]
     most = 1024.0 if fmt.largest > 1e30 else 8.0  # products of a few factors stay inside float16
-    if not style and _elementwise(draw, shape, small):
+    first = FIRST.get(style)
+    if first is None and not style and _elementwise(draw, shape, small):
         return _by_elements(draw, shape, dtype, bound=most)
-    style = style or draw(st.sampled_from(("different", "different", "alike", "alike", "one-hot", "zero")))
+    style = (
+        "different"
+        if first is not None
+        else style or draw(st.sampled_from(("different", "different", "alike", "alike", "one-hot", "zero")))
+    )
     rng = np.random.default_rng(draw(seeds()))
     ends = (2.0 ** (np.log2(fmt.largest) // 2), fmt.tiny * 2.0**20)
     scale = draw(st.sampled_from((1.0, most, *ends) if fmt.largest > 1e30 else (1.0, most)))
     if style == "different":
-        return fmt.round(scale * rng.normal(size=shape))
+        found = fmt.round(scale * rng.normal(size=shape))
+        if first is not None and found.size:
+            found.flat[0] = first
+        return found
     if style == "alike":
         return fmt.round(np.full(shape, scale * rng.normal()))
     gradient = np.zeros(shape)
@@ -139,12 +150,19 @@ def upstream_gradients(
     return gradient
 
 
-def factors(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False) -> Floats:
-    """Entries of a matrix: moderate, so that products stay inside the range of every format."""
+def factors(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False, whole: bool = False) -> Floats:
+    """Entries of a matrix: moderate, so that products stay inside the range of every format.
+
+    Or small `whole` numbers, of which the first of each row is so large that products are far from 0, and exact.
+    """
     most = 16.0 if FORMATS[dtype].precision >= 24 else 1.0  # half precision keeps no digit of larger logits
-    if _elementwise(draw, shape, small):
+    if not whole and _elementwise(draw, shape, small):
         return _by_elements(draw, shape, dtype, bound=most)
     rng = np.random.default_rng(draw(seeds()))
+    if whole:
+        x = rng.integers(-1, 2, shape).astype(np.float64)
+        x[..., :1] = 2.0 ** (min(12, FORMATS[dtype].precision - 2) // 2)
+        return x
     return FORMATS[dtype].round(draw(st.sampled_from((most / 16, most / 2))) * rng.normal(size=shape))
 
 

@@ -22,7 +22,7 @@ from ..problem.interface import check_dimensions, check_option
 from ..problem.operations import DIRECTIONAL, OPERATIONS, reductions
 from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..problem.validation import check_mapping, check_name, check_names, check_whole
-from .large_arrays import LOOKS
+from .large_arrays import ANYWHERE, FINITE, LOOKS
 from .large_making import Plan, made
 from .sizes import MOST, TOP, size_between, strata
 
@@ -30,6 +30,7 @@ _ROWS = ("batch", "positions", "classes")
 DIMENSIONS = dict.fromkeys(OPERATIONS, _ROWS) | dict.fromkeys(("linear", "linear_cross_entropy"), (*_ROWS, "features"))
 TOPS = 3  # problems of each dimension above all limits
 SHORT, MEDIUM, LONG = 256, 4096, 16384  # below which there are three, two, and maybe two long dimensions
+BEYOND = 4096  # from which size on each option is alone, and two are together, in each dimension
 BOTH = 1 << 15  # the product of two long dimensions
 _OPTIONS = {"weight": ("weight", ""), "label_smoothing": ("", "label_smoothing"), "keepdim": ("", "keepdim"),
             "bias": ("bias", ""), "linear_bias": ("bias", "")}  # fmt: skip
@@ -150,13 +151,18 @@ def _plans(
     key = (seed % 2**64, crc32(f"{operation} {dtype}".encode()))
     rng = np.random.default_rng(key)
     shapes = {each: _shapes(operation, each, extras, fixed, ndim) for each in DIMENSIONS[operation]}
-    places, looks = list(_places(operation, shapes, rng)), cycle(rng.permutation(list(LOOKS)))
+    places = list(_places(operation, shapes, rng))
+    anywhere, finite = (cycle(rng.permutation(looks)) for looks in (ANYWHERE, FINITE))
     for place, chosen in zip(places, _chosen(rng, places, _factors(extras, fixed)), strict=True):
         size = size_between(rng, place.dimension, *place.range)
         other = size_between(rng, place.dimension, 2, max(2, BOTH // size)) if "both" in chosen.values() else 0
         has = frozenset(level for name, level in chosen.items() if name != "reduction" and level)
         rows = len(LOOKS) if other else 2 if place.lead else 1
-        mine = tuple(str(next(looks)) for _ in range(rows if place.dimension == "classes" else 0))
+        rows = rows if place.dimension == "classes" else 0
+        looks = (
+            anywhere if place.top or rng.random() < 0.5 else finite
+        )  # a path for finite batches alone is asked as well
+        mine = tuple(str(next(looks)) for _ in range(rows))
         yield Plan(operation, dtype, place.dimension, size, (*key, crc32(place.dimension.encode()), place.number), has,
                    chosen["reduction"], place.lead, place.axis, mine, other, layouts, dict(fixed), extras)  # fmt: skip
 
@@ -177,15 +183,17 @@ def _chosen(rng: Rng, places: Sequence[_Place], factors: Mapping[str, tuple[str,
     found, met = dict[_Place, Choice](), set[tuple[Any, ...]]()
     for dimension in dict.fromkeys(place.dimension for place in places):
         tops = [place for place in places if place.top and place.dimension == dimension]
-        found |= dict(zip(tops, _every_level(rng, tops, factors), strict=True))
+        arranged = [_every_level(rng, tops, factors) for _ in range(TRIES)]
+        found |= dict(zip(tops, max(arranged, key=lambda choices: _new(tops, choices, met)), strict=True))
+        met |= set().union(*map(_together, found, found.values()))
     for place in places:
         if place.options is not None:
             found[place] = _fitting(place, _usual(rng, place.options, factors))
         if place not in found:
             drawn = [_fitting(place, {name: str(rng.choice(levels)) for name, levels in factors.items()})
                      for _ in range(TRIES)]  # fmt: skip
-            found[place] = max(drawn, key=lambda choice: len(_threes(place, choice) - met))
-        met |= _threes(place, found[place])
+            found[place] = max(drawn, key=lambda choice: _new([place], [choice], met))
+        met |= _threes(place, found[place]) | _together(place, found[place])
     return [found[place] for place in places]
 
 
@@ -221,6 +229,20 @@ def _fitting(place: _Place, choice: Choice) -> Choice:
 def _threes(place: _Place, choice: Choice) -> set[tuple[Any, ...]]:
     """Any three of what meets in a problem."""
     return set(combinations((place.dimension, place.top, place.axis == place.lead, *choice.items()), 3))
+
+
+def _together(place: _Place, choice: Choice) -> set[tuple[str, ...]]:
+    """The one option, or two, that a problem has where kernels take another path, with nothing that hides them."""
+    names = sorted(({*_OPTIONS, "probabilities"} - {"bias"}) & {*choice.values()})
+    shows = place.range[0] >= BEYOND and (len(names) == 1 or choice["reduction"] != "mean")
+    return {(place.dimension, *names)} if shows and 0 < len(names) < 3 else set()
+
+
+def _new(places: Sequence[_Place], choices: Iterable[Choice], met: set[tuple[Any, ...]]) -> tuple[int, int]:
+    """How many options, and threes of anything, meet in some problems that have not met before."""
+    pairs = list(zip(places, choices, strict=True))
+    together, threes = (set[tuple[Any, ...]]().union(*(of(*pair) for pair in pairs)) for of in (_together, _threes))
+    return len(together - met), len(threes - met)
 
 
 def _shapes(

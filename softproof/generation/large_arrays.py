@@ -64,7 +64,18 @@ def _masked(rng: np.random.Generator, size: int) -> Floats:
     return x
 
 
-LOOKS: dict[str, Row] = {"alike": _alike, "heavy": _heavy, "alone": _alone, "far": _far, "masked": _masked}
+def _rising(rng: np.random.Generator, size: int) -> Floats:
+    """Steadily up, or down, so that the largest logit so far changes from tile to tile."""
+    steps = np.linspace(0.0, rng.choice((8.0, 40.0, 400.0)), size) + rng.normal(0.0, 0.25, size)
+    return steps if rng.random() < 0.75 else steps[::-1]
+
+
+LOOKS: dict[str, Row] = {
+    "alike": _alike, "heavy": _heavy, "alone": _alone, "far": _far, "masked": _masked, "rising": _rising
+}  # fmt: skip
+
+FINITE = ("alike", "heavy", "alone", "rising")  # without -inf
+ANYWHERE = tuple(name for name in LOOKS if name != "rising")  # all of them above all limits
 
 
 def many_rows(rng: np.random.Generator, rows: int, classes: int) -> Floats:

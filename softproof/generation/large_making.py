@@ -159,7 +159,7 @@ def _ignoring(plan: Plan, rng: np.random.Generator, labels: Array, options: dict
     """The labels, some of which are ignored."""
     if "ignored" not in plan.has:
         return labels
-    index = plan.fixed.get("ignore_index", int(rng.choice((-100, -100, -1, 0))))
+    index = plan.fixed.get("ignore_index", int(rng.choice((-100, -1, 0, 1))))
     options |= {"ignore_index": index} if index != -100 else {}
     return np.where(run(rng, len(labels)), index, labels)
 

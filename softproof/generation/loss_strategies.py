@@ -32,7 +32,7 @@ def _losses(
     if request.pick(draw, "target", kinds) == "probabilities":
         inputs["target"] = _probabilities(draw, request, shape, axis)
     else:
-        inputs["target"] = _labels(draw, classes, rows)
+        inputs["target"] = _labels(draw, classes, rows, request.settings.get("labels", ""))
         ignores = "ignore_index" in request.extras or "ignore_index" in request.fixed
         if ignores and (share := request.pick(draw, "share", (0.0, 0.4, RUN, RUN, RUN, RUN, 1.0))):
             ignore_index = request.fixed.get("ignore_index")
@@ -61,13 +61,16 @@ def _ignored_in_one(draw: st.DrawFn, ignored: Array) -> Array:
     return alone
 
 
-def _labels(draw: st.DrawFn, classes: int, rows: tuple[int, ...]) -> Array:
-    """Labels: all over the classes, everywhere the first or the last; of many classes also in their second half."""
-    few, many = ("any", "any", "first", "last"), ("any", "second half", "second half", "last")
-    style = draw(st.sampled_from(many if classes > 256 else few))
+def _labels(draw: st.DrawFn, classes: int, rows: tuple[int, ...], style: str = "") -> Array:
+    """Labels: all over the classes, everywhere the first or the last; of many classes also towards their end."""
+    few, many = ("any", "any", "first", "last"), ("any", "second half", "near the end", "last")
+    style = style or draw(st.sampled_from(many if classes > 256 else few))
     if style in ("first", "last"):
         return np.full(rows, 0 if style == "first" else classes - 1)
-    return np.random.default_rng(draw(seeds())).integers(0 if style == "any" else classes // 2, classes, rows)
+    rng = np.random.default_rng(draw(seeds()))
+    if style == "near the end":  # the nearer, the likelier
+        return classes - np.floor(2.0 ** rng.uniform(0, np.log2(classes), rows)).astype(np.int64)
+    return rng.integers(0 if style == "any" else classes // 2, classes, rows)
 
 
 def _probabilities(draw: st.DrawFn, request: Request, shape: tuple[int, ...], axis: int) -> Floats:
@@ -122,6 +125,8 @@ def cross_entropy_problems(draw: st.DrawFn, request: Request) -> Problem:
 def _spatial(draw: st.DrawFn, request: Request, classes: int) -> list[int]:
     """One or two dimensions more, as of an image."""
     least, most = 1 if request.may_have(3) else 2, 2 if request.may_have(4) else 1
+    if request.settings.get("others") == 4 and request.may_have(5):
+        least = most = 3
     return draw(st.lists(request.rows(classes), min_size=least, max_size=most))
 
 
@@ -157,8 +162,10 @@ def linear_cross_entropy_problems(draw: st.DrawFn, request: Request) -> Problem:
     """Of features and a linear classifier."""
     features, classes = draw(request.widths(most=17)), draw(request.widths(most=17))
     features = classes if draw(st.integers(0, 5)) == 5 else features
+    classes = draw(st.sampled_from(request.settings["wide"][1])) if "wide" in request.settings else classes
     rows = classes if request.square(draw, classes) else draw(request.rows(classes, features, chunks=True))
-    unbatched = "unbatched" in request.extras and request.may_have(1) and draw(st.integers(0, 3)) == 3
+    alone = request.settings.get("kind") == "unbatched" or draw(st.integers(0, 3)) == 3
+    unbatched = "unbatched" in request.extras and request.may_have(1) and alone
     unbatched = unbatched or not request.may_have(2)
     batch = () if unbatched else (rows,)
     positions = () if unbatched else request.positions(draw, classes)

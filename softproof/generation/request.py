@@ -22,8 +22,8 @@ from .steering import Settings
 WIDTHS = ((1, 2, 3), (4, 5, 7, 8, 9), (15, 16, 17), (31, 32, 33), (64, 65, 127, 129), (255, 257, 513, 780, 1025))
 ROWS = (1, 2, 3, 5, 8, 9, 0, 4, 7, 12)
 MOST = 1 << 15  # elements of what is drawn; `large_problems` have more
-DIMENSIONS = {name: tuple(range("scalars" not in about.kinds, 5)) for name, about in OPERATIONS.items()}
-DIMENSIONS |= {"linear": (1, 2, 3), "linear_cross_entropy": (1, 2)}
+DIMENSIONS = {name: tuple(range("scalars" not in about.kinds, 6)) for name, about in OPERATIONS.items()}
+DIMENSIONS |= {"linear": (1, 2, 3, 4), "linear_cross_entropy": (1, 2)}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,9 @@ class Request:
         return -most <= dim < most and (not self.ndim or dimensions in self.ndim)
 
     def others(self, draw: st.DrawFn, sizes: st.SearchStrategy[int], most: int) -> list[int]:
-        """The sizes of dimensions besides one, up to `most` of them."""
+        """The sizes of dimensions besides one, up to `most` of them, or as many as are set."""
+        if "others" in self.settings and self.may_have(1 + self.settings["others"]):
+            return [draw(sizes) for _ in range(self.settings["others"])]
         if not self.ndim and "dim" not in self.fixed:
             return draw(st.lists(sizes, max_size=most))
         counts = [count for count in range(4) if self.may_have(count + 1)]
@@ -147,7 +149,7 @@ class Request:
         name, way = self.settings.get("layout", ("", ""))
         if name in arrays and way in self.known_layouts:
             layout = {name: way}
-        elif draw(st.integers(0, 4)):
+        elif "contiguous" not in self.settings and draw(st.integers(0, 4)):
             telling = ("expanded", "strided", "expanded", "strided")  # which autograd, and few others, hand back
             more = {"grad_output": tuple(name for name in telling if name in self.known_layouts)}
             layout = {name: draw(st.sampled_from(self.known_layouts + more.get(name, ()))) for name in arrays}
@@ -190,7 +192,7 @@ class Request:
 
     def factors(self, draw: st.DrawFn, shape: tuple[int, ...]) -> Floats:
         """A factor of a matrix product."""
-        return factors(draw, shape, self.dtype, small=self.small)
+        return factors(draw, shape, self.dtype, small=self.small, whole="whole" in self.settings)
 
 
 @cache

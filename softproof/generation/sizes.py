@@ -74,8 +74,9 @@ def standing_out(rng: np.random.Generator, dimension: str, size: int) -> Array:
 
 
 def place(rng: np.random.Generator, dimension: str, size: int) -> int:
-    """The last place, the middle, the last of the largest tile, a limit, or any."""
+    """The last place, the middle, the last of the largest tile, a limit, any, or one near the last."""
     inside = [each for each in limits(dimension) if each < size] or [0]
     tile = (1 << (size.bit_length() - 1)) - 1
-    likely = (size - 1, size // 2, tile, inside[rng.integers(len(inside))], int(rng.integers(size)))
+    near = size - int(size ** rng.random())
+    likely = (size - 1, size // 2, tile, inside[rng.integers(len(inside))], int(rng.integers(size)), near)
     return likely[rng.integers(len(likely))]

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..problem.problem import LAYOUTS
+from .coverage import USUAL
 from .masks import CHUNKS, RUN
 
 Settings = Mapping[str, Any]  # what is set, by name; the names are those that `strategies` asks for
@@ -19,6 +20,7 @@ _SOME: Settings = {"target": "labels", "share": 0.4, "kind": "batch", "rows": (5
 _MASKED: Settings = {"masks": "some", "strange": False}
 _FINITE: Settings = {"masks": "none", "strange": False}
 _FEW: Settings = {"kind": "batch", "widths": (2, 3, 5, 9)}
+_PLAIN: Settings = {"target": "labels", "share": 0.0, "weight": False, "smoothing": 0.0}
 _CHUNKS: Settings = {**_LABELS, **_FEW, "rows": CHUNKS}
 
 SETTINGS: dict[str, Settings] = {
@@ -37,6 +39,30 @@ SETTINGS: dict[str, Settings] = {
     },
     "as many rows as classes": {"kind": "batch", "widths": (3,), "rows": (3,)},
     "no rows, one class": {"rows": (0,), "bias": True},
+    "all sizes multiples of 8": {
+        "kind": "batch", "others": 1, "widths": (8, 16), "rows": (8, 16), "upstream": "different"
+    },
+    "more than four dimensions": {**_PLAIN, "kind": "spatial", "others": 4, "widths": (3, 2, 5), "rows": (2, 3)},
+    "more than three dimensions of features": {"others": 3, "rows": (2, 3)},
+    "rows, classes and features past a tile of 128": {
+        "others": 1, "rows": (130,), "wide": ("both", (130, 136)), "upstream": "different"
+    },
+    "rows and classes past a tile of 128": {
+        **_PLAIN, "rows": (130,), "wide": ("classes", (130, 136)), "upstream": "different"
+    },
+    "no features, a bias": {"wide": ("features", (0,)), "bias": True, "rows": (2, 3)},
+    # calls that are made most
+    USUAL: {
+        "kind": "batch", "others": 1, "widths": (5, 3, 7), "rows": (5, 3), "masks": "none", "strange": False,
+        "contiguous": True, "upstream": "different", "keepdim": False, **_PLAIN,
+    },
+    "no batch": {"kind": "unbatched"},
+    "as many rows as classes, weights, probabilities": {
+        **_FINITE, **_FEW, "target": "probabilities", "weight": True, "smoothing": 0.0, "square": True
+    },
+    "no batch, weights, reduction mean": {
+        **_PLAIN, "kind": "unbatched", "weight": True, "reduction": "mean"
+    },
     # logits
     "masked classes": _MASKED,
     "32 masked classes side by side": {**_MASKED, "widths": (129, 257, 513), "masks": "runs"},
@@ -49,6 +75,8 @@ SETTINGS: dict[str, Settings] = {
     "an upstream gradient of zero": {"upstream": "zero"},
     "upstream gradients that differ": {**_SIZES, "upstream": "different", "reduction": "none"},
     "one upstream gradient for all": {**_SIZES, "upstream": "alike", "reduction": "none"},
+    "an upstream gradient of 1 before others": {**_SIZES, **_PLAIN, "upstream": "first 1", "reduction": "none"},
+    "an upstream gradient of 0 before others": {**_SIZES, **_PLAIN, "upstream": "first 0", "reduction": "none"},
     # targets and options
     "labels": _LABELS,
     "probabilities": {"target": "probabilities"},
@@ -79,6 +107,10 @@ SETTINGS: dict[str, Settings] = {
         **_LABELS, **_FINITE, "share": 0.4, "reduction": "mean", "kind": "spatial", "rows": (3, 5), "widths": (2, 3)
     },
     "an odd label above 256": {**_LABELS, "widths": (513, 780, 1025), "share": 0.0},
+    "a label near the last of 100 classes": {
+        **_PLAIN, "kind": "batch", "widths": (127, 129, 257), "labels": "near the end"
+    },
+    "whole logits far from 0": {**_PLAIN, "whole": True, "widths": (3, 5, 2), "rows": (3, 5)},
 }  # fmt: skip
 
 

@@ -108,7 +108,7 @@ def _softmax_problems(draw: st.DrawFn, request: Request) -> Problem:
     shape, dim = _shapes_of_logits(draw, request)
     logits = _logits(draw, request, shape, dim)
     options = _dim_option(request, dim)
-    if "keepdim" in request.fixed or ("keepdim" in request.extras and draw(st.booleans())):
+    if "keepdim" in request.fixed or ("keepdim" in request.extras and request.pick(draw, "keepdim", (False, True))):
         options["keepdim"] = request.fixed.get("keepdim", True)
     rows = value_shape(Problem(request.operation, request.dtype, {"logits": logits}, {"dim": dim, **options}))
     upstream = request.upstream(draw, rows) if has_gradient(request.operation, logits) else None
@@ -173,6 +173,9 @@ def _features_and_classes(draw: st.DrawFn, request: Request) -> tuple[int, int]:
     few, other = draw(request.widths(most=17)), draw(request.widths(most=17))
     if "wide" in request.settings:
         which, sizes = request.settings["wide"]
+        sizes = tuple(size for size in sizes if size or "empty" in request.extras) or (few,)
+        if which == "both":
+            return draw(st.sampled_from(sizes)), draw(st.sampled_from(sizes))
         return (draw(st.sampled_from(sizes)), few) if which == "features" else (few, draw(st.sampled_from(sizes)))
     if not request.small and draw(st.integers(0, 2)) == 2:
         other = request.wide(draw)

@@ -14,7 +14,7 @@ from .problem import Problem
 from .rows import main_input, reduction_of, row_length
 from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
 
-DIMENSIONS = range(5)  # of the arrays that are drawn
+DIMENSIONS = range(6)  # of the arrays that are drawn
 HALF_VALUE = "half_value"  # in `without`: in half precision a value in float32 is rounded
 
 

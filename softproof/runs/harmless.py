@@ -31,8 +31,8 @@ def plain(
 
     Options have their `fixed` values, if they have any.
     """
-    least, most = {"linear_cross_entropy": (1, 2), "linear": (1, 4), "cross_entropy": (1, 4)}.get(
-        operation, (0, 4) if "scalars" in OPERATIONS[operation].kinds else (1, 4)
+    least, most = {"linear_cross_entropy": (1, 2), "linear": (1, 4), "cross_entropy": (1, 5)}.get(
+        operation, (0, 5) if "scalars" in OPERATIONS[operation].kinds else (1, 5)
     )
     about = OPERATIONS[operation]
     dim = (fixed or {}).get("dim", -1) if "dim" in about.options else -1

@@ -11,7 +11,7 @@ from warnings import catch_warnings
 
 from ..bounds.accuracy import Accuracy
 from ..candidates.candidate import Candidate
-from ..generation.coverage import regions
+from ..generation.coverage import is_usual, regions
 from ..problem.problem import Problem, Result
 from ..problem.rows import is_labels, main_input, reduction_of
 from ..properties.behaviour import asked, asked_at_the_end
@@ -52,7 +52,8 @@ def _kind(problem: Problem) -> tuple[Any, ...]:
 class Rotation:
     """The questions of one row: each problem that agrees is also asked in some ways, and by some laws, in turn.
 
-    The questions that were asked least come first. Once something disagrees, smaller problems are asked that alone.
+    A call as it is made most is asked all of them, since state is often kept for such calls alone. The questions that
+    were asked least come first. Once something disagrees, smaller problems are asked that alone.
     """
 
     candidate: Candidate
@@ -68,6 +69,7 @@ class Rotation:
     failed: tuple[str, str] | None = None  # what disagreed last
     first: Problem | None = None  # that disagreed, before smaller ones were looked for
     seen: list[tuple[Problem, bool, str]] = field(default_factory=list)  # small problems, and how each ended
+    usual: set[str] = field(default_factory=set)  # reductions of usual calls that were asked everything
     start: dict[tuple[Any, ...], Question] = field(default_factory=dict)  # the first problem of each size and kind
     lost: Verdict | None = None  # on the problem that the candidate did not survive
     beyond: dict[str, float] = field(default_factory=dict)  # models that were too narrow: the worst error/bound
@@ -161,6 +163,9 @@ class Rotation:
 
     def _besides(self, problem: Problem) -> Verdict | None:
         """What disagrees, if anything."""
+        if self.pinned is None and is_usual(problem) and reduction_of(problem) not in self.usual:
+            self.usual.add(reduction_of(problem))
+            return self._ask_besides(problem, list(self.counts), most=len(self.counts))
         always = LIFETIMES[self.problems % len(LIFETIMES)]
         return self._ask_besides(problem, [*([("way", always)] if self.pinned is None else []), *self._todo()])
 
@@ -180,7 +185,7 @@ class Rotation:
                 return replace(verdict, explanation=text, problem=question.problem, accuracy=self.terms.accuracy)
         return None
 
-    def _ask_besides(self, problem: Problem, questions: Sequence[tuple[str, str]]) -> Verdict | None:
+    def _ask_besides(self, problem: Problem, questions: Sequence[tuple[str, str]], most: int = MOST) -> Verdict | None:
         todo = [question for question in dict.fromkeys(questions) if question in self.counts]
         terms, count = self.terms, 0
         if not todo:
@@ -199,7 +204,7 @@ class Rotation:
             if found.outcome == DISAGREES:
                 self._fail((kind, name), problem)
                 return replace(found, problem=problem, accuracy=terms.accuracy)
-            if count == MOST:
+            if count == most:
                 break
         return None
 
