@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .problem.interface import InterfaceArguments
-from .problem.validation import did_you_mean
+from .problem.validation import did_you_mean, shown
 from .reports.odd_files import read_file
 
 INTERFACE = tuple(InterfaceArguments.__annotations__)
@@ -85,10 +85,7 @@ def settings(file: Path, overrides: Mapping[str, Any] | None = None) -> Settings
     ['cpu', 'cuda']
     """
     text, digest = _read(file)
-    try:
-        table = tomllib.loads(text).get("tool", {}).get("softproof")
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{file}: {error}") from error
+    table = _tools(text, file).get("softproof")
     if table is None:
         raise ValueError(f"no TARGET, and {file} has no table [tool.softproof]; `softproof init` writes one")
     _check(table, OF_ALL, "[tool.softproof]")
@@ -225,13 +222,22 @@ target = "my_kernels:softmax"           # a module, or one function of it
 """
 
 
+def _tools(text: str, file: Path) -> dict[str, Any]:
+    """The table [tool] of a text; ValueError where that is no TOML, or [tool] no table."""
+    try:
+        found = tomllib.loads(text).get("tool", {})
+    except RecursionError:
+        raise ValueError(f"{file}: it is nested too deeply; expected TOML with a table [tool.softproof]") from None
+    except ValueError as error:  # of TOML, or of a number with too many digits
+        raise ValueError(f"{file}: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"{file}: tool is {shown(found)}; expected a table")
+    return found
+
+
 def check_first(file: Path) -> bool:
     """Whether a pyproject.toml has no [tool.softproof], or is not there; ValueError where it is no TOML."""
-    text = _read(file)[0] if os.path.lexists(file) else ""
-    try:
-        return "softproof" not in tomllib.loads(text).get("tool", {})
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"{file}: {error}") from error
+    return "softproof" not in _tools(_read(file)[0] if os.path.lexists(file) else "", file)
 
 
 def write_first(file: Path, targets: str = "") -> bool:
