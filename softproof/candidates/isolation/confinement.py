@@ -26,19 +26,18 @@ _OFF = "switched off"
 
 
 def confine(plan: Plan, scratch: str | None, own_processes: bool, before: list[Protection]) -> list[Protection]:
-    """Limits, then privileges, then files and system calls.
+    """Privileges, then limits, then files and system calls.
 
     Args:
         scratch: the folder that it may write in. own_processes: whether /proc shows its own processes alone.
         before: what protects from it already.
     """
     prctl(PR_SET_DUMPABLE, 1)  # this process is the candidate's from here on, and /proc/self is its own
-    found = [Protection(INHERITED, True, f"{len(plan.environment)} variables")]
+    found = [Protection(INHERITED, True, f"{len(plan.environment)} variables"), *_privileges(plan)]
     if "limits" not in plan.without:
         found.append(limits.limit_sizes(plan.memory))
         if not _has(before, COUNT):
             found.append(_count(plan))
-    found += _privileges(plan)
     if scratch is None:
         return found + [Protection(name, False, "without --sandbox") for name in OF_SANDBOX]
     alone = _has(before, SIGNALS)

@@ -16,7 +16,8 @@ LARGEST_FILE = 1 << 35  # bytes
 OPEN_FILES = 1 << 16
 PROCESSES, OF_A_PROCESSOR = 512, 64  # with their threads; libraries start more where there are more processors
 _MEMORY_OF_GROUPS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-_SHORT = "ended first where memory is short"
+_SCORE = Path("/proc/self/oom_score_adj")
+_FIRST, _LATER = "1000", "999"  # of all scores the highest, whose process is ended first where memory is short
 
 
 def memory() -> int:
@@ -28,17 +29,40 @@ def memory() -> int:
     return min(found)
 
 
-def limit_sizes(most: int | None) -> Protection:
-    """No core dumps, no endless files; `most` bytes of memory of its own, where that is given."""
+def end_first() -> None:
+    """Let this process and its children be ended first where memory is short.
+
+    Of a process with the privilege to lower the score no descendant without it may do so again: it is called while
+    there is one.
+    """
     with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
+        _SCORE.write_text(_FIRST)
+
+
+def _short() -> str:
+    """Whether this process is ended first, in words: it could say otherwise, where nobody with privileges has."""
+    end_first()
+    try:
+        _SCORE.write_text(_LATER)
+    except OSError:
+        return "ended first where memory is short"
+    end_first()
+    return "ended first where memory is short, unless it asks not to be"
+
+
+def limit_sizes(most: int | None) -> Protection:
+    """No core dumps, no endless files; `most` bytes of memory of its own, where that is given.
+
+    It has given up its privileges before.
+    """
+    short = _short()
     _lower("RLIMIT_CORE", 0)
     _lower("RLIMIT_FSIZE", LARGEST_FILE)
     _lower("RLIMIT_NOFILE", OPEN_FILES)
     if most is None:
-        return Protection(SIZES, True, f"{_SHORT}; memory without a limit, as devices need more addresses than memory")
+        return Protection(SIZES, True, f"{short}; memory without a limit, as devices need more addresses than memory")
     _lower("RLIMIT_DATA", most)  # of addresses there may be more: libraries reserve what they never touch
-    return Protection(SIZES, True, f"{_SHORT}; {most / 2**30:.0f} GiB of memory")
+    return Protection(SIZES, True, f"{short}; {most / 2**30:.0f} GiB of memory")
 
 
 def limit_processes(most: int, others: int, exempt: bool) -> Protection:

@@ -18,7 +18,7 @@ import signal
 from collections.abc import Iterator
 from typing import NoReturn
 
-from . import namespaces
+from . import limits, namespaces
 from .confinement import confine
 from .descendants import end_descendants, reap
 from .plan import Plan
@@ -83,6 +83,8 @@ def main() -> None:
 
 def _start(judge: Judge, plan: Plan, scratch: str | None) -> tuple[int, bool]:
     """The worker, or the first process of its namespace, and whether it is the latter."""
+    if "limits" not in plan.without:
+        limits.end_first()
     adopts = "subreaper" not in plan.without
     if adopts:
         prctl(PR_SET_CHILD_SUBREAPER, 1)
