@@ -19,7 +19,20 @@ from ..problem.validation import check_flag, check_name, check_names, check_numb
 
 _MAY_BE_NONE = ("total", "factors")
 STORED = frozenset(
-    ("shift", "exp", "sum", "log", "output", "terms", "total", "logits", "product", "partial products", "derivatives")
+    (
+        "shift",
+        "exp",
+        "sum",
+        "log",
+        "output",
+        "terms",
+        "total",
+        "logits",
+        "product",
+        "partial products",
+        "gradient",
+        "derivatives",
+    )
 )
 
 
@@ -35,8 +48,9 @@ class Arithmetic:
     sum is taken in the format `total`. `stored` names the intermediate results that are rounded to `storage`: "shift"
     x - m, "exp", "sum" and "log" of a row; "output", when the backward pass starts from the stored result of the
     forward pass; "terms" of a loss or of its gradient, and their "total"; "logits" of a classifier and their gradient;
-    a "product" before the bias is added, or "partial products"; and "derivatives" in a direction, every step of which
-    is then rounded.
+    a "product" before the bias is added, or "partial products"; the "gradient" of a loss, made in its forward pass,
+    before it is multiplied by the upstream gradient; and "derivatives" in a direction, every step of which is then
+    rounded.
     `quotient` says that softmax is known to be formed as a quotient, and not as exp of a logarithm, `divides` that a
     mean is divided after its sum, and its gradient once, and not multiplied by a rounded reciprocal. `flushes` says
     that subnormal numbers may be taken for 0. `factors` is the format that the factors of a matrix product are rounded

@@ -26,6 +26,7 @@ from .carried_back import carried_back, nonzeros, row_of, summed_known
 from .coefficients import Mean, largest_term, roundings_of, smoothing_error, smoothing_of
 from .linear import flat, linear_gradients, product
 from .losses import Losses, Terms, losses, losses_along, underflow_of_terms
+from .made_in_forward import made_in_forward
 from .overflow import ANYTHING, Left, anything, exceeds, left_by
 from .reductions import reduced
 from .second_order import given, inside, scaled
@@ -171,7 +172,8 @@ def cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[
     bounds: dict[str, Allowed | Losses] = {"value": losses(problem, terms)}
     if problem.grad_output is not None:
         grad_logits, grad_target = gradients(problem, terms, rows)
-        bounds["grad_logits"] = replace(grad_logits, row=_row_of_logits(problem, terms, rows, grad_logits.value))
+        grad_logits = replace(grad_logits, row=_row_of_logits(problem, terms, rows, grad_logits.value))
+        bounds["grad_logits"] = made_in_forward(grad_logits, _upstream(problem, terms.mean, rows)[0], arithmetic)
         if not is_labels(problem):
             bounds["grad_target"] = grad_target
     if problem.tangent is not None:
@@ -218,6 +220,9 @@ def linear_cross_entropy(problem: Problem, arithmetic: Arithmetic, _rows: Rows) 
         bounds["grad_linear_weight"] = spoiled(grads["grad_weight"], of_columns.T)
         if "linear_bias" in inputs:
             bounds["grad_linear_bias"] = spoiled(grads["grad_bias"], of_columns.T)
+        if reduction_of(problem) != "none":  # else the backward pass alone can add up rows
+            g = np.asarray(problem.grad_output, np.float64)
+            bounds |= {name: made_in_forward(each, g, a) for name, each in bounds.items() if name != "value"}
     return flat(bounds)
 
 
