@@ -12,7 +12,7 @@ from softproof.candidates.lookalikes import lookalikes
 from softproof.problem.operations import OPERATIONS
 from softproof.problem.problem import Array
 from softproof.runs.harmless import kinds, plain
-from softproof.runs.probing import refusals
+from softproof.runs.probing import cannot_ask, refusals
 
 QUICK: dict[str, Any] = {"adapter": "numpy", "dtypes": ["float32"], "seed": 0, "arithmetic": "auto"}
 
@@ -299,3 +299,54 @@ def test_who_does_not_take_masks_is_told_what_leaves_them_out() -> None:
     again = row_of(without_masks, without=["empty_classes", "nonfinite", "masked"], examples=100)
     assert again.verdict == "agrees", again.failure
     assert "masked classes" not in again.regions
+
+
+def one_format(logits: Array, dim: int = -1) -> Array:
+    """In float64 alone."""
+    if logits.dtype != np.float64:
+        raise TypeError("float64, please")
+    e = np.exp(logits - logits.max(dim, keepdims=True))
+    return np.asarray(e / e.sum(dim, keepdims=True))
+
+
+def test_who_answers_in_another_dtype_is_told_which() -> None:
+    """And nothing about how it is called."""
+    assert row_of(one_format).reason.endswith("It answers in float64: --dtype float64")
+
+
+def of_batches(logits: Array, target: Array) -> Array:
+    """A mean over rows, of which there have to be some."""
+    if len(target) == 0:
+        raise ValueError("no rows")
+    return np.asarray(losses(logits, target).mean(dtype=logits.dtype))
+
+
+def test_a_law_that_asks_for_what_is_refused_cannot_be_asked() -> None:
+    """A loss without a batch, beside a problem with one."""
+    without = ["empty", "nonfinite", "invalid_labels", "probabilities"]
+    (row,) = softproof.verify(of_batches, operation="cross_entropy", without=without, examples=60, **QUICK).rows
+
+    assert row.verdict == "cannot ask"
+    assert "--ndim 2" in row.reason
+
+
+def breaks_elsewhere(logits: Array, dim: int = -1) -> Array:
+    """Refuses rows of no class by one line, and fails by another line of this file where it should not."""
+    if logits.size == 0:
+        raise ValueError("no classes")
+    if logits.max() < 0:
+        raise ValueError("no maximum")
+    e = np.exp(logits - logits.max(dim, keepdims=True))
+    return np.asarray(e / e.sum(dim, keepdims=True))
+
+
+def test_an_error_at_another_line_is_not_the_same() -> None:
+    """What is refused is told by the line that refuses it."""
+    candidate = softproof.load(breaks_elsewhere, operation="softmax", adapter="numpy")
+    found = refusals(candidate, "softmax", "float32")
+    assert found.without.keys() >= {"empty", "empty_classes"}
+
+    for logits, refused in (([-1.0, -2.0], False), ([], True)):
+        problem = softproof.Problem("softmax", "float32", {"logits": logits}, {"dim": -1})
+        said = cannot_ask(candidate, found, problem, f"raised {candidate.answer(problem).raised}")
+        assert bool(said) == refused, said

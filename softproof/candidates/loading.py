@@ -82,6 +82,7 @@ def _functions(
         if not functions:
             raise ValueError(f"target: module {name} has no function named {' or '.join(names)}")
     elif callable(found):
+        _check_no_class(found)
         called = (target.partition(":")[2].split(".")[-1] if isinstance(target, str) else "", _own_name(found))
         operation = operation or next((each for each in called if each in OPERATIONS), None)
         if operation not in OPERATIONS:
@@ -97,6 +98,20 @@ def _functions(
     backwards, jvps, hvps = (_beside(names_of, modules, suffix) for suffix in ("backward", "jvp", "hvp"))
     adapter = adapter or _guess_adapter(functions, tried, interface)
     return Candidate(name, functions, backwards, adapter, _source(target, found), interface, jvps, hvps, tried)
+
+
+_INSTEAD = {  # of classes that are not called with arrays themselves
+    "torch.nn.modules.module.Module": "an instance of it: in its module, write kernel = {}() and name kernel",
+    "torch.autograd.function.Function": "{}.apply, or a function that calls it",
+}
+
+
+def _check_no_class(found: Any) -> None:
+    """ValueError for a class of torch that makes, or holds, what is called."""
+    for base in getattr(found, "__mro__", ()) if isinstance(found, type) else ():
+        if instead := _INSTEAD.get(f"{base.__module__}.{base.__qualname__}"):
+            name = found.__name__
+            raise ValueError(f"target is the class {name}; expected a function, such as {instead.format(name)}")
 
 
 def _with_axis(interface: Interface, functions: Mapping[str, Callable[..., Any]]) -> Interface:

@@ -74,6 +74,8 @@ class Diagnosing:
         models = None if way else under_models(interview, replies)
         resembles, fault = self._resembling(interview, replies, problems, way, models)
         cause, advice = ((), "") if way or (models and models.agrees) else _cause(interview, witness)
+        if way and not resembles:
+            advice = f"if it is not meant to be asked so, leave that out: --without {_quoted(way)}"
         patterns = () if way else (*cause, *patterns_of(interview, failed.seen, problems, known=bool(cause)))
         said = try_next(models, patterns, resembles, advice)
         return Diagnosis(patterns, resembles, models, said, len(interview.replies), fault)
@@ -111,8 +113,28 @@ def _cause(interview: Interview, witness: Reply) -> tuple[tuple[Pattern, ...], s
     """What was found by asking the witness without something, or by mending one place of its answer; what to do."""
     if (found := without_a_kind(interview, witness)) is not None:
         return (found[0],), found[1]
+    if is_constant(witness):
+        return (), AS_A_CONSTANT
     pattern = through_the_maximum(interview, witness)
     return ((), "") if pattern is None else ((pattern,), ADVICE)
+
+
+AS_A_CONSTANT = (
+    "autograd takes its gradient for a constant, so that a gradient of that is 0, without a word: mark its backward "
+    "with torch.autograd.function.once_differentiable, which refuses that; or leave it out: --without hvp"
+)
+
+
+def is_constant(witness: Reply) -> bool:
+    """Whether it is the derivative of the gradient that is wrong, and 0 everywhere."""
+    output = witness.result.outputs.get("hvp_logits")
+    return witness.verdict.output == "hvp_logits" and output is not None and not output.values.any()
+
+
+def _quoted(way: str) -> str:
+    """The words of `--without`, as a shell takes them."""
+    name = way if way != "invalid labels" else "invalid_labels"
+    return f"'{name}'" if " " in name else name
 
 
 def _of_a_law(interview: Interview, problem: Problem, law: str) -> Reply | None:

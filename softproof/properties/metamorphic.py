@@ -166,6 +166,7 @@ def compared(law: str, identity: Identity, answers: Answers) -> Verdict:
 
 
 FEW = 8  # numbers of an array that an explanation quotes
+UNTAKEN = " (--without unbatched, if that is not taken)"
 
 
 def _words(asked: Problem, given: Problem) -> str:
@@ -187,9 +188,9 @@ def _quoted(name: str, values: Array) -> str:
 
 
 def _untaken(problem: Problem, result: Result) -> str:
-    """What leaves an unbatched loss out, where it raised an error."""
+    """What leaves an unbatched loss out, where it gave an error, or an answer of another shape."""
     unbatched = "target" in problem.inputs and main_input(problem).ndim == 1
-    return " (--without unbatched, if that is not taken)" if unbatched and result.raised is not None else ""
+    return UNTAKEN if unbatched and (result.raised is not None or result.outputs) else ""
 
 
 def unbounded(result: Result) -> Outputs:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import re
+import warnings
+from dataclasses import replace
 
 from ..candidates.candidate import Candidate
 from ..candidates.lookalikes import lookalikes
 from ..problem.operations import OPERATIONS
+from .harmless import plain
 
 MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
 TOO_MANY = re.compile(r"takes .*positional argument")
 SEVERAL = re.compile(r"the answer is a (tuple|list)")
+
+
+def _answers(candidate: Candidate, operation: str, dtype: str, device: str) -> bool:
+    """Whether it answers the usual question in a format."""
+    asked = plain(operation, dtype, candidate.supports(operation), 2, candidate.interface.fixed)
+    if asked is None or not candidate.takes(asked):
+        return False
+    with warnings.catch_warnings(action="ignore"):
+        return candidate.answer(replace(asked, grad_output=None), device).raised is None
 
 
 def options_for(candidate: Candidate, operation: str, raised: str) -> list[str]:
@@ -31,8 +43,10 @@ def options_for(candidate: Candidate, operation: str, raised: str) -> list[str]:
     return []
 
 
-def how_to_call(candidate: Candidate, operation: str, raised: str) -> str:
+def how_to_call(candidate: Candidate, operation: str, dtype: str, device: str, raised: str) -> str:
     """What to do where no question is answered."""
+    if others := [each for each in candidate.dtypes if each != dtype and _answers(candidate, operation, each, device)]:
+        return f"It answers in {', '.join(others)}: {' '.join(f'--dtype {each}' for each in others)}"
     found = options_for(candidate, operation, raised)
     many = SEVERAL.search(raised)
     words = "It gives several results; say which is the value" if many else "Describe how it is called"

@@ -18,6 +18,7 @@ from ..problem.kinds import kinds_of
 from ..problem.operations import OF_REDUCTIONS, OPERATIONS
 from ..problem.problem import Problem
 from ..problem.rows import main_input
+from ..properties.metamorphic import UNTAKEN
 from ..verdicts.judgement import judge
 from .calling import how_to_call
 from .harmless import kinds, plain
@@ -123,14 +124,19 @@ def _raised(candidate: Candidate, problem: Problem, device: str) -> str:
         return candidate.answer(problem, device).raised or ""
 
 
-def cannot_ask(candidate: Candidate, found: Refusals, problem: Problem | None, explanation: str) -> str:
+def cannot_ask(
+    candidate: Candidate, found: Refusals, problem: Problem | None, explanation: str, device: str = "cpu"
+) -> str:
     """Why a question could not be asked, and what to do; empty where an error was raised for what it does take."""
     if "raised " not in explanation or problem is None:
         return ""
     what = explanation[explanation.index("raised ") :].partition(";")[0]
     if found.error:
-        return f"it answers no question: {what}. {how_to_call(candidate, problem.operation, what)}"
-    if not _is_refused(found, problem, what):
+        return (
+            f"it answers no question: {what}. {how_to_call(candidate, problem.operation, problem.dtype, device, what)}"
+        )
+    unbatched = UNTAKEN in explanation and 1 in found.dimensions  # which was asked beside the problem
+    if not unbatched and not _is_refused(found, problem, what):
         return ""
     many = {ndim: error for ndim, error in found.dimensions.items() if ndim == main_input(problem).ndim}
     for_ = f" for arrays of {_counted(many)}" if many else ""
@@ -145,10 +151,10 @@ def _is_refused(found: Refusals, problem: Problem, what: str) -> bool:
     """Whether a question has something that is refused, or was refused at the same place."""
     if main_input(problem).ndim in found.dimensions or found.without.keys() & kinds_of(problem):
         return True
-    place = what.removeprefix("raised ").partition(":")[0]
+    place = what.removeprefix("raised ").partition(": ")[0]  # its kind, file and line
     if " at " not in place:
         return False
-    return any(f"{place}:" in error for error in (*found.dimensions.values(), *found.without.values()))
+    return any(f"{place}: " in error for error in (*found.dimensions.values(), *found.without.values()))
 
 
 def hints(candidate: Candidate, operation: str) -> tuple[str, ...]:

@@ -240,11 +240,11 @@ def _or_cannot_ask(row: Row, candidate: Candidate, operation: str) -> Row:
     """The row; one whose failure is an error for what its function does not take *cannot be asked*, and says why."""
     if row.failure is None or row.failure.verdict.outcome != DISAGREES or row.lost or row.operation != operation:
         return row
-    verdict, asked_otherwise = row.failure.verdict, row.failure.question is not None
-    why = "" if asked_otherwise else of_another_interface(candidate, operation, row.dtype, row.device)
+    verdict = row.failure.verdict
+    why = of_another_interface(candidate, operation, row.dtype, row.device)
     if not why and not verdict.output:
         found = refusals(candidate, operation, row.dtype, row.device)
-        why = cannot_ask(candidate, found, verdict.problem, verdict.explanation)
+        why = cannot_ask(candidate, found, verdict.problem, verdict.explanation, row.device)
     return replace(row, verdict=CANNOT_ASK, reason=f"{CANNOT_ASK}: {why}") if why else row
 
 

@@ -1,0 +1,87 @@
+"""What a right kernel's author is told to do, where an answer is no rounding matter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import softproof
+from softproof.bounds.models import MODELS
+from softproof.diagnosis.diagnose import is_constant
+from softproof.diagnosis.interview import Interview
+from softproof.problem.problem import Array
+
+
+class _Constant(torch.autograd.Function):
+    """A softmax whose gradient autograd takes for a constant: it was made in the forward pass, for one direction."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: torch.Tensor) -> torch.Tensor:
+        p = torch.softmax(logits, -1)
+        ctx.save_for_backward(p)
+        return p
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        (p,) = ctx.saved_tensors
+        p = p.detach()
+        return p * (grads[0] - (p * grads[0]).sum(-1, keepdim=True))
+
+
+class _Detached(_Constant):
+    """The same, and the upstream gradient is detached, too."""
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        return _Constant.backward(ctx, grads[0].detach()) + 0 * grads[0]
+
+
+def test_a_gradient_that_is_taken_for_a_constant() -> None:
+    """Its own derivative is 0 everywhere; one that is wrong otherwise is not told so."""
+    problem = softproof.Problem("softmax", "float64", {"logits": [0.5, 1.0, -1.0]}, {}, [1.0, 2.0, 0.0],
+                                tangent=[1.0, 0.0, 0.5])  # fmt: skip
+    candidate = softproof.load(_Detached.apply, operation="softmax", adapter="torch", ndim=[1])
+    interview = Interview(candidate, "cpu", MODELS["any-order"], "C", 5)
+
+    reply = interview.ask(problem)
+    assert reply is not None
+    assert (reply.verdict.ok, reply.verdict.output) == (False, "hvp_logits")
+    assert is_constant(reply)
+    for output in reply.result.outputs.values():
+        output.values[...] = 1.0
+    assert not is_constant(reply)
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [(torch.nn.Softmax, "kernel = Softmax() and name kernel"), (_Constant, "such as _Constant.apply, or a function")],
+)
+def test_a_class_is_no_function(target: Any, words: str) -> None:
+    """What is to be named is told."""
+    with pytest.raises(ValueError, match=r"target is the class \w+; expected a function, such as") as error:
+        softproof.load(target, operation="softmax")
+    assert words in str(error.value)
+
+
+def unchecked(logits: Array, target: Array) -> Array:
+    """A loss that takes -1 for the last class."""
+    x = logits - logits.max(-1, keepdims=True)
+    own = np.take_along_axis(x, target[:, None], -1)[:, 0]
+    return np.asarray((np.log(np.exp(x).sum(-1)) - own).mean(dtype=logits.dtype))
+
+
+def test_a_check_that_may_be_left_out_is_named() -> None:
+    """Such as that labels are looked at, which few kernels do."""
+    how: dict[str, Any] = {"operation": "cross_entropy", "adapter": "numpy", "dtypes": ["float32"], "seed": 0,
+                           "ndim": [2], "examples": 60}  # fmt: skip
+    left = ["empty", "nonfinite", "probabilities"]
+    (row,) = softproof.verify(unchecked, diagnose=True, without=left, **how).rows
+    assert row.failure is not None
+    assert "expected an error" in row.failure.verdict.explanation
+    assert row.failure.diagnosis.next.endswith("leave that out: --without invalid_labels")
+
+    (again,) = softproof.verify(unchecked, without=[*left, "invalid_labels"], **how).rows
+    assert again.verdict == "agrees", again.failure
