@@ -10,20 +10,18 @@ import hashlib
 import json
 import os
 import queue
-import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from ..candidates.isolation.system import PR_GET_DUMPABLE, PR_SET_DUMPABLE, prctl
 from ..reports.files import NOT_FOLLOWED
 from ..reports.odd_files import read_file
 from ..reports.row import JUDGE_FAILED
-from ..runs.own_processes import start
+from ..runs.own_processes import closed_to_others, start
 from ..runs.verification import fault
 from .bank_file import bank
 from .grades import Grade, grade
@@ -107,28 +105,10 @@ class _Worker:
         self.stop()
 
 
-@contextmanager
-def closed_to_others() -> Iterator[None]:
-    """No other process of this user may look into this one, which starts no candidate, and writes what they are worth.
-
-    On Linux; what does start one does this itself where nothing else keeps the candidate apart.
-    """
-    if sys.platform != "linux":
-        yield
-        return
-    before = prctl(PR_GET_DUMPABLE)
-    prctl(PR_SET_DUMPABLE, 0)
-    try:
-        yield
-    finally:
-        if before == 1:
-            prctl(PR_SET_DUMPABLE, 1)
-
-
 def _serve(end: Connection, path: str, arithmetic: str, digest: str) -> None:
     """Grade what comes, until nobody asks."""
     opened = bank(path)
-    with closed_to_others(), suppress(EOFError, OSError):
+    with suppress(EOFError, OSError):
         while True:
             arguments = end.recv()
             key, target = key_of(arguments), str(arguments.pop("target"))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
+
+from ..candidates.isolation.system import PR_GET_DUMPABLE, PR_SET_DUMPABLE, prctl
 
 SAFE_PATH = "PYTHONSAFEPATH"  # a variable of Python's
 _STARTING = threading.Lock()
@@ -42,6 +45,24 @@ def safe_path() -> Iterator[None]:
             _restore(before)
 
 
+@contextmanager
+def closed_to_others() -> Iterator[None]:
+    """No other process of this user may look into this one on Linux, such as a candidate that another one has started.
+
+    A process that has started a candidate does this itself where nothing else keeps the candidate apart.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    before = prctl(PR_GET_DUMPABLE)
+    prctl(PR_SET_DUMPABLE, 0)
+    try:
+        yield
+    finally:
+        if before == 1:
+            prctl(PR_SET_DUMPABLE, 1)
+
+
 def _restore(before: str | None) -> None:
     if before is None:
         os.environ.pop(SAFE_PATH, None)
@@ -53,4 +74,5 @@ def _serve(serve: Callable[..., None], end: Connection, *arguments: Any) -> None
     for each in ("SIGINT", "SIGHUP"):  # which the judge's first process hears
         if hasattr(signal, each):
             signal.signal(getattr(signal, each), signal.SIG_IGN)
-    serve(end, *arguments)
+    with closed_to_others():
+        serve(end, *arguments)
