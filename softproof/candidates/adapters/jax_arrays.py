@@ -6,6 +6,7 @@ Numbers of 64 bits are switched on for the process, without which float64 is flo
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 import jax
@@ -53,10 +54,18 @@ def cast(array: jax.Array, dtype: str) -> jax.Array:
     return array.astype(dtype)
 
 
+@cache
+def _own_type() -> type[jax.Array]:
+    """Of what JAX gives; another class may call itself an array, and give other numbers to who asks."""
+    return type(jnp.zeros(()))
+
+
 def take(answer: Any) -> Output:
     """A copy of what came back, in float32 or float64, without loss."""
     if not isinstance(answer, jax.Array):
         raise TypeError(f"the answer is a {type(answer).__name__}; expected a jax.Array")
+    if type(answer) is not _own_type():
+        raise TypeError(f"the answer is a {type(answer).__name__}; expected a jax.Array itself")
     narrow = answer.dtype.name in ("float32", "float16", "bfloat16")
     device = next(iter(answer.devices()))
     place = f"{_NAMES.get(device.platform, device.platform)}:{device.id}"
