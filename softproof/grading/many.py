@@ -175,9 +175,15 @@ def written(found: Line) -> str:
 
 
 def _parsed(text: bytes) -> Line | None:
-    """A line; None for what is none, such as the torn end of a run."""
+    """A line; None for what is none, such as the torn end of a run, or what somebody else has written."""
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) and found.get("schema") == SCHEMA else None
+    return found if isinstance(found, dict) and _is_line(found) else None
+
+
+def _is_line(found: Line) -> bool:
+    """Whether it has what is told of one that is not asked again."""
+    texts = all(isinstance(found.get(name), str) for name in ("key", "target", "verdict"))
+    return texts and found.get("schema") == SCHEMA and isinstance(found.get("score"), float)
