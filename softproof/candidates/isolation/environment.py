@@ -20,7 +20,7 @@ NAMES = (
     "PROGRAMDATA", "USERPROFILE", "COVERAGE_.*",
 )  # fmt: skip
 _LISTED = re.compile("|".join(NAMES))
-_SECRET = re.compile("TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|AUTH", re.IGNORECASE)
+_SECRET = re.compile("TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|_KEY(_|$)|_PAT$|AUTH", re.IGNORECASE)
 
 
 def listed(environment: Mapping[str, str], more: Iterable[str] = ()) -> dict[str, str]:
