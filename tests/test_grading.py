@@ -83,7 +83,7 @@ def test_what_is_not_asked_is_not_passed(bank: Bank) -> None:
 
     found = grade(softmax, bank, arithmetic="any-order", adapter="numpy")
     assert (found.verdict, found.passed, found.score) == ("cannot ask", 0, 0.0)
-    assert found.failure == "softmax: no gradient, which was required"
+    assert found.failure == "softmax: no gradient, which was required; --require value asks for values alone"
     assert found.asked == found.questions == found.outputs["value"]["passed"]
     by_value = grade(softmax, bank, arithmetic="any-order", adapter="numpy", require=["value"])
     assert (by_value.verdict, by_value.score) == ("agrees", 1.0)

@@ -105,7 +105,7 @@ def _ask(found: Asked, candidate: Candidate, kept: Kept, device: str, require: S
     lacks = missing(require, problem.operation, names | _without(kept.problem))
     found.passed += not lacks
     if lacks:
-        found.lacks = found.lacks or f"{problem.operation}: no {', '.join(lacks)}, which was required"
+        found.lacks = found.lacks or f"{problem.operation}: no {', '.join(lacks)}, which was required; --require value asks for values alone"
 
 
 def _count_wrong(found: Asked, names: set[str], verdict: Verdict) -> None:
