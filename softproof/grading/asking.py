@@ -105,7 +105,8 @@ def _ask(found: Asked, candidate: Candidate, kept: Kept, device: str, require: S
     lacks = missing(require, problem.operation, names | _without(kept.problem))
     found.passed += not lacks
     if lacks:
-        found.lacks = found.lacks or f"{problem.operation}: no {', '.join(lacks)}, which was required; --require value asks for values alone"
+        why = f"no {', '.join(lacks)}, which was required; --require value asks for values alone"
+        found.lacks = found.lacks or f"{problem.operation}: {why}"
 
 
 def _count_wrong(found: Asked, names: set[str], verdict: Verdict) -> None:
