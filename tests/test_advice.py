@@ -85,3 +85,28 @@ def test_a_check_that_may_be_left_out_is_named() -> None:
 
     (again,) = softproof.verify(unchecked, without=[*left, "invalid_labels"], **how).rows
     assert again.verdict == "agrees", again.failure
+
+
+def clamped(logits: Array, target: Array, ignore_index: int = -100) -> Array:
+    """A mean that is 0 where all rows are ignored, as training code has it."""
+    count = target != ignore_index
+    x = logits - logits.max(-1, keepdims=True)
+    own = np.take_along_axis(x, np.where(count, target, 0)[:, None], -1)[:, 0]
+    each = np.where(count, np.log(np.exp(x).sum(-1)) - own, 0)
+    return np.asarray(each.sum() / np.maximum(count.sum(), 1), logits.dtype)
+
+
+def test_who_gives_0_where_all_rows_are_ignored() -> None:
+    """Is told what leaves such batches out; then there are none, small or large, and the kernel agrees."""
+    how: dict[str, Any] = {"operation": "cross_entropy", "adapter": "numpy", "dtypes": ["float32"], "seed": 0,
+                           "ndim": [2]}  # fmt: skip
+    left = ["empty", "nonfinite", "probabilities", "invalid_labels"]
+    (row,) = softproof.verify(clamped, diagnose=True, without=left, **how).rows
+    assert row.failure is not None
+    assert "got 0.0, exact nan" in row.failure.verdict.explanation
+    assert row.failure.diagnosis.next.endswith("leave them out: --without all_ignored")
+
+    (again,) = softproof.verify(clamped, without=[*left, "all_ignored"], arithmetic="auto", **how).rows
+    assert again.verdict == "agrees", again.failure
+    assert again.regions.get("some rows ignored", 0) > 5
+    assert "all rows ignored" not in again.regions

@@ -119,6 +119,33 @@ def test_the_axis_of_who_has_none() -> None:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("ndim", range(5))
+def test_every_number_of_dimensions_has_its_questions(operation: str, ndim: int) -> None:
+    """Also where it is the only one that a function takes."""
+    supports = frozenset(OPERATIONS[operation].extras)
+    usual = plain(operation, "float32", supports, ndim)
+    asked = [] if usual is None else list(kinds(operation, "float32", supports, usual))
+
+    assert len(asked) >= (usual is not None)
+    assert all(each.option in supports | {"layouts"} for each in asked)
+
+
+def test_who_takes_single_samples_alone() -> None:
+    """A loss of logits (C,) is told so, and agrees then."""
+
+    def loss(logits: Array, target: Array) -> Array:
+        if logits.ndim != 1:
+            raise ValueError("one sample, please")
+        x = logits - logits.max()
+        return np.asarray(np.log(np.exp(x).sum()) - x[target], logits.dtype)
+
+    without = ["nonfinite", "invalid_labels", "probabilities"]
+    (row,) = softproof.verify(loss, operation="cross_entropy", without=without, examples=10, **QUICK).rows
+    assert row.verdict == "cannot ask"
+    assert "--ndim 1" in row.reason
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
 def test_manual_refuses_nothing(operation: str) -> None:
     """So that every harmless question is one that can be answered; and each kind has one."""
     candidate = softproof.load("manual", operation=operation)
@@ -350,3 +377,20 @@ def test_an_error_at_another_line_is_not_the_same() -> None:
         problem = softproof.Problem("softmax", "float32", {"logits": logits}, {"dim": -1})
         said = cannot_ask(candidate, found, problem, f"raised {candidate.answer(problem).raised}")
         assert bool(said) == refused, said
+
+
+def the_other_way_round(labels: Array, scores: Array) -> Array:
+    """A loss that takes labels first."""
+    return losses(scores, labels)
+
+
+def test_inputs_in_another_order_are_noticed() -> None:
+    """By their names, until they are named; then the kernel agrees."""
+    (row,) = softproof.verify(the_other_way_round, **LOSS).rows
+    assert row.hints == (
+        "its parameters look like the inputs in another order: --name logits=scores --name target=labels",
+    )
+
+    names = {"logits": "scores", "target": "labels"}
+    (again,) = softproof.verify(the_other_way_round, names=names, fixed={"reduction": "none"}, **LOSS).rows
+    assert (again.hints, again.verdict) == ((), "agrees"), again.failure

@@ -118,7 +118,7 @@ def test_json_is_written(tmp_path: Path) -> None:
         (["verify", "manual", "--factor", "2"], "factor is 2.0; it applies to class D, and accuracy is 'C'"),
         (
             ["verify", "manual:softmax", "--without", "nothing"],
-            "without names nothing; expected some of bias, dim, empty, empty_classes, gradient, half_value, ",
+            "without names nothing; expected some of all_ignored, bias, dim, empty, empty_classes, gradient, ",
         ),
         (["verify", "manual", "--json", "/no/such/folder/report.json"], "there is no folder /no/such/folder"),
     ],

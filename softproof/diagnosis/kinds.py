@@ -10,6 +10,7 @@ import numpy as np
 from ..problem.checks import check
 from ..problem.kinds import kinds_of
 from ..problem.problem import Problem
+from ..problem.slicing import class_count
 from .interview import Interview, Reply
 from .record import Pattern
 
@@ -28,10 +29,21 @@ def _positive(problem: Problem) -> Problem:
     return replace(problem, inputs={**problem.inputs, "weight": np.abs(problem.inputs["weight"])})
 
 
+def _with_a_row(problem: Problem) -> Problem:
+    """With a label for the first row that is not ignored, if need be because no class is."""
+    index, classes = problem.options.get("ignore_index", -100), class_count(problem)
+    target, options = problem.inputs["target"].copy(), dict(problem.options)
+    target.reshape(-1)[0] = 0 if index != 0 else classes - 1
+    if index == 0 and classes == 1:
+        options.pop("ignore_index")
+    return replace(problem, inputs={**problem.inputs, "target": target}, options=options)
+
+
 Without = Callable[[Problem], Problem]
 KINDS: dict[str, tuple[str, str, Without]] = {  # by what leaves them out: what it is, what is put in its place, and how
     "masked": ("classes that are masked by -inf", "0 in the place of -inf", _finite),
     "nonfinite": ("logits that are not finite", "finite logits", _finite),
+    "all_ignored": ("losses whose rows are all ignored", "a row that counts", _with_a_row),
     "negative_weights": ("negative class weights", "positive class weights", _positive),
     "layouts": ("arrays that are not contiguous", "contiguous arrays", _contiguous),
 }

@@ -161,7 +161,10 @@ def _ignoring(plan: Plan, rng: np.random.Generator, labels: Array, options: dict
         return labels
     index = plan.fixed.get("ignore_index", int(rng.choice((-100, -1, 0, 1))))
     options |= {"ignore_index": index} if index != -100 else {}
-    return np.where(run(rng, len(labels)), index, labels)
+    ignored = run(rng, len(labels))
+    if "all_ignored" not in plan.supports:
+        ignored &= (np.arange(len(labels)) != len(labels) - 1) | (labels == index)
+    return np.where(ignored, index, labels)
 
 
 # ---- a layer --------------------------------------------------------------------------------------------------------

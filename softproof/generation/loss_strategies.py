@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -43,12 +44,28 @@ def _losses(
             ignored = run_of_rows(rng, rows) if share == RUN and rows else rng.random(rows) < min(share, 1.0)
             ignored = _ignored_in_one(draw, ignored) if len(rows) > 1 else ignored
             inputs["target"] = np.where(ignored, ignore_index, inputs["target"])
+        if "all_ignored" not in request.extras:
+            inputs["target"], options = with_one_that_counts(inputs["target"], options, request.fixed, classes)
     if "weight" in request.extras and request.pick(draw, "weight", (False, True, True)):
         weight = class_weights(draw, classes, request.dtype, negative="negative_weights" in request.extras)
         ignored = options.get("ignore_index", -100)
         inputs["weight"] = np.abs(weight) if _nearly_cancel(weight, inputs["target"], ignored) else weight
     upstream = request.upstream(draw, rows if options.get("reduction") == "none" else ())
     return inputs, options, upstream
+
+
+def with_one_that_counts(
+    target: Array, options: Mapping[str, Any], fixed: Mapping[str, Any], classes: int
+) -> tuple[Array, dict[str, Any]]:
+    """Labels and options; where all rows are ignored the last one is not, if there is another class to give it."""
+    index = options.get("ignore_index", -100)
+    if not target.size or (target != index).any():
+        return target, dict(options)
+    if index == 0 and classes == 1 and "ignore_index" not in fixed:
+        return target, {name: value for name, value in options.items() if name != "ignore_index"}
+    found = target.copy()
+    found.reshape(-1)[-1] = 0 if index != 0 else classes - 1
+    return found, dict(options)
 
 
 def _ignored_in_one(draw: st.DrawFn, ignored: Array) -> Array:

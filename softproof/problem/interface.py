@@ -11,7 +11,7 @@ import numpy as np
 
 from .operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS, REDUCTIONS
 from .problem import Problem
-from .rows import main_input, reduction_of, row_length
+from .rows import is_labels, kept, main_input, reduction_of, row_length
 from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
 
 DIMENSIONS = range(6)  # of the arrays that are drawn
@@ -23,11 +23,17 @@ def _is_reduced(problem: Problem, reduction: str) -> bool:
     return "target" in problem.inputs and reduction_of(problem) == reduction
 
 
+def _is_ignored(problem: Problem) -> bool:
+    """Whether it has rows, with labels, none of which counts."""
+    return is_labels(problem) and problem.inputs["target"].size > 0 and not kept(problem).any()
+
+
 SHAPES: dict[str, Callable[[Problem], bool]] = {
     "empty": lambda problem: any(0 in each.shape for each in problem.inputs.values()),
     "empty_classes": lambda problem: "logits" in problem.inputs and row_length(problem) == 0,
     "scalars": lambda problem: main_input(problem).ndim == 0,
     "several_dims": lambda problem: isinstance(problem.options.get("dim"), tuple),
+    "all_ignored": lambda problem: "target" in problem.inputs and _is_ignored(problem),
     "k_dimensional": lambda problem: problem.inputs.get("linear_weight", np.zeros(0)).ndim > 2,
     **{kind: partial(_is_reduced, reduction=name) for kind, name in OF_REDUCTIONS.items()},
 }  # kinds of question that not everybody takes, and which questions these are

@@ -36,14 +36,16 @@ class Operation:
 
 
 # Kinds of input that not everybody takes: probabilities as target, and such that do not sum to 1 or are negative;
-# logits without a batch; class weights below 0; labels of no class, which want an error; rows that are not finite;
+# logits without a batch; class weights below 0; labels of no class, which want an error; losses of rows
+# that are all ignored; rows that are not finite;
 # classes that are masked, by -inf in a row that has other logits; no rows; rows of no class; a single number; logsumexp
 # over several axes; a classifier with a weight for each of many positions, (C, d1, …, D), the K-dimensional form.
 # Entropy and divergence, too, may be asked of what does not sum to 1. Of those that take a reduction, not everybody
 # takes all three.
 REDUCTIONS = ("none", "sum", "mean")
 OF_REDUCTIONS = {f"reduction={name}": name for name in REDUCTIONS}
-_LOSS_KINDS = ("probabilities", "unnormalised", "unbatched", "negative_weights", "invalid_labels", *OF_REDUCTIONS)
+_LOSS_KINDS = ("probabilities", "unnormalised", "unbatched", "negative_weights", "invalid_labels", "all_ignored",
+               *OF_REDUCTIONS)  # fmt: skip
 _EMPTY = ("empty",)
 _SHARES = ("unnormalised", *_EMPTY)
 LOSS_DEFAULTS = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}

@@ -70,6 +70,7 @@ def kinds(operation: str, dtype: str, supports: Set[str], usual: Problem) -> Ite
     for option, words, changed in (*_of_shapes(usual), *_of_options(), *_of_losses(usual)):
         possible = option != "negative_weights" or "weight" in supports
         possible &= option not in OF_REDUCTIONS or "reduction" in supports
+        possible &= option != "all_ignored" or "ignore_index" in supports
         possible &= option != "several_dims" or "dim" in supports
         if option in supports and possible and (many or option not in ("empty", "several_dims", "dim")):
             yield Harmless(option, words, _but(usual, changed))
@@ -94,7 +95,7 @@ def _of_shapes(usual: Problem) -> Iterator[Changed]:
     """No rows, no classes, logits that are not finite."""
     main, x = next(iter(usual.inputs)), main_input(usual)
     if x.ndim:
-        given = [name for name in (main, "target", "q") if name in usual.inputs]
+        given = [name for name in (main, "target", "q") if name in usual.inputs and usual.inputs[name].ndim]
         yield "empty", "no rows", {name: usual.inputs[name][:0] for name in given}
         yield "empty_classes", "rows of no class", {main: x[..., :0]}
     first = np.arange(x.size).reshape(x.shape) == 0
@@ -121,6 +122,7 @@ def _of_losses(usual: Problem) -> Iterator[Changed]:
         return
     labels = usual.inputs["target"]
     yield "ignore_index", "a label that is ignored", {"target": np.where(labels == 1, -100, labels)}
+    yield "all_ignored", "labels that are all ignored", {"target": np.full_like(labels, -100)}
     yield "weight", "class weights", {"weight": np.array([1.0, 0.5, 2.0])}
     yield "negative_weights", "negative class weights", {"weight": np.array([1.0, -0.5, 2.0])}
     if main_input(usual).ndim == 2:

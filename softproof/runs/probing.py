@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from ..candidates.candidate import Candidate
+from ..candidates.guesses import inputs_in_order
 from ..candidates.lookalikes import lookalikes
 from ..diagnosis.interview import Given
 from ..problem.interface import DIMENSIONS
@@ -158,11 +159,15 @@ def _is_refused(found: Refusals, problem: Problem, what: str) -> bool:
 
 
 def hints(candidate: Candidate, operation: str) -> tuple[str, ...]:
-    """Parameters that look like an option that is not tested, and what to say then."""
+    """Parameters that look like an option that is not tested, or like inputs in another order; what to say then."""
     found = lookalikes(operation, candidate.parameters(operation), candidate.interface.names)
     left_out = {*candidate.interface.without, *candidate.interface.fixed, *candidate.supports(operation)}
-    given = set(candidate.interface.extra)
-    return tuple(
+    given, order = set(candidate.interface.extra), inputs_in_order(operation, candidate.parameters(operation))
+    swapped: tuple[str, ...] = ()
+    if order and not order.keys() & candidate.interface.names.keys():
+        options = " ".join(f"--name {ours}={theirs}" for ours, theirs in order.items())
+        swapped = (f"its parameters look like the inputs in another order: {options}",)
+    return swapped + tuple(
         f"{theirs!r} looks like {name}, which was not tested: --name {name}={theirs}"
         for name, theirs in found.items()
         if name not in left_out and theirs not in given
