@@ -98,6 +98,16 @@ def floats(name: str, values: ArrayLike, like: Array | None = None, like_name: s
     return array
 
 
+def check_square(name: str, array: Array) -> None:
+    """ValueError where NumPy has no array of this one's shape with its last axis twice."""
+    try:
+        np.broadcast_to(array.dtype.type(0), (*array.shape, array.shape[-1]))
+    except ValueError as error:
+        raise ValueError(
+            f"{name} has shape {array.shape}; expected one with room for its last axis twice ({error})"
+        ) from error
+
+
 def with_axis(name: str, values: ArrayLike, dim: int, *, any_shape: bool = False) -> tuple[Array, int]:
     """A floating-point array, and the axis `dim` of it as a nonnegative number. That axis must not be empty.
 

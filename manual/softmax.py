@@ -16,7 +16,20 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .arrays import Array, floats, merged, quiet, row_blocks, shaped, shown, unmerged, with_axes, with_axis, working
+from .arrays import (
+    Array,
+    check_square,
+    floats,
+    merged,
+    quiet,
+    row_blocks,
+    shaped,
+    shown,
+    unmerged,
+    with_axes,
+    with_axis,
+    working,
+)
 
 
 def shifted(x: Array) -> Array:
@@ -196,6 +209,7 @@ def softmax_jacobian(logits: ArrayLike) -> Array:
            [-0.25,  0.25]])
     """
     logits, _ = with_axis("logits", logits, -1)
+    check_square("logits", logits)
     p, s = exponentials(logits, np.empty_like(logits))
     p /= s  # (…, C)
     identity = np.eye(p.shape[-1], dtype=p.dtype)

@@ -63,7 +63,8 @@ def _plain(name: str, values: Tensor) -> Tensor:
         raise TypeError(f"{name} has layout {layout}; expected a dense tensor, torch.strided")
     if values.is_meta:
         raise TypeError(f"{name} is on meta; expected a device that holds numbers")
-    return values.detach().as_subclass(Tensor)
+    found = values.detach().as_subclass(Tensor)
+    return found.clone() if found.is_inference() else found  # which autograd would refuse
 
 
 def checked_device(device: Any) -> torch.device | None:

@@ -13,6 +13,7 @@ from .arrays import (
     Device,
     hessian_vector_product,
     jacobian_vector_product,
+    shown,
     vector_jacobian_product,
     with_axes,
     with_axis,
@@ -117,7 +118,7 @@ def log_softmax_hvp(tangent: Any, grad_output: Any, logits: Any, dim: int = -1, 
 def _reduced(dim: int | Sequence[int], keepdim: bool) -> Callable[[Tensor], Tensor]:
     """torch.logsumexp over `dim`."""
     if not isinstance(keepdim, bool):
-        raise TypeError(f"keepdim is {keepdim!r}; expected True or False")
+        raise TypeError(f"keepdim is {shown(keepdim)}; expected True or False")
     return lambda a: torch.logsumexp(a, dim, keepdim)  # type: ignore[arg-type]  # a sequence of axes, or one
 
 

@@ -55,6 +55,13 @@ class Unfriendly:
         raise RuntimeError("it is no array")
 
 
+class Unshown:
+    """It has no repr."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError("it is not shown")
+
+
 def _array(valid: Any) -> np.ndarray[Any, Any]:
     """The valid argument as an array, or another one where it is none."""
     if isinstance(valid, np.ndarray):
@@ -78,6 +85,11 @@ def _floats(valid: Any) -> Any:
 
 def _tensor(valid: Any, **options: Any) -> Any:
     return torch.tensor(_floats(valid), **options)
+
+
+def _of_inference(valid: Any) -> Any:
+    with torch.inference_mode():
+        return _tensor(valid)
 
 
 def _generator(valid: Any) -> Iterator[Any]:
@@ -163,6 +175,11 @@ HOSTILE: dict[str, Make] = {
     "a negative view": lambda valid: torch._neg_view(_tensor(valid)),
     "a nested tensor": lambda _: torch.nested.nested_tensor([torch.ones(1), torch.ones(2)]),
     "a list of tensors": lambda _: [torch.ones(2, requires_grad=True)],
+    "of inference mode": _of_inference,
+    "64 dimensions": lambda valid: np.broadcast_to(_floats(valid), (1,) * (64 - np.ndim(valid)) + np.shape(valid)),
+    "a list without a repr": lambda _: [Unshown()],
+    "a tuple without a repr": lambda _: (Unshown(),),
+    "a database at no port": lambda _: "redis://host:port/number",
     "a device": lambda _: torch.device("cpu"),
     "the meta device": lambda _: "meta",
     "no such device": lambda _: "cuda:99",

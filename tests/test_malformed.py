@@ -63,7 +63,12 @@ def contents(value: Any) -> Any:
         return {name: contents(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [contents(each) for each in value]
-    return value if isinstance(value, float | int | str | None) and value == value else str(value)
+    if isinstance(value, float | int | str | None) and value == value:
+        return value
+    try:
+        return str(value)
+    except Exception:  # which says so
+        return type(value)
 
 
 def answer(call: Call, arguments: Mapping[str, Any]) -> Any:

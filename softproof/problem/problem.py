@@ -266,8 +266,10 @@ class Result:
                 raise TypeError(f"outputs: output {name} is a {type(output).__name__}; expected a softproof.Output")
         for name in ("written", "changed", "observed"):
             names = getattr(self, name)
-            if not isinstance(names, tuple) or not all(isinstance(each, str) for each in names):
-                raise TypeError(f"{name} is {names!r}; expected a tuple of names")
+            if not isinstance(names, tuple):
+                raise TypeError(f"{name} is a {type(names).__name__}; expected a tuple of names")
+            if wrong := [type(each).__name__ for each in names if not isinstance(each, str)]:
+                raise TypeError(f"{name} has a {wrong[0]}; expected a tuple of names")
         for name in ("raised", "lost"):
             if getattr(self, name) is not None:
                 _check_text(name, getattr(self, name), "what is said of it, or None")

@@ -75,7 +75,10 @@ def _redis(url: str) -> ExampleDatabase:
         from redis import Redis
     except ImportError as error:
         raise ValueError(f"database is {url!r}; redis, where failures are kept, is not installed: {error}") from error
-    found: ExampleDatabase = RedisExampleDatabase(Redis.from_url(url), key_prefix=b"softproof:")
+    try:
+        found: ExampleDatabase = RedisExampleDatabase(Redis.from_url(url), key_prefix=b"softproof:")
+    except ValueError as error:
+        raise ValueError(f"database is {url!r}; expected {FORMS}, {KEPT} ({error})") from error
     return found
 
 
