@@ -382,7 +382,7 @@ SQUARE = {"input": np.zeros((2, 3)), "weight": np.zeros((2, 3))}
         ("a usual call", _ones((2, 3)), replace(_ones((2, 3)), layout="strided")),
         ("a usual call, reduction mean", _labelled([0, 1]), _labelled([1, 1])),
         ("a usual call, reduction none", _labelled([0, 1], reduction="none"), _labelled([0, 1])),
-        ("a label near the last of 100 classes", _labelled([0, 125]), _labelled([0, 127])),
+        ("a label near the last of 100 classes", _labelled([124, 125]), _labelled([125, 127])),
         ("as many rows as classes, weights, probabilities", _shares(2), _shares(3)),
         ("no batch, weights, reduction mean", _weighted(0.5), _weighted(1.0)),
         ("rows and classes past a tile of 128", _classifier(129, 129), _classifier(129, 128)),

@@ -441,9 +441,11 @@ def _images_that_count_differently(problem: Problem) -> bool:
 
 
 def _label_near_the_end(problem: Problem) -> bool:
-    """Whether a label that counts is near the last of many classes, as in a shard that is shorter, and not the last."""
+    """Whether labels of plain rows are near the last of many classes, as in a shorter shard, and not the last."""
     before = class_count(problem) - 1 - _counted(problem)
-    return class_count(problem) > 100 and bool(((before > 0) & (before < class_count(problem) // 16)).any())
+    near = np.unique(before[(before > 0) & (before < class_count(problem) // 16)])
+    plain = main_input(problem).ndim == 2 and not _weighted(problem) and not _smoothed(problem)
+    return class_count(problem) > 100 and plain and len(near) > 1 and bool(_upstream(problem).any())
 
 
 def _odd_label_above_256(problem: Problem) -> bool:

@@ -36,6 +36,7 @@ _OPTIONS = {"weight": ("weight", ""), "label_smoothing": ("", "label_smoothing")
             "bias": ("bias", ""), "linear_bias": ("bias", "")}  # fmt: skip
 ORDINARY = (SHORT, 4096, 1 << 15)  # the least sizes of calls that are made most
 _USUAL = {"target": "ignored", "reduction": "mean"}  # and what they have
+TRIES_ABOVE = 60  # arrangements above all limits, of which the one is taken that has most options alone
 TRIES = 20  # choices of options, of which the one is taken where most meet for the first time
 Choice = dict[str, str]
 Rng = np.random.Generator
@@ -122,14 +123,18 @@ class _Place:
 
 def _places(operation: str, shapes: Mapping[str, Sequence[tuple[int, int]]], rng: Rng) -> Iterator[_Place]:
     """Of each dimension several in every range of sizes, the more the shorter they are, and TOPS in the last; and those
-    of the calls that are made most.
+    of the calls that are made most. Half of them, and all but one of the last, are batches of rows along the last axis,
+    for which alone many have a kernel.
     """
     for dimension in DIMENSIONS[operation]:
         own, turn, number = shapes[dimension], int(rng.integers(3)), 0
         for low, high in strata(dimension) if own else ():
             top = low == TOP[dimension]
-            for _ in range(TOPS if top else 1 + (low < MEDIUM) + (low < SHORT)):
-                lead, axis = own[(turn + number) % len(own)]
+            for above in range(TOPS if top else 1 + (low < MEDIUM) + (low < SHORT)):
+                batch = (1, 1) in own and (above > 0 if top else number % 2 == 0)
+                others = [each for each in own if each[0] != each[1]] if top else []
+                others = others or own
+                lead, axis = (1, 1) if batch else others[(turn + number // 2) % len(others)]
                 yield _Place(dimension, number, (low, high), top, lead, axis)
                 number += 1
         for step, (low, high) in enumerate(pairwise((*ORDINARY, MOST[dimension])) if (1, 1) in own else ()):
@@ -183,9 +188,9 @@ def _chosen(rng: Rng, places: Sequence[_Place], factors: Mapping[str, tuple[str,
     found, met = dict[_Place, Choice](), set[tuple[Any, ...]]()
     for dimension in dict.fromkeys(place.dimension for place in places):
         tops = [place for place in places if place.top and place.dimension == dimension]
-        arranged = [_every_level(rng, tops, factors) for _ in range(TRIES)]
-        found |= dict(zip(tops, max(arranged, key=lambda choices: _new(tops, choices, met)), strict=True))
-        met |= set().union(*map(_together, found, found.values()))
+        arranged = [list(_every_level(rng, tops, factors)) for _ in range(TRIES_ABOVE)]
+        found |= dict(zip(tops, max(arranged, key=lambda choices: len(_united(tops, choices))), strict=True))
+        met |= _united(tops, [found[place] for place in tops])
     for place in places:
         if place.options is not None:
             found[place] = _fitting(place, _usual(rng, place.options, factors))
@@ -235,7 +240,13 @@ def _together(place: _Place, choice: Choice) -> set[tuple[str, ...]]:
     """The one option, or two, that a problem has where kernels take another path, with nothing that hides them."""
     names = sorted(({*_OPTIONS, "probabilities"} - {"bias"}) & {*choice.values()})
     shows = place.range[0] >= BEYOND and (len(names) == 1 or choice["reduction"] != "mean")
+    shows &= place.lead == 1 or (place.dimension == "positions" and place.lead > 1)
     return {(place.dimension, *names)} if shows and 0 < len(names) < 3 else set()
+
+
+def _united(places: Sequence[_Place], choices: Iterable[Choice]) -> set[tuple[Any, ...]]:
+    """`_together` of some problems."""
+    return set[tuple[Any, ...]]().union(*map(_together, places, choices))
 
 
 def _new(places: Sequence[_Place], choices: Iterable[Choice], met: set[tuple[Any, ...]]) -> tuple[int, int]:

@@ -48,6 +48,7 @@ def simpler(problem: Problem) -> Iterator[Problem]:
         yield from (take_rows(problem, kept) for kept in _fewer(row_count(problem)))
         yield from (take_classes(problem, kept) for kept in _fewer_classes(problem))
         yield from _with_shorter_axes(problem)
+        yield from _with_shorter_batches(problem)
     yield from _with_simpler_numbers(problem)
 
 
@@ -106,6 +107,17 @@ def _with_shorter_axes(problem: Problem) -> Iterator[Problem]:
     for axis in axes if len(axes) > 1 else ():
         for kept in _fewer(array.shape[axis]):
             yield replace(problem, inputs={**problem.inputs, name: np.take(array, kept, axis)})
+
+
+def _with_shorter_batches(problem: Problem) -> Iterator[Problem]:
+    """Of the axes of a batch that a layer has behind the first, each by itself."""
+    if problem.operation != "linear":
+        return
+    x, g = problem.inputs["input"], problem.grad_output
+    for axis in range(1, x.ndim - 1):
+        for kept in _fewer(x.shape[axis]):
+            inputs = {**problem.inputs, "input": np.take(x, kept, axis)}
+            yield replace(problem, inputs=inputs, grad_output=None if g is None else np.take(g, kept, axis))
 
 
 def _holds_distributions(problem: Problem) -> bool:
