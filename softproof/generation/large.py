@@ -132,8 +132,7 @@ def _places(operation: str, shapes: Mapping[str, Sequence[tuple[int, int]]], rng
             top = low == TOP[dimension]
             for above in range(TOPS if top else 1 + (low < MEDIUM) + (low < SHORT)):
                 batch = (1, 1) in own and (above > 0 if top else number % 2 == 0)
-                others = [each for each in own if each[0] != each[1]] if top else []
-                others = others or own
+                others = [each for each in own if top and each[0] != each[1]] or [*own]
                 lead, axis = (1, 1) if batch else others[(turn + number // 2) % len(others)]
                 yield _Place(dimension, number, (low, high), top, lead, axis)
                 number += 1
@@ -189,7 +188,7 @@ def _chosen(rng: Rng, places: Sequence[_Place], factors: Mapping[str, tuple[str,
     for dimension in dict.fromkeys(place.dimension for place in places):
         tops = [place for place in places if place.top and place.dimension == dimension]
         arranged = [list(_every_level(rng, tops, factors)) for _ in range(TRIES_ABOVE)]
-        found |= dict(zip(tops, max(arranged, key=lambda choices: len(_united(tops, choices))), strict=True))
+        found |= dict(zip(tops, max(arranged, key=lambda choices: _alone(_united(tops, choices))), strict=True))
         met |= _united(tops, [found[place] for place in tops])
     for place in places:
         if place.options is not None:
@@ -242,6 +241,11 @@ def _together(place: _Place, choice: Choice) -> set[tuple[str, ...]]:
     shows = place.range[0] >= BEYOND and (len(names) == 1 or choice["reduction"] != "mean")
     shows &= place.lead == 1 or (place.dimension == "positions" and place.lead > 1)
     return {(place.dimension, *names)} if shows and 0 < len(names) < 3 else set()
+
+
+def _alone(together: set[tuple[Any, ...]]) -> tuple[int, int]:
+    """How many options are alone, and how many are that or two together."""
+    return sum(len(each) == 2 for each in together), len(together)
 
 
 def _united(places: Sequence[_Place], choices: Iterable[Choice]) -> set[tuple[Any, ...]]:
