@@ -373,6 +373,11 @@ SQUARE = {"input": np.zeros((2, 3)), "weight": np.zeros((2, 3))}
         ("more than 130 features, a bias", _layer(1, 131, 2), _layer(1, 130, 2)),
         ("no rows, one class", _layer(0, 3, 1), _layer(0, 3, 2)),
         ("more than four dimensions", _ones((2, 2, 2, 2, 2)), _ones((2, 2, 2, 2, 1))),
+        (
+            "as many positions as classes, strided",
+            replace(_ones((2, 9, 9)), options={"dim": 1}, layout={"logits": "transposed"}),
+            replace(_ones((2, 9, 9)), layout={"logits": "transposed"}),
+        ),
         ("all sizes multiples of 8", _ones((8, 16)), _ones((8, 12))),
         ("an upstream gradient of 1 before others", _upstream(1.0, 2.0, 3.0), _upstream(1.0, 1.0, 3.0)),
         ("an upstream gradient of 0 before others", _upstream(0.0, 2.0, 3.0), _upstream(2.0, 0.0, 3.0)),

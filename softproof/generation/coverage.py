@@ -100,7 +100,18 @@ _SHAPES_OF_LOGITS: dict[str, Region] = {
     "no classes": lambda problem: row_length(problem) == 0,
     "a number alone": lambda problem: main_input(problem).ndim == 0,
 }
+
+
+def _as_many_positions(problem: Problem) -> bool:
+    """Whether classes may be taken for positions behind them, more than a vector of each, in an array with strides."""
+    shape, axes = main_input(problem).shape, class_axes(problem)
+    behind = shape[axes[0] + 1 :] if len(axes) == 1 and len(shape) > 2 else ()
+    strided = problem.layout_of("logits") != "contiguous"
+    return strided and any(size == shape[axes[0]] > 8 for size in behind) and bool(_upstream(problem).any())
+
+
 _FIVE: dict[str, Region] = {
+    "as many positions as classes, strided": _as_many_positions,
     "more than four dimensions": lambda problem: main_input(problem).ndim > 4 and min(main_input(problem).shape) > 1,
 }
 _SHAPES_OF_SUMS: dict[str, Region] = {

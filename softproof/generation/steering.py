@@ -43,6 +43,9 @@ SETTINGS: dict[str, Settings] = {
         "kind": "batch", "others": 1, "widths": (8, 16), "rows": (8, 16), "upstream": "different"
     },
     "more than four dimensions": {**_PLAIN, "kind": "spatial", "others": 4, "widths": (3, 2, 5), "rows": (2, 3)},
+    "as many positions as classes, strided": {
+        **_PLAIN, "kind": "spatial", "others": 2, "widths": (9,), "rows": (9,), "layout": ("logits", "transposed")
+    },
     "more than three dimensions of features": {"others": 3, "rows": (2, 3)},
     "rows, classes and features past a tile of 128": {
         "others": 1, "rows": (130,), "wide": ("both", (130, 136)), "upstream": "different"
