@@ -215,7 +215,7 @@ def _judge(
                 others.wait()
             rows[before:] = in_order([*report.rows, *others.rows], asked)
             protections += [*report.protections, *others.protections]
-            for operation, dtype in unsaid(asked, rows[before:]):
+            for operation, dtype in unsaid(more, others.rows):
                 why = f"{JUDGE_FAILED}: the process of the judge's that was to judge it has ended"
                 lost(JUDGE_FAILED, why, operation=operation, dtype=dtype)
     except Exception as error:  # a fault of the judge's own: the other targets are asked all the same

@@ -85,10 +85,10 @@ def _serve(end: Connection, judge: Callable[..., Sequence[Protection]], share: S
     end.send(judge(share, end.send))
 
 
-def unsaid(rows: Sequence[RowName], found: Sequence[Row]) -> list[RowName]:
-    """Those that nobody has judged."""
+def unsaid(shares: Sequence[Sequence[RowName]], found: Sequence[Row]) -> list[RowName]:
+    """The rows of these shares that nobody has judged."""
     said = {(row.operation, row.dtype) for row in found}
-    return [row for row in rows if row not in said]
+    return [row for share in shares for row in share if row not in said]
 
 
 def in_order(found: Sequence[Row], rows: Sequence[RowName]) -> list[Row]:
