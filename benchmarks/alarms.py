@@ -4,7 +4,7 @@ python -m benchmarks.alarms --jobs 2 --log alarms.jsonl
 
 A line of the log is one operation in one dtype from one seed, and a run goes on where its log ends. It takes hours. An
 answer is what one half makes of one problem, value and gradients judged together; in one problem of five it is also
-asked in several ways, and for laws, in turn (docs/theory/behaviour.md). The right variants
+asked in several ways, and for relations, in turn (docs/theory/behaviour.md). The right variants
 (docs/generated/right_variants.md) answer one batch of problems in ten; with --right they answer all, and their wrong
 twins are hunted. docs/generated/figures.md holds one run's tables.
 """
@@ -28,8 +28,8 @@ from hypothesis import HealthCheck, Phase
 from softproof import OPERATIONS, Candidate, Problem, Verdict, load, problems
 from softproof.bounds.models import model
 from softproof.generation.coverage import REGIONS, regions
-from softproof.runs.criteria import Terms
-from softproof.runs.schedule import Rotation, against
+from softproof.runs.criteria import Criteria
+from softproof.runs.schedule import Schedule, against
 from softproof.runs.search import BATCH
 
 from . import text
@@ -114,15 +114,15 @@ class _Asked:
 
     def __init__(self, candidate: Candidate, name: str, part: Part) -> None:
         self.candidate, self.name, self.part = candidate, name, part
-        self.terms = Terms("cpu", model(name), name, "C", None, 1.0)
-        self.rotation = Rotation(candidate, self.terms, candidate.supports(part.operation))
+        self.criteria = Criteria("cpu", model(name), name, "C", None, 1.0)
+        self.schedule = Schedule(candidate, self.criteria, candidate.supports(part.operation))
         self.counts: Counter[str] = Counter()
         self.alarms: list[str] = []
 
     def ask(self, problem: Problem, fully: bool) -> None:
         """One problem, in several ways or in one."""
         with warnings.catch_warnings(action="ignore"):
-            verdict = self.rotation.verdict(problem) if fully else self.terms.judge(self.candidate, problem)
+            verdict = self.schedule.verdict(problem) if fully else self.criteria.judge(self.candidate, problem)
         self.counts["answers"] += 1
         self.counts["unspecified"] += bool(verdict.unspecified)
         if against(verdict):
@@ -132,13 +132,13 @@ class _Asked:
         if finding(self.candidate, problem):
             self.counts["findings"] += 1
         else:
-            question = " ".join(self.rotation.failed or ("judge",)).strip()
+            question = " ".join(self.schedule.failed or ("judge",)).strip()
             self.alarms.append(f"{question}: {verdict}\n{verdict.problem or problem!r}")
-        self.rotation.pinned = self.rotation.failed = None  # ask the next problem everything again
+        self.schedule.pinned = self.schedule.failed = None  # ask the next problem everything again
 
     def record(self) -> Record:
         """For the log."""
-        besides = sum(self.rotation.counts.values())
+        besides = sum(self.schedule.counts.values())
         return {"name": self.candidate.name, "model": self.name, **self.counts, "besides": besides,
                 "alarms": self.alarms}  # fmt: skip
 

@@ -164,7 +164,7 @@ def _sum_overflows(problem: Problem) -> bool:
 
 
 def _count_overflows(problem: Problem) -> bool:
-    """Whether a float16 mean divides by 65504 or more, if only once a law has multiplied the weights by 4."""
+    """Whether a float16 mean divides by 65504 or more, if only once a relation has multiplied the weights by 4."""
     if problem.dtype != "float16" or not is_labels(problem) or reduction_of(problem) != "mean":
         return False
     return bool(4 * abs(denominator(problem, count_classes(problem))) >= FORMATS["float16"].largest)

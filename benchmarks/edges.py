@@ -1,4 +1,4 @@
-"""Problems from the nastiest corners: numbers at the edges of each format, weights that cancel, sums that overflow.
+"""Problems from the nastiest edge cases: numbers at the edges of each format, weights that cancel, sums that overflow.
 
 Everything follows from a seed. Most of these questions are ones that no implementation answers well; what is asked of
 them is whether the judge is ever content with garbage.

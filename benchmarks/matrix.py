@@ -44,7 +44,7 @@ KEPT = {  # properties that kill no mutant that no cheaper one kills, and why th
     "jvp": "no mutant has a wrong one; tests/test_second_order.py has three, which it tells by this name",
     "softmax rows sum to one": _NO_TRUTH,
     "gradient rows sum to zero": _NO_TRUTH,
-    "a one-hot target is its label": f"{_NO_TRUTH}; it is no law of the judge",
+    "a one-hot target is its label": f"{_NO_TRUTH}; it is no relation of the judge",
     "Gibbs' inequality": _NO_TRUTH,
     "near the other half": _NO_TRUTH,
     "near the other half in a direction": f"{_NO_TRUTH}; no mutant has both derivatives and one of them wrong",
@@ -54,30 +54,30 @@ KEPT = {  # properties that kill no mutant that no cheaper one kills, and why th
     "small losses keep their digits": f"{_CLASS_B} losses from 0.1 to 1e-30, by a bound of its own",
     "any loss keeps its digits": f"{_CLASS_B} any label and any offset, by a bound of its own",
     "all options keep class B": f"{_CLASS_B} class weights, ignored rows and every reduction",
-    "law: common shift": f"{_ANY_SIZE} an answer depends on an offset",
-    "law: permuted classes": f"{_ANY_SIZE} a class depends on its place",
-    "law: permuted rows": f"{_ANY_SIZE} a row depends on its place",
-    "law: flattened": f"{_ANY_SIZE} axes are mixed up",
-    "law: split batch": f"{_ANY_SIZE} a sum or a mean over rows is wrong",
-    "law: split classes": f"{_ANY_SIZE} a sum over classes is wrong",
-    "law: split features": f"{_ANY_SIZE} a sum over features is wrong",
-    "law: label smoothing": f"{_ANY_SIZE} smoothing is wrong",
-    "law: class weights": f"{_ANY_SIZE} class weights are",
-    "law: upstream gradient": f"{_ANY_SIZE} a gradient does not follow its upstream gradient",
-    "laws of large problems": "the second to kill what large problems alone show, and without the truth",
+    "relation: common shift": f"{_ANY_SIZE} an answer depends on an offset",
+    "relation: permuted classes": f"{_ANY_SIZE} a class depends on its place",
+    "relation: permuted rows": f"{_ANY_SIZE} a row depends on its place",
+    "relation: flattened": f"{_ANY_SIZE} axes are mixed up",
+    "relation: split batch": f"{_ANY_SIZE} a sum or a mean over rows is wrong",
+    "relation: split classes": f"{_ANY_SIZE} a sum over classes is wrong",
+    "relation: split features": f"{_ANY_SIZE} a sum over features is wrong",
+    "relation: label smoothing": f"{_ANY_SIZE} smoothing is wrong",
+    "relation: class weights": f"{_ANY_SIZE} class weights are",
+    "relation: upstream gradient": f"{_ANY_SIZE} a gradient does not follow its upstream gradient",
+    "relations of large problems": "the second to kill what large problems alone show, and without the truth",
     "way: asked twice": "tells, within the bounds too, whether answers have the same bits every time",
     "way: overwritten answers": "tells an answer that shares memory with an input, whatever its numbers are",
     "way: after other values": "asks one shape twice, where a cache would answer; other properties do so by chance",
     "way: after another dtype": "asks one shape in two dtypes in a row; other properties do so by chance",
-    "way: after another shape": "no mutant keeps what its workspace held; one in tests/misconduct.py does",
+    "way: after another shape": "no mutant keeps what its workspace held; one in tests/misbehaving.py does",
     "way: value dropped": "takes gradients when nobody holds the value; other ways overwrite it while it is held",
     "way: value detached": "tells a gradient that is written where the value is, which is held; so do other ways",
-    "way: no gradients": "no mutant needs an input that requires a gradient; one in tests/misconduct.py does",
-    "way: no_grad": "no mutant asks autograd in its forward pass; one in tests/misconduct.py does",
-    "way: inference_mode": "no mutant fails there; one in tests/misconduct.py does",
-    "way: scaled loss": "takes gradients by backward(), which may store them twice; one in tests/misconduct.py does",
+    "way: no gradients": "no mutant needs an input that requires a gradient; one in tests/misbehaving.py does",
+    "way: no_grad": "no mutant asks autograd in its forward pass; one in tests/misbehaving.py does",
+    "way: inference_mode": "no mutant fails there; one in tests/misbehaving.py does",
+    "way: scaled loss": "takes gradients by backward(), which may store them twice; one in tests/misbehaving.py does",
     "way: summed loss": "gives the upstream gradient that .sum() hands back, of stride 0, whatever layouts are drawn",
-    "way: invalid labels": "asks every label problem; verify does not ask the corners, which have three of them",
+    "way: invalid labels": "asks every label problem; verify does not ask the edge cases, which have three of them",
     "way: rows alone": f"{_BITS} the batch",
     "way: rows permuted": f"{_BITS} its place",
     "way: padding rows": f"{_BITS} the size of the batch",
@@ -102,7 +102,7 @@ class Matrix:
     """Which properties, in the order in which they are named, were asked of which mutants, and which they killed.
 
     `cost` of a property is how many numbers it gives to a right implementation in one dtype until it lets it pass, the
-    median over the operations; `seconds` is what that takes. `accused` names those that some property did not let pass.
+    median over the operations; `seconds` is what that takes. `rejected` names those that some property stopped.
     """
 
     asked: Mapping[str, frozenset[str]]
@@ -110,7 +110,7 @@ class Matrix:
     cost: Mapping[str, float]
     seconds: Mapping[str, float]
     mutants: tuple[str, ...]
-    accused: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
 
     @cached_property
     def by_cost(self) -> tuple[str, ...]:
@@ -133,7 +133,7 @@ class Matrix:
 
 def faults(matrix: Matrix, kept: Mapping[str, str], by_one: Mapping[str, str]) -> list[str]:
     """What is missing: a reason, or a property; and reasons that are out of date."""
-    found = [f"{each}, which is right, is accused" for each in matrix.accused]
+    found = [f"{each}, which is right, is rejected" for each in matrix.rejected]
     for name in matrix.asked:
         if not matrix.first(name) and not kept.get(name):
             found.append(f"{name} kills no mutant that no cheaper property kills, and nothing says why it is kept")
@@ -209,9 +209,9 @@ def gathered(records: Sequence[Record]) -> Matrix:
          for name in PROPERTIES}
         for what in ("cost", "seconds")
     )  # fmt: skip
-    accused = [f"{each['name']} ({', '.join(each['killed'])})" for each in innocent if each["killed"]]
+    rejected = [f"{each['name']} ({', '.join(each['killed'])})" for each in innocent if each["killed"]]
     mutants = tuple(dict.fromkeys(each["name"] for each in tried))
-    return Matrix(asked, kills, cost, seconds, mutants, tuple(accused))
+    return Matrix(asked, kills, cost, seconds, mutants, tuple(rejected))
 
 
 # ---- in words -------------------------------------------------------------------------------------------------------

@@ -90,7 +90,7 @@ def joined(have: Matrix, records: Iterable[Record]) -> Matrix:
     asked = {name: found.asked[name] | have.asked.get(name, frozenset()) for name in PROPERTIES}
     kills = {name: found.kills[name] | have.kills.get(name, frozenset()) for name in PROPERTIES}
     mutants = tuple(name for name in MUTANTS if name in {*have.mutants, *found.mutants})
-    return Matrix(asked, kills, cost, seconds, mutants, found.accused)
+    return Matrix(asked, kills, cost, seconds, mutants, found.rejected)
 
 
 def _later(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:

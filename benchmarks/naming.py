@@ -32,8 +32,8 @@ from softproof.mutants.record import Mutant, left_out
 from softproof.mutants.right.catalogue import VARIANTS
 from softproof.mutants.right.record import Right
 from softproof.mutants.right.trial import drawn
-from softproof.runs.criteria import Terms
-from softproof.runs.schedule import Rotation, against
+from softproof.runs.criteria import Criteria
+from softproof.runs.schedule import Schedule, against
 from softproof.runs.search import verdicts
 
 from .rewritten import losses, rows
@@ -106,17 +106,19 @@ def failure(candidate: Candidate, part: Part, arithmetic: str = "any-order") -> 
     if part.kind == "right":
         return refused(candidate, part)
     accuracy = MUTANTS[part.name].accuracy if part.kind == "taken out" else "C"
-    terms = Terms("cpu", model(arithmetic), arithmetic, accuracy, None, 1.0, diagnosing=Diagnosing("cpu", accuracy))
-    rotation = Rotation(candidate, terms, candidate.supports(part.operation), part.operation)
+    criteria = Criteria(
+        "cpu", model(arithmetic), arithmetic, accuracy, None, 1.0, diagnosing=Diagnosing("cpu", accuracy)
+    )
+    schedule = Schedule(candidate, criteria, candidate.supports(part.operation), part.operation)
     fixed, ndim = candidate.interface.fixed, candidate.interface.ndim
-    draw = partial(problems, part.operation, part.dtype, supports=rotation.extras, layouts=candidate.layouts,
+    draw = partial(problems, part.operation, part.dtype, supports=schedule.extras, layouts=candidate.layouts,
                    fixed=fixed, ndim=ndim)  # fmt: skip
     with warnings.catch_warnings(action="ignore"):
-        found = verdicts(rotation, draw, REGIONS[part.operation], EXAMPLES, SEED)
+        found = verdicts(schedule, draw, REGIONS[part.operation], EXAMPLES, SEED)
     if not against(found[-1]):
         return None
-    question = rotation.failed if rotation.call != "judge" else None
-    return Failed(found[-1], question, rotation.first, rotation.seen)
+    question = schedule.failed if schedule.call != "judge" else None
+    return Failed(found[-1], question, schedule.first, schedule.seen)
 
 
 def ask(part: Part, lineup: Lineup) -> Record:

@@ -24,24 +24,32 @@ from softproof import Candidate, Interface, Problem, Verdict, judge, judge_resul
 from softproof.bounds.accuracy import Accuracy
 from softproof.bounds.models import model
 from softproof.generation.coverage import REGIONS, regions
-from softproof.generation.edge_cases import CORNERS, UNSPECIFIED
+from softproof.generation.edge_cases import EDGE_CASES, UNSPECIFIED
 from softproof.generation.large import large_problems
 from softproof.mutants.correct import CORRECT, Softmax
 from softproof.mutants.record import Mutant, left_out
 from softproof.problem.problem import COMMON_LAYOUTS, Result
 from softproof.properties.behaviour import asked
-from softproof.properties.metamorphic import LAWS, Answers, asked_of, compared, identity_of
+from softproof.properties.metamorphic import RELATIONS, Answers, asked_of, compared, identity_of
 from softproof.properties.questions import Question, question_of
 from softproof.properties.ways import WAYS
-from softproof.runs.criteria import DTYPES, Terms
-from softproof.runs.schedule import Rotation, against
+from softproof.runs.criteria import DTYPES, Criteria
+from softproof.runs.schedule import Schedule, against
 from softproof.runs.search import verdicts
 from softproof.verdicts.compare import AGREES, DISAGREES, not_an_answer
 from softproof.verdicts.judgement import BITS, _judge, narrowed
-from tests import test_accurate, test_agreement, test_iris, test_laws, test_second_order, test_semantics, test_stages
+from tests import (
+    test_accurate,
+    test_agreement,
+    test_iris,
+    test_relations,
+    test_second_order,
+    test_semantics,
+    test_stages,
+)
 from tests.candidates import MANUAL, REFERENCE
 
-TERMS = Terms("cpu", model(None), "", "C", None, 1.0, shrink=False)
+CRITERIA = Criteria("cpu", model(None), "", "C", None, 1.0, shrink=False)
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,7 @@ def _in_the_reference(mutant: Mutant, candidate: Counted) -> Counted:
 
 
 @dataclass
-class _Collector(Rotation):
+class _Collector(Schedule):
     """Notes the problems that `verify` draws, and asks nobody."""
 
     drawn: list[Problem] = field(default_factory=list)
@@ -138,7 +146,7 @@ class _Collector(Rotation):
 @cache
 def _drawn(operation: str, dtype: str, supports: frozenset[str], drawing: Drawing) -> list[Problem]:
     """The problems that `verify` draws for an operation."""
-    collector = _Collector(REFERENCE, TERMS, supports)
+    collector = _Collector(REFERENCE, CRITERIA, supports)
     draw = partial(problems, operation, dtype, supports=supports, layouts=COMMON_LAYOUTS)
     verdicts(collector, draw, REGIONS[operation], drawing.examples, drawing.seed)
     return collector.drawn
@@ -198,7 +206,7 @@ def _large_problems(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> It
         yield against(judge(candidate, problem, accuracy=mutant.accuracy))
 
 
-# ---- ways and laws --------------------------------------------------------------------------------------------------
+# ---- ways and relations ---------------------------------------------------------------------------------------------
 
 
 def _way(name: str) -> Asks:
@@ -216,7 +224,7 @@ def _way(name: str) -> Asks:
 
 
 def _breaks(name: str, mutant: Mutant, candidate: Counted, problem: Problem) -> bool | None:
-    """Whether an implementation breaks a law; None where the law says nothing, or there is no answer."""
+    """Whether an implementation breaks a relation; None where the relation says nothing, or there is no answer."""
     problem = asked_of(candidate, problem)
     identity = identity_of(name, problem, candidate.supports(mutant.operation))
     answers = Answers(candidate, problem, "cpu", model(None), Accuracy(mutant.accuracy))
@@ -225,8 +233,8 @@ def _breaks(name: str, mutant: Mutant, candidate: Counted, problem: Problem) -> 
     return compared(name, identity, answers).outcome == DISAGREES
 
 
-def _law(name: str) -> Asks:
-    """One law, of problems that have an answer."""
+def _relation(name: str) -> Asks:
+    """One relation, of problems that have an answer."""
 
     def asks(mutant: Mutant, candidate: Counted, drawing: Drawing) -> Iterator[bool]:
         for problem in _problems(mutant, candidate, drawing):
@@ -236,11 +244,11 @@ def _law(name: str) -> Asks:
     return asks
 
 
-AT_ANY_SIZE = ("permuted classes", "split batch")  # the laws that tests/test_laws.py asks at full size
+AT_ANY_SIZE = ("permuted classes", "split batch")  # the relations that tests/test_relations.py asks at full size
 
 
-def _laws_of_large_problems(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
-    """Two laws; of a classifier the many classes alone, since its bound takes a minute for many rows."""
+def _relations_of_large_problems(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
+    """Two relations; of a classifier the many classes alone, since its bound takes a minute for many rows."""
     for number, (problem, name) in enumerate(product(_large(mutant, candidate), AT_ANY_SIZE)):
         if mutant.operation == "linear_cross_entropy" and number >= len(AT_ANY_SIZE):
             return
@@ -304,18 +312,18 @@ def _edges(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bo
             yield fails(partial(test_agreement.test_the_edges_of_the_range, candidate, problem))
 
 
-def _corners(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
+def _edge_cases(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
     """Every row of docs/theory/semantics.md that is about what this implementation has."""
     directional = {"jvp", "hvp"} <= candidate.supports(mutant.operation)
-    for corner in CORNERS:
-        problem = corner.problem
+    for edge_case in EDGE_CASES:
+        problem = edge_case.problem
         own = (problem.operation, mutant.accuracy) == (mutant.operation, "C") and problem.dtype in mutant.dtypes
         if own and (directional or problem.tangent is None) and candidate.takes(problem):
-            fixed = corner.demanded != UNSPECIFIED
+            fixed = edge_case.demanded != UNSPECIFIED
             test = (
                 test_semantics.test_both_halves_do_what_is_demanded if fixed else test_semantics.test_what_is_not_fixed
             )
-            yield fails(partial(test, candidate, "cpu", corner))
+            yield fails(partial(test, candidate, "cpu", edge_case))
 
 
 def _stages(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> Iterator[bool]:
@@ -355,24 +363,24 @@ OPERATIONS = tuple(each.operation for each in CORRECT)
 
 TESTS: dict[str, tuple[str, Asks]] = {  # by the name in the table: the test, and how it is asked
     "edges of the range": ("test_agreement.test_the_edges_of_the_range", _edges),
-    "corners": ("test_semantics.test_both_halves_do_what_is_demanded", _corners),
+    "edge cases": ("test_semantics.test_both_halves_do_what_is_demanded", _edge_cases),
     "three stages": ("test_stages.test_there_are_three_stages", _stages),
     "training on Iris": ("test_iris.test_training_is_judged_at_every_step", _training),
     "softmax rows sum to one": (
-        "test_laws.test_softmax_rows_sum_to_one",
-        _test(test_laws.test_softmax_rows_sum_to_one, "softmax"),
+        "test_relations.test_softmax_rows_sum_to_one",
+        _test(test_relations.test_softmax_rows_sum_to_one, "softmax"),
     ),
     "gradient rows sum to zero": (
-        "test_laws.test_gradient_rows_sum_to_zero",
-        _test(test_laws.test_gradient_rows_sum_to_zero, "softmax", "cross_entropy"),
+        "test_relations.test_gradient_rows_sum_to_zero",
+        _test(test_relations.test_gradient_rows_sum_to_zero, "softmax", "cross_entropy"),
     ),
     "a one-hot target is its label": (
-        "test_laws.test_a_one_hot_target_is_its_label",
-        _test(test_laws.test_a_one_hot_target_is_its_label, "cross_entropy"),
+        "test_relations.test_a_one_hot_target_is_its_label",
+        _test(test_relations.test_a_one_hot_target_is_its_label, "cross_entropy"),
     ),
     "Gibbs' inequality": (
-        "test_laws.test_gibbs_inequality",
-        _test(test_laws.test_gibbs_inequality, "kl_divergence"),
+        "test_relations.test_gibbs_inequality",
+        _test(test_relations.test_gibbs_inequality, "kl_divergence"),
     ),
     "near the other half": (
         "test_agreement.test_the_halves_are_within_both_bounds_of_each_other",
@@ -409,16 +417,16 @@ TESTS: dict[str, tuple[str, Asks]] = {  # by the name in the table: the test, an
 
 ELSEWHERE = {  # tests that take an implementation and are not asked, and why
     "test_agreement.test_each_half_stays_within_its_bound": "asked output by output: an answer, value, gradients, …",
-    "test_conduct.test_nothing_is_found_where_nothing_is_wrong": "asked way by way",
-    "test_laws.test_every_law_holds": "asked law by law",
-    "test_semantics.test_what_is_not_fixed": "asked with the other corners",
+    "test_behaviour.test_nothing_is_found_where_nothing_is_wrong": "asked way by way",
+    "test_relations.test_every_relation_holds": "asked relation by relation",
+    "test_semantics.test_what_is_not_fixed": "asked with the other edge cases",
     "test_exact_sums.test_libraries_have_no_error_there": "about sums that no order rounds, of which it asks a few",
     "test_grading.test_right_halves_have_the_whole_score": "about the score of a bank, whose verdicts are the judge's",
     "test_gpu_steps.test_stale_memory_is_found": "about a step of the GPU pack, with candidates of its own",
     "test_agreement.test_every_operation_is_there": "about the names in a module",
-    "test_conduct.test_the_ways_that_apply_are_named": "about the names that the judge tells",
-    "test_laws.test_the_laws_that_apply_are_named": "about the names that the judge tells",
-    "test_extremes.test_rows_of_extremes": "asked output by output and law by law, of such rows as well",
+    "test_behaviour.test_the_ways_that_apply_are_named": "about the names that the judge tells",
+    "test_relations.test_the_relations_that_apply_are_named": "about the names that the judge tells",
+    "test_extremes.test_rows_of_extremes": "asked output by output and relation by relation, of such rows as well",
     "test_errors.test_the_error_names_both_sides": "about the words of an error",
     "test_errors.test_every_public_function_is_in_the_table": "about that test's own table",
     "test_models.test_each_half_follows_its_library": "about the model of a library, which no mutant follows",
@@ -441,7 +449,7 @@ ELSEWHERE = {  # tests that take an implementation and are not asked, and why
         ("test_information.test_gradients_are_difference_quotients", "test_information.test_gradients_beside_a_zero"),
         "asks functions that compute a gradient themselves, which no mutant has",
     ),
-    "test_laws.test_a_law_says_nothing_of_what_no_document_fixes": "about the judge: it must not accuse",
+    "test_relations.test_a_relation_says_nothing_of_what_no_document_fixes": "about the judge: it must not reject",
     "test_accurate.test_a_tiny_upstream_gradient_loses_one_rounding": "one problem of those that keep their bound",
     "test_stages.test_without_positions_there_is_one_question": "about the judge: how many stages there are",
     "test_accurate.test_the_usual_form_loses_them": "about another test: that it can fail",
@@ -474,10 +482,10 @@ PROPERTIES = {
         Property("jvp", _output("jvp")),
         Property("hvp", _output("hvp_")),
         *(Property(name, asks) for name, (_, asks) in TESTS.items()),
-        *(Property(f"law: {name}", _law(name)) for name in LAWS),
+        *(Property(f"relation: {name}", _relation(name)) for name in RELATIONS),
         *(Property(f"way: {name}", _way(name)) for name in WAYS),
         Property("large problems", _large_problems),
-        Property("laws of large problems", _laws_of_large_problems),
+        Property("relations of large problems", _relations_of_large_problems),
     )
 }
 

@@ -31,7 +31,7 @@ from softproof.mutants.right.trial import drawn, verdict_on
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.problem.rows import axis_of
-from softproof.runs.criteria import Terms
+from softproof.runs.criteria import Criteria
 from softproof.verdicts.compare import NO_GUARANTEE
 
 from .alarms import Part, Record, goals, halves, parts, read, run, summary, unfinished
@@ -173,14 +173,14 @@ class _Half:
     """What one half has answered so far."""
 
     def __init__(self, candidate: Candidate, name: str) -> None:
-        self.candidate, self.name, self.terms = candidate, name, Terms("cpu", model(name), name, "C", None, 1.0)
+        self.candidate, self.name, self.criteria = candidate, name, Criteria("cpu", model(name), name, "C", None, 1.0)
         self.counts, self.alarms = Counter[str](), list[str]()
 
     def ask(self, problem: Problem) -> None:
         """If it takes the problem; what torch is known for is no alarm."""
         if not self.candidate.takes(problem):
             return
-        verdict = self.terms.judge(self.candidate, self.terms.promised(problem))
+        verdict = self.criteria.judge(self.candidate, self.criteria.promised(problem))
         known = not verdict.ok and verdict.outcome != NO_GUARANTEE and bool(finding(self.candidate, problem))
         self.counts["besides" if verdict.outcome == NO_GUARANTEE else "findings" if known else "answers"] += 1
         self.counts["unspecified"] += bool(verdict.unspecified)

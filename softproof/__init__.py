@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from .problem.problem import Output as Output
     from .problem.problem import Problem as Problem
     from .problem.problem import Result as Result
-    from .properties.behaviour import Conduct as Conduct
-    from .properties.behaviour import conduct as conduct
+    from .properties.behaviour import Behaviour as Behaviour
+    from .properties.behaviour import check_behaviour as check_behaviour
     from .properties.measured import Measured as Measured
-    from .properties.metamorphic import LAWS as LAWS
-    from .properties.metamorphic import laws as laws
+    from .properties.metamorphic import RELATIONS as RELATIONS
+    from .properties.metamorphic import check_relations as check_relations
     from .properties.ways import WAYS as WAYS
     from .reports.report import Report as Report
     from .reports.row import Row as Row
@@ -63,9 +63,9 @@ _MODULES = {
     "problem.interface": ("Interface",),
     "problem.operations": ("OPERATIONS",),
     "problem.problem": ("Output", "Problem", "Result"),
-    "properties.behaviour": ("Conduct", "conduct"),
+    "properties.behaviour": ("Behaviour", "check_behaviour"),
     "properties.measured": ("Measured",),
-    "properties.metamorphic": ("LAWS", "laws"),
+    "properties.metamorphic": ("RELATIONS", "check_relations"),
     "properties.ways": ("WAYS",),
     "reports.report": ("Report", "Row"),
     "runs.failures": ("database",),
@@ -79,14 +79,14 @@ _MODULES = {
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
-    "LAWS",
     "MODELS",
     "OPERATIONS",
+    "RELATIONS",
     "WAYS",
     "Arithmetic",
     "Bank",
+    "Behaviour",
     "Candidate",
-    "Conduct",
     "Grade",
     "Implementation",
     "Interface",
@@ -100,7 +100,8 @@ __all__ = [
     "any_order",
     "bank",
     "bound",
-    "conduct",
+    "check_behaviour",
+    "check_relations",
     "conformance",
     "database",
     "grade",
@@ -108,7 +109,6 @@ __all__ = [
     "judge_refusal",
     "judge_result",
     "large_problems",
-    "laws",
     "load",
     "problems",
     "solve",

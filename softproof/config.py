@@ -15,7 +15,7 @@ from .problem.validation import did_you_mean, shown
 from .reports.odd_files import read_file
 
 INTERFACE = tuple(InterfaceArguments.__annotations__)
-TERMS = (
+CRITERIA = (
     "dtypes",
     "examples",
     "arithmetic",
@@ -30,8 +30,8 @@ TERMS = (
     "sandbox-env",
     "require",
 )  # of `verify`
-OF_A_TARGET = ("target", "operation", "adapter", "devices", *TERMS, *INTERFACE)
-OF_ALL = ("targets", "devices", *TERMS, "seed", "expected-failures", "database")
+OF_A_TARGET = ("target", "operation", "adapter", "devices", *CRITERIA, *INTERFACE)
+OF_ALL = ("targets", "devices", *CRITERIA, "seed", "expected-failures", "database")
 _TEXT, _TEXTS, _TABLE = "a text", "a list of texts", "a table"
 _NUMBER, _WHOLE, _NUMBERS = "a number", "a whole number", "a list of numbers"
 KINDS = {  # what the value of each key is

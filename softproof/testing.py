@@ -15,10 +15,10 @@ from .candidates.loading import Target
 from .config import INTERFACE
 from .problem.validation import check_flag, check_names
 from .reports.report import Report
-from .runs.criteria import check_baseline, check_terms
+from .runs.criteria import check_baseline, check_criteria
 from .runs.ladder import check_ladder, named
 from .runs.search import EXAMPLES
-from .runs.verification import check_run, dtypes_of, settled, settled_baseline, verify
+from .runs.verification import check_run, dtypes_of, open_baseline, open_candidate, verify
 
 WHERE: dict[str, Any] = {"in_process": None, "time_limit": SECONDS, "startup_limit": STARTUP_SECONDS,
                          "sandbox": "off", "sandbox_read": (), "sandbox_env": ()}  # fmt: skip
@@ -39,11 +39,11 @@ def _candidate(
     where = {name: arguments.get(name, usual) for name, usual in WHERE.items()}
     asked = operation, arguments.get("adapter"), device, dtypes, examples, interface
     with ExitStack() as stack:
-        baseline = settled_baseline(arguments.get("baseline"), operation, **where)
+        baseline = open_baseline(arguments.get("baseline"), operation, **where)
         if baseline is not None:
             stack.enter_context(closing(baseline))
-        candidate = stack.enter_context(closing(settled(target, *asked, **where)))
-        check_terms(candidate, baseline, chosen, dtypes_of(candidate, dtypes))
+        candidate = stack.enter_context(closing(open_candidate(target, *asked, **where)))
+        check_criteria(candidate, baseline, chosen, dtypes_of(candidate, dtypes))
         return candidate
 
 

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from softproof import OPERATIONS, Candidate, Output, Problem, Result, bound, judge, judge_result, problems
 from softproof.bounds.models import model
 from softproof.problem.formats import FORMATS
-from softproof.runs.criteria import Terms
+from softproof.runs.criteria import Criteria
 from softproof.verdicts.compare import DISAGREES, OVERFLOW
 from softproof.verdicts.judgement import BITS
 
 from .candidates import MANUAL, REFERENCE, answers
 
 pytestmark = [pytest.mark.always]
-PROMISED = Terms("cpu", model(None), "", "C", None, 1.0).promised  # what `verify` asks of a problem
+PROMISED = Criteria("cpu", model(None), "", "C", None, 1.0).promised  # what `verify` asks of a problem
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

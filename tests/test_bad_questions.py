@@ -81,14 +81,22 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
     "bound of nothing": (lambda f: f.bound(1), TypeError, "problem is a int; expected a softproof.Problem"),
     "truth of nothing": (lambda f: f.solve("x"), TypeError, "problem is a str; expected a softproof.Problem"),
     "bits": (lambda f: f.solve(GOOD, -1), ValueError, "bits is -1; expected a whole number of at least 53"),
-    "conduct of a name": (
-        lambda f: f.conduct("manual", GOOD),
+    "behaviour of a name": (
+        lambda f: f.check_behaviour("manual", GOOD),
         TypeError,
         "candidate is a str; expected what softproof",
     ),
-    "way": (lambda f: f.conduct(MANUAL, GOOD, way="x"), ValueError, "way is 'x'; expected one of asked twice"),
-    "laws of a name": (lambda f: f.laws("manual", GOOD), TypeError, "candidate is a str; expected what softproof"),
-    "law": (lambda f: f.laws(MANUAL, GOOD, law="x"), ValueError, "law is 'x'; expected one of common shift"),
+    "way": (lambda f: f.check_behaviour(MANUAL, GOOD, way="x"), ValueError, "way is 'x'; expected one of asked twice"),
+    "relations of a name": (
+        lambda f: f.check_relations("manual", GOOD),
+        TypeError,
+        "candidate is a str; expected what softproof",
+    ),
+    "relation": (
+        lambda f: f.check_relations(MANUAL, GOOD, relation="x"),
+        ValueError,
+        "relation is 'x'; expected one of common shift",
+    ),
     "stages of a softmax": (
         lambda f: list(f.stages(MANUAL, GOOD, f.judge)),
         ValueError,
@@ -179,13 +187,13 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
         TypeError,
         "logits is masked; expected numbers without a mask",
     ),
-    "conduct of an operation that it lacks": (
-        lambda f: f.conduct(f.load("manual:softmax"), Problem("log_softmax", "float32", ROW)),
+    "behaviour of an operation that it lacks": (
+        lambda f: f.check_behaviour(f.load("manual:softmax"), Problem("log_softmax", "float32", ROW)),
         ValueError,
         "the problem is about log_softmax; manual:softmax has softmax",
     ),
-    "laws of an operation that it lacks": (
-        lambda f: f.laws(f.load("manual:softmax"), Problem("log_softmax", "float32", ROW)),
+    "relations of an operation that it lacks": (
+        lambda f: f.check_relations(f.load("manual:softmax"), Problem("log_softmax", "float32", ROW)),
         ValueError,
         "the problem is about log_softmax; manual:softmax has softmax",
     ),
@@ -276,7 +284,7 @@ def test_every_public_function_is_in_the_table() -> None:
             call(recorder)
 
     asked = {"bank", "grade", "Measured"}  # in test_bank.py, test_grading.py and test_measured.py
-    values = {"Arithmetic", "Bank", "Candidate", "Conduct", "Grade", "Implementation", "Output", "Report", "Result",
+    values = {"Arithmetic", "Bank", "Candidate", "Behaviour", "Grade", "Implementation", "Output", "Report", "Result",
               "Row", "Verdict", *asked}  # fmt: skip
     assert _public(softproof) - values - {"Problem"} == recorder.used - values - {"Problem"}
 

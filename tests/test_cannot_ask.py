@@ -361,7 +361,7 @@ def of_batches(logits: Array, target: Array) -> Array:
     return np.asarray(losses(logits, target).mean(dtype=logits.dtype))
 
 
-def test_a_law_that_asks_for_what_is_refused_cannot_be_asked() -> None:
+def test_a_relation_that_asks_for_what_is_refused_cannot_be_asked() -> None:
     """A loss without a batch, beside a problem with one."""
     without = ["empty", "nonfinite", "invalid_labels", "probabilities"]
     (row,) = softproof.verify(of_batches, operation="cross_entropy", without=without, examples=60, **QUICK).rows

@@ -114,8 +114,8 @@ def test_what_is_left_out(report: Report) -> None:
     assert narrowed is not None
     assert narrowed.grad_output is None
     assert left.and_without(replace(gradient, verdict=plain)) is None
-    law = LeftOut().and_without(replace(gradient, question=("law", "shift")))
-    assert law == LeftOut(questions=frozenset({("law", "shift")}))
+    relation = LeftOut().and_without(replace(gradient, question=("relation", "shift")))
+    assert relation == LeftOut(questions=frozenset({("relation", "shift")}))
 
 
 def test_the_command_line_has_the_option(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,7 +24,7 @@ from softproof.certificates.statement import statement
 from softproof.problem.problem import Problem
 from softproof.properties.ways import WAYS
 from softproof.runs.drawing import digests
-from softproof.runs.schedule import Rotation
+from softproof.runs.schedule import Schedule
 from tests import broken
 from tests.test_links import ROOT, stated
 
@@ -302,17 +302,17 @@ def test_the_problems_of_a_certificate_are_those_that_were_asked(
 ) -> None:
     """In their order, and first; what follows from the answers comes after those that are drawn apart."""
     asked, large, seed = list[str](), list[str](), number_of_the_run
-    original, of_large = Rotation.verdict, softproof.runs.large._judged
+    original, of_large = Schedule.verdict, softproof.runs.large._judged
 
-    def spy(self: Rotation, problem: Problem) -> Any:
+    def spy(self: Schedule, problem: Problem) -> Any:
         asked.append(problem.digest())
         return original(self, problem)
 
-    def spy_of_large(rotation: Rotation, problem: Problem) -> Any:
+    def spy_of_large(schedule: Schedule, problem: Problem) -> Any:
         large.append(problem.digest())
-        return of_large(rotation, problem)
+        return of_large(schedule, problem)
 
-    monkeypatch.setattr(Rotation, "verdict", spy)
+    monkeypatch.setattr(Schedule, "verdict", spy)
     monkeypatch.setattr("softproof.runs.large._judged", spy_of_large)
     report = verify("manual:softmax", dtypes=["float32"], examples=examples, seed=seed, in_process=True)
     found = digests("softmax", "float32", report.rows[0].drawing, seed, examples)

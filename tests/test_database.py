@@ -22,7 +22,7 @@ from softproof.runs import search
 from softproof.runs.failures import Named, database
 
 from . import broken
-from .misconduct import wrong_the_second_time
+from .misbehaving import wrong_the_second_time
 
 LEAST = 30.0  # from where on it is wrong
 

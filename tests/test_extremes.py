@@ -1,4 +1,4 @@
-"""Rows of the largest and lowest numbers of a format: right answers are judged and obey the laws without a warning."""
+"""Rows of the largest and lowest numbers: right answers are judged and keep to the relations without a warning."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softproof import Candidate, Problem, judge, laws
+from softproof import Candidate, Problem, check_relations, judge
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 
@@ -37,5 +37,5 @@ def test_rows_of_extremes(half: Candidate, operation: str, dtype: str, device: s
     rows = _rows(dtype)
     for some in (rows, *(rows[[i]] for i in range(len(rows)))):
         problem = _problem(operation, dtype, some)
-        for found in (judge(half, problem, device=device), laws(half, problem, device=device)):
+        for found in (judge(half, problem, device=device), check_relations(half, problem, device=device)):
             assert found.outcome in ("agrees", "unspecified", "no guarantee"), found

@@ -75,7 +75,7 @@ def test_imports_run_one_way(path: str) -> None:
         ("softproof/verdicts/compare.py", "def f():\n    import softproof.cli.commands", ["cli"]),
         ("softproof/reports/report.py", "from softproof import testing", ["testing"]),
         ("softproof/runs/search.py", "from ..generation.coverage import REGIONS", []),
-        ("softproof/runs/search.py", "from .criteria import Terms", []),
+        ("softproof/runs/search.py", "from .criteria import Criteria", []),
     ],
 )
 def test_the_test_of_levels_can_fail(path: str, source: str, found: list[str]) -> None:

@@ -23,9 +23,9 @@ from softproof import Interface, Problem, load, problems
 from softproof.bounds.models import model
 from softproof.candidates.adapters import numpy_arrays, torch_arrays
 from softproof.cli.commands import main
-from softproof.runs.criteria import Terms
+from softproof.runs.criteria import Criteria
 from softproof.runs.large import verdicts_on_large
-from softproof.runs.schedule import Rotation
+from softproof.runs.schedule import Schedule
 
 from . import broken
 
@@ -95,11 +95,11 @@ def of_three_dimensions(input: Tensor, dim: int) -> Tensor:
 
 def test_large_problems_have_the_dimensions_that_are_taken() -> None:
     """Where only two are taken, the first is answered by an error; a single one has no batch."""
-    terms, asked = Terms("cpu", model(None), "", "C", None, 1.0), list[int]()
+    criteria, asked = Criteria("cpu", model(None), "", "C", None, 1.0), list[int]()
     for ndim in (2, 1):
         candidate = load(of_three_dimensions, operation="softmax", adapter="torch", ndim=[ndim])
-        rotation = Rotation(candidate, terms, candidate.supports("softmax"))
-        asked.append(len(verdicts_on_large(rotation, "softmax", "float32", 0).found))
+        schedule = Schedule(candidate, criteria, candidate.supports("softmax"))
+        asked.append(len(verdicts_on_large(schedule, "softmax", "float32", 0).found))
 
     assert asked == [1, 1]
     for ndim in (1, 2, 3):
@@ -469,15 +469,15 @@ def test_a_way_that_is_left_out_is_asked_where_it_is_wanted() -> None:
     """By its name."""
     candidate = load(_once, "log_softmax", "torch", without=["after another backward", "layouts"])
     problem = Problem("log_softmax", "float64", {"logits": [[0.0, 1.0]]}, {"dim": -1}, [[1.0, 0.5]])
-    found = softproof.conduct(candidate, problem)
+    found = softproof.check_behaviour(candidate, problem)
 
     assert found.ok
     assert not {"after another backward", "another layout"} & set(found.ways)
-    assert not softproof.conduct(candidate, problem, way="after another backward").ok
+    assert not softproof.check_behaviour(candidate, problem, way="after another backward").ok
 
 
 def test_what_has_no_rows_is_not_taken() -> None:
-    """Whoever asks: drawn problems, laws and corners."""
+    """Whoever asks: drawn problems, relations and edge cases."""
     rows, none = (Problem("softmax", "float32", {"logits": np.zeros((count, 2))}, {"dim": -1}) for count in (1, 0))
 
     assert Interface(without=frozenset({"empty"})).takes(rows)

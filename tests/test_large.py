@@ -21,9 +21,9 @@ from softproof.generation.sizes import LEAST, MOST, TOP, limits, place, size_bet
 from softproof.problem.checks import check
 from softproof.problem.rows import class_axes, is_labels, kept, main_input, row_axes, row_length, wide_rows
 from softproof.runs import search
-from softproof.runs.criteria import Terms
+from softproof.runs.criteria import Criteria
 from softproof.runs.large import verdicts_on_large
-from softproof.runs.schedule import Rotation
+from softproof.runs.schedule import Schedule
 from softproof.runs.search import EXAMPLES
 
 REDUCTIONS = ("none", "mean", "sum")
@@ -338,8 +338,8 @@ def test_what_is_wrong_from_a_small_size_on_is_printed() -> None:
         return F.linear(input, weight) * (2 if input.shape[-1] > 20 else 1)
 
     candidate = load(doubled, operation="linear", adapter="torch")
-    rotation = Rotation(candidate, Terms("cpu", model(None), "", "C", None, 1.0), candidate.supports("linear"))
-    found = verdicts_on_large(rotation, "linear", "float32", 0)
+    schedule = Schedule(candidate, Criteria("cpu", model(None), "", "C", None, 1.0), candidate.supports("linear"))
+    found = verdicts_on_large(schedule, "linear", "float32", 0)
 
     *_, last = found.found.values()
     assert found.source == ""

@@ -40,8 +40,8 @@ from softproof.mutants.record import Mutant
 from softproof.problem.problem import Array
 
 from .candidates import MANUAL
-from .test_conduct import CAUGHT
-from .test_laws import BROKEN_LAWS
+from .test_behaviour import CAUGHT
+from .test_relations import BROKEN_RELATIONS
 from .test_second_order import WRONG, _with
 
 TESTS_FOLDER = Path(__file__).parent
@@ -111,12 +111,12 @@ def test_a_mutant_that_is_said_to_be_killed_by_one_is_told() -> None:
     ]
 
 
-def test_an_accusation_is_told() -> None:
+def test_a_rejection_is_told() -> None:
     """Of a right implementation."""
     right = _matrix({"one": "a", "two": "a"})
     matrix = Matrix(right.asked, right.kills, right.cost, right.seconds, right.mutants, ("softmax (one)",))
 
-    assert faults(matrix, {"two": "why"}, {}) == ["softmax (one), which is right, is accused"]
+    assert faults(matrix, {"two": "why"}, {}) == ["softmax (one), which is right, is rejected"]
 
 
 def test_the_cheaper_comes_first() -> None:
@@ -149,7 +149,7 @@ def test_every_test_of_an_implementation_is_asked_or_has_a_reason() -> None:
 
 
 def _left_out(test: str) -> bool:
-    """Whether a test, such as test_laws.test_gibbs_inequality, is asked with --thorough alone, or now and then."""
+    """Whether a test, such as test_relations.test_gibbs_inequality, is asked with --thorough alone, or now and then."""
     stem, name = test.split(".")
     module = import_module(f"tests.{stem}")
     marks = [mark for each in (module, getattr(module, name)) for mark in getattr(each, "pytestmark", [])]
@@ -175,7 +175,7 @@ def of_hours() -> None:
 @pytest.mark.parametrize(
     ("name", "killed", "survives"),
     [
-        ("uniform-softmax", {"value", "edges of the range", "corners"}, {"an answer"}),
+        ("uniform-softmax", {"value", "edges of the range", "edge cases"}, {"an answer"}),
         ("upstream-gradient-overwritten", {"an answer"}, {"value", "gradients", "softmax rows sum to one"}),
         ("gradient-of-the-other-sign", {"gradients", "three stages"}, {"an answer", "value"}),
         ("second-derivative-of-zero", {"hvp"}, {"value", "gradients", "a Hessian is symmetric"}),
@@ -333,7 +333,7 @@ def test_a_mutant_that_fewer_than_two_kill_is_asked_more(monkeypatch: pytest.Mon
 
 
 def test_what_one_seed_kills_is_killed() -> None:
-    """And a right implementation that one property accuses is accused."""
+    """And a right implementation that one property rejects is rejected."""
 
     def record(name: str, asked: list[str], killed: list[str]) -> module.Record:
         return {"name": name, "asked": dict.fromkeys(asked, 1), "killed": killed, "cost": dict.fromkeys(asked, 3),
@@ -347,7 +347,7 @@ def test_what_one_seed_kills_is_killed() -> None:
     assert found.kills["jvp"] == set()
     assert found.asked["jvp"] == {"a"}
     assert found.mutants == ("a",)
-    assert found.accused == ("softmax (value)",)
+    assert found.rejected == ("softmax (value)",)
     assert found.cost["value"] == 3
 
 
@@ -430,12 +430,12 @@ def test_class_b_is_seen_to_fail() -> None:
 
 
 def test_whatever_kills_no_mutant_is_seen_to_fail_somewhere() -> None:
-    """By a test of the property itself: above, or of each way, or of each law."""
+    """By a test of the property itself: above, or of each way, or of each relation."""
     matrix, _ = _read()
     seen = (
         {"all options keep class B"}
         | {f"way: {way}" for *_, way, _ in CAUGHT}
-        | {f"law: {law}" for law, *_ in BROKEN_LAWS}
+        | {f"relation: {relation}" for relation, *_ in BROKEN_RELATIONS}
     )
 
     assert {name for name in matrix.asked if not matrix.kills[name]} <= seen | WRONG_DERIVATIVES.keys()

@@ -31,7 +31,7 @@ from softproof.bounds.models import TF32, model, torch_cpu
 from softproof.bounds.theorems import allowed
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import LAYOUTS, Array
-from softproof.runs.criteria import Terms
+from softproof.runs.criteria import Criteria
 
 from .candidates import MANUAL, REFERENCE
 
@@ -314,9 +314,9 @@ def test_the_report_counts_what_is_not_promised() -> None:
     report = verify(REFERENCE.only("log_softmax"), dtypes=["float32"], arithmetic="fused", examples=30, seed=0)
 
     assert report.ok
-    assert 0 < report.rows[0].unpromised < 30
-    assert f"no derivative promised, nor asked: log_softmax in {report.rows[0].unpromised} problems" in str(report)
-    assert not verify(REFERENCE.only("log_softmax"), dtypes=["float32"], examples=10, seed=0).rows[0].unpromised
+    assert 0 < report.rows[0].unbounded < 30
+    assert f"no derivative promised, nor asked: log_softmax in {report.rows[0].unbounded} problems" in str(report)
+    assert not verify(REFERENCE.only("log_softmax"), dtypes=["float32"], examples=10, seed=0).rows[0].unbounded
 
 
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "logsumexp", "cross_entropy"])
@@ -326,9 +326,9 @@ def test_logits_of_which_nothing_is_promised_are_clipped(operation: str, name: s
     x = np.array([[1e30, -3e38, 1e30, -np.inf]], np.float32)
     inputs = {"logits": x} | ({"target": [0]} if operation == "cross_entropy" else {})
     problem = Problem(operation, "float32", inputs, {} if operation == "cross_entropy" else {"dim": -1})
-    terms = Terms("cpu", model(name), name, "C", None, 1.0)
+    criteria = Criteria("cpu", model(name), name, "C", None, 1.0)
 
-    asked = terms.promised(problem)
+    asked = criteria.promised(problem)
     assert np.isfinite(bound(asked, name)["value"]).all()
     if np.isinf(bound(problem, name)["value"]).any():
         assert asked.inputs["logits"].tolist() == [[2.0**16, -(2.0**16), 2.0**16, -np.inf]]

@@ -68,7 +68,7 @@ def test_the_right_implementations_survive(operation: str, thorough: bool) -> No
     (right,) = (each for each in CORRECT if each.operation == operation)
 
     assert mutants
-    assert trials._accused(right, mutants, [0], EXAMPLES // (2 if thorough else 10)) == []
+    assert trials._rejected(right, mutants, [0], EXAMPLES // (2 if thorough else 10)) == []
 
 
 @pytest.mark.parametrize("operation", [each.operation for each in CORRECT])
@@ -77,10 +77,10 @@ def test_a_wrong_one_would_not_survive(operation: str) -> None:
     own = [each for each in MUTANTS.values() if each.operation == operation and each.place != "state"]
     mutant, wrong = next((each, made) for each in own if isinstance(made := each.make(), Operation))
 
-    accused = trials._accused(wrong, [mutant], [0], EXAMPLES, shrink=False)
+    rejected = trials._rejected(wrong, [mutant], [0], EXAMPLES, shrink=False)
 
-    assert accused
-    assert accused[0].startswith(f"{operation} {mutant.dtypes[0]}, seed 0: disagrees")
+    assert rejected
+    assert rejected[0].startswith(f"{operation} {mutant.dtypes[0]}, seed 0: disagrees")
 
 
 def test_a_short_run_hunts_an_eighth() -> None:
@@ -181,7 +181,7 @@ def test_what_is_right_in_another_way_survives(variant: type[Operation], thoroug
     """Under the assumptions that hold by default."""
     mutants = [replace(RIGHT, operation=variant.operation, dtypes=("float64", "float32"))]
 
-    assert trials._accused(variant(), mutants, range(20) if thorough else [0], EXAMPLES if thorough else 8) == []
+    assert trials._rejected(variant(), mutants, range(20) if thorough else [0], EXAMPLES if thorough else 8) == []
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.__name__.lstrip("_"))
@@ -193,7 +193,7 @@ def test_a_variant_with_a_mistake_does_not(variant: type[Operation]) -> None:
             found: Tensor = super().forward(*tensors, **options)
             return 2 * found
 
-    assert trials._accused(Doubled(), [replace(RIGHT, operation=variant.operation)], [0], 15, shrink=False)
+    assert trials._rejected(Doubled(), [replace(RIGHT, operation=variant.operation)], [0], 15, shrink=False)
 
 
 # ---- the records ----------------------------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ def test_a_survivor_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "0 of 1 mutants killed" in trials.table(found)
 
 
-def test_an_accusation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rejection_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A mutant that is called right."""
     wrong = MUTANTS["diagonal-of-the-jacobian"].make()
     monkeypatch.setattr(trials, "CORRECT", (wrong,))
@@ -312,12 +312,12 @@ def test_an_accusation_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_mutant_that_one_seed_misses_is_not_killed() -> None:
     """The table says which share of them."""
-    kills = (Kill(0, "value", 3), Kill(1, "", 100), Kill(2, "value", 7), Kill(3, "law: flattened", 9))
+    kills = (Kill(0, "value", 3), Kill(1, "", 100), Kill(2, "value", 7), Kill(3, "relation: flattened", 9))
     found = Trial((Tried("a-few-ulps", "g", kills),), (0, 1, 2, 3), ("softmax",))
 
     assert not found.ok
     assert found.score == 0.75
-    assert "SURVIVED 1 seed of 4; else value, law: flattened" in trials.table(found)
+    assert "SURVIVED 1 seed of 4; else value, relation: flattened" in trials.table(found)
     assert "7-100" in trials.table(found)
     assert "median 7, 95th percentile 7" in trials.table(found)
 

@@ -66,7 +66,7 @@ LOST: dict[str, tuple[Problem, str, dict[str, Any]]] = {
         {"value": [[np.nan, 0.0]], "grad_logits": [[np.nan, np.nan]]},
     ),
 }
-UNPROMISED: dict[str, tuple[Problem, str, dict[str, Any]]] = {
+UNBOUNDED: dict[str, tuple[Problem, str, dict[str, Any]]] = {
     "logits that are not known": (
         Problem(
             "linear_cross_entropy",
@@ -86,10 +86,10 @@ UNPROMISED: dict[str, tuple[Problem, str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", UNPROMISED)
+@pytest.mark.parametrize("name", UNBOUNDED)
 def test_an_infinite_bound_is_no_agreement(name: str) -> None:
     """Neither of the right number, nor of another, nor of what is none, which no overflow explains."""
-    problem, arithmetic, right = UNPROMISED[name]
+    problem, arithmetic, right = UNBOUNDED[name]
     assert np.isinf(bound(problem, arithmetic)["value"])
 
     assert verdict_on(problem, arithmetic, **right).outcome == NO_GUARANTEE

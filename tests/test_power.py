@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, problems, solve, verify
-from softproof.generation.edge_cases import CORNERS, UNSPECIFIED
+from softproof.generation.edge_cases import EDGE_CASES, UNSPECIFIED
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.problem.rows import row_form, shaped
@@ -21,7 +21,7 @@ from softproof.verdicts.vacuity import JUST_OUTSIDE, NOT_FINITE, WRONG, Power
 
 from .candidates import MANUAL, three_rows
 
-NUMBERS = {corner.number: corner.demanded for corner in CORNERS}
+NUMBERS = {edge_case.number: edge_case.demanded for edge_case in EDGE_CASES}
 
 
 def _instead(problem: Problem, result: Result, output: str, wrong: Array) -> Verdict:
@@ -61,7 +61,7 @@ def _reject(problem: Problem) -> list[tuple[str, str]]:
     for output, exact in solve(problem).items():
         rows = row_form(problem, output, exact.astype(np.float64))
         finite = np.isfinite(rows)
-        named, x = verdict.powerless.get(output, ()), np.where(finite, rows, 0.0)
+        named, x = verdict.vacuous.get(output, ()), np.where(finite, rows, 0.0)
         for name, make in WRONG.items():
             with np.errstate(over="ignore"):
                 wrong = np.where(finite, make(x), rows) if rows.size else rows
@@ -89,7 +89,7 @@ def test_what_is_one_rounding_away_is_not_said_to_be_rejected() -> None:
 
     assert (mean != slopes).all()
     assert _instead(problem, result, "grad_weight", mean).ok
-    assert "the mean of each row" in verdict.powerless["grad_weight"]
+    assert "the mean of each row" in verdict.vacuous["grad_weight"]
 
 
 @pytest.mark.parametrize("name", [*WRONG, NOT_FINITE, JUST_OUTSIDE])
@@ -140,9 +140,9 @@ def test_a_wrong_answer_that_overflows_may_pass(dtype: str) -> None:
     infinite = Result({"value": Output(np.array(-np.inf), dtype)})
 
     assert judge_result(problem, infinite).ok
-    powerless = judge(MANUAL, problem).powerless["value"]
-    assert "twice as large" in powerless
-    assert "the other sign" not in powerless
+    vacuous = judge(MANUAL, problem).vacuous["value"]
+    assert "twice as large" in vacuous
+    assert "the other sign" not in vacuous
 
 
 def test_a_gradient_that_underflows_is_told() -> None:
@@ -151,8 +151,8 @@ def test_a_gradient_that_underflows_is_told() -> None:
     verdict = judge(MANUAL, problem)
     half, zero = np.full(2, 0.5, np.float32), np.zeros(2, np.float32)
 
-    assert "zero" in verdict.powerless["grad_logits"]
-    assert "value" not in verdict.powerless
+    assert "zero" in verdict.vacuous["grad_logits"]
+    assert "value" not in verdict.vacuous
     assert verdict.detectable["value"] < 1e-6
     assert judge_result(problem, Result({"value": Output(half, "float32"), "grad_logits": Output(zero, "float32")})).ok
 
@@ -162,11 +162,11 @@ def test_the_report_counts_them() -> None:
     report = verify("manual:softmax", dtypes=["float32"], examples=60, seed=0)
     (row,) = report.rows
 
-    assert row.powerless["grad_logits"]["zero"] > 0
+    assert row.vacuous["grad_logits"]["zero"] > 0
     assert "vacuous here: softmax: " in str(report)
-    assert f"grad_logits in {max(row.powerless['grad_logits'].values())}" in str(report)
+    assert f"grad_logits in {max(row.vacuous['grad_logits'].values())}" in str(report)
     assert "of 60 problems: an all-zero answer, or another that is wrong altogether, would also pass" in str(report)
     assert "softmax    float32  value" in report.power()
     told = {each["output"]: each["vacuous"] for each in json.loads(report.to_json())["rows"][0]["outputs"]}
-    assert {each["answer"]: each["problems"] for each in told["grad_logits"]} == row.powerless["grad_logits"]
+    assert {each["answer"]: each["problems"] for each in told["grad_logits"]} == row.vacuous["grad_logits"]
     assert 1e-8 < row.detectable["value"] < 1e-4

@@ -257,7 +257,7 @@ def test_a_wrong_rule_of_jax_disagrees() -> None:
     question = Problem("logsumexp", "float32", {"logits": [0.0, 1.0]}, {}, 1.0)
     candidate = load(other, operation="logsumexp", adapter="jax")
     assert softproof.judge(candidate, question).outcome == "agrees"
-    found = softproof.conduct(candidate, question, way="no gradients")
+    found = softproof.check_behaviour(candidate, question, way="no gradients")
     assert "with requires_grad for nothing" in str(found)
 
 

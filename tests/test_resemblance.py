@@ -143,12 +143,12 @@ def test_a_layout_that_torch_does_not_have(lineup: Lineup) -> None:
     assert [each.name for each in found.resembles] == ["softmax-of-the-last-axis"]
 
 
-def test_a_law_is_broken_by_one_of_its_answers(lineup: Lineup) -> None:
-    """With weights of 1 the answer is right; the law asks for weights of 2, and that is wrong on its own."""
+def test_a_relation_is_broken_by_one_of_its_answers(lineup: Lineup) -> None:
+    """With weights of 1 the answer is right; the relation asks for weights of 2, and that is wrong on its own."""
     mutant = load(MUTANTS["mean-ignores-weights"].make(), "cross_entropy", "torch")
     question = Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [0], "weight": [1.0, 1.0]})
     assert judge(mutant, question).ok
-    found = diagnosis(lineup, mutant, question, question=("law", "class weights"))
+    found = diagnosis(lineup, mutant, question, question=("relation", "class weights"))
 
     assert [each.name for each in found.resembles] == ["mean-ignores-weights"]
 

@@ -173,7 +173,7 @@ def test_the_cross_check_can_fail(operation: str) -> None:
     assert sum(each.startswith(("jvp", "hvp")) for each in found) == other["jvp"].size + 3
 
 
-# ---- laws -----------------------------------------------------------------------------------------------------------
+# ---- relations ------------------------------------------------------------------------------------------------------
 
 SIZES = st.tuples(st.integers(1, 6), st.integers(1, 40))
 

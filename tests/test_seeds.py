@@ -10,7 +10,13 @@ import pytest
 from benchmarks import seeds
 
 GREEN = {"seed": 1, "commit": "a", "seconds": 100, "passed": 9, "failed": {}}
-RED = {"seed": 2, "commit": "a", "seconds": 300, "passed": 8, "failed": {"tests.test_laws::test_it": "assert 1 == 2"}}
+RED = {
+    "seed": 2,
+    "commit": "a",
+    "seconds": 300,
+    "passed": 8,
+    "failed": {"tests.test_relations::test_it": "assert 1 == 2"},
+}
 
 
 def test_a_run_is_red_by_name(tmp_path: Path) -> None:
@@ -52,7 +58,7 @@ def test_the_table_adds_up() -> None:
     told = seeds.summary([GREEN, RED, GREEN | {"seed": 3}]).splitlines()
 
     assert told[-4].split() == ["a", "3", "2", "9", "100"]
-    assert told[-3] == "RED: tests.test_laws::test_it, 1 times, first on seed 2"
+    assert told[-3] == "RED: tests.test_relations::test_it, 1 times, first on seed 2"
     assert told[-1] == "NOT MET  40 seeds in a row are green: 1"
     assert seeds.summary([GREEN] * 40).splitlines()[-1] == "met      40 seeds in a row are green"
 

@@ -1,4 +1,4 @@
-"""The corners: both halves do what is demanded, and docs/theory/semantics.md shows what everybody does."""
+"""The edge cases: both halves do what is demanded, and docs/theory/semantics.md shows what everybody does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 import manual
 from softproof import Candidate, Output, Problem, Result, judge_result, load
 from softproof.cli.commands import main
-from softproof.generation.edge_cases import CORNERS, ERROR, SECTIONS, Corner
+from softproof.generation.edge_cases import EDGE_CASES, ERROR, SECTIONS, EdgeCase
 from softproof.generation.edge_cases import UNSPECIFIED as NOT_FIXED
 from softproof.problem.problem import Array
 from softproof.reports.semantics import Seen, see, semantics_report
@@ -30,7 +30,7 @@ DOCS = Path(__file__).parent.parent / "docs" / "theory" / "semantics.md"
 TARGETS = ("torch.nn.functional", "reference", "manual", "examples.candidates.scipy_special")
 VERSIONS = re.compile(r"^\| (numpy|torch) \| .* \|$", re.MULTILINE)
 CELL = re.compile(r"(?<!\\)\|")
-BY_NUMBER = {corner.number: corner for corner in CORNERS}
+BY_NUMBER = {edge_case.number: edge_case for edge_case in EDGE_CASES}
 IN_HALF_PRECISION = {26, 150}  # torch leaves "float32 inside" there (docs/generated/findings.md), the second on the CPU
 
 
@@ -42,7 +42,7 @@ def _seen(number: int, candidate: Candidate, device: str = "cpu") -> Seen:
 
 def test_numbers_are_unique_and_ascend() -> None:
     """They are cited."""
-    numbers = [corner.number for corner in CORNERS]
+    numbers = [edge_case.number for edge_case in EDGE_CASES]
 
     assert numbers == sorted(set(numbers))
 
@@ -57,7 +57,7 @@ def test_all_combinations_of_options_are_there() -> None:
             bool((problem.inputs["target"] == -100).any()),
             "label_smoothing" in problem.options,
         )
-        for problem in (corner.problem for corner in SECTIONS["Cross-entropy: all combinations of options"])
+        for problem in (edge_case.problem for edge_case in SECTIONS["Cross-entropy: all combinations of options"])
     }
 
     assert len(combinations) == 3 * 2 * 2 * (2 + 1)
@@ -72,43 +72,43 @@ def _told(seen: Seen | None) -> str:
     )
 
 
-def _is_asked(half: Candidate, device: str, corner: Corner) -> bool:
+def _is_asked(half: Candidate, device: str, edge_case: EdgeCase) -> bool:
     """Whether a half takes such labels and such a format, and an error leaves the device as it was."""
-    takes = half is not MANUAL or (corner.labels == "int64" and corner.problem.dtype != "bfloat16")
-    return takes and (device == "cpu" or corner.demanded != ERROR)
+    takes = half is not MANUAL or (edge_case.labels == "int64" and edge_case.problem.dtype != "bfloat16")
+    return takes and (device == "cpu" or edge_case.demanded != ERROR)
 
 
-def _each(corners: list[Corner]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("corner", corners, ids=lambda corner: str(corner.number))
+def _each(edge_cases: list[EdgeCase]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("edge_case", edge_cases, ids=lambda edge_case: str(edge_case.number))
 
 
-@_each([corner for corner in CORNERS if corner.demanded != NOT_FIXED])
-def test_both_halves_do_what_is_demanded(half: Candidate, device: str, corner: Corner) -> None:
+@_each([edge_case for edge_case in EDGE_CASES if edge_case.demanded != NOT_FIXED])
+def test_both_halves_do_what_is_demanded(half: Candidate, device: str, edge_case: EdgeCase) -> None:
     """The value, NaN, an error, and no row excuses anything; each half is asked whatever it takes."""
-    there = half is REFERENCE and corner.number in IN_HALF_PRECISION - ({150} if device == "cuda" else set())
+    there = half is REFERENCE and edge_case.number in IN_HALF_PRECISION - ({150} if device == "cuda" else set())
     outcome = DISAGREES if there else AGREES
 
-    assert _told(see(corner, half, device)) == (outcome if _is_asked(half, device, corner) else "not asked")
+    assert _told(see(edge_case, half, device)) == (outcome if _is_asked(half, device, edge_case) else "not asked")
 
 
-@_each([corner for corner in CORNERS if corner.demanded == NOT_FIXED])
-def test_what_is_not_fixed(half: Candidate, device: str, corner: Corner) -> None:
+@_each([edge_case for edge_case in EDGE_CASES if edge_case.demanded == NOT_FIXED])
+def test_what_is_not_fixed(half: Candidate, device: str, edge_case: EdgeCase) -> None:
     """Is excused where it is judged, or agrees by itself."""
-    told = _told(see(corner, half, device))
+    told = _told(see(edge_case, half, device))
 
-    assert told.split()[0] in {AGREES, UNSPECIFIED} if corner.judged else told == "not judged"
+    assert told.split()[0] in {AGREES, UNSPECIFIED} if edge_case.judged else told == "not judged"
 
 
 def test_a_wrong_nan_is_excused_nowhere_else() -> None:
-    """NaN in place of all outputs disagrees in each corner that demands something else."""
-    for corner in CORNERS:
-        seen = see(corner, MANUAL)
-        if seen is None or seen.verdict is None or corner.demanded in (ERROR, NOT_FIXED):
+    """NaN in place of all outputs disagrees in each edge case that demands something else."""
+    for edge_case in EDGE_CASES:
+        seen = see(edge_case, MANUAL)
+        if seen is None or seen.verdict is None or edge_case.demanded in (ERROR, NOT_FIXED):
             continue
         for name, output in seen.result.outputs.items():
             all_nan = replace(output, values=np.full_like(output.values, np.nan))
-            verdict = judge_result(corner.problem, Result({**seen.result.outputs, name: all_nan}))
-            assert verdict.ok is bool(np.isnan(output.values).all()), (corner.number, name)
+            verdict = judge_result(edge_case.problem, Result({**seen.result.outputs, name: all_nan}))
+            assert verdict.ok is bool(np.isnan(output.values).all()), (edge_case.number, name)
 
 
 def _excused(problem: Problem, name: str, values: object) -> str:
@@ -298,9 +298,9 @@ def test_options_with_their_default_value_are_asked_of_everybody(
 
 def test_an_option_with_another_value_is_not_asked_of_who_lacks_it() -> None:
     """A sum, of a loss that is a mean."""
-    corner = next(corner for corner in CORNERS if corner.problem.options.get("reduction") == "sum")
+    edge_case = next(edge_case for edge_case in EDGE_CASES if edge_case.problem.options.get("reduction") == "sum")
 
-    assert see(corner, load(_plain, operation="cross_entropy")) is None
+    assert see(edge_case, load(_plain, operation="cross_entropy")) is None
 
 
 def test_a_derivative_is_not_asked_of_who_has_none() -> None:

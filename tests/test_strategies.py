@@ -26,7 +26,7 @@ from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.operations import value_shape
 from softproof.problem.problem import Array
 from softproof.problem.rows import is_labels
-from softproof.runs.schedule import Rotation
+from softproof.runs.schedule import Schedule
 from softproof.runs.search import EXAMPLES
 from softproof.truth.solver import solve
 
@@ -80,7 +80,7 @@ def test_the_default_number_of_examples_reaches_every_region(operation: str, tri
     by_hand = MANUAL.only(operation)
     recorder = _Recorder(by_hand.name, by_hand.functions, by_hand.backwards, by_hand.adapter)
 
-    with mock.patch.object(Rotation, "_besides", return_value=None):  # the problems as they are drawn, and nothing else
+    with mock.patch.object(Schedule, "_besides", return_value=None):  # the problems as they are drawn, and nothing else
         verify(recorder, dtypes=["float32"], seed=trial_seed).check()
 
     assert not set(REGIONS[operation]) - set(recorder.reached)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from softproof import Candidate, Output, Problem, Result, Verdict, judge, judge_result, solve
-from softproof.generation.edge_cases import CORNERS, UNSPECIFIED
+from softproof.generation.edge_cases import EDGE_CASES, UNSPECIFIED
 from softproof.problem.formats import FORMATS
 from softproof.problem.operations import output_shapes
 from softproof.problem.problem import Array
@@ -23,7 +23,11 @@ from softproof.verdicts.compare import UNSPECIFIED as NOT_FIXED
 from .candidates import MANUAL, REFERENCE
 
 NAN, INF = np.nan, np.inf
-BY_NUMBER = {corner.number: corner.problem for corner in CORNERS if corner.demanded == UNSPECIFIED and corner.judged}
+BY_NUMBER = {
+    edge_case.number: edge_case.problem
+    for edge_case in EDGE_CASES
+    if edge_case.demanded == UNSPECIFIED and edge_case.judged
+}
 
 # What is right besides the exact value, of each element in turn: n for NaN, i for what is not finite, 0 and - for 0 and
 # -inf, + for +inf; . for nothing. Outputs that are not named have nothing besides it.

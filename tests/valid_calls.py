@@ -168,8 +168,8 @@ def _arithmetic(value: Any) -> Any:
 
 
 _DEVICE = _given("cpu", text)
-_TERMS = {"arithmetic": _given(None, _arithmetic), "accuracy": _given("C", text)}
-_AGAIN = {**_TERMS, "bits": _given((53, 128), _bits)}
+_CRITERIA = {"arithmetic": _given(None, _arithmetic), "accuracy": _given("C", text)}
+_AGAIN = {**_CRITERIA, "bits": _given((53, 128), _bits)}
 _NAMES = optional(items(text))
 _INTERFACE = {
     "supports": _given(None, _NAMES),
@@ -221,8 +221,12 @@ def _judges() -> Iterator[Call]:
     yield Call("softproof.judge by a baseline", softproof.judge, own)
     again = {"candidate": _given(MANUAL), **problem, "device": _DEVICE}
     ways = {"way": _given("asked twice", optional(text)), "dtypes": _given(("float32",), items(text))}
-    yield Call("softproof.conduct", softproof.conduct, {**again, **ways, **_AGAIN})
-    yield Call("softproof.laws", softproof.laws, {**again, "law": _given("flattened", optional(text)), **_TERMS})
+    yield Call("softproof.check_behaviour", softproof.check_behaviour, {**again, **ways, **_AGAIN})
+    yield Call(
+        "softproof.check_relations",
+        softproof.check_relations,
+        {**again, "relation": _given("flattened", optional(text)), **_CRITERIA},
+    )
     staged = {"implementation": _given(MANUAL), "problem": _given(LAYER), "device": _DEVICE,
               "judge": _given(lambda stage: softproof.judge(MANUAL, stage), anything)}  # fmt: skip
     yield Call("softproof.stages", softproof.stages, staged, list)
@@ -296,13 +300,13 @@ def _targets() -> Iterator[Call]:
            "dtypes": _given(["float32"], _NAMES), "in_process": _given(True, optional(flag)),
            "time_limit": _given(9.0, real), "database": _given(None, optional(meanings.place)),
            "progress": _given(None, anything)}  # fmt: skip
-    verified = {"target": target, **named, "device": _DEVICE, **few, **_TERMS, "baseline": _given(None, anything),
+    verified = {"target": target, **named, "device": _DEVICE, **few, **_CRITERIA, "baseline": _given(None, anything),
                 "factor": _given(1.0, real), **_HOW}  # fmt: skip
     yield Call("softproof.verify", softproof.verify, verified, lambda report: [row.verdict for row in report.rows])
     tests = {"target": target, "operation": _given(None, optional(text)), "dtypes": _given(["float32"], _NAMES),
              "devices": _given(["cpu"], items(text)), "expected_failures": _given([], items(text)),
              "require_devices": _given(False, flag), "examples": _given(1, _count), "seed": _given(0, optional(whole)),
-             **_TERMS, **_HOW}  # fmt: skip
+             **_CRITERIA, **_HOW}  # fmt: skip
     yield Call("softproof.conformance", softproof.conformance, tests, lambda mark: len(mark.mark.args[1]))
 
 
@@ -350,18 +354,18 @@ _VERDICT: dict[str, Argument] = {
     "outcome": _SAID, "ratio": _SIZE, "ulps": _SIZE, "output": _TEXT, "index": _COUNTS, "explanation": _TEXT,
     "problem": _given(None, optional(nothing)), "ratios": _given({"value": 0.5}, _SIZES), "accuracy": _CLASS,
     "unspecified": _COUNTS, "cited": _given({"value": X}, _NOTHING_ELSE),
-    "powerless": _given({"value": ("zero",)}, _NOTHING_ELSE),
+    "vacuous": _given({"value": ("zero",)}, _NOTHING_ELSE),
     "detectable": _given({"value": 0.5}, _SIZES),
 }  # fmt: skip
 _ROW: dict[str, Argument] = {
     **dict.fromkeys(("implementation", "operation", "dtype", "device", "arithmetic", "lost", "reason"), _TEXT),
-    **dict.fromkeys(("problems", "unpromised", "uncounted", "printed"), _COUNT),
+    **dict.fromkeys(("problems", "unbounded", "uncounted", "printed"), _COUNT),
     **dict.fromkeys(("ulps", "ratio", "seconds"), _SIZE),
     **dict.fromkeys(("gradients", "isolated"), _given(True, flag)),
-    **dict.fromkeys(("unsupported", "ways", "differ", "laws", "reported"), _WORDS),
+    **dict.fromkeys(("unsupported", "ways", "differ", "relations", "reported"), _WORDS),
     "verdict": _SAID, "accuracy": _CLASS, "unspecified": _COUNTS,
     "regions": _given({"masked": 1}, _by_name(_at_least_0)),
-    "powerless": _given({"value": {"zero": 1}}, _NOTHING_ELSE), "detectable": _given({"value": 0.5}, _SIZES),
+    "vacuous": _given({"value": {"zero": 1}}, _NOTHING_ELSE), "detectable": _given({"value": 0.5}, _SIZES),
     "failure": _given(None, optional(nothing)),
 }  # fmt: skip
 
@@ -375,7 +379,7 @@ def _records() -> Iterator[Call]:
               "protections": _given((), _tuple_of(nothing))}  # fmt: skip
     yield Call("softproof.Report", softproof.Report, report, lambda report: int(report.status))
     found = {"verdict": _given(softproof.Verdict("agrees")), "ways": _WORDS, "differ": _WORDS}
-    yield Call("softproof.Conduct", softproof.Conduct, found, str)
+    yield Call("softproof.Behaviour", softproof.Behaviour, found, str)
     functions = _given({"softmax": manual.softmax}, _NOTHING_ELSE)
     candidate = {**dict.fromkeys(("functions", "backwards", "jvps", "hvps"), functions), "name": _TEXT, "source": _TEXT,
                  "adapter": _given("numpy", _one_of("numpy", "torch", "jax", "onnx", "process")),

@@ -1,8 +1,8 @@
 """What `verify` asks of one operation in one dtype from one seed, drawn once, and which faults that kills.
 
-The judge is asked in this process, of value and gradients alone; what is asked in several ways, and by laws, is left
-to the faults that no single answer shows. The last fifth of the problems is drawn without a target: there is no error
-to drive it towards.
+The judge is asked in this process, of value and gradients alone; what is asked in several ways, and by relations, is
+left to the faults that no single answer shows. The last fifth of the problems is drawn without a target: there is no
+error to drive it towards.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from softproof.generation.coverage import REGIONS, regions
 from softproof.generation.large import large_problems
 from softproof.generation.strategies import problems
 from softproof.mutants.record import left_out
-from softproof.runs.criteria import Terms
-from softproof.runs.schedule import Rotation
+from softproof.runs.criteria import Criteria
+from softproof.runs.schedule import Schedule
 from softproof.runs.search import EXAMPLES, verdicts
 from softproof.truth.solver import FLOAT64
 from softproof.verdicts.compare import AGREES, DISAGREES, Verdict
@@ -37,22 +37,22 @@ VISIBLE, WITHIN, HARMLESS = "rejected", "within the bounds", "the same bits"
 
 
 @dataclass
-class _Listening(Rotation):
+class _Listening(Schedule):
     """Asks nobody, and keeps what would be asked."""
 
     asked_problems: list[Problem] = field(default_factory=list)
 
     def verdict(self, problem: Problem) -> Verdict:
-        problem = self.terms.promised(problem)
+        problem = self.criteria.promised(problem)
         for region in regions(problem):
             self.regions[region] = self.regions.get(region, 0) + 1
         self.asked_problems.append(problem)
         return Verdict(AGREES)
 
 
-def terms() -> Terms:
+def criteria() -> Criteria:
     """Those of `verify` by default."""
-    return Terms("cpu", model(None), "", "C", None, 1.0)
+    return Criteria("cpu", model(None), "", "C", None, 1.0)
 
 
 def candidate(operation: str) -> Candidate:
@@ -63,7 +63,7 @@ def candidate(operation: str) -> Candidate:
 def questions(operation: str, dtype: str, seed: int, examples: int = EXAMPLES) -> list[Problem]:
     """The problems of one row of `verify`, the large ones last."""
     supports = frozenset(OPERATIONS[operation].extras) - set(left_out(operation))
-    listening = _Listening(candidate(operation), terms(), supports, f"{operation} {dtype}")
+    listening = _Listening(candidate(operation), criteria(), supports, f"{operation} {dtype}")
     draw = partial(problems, operation, dtype, supports=supports)
     verdicts(listening, draw, REGIONS[operation], examples, seed)
     large = [*large_problems(operation, dtype, supports, seed=seed)] if examples >= EXAMPLES else []

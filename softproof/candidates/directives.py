@@ -1,4 +1,4 @@
-"""What a candidate is told to do with the arrays of a question: the half of `softproof.conduct` that lives beside it.
+"""What a candidate is told to do with the arrays of a question: half of `softproof.check_behaviour`, beside it.
 
 A directive runs where the candidate's functions are, in a process of its own or in this one, and gives arrays. What
 only it can see, such as arrays that share memory, it reports as observations; these can make a verdict worse, and
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 Arrays = dict[str, Any]
 
-# The ways of asking again, which `softproof.conduct` describes, by name.
+# The ways of asking again, which `softproof.check_behaviour` describes, by name.
 NAMES_OF_WAYS = (
     "asked twice",
     "asked many times",

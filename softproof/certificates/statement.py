@@ -110,10 +110,10 @@ def _row(row: Row, arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "drawn": {"count": count, "sha256": digest, **how},
         "worst": {"error_over_bound": _hex(row.ratio), "ulps": _hex(row.ulps)},
         "detectable": {output: _hex(error) for output, error in row.detectable.items()},
-        "vacuous": {output: max(wrong.values(), default=0) for output, wrong in row.powerless.items()},
+        "vacuous": {output: max(wrong.values(), default=0) for output, wrong in row.vacuous.items()},
         "behaviour": list(row.ways),
         "other_bits": list(row.differ),
-        "relations": list(row.laws),
+        "relations": list(row.relations),
         "not_tested": _in_row(row),
         "unspecified": list(row.unspecified),
         "isolated": row.isolated,
@@ -142,7 +142,7 @@ def _of(arguments: Mapping[str, Any], dtype: str) -> Arithmetic:
 def _in_row(row: Row) -> list[str]:
     """What this row was not asked."""
     found = left_out(row)
-    found += [f"no derivative promised by the model, nor asked: {row.unpromised} problems"] if row.unpromised else []
+    found += [f"no derivative promised by the model, nor asked: {row.unbounded} problems"] if row.unbounded else []
     found += [f"no guarantee by the model, nor counted: {row.uncounted} problems"] if row.uncounted else []
     return [*found, *map(plain, row.hints)]
 

@@ -27,7 +27,7 @@ from ..reports.report import Report
 from ..reports.required import check_required
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
 from ..reports.terminal import printable
-from ..runs.criteria import check_baseline, check_terms
+from ..runs.criteria import check_baseline, check_criteria
 from ..runs.failures import database
 from ..runs.further import MOST
 from ..runs.ladder import check_ladder, named
@@ -37,9 +37,9 @@ from ..runs.verification import (
     check_run,
     check_trusted,
     fault,
+    open_baseline,
+    open_candidate,
     rows_of,
-    settled,
-    settled_baseline,
     verify,
 )
 from .console import note
@@ -47,7 +47,7 @@ from .interruption import Interruption
 from .options import given_interface
 from .side_by_side import Others, RowName, in_order, shares, unsaid
 
-TERMS = ("dtypes", "examples", "arithmetic", "accuracy", "factor", "require")  # of `verify`, that are handed on
+CRITERIA = ("dtypes", "examples", "arithmetic", "accuracy", "factor", "require")  # of `verify`, that are handed on
 LIMITS = ("time_limit", "startup_limit")
 MORE = ("sandbox_read", "sandbox_env")
 
@@ -149,7 +149,7 @@ def opened(arguments: Mapping[str, Any], hidden: Sequence[str] = ()) -> Candidat
     It is looked up in the working directory first.
     """
     asked = arguments.get("operation"), arguments.get("adapter"), arguments["device"], arguments.get("dtypes")
-    return settled(
+    return open_candidate(
         arguments["target"],
         *asked,
         arguments.get("examples", EXAMPLES),
@@ -226,7 +226,7 @@ def _opened(arguments: Mapping[str, Any], plan: Plan, candidates: ExitStack) -> 
     """The target and the arguments of `verify`; ValueError or TypeError where it cannot be loaded, or is not fit."""
     baseline = _baseline(arguments, candidates, plan.hidden)  # before the candidate's code runs
     candidate = candidates.enter_context(closing(opened(arguments, plan.hidden)))
-    return candidate, _terms(arguments, candidate, baseline)
+    return candidate, _criteria(arguments, candidate, baseline)
 
 
 def _verified(
@@ -256,7 +256,7 @@ def _share(
 
 def _baseline(arguments: Mapping[str, Any], candidates: ExitStack, hidden: Sequence[str]) -> Candidate | None:
     """The baseline, which is a candidate too, if there is one."""
-    baseline = settled_baseline(
+    baseline = open_baseline(
         arguments.get("baseline"),
         arguments.get("operation"),
         in_process=arguments.get("in_process"),
@@ -271,11 +271,11 @@ def _baseline(arguments: Mapping[str, Any], candidates: ExitStack, hidden: Seque
     return baseline
 
 
-def _terms(arguments: Mapping[str, Any], candidate: Candidate, baseline: Candidate | None) -> dict[str, Any]:
+def _criteria(arguments: Mapping[str, Any], candidate: Candidate, baseline: Candidate | None) -> dict[str, Any]:
     """The arguments of `verify`, once they fit."""
-    given = {name: value for name, value in arguments.items() if name in (*TERMS, "device", "operation")}
+    given = {name: value for name, value in arguments.items() if name in (*CRITERIA, "device", "operation")}
     chosen = model(named(arguments.get("arithmetic")))
-    check_terms(candidate, baseline, chosen, dtypes_of(candidate, arguments.get("dtypes")))
+    check_criteria(candidate, baseline, chosen, dtypes_of(candidate, arguments.get("dtypes")))
     if baseline is not None:
         given["baseline"] = baseline
     return given

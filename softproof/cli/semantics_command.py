@@ -38,7 +38,7 @@ def prepare(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def run(options: argparse.Namespace, prepared: Sequence[Mapping[str, Any]], files: dict[str, ReportFile]) -> int:
-    """Print what the targets do in the corners; that is no verdict, and the exit status is 0 whatever it is."""
+    """Print what the targets do in the edge cases; that is no verdict, and the exit status is 0 whatever it is."""
     status = 0
     with ExitStack() as stack:
         candidates = []

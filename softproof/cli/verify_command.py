@@ -14,7 +14,7 @@ from ..bounds.models import MODELS
 from ..candidates.candidate import ADAPTERS
 from ..candidates.plain_text import plain
 from ..certificates.sources import defined
-from ..config import TERMS, Settings, settings
+from ..config import CRITERIA, Settings, settings
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_whole
 from ..properties.measured import MEASURED
@@ -145,7 +145,7 @@ def _jobs(options: argparse.Namespace, plan: Plan) -> int:
 
 def _settings(options: argparse.Namespace) -> Settings:
     """What is asked: the targets of the command line, or those of the table, as the command line overrides it."""
-    given = {key: getattr(options, key.replace("-", "_")) for key in TERMS}
+    given = {key: getattr(options, key.replace("-", "_")) for key in CRITERIA}
     given = {key: value for key, value in given.items() if value is not None}
     given |= {} if options.require is None else {"require": split(options.require)}
     given |= {} if options.device is None else {"devices": [options.device]}

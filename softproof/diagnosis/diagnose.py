@@ -29,7 +29,7 @@ MORE = 2  # problems like the one that failed
 
 @dataclass(frozen=True)
 class Failed:
-    """What failed: the verdict on the smallest problem, the way or the law that was asked, and the first problem."""
+    """What failed: the verdict on the smallest problem, the way or relation that was asked, and the first problem."""
 
     verdict: Verdict
     question: tuple[str, str] | None = None
@@ -60,7 +60,7 @@ class Diagnosing:
         kind, way = failed.question or ("", "")
         if problem is None:
             return Diagnosis()
-        witness = _of_a_law(interview, problem, way) if kind == "law" else interview.ask(problem)
+        witness = _of_a_relation(interview, problem, way) if kind == "relation" else interview.ask(problem)
         if witness is None:
             return Diagnosis()
         problem, way = witness.problem, way if kind == "way" else ""
@@ -137,9 +137,9 @@ def _quoted(way: str) -> str:
     return f"'{name}'" if " " in name else name
 
 
-def _of_a_law(interview: Interview, problem: Problem, law: str) -> Reply | None:
-    """The first of the answers that a law compares which is wrong on its own, if one is."""
-    identity = identity_of(law, problem, interview.candidate.supports(problem.operation))
+def _of_a_relation(interview: Interview, problem: Problem, relation: str) -> Reply | None:
+    """The first of the answers that a relation compares which is wrong on its own, if one is."""
+    identity = identity_of(relation, problem, interview.candidate.supports(problem.operation))
     for each in () if identity is None else (identity.problem, *identity.others):
         reply = interview.ask(each)
         if reply is not None and reply.verdict.outcome == DISAGREES:

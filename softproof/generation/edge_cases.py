@@ -1,4 +1,4 @@
-"""The corners: special values, empty things, options that meet, each as one question with a number that never changes.
+"""The edge cases: special values, empty things, options that meet, each as one question whose number never changes.
 
 A row says what follows from the definition, what torch documents, and what the judge demands: the exact value (a
 number, an infinity or NaN), or an error; or it is unspecified, and says what is right besides the exact value, which is
@@ -23,7 +23,7 @@ DOCS = "torch.nn.CrossEntropyLoss"
 
 
 @dataclass(frozen=True)
-class Corner:
+class EdgeCase:
     """One numbered row of docs/theory/semantics.md.
 
     Args:
@@ -67,11 +67,11 @@ def _of_logits(operation: str, logits: Any, dtype: str = _F32) -> Problem:
 
 def _row_of_logits(
     operation: str, first: int, offset: int, question: str, logits: Any, mathematics: str, *more: Any
-) -> Corner:
-    return Corner(first + offset, f"{operation} of {question}", _of_logits(operation, logits), mathematics, *more)
+) -> EdgeCase:
+    return EdgeCase(first + offset, f"{operation} of {question}", _of_logits(operation, logits), mathematics, *more)
 
 
-def _softmax_corners() -> Iterator[Corner]:
+def _softmax_edge_cases() -> Iterator[EdgeCase]:
     for number, operation, masked, log in ((1, "softmax", "p = [1, 0]", False), (10, "log_softmax", "[0, -∞]", True)):
         limit = "[0, -∞]" if log else "[1, 0]"
 
@@ -87,12 +87,12 @@ def _softmax_corners() -> Iterator[Corner]:
         yield row(6, "no classes", np.zeros((2, 0)), "nothing, for p of nothing")
         yield row(7, "one class", [[2.0], [-inf], [3.0]], f"p = 1, save where the one logit is -∞ ({_NO_QUOTIENT})")
         yield row(8, "logits whose distance overflows", [_LARGE, -_LARGE], f"{masked} once rounded")
-    yield Corner(19, "softmax of no dimensions", _of_logits("softmax", 1.0), "a row of one element: 1")
+    yield EdgeCase(19, "softmax of no dimensions", _of_logits("softmax", 1.0), "a row of one element: 1")
 
 
-def _logsumexp_corners() -> Iterator[Corner]:
-    def row(number: int, question: str, logits: Any, mathematics: str, *more: Any, dtype: str = _F32) -> Corner:
-        return Corner(number, f"logsumexp of {question}", _of_logits("logsumexp", logits, dtype), mathematics, *more)
+def _logsumexp_edge_cases() -> Iterator[EdgeCase]:
+    def row(number: int, question: str, logits: Any, mathematics: str, *more: Any, dtype: str = _F32) -> EdgeCase:
+        return EdgeCase(number, f"logsumexp of {question}", _of_logits("logsumexp", logits, dtype), mathematics, *more)
 
     yield row(20, "a row with one logit of -∞", [0.0, -inf], "log(1 + 0) = 0; ∂x = g p = [1, 0]")
     yield row(21, "a row of -∞", [-inf, -inf], "log 0 = -∞; ∂x is 0/0: NaN")
@@ -111,7 +111,7 @@ def _logsumexp_corners() -> Iterator[Corner]:
     )
     yield row(27, "no dimensions", 1.0, "a row of one element: 1; ∂x is g")
     x, several = [[[0.0, 1.0], [2.0, 0.0]], [[0.0, 0.0], [3.0, 1.0]]], {"dim": (0, -1), "keepdim": True}
-    yield Corner(
+    yield EdgeCase(
         28,
         "logsumexp over two dimensions, which are kept",
         Problem("logsumexp", _F32, {"logits": x}, several, [[[1.0], [2.0]]]),
@@ -119,15 +119,15 @@ def _logsumexp_corners() -> Iterator[Corner]:
         "dim is one dimension or several; keepdim keeps them with size 1",
     )
     twice = replace(_of_logits("logsumexp", np.zeros((2, 2))), options={"dim": (1, -1)}, grad_output=None)
-    yield Corner(29, "logsumexp over one dimension twice", twice, "no sum over it twice", "", ERROR)
+    yield EdgeCase(29, "logsumexp over one dimension twice", twice, "no sum over it twice", "", ERROR)
 
 
-def _distribution_corners() -> Iterator[Corner]:
+def _distribution_edge_cases() -> Iterator[EdgeCase]:
     def row(
         number: int, question: str, operation: str, p: Any, q: Any, mathematics: str, *more: Any, g: float | None = None
-    ) -> Corner:
+    ) -> EdgeCase:
         inputs = {"p": np.asarray(p, np.float64)} | ({} if q is None else {"q": np.asarray(q, np.float64)})
-        return Corner(number, question, Problem(operation, _F32, inputs, {"dim": -1}, g), mathematics, *more)
+        return EdgeCase(number, question, Problem(operation, _F32, inputs, {"dim": -1}, g), mathematics, *more)
 
     cross, limit = "distribution_cross_entropy", "a one-sided limit: "
     xlogy = "0 log 0 = 0 (torch.special.entr, xlogy)"
@@ -227,7 +227,7 @@ def _loss(logits: Any, target: Any, weight: Any = None, dtype: str = _F32, **opt
     return Problem("cross_entropy", dtype, inputs, options, g)
 
 
-def _option_corners() -> Iterator[Corner]:
+def _option_edge_cases() -> Iterator[EdgeCase]:
     """All combinations of kind of target, reduction, weight, ignored rows and smoothing, 50 to 85."""
     number = 50
     for labels, reduction, weighted, ignored, smoothed in product(
@@ -245,7 +245,7 @@ def _option_corners() -> Iterator[Corner]:
             documented += "; q a mixture with the uniform distribution"
         if smoothed and weighted:
             documented += "; silent on how weights enter the mixture"
-        yield Corner(
+        yield EdgeCase(
             number, ", ".join(words), problem, _formula(reduction, labels, weighted, ignored, smoothed), documented
         )
         number += 1
@@ -264,16 +264,18 @@ def _formula(reduction: str, labels: bool, weighted: bool, ignored: bool, smooth
     return row if reduction == "none" else f"{row}; the sum"
 
 
-def _normaliser_corners() -> Iterator[Corner]:
+def _normaliser_edge_cases() -> Iterator[EdgeCase]:
     none, some = [-100, -100], [[0.0, 1.0], [2.0, 3.0]]
     skipped = "an ignored target does not contribute to the input gradient"
     mean = "Σ l / Σ w_y, which is 0/0"
-    yield Corner(90, "every row ignored, none", _loss(some, none, reduction="none"), "0 and 0", skipped)
-    yield Corner(91, "every row ignored, sum", _loss(some, none, reduction="sum"), "an empty sum: 0; ∂x is 0", skipped)
-    yield Corner(
+    yield EdgeCase(90, "every row ignored, none", _loss(some, none, reduction="none"), "0 and 0", skipped)
+    yield EdgeCase(
+        91, "every row ignored, sum", _loss(some, none, reduction="sum"), "an empty sum: 0; ∂x is 0", skipped
+    )
+    yield EdgeCase(
         92, "every row ignored, mean", _loss(some, none), "0/0: NaN; no row contributes: ∂x is 0", f"{mean}; {skipped}"
     )
-    yield Corner(
+    yield EdgeCase(
         93,
         "every row ignored, mean, weight, smoothing",
         _loss(some, none, [1.0, 2.0], label_smoothing=0.1),
@@ -282,15 +284,15 @@ def _normaliser_corners() -> Iterator[Corner]:
     )
     where = "in the loss and in the derivatives of rows that count"
     unspecified = (mean, UNSPECIFIED, f"what is not finite, {where}")
-    yield Corner(94, "total weight 0, mean", _loss(some, [0, 0], [0.0, 2.0]), "0/0: NaN", *unspecified)
-    yield Corner(
+    yield EdgeCase(94, "total weight 0, mean", _loss(some, [0, 0], [0.0, 2.0]), "0/0: NaN", *unspecified)
+    yield EdgeCase(
         95,
         "total weight 0, mean, smoothing",
         _loss(some, [0, 0], [0.0, 2.0], label_smoothing=0.5),
         "x/0 with x > 0: none",
         *unspecified,
     )
-    yield Corner(
+    yield EdgeCase(
         96,
         "weights that cancel, mean",
         _loss(some, [0, 1], [-1.0, 1.0]),
@@ -300,20 +302,22 @@ def _normaliser_corners() -> Iterator[Corner]:
         "what is not finite; and where their sum rounds, a quotient by what that may leave, if its numerator is not 0; "
         f"{where}",
     )
-    yield Corner(97, "weight 0 of a label, sum", _loss(some, [0, 1], [0.0, 2.0], reduction="sum"), "its row counts 0")
-    yield Corner(98, "negative weight", _loss(some, [0, 1], [-1.0, 2.0]), "the formula, with the sign", "not excluded")
-    yield Corner(99, "no rows, none", _loss(np.zeros((0, 2)), np.zeros(0, int), reduction="none"), "nothing")
-    yield Corner(100, "no rows, sum", _loss(np.zeros((0, 2)), np.zeros(0, int), reduction="sum"), "an empty sum: 0")
-    yield Corner(101, "no rows, mean", _loss(np.zeros((0, 2)), np.zeros(0, int)), "0/0: NaN", mean)
-    yield Corner(
+    yield EdgeCase(97, "weight 0 of a label, sum", _loss(some, [0, 1], [0.0, 2.0], reduction="sum"), "its row counts 0")
+    yield EdgeCase(
+        98, "negative weight", _loss(some, [0, 1], [-1.0, 2.0]), "the formula, with the sign", "not excluded"
+    )
+    yield EdgeCase(99, "no rows, none", _loss(np.zeros((0, 2)), np.zeros(0, int), reduction="none"), "nothing")
+    yield EdgeCase(100, "no rows, sum", _loss(np.zeros((0, 2)), np.zeros(0, int), reduction="sum"), "an empty sum: 0")
+    yield EdgeCase(101, "no rows, mean", _loss(np.zeros((0, 2)), np.zeros(0, int)), "0/0: NaN", mean)
+    yield EdgeCase(
         102,
         "no rows, mean, probabilities",
         _loss(np.zeros((0, 2)), np.zeros((0, 2))),
         "0/0: NaN",
         "Σ l / N, which is 0/0",
     )
-    yield Corner(103, "one class", _loss([[0.0], [2.0]], [0, 0]), "log 1 = 0; ∂x is 0")
-    yield Corner(
+    yield EdgeCase(103, "one class", _loss([[0.0], [2.0]], [0, 0]), "log 1 = 0; ∂x is 0")
+    yield EdgeCase(
         104,
         "no classes",
         _loss(np.zeros((2, 0)), [-100, -100], reduction="sum"),
@@ -325,39 +329,43 @@ def _normaliser_corners() -> Iterator[Corner]:
     )
     along = replace(_loss(some, none), grad_output=None, tangent=np.ones((2, 2)))
     besides = ("", UNSPECIFIED, "0, in the derivative")
-    yield Corner(105, "every row ignored, mean, in a direction", along, "the derivative of 0/0: NaN", *besides)
+    yield EdgeCase(105, "every row ignored, mean, in a direction", along, "the derivative of 0/0: NaN", *besides)
 
 
-def _infinite_corners() -> Iterator[Corner]:
+def _infinite_edge_cases() -> Iterator[EdgeCase]:
     x, total = [0.0, -inf, 1.0], {"reduction": "sum"}
     besides = "NaN, in the loss; also where a product in the coefficient may underflow to 0"
     product_ = ("the formula has the product 0·(-∞)", UNSPECIFIED, besides)
-    yield Corner(110, "-∞ beside the label", _loss([x], [0]), "-log p_y, as if the class were not there")
-    yield Corner(111, "-∞ at the label", _loss([x], [1]), "-log 0 = +∞; ∂x has the limit p - y")
-    yield Corner(
+    yield EdgeCase(110, "-∞ beside the label", _loss([x], [0]), "-log p_y, as if the class were not there")
+    yield EdgeCase(111, "-∞ at the label", _loss([x], [1]), "-log 0 = +∞; ∂x has the limit p - y")
+    yield EdgeCase(
         112,
         "-∞ beside the label, smoothing",
         _loss([x], [0], label_smoothing=0.5),
         "-(ε/C) log 0 = +∞; ∂x has the limit p - t",
     )
-    yield Corner(113, "-∞ where a probability is 0", _loss([x], [[0.5, 0.0, 0.5]]), "0 log 0 = 0, its limit", *product_)
-    yield Corner(114, "-∞ where a probability is not 0", _loss([x], [[0.5, 0.5, 0.0]]), "-½ log 0 = +∞")
-    yield Corner(115, "-∞ at a label of weight 0", _loss([x], [1], [1.0, 0.0, 1.0], **total), "0 log 0 = 0", *product_)
-    yield Corner(
+    yield EdgeCase(
+        113, "-∞ where a probability is 0", _loss([x], [[0.5, 0.0, 0.5]]), "0 log 0 = 0, its limit", *product_
+    )
+    yield EdgeCase(114, "-∞ where a probability is not 0", _loss([x], [[0.5, 0.5, 0.0]]), "-½ log 0 = +∞")
+    yield EdgeCase(
+        115, "-∞ at a label of weight 0", _loss([x], [1], [1.0, 0.0, 1.0], **total), "0 log 0 = 0", *product_
+    )
+    yield EdgeCase(
         116,
         "-∞ at a class of weight 0, smoothing",
         _loss([x], [0], [1.0, 0.0, 1.0], label_smoothing=0.5, **total),
         "0 log 0 = 0",
         *product_,
     )
-    yield Corner(
+    yield EdgeCase(
         117,
         "-∞ at a class of weight 0, probabilities",
         _loss([x], [[0.5, 0.5, 0.0]], [1.0, 0.0, 1.0], **total),
         "0 log 0 = 0",
         *product_,
     )
-    yield Corner(
+    yield EdgeCase(
         118,
         "-∞ at the label, smoothing 1",
         _loss([x], [1], label_smoothing=1.0),
@@ -366,10 +374,10 @@ def _infinite_corners() -> Iterator[Corner]:
         UNSPECIFIED,
         "NaN, in the loss",
     )
-    yield Corner(
+    yield EdgeCase(
         119, "∂ of a probability at -∞", _loss([x], [[0.5, 0.25, 0.25]]), "∂q = -log p: +∞ in the masked class"
     )
-    yield Corner(
+    yield EdgeCase(
         120,
         "∂ of a probability at -∞ with weight 0, smoothing 1 or an upstream gradient of 0, or that underflow to 0",
         _loss([x], [[0.5, 0.25, 0.25]], [1.0, 0.0, 1.0], **total),
@@ -378,12 +386,12 @@ def _infinite_corners() -> Iterator[Corner]:
         UNSPECIFIED,
         "NaN, in that element",
     )
-    yield Corner(121, "a row of -∞", _loss([[-inf, -inf], [0.0, 1.0]], [0, 1], reduction="none"), "no softmax: NaN")
+    yield EdgeCase(121, "a row of -∞", _loss([[-inf, -inf], [0.0, 1.0]], [0, 1], reduction="none"), "no softmax: NaN")
     limit = ("", UNSPECIFIED, "NaN, in the loss and in the derivatives of that row")
-    yield Corner(122, "+∞ at the label", _loss([[inf, 0.0]], [0]), f"{_LIMIT}0", *limit)
-    yield Corner(123, "+∞ beside the label", _loss([[inf, 0.0]], [1]), f"{_LIMIT}+∞", *limit)
-    yield Corner(124, "two +∞", _loss([[inf, inf]], [1]), "no softmax and no limit: NaN")
-    yield Corner(
+    yield EdgeCase(122, "+∞ at the label", _loss([[inf, 0.0]], [0]), f"{_LIMIT}0", *limit)
+    yield EdgeCase(123, "+∞ beside the label", _loss([[inf, 0.0]], [1]), f"{_LIMIT}+∞", *limit)
+    yield EdgeCase(124, "two +∞", _loss([[inf, inf]], [1]), "no softmax and no limit: NaN")
+    yield EdgeCase(
         125,
         "NaN in a row that counts",
         _loss([[nan, 0.0], [0.0, 1.0]], [1, 1], reduction="none"),
@@ -393,10 +401,10 @@ def _infinite_corners() -> Iterator[Corner]:
     for number, value in ((126, nan), (127, inf), (128, -inf)):
         problem = _loss([[value, value], [1.0, 0.0]], [-100, 0])
         name = {126: "NaN", 127: "+∞", 128: "-∞"}[number]
-        yield Corner(
+        yield EdgeCase(
             number, f"{name} in an ignored row", problem, "the row counts nothing: the loss, and ∂x = 0 there", skipped
         )
-    yield Corner(
+    yield EdgeCase(
         129,
         "two +∞ beside the label",
         _loss([[inf, inf, 0.0]], [2], reduction="none"),
@@ -408,29 +416,29 @@ def _infinite_corners() -> Iterator[Corner]:
     )
 
 
-def _target_corners() -> Iterator[Corner]:
+def _target_edge_cases() -> Iterator[EdgeCase]:
     rest = {"reduction": "none"}
     free = "not validated; values may be misleading"
     square = [[0.0, 1.0], [2.0, 0.0]]
-    yield Corner(
+    yield EdgeCase(
         130, "probabilities that sum to 2", _loss([[0.0, 1.0]], [[0.5, 1.5]], **rest), "∂x = g (Σ_j t_j p - t)", free
     )
-    yield Corner(131, "negative probabilities", _loss([[0.0, 1.0]], [[-1.0, 2.0]], **rest), "the formula", free)
-    yield Corner(
+    yield EdgeCase(131, "negative probabilities", _loss([[0.0, 1.0]], [[-1.0, 2.0]], **rest), "the formula", free)
+    yield EdgeCase(
         132,
         "NaN among probabilities",
         _loss(square, [[nan, 0.5], [0.5, 0.5]], **rest),
         "NaN in the loss of that row and in its ∂x; ∂q does not depend on q",
         free,
     )
-    yield Corner(
+    yield EdgeCase(
         133,
         "weight and probabilities, mean",
         _loss(square, [[1.0, 0.0], [0.5, 0.5]], [1.0, 4.0]),
         "Σ l / N: one-hot rows are not divided as labels are",
         "Σ l / N",
     )
-    yield Corner(
+    yield EdgeCase(
         134,
         "ignore_index and probabilities",
         _loss(square, [[1.0, 0.0], [0.5, 0.5]], ignore_index=0),
@@ -443,18 +451,20 @@ def _target_corners() -> Iterator[Corner]:
     outside, classes = "indices in [0, C), or ignore_index", "no such class"
     for number, label in ((135, 2), (136, -1), (137, 2**40)):
         problem = _loss(square, [label, 0], reduction="mean")
-        yield Corner(number, f"the label {label} of 2 classes", problem, classes, outside, ERROR)
-    yield Corner(
+        yield EdgeCase(number, f"the label {label} of 2 classes", problem, classes, outside, ERROR)
+    yield EdgeCase(
         138,
         "ignore_index = 255 of 2 classes",
         _loss(square, [255, 0], ignore_index=255),
         "that row counts nothing",
         "it may lie outside the class range",
     )
-    yield Corner(139, "ignore_index = 0, a class", _loss(square, [0, 1], ignore_index=0), "that row counts nothing", "")
-    yield Corner(140, "ignore_index = -1", _loss(square, [-1, 1], ignore_index=-1), "that row counts nothing", "")
+    yield EdgeCase(
+        139, "ignore_index = 0, a class", _loss(square, [0, 1], ignore_index=0), "that row counts nothing", ""
+    )
+    yield EdgeCase(140, "ignore_index = -1", _loss(square, [-1, 1], ignore_index=-1), "that row counts nothing", "")
     for number, labels in ((141, "uint8"), (142, "int32"), (143, "bool")):
-        yield Corner(
+        yield EdgeCase(
             number,
             f"labels of {labels}",
             _loss(square, [1, 0], **rest),
@@ -466,29 +476,29 @@ def _target_corners() -> Iterator[Corner]:
             judged=False,
         )
     mixture = "a float in [0.0, 1.0]"
-    yield Corner(
+    yield EdgeCase(
         144, "smoothing 1", _loss(square, [1, 0], label_smoothing=1.0, **rest), "t = 1/C in every class", mixture
     )
-    yield Corner(145, "smoothing -0.1", _loss(square, [1, 0], label_smoothing=-0.1), "no mixture", mixture, ERROR)
-    yield Corner(146, "smoothing 1.5", _loss(square, [1, 0], label_smoothing=1.5), "no mixture", mixture, ERROR)
-    yield Corner(
+    yield EdgeCase(145, "smoothing -0.1", _loss(square, [1, 0], label_smoothing=-0.1), "no mixture", mixture, ERROR)
+    yield EdgeCase(146, "smoothing 1.5", _loss(square, [1, 0], label_smoothing=1.5), "no mixture", mixture, ERROR)
+    yield EdgeCase(
         147,
         "a batch of dimensions",
         _loss(np.arange(12.0).reshape(2, 3, 2), [[0, 1], [2, -100]]),
         "as the rows of it one below another",
         "(N, C, d1, …)",
     )
-    yield Corner(148, "no batch", _loss([0.0, 1.0, 2.0], np.int64(2)), "as a batch of one", "(C)")
+    yield EdgeCase(148, "no batch", _loss([0.0, 1.0, 2.0], np.int64(2)), "as a batch of one", "(C)")
     half = _loss([[65504.0, -65504.0]], [1], dtype="float16", **rest)
-    yield Corner(149, "a loss beyond float16", half, "131008, which overflows to +∞ in float16; ∂x is p - y")
+    yield EdgeCase(149, "a loss beyond float16", half, "131008, which overflows to +∞ in float16; ∂x is p - y")
     total = _loss([[40000.0, 0.0], [40000.0, 0.0]], [1, 1], dtype="float16")
-    yield Corner(150, "a total beyond float16, whose mean is not", total, "40000: finite")
+    yield EdgeCase(150, "a total beyond float16, whose mean is not", total, "40000: finite")
 
 
-def _rounding_corners() -> Iterator[Corner]:
+def _rounding_edge_cases() -> Iterator[EdgeCase]:
     """Infinite terms whose coefficients rounding may lose (docs/theory/bounds.md, Theorem 20)."""
     x, small, total = [[-inf, 0.0]], 2.0**-100, {"reduction": "sum"}
-    yield Corner(
+    yield EdgeCase(
         151,
         "-∞ where a coefficient underflows",
         _loss(x, [[small, 1.0]], [small, 1.0], **total),
@@ -497,7 +507,7 @@ def _rounding_corners() -> Iterator[Corner]:
         UNSPECIFIED,
         "NaN, in the loss, and the loss without that class",
     )
-    yield Corner(
+    yield EdgeCase(
         152,
         "-∞ where the parts of a coefficient have two signs",
         _loss(x, [[-0.25, 1.25]], label_smoothing=0.5, **total),
@@ -507,7 +517,7 @@ def _rounding_corners() -> Iterator[Corner]:
         "NaN, in the loss; where rounding may decide the sign of t, either infinity, and the loss without that class",
     )
     slope = _loss(x, [[0.5, 0.5]], [small, 1.0], **total)
-    yield Corner(
+    yield EdgeCase(
         153,
         "∂ of a probability at -∞ whose slope underflows",
         replace(slope, grad_output=np.array(small)),
@@ -518,15 +528,15 @@ def _rounding_corners() -> Iterator[Corner]:
     )
 
 
-def _single_corners() -> Iterator[Corner]:
+def _single_edge_cases() -> Iterator[EdgeCase]:
     ignored = _loss([0.0, 1.0], -100)
-    yield Corner(158, "an ignored label, mean", ignored, "0/0: NaN; no row contributes: ∂x is 0", "as 92")
+    yield EdgeCase(158, "an ignored label, mean", ignored, "0/0: NaN; no row contributes: ∂x is 0", "as 92")
 
 
-def _weightless_corners() -> Iterator[Corner]:
+def _weightless_edge_cases() -> Iterator[EdgeCase]:
     """Rows without a softmax that meet a factor of 0."""
     x, none = [[-inf, -inf], [0.0, 1.0]], "no softmax: 0·NaN is NaN"
-    yield Corner(
+    yield EdgeCase(
         154,
         "a row of -∞ whose label has weight 0",
         _loss(x, [0, 1], [0.0, 1.0]),
@@ -535,7 +545,7 @@ def _weightless_corners() -> Iterator[Corner]:
         UNSPECIFIED,
         "the loss without that row, and 0 in its ∂x; also where all of its probabilities, or their weights, are 0",
     )
-    yield Corner(
+    yield EdgeCase(
         155,
         "∂ of a row of -∞ whose upstream gradient is 0",
         replace(_loss(x, [0, 1], reduction="none"), grad_output=np.array([0.0, 1.0])),
@@ -544,7 +554,7 @@ def _weightless_corners() -> Iterator[Corner]:
         UNSPECIFIED,
         "0 in its ∂x",
     )
-    yield Corner(
+    yield EdgeCase(
         156,
         "∂ of a probability in a row of -∞ with weight 0, smoothing 1 or an upstream gradient of 0",
         _loss(x, [[0.5, 0.5], [0.5, 0.5]], [0.0, 1.0], reduction="none"),
@@ -553,7 +563,7 @@ def _weightless_corners() -> Iterator[Corner]:
         UNSPECIFIED,
         "0, in that element",
     )
-    yield Corner(
+    yield EdgeCase(
         157,
         "∂ of a log_softmax, softmax or logsumexp of a row of -∞ whose upstream gradient is 0",
         replace(_of_logits("log_softmax", x), grad_output=np.array([[0.0, 0.0], [1.0, 2.0]])),
@@ -564,10 +574,10 @@ def _weightless_corners() -> Iterator[Corner]:
     )
 
 
-def _linear_corners() -> Iterator[Corner]:
-    def layer(number: int, question: str, rows: int, features: int, mathematics: str) -> Corner:
+def _linear_edge_cases() -> Iterator[EdgeCase]:
+    def layer(number: int, question: str, rows: int, features: int, mathematics: str) -> EdgeCase:
         inputs = {"input": np.ones((rows, features)), "weight": np.ones((2, features)), "bias": np.array([1.0, 2.0])}
-        return Corner(number, question, Problem("linear", _F32, inputs, {}, np.ones((rows, 2))), mathematics)
+        return EdgeCase(number, question, Problem("linear", _F32, inputs, {}, np.ones((rows, 2))), mathematics)
 
     yield layer(160, "linear of no rows", 0, 3, "nothing; ∂W and ∂b are empty sums: 0")
     yield layer(161, "linear of no features", 2, 0, "empty sums: the bias")
@@ -577,11 +587,11 @@ def _linear_corners() -> Iterator[Corner]:
     ):
         inputs = {"input": np.ones((0, 3)), "linear_weight": np.ones((2, 3)), "target": np.zeros(0, np.int64)}
         problem = Problem("linear_cross_entropy", _F32, inputs, {"reduction": reduction}, 1.0)
-        yield Corner(
+        yield EdgeCase(
             number, f"linear_cross_entropy of no rows, {reduction}", problem, mathematics, "as linear, cross_entropy"
         )
     inputs = {"input": np.ones((2, 3)), "linear_weight": np.ones((2, 3)), "target": np.array([-100, -100])}
-    yield Corner(
+    yield EdgeCase(
         164,
         "linear_cross_entropy, every row ignored, mean",
         Problem("linear_cross_entropy", _F32, inputs, {}, 1.0),
@@ -590,7 +600,7 @@ def _linear_corners() -> Iterator[Corner]:
     )
     w = np.arange(12.0).reshape(2, 2, 3) % 5
     inputs = {"input": np.eye(2, 3), "linear_weight": w, "target": np.array([[0, 1], [1, -100]])}
-    yield Corner(
+    yield EdgeCase(
         165,
         "linear_cross_entropy, K-dimensional",
         Problem("linear_cross_entropy", _F32, inputs, {}, 1.0),
@@ -598,7 +608,7 @@ def _linear_corners() -> Iterator[Corner]:
         "a weight (C, d1, …, dK, D) with input (N, D) and target (N, d1, …, dK)",
     )
     inputs = {"input": np.ones(3), "linear_weight": w, "target": np.array([0, 1])}
-    yield Corner(
+    yield EdgeCase(
         166,
         "linear_cross_entropy, K-dimensional without a batch",
         Problem("linear_cross_entropy", _F32, inputs),
@@ -609,16 +619,16 @@ def _linear_corners() -> Iterator[Corner]:
 
 
 SECTIONS = {
-    "Softmax and log-softmax": tuple(_softmax_corners()),
-    "Logsumexp": tuple(_logsumexp_corners()),
-    "Entropy, cross-entropy and divergence of distributions": tuple(_distribution_corners()),
-    "Cross-entropy: all combinations of options": tuple(_option_corners()),
-    "Cross-entropy: what the mean divides by": tuple(_normaliser_corners()),
-    "Cross-entropy: logits that are not finite": tuple(_infinite_corners()),
-    "Cross-entropy: targets": tuple(_target_corners()),
-    "Cross-entropy: infinite terms whose coefficients round": tuple(_rounding_corners()),
-    "Rows without a softmax that weigh nothing": tuple(_weightless_corners()),
-    "Cross-entropy: without a batch": tuple(_single_corners()),
-    "Linear classifier": tuple(_linear_corners()),
+    "Softmax and log-softmax": tuple(_softmax_edge_cases()),
+    "Logsumexp": tuple(_logsumexp_edge_cases()),
+    "Entropy, cross-entropy and divergence of distributions": tuple(_distribution_edge_cases()),
+    "Cross-entropy: all combinations of options": tuple(_option_edge_cases()),
+    "Cross-entropy: what the mean divides by": tuple(_normaliser_edge_cases()),
+    "Cross-entropy: logits that are not finite": tuple(_infinite_edge_cases()),
+    "Cross-entropy: targets": tuple(_target_edge_cases()),
+    "Cross-entropy: infinite terms whose coefficients round": tuple(_rounding_edge_cases()),
+    "Rows without a softmax that weigh nothing": tuple(_weightless_edge_cases()),
+    "Cross-entropy: without a batch": tuple(_single_edge_cases()),
+    "Linear classifier": tuple(_linear_edge_cases()),
 }
-CORNERS = tuple(corner for section in SECTIONS.values() for corner in section)
+EDGE_CASES = tuple(edge_case for section in SECTIONS.values() for edge_case in section)

@@ -15,7 +15,7 @@ from ..problem.formats import FORMATS
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
 from ..problem.validation import check_name, check_names, check_whole
-from ..runs.criteria import Terms
+from ..runs.criteria import Criteria
 from ..runs.search import EXAMPLES, planned
 from ..verdicts.compiled import Outputs, can_be_compiled, compiled
 from .bank_file import Bank
@@ -90,8 +90,8 @@ def _questions(
     supports = frozenset(OPERATIONS[operation].extras) - without
     drawn = planned(partial(problems, operation, dtype, supports=supports), examples, seed)
     for name in models:
-        terms = Terms("cpu", model(name), name, "C", None, 1.0)
-        asked = (terms.promised(_asked(each, without)) for each in drawn)
+        criteria = Criteria("cpu", model(name), name, "C", None, 1.0)
+        asked = (criteria.promised(_asked(each, without)) for each in drawn)
         for problem in {each.digest(): each for each in asked}.values():
             outputs = compiled(problem, name) if can_be_compiled(problem) else {}
             yield Kept(problem, name, outputs) if outputs and _is_guaranteed(outputs) else None

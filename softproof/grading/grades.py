@@ -22,7 +22,7 @@ from ..problem.validation import check_flag, check_kind, check_name, check_names
 from ..reports.as_json import in_json
 from ..reports.required import CANNOT_ASK, check_required
 from ..reports.row import CANNOT_LOAD
-from ..runs.verification import settled
+from ..runs.verification import open_candidate
 from ..verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE
 from .asking import OVER, Asked, ask
 from .bank_file import Bank, bank
@@ -131,7 +131,7 @@ def grade(
     named: dict[str, Any] = {"target": name_of(target), "bank": opened.digest, "arithmetic": chosen}
     check_asked_of(opened, operation, dtypes)
     try:
-        candidate = settled(target, operation, adapter, device, dtypes, 1, interface, in_process=in_process,
+        candidate = open_candidate(target, operation, adapter, device, dtypes, 1, interface, in_process=in_process,
                             sandbox=sandbox, sandbox_read=sandbox_read, sandbox_env=sandbox_env,
                             hidden=(*hidden, *filter(None, [opened.place])), folders=[str(Path.cwd())], **limits)  # type: ignore[arg-type]  # fmt: skip
     except (ValueError, TypeError) as error:

@@ -21,7 +21,7 @@ from ..candidates.loading import load
 from ..candidates.protocol import problem_of
 from ..diagnosis.likeness import Answer, answer_of
 from ..problem.problem import COMMON_LAYOUTS, Array, Problem
-from ..properties.behaviour import conduct
+from ..properties.behaviour import check_behaviour
 from .catalogue import MUTANTS
 from .record import Mutant, left_out
 
@@ -68,7 +68,7 @@ def answer(mutant: Mutant, problem: Problem) -> Answer:
 def misbehaves(mutant: Mutant, problem: Problem, way: str) -> bool:
     """Whether a way of asking again shows a fault."""
     candidate = load(mutant.make(), mutant.operation, "torch", without=left_out(mutant.operation))
-    return candidate.takes(problem) and not conduct(candidate, problem, way=way).ok
+    return candidate.takes(problem) and not check_behaviour(candidate, problem, way=way).ok
 
 
 def told(nonce: str, problem: Problem, names: Sequence[str]) -> Message:

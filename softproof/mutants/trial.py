@@ -70,12 +70,12 @@ class Trial:
     tried: tuple[Tried, ...]
     seeds: tuple[int, ...]
     innocent: tuple[str, ...] = ()
-    accused: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
         """Whether every mutant is killed from every seed, and nobody else."""
-        return bool(self.tried) and all(each.killed for each in self.tried) and not self.accused
+        return bool(self.tried) and all(each.killed for each in self.tried) and not self.rejected
 
     @property
     def score(self) -> float:
@@ -90,7 +90,7 @@ class Trial:
             "score": self.score,
             "seeds": self.seeds,
             "innocent": self.innocent,
-            "accused": self.accused,
+            "rejected": self.rejected,
             "not covered": NOT_COVERED,
             "suites": [_record_of_suite(suite) for suite in SUITES],
             "mutants": [_record(MUTANTS[each.name]) | asdict(each) | {"killed": each.killed} for each in self.tried],
@@ -131,16 +131,16 @@ def trial(
         raise ValueError("seeds is empty; expected at least one")
     mutants = [MUTANTS[name] for name in wanted]
     innocent = [each for each in CORRECT if each.operation in {mutant.operation for mutant in mutants}]
-    total, tried, accused = len(mutants) + len(innocent), [], []
+    total, tried, rejected = len(mutants) + len(innocent), [], []
     for number, mutant in enumerate(mutants, 1):
         tried.append(_tried(mutant, seeds, examples, witnesses))
         if progress is not None:
             progress(f"{mutant.name}: {'killed' if tried[-1].killed else 'SURVIVED'}", number, total)
     for number, each in enumerate(innocent, len(mutants) + 1):
-        accused += _accused(each, mutants, seeds, examples)
+        rejected += _rejected(each, mutants, seeds, examples)
         if progress is not None:
-            progress(f"{each.operation}, right: {'ACCUSED' if accused else 'survived'}", number, total)
-    return Trial(tuple(tried), tuple(seeds), tuple(each.operation for each in innocent), tuple(accused))
+            progress(f"{each.operation}, right: {'REJECTED' if rejected else 'survived'}", number, total)
+    return Trial(tuple(tried), tuple(seeds), tuple(each.operation for each in innocent), tuple(rejected))
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -198,7 +198,7 @@ def hunt(mutant: Mutant, seed: int, examples: int = EXAMPLES, *, shrink: bool = 
     return Kill(seed, "", problems), None
 
 
-def _accused(
+def _rejected(
     each: Operation, mutants: Sequence[Mutant], seeds: Sequence[int], examples: int, *, shrink: bool = True
 ) -> list[str]:
     """What the judge has against a right implementation, in the dtypes that the mutants were asked in."""
@@ -234,7 +234,7 @@ def table(trial: Trial) -> str:
         lines.append(f"{each.name:{width}}  {_examples(each):>8}  {_end(each)}")
     lines += ["", _outcome(trial), "in the same run:", *(f"  {line}" for line in _peers(trial))]
     lines.append(f"right implementations beside them: {', '.join(trial.innocent)}: " + (
-        "ACCUSED\n" + "\n".join(trial.accused) if trial.accused else "all survived"))  # fmt: skip
+        "REJECTED\n" + "\n".join(trial.rejected) if trial.rejected else "all survived"))  # fmt: skip
     return "\n".join(lines).lstrip("\n")
 
 

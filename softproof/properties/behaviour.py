@@ -28,7 +28,7 @@ from .ways import WAYS
 
 
 @dataclass(frozen=True)
-class Conduct:
+class Behaviour:
     """What was found: `ways` that were asked, and those whose bits `differ` from the first answer within the bounds."""
 
     verdict: Verdict
@@ -47,7 +47,7 @@ class Conduct:
         return str(self.verdict)
 
 
-def conduct(
+def check_behaviour(
     candidate: Candidate,
     problem: Problem,
     *,
@@ -57,7 +57,7 @@ def conduct(
     arithmetic: str | Arithmetic | Model | None = None,
     accuracy: str = "C",
     bits: Sequence[int] = BITS,
-) -> Conduct:
+) -> Behaviour:
     """Ask the same question in other ways; every answer has the bits of the first one, or is judged by itself.
 
     Args:
@@ -69,7 +69,7 @@ def conduct(
         arithmetic: the model that the bounds are theorems about, as in `softproof.judge`.
         accuracy: the class that other answers are judged by, "A" to "C".
         bits: precisions of the truth to try in turn, as in `softproof.judge`.
-    Returns: a `Conduct`: a verdict, the ways asked, and those that differ in their bits. The outcome is
+    Returns: a `Behaviour`: a verdict, the ways asked, and those that differ in their bits. The outcome is
         *not applicable*, which is not ok, where no way applies to the problem.
     Raises: ValueError for a way that is not there, or an argument that does not fit.
 
@@ -78,7 +78,7 @@ def conduct(
     ...     e = np.exp(logits - logits.max(dim, keepdims=True))
     ...     return logits if logits.shape[dim] == 0 else e / e.sum(dim, keepdims=True)
     >>> problem = Problem("softmax", "float64", {"logits": [[0.0, 1.0], [2.0, 0.0]]}, {"dim": -1})
-    >>> found = softproof.conduct(softproof.load(softmax, adapter="numpy"), problem)
+    >>> found = softproof.check_behaviour(softproof.load(softmax, adapter="numpy"), problem)
     >>> print(found)
     agrees: asked in 12 ways, with the same bits
     """
@@ -89,25 +89,25 @@ def conduct(
     check_names("dtypes", dtypes, "float32", FORMATS)
     check_criteria(problem, arithmetic, accuracy, bits)
     if accuracy == "D":
-        raise ValueError("accuracy D compares with a baseline; conduct judges other answers in class A, B or C")
+        raise ValueError("accuracy D compares with a baseline; check_behaviour judges other answers in class A, B or C")
     question = question_of(candidate, problem, device, dtypes)
     if text := not_an_answer(question.problem, question.first, device):
-        return Conduct(Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem), (), ())
+        return Behaviour(Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem), (), ())
     wanted = [name for name in WAYS if name not in candidate.interface.without] if way is None else [way]
     names = tuple(name for name in wanted if WAYS[name].applies(question))
     if not names:
         text = "no way applies" if way is None else f"{way}: does not apply"
-        return Conduct(Verdict(NOT_APPLICABLE, explanation=text, problem=problem, accuracy=accuracy), (), ())
+        return Behaviour(Verdict(NOT_APPLICABLE, explanation=text, problem=problem, accuracy=accuracy), (), ())
     judge = partial(judge_result, device=device, arithmetic=arithmetic, accuracy=accuracy, bits=bits)
     differ: list[str] = []
     for name in names:
         verdict, same = asked(question, name, judge)
         if not verdict.ok:
-            return Conduct(replace(verdict, problem=problem, accuracy=accuracy), names, tuple(differ))
+            return Behaviour(replace(verdict, problem=problem, accuracy=accuracy), names, tuple(differ))
         differ += [] if same else [name]
     text = f"asked in {len(names)} ways, " if way is None else f"{way}: "
     text += f"with other bits: {', '.join(differ)}" if differ else "with the same bits"
-    return Conduct(Verdict(AGREES, explanation=text, problem=problem, accuracy=accuracy), names, tuple(differ))
+    return Behaviour(Verdict(AGREES, explanation=text, problem=problem, accuracy=accuracy), names, tuple(differ))
 
 
 def asked(question: Question, way: str, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:

@@ -24,4 +24,4 @@ class Identity:
     combine: Callable[..., Outputs]
 
 
-Law = Callable[[Problem, Extras, Rng], Identity | None]  # None where it does not apply
+Relation = Callable[[Problem, Extras, Rng], Identity | None]  # None where it does not apply

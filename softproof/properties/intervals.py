@@ -1,7 +1,7 @@
 """Intervals of float64 numbers that hold an exact value: an answer, and its bound on either side.
 
 Sums and multiples of intervals are rounded outwards, so that what holds of exact values holds of their intervals: two
-intervals for one number have a common point. `laws` needs no other tolerance.
+intervals for one number have a common point. `relations` needs no other tolerance.
 """
 
 from __future__ import annotations
@@ -79,8 +79,8 @@ class Interval:
             apart, reach = np.abs(self.middle - other.middle) * (1 - ROUNDING), self.radius + other.radius
             ratio = np.where(apart == 0, 0.0, apart / reach)
         same = (self.middle == other.middle) | (np.isnan(self.middle) & np.isnan(other.middle))
-        unpromised = np.isinf(reach) & ~(np.isnan(self.middle) | np.isnan(other.middle))
-        ratio = np.where(same | unpromised, np.where(np.isfinite(ratio), ratio, 0.0), ratio)
+        unbounded = np.isinf(reach) & ~(np.isnan(self.middle) | np.isnan(other.middle))
+        ratio = np.where(same | unbounded, np.where(np.isfinite(ratio), ratio, 0.0), ratio)
         return np.where(np.isnan(ratio), np.inf, ratio)
 
 

@@ -1,4 +1,4 @@
-"""Laws of the options of a loss, and of the upstream gradient."""
+"""Relations of the options of a loss, and of the upstream gradient."""
 
 from __future__ import annotations
 

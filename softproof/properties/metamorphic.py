@@ -1,8 +1,8 @@
-"""Metamorphic laws: two ways to ask for the same exact numbers. They need no truth, and hold at any size.
+"""Metamorphic relations: two ways to ask for the same exact numbers. They need no truth, and hold at any size.
 
-Each answer with its bound is an interval that holds the exact value, if the answer is right. A law says how the exact
-outputs of some problems combine into those of another one; the same combination of intervals, rounded outwards, must
-have a common point with the interval of that one. docs/theory/behaviour.md states the laws and the theorem of the
+Each answer with its bound is an interval that holds the exact value, if the answer is right. A relation says how the
+exact outputs of some problems combine into those of another; the same combination of intervals, rounded outwards, must
+have a common point with the interval of that one. docs/theory/behaviour.md states the relations and the theorem of the
 comparison.
 """
 
@@ -24,13 +24,13 @@ from ..problem.rows import main_input
 from ..problem.validation import check_kind, check_name
 from ..verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, Verdict, not_an_answer
 from ..verdicts.judgement import check_criteria
-from .identities import Extras, Identity, Law, Outputs
+from .identities import Extras, Identity, Outputs, Relation
 from .intervals import Interval, enclosed
 from .loss_options import class_weights, ignored_rows, label_smoothing, upstream_gradient
 from .parts import split_batch, split_classes, split_features
 from .rearranged import batch_of_one, common_shift, flattened, permuted_classes, permuted_rows
 
-LAWS: dict[str, Law] = {
+RELATIONS: dict[str, Relation] = {
     "common shift": common_shift,
     "permuted classes": permuted_classes,
     "permuted rows": permuted_rows,
@@ -46,11 +46,11 @@ LAWS: dict[str, Law] = {
 }
 
 
-def laws(
+def check_relations(
     candidate: Implementation,
     problem: Problem,
     *,
-    law: str | None = None,
+    relation: str | None = None,
     device: str = "cpu",
     arithmetic: str | Arithmetic | Model | None = None,
     accuracy: str = "C",
@@ -59,44 +59,44 @@ def laws(
 
     Args:
         candidate: what is judged, as `softproof.load` gives it.
-        problem: the question that the laws start from.
-        law: one of `softproof.LAWS`; by default all that apply.
+        problem: the question that the relations start from.
+        relation: one of `softproof.RELATIONS`; by default all that apply.
         device: where tensors live.
         arithmetic: the model that the bounds are theorems about, as in `softproof.judge`.
         accuracy: the class whose bounds are used, "A" to "C".
     Returns: a `Verdict`; its ratio is the largest distance between two answers in units of both bounds. The outcome is
-        *not applicable*, which is not ok, where no law says anything of the problem.
-    Raises: ValueError for a law that is not there, or an argument that does not fit.
+        *not applicable*, which is not ok, where no relation says anything of the problem.
+    Raises: ValueError for a relation that is not there, or an argument that does not fit.
 
     >>> import numpy as np, softproof
     >>> late = softproof.load(lambda x, dim: np.exp(x) / np.exp(x).sum(dim, keepdims=True), operation="softmax")
     >>> problem = Problem("softmax", "float64", {"logits": np.linspace(0.0, 2.0, 1000)}, {"dim": -1})
-    >>> print(softproof.laws(late, problem))
-    agrees: 3 laws hold: common shift, permuted classes, batch of one
+    >>> print(softproof.check_relations(late, problem))
+    agrees: 3 relations hold: common shift, permuted classes, batch of one
     """
     check_kind("candidate", candidate, Candidate, LOADED)
     check_asked(candidate, problem, device, "candidate")
-    if law is not None:
-        check_name("law", law, LAWS)
+    if relation is not None:
+        check_name("relation", relation, RELATIONS)
     check_criteria(problem, arithmetic, accuracy)
     if accuracy == "D":
-        raise ValueError("accuracy D compares with a baseline; laws compare answers with each other, in A, B or C")
+        raise ValueError("accuracy D compares with a baseline; relations compare answers with each other, in A, B or C")
     answers = Answers(candidate, asked_of(candidate, problem), device, model(arithmetic), Accuracy(accuracy))
     extras = candidate.supports(problem.operation)
     found = {
         name: compared(name, identity, answers)
-        for name in (LAWS if law is None else (law,))
+        for name in (RELATIONS if relation is None else (relation,))
         if (identity := identity_of(name, answers.problem, extras)) is not None
         and all(map(candidate.takes, (identity.problem, *identity.others)))
     }
     if not found:
-        words = "no law applies" if law is None else f"{law}: does not apply"
+        words = "no relation applies" if relation is None else f"{relation}: does not apply"
         return Verdict(NOT_APPLICABLE, explanation=words, problem=problem, accuracy=accuracy)
     for outcome in (DISAGREES, NO_GUARANTEE):
         if bad := [verdict for verdict in found.values() if verdict.outcome == outcome]:
             return replace(bad[0], problem=problem)
     ratio = max(verdict.ratio for verdict in found.values())
-    words = f"{len(found)} laws hold: {', '.join(found)}" if law is None else f"{law}: holds"
+    words = f"{len(found)} relations hold: {', '.join(found)}" if relation is None else f"{relation}: holds"
     return Verdict(AGREES, ratio, explanation=words, problem=problem, accuracy=accuracy)
 
 
@@ -106,14 +106,14 @@ def asked_of(candidate: Implementation, problem: Problem) -> Problem:
     return replace(problem, grad_output=upstream, tangent=None)
 
 
-def identity_of(law: str, problem: Problem, extras: Extras) -> Identity | None:
-    """What a law says of a problem, if anything; the same for the same problem."""
-    return LAWS[law](problem, extras, np.random.default_rng(zlib.crc32(main_input(problem).tobytes())))
+def identity_of(relation: str, problem: Problem, extras: Extras) -> Identity | None:
+    """What a relation says of a problem, if anything; the same for the same problem."""
+    return RELATIONS[relation](problem, extras, np.random.default_rng(zlib.crc32(main_input(problem).tobytes())))
 
 
 @dataclass(frozen=True)
 class Answers:
-    """Asks a candidate; the answer to `problem` is kept, since most laws start from it."""
+    """Asks a candidate; the answer to `problem` is kept, since most relations start from it."""
 
     candidate: Implementation
     problem: Problem
@@ -142,13 +142,13 @@ class Answers:
         return enclosed(problem, result, self.accuracy.arithmetic(arithmetic_of(self.model, problem)))
 
 
-def compared(law: str, identity: Identity, answers: Answers) -> Verdict:
+def compared(relation: str, identity: Identity, answers: Answers) -> Verdict:
     """Whether the intervals of both sides meet; their bounds are evaluated where the numbers are not the same."""
     problems, accuracy = (identity.problem, *identity.others), answers.accuracy.letter
     results = [answers.to(problem) for problem in problems]
     for problem, result in zip(problems, results, strict=True):
         if text := not_an_answer(problem, result, answers.device):
-            text = f"{law}: {text}; asked {_words(problem, answers.problem)}{_untaken(problem, result)}"
+            text = f"{relation}: {text}; asked {_words(problem, answers.problem)}{_untaken(problem, result)}"
             return Verdict(DISAGREES, np.inf, np.inf, explanation=text, accuracy=accuracy)
     one, *others = map(unbounded, results)
     two = identity.combine(*others)
@@ -156,7 +156,7 @@ def compared(law: str, identity: Identity, answers: Answers) -> Verdict:
         return Verdict(AGREES, accuracy=accuracy)
     one, *others = map(answers.enclosed, problems, results)
     two = identity.combine(*others)
-    verdicts = [_distance(law, name, one[name], two[name], accuracy) for name in two]
+    verdicts = [_distance(relation, name, one[name], two[name], accuracy) for name in two]
     order = (DISAGREES, NO_GUARANTEE, AGREES)
     found = min(verdicts, key=lambda verdict: (order.index(verdict.outcome), -verdict.ratio))
     if found.outcome != DISAGREES:
@@ -203,22 +203,23 @@ def same_numbers(one: Array, two: Array) -> bool:
     return one.shape == two.shape and bool(((one == two) | ((one != one) & (two != two))).all())
 
 
-def _distance(law: str, name: str, one: Interval, two: Interval, accuracy: str) -> Verdict:
+def _distance(relation: str, name: str, one: Interval, two: Interval, accuracy: str) -> Verdict:
     """Two intervals of one output."""
     if one.middle.shape != two.middle.shape:
-        raise AssertionError(f"{law}: {name} has shapes {one.middle.shape} and {two.middle.shape}")
+        raise AssertionError(f"{relation}: {name} has shapes {one.middle.shape} and {two.middle.shape}")
     if not one.middle.size:
         return Verdict(AGREES, accuracy=accuracy)
     ratio = one.distance(two)
     if not (ratio <= 1).all():
         index = tuple(int(i) for i in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
         where = f"{name}[{', '.join(map(str, index))}]" if index else name
-        text = f"{law}: {where} is {one.middle[index]!s}, and by this law {two.middle[index]!s}"
+        text = f"{relation}: {where} is {one.middle[index]!s}, and by this relation {two.middle[index]!s}"
         reach = one.radius[index] + two.radius[index]
         text += f"; {ratio[index]:.3g} times as far apart as both bounds allow, {reach:.3g}"
         return Verdict(DISAGREES, float(ratio[index]), 0.0, name, index, text, accuracy=accuracy)
     promised = np.isfinite(one.radius + two.radius)
     if not promised.all():
-        text = f"{law}: the bounds of {name} promise nothing for {np.count_nonzero(~promised)} of {ratio.size} elements"
+        few = f"{np.count_nonzero(~promised)} of {ratio.size} elements"
+        text = f"{relation}: the bounds of {name} promise nothing for {few}"
         return Verdict(NO_GUARANTEE, float(ratio.max()), explanation=text, accuracy=accuracy)
     return Verdict(AGREES, float(ratio.max()), accuracy=accuracy)

@@ -1,4 +1,4 @@
-"""Laws of problems that are taken apart and put together again."""
+"""Relations of problems that are taken apart and put together again."""
 
 from __future__ import annotations
 

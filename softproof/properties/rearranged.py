@@ -1,4 +1,4 @@
-"""Laws of the same numbers elsewhere: shifted, in another order, or arranged in another shape."""
+"""Relations of the same numbers elsewhere: shifted, in another order, or arranged in another shape."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def _details(row: Row, number: int) -> Markup:
         ("theorems", f"{theorems} of docs/theory/bounds.md" if theorems else ""),
         ("worst error", f"{_number(row.ulps)} ulp" if row.problems else ""),
         ("not tested", ", ".join(left_out(row))),
-        ("unbounded", f"no derivative promised, nor asked, in {row.unpromised} problems" if row.unpromised else ""),
+        ("unbounded", f"no derivative promised, nor asked, in {row.unbounded} problems" if row.unbounded else ""),
         ("uncounted", f"no guarantee by the arithmetic in {row.uncounted} problems" if row.uncounted else ""),
         ("unspecified", f"accepted: rows {unspecified} of docs/theory/semantics.md" if unspecified else ""),
         ("warning", "; ".join(row.hints)),
@@ -159,14 +159,14 @@ def _details(row: Row, number: int) -> Markup:
 
 def _outputs(row: Row) -> Iterator[Markup]:
     """The worst error of each output, as a share of its bound, and what would have passed besides."""
-    names = dict.fromkeys([*row.ratios, *row.detectable, *row.powerless])
+    names = dict.fromkeys([*row.ratios, *row.detectable, *row.vacuous])
     lines = [(name, *_output(row, name)) for name in names]
     if lines:
         yield table(("output", "share of the bound", "error/bound", "error seen from", "vacuous"), *lines)
 
 
 def _output(row: Row, name: str) -> tuple[Any, ...]:
-    ratio, seen, wrong = row.ratios.get(name), row.detectable.get(name), row.powerless.get(name, {})
+    ratio, seen, wrong = row.ratios.get(name), row.detectable.get(name), row.vacuous.get(name, {})
     passing = f"{max(wrong.values())} of {row.problems}: {', '.join(wrong)} would pass" if wrong else NO_NUMBER
     worst = (NO_NUMBER,) * 2 if ratio is None else (bar(ratio, f"{_number(ratio)} of the bound"), _number(ratio))
     return (*worst, NO_NUMBER if seen is None else f"{seen:.1e}", passing)
@@ -190,8 +190,8 @@ def _questions(row: Row) -> Iterator[Markup]:
         bits = ", ".join(row.differ)
         said = f"Other bits, within the bounds: {bits}" if bits else "All answers had the same bits."
         yield folded(f"Behaviour: {len(row.ways)} checks", tag("p", said), items(row.ways))
-    if row.laws:
-        yield folded(f"Relations: {len(row.laws)} asked", items(row.laws))
+    if row.relations:
+        yield folded(f"Relations: {len(row.relations)} asked", items(row.relations))
 
 
 # ---- the run --------------------------------------------------------------------------------------------------------

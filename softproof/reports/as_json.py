@@ -66,10 +66,10 @@ def record(row: Row, expected: bool) -> dict[str, Any]:
         "coverage": [{"region": region, "problems": count} for region, count in row.regions.items()],
         "behaviour": row.ways,
         "other_bits": row.differ,
-        "relations": row.laws,
+        "relations": row.relations,
         "gradients": row.gradients,
         "not_tested": left_out(row),
-        "unbounded": row.unpromised,
+        "unbounded": row.unbounded,
         "uncounted": row.uncounted,
         "unspecified": row.unspecified,
         "hints": row.hints,
@@ -84,13 +84,13 @@ def record(row: Row, expected: bool) -> dict[str, Any]:
 
 def _outputs(row: Row) -> list[dict[str, Any]]:
     """What is known of each output: its worst error, the error that would be seen, and what would pass."""
-    names = dict.fromkeys([*row.ratios, *row.detectable, *row.powerless])
+    names = dict.fromkeys([*row.ratios, *row.detectable, *row.vacuous])
     return [
         {
             "output": name,
             "ratio": row.ratios.get(name),
             "detectable": row.detectable.get(name),
-            "vacuous": [{"answer": answer, "problems": count} for answer, count in row.powerless.get(name, {}).items()],
+            "vacuous": [{"answer": answer, "problems": count} for answer, count in row.vacuous.get(name, {}).items()],
         }
         for name in names
     ]

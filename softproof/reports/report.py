@@ -133,7 +133,7 @@ class Report:
         lines = [("operation", "dtype", "output", "seen from", "would pass in")]
         for row in self.rows:
             for output, error in row.detectable.items():
-                wrong = row.powerless.get(output, {})
+                wrong = row.vacuous.get(output, {})
                 words = ", ".join(
                     f"{count}: {name}" for name, count in sorted(wrong.items(), key=lambda each: -each[1])
                 )

@@ -41,14 +41,14 @@ class Failure:
     device: str
     seed: int
     words: str = ""  # keyword arguments of the call
-    call: str = "judge"  # or "conduct", or "laws"
+    call: str = "judge"  # or "check_behaviour", or "check_relations"
     source: str = ""  # Python that makes the problem, where it is too large to be shown
-    question: tuple[str, str] | None = None  # the way or the law that was asked, ("way", its name), if it was one
+    question: tuple[str, str] | None = None  # the way or the relation that was asked, ("way", its name), if it was one
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
 
     @property
     def check(self) -> str:
-        """What it was that failed, in a word or two: an output, what came in its place, a way or a law."""
+        """What it was that failed, in a word or two: an output, what came in its place, a way or a relation."""
         if self.question is not None:
             return f"{self.question[0]}: {self.question[1]}"
         wrong = (name for sign, name in _NO_ANSWERS.items() if sign in self.verdict.explanation)
@@ -116,17 +116,15 @@ class Row:
     accuracy: str = "C"  # the class that was asked for
     ways: tuple[str, ...] = ()  # in which the same question was asked again
     differ: tuple[str, ...] = ()  # those of them whose answers had other bits, within the bounds
-    laws: tuple[str, ...] = ()  # that were asked
+    relations: tuple[str, ...] = ()  # that were asked
     unspecified: tuple[int, ...] = ()  # rows of docs/theory/semantics.md without which some answers would not agree
     regions: dict[str, int] = field(default_factory=dict, compare=False)  # how many problems lay in each
-    unpromised: int = 0  # problems of which no derivative was asked, since the arithmetic promises none
+    unbounded: int = 0  # problems of which no derivative was asked, since the arithmetic promises none
     uncounted: int = 0  # problems that are not counted, since the arithmetic guarantees nothing of some element
     beyond: dict[str, float] = field(default_factory=dict)  # narrower models that were tried: the worst error/bound
     sums: dict[str, int] = field(default_factory=dict)  # by number of classes, how deep sums are, as measured
     unmeasured: dict[str, int] = field(default_factory=dict)  # and why in how many kinds of problem they are not
-    powerless: dict[str, dict[str, int]] = field(
-        default_factory=dict
-    )  # by output and wrong answer, in how many problems
+    vacuous: dict[str, dict[str, int]] = field(default_factory=dict)  # by output and wrong answer, in how many problems
     detectable: dict[str, float] = field(default_factory=dict)  # by output, the median relative error that is seen
     ratios: dict[str, float] = field(default_factory=dict)  # by output, the worst error in units of the bound
     theorems: tuple[int, ...] = ()  # of docs/theory/bounds.md, that the bounds rest on
@@ -192,10 +190,10 @@ _OF_ROW = {
     **dict.fromkeys(
         ("implementation", "operation", "dtype", "device", "arithmetic", "lost", "reason", "model", "digest"), TEXT
     ),
-    **dict.fromkeys(("problems", "unpromised", "uncounted", "printed"), COUNT),
+    **dict.fromkeys(("problems", "unbounded", "uncounted", "printed"), COUNT),
     **dict.fromkeys(("ulps", "ratio", "seconds"), NUMBER),
     **dict.fromkeys(("gradients", "isolated"), FLAG),
-    **dict.fromkeys(("unsupported", "ways", "differ", "laws", "reported", "hints"), NAMES),
+    **dict.fromkeys(("unsupported", "ways", "differ", "relations", "reported", "hints"), NAMES),
     "verdict": one_of(
         (AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE, UNSPECIFIED, NOT_APPLICABLE, CANNOT_ASK, CANNOT_LOAD, JUDGE_FAILED)
     ),
@@ -207,7 +205,7 @@ _OF_ROW = {
     "beyond": by_name(NUMBER, "numbers"),
     "sums": by_name(COUNT, "counts"),
     "unmeasured": by_name(COUNT, "counts"),
-    "powerless": by_name(by_name(COUNT, "whole numbers"), "mappings from names to whole numbers"),
+    "vacuous": by_name(by_name(COUNT, "whole numbers"), "mappings from names to whole numbers"),
     "detectable": by_name(NUMBER, "numbers"),
     "drawing": by_name(NAMES, "tuples of texts"),
     "failure": optional(a(Failure, "a Failure")),

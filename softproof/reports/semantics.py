@@ -1,4 +1,4 @@
-"""Semantics: the corners put to implementations, and docs/theory/semantics.md, which shows what each of them does."""
+"""Semantics: the edge cases put to implementations, and docs/theory/semantics.md, which shows what each does."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ..candidates.candidate import Candidate
-from ..generation.edge_cases import CORNERS as CORNERS
-from ..generation.edge_cases import ERROR, SECTIONS, UNSPECIFIED, Corner
+from ..generation.edge_cases import EDGE_CASES as EDGE_CASES
+from ..generation.edge_cases import ERROR, SECTIONS, UNSPECIFIED, EdgeCase
 from ..problem.interface import SHAPES
 from ..problem.operations import DEFAULTS, OPERATIONS
 from ..problem.problem import Array, Problem, Result
@@ -26,25 +26,25 @@ class Seen:
     verdict: Verdict | None
 
 
-def see(corner: Corner, candidate: Candidate, device: str = "cpu") -> Seen | None:
-    """Ask one corner; None where the candidate does not have the operation, or does not take what is asked.
+def see(edge_case: EdgeCase, candidate: Candidate, device: str = "cpu") -> Seen | None:
+    """Ask one edge case; None where the candidate does not have the operation, or does not take what is asked.
 
     >>> from softproof import load
-    >>> see(CORNERS[0], load("torch.nn.functional:softmax")).verdict.outcome
+    >>> see(EDGE_CASES[0], load("torch.nn.functional:softmax")).verdict.outcome
     'agrees'
     """
-    problem = _without_defaults(candidate, corner.problem)
-    if not _takes(candidate, problem) or (corner.demanded == ERROR and not device.startswith("cpu")):
+    problem = _without_defaults(candidate, edge_case.problem)
+    if not _takes(candidate, problem) or (edge_case.demanded == ERROR and not device.startswith("cpu")):
         return None  # a failed assertion on a CUDA device ends the process
     if not candidate.differentiates(problem.operation):
         problem = replace(problem, grad_output=None)
     device = device if candidate.by_framework else "cpu"
     with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answer
-        directive = ("answer",) if corner.labels == "int64" else ("labels cast", corner.labels)
+        directive = ("answer",) if edge_case.labels == "int64" else ("labels cast", edge_case.labels)
         result = candidate.ask(problem, device, *directive)
-    if corner.demanded == ERROR:
+    if edge_case.demanded == ERROR:
         return Seen(result, judge_refusal(problem, result))
-    return Seen(result, judge_result(problem, result, device=device) if corner.judged else None)
+    return Seen(result, judge_result(problem, result, device=device) if edge_case.judged else None)
 
 
 def _takes(candidate: Candidate, problem: Problem) -> bool:
@@ -88,12 +88,12 @@ def _is_default(problem: Problem, name: str) -> bool:
 
 
 def semantics_report(candidates: Sequence[Candidate], device: str = "cpu") -> str:
-    """docs/theory/semantics.md: every corner of the operations that there are, and what each candidate does there."""
+    """docs/theory/semantics.md: every edge case of the operations that there are, and what each candidate does."""
     names = ", ".join(f"`{candidate.name}`" for candidate in candidates)
     lines = [_PREFACE.format(names=names), *_versions(device)]
     had = {operation for candidate in candidates for operation in candidate.operations}
-    for title, corners in SECTIONS.items():
-        if asked := [corner for corner in corners if corner.problem.operation in had]:
+    for title, edge_cases in SECTIONS.items():
+        if asked := [edge_case for edge_case in edge_cases if edge_case.problem.operation in had]:
             lines += ["", f"## {title}", "", *_demands(asked), "", *_answers(asked, candidates, device)]
     return "\n".join(lines)
 
@@ -126,22 +126,22 @@ def _versions(device: str) -> list[str]:
     return ["| | |", "|---|---|", *(f"| {name} | {found[name]} |" for name in ("numpy", "torch", "device"))]
 
 
-def _demands(corners: Sequence[Corner]) -> Iterator[str]:
+def _demands(edge_cases: Sequence[EdgeCase]) -> Iterator[str]:
     yield "| | question | mathematics | documented | demanded |"
     yield "|---:|---|---|---|---|"
-    for corner in corners:
-        demanded = f"*unspecified*: {corner.besides}" if corner.demanded == UNSPECIFIED else corner.demanded
-        cells = (str(corner.number), corner.question, corner.mathematics, corner.documented, demanded)
+    for edge_case in edge_cases:
+        demanded = f"*unspecified*: {edge_case.besides}" if edge_case.demanded == UNSPECIFIED else edge_case.demanded
+        cells = (str(edge_case.number), edge_case.question, edge_case.mathematics, edge_case.documented, demanded)
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
-def _answers(corners: Sequence[Corner], candidates: Sequence[Candidate], device: str) -> Iterator[str]:
-    having = [c for c in candidates if any(corner.problem.operation in c.operations for corner in corners)]
+def _answers(edge_cases: Sequence[EdgeCase], candidates: Sequence[Candidate], device: str) -> Iterator[str]:
+    having = [c for c in candidates if any(edge_case.problem.operation in c.operations for edge_case in edge_cases)]
     yield f"| | {' | '.join(f'`{candidate.name}`' for candidate in having)} |"
     yield f"|---:|{'---|' * len(having)}"
-    for corner in corners:
-        cells = [_cell(see(corner, candidate, device)) for candidate in having]
-        yield f"| {corner.number} | {' | '.join(cells)} |"
+    for edge_case in edge_cases:
+        cells = [_cell(see(edge_case, candidate, device)) for candidate in having]
+        yield f"| {edge_case.number} | {' | '.join(cells)} |"
 
 
 def _cell(seen: Seen | None) -> str:

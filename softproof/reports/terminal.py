@@ -82,12 +82,12 @@ def notes(rows: Sequence[Row]) -> list[str]:
     numbers = sorted({number for row in rows for number in row.unspecified})
     if numbers:
         notes.append(f"accepted as unspecified behaviour: {_rows_of(numbers)} of docs/theory/semantics.md")
-    unpromised, uncounted = Counter[str](), Counter[str]()
+    unbounded, uncounted = Counter[str](), Counter[str]()
     for row in rows:
-        unpromised[row.operation] += row.unpromised
+        unbounded[row.operation] += row.unbounded
         uncounted[row.operation] += row.uncounted
     for words, counts in (
-        ("no derivative promised, nor asked", unpromised),
+        ("no derivative promised, nor asked", unbounded),
         ("no guarantee by the arithmetic, nor counted", uncounted),
     ):
         notes += [f"{words}: {name} in {count} problems" for name, count in counts.items() if count]
@@ -132,7 +132,7 @@ def _power(rows: Sequence[Row]) -> list[str]:
     """Of each operation, on how many problems the bound of an output would have let a wrong answer pass."""
     counts: dict[str, Counter[str]] = {}
     for row in rows:
-        for output, wrong in row.powerless.items():
+        for output, wrong in row.vacuous.items():
             counts.setdefault(row.operation, Counter())[output] += max(wrong.values())
     problems = Counter[str]()
     for row in rows:

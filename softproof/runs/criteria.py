@@ -25,7 +25,7 @@ from .ladder import wider
 
 
 @dataclass(frozen=True)
-class Terms:
+class Criteria:
     """What a candidate is judged by."""
 
     device: str
@@ -43,7 +43,7 @@ class Terms:
     max_failures: int = 1  # of a row, each of another cause
     auto: bool = False  # whether what disagrees is judged under wider models as well
 
-    def wider(self, dtype: str) -> Iterator[Terms]:
+    def wider(self, dtype: str) -> Iterator[Criteria]:
         """The same with the models that allow more in a format, if the model is to be found out."""
         for name, chosen in wider(self.name, dtype, self.device) if self.auto else ():
             yield replace(self, name=name, model=chosen)
@@ -137,7 +137,7 @@ def check_baseline(accuracy: str, baseline: Target | None, factor: float = 1.0) 
         raise ValueError(f"factor is {factor}; it applies to class D, and accuracy is {accuracy!r}")
 
 
-def check_terms(candidate: Candidate, baseline: Candidate | None, chosen: Model, dtypes: Sequence[str]) -> None:
+def check_criteria(candidate: Candidate, baseline: Candidate | None, chosen: Model, dtypes: Sequence[str]) -> None:
     """ValueError or TypeError where a baseline lacks an operation, or a model does not suit a dtype."""
     if baseline is not None and (missing := set(candidate.operations) - set(baseline.operations)):
         raise ValueError(f"baseline {baseline.name} has no {', '.join(sorted(missing))}, which {candidate.name} has")

@@ -15,12 +15,12 @@ from ..problem.problem import Problem
 from ..reports.row import Failure
 
 MOST = 3  # failures of a row that are looked for by default
-_STRANGE = re.compile(r"(got|exact|is|law) -?(nan|inf)")
+_STRANGE = re.compile(r"(got|exact|is|relation) -?(nan|inf)")
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What a row is asked no more: ways and laws, problems with some features or kinds, derivatives of some output."""
+    """What a row is asked no more: ways and relations, problems with some features or kinds, some derivatives."""
 
     questions: frozenset[tuple[str, str]] = frozenset()
     having: tuple[Callable[[Problem], bool], ...] = ()

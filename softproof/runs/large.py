@@ -14,7 +14,7 @@ from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..truth.solver import DOUBLE_DOUBLE, FLOAT64
 from ..verdicts.compare import Verdict
 from ..verdicts.judgement import BITS
-from .schedule import Rotation, against
+from .schedule import Schedule, against
 
 SHORT, PRINTED = 4096, 128  # numbers of a problem that is made as small as a drawn one, and of one that is printed
 
@@ -29,34 +29,34 @@ class OnLarge:
     source: str = ""
 
 
-def verdicts_on_large(rotation: Rotation, operation: str, dtype: str, seed: int) -> OnLarge:
+def verdicts_on_large(schedule: Schedule, operation: str, dtype: str, seed: int) -> OnLarge:
     """Verdicts on the large problems of a seed; the classifier by stages is not asked.
 
     *No guarantee* is not against: a sum may be so long that the arithmetic promises no digit of it. A problem that is
     against is asked again in smaller sizes.
     """
-    terms, candidate = rotation.terms, rotation.candidate
+    criteria, candidate = schedule.criteria, schedule.candidate
     asked = OnLarge()
-    if terms.by_stages:
+    if criteria.by_stages:
         return asked
-    words = _Words(operation, dtype, rotation, seed)
+    words = _Words(operation, dtype, schedule, seed)
     problems = words.problems()
     longest = {plan.dimension: number for number, plan in enumerate(problems.plans)}.values()
     for number, problem in enumerate(problems):
         if not candidate.takes(problem):
             continue
-        rotation.sign(problem)
-        verdict, asked.source = _judged(rotation, problem), f"{words}[{number}]"
-        if against(verdict) and terms.shrink and not candidate.lost:
-            verdict, asked.source = _shorter(rotation, problems, number, verdict, words)
+        schedule.sign(problem)
+        verdict, asked.source = _judged(schedule, problem), f"{words}[{number}]"
+        if against(verdict) and criteria.shrink and not candidate.lost:
+            verdict, asked.source = _shorter(schedule, problems, number, verdict, words)
         elif number in longest and verdict.ok and not verdict.unspecified:
             with warnings.catch_warnings(action="ignore"):
-                verdict = rotation.of_large(problem) or verdict
+                verdict = schedule.of_large(problem) or verdict
         asked.found[number] = verdict
         if against(verdict):
             break
         for size in sizes_of(problem):
-            rotation.regions[size] = rotation.regions.get(size, 0) + 1
+            schedule.regions[size] = schedule.regions.get(size, 0) + 1
     return asked
 
 
@@ -66,12 +66,12 @@ class _Words:
 
     operation: str
     dtype: str
-    rotation: Rotation
+    schedule: Schedule
     seed: int
 
     def _more(self) -> dict[str, Any]:
         """Keyword arguments."""
-        candidate = self.rotation.candidate
+        candidate = self.schedule.candidate
         fixed, ndim, layouts = candidate.interface.fixed, sorted(candidate.interface.ndim), candidate.layouts
         more: dict[str, Any] = {"fixed": dict(fixed)} if fixed else {}
         more |= {"ndim": ndim} if ndim else {}
@@ -80,47 +80,47 @@ class _Words:
 
     def problems(self) -> LargeProblems:
         """All of them."""
-        return large_problems(self.operation, self.dtype, self.rotation.extras, **self._more())
+        return large_problems(self.operation, self.dtype, self.schedule.extras, **self._more())
 
     def __str__(self) -> str:
         more = "".join(f", {name}={value!r}" for name, value in self._more().items())
-        return f"large_problems({self.operation!r}, {self.dtype!r}, {sorted(self.rotation.extras)!r}{more})"
+        return f"large_problems({self.operation!r}, {self.dtype!r}, {sorted(self.schedule.extras)!r}{more})"
 
 
-def _judged(rotation: Rotation, problem: Problem, bits: Sequence[int] = BITS) -> Verdict:
+def _judged(schedule: Schedule, problem: Problem, bits: Sequence[int] = BITS) -> Verdict:
     """From the first model on under which it agrees."""
     with warnings.catch_warnings(action="ignore"):
-        return rotation.climbing(lambda terms, candidate: terms.judge(candidate, problem, bits), problem.dtype)
+        return schedule.climbing(lambda criteria, candidate: criteria.judge(candidate, problem, bits), problem.dtype)
 
 
 def _shorter(
-    rotation: Rotation, problems: LargeProblems, number: int, verdict: Verdict, words: _Words
+    schedule: Schedule, problems: LargeProblems, number: int, verdict: Verdict, words: _Words
 ) -> tuple[Verdict, str]:
     """The verdict on the shortest problem of its kind that is against, found by halving, and Python that makes it.
 
     What is short enough to be looked at becomes as small as any other, and needs no Python.
     """
     plan = problems.plans[number]
-    rotation.pinned = rotation.failed = ("judge", "")
+    schedule.pinned = schedule.failed = ("judge", "")
 
     def fails(problem: Problem) -> bool:
         """Without balls, which are slow: where these cannot tell, nothing is shorter."""
-        if not rotation.candidate.takes(problem):
+        if not schedule.candidate.takes(problem):
             return False
-        again = _judged(rotation, problem, FAST)
+        again = _judged(schedule, problem, FAST)
         return against(again) and again.outcome == verdict.outcome and bool(again.output) == bool(verdict.output)
 
     def agrees(size: int) -> bool:
         """Which is certain, as any verdict."""
         shorter = problems.resized(number, size)
-        return rotation.candidate.takes(shorter) and _judged(rotation, shorter).ok
+        return schedule.candidate.takes(shorter) and _judged(schedule, shorter).ok
 
     low, high = halved(plan.size, lambda size: fails(problems.resized(number, size)))
     problem, source = problems.resized(number, high), f"{words}.resized({number}, {high})"
     where = f"; {plan.dimension}: {high}, and with {low} it agrees" if low and agrees(low) else ""
     if elements(problem) <= SHORT and elements(least := smallest(problem, fails)) <= PRINTED:
         problem, source, where = least, "", ""
-    again = verdict if high == plan.size else _judged(rotation, problem)
+    again = verdict if high == plan.size else _judged(schedule, problem)
     if not against(again):
         return verdict, f"{words}[{number}]"
     return replace(again, explanation=again.explanation + where), source

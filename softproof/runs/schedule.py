@@ -1,4 +1,4 @@
-"""What each problem is asked besides its answer: ways and laws in turn."""
+"""What each problem is asked besides its answer: ways and relations in turn."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ..generation.coverage import is_usual, regions
 from ..problem.problem import Problem, Result
 from ..problem.rows import is_labels, main_input, reduction_of
 from ..properties.behaviour import asked, asked_at_the_end
-from ..properties.metamorphic import LAWS, Answers, compared, identity_of
+from ..properties.metamorphic import RELATIONS, Answers, compared, identity_of
 from ..properties.questions import DTYPES, Question, question_of
 from ..properties.ways import LIFETIMES, OF_LARGE, WAYS
 from ..verdicts.compare import DISAGREES, NO_GUARANTEE, Verdict
 from .ladder import LADDER, Recorded
 
 if TYPE_CHECKING:
-    from .criteria import Terms
+    from .criteria import Criteria
     from .further import LeftOut
 
 SHARE = 9  # each question is asked of one problem in nine; not ten, which Hypothesis draws together, the first trivial
@@ -49,23 +49,23 @@ def _kind(problem: Problem) -> tuple[Any, ...]:
 
 
 @dataclass
-class Rotation:
-    """The questions of one row: each problem that agrees is also asked in some ways, and by some laws, in turn.
+class Schedule:
+    """The questions of one row: each problem that agrees is also asked in some ways, and by some relations, in turn.
 
     A call as it is made most is asked all of them, since state is often kept for such calls alone. The questions that
     were asked least come first. Once something disagrees, smaller problems are asked that alone.
     """
 
     candidate: Candidate
-    terms: Terms
+    criteria: Criteria
     extras: frozenset[str]
     row: str = ""  # its operation and dtype
     problems: int = 0
     counts: dict[tuple[str, str], int] = field(default_factory=dict)  # how often each question was asked
     differ: dict[str, None] = field(default_factory=dict)  # ways, in the order found
     regions: dict[str, int] = field(default_factory=dict)  # how many problems lay in each
-    unpromised: int = 0  # problems of which no derivative was asked, since none is promised
-    pinned: tuple[str, str] | None = None  # what disagreed first, ("judge", "") or a way or law
+    unbounded: int = 0  # problems of which no derivative was asked, since none is promised
+    pinned: tuple[str, str] | None = None  # what disagreed first, ("judge", "") or a way or relation
     failed: tuple[str, str] | None = None  # what disagreed last
     first: Problem | None = None  # that disagreed, before smaller ones were looked for
     seen: list[tuple[Problem, bool, str]] = field(default_factory=list)  # small problems, and how each ended
@@ -77,9 +77,9 @@ class Rotation:
     digest: Any = field(default_factory=sha256)  # over the digests of the problems, a line each, until something fails
 
     def __post_init__(self) -> None:
-        if not self.terms.by_stages and self.terms.accuracy != "D":
+        if not self.criteria.by_stages and self.criteria.accuracy != "D":
             ways = [name for name in WAYS if name not in self.candidate.interface.without]
-            self.counts = {("way", name): 0 for name in ways} | {("law", name): 0 for name in LAWS}
+            self.counts = {("way", name): 0 for name in ways} | {("relation", name): 0 for name in RELATIONS}
         for question in () if self.left is None else self.left.questions:
             self.counts.pop(question, None)
 
@@ -102,22 +102,22 @@ class Rotation:
     def _ended(self, problem: Problem) -> Verdict:
         """Nothing that was not asked agrees."""
         text = f"it gives no answers any more: {self.candidate.lost}"
-        return Verdict(DISAGREES, inf, inf, explanation=text, problem=problem, accuracy=self.terms.accuracy)
+        return Verdict(DISAGREES, inf, inf, explanation=text, problem=problem, accuracy=self.criteria.accuracy)
 
     def _verdict(self, problem: Problem) -> Verdict:
         narrowed = problem if self.left is None else self.left.narrowed(problem)
         if narrowed is None:
             return Verdict(NO_GUARANTEE, explanation="left out", problem=problem)  # which does not count
         problem = narrowed
-        asked, problem = problem, self.terms.promised(problem)
+        asked, problem = problem, self.criteria.promised(problem)
         dropped = (asked.grad_output is None, asked.tangent is None) != (
             problem.grad_output is None,
             problem.tangent is None,
         )
-        self.unpromised += dropped and self.pinned is None
+        self.unbounded += dropped and self.pinned is None
         for region in regions(problem) if self.pinned is None else ():
             self.regions[region] = self.regions.get(region, 0) + 1
-        verdict = self.climbing(lambda terms, candidate: terms.verdict(candidate, problem), problem.dtype)
+        verdict = self.climbing(lambda criteria, candidate: criteria.verdict(candidate, problem), problem.dtype)
         if not counts(verdict):
             return verdict
         self._see(problem, verdict)
@@ -129,36 +129,36 @@ class Rotation:
         self.problems += 1
         return self._besides(problem) or verdict
 
-    def climbing(self, judge: Callable[[Terms, Candidate], Verdict], dtype: str) -> Verdict:
+    def climbing(self, judge: Callable[[Criteria, Candidate], Verdict], dtype: str) -> Verdict:
         """The verdict under the narrowest model, from that of the row on, under which nothing disagrees.
 
         Where it disagrees under all of them, that under the row's own. The same answers are judged under each.
         """
-        if not self.terms.auto:
-            return judge(self.terms, self.candidate)
+        if not self.criteria.auto:
+            return judge(self.criteria, self.candidate)
         recorded = Recorded(self.candidate)
         candidate = cast("Candidate", recorded)
-        verdict = judge(self.terms, candidate)
+        verdict = judge(self.criteria, candidate)
         if verdict.outcome != DISAGREES or not verdict.output:  # no number is what is wrong
             return verdict
-        for terms in self.terms.wider(dtype):
+        for criteria in self.criteria.wider(dtype):
             recorded.rewind()
-            again = judge(terms, candidate)
+            again = judge(criteria, candidate)
             if again.outcome != DISAGREES:
-                self._climb(terms, verdict)
+                self._climb(criteria, verdict)
                 return again
         return verdict
 
-    def _climb(self, terms: Terms, refused: Verdict) -> None:
+    def _climb(self, criteria: Criteria, refused: Verdict) -> None:
         """From here on the row is judged under a wider model; not while a failure is made smaller."""
         if self.pinned is None:
-            name = self.terms.name or LADDER[0]
+            name = self.criteria.name or LADDER[0]
             self.beyond[name] = max(self.beyond.get(name, 0.0), refused.ratio)
-            self.terms = terms
+            self.criteria = criteria
 
     def _see(self, problem: Problem, verdict: Verdict) -> None:
         """Keep it for a diagnosis, if there may be one."""
-        if self.terms.diagnosing is not None and sum(each.size for each in problem.inputs.values()) <= SMALL:
+        if self.criteria.diagnosing is not None and sum(each.size for each in problem.inputs.values()) <= SMALL:
             self.seen.append((problem, verdict.ok, verdict.output))
 
     def _besides(self, problem: Problem) -> Verdict | None:
@@ -177,33 +177,33 @@ class Rotation:
         """What disagrees of the problems of the start, asked again, if anything: state may have built up."""
         for question in self.start.values():
             with catch_warnings(action="ignore"):
-                verdict, same = asked_at_the_end(question, self.terms.judge_result)
+                verdict, same = asked_at_the_end(question, self.criteria.judge_result)
             self.differ |= {} if same else {"asked twice": None}
             if verdict.outcome == DISAGREES:
                 self._fail(("judge", ""), question.problem)
                 text = f"{verdict.explanation}; {AGAIN}"
-                return replace(verdict, explanation=text, problem=question.problem, accuracy=self.terms.accuracy)
+                return replace(verdict, explanation=text, problem=question.problem, accuracy=self.criteria.accuracy)
         return None
 
     def _ask_besides(self, problem: Problem, questions: Sequence[tuple[str, str]], most: int = MOST) -> Verdict | None:
         todo = [question for question in dict.fromkeys(questions) if question in self.counts]
-        terms, count = self.terms, 0
+        criteria, count = self.criteria, 0
         if not todo:
             return None
-        question = question_of(self.candidate, problem, terms.device, terms.dtypes)
+        question = question_of(self.candidate, problem, criteria.device, criteria.dtypes)
         if self.pinned is None and main_input(problem).size <= MIDDLE:
             self.start.setdefault(_kind(problem), question)
-        problem, accuracy = question.problem, Accuracy(terms.accuracy)
-        answers = Answers(self.candidate, problem, terms.device, terms.model, accuracy, question.first)
+        problem, accuracy = question.problem, Accuracy(criteria.accuracy)
+        answers = Answers(self.candidate, problem, criteria.device, criteria.model, accuracy, question.first)
         for kind, name in todo:
-            found = self._law(name, answers) if kind == "law" else self._way(name, question)
+            found = self._relation(name, answers) if kind == "relation" else self._way(name, question)
             if found is None:
                 continue
             self.counts[kind, name] += 1
             count += 1
             if found.outcome == DISAGREES:
                 self._fail((kind, name), problem)
-                return replace(found, problem=problem, accuracy=terms.accuracy)
+                return replace(found, problem=problem, accuracy=criteria.accuracy)
             if count == most:
                 break
         return None
@@ -222,15 +222,17 @@ class Rotation:
         ]
         return sorted(behind, key=self.counts.__getitem__)
 
-    def _law(self, name: str, answers: Answers) -> Verdict | None:
-        """The verdict of a law, if it applies."""
+    def _relation(self, name: str, answers: Answers) -> Verdict | None:
+        """The verdict of a relation, if it applies."""
         identity = identity_of(name, answers.problem, self.extras)
         if identity is None or not all(map(self.candidate.takes, (identity.problem, *identity.others))):
             return None
-        if not self.terms.auto:
+        if not self.criteria.auto:
             return compared(name, identity, answers)
         return self.climbing(
-            lambda terms, candidate: compared(name, identity, replace(answers, candidate=candidate, model=terms.model)),
+            lambda criteria, candidate: compared(
+                name, identity, replace(answers, candidate=candidate, model=criteria.model)
+            ),
             identity.problem.dtype,
         )
 
@@ -244,21 +246,27 @@ class Rotation:
 
     def _judge_result(self, problem: Problem, result: Result) -> Verdict:
         """The verdict on an answer that is there."""
-        return self.climbing(lambda terms, _candidate: terms.judge_result(problem, result), problem.dtype)
+        return self.climbing(lambda criteria, _candidate: criteria.judge_result(problem, result), problem.dtype)
 
     def asked(self, kind: str) -> tuple[str, ...]:
-        """The ways, or the laws, that were asked."""
+        """The ways, or the relations, that were asked."""
         return tuple(name for (each, name), count in self.counts.items() if each == kind and count)
 
     @property
     def call(self) -> str:
         """The function that shows the failure again."""
-        return {"way": "conduct", "law": "laws"}.get(self.failed[0] if self.failed else "", "judge")
+        return {"way": "check_behaviour", "relation": "check_relations"}.get(
+            self.failed[0] if self.failed else "", "judge"
+        )
 
     def words(self, operation: str) -> str:
         """Its keyword arguments."""
-        words = self.terms.words(operation)
+        words = self.criteria.words(operation)
         if self.call == "judge" or self.failed is None:
             return words
-        dtypes = f"dtypes={self.terms.dtypes!r}, " if self.call == "conduct" and self.terms.dtypes != DTYPES else ""
+        dtypes = (
+            f"dtypes={self.criteria.dtypes!r}, "
+            if self.call == "check_behaviour" and self.criteria.dtypes != DTYPES
+            else ""
+        )
         return f"{self.failed[0]}={self.failed[1]!r}, {dtypes}{words}"

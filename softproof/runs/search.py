@@ -19,7 +19,7 @@ from ..generation.shrinking import smallest
 from ..problem.problem import Problem
 from ..verdicts.compare import AGREES, Verdict
 from .failures import Named
-from .schedule import Rotation, against
+from .schedule import Schedule, against
 
 EXAMPLES = 100
 BATCH = 10  # problems that Hypothesis draws together
@@ -46,64 +46,64 @@ class Drawn:
         """What draws them."""
         return self.draw(small=self.small, **({"towards": self.towards} if self.towards else {}))
 
-    def kept(self, rotation: Rotation, everything: ExampleDatabase) -> Named:
+    def kept(self, schedule: Schedule, everything: ExampleDatabase) -> Named:
         """The failures of these problems in a database, by what it was that failed."""
         towards = (self.towards,) if self.towards else ()
-        return Named(everything, lambda: repr((*_name(rotation), self.small, rotation.pinned, *towards)))
+        return Named(everything, lambda: repr((*_name(schedule), self.small, schedule.pinned, *towards)))
 
 
-def _name(rotation: Rotation) -> tuple[object, ...]:
+def _name(schedule: Schedule) -> tuple[object, ...]:
     """Of a row in a database."""
-    candidate = rotation.candidate
-    return candidate.name, rotation.terms.device, rotation.row, sorted(rotation.extras), candidate.interface.words()
+    candidate = schedule.candidate
+    return candidate.name, schedule.criteria.device, schedule.row, sorted(schedule.extras), candidate.interface.words()
 
 
-def _failed_towards(rotation: Rotation, everything: ExampleDatabase) -> Named:
+def _failed_towards(schedule: Schedule, everything: ExampleDatabase) -> Named:
     """The regions towards which failures were drawn, in a database, under b"towards"."""
-    return Named(everything, lambda: repr(_name(rotation)))
+    return Named(everything, lambda: repr(_name(schedule)))
 
 
-def verdicts(rotation: Rotation, draw: Draw, wanted: Iterable[str], examples: int, seed: int) -> list[Verdict]:
+def verdicts(schedule: Schedule, draw: Draw, wanted: Iterable[str], examples: int, seed: int) -> list[Verdict]:
     """Verdicts on drawn problems, until one is against the candidate.
 
     With the default number of them, or more, others follow that are drawn towards the regions that they have missed.
     """
-    found = _kept(rotation, draw, wanted)
+    found = _kept(schedule, draw, wanted)
     if found and against(found[-1]):
         return found
     for number, (small, count) in enumerate(batches(examples)):
-        found += _ask(rotation, Drawn(draw, small), count, f"{seed} {number}")
+        found += _ask(schedule, Drawn(draw, small), count, f"{seed} {number}")
         if against(found[-1]):
             return found
     for number in range(MORE * (examples // EXAMPLES) * EXAMPLES // FEW):
-        missed = sorted(set(wanted) - rotation.regions.keys())
+        missed = sorted(set(wanted) - schedule.regions.keys())
         if not missed:
             break
         drawn = Drawn(draw, towards=missed[number % len(missed)])
-        found += _ask(rotation, drawn, FEW, f"{seed} more {number}", set(missed))
+        found += _ask(schedule, drawn, FEW, f"{seed} more {number}", set(missed))
         if against(found[-1]):
             break
     return found
 
 
-def _kept(rotation: Rotation, draw: Draw, wanted: Iterable[str]) -> list[Verdict]:
+def _kept(schedule: Schedule, draw: Draw, wanted: Iterable[str]) -> list[Verdict]:
     """Verdicts on what failed in an earlier run, each asked what it failed then; what agrees is forgotten."""
     verdicts: list[Verdict] = []
-    if rotation.terms.database is None:
+    if schedule.criteria.database is None:
         return verdicts
-    towards = _failed_towards(rotation, rotation.terms.database)
+    towards = _failed_towards(schedule, schedule.criteria.database)
     missed = sorted({name.encode() for name in wanted} & set(towards.fetch(_TOWARDS)))
     steered = [Drawn(draw, towards=name.decode()) for name in missed]
     for drawn in (Drawn(draw, small=True), Drawn(draw), *steered):
-        for question in (("judge", ""), *rotation.counts):
-            rotation.pinned = question
-            agreed, refused = _run(rotation, drawn, EXAMPLES, "kept", None, _AGAIN)
+        for question in (("judge", ""), *schedule.counts):
+            schedule.pinned = question
+            agreed, refused = _run(schedule, drawn, EXAMPLES, "kept", None, _AGAIN)
             verdicts += [*agreed, *refused[-1:]]
             if refused:
                 return verdicts
         if drawn.towards:
             towards.delete(_TOWARDS, drawn.towards.encode())
-    rotation.pinned = None
+    schedule.pinned = None
     return verdicts
 
 
@@ -126,10 +126,10 @@ def apart(examples: int) -> Iterator[tuple[bool, int]]:
 
 @dataclass
 class _Listener:
-    """Takes the place of a rotation, and agrees with every problem."""
+    """Takes the place of a schedule, and agrees with every problem."""
 
     problems: list[Problem]
-    terms: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(database=None))
+    criteria: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(database=None))
 
     def verdict(self, problem: Problem) -> Verdict:
         """Nothing is asked of anybody."""
@@ -144,12 +144,12 @@ def planned(draw: Draw, examples: int, seed: int) -> list[Problem]:
     """
     listener = _Listener([])
     for number, (small, count) in enumerate(apart(examples)):
-        _run(cast("Rotation", listener), Drawn(draw, small), count, f"{seed} {number}", None, _FIRST)
+        _run(cast("Schedule", listener), Drawn(draw, small), count, f"{seed} {number}", None, _FIRST)
     return listener.problems
 
 
 def _ask(
-    rotation: Rotation,
+    schedule: Schedule,
     drawn: Drawn,
     examples: int,
     seed: str,
@@ -160,32 +160,32 @@ def _ask(
     If one is against the candidate, it is the last. The same problems are then asked what disagreed, and nothing else,
     so that each has one answer only, and the smallest problem found takes its place.
     """
-    agreed, refused = _run(rotation, drawn, examples, seed, missed, _FIRST)
+    agreed, refused = _run(schedule, drawn, examples, seed, missed, _FIRST)
     if not refused:
         return agreed
-    if not rotation.terms.shrink or rotation.lost is not None:
+    if not schedule.criteria.shrink or schedule.lost is not None:
         return [*agreed, refused[-1]]
-    again = _run(rotation, drawn, examples, seed, missed, (*_FIRST, Phase.shrink))[1]
-    return [*agreed, _smallest(rotation, again[-1]) if again else _now_and_then(refused[-1])]
+    again = _run(schedule, drawn, examples, seed, missed, (*_FIRST, Phase.shrink))[1]
+    return [*agreed, _smallest(schedule, again[-1]) if again else _now_and_then(refused[-1])]
 
 
-def _smallest(rotation: Rotation, verdict: Verdict) -> Verdict:
+def _smallest(schedule: Schedule, verdict: Verdict) -> Verdict:
     """The verdict on a problem that is smaller still; the stages of a classifier are problems of their own."""
-    if rotation.terms.by_stages or verdict.problem is None:
+    if schedule.criteria.by_stages or verdict.problem is None:
         return verdict
-    found, question = [verdict], rotation.failed
+    found, question = [verdict], schedule.failed
 
     def fails(problem: Problem) -> bool:
-        if not rotation.candidate.takes(problem):
+        if not schedule.candidate.takes(problem):
             return False
         with warnings.catch_warnings(action="ignore"):
-            again = rotation.verdict(problem)
-        same = against(again) and rotation.failed == question and bool(again.output) == bool(verdict.output)
+            again = schedule.verdict(problem)
+        same = against(again) and schedule.failed == question and bool(again.output) == bool(verdict.output)
         found.extend([again] if same else [])
         return same  # what disagrees stays what it is: no number becomes an error
 
     smallest(verdict.problem, fails)
-    rotation.failed = question
+    schedule.failed = question
     return found[-1]
 
 
@@ -200,7 +200,7 @@ _AGAIN = (Phase.reuse, Phase.shrink)
 
 
 def _run(
-    rotation: Rotation,
+    schedule: Schedule,
     drawn: Drawn,
     examples: int,
     seed: str,
@@ -210,11 +210,11 @@ def _run(
     """What agreed before something else came, and what came: the last is on the smallest problem found."""
     agreed: list[Verdict] = []
     refused: list[Verdict] = []
-    kept = rotation.terms.database
+    kept = schedule.criteria.database
 
     @hypothesis.settings(
         max_examples=int(examples),  # which may be NumPy's
-        database=kept and drawn.kept(rotation, kept),
+        database=kept and drawn.kept(schedule, kept),
         deadline=None,
         derandomize=False,
         phases=phases,
@@ -227,7 +227,7 @@ def _run(
     def ask(problem: Problem) -> None:
         if missed is not None and not refused and missed.isdisjoint(regions(problem)):
             return
-        verdict = rotation.verdict(problem)
+        verdict = schedule.verdict(problem)
         if against(verdict):
             refused.append(verdict)
             raise _NotProvenError(verdict.explanation)
@@ -246,5 +246,5 @@ def _run(
     except hypothesis.errors.Flaky:
         refused.append(_now_and_then(refused[-1]))
     if refused and kept and drawn.towards:
-        _failed_towards(rotation, kept).save(_TOWARDS, drawn.towards.encode())
+        _failed_towards(schedule, kept).save(_TOWARDS, drawn.towards.encode())
     return agreed, refused

@@ -46,7 +46,7 @@ from ..reports.required import CANNOT_ASK, check_required, missing
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Failure, Row
 from ..verdicts.compare import AGREES, DISAGREES, UNSPECIFIED, Verdict
 from ..verdicts.stagewise import NEEDED
-from .criteria import Terms, check_baseline, check_terms, name_of
+from .criteria import Criteria, check_baseline, check_criteria, name_of
 from .drawing import BY_STAGES, drawing
 from .failures import FORMS
 from .failures import database as opened
@@ -55,7 +55,7 @@ from .ladder import check_ladder, is_auto, is_measured, named, widest
 from .large import OnLarge, verdicts_on_large
 from .otherwise import of_another_interface
 from .probing import cannot_ask, hints, refusals
-from .schedule import Rotation, against, counts
+from .schedule import Schedule, against, counts
 from .search import EXAMPLES, verdicts
 
 
@@ -146,14 +146,14 @@ def verify(
                               "sandbox_read": sandbox_read, "sandbox_env": sandbox_env}  # fmt: skip
     with ExitStack() as opened_candidates:
         limits["in_process"] = in_process
-        other = settled_baseline(baseline, operation, **limits)  # before any code of the candidate runs
+        other = open_baseline(baseline, operation, **limits)  # before any code of the candidate runs
         if other is not None:
             opened_candidates.enter_context(closing(other))
-        candidate = opened_candidates.enter_context(closing(settled(target, *arguments, **limits)))
+        candidate = opened_candidates.enter_context(closing(open_candidate(target, *arguments, **limits)))
         diagnosing = opened_candidates.enter_context(closing(Diagnosing(device, accuracy)))
         if is_measured(arithmetic):
             chosen = Measured(candidate, device)
-        terms = Terms(
+        criteria = Criteria(
             device,
             chosen,
             name_of(None if is_auto(arithmetic) else arithmetic),
@@ -168,15 +168,15 @@ def verify(
             auto=is_auto(arithmetic),
             max_failures=check_whole("max_failures", max_failures, "a whole number of at least 1", 1),
         )
-        check_terms(candidate, other, chosen, terms.dtypes)
+        check_criteria(candidate, other, chosen, criteria.dtypes)
         seed = fresh_seed() if seed is None else seed
-        asked = rows_of(candidate, terms.dtypes)
-        rows = _rows(candidate, terms, asked if only is None else check_only(only, asked), examples, seed, progress)
+        asked = rows_of(candidate, criteria.dtypes)
+        rows = _rows(candidate, criteria, asked if only is None else check_only(only, asked), examples, seed, progress)
         protections = weakest([*candidate.protections, *(() if other is None else other.protections)])
         how = {**vars(candidate.interface), "operation": operation, "adapter": adapter, "device": device,
-               "dtypes": terms.dtypes, "examples": examples, "arithmetic": name_of(arithmetic) or None,
+               "dtypes": criteria.dtypes, "examples": examples, "arithmetic": name_of(arithmetic) or None,
                "accuracy": accuracy, "baseline": None if other is None else other.name, "factor": factor,
-               "require": terms.require, **limits, "in_process": not candidate.elsewhere, "shrink": shrink,
+               "require": criteria.require, **limits, "in_process": not candidate.elsewhere, "shrink": shrink,
                "diagnose": diagnose, "max_failures": max_failures}  # fmt: skip
         return Report(rows, seed, protections=protections, asked=(Asked(candidate.name, how),))
 
@@ -199,7 +199,7 @@ def check_only(only: Sequence[tuple[str, str]], rows: Sequence[tuple[str, str]])
 
 def _rows(
     candidate: Candidate,
-    terms: Terms,
+    criteria: Criteria,
     asked: Sequence[tuple[str, str]],
     examples: int,
     seed: int,
@@ -210,29 +210,31 @@ def _rows(
     for number, (name, dtype) in enumerate(asked, start=1):
         if rows and not rows[-1].ok:
             candidate.close()
-            for each in (terms.baseline, candidate):  # in this order, as they were started
+            for each in (criteria.baseline, candidate):  # in this order, as they were started
                 if each is not None:
                     each.renew()
-        rows.append(_row_or_why_not(candidate, name, dtype, terms, examples, seed))
+        rows.append(_row_or_why_not(candidate, name, dtype, criteria, examples, seed))
         if progress is not None:
             progress(rows[-1], number, len(asked))
     if not rows:
-        words = f"{candidate.name} has no operation in {' or '.join(terms.dtypes) or 'any dtype'}"
-        rows = [Row.unjudged(candidate.name, terms.device, CANNOT_LOAD, words, isolated=candidate.elsewhere)]
+        words = f"{candidate.name} has no operation in {' or '.join(criteria.dtypes) or 'any dtype'}"
+        rows = [Row.unjudged(candidate.name, criteria.device, CANNOT_LOAD, words, isolated=candidate.elsewhere)]
     return tuple(rows)
 
 
-def _row_or_why_not(candidate: Candidate, operation: str, dtype: str, terms: Terms, examples: int, seed: int) -> Row:
+def _row_or_why_not(
+    candidate: Candidate, operation: str, dtype: str, criteria: Criteria, examples: int, seed: int
+) -> Row:
     """One row; where the judge itself fails, that is what it says."""
     started = time.perf_counter()
     try:
-        return _row(candidate, operation, dtype, terms, examples, seed)
+        return _row(candidate, operation, dtype, criteria, examples, seed)
     except Exception as error:  # a fault of the judge's own ends one row, and no run
-        about = {"operation": operation, "dtype": dtype, "arithmetic": terms.name, "accuracy": terms.accuracy}
+        about = {"operation": operation, "dtype": dtype, "arithmetic": criteria.name, "accuracy": criteria.accuracy}
         seconds, isolated_ = time.perf_counter() - started, candidate.elsewhere
         words = f"{JUDGE_FAILED}: {fault(error)}; seed {seed}"
         return Row.unjudged(
-            candidate.name, terms.device, JUDGE_FAILED, words, isolated=isolated_, seconds=seconds, **about
+            candidate.name, criteria.device, JUDGE_FAILED, words, isolated=isolated_, seconds=seconds, **about
         )
 
 
@@ -248,14 +250,14 @@ def _or_cannot_ask(row: Row, candidate: Candidate, operation: str) -> Row:
     return replace(row, verdict=CANNOT_ASK, reason=f"{CANNOT_ASK}: {why}") if why else row
 
 
-def _diagnosed(row: Row, rotation: Rotation) -> Row:
+def _diagnosed(row: Row, schedule: Schedule) -> Row:
     """The same row, whose failure is explained, if that is wanted."""
-    diagnosing = rotation.terms.diagnosing
+    diagnosing = schedule.criteria.diagnosing
     if row.failure is None or diagnosing is None:
         return row
-    failed = Failed(row.failure.verdict, row.failure.question, rotation.first, rotation.seen)
-    model = widest(row.dtype, row.device) if rotation.terms.auto else rotation.terms.model
-    found = diagnosing.diagnosis(rotation.candidate, failed, model)
+    failed = Failed(row.failure.verdict, row.failure.question, schedule.first, schedule.seen)
+    model = widest(row.dtype, row.device) if schedule.criteria.auto else schedule.criteria.model
+    found = diagnosing.diagnosis(schedule.candidate, failed, model)
     return replace(row, failure=replace(row.failure, diagnosis=found))
 
 
@@ -298,7 +300,7 @@ def check_run(
         raise TypeError(f"progress is {shown(progress)}; expected a function, or None")
 
 
-def settled(
+def open_candidate(
     target: Target,
     *arguments: Any,
     in_process: bool | None,
@@ -349,7 +351,7 @@ def check_limits(**limits: float) -> None:
             raise ValueError(f"{name} is {shown(limit)}; expected a positive number of seconds")
 
 
-def settled_baseline(
+def open_baseline(
     baseline: Target | None, operation: str | None = None, *, in_process: bool | None = None, **where: Any
 ) -> Candidate | None:
     """The baseline of class D, if there is one, where a target of its kind runs; its errors say whose they are."""
@@ -358,31 +360,31 @@ def settled_baseline(
     arguments = operation, None, "cpu", None, 1, InterfaceArguments()
     try:
         in_process = in_process if isinstance(baseline, str) else None
-        return settled(baseline, *arguments, in_process=in_process, closed=True, **where)
+        return open_candidate(baseline, *arguments, in_process=in_process, closed=True, **where)
     except (ValueError, TypeError) as error:
         raise type(error)(f"baseline: {error}") from error
 
 
-def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, examples: int, seed: int) -> Row:
+def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, examples: int, seed: int) -> Row:
     """Judge one operation in one dtype on one device."""
     started = time.perf_counter()
     label, operation = operation, operation.removesuffix(BY_STAGES)
-    terms = replace(terms, by_stages=label != operation)
+    criteria = replace(criteria, by_stages=label != operation)
     supports, printed = candidate.supports(operation), candidate.printed
-    rotation = Rotation(candidate, terms, supports, f"{label} {dtype}")
+    schedule = Schedule(candidate, criteria, supports, f"{label} {dtype}")
     fixed, ndim = candidate.interface.fixed, candidate.interface.ndim
     draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
     try:
         draw(small=True)
     except ValueError as error:  # of an interface that leaves nothing to ask of this operation
-        about = {"operation": label, "dtype": dtype, "arithmetic": terms.name, "accuracy": terms.accuracy}
+        about = {"operation": label, "dtype": dtype, "arithmetic": criteria.name, "accuracy": criteria.accuracy}
         why = f"{CANNOT_ASK}: {error}"
-        return Row.unjudged(candidate.name, terms.device, CANNOT_ASK, why, isolated=candidate.elsewhere, **about)
-    small = verdicts(rotation, draw, REGIONS[operation], examples, seed)
+        return Row.unjudged(candidate.name, criteria.device, CANNOT_ASK, why, isolated=candidate.elsewhere, **about)
+    small = verdicts(schedule, draw, REGIONS[operation], examples, seed)
     more = not against(small[-1]) and examples >= EXAMPLES
-    asked = verdicts_on_large(rotation, operation, dtype, seed) if more else OnLarge()
+    asked = verdicts_on_large(schedule, operation, dtype, seed) if more else OnLarge()
     latest = (*small[-1:], *asked.found.values())
-    if not any(map(against, latest)) and (built_up := rotation.at_the_end()) is not None:
+    if not any(map(against, latest)) and (built_up := schedule.at_the_end()) is not None:
         small.append(built_up)
         asked = OnLarge()
     drawn = [verdict for verdict in small if counts(verdict)]
@@ -392,7 +394,10 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
     if not everything:
         everything = drawn = small
     last = everything[-1]
-    outcome, lacks = _outcome(everything), missing(terms.require, operation, _judged(everything, candidate, terms))
+    outcome, lacks = (
+        _outcome(everything),
+        missing(criteria.require, operation, _judged(everything, candidate, criteria)),
+    )
     if lacks and last.ok:
         outcome = CANNOT_ASK
     measured = drawn if last.ok and drawn else [*drawn, last]  # those of large problems are known as limits only
@@ -400,7 +405,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         implementation=candidate.name,
         operation=label,
         dtype=dtype,
-        device=terms.device,
+        device=criteria.device,
         problems=len(everything),
         ulps=max(verdict.ulps for verdict in measured),
         ratio=max(verdict.ratio for verdict in measured),
@@ -408,25 +413,25 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         reason=f"required, and judged in none of its problems: {', '.join(lacks)}" if lacks and last.ok else "",
         gradients=candidate.differentiates(operation),
         unsupported=tuple(sorted({*OPERATIONS[operation].extras, *(candidate.interface.without & ASKED)} - supports)),
-        arithmetic=rotation.terms.name or any_order(dtype).name,
-        beyond=rotation.beyond,
-        sums=terms.model.told(operation, dtype) if isinstance(terms.model, Measured) else {},
-        unmeasured=terms.model.reasons(operation, dtype) if isinstance(terms.model, Measured) else {},
-        accuracy=terms.accuracy,
-        ways=rotation.asked("way"),
+        arithmetic=schedule.criteria.name or any_order(dtype).name,
+        beyond=schedule.beyond,
+        sums=criteria.model.told(operation, dtype) if isinstance(criteria.model, Measured) else {},
+        unmeasured=criteria.model.reasons(operation, dtype) if isinstance(criteria.model, Measured) else {},
+        accuracy=criteria.accuracy,
+        ways=schedule.asked("way"),
         differ=tuple(
-            name for name in rotation.differ if ("way", name) != rotation.failed
+            name for name in schedule.differ if ("way", name) != schedule.failed
         ),  # which was not within its bound
-        laws=rotation.asked("law"),
+        relations=schedule.asked("relation"),
         unspecified=tuple(sorted({number for verdict in drawn for number in verdict.unspecified})),
-        regions=rotation.regions,
-        unpromised=rotation.unpromised,
+        regions=schedule.regions,
+        unbounded=schedule.unbounded,
         uncounted=uncounted,
-        powerless=_powerless(drawn),
+        vacuous=_vacuous(drawn),
         detectable=_detectable(drawn),
         ratios=_ratios(measured),
-        **_promise(rotation.terms, operation, dtype, last),
-        digest=rotation.digest.hexdigest(),
+        **_promise(schedule.criteria, operation, dtype, last),
+        digest=schedule.digest.hexdigest(),
         printed=candidate.printed - printed,
         isolated=candidate.elsewhere,
         lost=plain(candidate.lost),
@@ -434,44 +439,44 @@ def _row(candidate: Candidate, operation: str, dtype: str, terms: Terms, example
         hints=hints(candidate, operation),
         drawing=drawing(supports, candidate.layouts, fixed, ndim),
         seconds=time.perf_counter() - started,
-        failure=None if last.ok else _failure(last, rotation, operation, seed, asked.source),
+        failure=None if last.ok else _failure(last, schedule, operation, seed, asked.source),
     )
-    row = _diagnosed(_or_cannot_ask(row, candidate, operation), rotation)
-    return _of_other_causes(row, rotation, partial(verdicts, draw=draw, wanted=(), examples=examples, seed=seed), seed)
+    row = _diagnosed(_or_cannot_ask(row, candidate, operation), schedule)
+    return _of_other_causes(row, schedule, partial(verdicts, draw=draw, wanted=(), examples=examples, seed=seed), seed)
 
 
-def _failure(last: Verdict, rotation: Rotation, operation: str, seed: int, source: str = "") -> Failure:
+def _failure(last: Verdict, schedule: Schedule, operation: str, seed: int, source: str = "") -> Failure:
     """What is told of a verdict against a candidate."""
-    candidate = rotation.candidate
+    candidate = schedule.candidate
     return Failure(
         last,
         candidate.source,
         candidate.adapter,
         candidate.interface.words(),
-        rotation.terms.device,
+        schedule.criteria.device,
         seed,
-        rotation.words(last.problem.operation if last.problem else operation),
-        rotation.call,
+        schedule.words(last.problem.operation if last.problem else operation),
+        schedule.call,
         source,
-        rotation.failed if rotation.call != "judge" else None,
+        schedule.failed if schedule.call != "judge" else None,
     )
 
 
-def _of_other_causes(row: Row, rotation: Rotation, search: Callable[[Rotation], list[Verdict]], seed: int) -> Row:
+def _of_other_causes(row: Row, schedule: Schedule, search: Callable[[Schedule], list[Verdict]], seed: int) -> Row:
     """The row, which has gone on without what failed; what is most telling of its failures stands first."""
-    terms, left = rotation.terms, LeftOut()
-    if row.failure is None or row.verdict != DISAGREES or terms.accuracy == "D" or terms.by_stages:
+    criteria, left = schedule.criteria, LeftOut()
+    if row.failure is None or row.verdict != DISAGREES or criteria.accuracy == "D" or criteria.by_stages:
         return row
     started, found = time.perf_counter(), [row.failure]
-    while len(found) < terms.max_failures and not rotation.candidate.lost:
+    while len(found) < criteria.max_failures and not schedule.candidate.lost:
         models = found[-1].diagnosis.models
-        if models is not None and models.agrees and terms.name != models.agrees[0]:
-            terms = replace(terms, name=models.agrees[0], model=MODELS[models.agrees[0]], auto=False)
+        if models is not None and models.agrees and criteria.name != models.agrees[0]:
+            criteria = replace(criteria, name=models.agrees[0], model=MODELS[models.agrees[0]], auto=False)
         elif (more := left.and_without(found[-1])) is not None:
             left = more
         else:
             break
-        again = Rotation(rotation.candidate, replace(terms, database=None), rotation.extras, rotation.row, left=left)
+        again = Schedule(schedule.candidate, replace(criteria, database=None), schedule.extras, schedule.row, left=left)
         last = search(again)[-1]
         if not against(last):
             break
@@ -479,22 +484,22 @@ def _of_other_causes(row: Row, rotation: Rotation, search: Callable[[Rotation], 
         found.append(_diagnosed(failed, again).failure or found[-1])
     first, *others = headline_first(found)
     seconds = row.seconds + time.perf_counter() - started
-    return replace(row, failure=first, more=tuple(others), seconds=seconds, lost=plain(rotation.candidate.lost))
+    return replace(row, failure=first, more=tuple(others), seconds=seconds, lost=plain(schedule.candidate.lost))
 
 
-def _judged(verdicts: Sequence[Verdict], candidate: Candidate, terms: Terms) -> set[str]:
+def _judged(verdicts: Sequence[Verdict], candidate: Candidate, criteria: Criteria) -> set[str]:
     """The outputs that were compared with the truth; a classifier by stages is judged on all that its stages have."""
     found = {output for verdict in verdicts for output in verdict.ratios}
     operation = verdicts[-1].problem.operation if verdicts[-1].problem else ""
-    by_stages = terms.by_stages and candidate.differentiates(operation) if operation else False
+    by_stages = criteria.by_stages and candidate.differentiates(operation) if operation else False
     return found | ({"grad_"} if by_stages else set())
 
 
-def _powerless(verdicts: Sequence[Verdict]) -> dict[str, dict[str, int]]:
+def _vacuous(verdicts: Sequence[Verdict]) -> dict[str, dict[str, int]]:
     """For each output and each answer that is wrong altogether, on how many problems it would have passed."""
     found: dict[str, Counter[str]] = {}
     for verdict in verdicts:
-        for output, wrong in verdict.powerless.items():
+        for output, wrong in verdict.vacuous.items():
             found.setdefault(output, Counter()).update(wrong)
     return {output: dict(counts) for output, counts in found.items()}
 
@@ -518,12 +523,12 @@ def _ratios(verdicts: Sequence[Verdict]) -> dict[str, float]:
     return found
 
 
-def _promise(terms: Terms, operation: str, dtype: str, verdict: Verdict) -> dict[str, Any]:
+def _promise(criteria: Criteria, operation: str, dtype: str, verdict: Verdict) -> dict[str, Any]:
     """The theorems that the bounds of a row rest on, and what its model assumes, as it answers for one problem."""
     problem = verdict.problem or Problem("softmax", dtype, {"logits": [0.0]}, {"dim": 0})
-    arithmetic = arithmetic_of(terms.model, problem)
+    arithmetic = arithmetic_of(criteria.model, problem)
     return {
-        "theorems": theorems(operation, arithmetic, terms.accuracy),
+        "theorems": theorems(operation, arithmetic, criteria.accuracy),
         "model": plain(f"{arithmetic.name}: {arithmetic.source}"),
     }
 

@@ -46,7 +46,7 @@ class Verdict:
     `unspecified` numbers the rows of docs/theory/semantics.md without which some elements would not agree; the outcome
     is *unspecified* when these are all elements there are. `cited` has each output with elements that their bounds did
     not decide: an array of its shape with the number of the row of docs/theory/semantics.md, or minus that of the
-    theorem of docs/theory/bounds.md, by which an element was accepted, and 0 everywhere else. `powerless` has the
+    theorem of docs/theory/bounds.md, by which an element was accepted, and 0 everywhere else. `vacuous` has the
     outputs whose bounds would have let answers pass that are wrong altogether, with these answers (`vacuity.py`);
     `detectable` is the smallest relative error of an element of each output that would have been seen.
     """
@@ -62,7 +62,7 @@ class Verdict:
     accuracy: str = "C"
     unspecified: tuple[int, ...] = ()
     cited: dict[str, Array] = field(default_factory=dict, repr=False, compare=False)
-    powerless: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    vacuous: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     detectable: dict[str, float] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -95,7 +95,7 @@ _FIELDS = {
     "accuracy": one_of("ABCD"),
     "unspecified": COUNTS,
     "cited": by_name(ARRAY, "arrays"),
-    "powerless": by_name(NAMES, "tuples of names"),
+    "vacuous": by_name(NAMES, "tuples of names"),
     "detectable": by_name(NUMBER, "numbers"),
 }
 

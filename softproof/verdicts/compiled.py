@@ -27,7 +27,7 @@ from ..truth.double_double import DoubleDouble
 from .compare import DISAGREES, Elements, Verdict, infeasible_rows, not_an_answer
 from .judgement import BALLS, _Case
 from .row_unknowns import Strips, refuted, unexplained
-from .summary import Tally
+from .summary import Summary
 
 BITS = BALLS[0]  # of the truth that is kept
 KEPT = 107  # the place of what is kept among the numbers of bits: after double-double numbers, before balls
@@ -184,10 +184,10 @@ class _CompiledCase(_Case):
 
     def verdict(self, steps: Sequence[int]) -> Verdict:
         """By what was kept, if that leaves nothing open; by `steps` otherwise."""
-        tally = Tally(self.problem, self.result, self.accuracy.letter)
+        summary = Summary(self.problem, self.result, self.accuracy.letter)
         for name, rows, elements in self.elements(KEPT, blocks(self.problem)):
-            tally.add(name, rows, elements, last=False)
-        return super().verdict(steps) if tally.open else tally.verdict()
+            summary.add(name, rows, elements, last=False)
+        return super().verdict(steps) if summary.open else summary.verdict()
 
     def elements(
         self, bits: int, rows_at_a_time: Sequence[Rows], total: bool = True

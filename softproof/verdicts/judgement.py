@@ -40,7 +40,7 @@ from ..problem.validation import check_kind, check_precisions, check_text
 from ..truth import solver
 from ..truth.solver import DOUBLE_DOUBLE, FLOAT64
 from .compare import AGREES, DISAGREES, NO_GUARANTEE, Elements, Verdict, not_an_answer
-from .summary import Tally
+from .summary import Summary
 from .unspecified import excused
 
 LARGE = 1 << 20  # elements; above, a disagreement that concerns all of them is stated by float64 alone
@@ -324,20 +324,20 @@ class _Case:
 
     def verdict(self, steps: Sequence[int]) -> Verdict:
         """Float64 for all rows, more bits for those that it leaves open, balls for the worst disagreement."""
-        tally = Tally(self.problem, self.result, self.accuracy.letter)
+        summary = Summary(self.problem, self.result, self.accuracy.letter)
         steps = [bits for bits in steps if self._is_worth(bits)] or BALLS
         for name, rows, elements in self.elements(steps[0], blocks(self.problem)):
-            tally.add(name, rows, elements, last=len(steps) == 1)
+            summary.add(name, rows, elements, last=len(steps) == 1)
         done = steps[0]
         for bits in steps[1:]:
-            if tally.refuted or not tally.open:
+            if summary.refuted or not summary.open:
                 break
             done = bits
-            for which, todo in tally.take_open():
-                self._add_again(tally, bits, which, todo, last=bits == steps[-1])
-        if tally.refuted and done <= DOUBLE_DOUBLE and steps[-1] > DOUBLE_DOUBLE:
-            self._confirm(tally, [bits for bits in steps if bits > DOUBLE_DOUBLE])
-        return tally.verdict()
+            for which, todo in summary.take_open():
+                self._add_again(summary, bits, which, todo, last=bits == steps[-1])
+        if summary.refuted and done <= DOUBLE_DOUBLE and steps[-1] > DOUBLE_DOUBLE:
+            self._confirm(summary, [bits for bits in steps if bits > DOUBLE_DOUBLE])
+        return summary.verdict()
 
     def _is_worth(self, bits: int) -> bool:
         """Whether it is worth a try."""
@@ -345,7 +345,9 @@ class _Case:
             return sum(array.size for array in self.problem.inputs.values()) >= FEW
         return bits != FLOAT64 or float64_decides(self.problem)
 
-    def _add_again(self, tally: Tally, bits: int, which: Mapping[str, Array], todo: Sequence[Rows], last: bool) -> None:
+    def _add_again(
+        self, summary: Summary, bits: int, which: Mapping[str, Array], todo: Sequence[Rows], last: bool
+    ) -> None:
         """More bits for some rows of some outputs, each for `which` of them it has; or for what is reduced."""
         case = self._values_only if which.keys() == {"value"} else self
         for name, rows, elements in case.elements(bits, todo or blocks(self.problem), total=not todo):
@@ -354,24 +356,24 @@ class _Case:
             if isinstance(rows, np.ndarray):
                 own = which[name][rows]
                 if own.any():
-                    tally.add(name, rows[own], elements.of_rows(own), last)
+                    summary.add(name, rows[own], elements.of_rows(own), last)
             else:
-                tally.add(name, rows, elements, last)
+                summary.add(name, rows, elements, last)
 
-    def _confirm(self, tally: Tally, steps: Sequence[int]) -> None:
+    def _confirm(self, summary: Summary, steps: Sequence[int]) -> None:
         """State the worst disagreement by balls; that they contradict float64 would be an error in a theorem."""
-        worst = tally.worst[DISAGREES]
+        worst = summary.worst[DISAGREES]
         whole = not is_by_rows(self.problem) or (worst.rows is ALL and reduction_of(self.problem) != "none")
         if whole and sum(array.size for array in self.problem.inputs.values()) > LARGE:
             return
         for bits in steps:
-            again = Tally(self.problem, self.result, self.accuracy.letter)
+            again = Summary(self.problem, self.result, self.accuracy.letter)
             todo = blocks(self.problem) if whole else [np.array([worst.row])]
             for name, rows, elements in self.elements(bits, todo, whole):
                 if name == worst.name and (rows is ALL) == (worst.rows is ALL):
                     again.add(name, rows, elements, last=bits == steps[-1])
             if again.refuted:
-                tally.worst[DISAGREES] = replace(worst, text=again.worst[DISAGREES].text)
+                summary.worst[DISAGREES] = replace(worst, text=again.worst[DISAGREES].text)
                 return
         raise AssertionError(
             f"float64 and balls contradict each other about {worst.name}: {worst.text}\n{self.problem!r}"

@@ -29,7 +29,7 @@ class Worst:
 
 
 @dataclass
-class Tally:
+class Summary:
     """What has been seen so far."""
 
     problem: Problem

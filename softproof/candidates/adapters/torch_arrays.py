@@ -156,7 +156,7 @@ def hvp(
     return found
 
 
-# ---- other ways of asking, for softproof.conduct --------------------------------------------------------------------
+# ---- other ways of asking, for softproof.check_behaviour -------------------------------------------------------------
 
 Tensors = Mapping[str, torch.Tensor]
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase
 from ...bounds.models import model
 from ...generation.strategies import problems
 from ...problem.problem import Problem
-from ...runs.criteria import Terms
+from ...runs.criteria import Criteria
 from ...verdicts.compare import Verdict
 from ...verdicts.judgement import judge
 from .catalogue import VARIANTS
@@ -26,8 +26,8 @@ def asked_of(variant: Right, problem: Problem) -> Problem | None:
     """What of a problem a variant can be asked under its model; None where that is nothing."""
     if not variant.takes(problem):
         return None
-    terms = Terms("cpu", model(variant.model), variant.model, "C", None, 1.0)
-    return terms.promised(replace(problem, tangent=None))
+    criteria = Criteria("cpu", model(variant.model), variant.model, "C", None, 1.0)
+    return criteria.promised(replace(problem, tangent=None))
 
 
 def verdict_on(variant: Right, problem: Problem) -> Verdict | None:

@@ -1,4 +1,4 @@
-"""Implementations that answer a question rightly and misbehave otherwise, and some that break a law of their values.
+"""Implementations that answer a question rightly and misbehave otherwise, and some that break a relation of values.
 
 Each is a function that makes a fresh one, since most of them have a memory.
 """

@@ -1,4 +1,4 @@
-"""Every way of asking catches its misconduct, and finds nothing where there is nothing."""
+"""Every way of asking catches its misbehaviour, and finds nothing where there is nothing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import manual
 import softproof
-from softproof import OPERATIONS, WAYS, Candidate, Problem, conduct, judge_result, load, problems
+from softproof import OPERATIONS, WAYS, Candidate, Problem, check_behaviour, judge_result, load, problems
 from softproof.bounds.models import model
 from softproof.candidates.directives import same_bits
 from softproof.candidates.isolated import isolated
@@ -33,13 +33,13 @@ from softproof.properties.behaviour import asked
 from softproof.properties.questions import question_of
 from softproof.properties.repeated import in_dtype
 from softproof.properties.ways import LIFETIMES
-from softproof.runs.criteria import Terms
-from softproof.runs.schedule import SHARE, Rotation
+from softproof.runs.criteria import Criteria
+from softproof.runs.schedule import SHARE, Schedule
 from softproof.verdicts.judgement import BITS
 
-from . import misconduct as wrong
+from . import misbehaving as wrong
 from .candidates import MANUAL, REFERENCE, three_rows
-from .misconduct import Function
+from .misbehaving import Function
 
 ROWS = [[0.0, 1.0, 3.0], [2.0, 0.5, 0.0], [1.0, 1.5, -2.0]]
 G = [[0.5, -1.0, 2.0], [1.0, 0.25, 0.0], [0.0, 3.0, 1.0]]
@@ -91,7 +91,7 @@ CAUGHT = [
 ]
 NAMES = [f"{make.__name__}-{way}" for make, _, _, way, _ in CAUGHT]
 
-# what the judge, a law or another way may see first when verify asks
+# what the judge, a relation or another way may see first when verify asks
 SEEN_FIRST_BY_ANOTHER = {
     wrong.wrong_the_second_time,
     wrong.cached_by_shape,
@@ -138,7 +138,7 @@ def test_each_way_catches_its_misconduct(make: Function, operation: str, adapter
     """On a small problem, asked by itself; the explanation begins with the way in words."""
     candidate, problem = _asked(make, operation, adapter)
 
-    found = conduct(candidate, problem, way=way)
+    found = check_behaviour(candidate, problem, way=way)
 
     assert found.verdict.outcome == "disagrees"
     assert found.verdict.explanation.startswith(words)
@@ -174,7 +174,7 @@ def test_a_view_of_the_input_is_no_answer(make: Function) -> None:
 
     view = load(make(), "logsumexp"), Problem("logsumexp", "float64", {"logits": [[0.5], [2.0]]}, {"dim": -1})
     assert not report.ok  # what it shares may be written to by another way first
-    assert "value shares memory with the input logits" in str(conduct(*view, way="overwritten answers"))
+    assert "value shares memory with the input logits" in str(check_behaviour(*view, way="overwritten answers"))
 
 
 def _wrong_from_call(last: float, calls: list[int]) -> Function:
@@ -220,7 +220,7 @@ def _wrong_after_a_longer_batch() -> Function:
 def test_each_kind_of_problem_is_asked_again_at_the_end() -> None:
     """Of each size that with each reduction, so that a short batch comes after a long one."""
     candidate = load(_wrong_after_a_longer_batch(), operation="cross_entropy", adapter="numpy")
-    rotation = Rotation(candidate, Terms("cpu", model(None), "", "C", None, 1.0), frozenset({"reduction"}))
+    schedule = Schedule(candidate, Criteria("cpu", model(None), "", "C", None, 1.0), frozenset({"reduction"}))
     rng = np.random.default_rng(0)
 
     def asked(rows: int, reduction: str) -> Problem:
@@ -228,9 +228,9 @@ def test_each_kind_of_problem_is_asked_again_at_the_end() -> None:
         return Problem("cross_entropy", "float64", inputs, {"reduction": reduction})
 
     for rows, reduction in ((4, "mean"), (4, "none"), (40, "none")):
-        assert rotation.verdict(asked(rows, reduction)).ok
+        assert schedule.verdict(asked(rows, reduction)).ok
 
-    found = rotation.at_the_end()
+    found = schedule.at_the_end()
     assert found is not None
     assert found.explanation.startswith("asked again after all other problems of the row: value[3]")
 
@@ -253,24 +253,24 @@ def test_a_call_as_it_is_made_most_is_asked_everything() -> None:
     """Once with each reduction, so that state of such calls alone is seen; no other call is."""
     inputs = {"logits": np.array([[0.0, 2.0], [1.0, 0.0]]), "target": np.array([0, 1])}
     usual = Problem("cross_entropy", "float32", inputs, {"reduction": "mean"}, 1.0)
-    terms = Terms("cpu", model(None), "", "C", None, 1.0)
+    criteria = Criteria("cpu", model(None), "", "C", None, 1.0)
     candidate = load(_labels_kept_by_address(), operation="cross_entropy", adapter="torch")
     weighted = replace(usual, inputs={**usual.inputs, "weight": np.array([1.0, 2.0])})
-    rotation = Rotation(candidate, terms, candidate.supports("cross_entropy"))
+    schedule = Schedule(candidate, criteria, candidate.supports("cross_entropy"))
 
-    assert rotation.verdict(weighted).ok
-    assert sum(rotation.counts.values()) < 8
-    found = rotation.verdict(usual)
+    assert schedule.verdict(weighted).ok
+    assert sum(schedule.counts.values()) < 8
+    found = schedule.verdict(usual)
     assert found.explanation.startswith("after its arrays were updated in place: ")
 
     right = load(F.cross_entropy, operation="cross_entropy", adapter="torch")
-    rotation = Rotation(right, terms, right.supports("cross_entropy"))
-    assert rotation.verdict(usual).ok
-    ways = {name for kind, name in rotation.counts if kind == "way" and rotation.counts[kind, name]}
+    schedule = Schedule(right, criteria, right.supports("cross_entropy"))
+    assert schedule.verdict(usual).ok
+    ways = {name for kind, name in schedule.counts if kind == "way" and schedule.counts[kind, name]}
     assert ways == {name for name, way in WAYS.items() if way.applies(question_of(right, usual, "cpu"))}
     assert len(ways) > 15
-    assert rotation.verdict(replace(usual, options={})).ok
-    assert max(rotation.counts.values()) <= 2
+    assert schedule.verdict(replace(usual, options={})).ok
+    assert max(schedule.counts.values()) <= 2
 
 
 def test_a_lock_is_enough_for_two_threads() -> None:
@@ -283,7 +283,7 @@ def test_a_lock_is_enough_for_two_threads() -> None:
         return np.asarray(found)
 
     started = time.perf_counter()
-    found = conduct(load(softmax, "softmax", "numpy"), _problem("softmax"), way="two threads")
+    found = check_behaviour(load(softmax, "softmax", "numpy"), _problem("softmax"), way="two threads")
 
     assert str(found) == "agrees: two threads: with the same bits"
     assert time.perf_counter() - started < 2 * PATIENCE * WAIT + 5
@@ -297,7 +297,7 @@ def test_an_error_in_a_thread_is_that_of_the_candidate() -> None:
             raise RuntimeError("not in this thread")
         return manual.softmax(logits, dim)
 
-    found = conduct(load(softmax, "softmax", "numpy"), _problem("softmax"), way="two threads")
+    found = check_behaviour(load(softmax, "softmax", "numpy"), _problem("softmax"), way="two threads")
     assert str(found).startswith("disagrees: while another thread asks something else: raised RuntimeError at")
 
 
@@ -326,7 +326,7 @@ def test_a_pair_that_reads_the_memory_of_its_value_is_caught(
     target = f"keeps{in_process}:softmax"
     candidate = load(target) if in_process else isolated(target, folders=[str(tmp_path)])
     answered = softproof.judge(candidate, _problem("softmax", "float64"))
-    found = conduct(candidate, _problem("softmax", "float64"), way="value dropped")
+    found = check_behaviour(candidate, _problem("softmax", "float64"), way="value dropped")
     candidate.close()
 
     assert answered.ok
@@ -336,18 +336,18 @@ def test_a_pair_that_reads_the_memory_of_its_value_is_caught(
 def test_each_problem_is_asked_for_gradients_without_its_value() -> None:
     """In one way or the other, and large problems in both."""
     candidate = load(F.log_softmax, adapter="torch")
-    rotation = Rotation(candidate, Terms("cpu", model(None), "", "C", None, 1.0), candidate.supports("log_softmax"))
+    schedule = Schedule(candidate, Criteria("cpu", model(None), "", "C", None, 1.0), candidate.supports("log_softmax"))
     for _ in range(10):
-        assert rotation.verdict(_problem("log_softmax")).ok
-    dropped, detached = (rotation.counts["way", name] for name in LIFETIMES)
+        assert schedule.verdict(_problem("log_softmax")).ok
+    dropped, detached = (schedule.counts["way", name] for name in LIFETIMES)
 
     assert dropped >= 5
     assert detached >= 5
-    assert rotation.of_large(_problem("log_softmax")) is None
-    assert rotation.counts["way", LIFETIMES[0]] == dropped + 1
-    assert rotation.counts["way", LIFETIMES[1]] == detached + 1
+    assert schedule.of_large(_problem("log_softmax")) is None
+    assert schedule.counts["way", LIFETIMES[0]] == dropped + 1
+    assert schedule.counts["way", LIFETIMES[1]] == detached + 1
     late = load(wrong.gradient_once_nobody_holds_the_value(), "log_softmax", "torch")
-    found = replace(rotation, candidate=late).of_large(_problem("log_softmax"))
+    found = replace(schedule, candidate=late).of_large(_problem("log_softmax"))
     assert found is not None
     assert found.explanation.startswith("value dropped: grad_logits")
 
@@ -371,7 +371,9 @@ def test_another_upstream_gradient_is_an_array_too() -> None:
     candidate = load(manual, "cross_entropy", adapter="numpy")
     problem = Problem("cross_entropy", "float32", {"logits": ROWS, "target": [0, 1, 2]}, {}, grad_output=1.0)
 
-    found = conduct(replace(candidate, backwards={"cross_entropy": _of_arrays}), problem, way="after another backward")
+    found = check_behaviour(
+        replace(candidate, backwards={"cross_entropy": _of_arrays}), problem, way="after another backward"
+    )
     assert found.ok, str(found)
 
 
@@ -393,7 +395,7 @@ def test_a_row_is_judged_in_its_own_dtype(number_of_the_run: int) -> None:
 def test_an_answer_in_another_dtype_is_no_error_of_this_one() -> None:
     """Its float64 numbers are those of float32, whenever they are asked."""
     problem = Problem("softmax", "float32", {"logits": ROWS}, {"dim": -1}, G)
-    found = conduct(load(in_float32, "softmax", "torch"), problem, way="after another dtype")
+    found = check_behaviour(load(in_float32, "softmax", "torch"), problem, way="after another dtype")
 
     assert found.ok, str(found)
     assert found.ways == ("after another dtype",)
@@ -416,7 +418,7 @@ def test_what_disagrees_is_not_told_to_be_within_its_bound() -> None:
 
     assert (found.verdict, found.differ) == ("disagrees", ())
     problem = Problem("log_softmax", "float64", {"logits": ROWS}, grad_output=G)
-    again = conduct(
+    again = check_behaviour(
         load(wrong.gradient_of_the_first_pass(), "log_softmax", "torch"), problem, way="after another backward"
     )
     assert (again.ok, again.differ) == (False, ())
@@ -432,7 +434,10 @@ def test_the_snippet_asks_in_the_same_way() -> None:
     with contextlib.redirect_stdout(printed):
         exec(failure.snippet, {})  # the snippet is what is under test
 
-    assert "conduct(candidate, problem, way='inference_mode', dtypes=('float32',), device='cpu')" in failure.snippet
+    assert (
+        "check_behaviour(candidate, problem, way='inference_mode', dtypes=('float32',), device='cpu')"
+        in failure.snippet
+    )
     assert printed.getvalue().strip() == str(failure.verdict)
 
 
@@ -475,20 +480,20 @@ def test_every_way_that_applies_is_asked_in_turn() -> None:
 def test_a_hundred_problems_ask_each_question_ten_times() -> None:
     """Each that applies."""
     candidate = load(F.log_softmax, adapter="torch")
-    rotation = Rotation(candidate, Terms("cpu", model(None), "", "C", None, 1.0), candidate.supports("log_softmax"))
+    schedule = Schedule(candidate, Criteria("cpu", model(None), "", "C", None, 1.0), candidate.supports("log_softmax"))
 
     for _ in range(100):
-        assert rotation.verdict(_problem("log_softmax")).ok
+        assert schedule.verdict(_problem("log_softmax")).ok
 
-    asked = [count for count in rotation.counts.values() if count]
+    asked = [count for count in schedule.counts.values() if count]
     assert min(asked) >= 10
-    assert {("way", "rows alone"), ("law", "common shift")} <= {
-        each for each, count in rotation.counts.items() if count
+    assert {("way", "rows alone"), ("relation", "common shift")} <= {
+        each for each, count in schedule.counts.items() if count
     }
 
 
-def test_ways_and_laws_start_from_one_answer() -> None:
-    """It is asked once for both: after the judge's own, it, two for the way, and the other side of the law."""
+def test_ways_and_relations_start_from_one_answer() -> None:
+    """It is asked once for both: after the judge's own, it, two for the way, and the other side of the relation."""
     calls = []
 
     def softmax(logits: Array, dim: int = -1) -> Array:
@@ -496,13 +501,13 @@ def test_ways_and_laws_start_from_one_answer() -> None:
         return manual.softmax(logits, dim)
 
     candidate = load(softmax, adapter="numpy")
-    rotation = Rotation(candidate, Terms("cpu", model(None), "", "C", None, 1.0), candidate.supports("softmax"))
-    rotation.counts = {("way", "asked twice"): 0, ("law", "permuted classes"): 0}
-    rotation.problems = 2 * SHARE
+    schedule = Schedule(candidate, Criteria("cpu", model(None), "", "C", None, 1.0), candidate.supports("softmax"))
+    schedule.counts = {("way", "asked twice"): 0, ("relation", "permuted classes"): 0}
+    schedule.problems = 2 * SHARE
     calls.clear()
 
-    assert rotation.verdict(Problem("softmax", "float64", {"logits": ROWS}, {"dim": -1})).ok
-    assert set(rotation.counts.values()) == {1}
+    assert schedule.verdict(Problem("softmax", "float64", {"logits": ROWS}, {"dim": -1})).ok
+    assert set(schedule.counts.values()) == {1}
     assert len(calls) == 1 + 1 + 2 + 1
 
 
@@ -523,7 +528,7 @@ def test_nothing_is_found_where_nothing_is_wrong(
     """Every way, on problems of every operation; those that apply to anything are always asked."""
     problem = data.draw(problems(operation, dtype))
 
-    found = conduct(half, problem, device=device)
+    found = check_behaviour(half, problem, device=device)
 
     assert found.ok, found
     assert {"asked twice", "overwritten answers"} <= set(found.ways)
@@ -555,7 +560,7 @@ OF_ROWS = ("rows alone", "rows permuted", "padding rows", "another layout")
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_the_ways_that_apply_are_named(half: Candidate, operation: str, dtype: str, device: str) -> None:
     """On three rows of three classes: no more and no fewer."""
-    found = conduct(half, three_rows(operation, dtype), device=device)
+    found = check_behaviour(half, three_rows(operation, dtype), device=device)
 
     loss = operation in ("cross_entropy", "linear_cross_entropy")
     by_torch = ("no_grad", "inference_mode") if half is REFERENCE else ()
@@ -571,7 +576,7 @@ def test_the_ways_that_apply_are_named(half: Candidate, operation: str, dtype: s
 )
 def test_a_way_that_does_not_apply_does_not_agree(way: str) -> None:
     """By hand no way that is about autograd does, nor one that is about labels: an outcome of its own, not ok."""
-    found = conduct(MANUAL, three_rows("softmax"), way=way)
+    found = check_behaviour(MANUAL, three_rows("softmax"), way=way)
 
     assert str(found) == f"not applicable: {way}: does not apply"
     assert (found.ok, found.ways) == (False, ())
@@ -581,7 +586,7 @@ def test_where_no_way_applies() -> None:
     """All are left out by name."""
     softmax = load("manual:softmax", without=list(WAYS))
 
-    assert str(conduct(softmax, three_rows("softmax"))) == "not applicable: no way applies"
+    assert str(check_behaviour(softmax, three_rows("softmax"))) == "not applicable: no way applies"
 
 
 def test_what_cannot_be_asked_is_not_counted() -> None:
@@ -589,7 +594,7 @@ def test_what_cannot_be_asked_is_not_counted() -> None:
     candidate = load(F.softmax, adapter="torch")
     large = Problem("softmax", "float64", {"logits": [[1e300, 0.0]]}, {"dim": -1}, [[1.5e308, 0.0]])
 
-    ways = conduct(candidate, large).ways
+    ways = check_behaviour(candidate, large).ways
 
     assert {"after another dtype", "two losses", "scaled loss"}.isdisjoint(ways)
     assert {"asked twice", "summed loss"} <= set(ways)
@@ -603,7 +608,7 @@ def test_torch_by_autograd_behaves(operation: str, dtype: str, data: st.DataObje
     supports = candidate.supports(operation) - {"nonfinite"}  # NaN in padding is a finding
     problem = data.draw(problems(operation, dtype, supports=supports))
 
-    assert str(conduct(candidate, problem)).startswith("agrees")
+    assert str(check_behaviour(candidate, problem)).startswith("agrees")
 
 
 @pytest.mark.parametrize(
@@ -633,9 +638,9 @@ def test_arguments_that_do_not_fit_are_errors() -> None:
     """Naming both sides."""
     problem = _problem("softmax")
     with pytest.raises(ValueError, match="way is 'sideways'; expected one of asked twice"):
-        conduct(REFERENCE, problem, way="sideways")
+        check_behaviour(REFERENCE, problem, way="sideways")
     with pytest.raises(ValueError, match="accuracy D"):
-        conduct(REFERENCE, problem, accuracy="D")
+        check_behaviour(REFERENCE, problem, accuracy="D")
 
 
 def test_each_thread_begins_once_and_then_asks() -> None:

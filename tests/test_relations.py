@@ -1,4 +1,4 @@
-"""Laws that hold whatever the truth is, each within what the bounds allow for rounding."""
+"""Relations that hold whatever the truth is, each within what the bounds allow for rounding."""
 
 from __future__ import annotations
 
@@ -17,7 +17,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import softproof
-from softproof import OPERATIONS, Candidate, Output, Problem, Result, any_order, bound, laws, load, problems, solve
+from softproof import (
+    OPERATIONS,
+    Candidate,
+    Output,
+    Problem,
+    Result,
+    any_order,
+    bound,
+    check_relations,
+    load,
+    problems,
+    solve,
+)
 from softproof.generation.drawn_arrays import seeds
 from softproof.problem.problem import Array
 from softproof.properties.intervals import Interval, U, enclosed
@@ -125,18 +137,18 @@ def test_a_one_hot_target_is_its_label(
     _agree(half, device, hot, label)
 
 
-# ---- softproof.laws -------------------------------------------------------------------------------------------------
+# ---- softproof.check_relations ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 @given(data=st.data())
-def test_every_law_holds(half: Candidate, operation: str, dtype: str, device: str, data: st.DataObject) -> None:
-    """For both halves; an element without a promise is no disagreement; some law applies wherever there are numbers."""
+def test_every_relation_holds(half: Candidate, operation: str, dtype: str, device: str, data: st.DataObject) -> None:
+    """For both halves; an element without a promise is no disagreement; one applies where there are numbers."""
     problem = data.draw(problems(operation, dtype))
 
-    verdict = laws(half, problem, device=device)
+    verdict = check_relations(half, problem, device=device)
 
-    held = re.fullmatch(r"[1-9] laws hold: [a-z, ]+", verdict.explanation)
+    held = re.fullmatch(r"[1-9] relations hold: [a-z, ]+", verdict.explanation)
     promised_nothing = verdict.outcome == "no guarantee" and "promise nothing for" in verdict.explanation
     nothing_there = verdict.outcome == "not applicable" and not next(iter(problem.inputs.values())).size
     assert (verdict.outcome == "agrees" and held) or promised_nothing or nothing_there, verdict
@@ -155,33 +167,33 @@ OF = {
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_the_laws_that_apply_are_named(half: Candidate, operation: str, dtype: str, device: str) -> None:
+def test_the_relations_that_apply_are_named(half: Candidate, operation: str, dtype: str, device: str) -> None:
     """On three rows of three classes: no more and no fewer, and all of them hold."""
-    verdict = laws(half, three_rows(operation, dtype), device=device)
+    verdict = check_relations(half, three_rows(operation, dtype), device=device)
 
     expected = OF_ALL | OF.get(operation, set())
     assert verdict.outcome == "agrees"
-    assert verdict.explanation.startswith(f"{len(expected)} laws hold: ")
+    assert verdict.explanation.startswith(f"{len(expected)} relations hold: ")
     assert set(verdict.explanation.partition(": ")[2].split(", ")) == expected
 
 
-@pytest.mark.parametrize("law", softproof.LAWS)
-def test_a_law_that_does_not_apply_does_not_agree(law: str) -> None:
+@pytest.mark.parametrize("relation", softproof.RELATIONS)
+def test_a_relation_that_does_not_apply_does_not_agree(relation: str) -> None:
     """It is an outcome of its own, which is not ok."""
     applies = {"permuted classes", "batch of one", "permuted rows", "split batch"}
-    problem = Problem("entropy", "float32", {"p": np.zeros((0, 1)) if law in applies else [[1.0]]}, {"dim": -1})
+    problem = Problem("entropy", "float32", {"p": np.zeros((0, 1)) if relation in applies else [[1.0]]}, {"dim": -1})
 
-    verdict = laws(REFERENCE, problem, law=law)
+    verdict = check_relations(REFERENCE, problem, relation=relation)
 
-    assert str(verdict) == f"not applicable: {law}: does not apply"
+    assert str(verdict) == f"not applicable: {relation}: does not apply"
     assert not verdict.ok
 
 
-def test_where_no_law_applies() -> None:
+def test_where_no_relation_applies() -> None:
     """None does where there are no rows, by default."""
-    verdict = laws(REFERENCE, Problem("entropy", "float32", {"p": np.zeros((0, 1))}, {"dim": -1}))
+    verdict = check_relations(REFERENCE, Problem("entropy", "float32", {"p": np.zeros((0, 1))}, {"dim": -1}))
 
-    assert (str(verdict), verdict.ok) == ("not applicable: no law applies", False)
+    assert (str(verdict), verdict.ok) == ("not applicable: no relation applies", False)
 
 
 NO_WEIGHT: dict[str, Any] = {"logits": [[0.375, -0.5]], "target": [0], "weight": [0.0, 4.0]}  # a mean over nothing
@@ -191,20 +203,20 @@ NO_WEIGHT: dict[str, Any] = {"logits": [[0.375, -0.5]], "target": [0], "weight":
     (NO_WEIGHT, {"no guarantee", "agrees"}),  # where two sides that no document fixes happen to be the same
     ({"logits": [[0.0, -np.inf]], "target": [[0.5, 0.5]]}, {"not applicable"}),  # ε = 1 has 0·(-inf), others have not
 ], ids=["no weight", "a slope of -inf"])  # fmt: skip
-def test_a_law_says_nothing_of_what_no_document_fixes(
+def test_a_relation_says_nothing_of_what_no_document_fixes(
     half: Candidate, device: str, inputs: dict[str, Any], outcomes: set[str]
 ) -> None:
     """Whatever the two sides are."""
     problem = Problem("cross_entropy", "float32", inputs, {}, 1.0)
 
-    verdict = laws(half, problem, device=device, law="label smoothing")
+    verdict = check_relations(half, problem, device=device, relation="label smoothing")
 
     assert verdict.outcome in outcomes, verdict
 
 
 @pytest.mark.parametrize("weight", [NO_WEIGHT["weight"], [1.0, 4.0]])
 def test_a_mean_over_nothing_may_be_infinite_or_not_a_number(weight: list[float]) -> None:
-    """One of them without smoothing, the other with it; where there is a weight that breaks the law."""
+    """One of them without smoothing, the other with it; where there is a weight that breaks the relation."""
 
     def strange(input: Tensor, target: Tensor, weight: Tensor | None = None, label_smoothing: float = 0.0) -> Tensor:
         del target, weight
@@ -212,16 +224,16 @@ def test_a_mean_over_nothing_may_be_infinite_or_not_a_number(weight: list[float]
 
     candidate = load(strange, operation="cross_entropy", adapter="torch").leaving_out(frozenset({"hvp", "jvp"}))
     problem = Problem("cross_entropy", "float32", NO_WEIGHT | {"weight": weight})
-    verdict = laws(candidate, problem, law="label smoothing")
+    verdict = check_relations(candidate, problem, relation="label smoothing")
 
     assert verdict.outcome == ("no guarantee" if weight == NO_WEIGHT["weight"] else "disagrees"), verdict
 
 
-def test_a_law_says_nothing_of_an_overflow() -> None:
+def test_a_relation_says_nothing_of_an_overflow() -> None:
     """Losses of 4·10⁴ have no sum in float16; times 1 - ε = 0 it is NaN."""
     problem = Problem("cross_entropy", "float16", {"logits": [[0.0, -4e4]] * 2, "target": [1, 1]}, {}, 1.0)
 
-    verdict = laws(REFERENCE, problem, law="label smoothing", arithmetic="torch-cpu")
+    verdict = check_relations(REFERENCE, problem, relation="label smoothing", arithmetic="torch-cpu")
 
     assert verdict.outcome == "no guarantee", verdict
 
@@ -311,7 +323,7 @@ def gradient_clipped(input: Tensor, dim: int) -> Tensor:
 
 
 LABELS: dict[str, Any] = {"logits": X, "target": [0, 3, 1]}
-BROKEN_LAWS = [
+BROKEN_RELATIONS = [
     ("common shift", clipped, Problem("softmax", "float32", {"logits": X}, {"dim": 1})),
     ("permuted classes", without_the_last_class, Problem("softmax", "float32", {"logits": X}, {"dim": 1})),
     ("permuted rows", first_row_twice, Problem("cross_entropy", "float32", LABELS)),
@@ -327,20 +339,22 @@ BROKEN_LAWS = [
 ]
 
 
-@pytest.mark.parametrize(("law", "wrong", "problem"), BROKEN_LAWS, ids=[law for law, _, _ in BROKEN_LAWS])
-def test_each_law_is_broken_by_something(law: str, wrong: Callable[..., Any], problem: Problem) -> None:
+@pytest.mark.parametrize(
+    ("relation", "wrong", "problem"), BROKEN_RELATIONS, ids=[relation for relation, _, _ in BROKEN_RELATIONS]
+)
+def test_each_relation_is_broken_by_something(relation: str, wrong: Callable[..., Any], problem: Problem) -> None:
     """Without a truth, and named in the explanation; verify finds it too."""
-    verdict = laws(load(wrong, operation=problem.operation, adapter="torch"), problem, law=law)
+    verdict = check_relations(load(wrong, operation=problem.operation, adapter="torch"), problem, relation=relation)
 
     assert verdict.outcome == "disagrees"
-    assert verdict.explanation.startswith(f"{law}: ")
+    assert verdict.explanation.startswith(f"{relation}: ")
     asked: Any = {"operation": problem.operation, "adapter": "torch", "dtypes": ["float32"], "seed": 0}
     assert not softproof.verify(wrong, **asked, shrink=False).ok
 
 
-def test_every_law_has_something_that_breaks_it() -> None:
+def test_every_relation_has_something_that_breaks_it() -> None:
     """The list above is complete."""
-    assert [law for law, _, _ in BROKEN_LAWS] == list(softproof.LAWS)
+    assert [relation for relation, _, _ in BROKEN_RELATIONS] == list(softproof.RELATIONS)
 
 
 def _full_size(rows: int) -> Problem:
@@ -350,11 +364,14 @@ def _full_size(rows: int) -> Problem:
     return Problem("cross_entropy", "float32", {"logits": logits, "target": target}, {"reduction": "none"})
 
 
-@pytest.mark.parametrize("law", ["permuted classes", "split batch"])
-def test_laws_at_full_size(law: str, thorough: bool) -> None:
+@pytest.mark.parametrize("relation", ["permuted classes", "split batch"])
+def test_relations_at_full_size(relation: str, thorough: bool) -> None:
     """They need no truth, so that a batch of real size costs two evaluations and two bounds."""
     assert (
-        laws(load(F.cross_entropy, adapter="torch"), _full_size(4096 if thorough else 512), law=law).outcome == "agrees"
+        check_relations(
+            load(F.cross_entropy, adapter="torch"), _full_size(4096 if thorough else 512), relation=relation
+        ).outcome
+        == "agrees"
     )
 
 
@@ -366,7 +383,9 @@ def test_an_error_at_full_size_shows(thorough: bool) -> None:
         return losses + (torch.arange(len(losses)) == 259) * 0.01
 
     problem = _full_size(4096 if thorough else 512)
-    assert laws(load(cross_entropy, adapter="torch"), problem, law="permuted rows").outcome == "disagrees"
+    assert (
+        check_relations(load(cross_entropy, adapter="torch"), problem, relation="permuted rows").outcome == "disagrees"
+    )
 
 
 def _interval(middle: float, radius: float) -> Interval:
@@ -456,27 +475,27 @@ def test_batches_are_weighted_by_exact_shares(weight: float) -> None:
     assert found.distance(whole["value"]) <= 1
 
 
-def test_a_batch_without_a_share_is_no_law() -> None:
+def test_a_batch_without_a_share_is_no_relation() -> None:
     """5e-324 of 1e308 is less than any float64."""
     inputs: dict[str, Any] = {"logits": np.eye(2), "target": [0, 1], "weight": [1e308, 5e-324]}
 
     assert identity_of("split batch", Problem("cross_entropy", "float64", inputs, {}, 1.0), frozenset()) is None
 
 
-def test_arguments_of_laws_that_do_not_fit_are_errors() -> None:
+def test_arguments_of_relations_that_do_not_fit_are_errors() -> None:
     """Naming both sides."""
-    with pytest.raises(ValueError, match="law is 'of nature'; expected one of common shift"):
-        laws(load(F.softmax), BROKEN_LAWS[0][2], law="of nature")
+    with pytest.raises(ValueError, match="relation is 'of nature'; expected one of common shift"):
+        check_relations(load(F.softmax), BROKEN_RELATIONS[0][2], relation="of nature")
     with pytest.raises(ValueError, match="accuracy D"):
-        laws(load(F.softmax), BROKEN_LAWS[0][2], accuracy="D")
+        check_relations(load(F.softmax), BROKEN_RELATIONS[0][2], accuracy="D")
 
 
-def _explained(loss: Callable[..., Any], law: str, logits: Any, target: Any, **options: Any) -> str:
+def _explained(loss: Callable[..., Any], relation: str, logits: Any, target: Any, **options: Any) -> str:
     candidate = load(loss, operation="cross_entropy", adapter="torch")
-    return laws(candidate, _loss(logits, target, None, "float32", **options), law=law).explanation
+    return check_relations(candidate, _loss(logits, target, None, "float32", **options), relation=relation).explanation
 
 
-def test_a_law_says_what_it_asked() -> None:
+def test_a_relation_says_what_it_asked() -> None:
     """Inputs and options that differ from the problem shown, with their values where these are few."""
 
     def of_weights(input: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -488,7 +507,7 @@ def test_a_law_says_what_it_asked() -> None:
     assert many.endswith("; asked with other weight of shape (9,), and with other weight of shape (9,)")
 
 
-def test_a_law_says_in_which_shape_an_error_was_raised() -> None:
+def test_a_relation_says_in_which_shape_an_error_was_raised() -> None:
     """And how to leave out what is not taken."""
 
     def in_batches(input: Tensor, target: Tensor) -> Tensor:
@@ -501,7 +520,7 @@ def test_a_law_says_in_which_shape_an_error_was_raised() -> None:
     assert "\n" not in said
 
 
-def test_a_law_says_where_a_question_is_the_problem_itself() -> None:
+def test_a_relation_says_where_a_question_is_the_problem_itself() -> None:
     """The rows of the problem, beside the same in two batches."""
 
     def mean_of_first(input: Tensor, target: Tensor) -> Tensor:
