@@ -17,8 +17,9 @@ from .problem.validation import check_flag, check_names
 from .reports.report import Report
 from .runs.criteria import check_baseline, check_criteria
 from .runs.ladder import check_ladder, named
+from .runs.opening import open_baseline, open_candidate
 from .runs.search import EXAMPLES
-from .runs.verification import check_run, dtypes_of, open_baseline, open_candidate, verify
+from .runs.verification import check_run, dtypes_of, verify
 
 WHERE: dict[str, Any] = {"in_process": None, "time_limit": SECONDS, "startup_limit": STARTUP_SECONDS,
                          "sandbox": "off", "sandbox_read": (), "sandbox_env": ()}  # fmt: skip

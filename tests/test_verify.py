@@ -250,7 +250,7 @@ def test_what_nothing_is_promised_of_does_not_count(
     drawn: list[Verdict], large: dict[int, Verdict], expected: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever is drawn first or last; where nothing counts, that is the verdict, and its reason is told."""
-    module = importlib.import_module("softproof.runs.verification")
+    module = importlib.import_module("softproof.runs.rows")
     monkeypatch.setattr(module, "verdicts", lambda *_: drawn)
     monkeypatch.setattr(module, "verdicts_on_large", lambda *_: OnLarge(large))
     report = softproof.verify(MANUAL.only("softmax"), dtypes=["float32"], seed=0)

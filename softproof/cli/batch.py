@@ -31,17 +31,10 @@ from ..runs.criteria import check_baseline, check_criteria
 from ..runs.failures import database
 from ..runs.further import MOST
 from ..runs.ladder import check_ladder, named
+from ..runs.opening import check_limits, check_trusted, open_baseline, open_candidate
+from ..runs.rows import fault
 from ..runs.search import EXAMPLES
-from ..runs.verification import (
-    check_limits,
-    check_run,
-    check_trusted,
-    fault,
-    open_baseline,
-    open_candidate,
-    rows_of,
-    verify,
-)
+from ..runs.verification import check_run, rows_of, verify
 from .console import note
 from .interruption import Interruption
 from .options import given_interface

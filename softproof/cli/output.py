@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ..reports.files import ReportFile
-from ..runs.verification import fault
+from ..runs.rows import fault
 from .console import note, say
 
 JUDGE_ITSELF = 4  # exit status

@@ -32,8 +32,8 @@ from ..reports.terminal import printable, table
 from ..runs.failures import FORMS
 from ..runs.further import MOST
 from ..runs.ladder import AUTO, LADDER
+from ..runs.rows import fault
 from ..runs.search import EXAMPLES
-from ..runs.verification import fault
 from ..verdicts.compare import AGREES
 from .batch import Plan, judged
 from .console import note, say

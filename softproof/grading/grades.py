@@ -22,7 +22,7 @@ from ..problem.validation import check_flag, check_kind, check_name, check_names
 from ..reports.as_json import in_json
 from ..reports.required import CANNOT_ASK, check_required
 from ..reports.row import CANNOT_LOAD
-from ..runs.verification import open_candidate
+from ..runs.opening import open_candidate
 from ..verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE
 from .asking import OVER, Asked, ask
 from .bank_file import Bank, bank

@@ -22,7 +22,7 @@ from ..reports.files import NOT_FOLLOWED
 from ..reports.odd_files import read_file
 from ..reports.row import JUDGE_FAILED
 from ..runs.own_processes import closed_to_others, start
-from ..runs.verification import fault
+from ..runs.rows import fault
 from .bank_file import bank
 from .grades import Grade, grade
 
