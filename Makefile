@@ -46,7 +46,7 @@ thorough: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --thorough --passed thorough.jsonl
 
 costs: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --all-cases --costs=tests/helpers/costs.txt
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --all-cases --costs=tests/helpers/costs.txt
 
 seeds: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.seeds

@@ -97,7 +97,7 @@ def _how_many(config: pytest.Config) -> str:
         return "all"
     if config.getoption("--all-cases"):
         return "all but the thorough ones"
-    return f"those that {config.getoption('--budget'):g} s of CPU time pay for, chosen by the seed; all: --all-cases"
+    return f"those that {config.getoption('--budget'):g} s of one core pay for, chosen by the seed; all: --all-cases"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

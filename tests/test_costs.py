@@ -1,4 +1,4 @@
-"""A short run asks what its budget of CPU time pays for: by the seed, and by costs that were measured."""
+"""A short run asks what its budget of time pays for: by the seed, and by costs that were measured."""
 
 from __future__ import annotations
 

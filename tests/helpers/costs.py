@@ -1,4 +1,4 @@
-"""Which tests a short run asks: what a budget of CPU time pays for, by the costs that were measured and by the seed.
+"""Which tests a short run asks: what a budget of time pays for, by the costs that were measured and by the seed.
 
 Each test gets the same allowance, whatever it costs and however many cases it has. A test that needs less is asked
 whole; of one that needs more, the seed draws cases up to its allowance: of a test of one case that costs four times the
@@ -10,15 +10,15 @@ and --costs FILE measures it.
 from __future__ import annotations
 
 import random
-import resource
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 COSTS = Path(__file__).with_name("costs.txt")
-BUDGET = 240.0  # CPU seconds: what is left of two cores in 150 s once three processes have collected
-CPU = "cpu"  # the name of what was measured, in the report of a test
+BUDGET = 240.0  # seconds of one core: what is left of two in 150 s once all processes have collected
+SECONDS = "seconds"  # the name of what was measured, in the report of a test
 _BEGAN = pytest.StashKey[float]()
 
 
@@ -28,7 +28,7 @@ def function_of(test: str) -> str:
 
 
 def read(path: Path) -> dict[str, float]:
-    """CPU seconds of one case of each test, as they were measured."""
+    """Seconds of one case of each test, as they were measured."""
     pairs = (line.split(" ", 1) for line in path.read_text().splitlines())
     return {test: float(seconds) for seconds, test in pairs}
 
@@ -66,13 +66,7 @@ def _some(cases: list[str], cost: float, share: float, seed: str) -> list[str]:
     return chance.sample(sorted(cases), min(len(cases), int(share / cost + chance.random())))
 
 
-# ---- measured -------------------------------------------------------------------------------------------------------
-
-
-def _spent() -> float:
-    """CPU seconds of this process, and of those that it started and waited for."""
-    of_both = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(each.ru_utime + each.ru_stime for each in of_both)
+# ---- measured: on an idle machine, with a process for each core -----------------------------------------------------
 
 
 class Measured:
@@ -84,7 +78,7 @@ class Measured:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """The last report of a test has its cost."""
         for name, seconds in report.user_properties:
-            if report.when == "teardown" and name == CPU and isinstance(seconds, float):
+            if report.when == "teardown" and name == SECONDS and isinstance(seconds, float):
                 self.found.setdefault(function_of(report.nodeid), []).append(seconds)
 
     def pytest_sessionfinish(self) -> None:
@@ -98,10 +92,10 @@ class Measured:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """--budget, --known-costs, --all-cases and --costs."""
     group = parser.getgroup("softproof")
-    group.addoption("--budget", type=float, default=BUDGET, help=f"CPU seconds of the tests of a run ({BUDGET:g})")
+    group.addoption("--budget", type=float, default=BUDGET, help=f"seconds of a core for tests ({BUDGET:g})")
     group.addoption("--known-costs", type=Path, default=COSTS, metavar="FILE", help="of each test (%(default)s)")
     group.addoption("--all-cases", action="store_true", help="all tests but the thorough ones, whatever they cost")
-    group.addoption("--costs", type=Path, metavar="FILE", help="measure the CPU time of each test, and write it")
+    group.addoption("--costs", type=Path, metavar="FILE", help="measure how long each test takes, and write it")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -113,7 +107,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """From here on."""
-    item.stash[_BEGAN] = _spent()
+    item.stash[_BEGAN] = time.perf_counter()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -123,4 +117,4 @@ def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
         return (yield)
     finally:
         if item.config.getoption("--costs") is not None:
-            item.user_properties.append((CPU, _spent() - item.stash[_BEGAN]))
+            item.user_properties.append((SECONDS, time.perf_counter() - item.stash[_BEGAN]))
