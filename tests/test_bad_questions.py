@@ -129,7 +129,7 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
     "verify what": (
         lambda f: f.verify("manual", without=["x"]),
         ValueError,
-        "without names x; expected some of bias, dim",
+        "without names x; expected some of all_ignored, bias, dim",
     ),
     "interface": (
         lambda f: f.load("manual", **vars(f.Interface(names={"x": "y"}))),
@@ -355,7 +355,7 @@ def test_what_is_no_refusal(result: Result, words: str) -> None:
     ("arguments", "words"),
     [
         (["verify", "manual", "--dtype", "float8"], "dtype is 'float8'; expected one of"),
-        (["verify", "manual", "--without", "x"], "without names x; expected some of bias, dim"),
+        (["verify", "manual", "--without", "x"], "without names x; expected some of all_ignored, bias, dim"),
         (["verify", "..nowhere"], "names no module"),
         (["semantics", ":softmax"], "it names no module"),
         (["verify", "manual", "--json", "nowhere/report.json"], "there is no folder"),
