@@ -19,6 +19,7 @@ NAMES = (
     "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "PROCESSOR_.*", "NUMBER_OF_PROCESSORS", "APPDATA", "LOCALAPPDATA",
     "PROGRAMDATA", "USERPROFILE", "COVERAGE_.*",
 )  # fmt: skip
+QUIET = {"OMP_WAIT_POLICY": "PASSIVE"}  # unless it is set: threads that wait leave their cores to the judge
 _LISTED = re.compile("|".join(NAMES))
 _SECRET = re.compile("TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|_KEY(_|$)|_PAT$|AUTH", re.IGNORECASE)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from . import limits
-from .environment import listed
+from .environment import QUIET, listed
 from .plan import Plan
 from .protections import MEMORY, PROCESSES, LaunchError, Protection, Protections, complete
 from .reading import rules
@@ -67,7 +67,7 @@ class Launched:
         self._worker, self._scratch = 0, None
         self.stdin, self.stdout, self.stderr, theirs = _streams()
         plan = Plan(
-            tuple(command), {**inherited, **(variables or {})}, folder, theirs,
+            tuple(command), {**QUIET, **inherited, **(variables or {})}, folder, theirs,
             tempfile.gettempdir() if sandbox else "", reading,
             (memory or limits.memory()) if device == "cpu" else None, processes or limits.processes(), tuple(without),
         )  # fmt: skip

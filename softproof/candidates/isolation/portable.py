@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from .environment import listed
+from .environment import QUIET, listed
 from .protections import ALL, INHERITED, Protection, Protections, complete
 
 
@@ -19,7 +19,7 @@ class Started:
     def __init__(
         self, command: Sequence[str], *, folder: str, variables: Mapping[str, str], names: Sequence[str] = ()
     ) -> None:
-        environment = {**listed(os.environ, names), **variables}
+        environment = {**QUIET, **listed(os.environ, names), **variables}
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
             cwd=folder, start_new_session=True,
