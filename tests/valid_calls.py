@@ -259,7 +259,7 @@ def _data() -> Iterator[Call]:
     fields = {name: _given(value, kinds.get(type(value), nothing)) for name, value in usual.items()}
     fields |= {"total": _given(FORMATS["float32"], optional(nothing)), "factors": _given(None, optional(nothing)),
                "stored": _given(frozenset({"exp"}), items(text)),
-               "total_depth": _given("any order", _depth),
+               **dict.fromkeys(("depth", "total_depth"), _given("any order", _depth)),
                "exp_subnormals": _given(2.0, _not_negative)}  # fmt: skip
     yield Call(
         "softproof.Arithmetic",
