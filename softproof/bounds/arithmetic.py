@@ -103,7 +103,7 @@ class Arithmetic:
             if isinstance(given := getattr(self, name), str):
                 check_name(name, given, DEPTHS)
             else:
-                check_whole(name, given, f"a number of additions, or one of {', '.join(DEPTHS)}", 0)
+                check_whole(name, given, f"a number of additions, or one of {', '.join(DEPTHS)}", 0, 2**53)
         object.__setattr__(self, "stored", frozenset(check_names("stored", self.stored, "exp", sorted(STORED))))
         for each in fields(self):
             if isinstance(each.default, bool):

@@ -54,7 +54,7 @@ def check_arguments(
         raise ValueError(f"examples is {shown(examples)}; expected {expected}")
     check_text("device", device, "the name of one, such as 'cpu'")
     if dtypes is not None and not dtypes:
-        raise ValueError(f"dtypes is {dtypes!r}; expected at least one name")
+        raise ValueError(f"dtypes is {shown(dtypes)}; expected at least one name")
     for dtype in dtypes or ():
         if dtype not in FORMATS:
             meant = did_you_mean(dtype, FORMATS)

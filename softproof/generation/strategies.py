@@ -19,7 +19,7 @@ from ..problem.interface import check_dimensions, check_option
 from ..problem.operations import OPERATIONS, value_shape
 from ..problem.problem import COMMON_LAYOUTS, LAYOUTS, Problem
 from ..problem.rows import Axis, from_rows
-from ..problem.validation import check_flag, check_mapping, check_name, check_names
+from ..problem.validation import check_flag, check_mapping, check_name, check_names, shown
 from .coverage import regions
 from .drawn_arrays import distributions, seeds, with_strange_rows
 from .loss_strategies import cross_entropy_problems, linear_cross_entropy_problems
@@ -66,7 +66,7 @@ def problems(
     if unknown := supports - extras:
         raise ValueError(f"supports names {', '.join(sorted(unknown))}; {operation} has {', '.join(sorted(extras))}")
     if not check_names("layouts", layouts, "strided", LAYOUTS):
-        raise ValueError(f"layouts is {layouts!r}; expected at least one of {', '.join(LAYOUTS)}")
+        raise ValueError(f"layouts is {shown(layouts)}; expected at least one of {', '.join(LAYOUTS)}")
     for name, value in check_mapping("fixed", {} if fixed is None else fixed, "{'reduction': 'none'}").items():
         check_option(name, value)
     ndim = check_dimensions(ndim)

@@ -17,6 +17,7 @@ from ..candidates.loading import Target
 from ..candidates.preparation import DTYPES as DTYPES
 from ..diagnosis.diagnose import Diagnosing
 from ..problem.problem import Problem, Result
+from ..problem.validation import shown
 from ..properties.measured import Measured
 from ..verdicts.compare import Verdict
 from ..verdicts.judgement import BITS, judge, judge_result
@@ -131,7 +132,7 @@ def check_baseline(accuracy: str, baseline: Target | None, factor: float = 1.0) 
     Accuracy(accuracy, factor)
     if (accuracy == "D") != (baseline is not None):
         raise ValueError(
-            f"accuracy is {accuracy!r} and baseline is {baseline!r}; class D, and no other, needs a baseline"
+            f"accuracy is {accuracy!r} and baseline is {shown(baseline)}; class D, and no other, needs a baseline"
         )
     if accuracy != "D" and factor != 1.0:
         raise ValueError(f"factor is {factor}; it applies to class D, and accuracy is {accuracy!r}")
