@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import softproof
-from softproof.cli import commands, side_by_side, verify_command
+from softproof.cli import batch, commands, side_by_side, verify_command
 from softproof.cli.side_by_side import shares
 
 from .candidates import MANUAL
@@ -122,6 +123,43 @@ def test_a_target_that_is_loaded_only_once_is_a_row_that_says_so(folder: Path) -
     assert status == 3
     assert [row["verdict"] for row in rows].count("cannot load") == 2
     assert all("one of me" in str(row["reason"]) for row in rows if row["verdict"] == "cannot load")
+
+
+def _plan(**more: Any) -> batch.Plan:
+    return batch.Plan(({"target": "kernel", "adapter": "numpy", "device": "cpu", "examples": 2},), 0, **more)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_fault_of_the_judge_is_no_target_that_cannot_be_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever error it is: the process ends with it, and its rows are those that nobody has judged."""
+
+    def fails(*_: Any) -> Any:
+        raise ValueError("of the judge's own")
+
+    monkeypatch.setattr(batch, "_verified", fails)
+    rows: list[softproof.Row] = []
+    with pytest.raises(ValueError, match="of the judge's own"):
+        batch._share(_plan().targets[0], _plan(), [("softmax", "float32")], rows.append)
+    assert not rows
+
+
+@pytest.mark.usefixtures("folder")
+def test_rows_are_told_one_by_one() -> None:
+    """Whichever process they come from: nobody is told of two at the same time, and each has its number."""
+    meeting, numbers, met = threading.Event(), list[int](), list[bool]()
+
+    def progress(_row: softproof.Row, number: int, _total: int) -> None:
+        numbers.append(number)
+        if number > 1:
+            meeting.set()
+        else:
+            met.append(meeting.wait(5))  # while the first is told, the other process finishes its own
+
+    report = batch.judged(_plan(jobs=2), progress)
+
+    assert numbers == [1, 2, 3, 4]
+    assert met == [False]
+    assert len(report.rows) == 4
 
 
 SLOW = """

@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from ..bounds.models import model
@@ -197,10 +198,13 @@ def _judge(
                 return
             asked = rows_of(candidate, dtypes_of(candidate, arguments.get("dtypes")))
 
+            telling = Lock()  # rows come from several threads, one for each other process
+
             def finished(row: Row, *_: int) -> None:
-                rows.append(row)
-                if progress is not None:
-                    progress(row, len(rows) - before, len(asked))
+                with telling:
+                    rows.append(row)
+                    if progress is not None:
+                        progress(row, len(rows) - before, len(asked))
 
             own, *more = shares(asked, plan.jobs)
             with Others(partial(_share, arguments, plan), more, finished) as others:
@@ -235,16 +239,16 @@ def _share(
     arguments: Mapping[str, Any], plan: Plan, only: Sequence[RowName], finished: Callable[[Row], None]
 ) -> Sequence[Protection]:
     """Some rows of a target, in another process of the judge's; whoever cannot be loaded again has no verdict there."""
-    try:
-        with ExitStack() as candidates:
+    with ExitStack() as candidates:
+        try:
             candidate, given = _opened(arguments, plan, candidates)
-            return _verified(candidate, given, plan, only, lambda row, *_: finished(row)).protections
-    except (ValueError, TypeError) as error:
-        about = {"isolated": not arguments.get("in_process")}
-        for operation, dtype in only:
-            finished(Row.unjudged(plain(arguments["target"]), arguments["device"], CANNOT_LOAD, printable(str(error)),
-                                  operation=operation, dtype=dtype, **about))  # fmt: skip
-        return ()
+        except (ValueError, TypeError) as error:
+            about = {"isolated": not arguments.get("in_process")}
+            for operation, dtype in only:
+                finished(Row.unjudged(plain(arguments["target"]), arguments["device"], CANNOT_LOAD,
+                                      printable(str(error)), operation=operation, dtype=dtype, **about))  # fmt: skip
+            return ()
+        return _verified(candidate, given, plan, only, lambda row, *_: finished(row)).protections
 
 
 def _baseline(arguments: Mapping[str, Any], candidates: ExitStack, hidden: Sequence[str]) -> Candidate | None:

@@ -15,7 +15,7 @@ from ..reports.row import Row
 from ..runs.own_processes import start
 
 RowName = tuple[str, str]  # of an operation and a dtype
-MOST = 4  # processes, where nobody says how many: each takes up to a gigabyte beside the candidate's
+MOST = 4  # processes, where nobody says how many: each takes memory of its own, and so does the target beside it
 
 
 def cores() -> int:
