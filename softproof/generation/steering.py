@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..problem.problem import LAYOUTS
-from .coverage import USUAL
 from .masks import CHUNKS, RUN
+from .regions.usual import USUAL
 
 Settings = Mapping[str, Any]  # what is set, by name; the names are those that `strategies` asks for
 

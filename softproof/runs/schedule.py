@@ -11,7 +11,8 @@ from warnings import catch_warnings
 
 from ..bounds.accuracy import Accuracy
 from ..candidates.candidate import Candidate
-from ..generation.coverage import is_usual, regions
+from ..generation.coverage import regions
+from ..generation.regions.usual import is_usual
 from ..problem.problem import Problem, Result
 from ..problem.rows import is_labels, main_input, reduction_of
 from ..properties.behaviour import asked, asked_at_the_end
