@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from ..candidates.candidate import Candidate
 from ..generation.edge_cases import EDGE_CASES as EDGE_CASES
-from ..generation.edge_cases import ERROR, SECTIONS, UNSPECIFIED, EdgeCase
+from ..generation.edge_cases import SECTIONS
+from ..generation.edges.edge_case import ERROR, UNSPECIFIED, EdgeCase
 from ..problem.interface import SHAPES
 from ..problem.operations import DEFAULTS, OPERATIONS
 from ..problem.problem import Array, Problem, Result

@@ -1,0 +1,95 @@
+"""Edge cases of a loss: labels and probabilities of every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy import nan
+
+from .edge_case import ERROR, UNSPECIFIED, EdgeCase
+from .loss import loss
+
+
+def target_edge_cases() -> Iterator[EdgeCase]:
+    rest = {"reduction": "none"}
+    free = "not validated; values may be misleading"
+    square = [[0.0, 1.0], [2.0, 0.0]]
+    yield EdgeCase(
+        130, "probabilities that sum to 2", loss([[0.0, 1.0]], [[0.5, 1.5]], **rest), "∂x = g (Σ_j t_j p - t)", free
+    )
+    yield EdgeCase(131, "negative probabilities", loss([[0.0, 1.0]], [[-1.0, 2.0]], **rest), "the formula", free)
+    yield EdgeCase(
+        132,
+        "NaN among probabilities",
+        loss(square, [[nan, 0.5], [0.5, 0.5]], **rest),
+        "NaN in the loss of that row and in its ∂x; ∂q does not depend on q",
+        free,
+    )
+    yield EdgeCase(
+        133,
+        "weight and probabilities, mean",
+        loss(square, [[1.0, 0.0], [0.5, 0.5]], [1.0, 4.0]),
+        "Σ l / N: one-hot rows are not divided as labels are",
+        "Σ l / N",
+    )
+    yield EdgeCase(
+        134,
+        "ignore_index and probabilities",
+        loss(square, [[1.0, 0.0], [0.5, 0.5]], ignore_index=0),
+        "none",
+        "applies to indices alone",
+        UNSPECIFIED,
+        "an error, or as without; not asked",
+        judged=False,
+    )
+    outside, classes = "indices in [0, C), or ignore_index", "no such class"
+    for number, label in ((135, 2), (136, -1), (137, 2**40)):
+        problem = loss(square, [label, 0], reduction="mean")
+        yield EdgeCase(number, f"the label {label} of 2 classes", problem, classes, outside, ERROR)
+    yield EdgeCase(
+        138,
+        "ignore_index = 255 of 2 classes",
+        loss(square, [255, 0], ignore_index=255),
+        "that row counts nothing",
+        "it may lie outside the class range",
+    )
+    yield EdgeCase(
+        139, "ignore_index = 0, a class", loss(square, [0, 1], ignore_index=0), "that row counts nothing", ""
+    )
+    yield EdgeCase(140, "ignore_index = -1", loss(square, [-1, 1], ignore_index=-1), "that row counts nothing", "")
+    for number, labels in ((141, "uint8"), (142, "int32"), (143, "bool")):
+        yield EdgeCase(
+            number,
+            f"labels of {labels}",
+            loss(square, [1, 0], **rest),
+            "the same labels",
+            "required to be long",
+            UNSPECIFIED,
+            "the value or an error; not asked",
+            labels=labels,
+            judged=False,
+        )
+    mixture = "a float in [0.0, 1.0]"
+    yield EdgeCase(
+        144, "smoothing 1", loss(square, [1, 0], label_smoothing=1.0, **rest), "t = 1/C in every class", mixture
+    )
+    yield EdgeCase(145, "smoothing -0.1", loss(square, [1, 0], label_smoothing=-0.1), "no mixture", mixture, ERROR)
+    yield EdgeCase(146, "smoothing 1.5", loss(square, [1, 0], label_smoothing=1.5), "no mixture", mixture, ERROR)
+    yield EdgeCase(
+        147,
+        "a batch of dimensions",
+        loss(np.arange(12.0).reshape(2, 3, 2), [[0, 1], [2, -100]]),
+        "as the rows of it one below another",
+        "(N, C, d1, …)",
+    )
+    yield EdgeCase(148, "no batch", loss([0.0, 1.0, 2.0], np.int64(2)), "as a batch of one", "(C)")
+    half = loss([[65504.0, -65504.0]], [1], dtype="float16", **rest)
+    yield EdgeCase(149, "a loss beyond float16", half, "131008, which overflows to +∞ in float16; ∂x is p - y")
+    total = loss([[40000.0, 0.0], [40000.0, 0.0]], [1, 1], dtype="float16")
+    yield EdgeCase(150, "a total beyond float16, whose mean is not", total, "40000: finite")
+
+
+def single_edge_cases() -> Iterator[EdgeCase]:
+    ignored = loss([0.0, 1.0], -100)
+    yield EdgeCase(158, "an ignored label, mean", ignored, "0/0: NaN; no row contributes: ∂x is 0", "as 92")
