@@ -24,7 +24,8 @@ from softproof import Candidate, Interface, Problem, Verdict, judge, judge_resul
 from softproof.bounds.accuracy import Accuracy
 from softproof.bounds.models import model
 from softproof.generation.coverage import REGIONS, regions
-from softproof.generation.edge_cases import EDGE_CASES, UNSPECIFIED
+from softproof.generation.edge_cases import EDGE_CASES
+from softproof.generation.edges.edge_case import UNSPECIFIED
 from softproof.generation.large import large_problems
 from softproof.mutants.correct import CORRECT, Softmax
 from softproof.mutants.record import Mutant, left_out

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, problems, solve, verify
-from softproof.generation.edge_cases import EDGE_CASES, UNSPECIFIED
+from softproof.generation.edge_cases import EDGE_CASES
+from softproof.generation.edges.edge_case import UNSPECIFIED
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.problem.rows import row_form, shaped

@@ -17,8 +17,9 @@ from torch import Tensor
 import manual
 from softproof import Candidate, Output, Problem, Result, judge_result, load
 from softproof.cli.commands import main
-from softproof.generation.edge_cases import EDGE_CASES, ERROR, SECTIONS, EdgeCase
-from softproof.generation.edge_cases import UNSPECIFIED as NOT_FIXED
+from softproof.generation.edge_cases import EDGE_CASES, SECTIONS
+from softproof.generation.edges.edge_case import ERROR, EdgeCase
+from softproof.generation.edges.edge_case import UNSPECIFIED as NOT_FIXED
 from softproof.problem.problem import Array
 from softproof.reports.semantics import Seen, see, semantics_report
 from softproof.verdicts.compare import AGREES, DISAGREES, UNSPECIFIED

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from softproof import Candidate, Output, Problem, Result, Verdict, judge, judge_result, solve
-from softproof.generation.edge_cases import EDGE_CASES, UNSPECIFIED
+from softproof.generation.edge_cases import EDGE_CASES
+from softproof.generation.edges.edge_case import UNSPECIFIED
 from softproof.problem.formats import FORMATS
 from softproof.problem.operations import output_shapes
 from softproof.problem.problem import Array

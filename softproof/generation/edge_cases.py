@@ -27,6 +27,4 @@ SECTIONS = {
     "Cross-entropy: without a batch": tuple(single_edge_cases()),
     "Linear classifier": tuple(linear_edge_cases()),
 }
-
-
 EDGE_CASES = tuple(edge_case for section in SECTIONS.values() for edge_case in section)

@@ -11,6 +11,7 @@ from .edge_case import F32
 
 
 def loss(logits: Any, target: Any, weight: Any = None, dtype: str = F32, **options: Any) -> Problem:
+    """Of logits, with an upstream gradient that differs from row to row."""
     x, y = np.asarray(logits, np.float64), np.asarray(target)
     inputs: dict[str, Array] = {"logits": x, "target": y}
     if weight is not None:

@@ -14,6 +14,7 @@ from .softmax import LIMIT, of_logits
 
 
 def infinite_edge_cases() -> Iterator[EdgeCase]:
+    """Of -∞, +∞ and NaN, 110 to 129."""
     x, total = [0.0, -inf, 1.0], {"reduction": "sum"}
     besides = "NaN, in the loss; also where a product in the coefficient may underflow to 0"
     product_ = ("the formula has the product 0·(-∞)", UNSPECIFIED, besides)

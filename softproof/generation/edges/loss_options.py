@@ -65,6 +65,7 @@ def _formula(reduction: str, labels: bool, weighted: bool, ignored: bool, smooth
 
 
 def normaliser_edge_cases() -> Iterator[EdgeCase]:
+    """Of rows that are ignored or weigh nothing, 90 to 105."""
     none, some = [-100, -100], [[0.0, 1.0], [2.0, 3.0]]
     skipped = "an ignored target does not contribute to the input gradient"
     mean = "Σ l / Σ w_y, which is 0/0"

@@ -12,6 +12,7 @@ from .loss import loss
 
 
 def target_edge_cases() -> Iterator[EdgeCase]:
+    """Of labels and probabilities, 130 to 150."""
     rest = {"reduction": "none"}
     free = "not validated; values may be misleading"
     square = [[0.0, 1.0], [2.0, 0.0]]
@@ -91,5 +92,6 @@ def target_edge_cases() -> Iterator[EdgeCase]:
 
 
 def single_edge_cases() -> Iterator[EdgeCase]:
+    """Of one row, 158."""
     ignored = loss([0.0, 1.0], -100)
     yield EdgeCase(158, "an ignored label, mean", ignored, "0/0: NaN; no row contributes: ∂x is 0", "as 92")

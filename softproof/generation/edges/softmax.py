@@ -23,6 +23,7 @@ LIMIT = "the limit of a logit that grows beyond all others: "
 
 
 def of_logits(operation: str, logits: Any, dtype: str = F32) -> Problem:
+    """Of logits along their last dimension, with an upstream gradient that differs from element to element."""
     x = np.asarray(logits, np.float64)
     rows = x.shape[:-1] if operation == "logsumexp" else x.shape
     g = np.arange(1.0, 1.0 + np.prod(rows)).reshape(rows)
@@ -36,6 +37,7 @@ def _row_of_logits(
 
 
 def softmax_edge_cases() -> Iterator[EdgeCase]:
+    """Of rows, 1 to 19."""
     for number, operation, masked, log in ((1, "softmax", "p = [1, 0]", False), (10, "log_softmax", "[0, -∞]", True)):
         limit = "[0, -∞]" if log else "[1, 0]"
 
@@ -55,6 +57,8 @@ def softmax_edge_cases() -> Iterator[EdgeCase]:
 
 
 def logsumexp_edge_cases() -> Iterator[EdgeCase]:
+    """Of rows, 20 to 29."""
+
     def row(number: int, question: str, logits: Any, mathematics: str, *more: Any, dtype: str = F32) -> EdgeCase:
         return EdgeCase(number, f"logsumexp of {question}", of_logits("logsumexp", logits, dtype), mathematics, *more)
 
