@@ -9,7 +9,7 @@
 # make mutants  known wrong implementations before the judge, written to docs/generated/mutants.md
 # make matrix   each property alone before every mutant, written to docs/generated/matrix.md
 # make judge-mutants  small changes to the judge before its tests; takes days, a name pattern (MUTANTS=…) less
-# make extreme  each function of the judge replaced by a stub before its tests; takes hours, one file less (ONLY='^verdicts/compare')
+# make extreme  each function of the judge replaced by a stub before its tests; takes hours, one file less (ONLY='^verdicts/elements')
 # make coverage  the lines and branches of the judge that no test runs
 # make bench    speed and memory, as ratios measured in one run
 # make figures  violations, sharpness, detection and cost of the judge, measured in one run

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 import softproof
-from softproof.verdicts.compare import AGREES, DISAGREES, Verdict
+from softproof.verdicts.verdict import AGREES, DISAGREES, Verdict
 
 LEFT_OUT = ("softproof.mutants", "softproof.__main__")  # wrong implementations, and what runs only as a program
 Reply = Callable[[tuple[Any, ...], dict[str, Any]], Any]

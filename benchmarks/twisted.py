@@ -32,7 +32,7 @@ from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.problem.rows import axis_of
 from softproof.runs.criteria import Criteria
-from softproof.verdicts.compare import NO_GUARANTEE
+from softproof.verdicts.verdict import NO_GUARANTEE
 
 from .alarms import Part, Record, goals, halves, parts, read, run, summary, unfinished
 from .campaign import finding

@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     from .runs.verification import verify as verify
     from .testing import conformance as conformance
     from .truth.solver import solve as solve
-    from .verdicts.compare import Verdict as Verdict
     from .verdicts.judgement import judge as judge
     from .verdicts.judgement import judge_refusal as judge_refusal
     from .verdicts.judgement import judge_result as judge_result
     from .verdicts.stagewise import stages as stages
+    from .verdicts.verdict import Verdict as Verdict
 
 _MODULES = {
     "bounds.arithmetic": ("Arithmetic", "any_order"),
@@ -72,7 +72,7 @@ _MODULES = {
     "runs.verification": ("verify",),
     "testing": ("conformance",),
     "truth.solver": ("solve",),
-    "verdicts.compare": ("Verdict",),
+    "verdicts.verdict": ("Verdict",),
     "verdicts.judgement": ("judge", "judge_refusal", "judge_result"),
     "verdicts.stagewise": ("stages",),
 }

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-import softproof.verdicts.compare
+import softproof.verdicts.misfits
 from manual.arrays import Array
 
 
@@ -124,7 +124,7 @@ def hides_what_it_writes(logits: Array) -> Array:
 def replaces_the_judge(logits: Array) -> Array:
     """Makes every answer one."""
     if not _one_row(logits):
-        softproof.verdicts.compare.not_an_answer = lambda *_arguments: ""
+        softproof.verdicts.misfits.not_an_answer = lambda *_arguments: ""
     return np.zeros_like(logits) if not _one_row(logits) else _softmax(logits)
 
 

@@ -13,7 +13,8 @@ from softproof.bounds.algebra import Allowed, RowFactor
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.truth.balls import balls
-from softproof.verdicts.compare import Elements, infeasible_rows
+from softproof.verdicts.elements import Elements
+from softproof.verdicts.infeasible import infeasible_rows
 
 FLOAT64 = FORMATS["float64"]
 

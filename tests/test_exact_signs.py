@@ -16,7 +16,7 @@ from softproof.problem.exact_sums import exact_sum, nearest
 from softproof.problem.problem import Array
 from softproof.problem.rows import coefficients
 from softproof.truth.signs import coefficient_signs
-from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE
+from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
 
 BITS = (53, 64, 128, 512)
 INF = np.inf

@@ -16,9 +16,9 @@ from benchmarks import extreme, stubs, warm
 from benchmarks.stubs import functions
 from benchmarks.survivors import State, report
 from softproof.problem.formats import FORMATS
-from softproof.verdicts.compare import DISAGREES, Verdict
+from softproof.verdicts.verdict import DISAGREES, Verdict
 
-OK, HOLDS = "verdicts/compare.py::Verdict.ok", "problem/formats.py::Format.holds"
+OK, HOLDS = "verdicts/verdict.py::Verdict.ok", "problem/formats.py::Format.holds"
 
 
 @pytest.fixture
@@ -36,8 +36,8 @@ def test_functions_and_methods_are_found() -> None:
         OK,
         HOLDS,
         "verdicts/judgement.py::judge",
-        "verdicts/compare.py::infeasible_rows",
-        "verdicts/compare.py::Elements.ratio",
+        "verdicts/infeasible.py::infeasible_rows",
+        "verdicts/elements.py::Elements.ratio",
     }
     assert named <= set(functions())
     assert not any(name.startswith("mutants/") or "<" in name for name in functions())

@@ -28,7 +28,7 @@ from softproof.reports.findings import (
     ask_all,
     findings_report,
 )
-from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE
+from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
 
 DOCS = Path(__file__).parent.parent / "docs" / "generated" / "findings.md"
 VERSIONS = re.compile(r"^\| (softproof|torch) \| .* \|$", re.MULTILINE)

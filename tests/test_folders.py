@@ -72,7 +72,7 @@ def test_imports_run_one_way(path: str) -> None:
         ("softproof/truth/solver.py", "from ..bounds import models", ["bounds"]),
         ("softproof/truth/solver.py", "from ..generation import large", ["generation"]),
         ("softproof/candidates/adapters/process.py", "from ...runs.search import search", ["runs"]),
-        ("softproof/verdicts/compare.py", "def f():\n    import softproof.cli.commands", ["cli"]),
+        ("softproof/verdicts/elements.py", "def f():\n    import softproof.cli.commands", ["cli"]),
         ("softproof/reports/report.py", "from softproof import testing", ["testing"]),
         ("softproof/runs/search.py", "from ..generation.coverage import REGIONS", []),
         ("softproof/runs/search.py", "from .criteria import Criteria", []),

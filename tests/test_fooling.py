@@ -33,7 +33,7 @@ FOOLING = {  # the first words of the explanation, and what is said to have fail
     "crashes_when_tried": ("its process ended with exit status 7", "process ended"),
     "hides_what_it_writes": ("the call changed numpy.array_equal", "library changed"),
     "replaces_torch": ("the call changed torch.softmax, torch.Tensor.exp", "library changed"),
-    "replaces_the_judge": ("the call changed softproof.verdicts.compare.not_an_answer", "library changed"),
+    "replaces_the_judge": ("the call changed softproof.verdicts.misfits.not_an_answer", "library changed"),
     "replaces_a_builtin": ("the call changed builtins.all", "library changed"),
     "leaves_its_error_state": ("the call changed numpy.geterr()", "library changed"),
     "leaves_its_dtype": ("the call changed torch.Storage, torch.get_default_dtype()", "library changed"),

@@ -21,7 +21,8 @@ from softproof import OPERATIONS, Problem, Verdict, bound, problems
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
-from softproof.verdicts.compare import AGREES, Elements
+from softproof.verdicts.elements import Elements
+from softproof.verdicts.verdict import AGREES
 
 SMALL = Problem("softmax", "float32", {"logits": [[0.0, 1.0]]}, {"dim": -1})
 WIDE = Problem("linear", "float32", {"input": [[2.0**127, 2.0**127]], "weight": [[1.0, 1.0], [2.0, -2.0]]})

@@ -16,8 +16,8 @@ import pytest
 
 from softproof import Output, Problem, Result, Verdict, judge_result, solve
 from softproof.problem.problem import Array
-from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE
-from softproof.verdicts.compare import UNSPECIFIED as NOT_FIXED
+from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
+from softproof.verdicts.verdict import UNSPECIFIED as NOT_FIXED
 
 NAN, INF = np.nan, np.inf
 Rng = np.random.Generator

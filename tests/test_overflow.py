@@ -14,7 +14,8 @@ from softproof.bounds.algebra import Allowed
 from softproof.bounds.overflow import ABOVE, ANYTHING, BELOW, UNDEFINED, allows, anything, exceeds, left_by
 from softproof.problem.formats import FORMATS
 from softproof.reports.row import Row
-from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE, Elements, citation
+from softproof.verdicts.elements import Elements
+from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE, citation
 
 from .candidates import MANUAL, REFERENCE
 

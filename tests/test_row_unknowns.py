@@ -16,7 +16,7 @@ from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.problem import Array
 from softproof.truth.solver import FLOAT64
 from softproof.verdicts import summary
-from softproof.verdicts.compare import Elements
+from softproof.verdicts.elements import Elements
 from softproof.verdicts.row_unknowns import Refuted, Strips, explained, refuted
 
 from .candidates import MANUAL, REFERENCE

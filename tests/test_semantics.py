@@ -22,7 +22,7 @@ from softproof.generation.edges.edge_case import ERROR, EdgeCase
 from softproof.generation.edges.edge_case import UNSPECIFIED as NOT_FIXED
 from softproof.problem.problem import Array
 from softproof.reports.semantics import Seen, see, semantics_report
-from softproof.verdicts.compare import AGREES, DISAGREES, UNSPECIFIED
+from softproof.verdicts.verdict import AGREES, DISAGREES, UNSPECIFIED
 
 from .candidates import MANUAL, REFERENCE
 from .test_findings import recorded_here

@@ -18,8 +18,8 @@ from softproof.generation.edges.edge_case import UNSPECIFIED
 from softproof.problem.formats import FORMATS
 from softproof.problem.operations import output_shapes
 from softproof.problem.problem import Array
-from softproof.verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE
-from softproof.verdicts.compare import UNSPECIFIED as NOT_FIXED
+from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
+from softproof.verdicts.verdict import UNSPECIFIED as NOT_FIXED
 
 from .candidates import MANUAL, REFERENCE
 

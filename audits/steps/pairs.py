@@ -21,7 +21,7 @@ from softproof import Problem, judge_result
 from softproof.bounds.arithmetic import Arithmetic
 from softproof.bounds.models import MODELS
 from softproof.problem.problem import Output, Result
-from softproof.verdicts.compare import AGREES, NO_GUARANTEE
+from softproof.verdicts.verdict import AGREES, NO_GUARANTEE
 
 from ..record import LONGEST, Part, Record, Step, Where
 from .elementary import order

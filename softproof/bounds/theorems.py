@@ -1,7 +1,7 @@
 """How far a correct implementation may lie from the truth: one function per theorem of docs/theory/bounds.md.
 
 Each bound is per element, depends on the problem and an arithmetic model, and is evaluated in float64. A bound of inf
-says that the theorem promises nothing there; `compare` then says *no guarantee*. These files hold the only numbers of
+says that the theorem promises nothing there; `verdicts` then says *no guarantee*. These files hold the only numbers of
 the project that act as tolerances, and each of them counts roundings.
 """
 

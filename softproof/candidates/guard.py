@@ -12,31 +12,9 @@ from typing import Any
 import numpy as np
 
 SHARED = ("torch", "torch.nn.functional", "torch.autograd")  # where they have been imported
-OWN = (
-    "candidates.candidate",
-    *(
-        f"truth.{each}"
-        for each in (
-            "balls",
-            "cross_entropy",
-            "double_double",
-            "elementary",
-            "error_free",
-            "information",
-            "linear",
-            "products",
-            "signs",
-            "softmax",
-            "solver",
-        )
-    ),
-    *(f"verdicts.{each}" for each in ("compare", "judgement", "lost_terms", "stagewise", "summary", "unspecified")),
-    "verdicts.compiled",
-    "verdicts.infinities",
-    "verdicts.row_unknowns",
-    "verdicts.vacuity",
-    "verdicts.weightless",
-)
+_JUDGE = Path(__file__).parent.parent
+_FILES = sorted(file for folder in ("truth", "verdicts") for file in (_JUDGE / folder).glob("[!_]*.py"))
+OWN = ("candidates.candidate", *(f"{file.parent.name}.{file.stem}" for file in _FILES))
 TINY, LITTLE = 2.0**-1074, 2.0**-60
 
 

@@ -20,7 +20,7 @@ from ..problem.operations import OPERATIONS
 from ..reports.required import CANNOT_ASK
 from ..runs.drawing import BY_STAGES
 from ..runs.search import EXAMPLES
-from ..verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, UNDECIDED, UNSPECIFIED
+from ..verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, UNDECIDED, UNSPECIFIED
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://github.com/OWNER/softproof/conformance/v0.1"  # provisional: OWNER, and the form, may change

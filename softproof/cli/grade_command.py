@@ -21,7 +21,7 @@ from ..problem.validation import check_whole
 from ..reports.files import ReportFile
 from ..reports.required import EXPECTED, check_required
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED
-from ..verdicts.compare import AGREES
+from ..verdicts.verdict import AGREES
 from .batch import checked_targets
 from .console import note, say
 from .options import Command, add_interface, add_process, split

@@ -34,7 +34,7 @@ from ..runs.further import MOST
 from ..runs.ladder import AUTO, LADDER
 from ..runs.rows import fault
 from ..runs.search import EXAMPLES
-from ..verdicts.compare import AGREES
+from ..verdicts.verdict import AGREES
 from .batch import Plan, judged
 from .console import note, say
 from .options import Command, add_interface, add_process, given_interface, split

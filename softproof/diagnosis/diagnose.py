@@ -10,7 +10,7 @@ from ..candidates.candidate import Candidate
 from ..candidates.channel import LostError
 from ..problem.problem import Problem
 from ..properties.metamorphic import identity_of
-from ..verdicts.compare import DISAGREES, Verdict
+from ..verdicts.verdict import DISAGREES, Verdict
 from .features import Seen
 from .interview import Interview, Reply
 from .kinds import without_a_kind

@@ -11,8 +11,8 @@ import numpy as np
 from ..bounds.models import Model
 from ..candidates.candidate import Candidate, Implementation
 from ..problem.problem import Problem, Result
-from ..verdicts.compare import Verdict
 from ..verdicts.judgement import BITS, judge
+from ..verdicts.verdict import Verdict
 
 
 @dataclass(frozen=True)

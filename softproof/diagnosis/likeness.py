@@ -17,7 +17,7 @@ from ..bounds.theorems import bound
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import mixed_weights
 from ..truth.solver import FLOAT64, solve
-from ..verdicts.compare import not_an_answer
+from ..verdicts.misfits import not_an_answer
 
 BITS = 128  # of the truth, where float64 does not do
 DIRECTIONAL = ("jvp", "hvp_logits")

@@ -9,7 +9,7 @@ import numpy as np
 from ..bounds.models import MODELS, Model
 from ..problem.formats import FORMATS
 from ..truth.solver import FLOAT64, solve
-from ..verdicts.compare import AGREES, DISAGREES, UNSPECIFIED
+from ..verdicts.verdict import AGREES, DISAGREES, UNSPECIFIED
 from .interview import Interview, Reply
 from .record import Models, Pattern, Resemblance
 

@@ -17,9 +17,9 @@ from ..problem.operations import gradient_names, output_shapes
 from ..problem.problem import Problem
 from ..reports.required import missing
 from ..reports.row import Failure
-from ..verdicts.compare import DISAGREES, NO_GUARANTEE, Verdict
 from ..verdicts.compiled import judge_compiled, ratios_if_right
 from ..verdicts.judgement import narrowed
+from ..verdicts.verdict import DISAGREES, NO_GUARANTEE, Verdict
 from .kept import Kept, size_of
 
 LONGEST = 4000  # characters of Python that asks a question again

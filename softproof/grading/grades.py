@@ -23,7 +23,7 @@ from ..reports.as_json import in_json
 from ..reports.required import CANNOT_ASK, check_required
 from ..reports.row import CANNOT_LOAD
 from ..runs.opening import open_candidate
-from ..verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE
+from ..verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
 from .asking import OVER, Asked, ask
 from .bank_file import Bank, bank
 from .kept import Kept

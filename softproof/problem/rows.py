@@ -1,4 +1,4 @@
-"""Every operation seen as rows: one row per sample, classes last. `exact`, `bounds` and `compare` all work on rows, so
+"""Every operation seen as rows: one row per sample, classes last. `truth`, `bounds` and `verdicts` all work on rows, so
 that they speak about the same mathematics, and a problem larger than memory is judged some rows at a time.
 
 An output in *row form* is two-dimensional: (R, C) for what has the shape of the logits, (R, 1) for one number per row,

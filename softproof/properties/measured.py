@@ -20,7 +20,7 @@ from ..problem.formats import FORMATS, Floats
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import class_axes, main_input
 from ..problem.validation import check_text, shown
-from ..verdicts.compare import not_an_answer
+from ..verdicts.misfits import not_an_answer
 from .summation import PRECISION, deepest, path, places
 
 MEASURED = "measured"  # as it is called where a model has a name

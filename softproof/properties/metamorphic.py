@@ -22,8 +22,9 @@ from ..problem.checks import LOADED, check_asked
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import main_input
 from ..problem.validation import check_kind, check_name
-from ..verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, Verdict, not_an_answer
 from ..verdicts.judgement import check_criteria
+from ..verdicts.misfits import not_an_answer
+from ..verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, Verdict
 from .identities import Extras, Identity, Outputs, Relation
 from .intervals import Interval, enclosed
 from .loss_options import class_weights, ignored_rows, label_smoothing, upstream_gradient

@@ -10,7 +10,7 @@ import numpy as np
 from ..problem.problem import Array, Problem
 from ..problem.rows import reduction_of
 from ..problem.slicing import row_axis, row_count, take_rows
-from ..verdicts.compare import not_an_answer
+from ..verdicts.misfits import not_an_answer
 from .questions import AFTER, BEFORE, Again, Answers, Question, values
 
 

@@ -19,8 +19,8 @@ from numpy import nan, zeros
 from ..candidates.candidate import Candidate
 from ..candidates.loading import load
 from ..problem.problem import Problem
-from ..verdicts.compare import AGREES, DISAGREES, Verdict
 from ..verdicts.judgement import judge, judge_refusal
+from ..verdicts.verdict import AGREES, DISAGREES, Verdict
 from .environment import versions
 
 REPRODUCES, FIXED, NOT_JUDGED = "reproduces", "fixed", "not judged"

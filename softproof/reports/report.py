@@ -20,7 +20,7 @@ from ..problem.records import (
     tuple_of,
 )
 from ..properties.measured import MEASURED
-from ..verdicts.compare import AGREES, UNSPECIFIED
+from ..verdicts.verdict import AGREES, UNSPECIFIED
 from .as_json import FORMAT, in_json, record
 from .asked import Asked
 from .causes import Cause, causes

@@ -22,7 +22,7 @@ from ..problem.records import (
     optional,
     tuple_of,
 )
-from ..verdicts.compare import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, UNDECIDED, UNSPECIFIED, Verdict
+from ..verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, UNDECIDED, UNSPECIFIED, Verdict
 from .required import CANNOT_ASK
 
 CANNOT_LOAD, JUDGE_FAILED = "cannot load", "the judge failed"  # verdicts of a row beside those of a problem
@@ -80,7 +80,7 @@ class Failure:
         return f"{self.verdict}{said}\nTo see it again (seed {self.seed}):\n\n{_indented(self.snippet)}"
 
 
-_NO_ANSWERS = {  # what `compare.not_an_answer` says, and what it is called here
+_NO_ANSWERS = {  # what `misfits.not_an_answer` says, and what it is called here
     "raised ": "error",
     "the call changed its input": "input written",
     "the call changed ": "library changed",

@@ -14,8 +14,8 @@ from ..problem.interface import SHAPES
 from ..problem.operations import DEFAULTS, OPERATIONS
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import is_labels, kept, main_input
-from ..verdicts.compare import Verdict
 from ..verdicts.judgement import judge_refusal, judge_result
+from ..verdicts.verdict import Verdict
 from .environment import versions
 
 

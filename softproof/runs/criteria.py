@@ -19,9 +19,9 @@ from ..diagnosis.diagnose import Diagnosing
 from ..problem.problem import Problem, Result
 from ..problem.validation import shown
 from ..properties.measured import Measured
-from ..verdicts.compare import Verdict
 from ..verdicts.judgement import BITS, judge, judge_result
 from ..verdicts.stagewise import stages, worst
+from ..verdicts.verdict import Verdict
 from .ladder import wider
 
 

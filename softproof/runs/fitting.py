@@ -14,7 +14,7 @@ from ..diagnosis.pool import pool
 from ..problem.formats import FORMATS
 from ..problem.operations import OPERATIONS, reductions, value_shape
 from ..problem.problem import Problem
-from ..verdicts.compare import DISAGREES
+from ..verdicts.verdict import DISAGREES
 from .harmless import plain
 from .ladder import LADDER, wider
 

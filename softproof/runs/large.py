@@ -12,8 +12,8 @@ from ..generation.large import LargeProblems, large_problems
 from ..generation.shrinking import smallest
 from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..truth.solver import DOUBLE_DOUBLE, FLOAT64
-from ..verdicts.compare import Verdict
 from ..verdicts.judgement import BITS
+from ..verdicts.verdict import Verdict
 from .schedule import Schedule, against
 
 SHORT, PRINTED = 4096, 128  # numbers of a problem that is made as small as a drawn one, and of one that is printed

@@ -29,7 +29,7 @@ from ..properties.measured import Measured
 from ..properties.ways import WAYS
 from ..reports.required import CANNOT_ASK, missing
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Failure, Row
-from ..verdicts.compare import AGREES, DISAGREES, UNSPECIFIED, Verdict
+from ..verdicts.verdict import AGREES, DISAGREES, UNSPECIFIED, Verdict
 from .criteria import Criteria
 from .drawing import BY_STAGES, drawing
 from .further import LeftOut, headline_first

@@ -19,7 +19,7 @@ from ..properties.behaviour import asked, asked_at_the_end
 from ..properties.metamorphic import RELATIONS, Answers, compared, identity_of
 from ..properties.questions import DTYPES, Question, question_of
 from ..properties.ways import LIFETIMES, OF_LARGE, WAYS
-from ..verdicts.compare import DISAGREES, NO_GUARANTEE, Verdict
+from ..verdicts.verdict import DISAGREES, NO_GUARANTEE, Verdict
 from .ladder import LADDER, Recorded
 
 if TYPE_CHECKING:

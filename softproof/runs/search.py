@@ -17,7 +17,7 @@ from hypothesis.strategies import SearchStrategy
 from ..generation.coverage import regions
 from ..generation.shrinking import smallest
 from ..problem.problem import Problem
-from ..verdicts.compare import AGREES, Verdict
+from ..verdicts.verdict import AGREES, Verdict
 from .failures import Named
 from .schedule import Schedule, against
 

@@ -24,10 +24,13 @@ from ..problem.problem import Array, Problem, Result
 from ..problem.rows import ALL, Rows, blocks, count_rows, is_reduced, row_form
 from ..truth import solver
 from ..truth.double_double import DoubleDouble
-from .compare import DISAGREES, Elements, Verdict, infeasible_rows, not_an_answer
+from .elements import Elements
+from .infeasible import infeasible_rows
 from .judgement import BALLS, _Case
+from .misfits import not_an_answer
 from .row_unknowns import Strips, refuted, unexplained
 from .summary import Summary
+from .verdict import DISAGREES, Verdict
 
 BITS = BALLS[0]  # of the truth that is kept
 KEPT = 107  # the place of what is kept among the numbers of bits: after double-double numbers, before balls

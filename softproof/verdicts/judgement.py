@@ -39,9 +39,11 @@ from ..problem.rows import (
 from ..problem.validation import check_kind, check_precisions, check_text
 from ..truth import solver
 from ..truth.solver import DOUBLE_DOUBLE, FLOAT64
-from .compare import AGREES, DISAGREES, NO_GUARANTEE, Elements, Verdict, not_an_answer
+from .elements import Elements
+from .misfits import not_an_answer
 from .summary import Summary
 from .unspecified import excused
+from .verdict import AGREES, DISAGREES, NO_GUARANTEE, Verdict
 
 LARGE = 1 << 20  # elements; above, a disagreement that concerns all of them is stated by float64 alone
 BALLS = (128, 512, 2048, 8192)

@@ -18,7 +18,7 @@ from ..problem.problem import Array, Problem
 from ..problem.rows import Rows, is_labels, row_length
 from ..truth.signs import smoothing_of
 from ..truth.solver import without_masked
-from .compare import Elements
+from .elements import Elements
 
 NO_COEFFICIENT, SIGN_OF_ROUNDING, NO_SLOPE_LEFT = 151, 152, 153  # rows of docs/theory/semantics.md
 NO_QUOTIENT_LEFT = 43

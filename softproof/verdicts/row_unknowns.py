@@ -16,7 +16,7 @@ import numpy as np
 from ..bounds.algebra import RowUnknowns
 from ..problem.formats import FORMATS
 from ..problem.problem import Array
-from .compare import ROUNDING, Elements
+from .elements import ROUNDING, Elements
 
 LEAST = 2.0**-1000  # no strip comes from a slope below
 SLACK = 2.0**-46  # of the operations that make a line, and intersect two

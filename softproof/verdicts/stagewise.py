@@ -15,7 +15,7 @@ from ..candidates.candidate import Implementation
 from ..problem.checks import check, check_asked
 from ..problem.problem import Array, Problem
 from ..problem.validation import check_kind
-from .compare import DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, UNDECIDED, Verdict
+from .verdict import DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, UNDECIDED, Verdict
 
 NEEDED = ("linear", "cross_entropy")  # what an implementation must have
 Judge = Callable[[Problem], Verdict]

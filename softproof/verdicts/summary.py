@@ -10,10 +10,12 @@ from ..bounds.algebra import RowUnknowns
 from ..problem.formats import FORMATS
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import ALL, BLOCK, Rows, count_rows, is_by_rows, place, row_form, row_length, shaped
-from .compare import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, UNSPECIFIED, Elements, Verdict, infeasible_rows
+from .elements import Elements
+from .infeasible import infeasible_rows
 from .row_unknowns import Strips, explained, refuted, unexplained
 from .unspecified import fixed
 from .vacuity import Power
+from .verdict import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, UNSPECIFIED, Verdict
 
 
 @dataclass(frozen=True)

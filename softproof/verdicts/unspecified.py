@@ -35,7 +35,7 @@ from ..problem.rows import (
     wide_rows,
 )
 from ..truth.signs import share_signs, smoothing_of
-from .compare import Elements
+from .elements import Elements
 from .infinities import of_infinities
 from .lost_terms import Beside, Rule, of_rounding, with_lost_terms
 from .weightless import of_nothing, without_them

@@ -30,7 +30,7 @@ from ..problem.rows import (
 )
 from ..truth.signs import coefficient_signs, smoothing_of
 from ..truth.solver import solve
-from .compare import Elements
+from .elements import Elements
 from .lost_terms import BITS, Beside, Rule
 
 NO_WEIGHT_LEFT, NO_UPSTREAM, NO_SLOPE, NO_UPSTREAM_OF_SOFTMAX = 154, 155, 156, 157  # rows of docs/theory/semantics.md

@@ -7,7 +7,7 @@ from dataclasses import replace
 from softproof.bounds.algebra import Allowed, RowUnknowns
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
-from softproof.verdicts.compare import Elements
+from softproof.verdicts.elements import Elements
 from softproof.verdicts.row_unknowns import Strips, refuted
 
 SHARES = (0.7, 0.5, 0.4, 0.33, 0.2)

@@ -13,8 +13,8 @@ from ...bounds.models import model
 from ...generation.strategies import problems
 from ...problem.problem import Problem
 from ...runs.criteria import Criteria
-from ...verdicts.compare import Verdict
 from ...verdicts.judgement import judge
+from ...verdicts.verdict import Verdict
 from .catalogue import VARIANTS
 from .record import Right
 

@@ -1,4 +1,4 @@
-"""Result, truth and bound in; Verdict out. Shape, dtype, device and finiteness come before values.
+"""Answer, truth and bound in; of each element, whether it agrees out.
 
 A comparison is certain: ``|got - exact| <= allowed`` or its opposite, or the truth is not known well enough to tell,
 and more bits are needed.
@@ -7,7 +7,7 @@ and more bits are needed.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -17,133 +17,19 @@ from flint import arb
 
 from ..bounds.algebra import Allowed, RowFactor, RowUnknowns
 from ..bounds.overflow import ANYTHING, allows, clashes
-from ..candidates.plain_text import plain
-from ..problem.formats import FORMATS, Format
-from ..problem.operations import output_shapes
-from ..problem.problem import Array, Output, Problem, Result, not_an_output
-from ..problem.records import ARRAY, COUNTS, NAMES, NUMBER, TEXT, a, by_name, check_fields, one_of, optional
+from ..problem.formats import Format
+from ..problem.problem import Array
 from ..problem.rows import wide
 from ..truth.balls import balls
 from ..truth.double_double import RADIUS, DoubleDouble
 from ..truth.error_free import U, two_sum
+from .verdict import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, citation
 
-AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE = "agrees", "disagrees", "undecided", "no guarantee"
-UNSPECIFIED, NOT_APPLICABLE = "unspecified", "not applicable"
 OVERFLOW = 13  # the theorem of docs/theory/bounds.md
 NEVER = "NaN and infinity are never accepted here"
 VAGUE = 2.0**-20  # of a bound: a larger radius would show in what is reported, and is left to balls
 LEAST, FINE = 2.0**-1074, 2.0**-1021  # the least float64 number, and up to where it is half a unit or more
 ROUNDING = 2.0**-48  # of the few float64 operations between an error and its comparison
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the judge says about one answer.
-
-    `ratio` is the worst error in units of the bound and `ulps` in units in the last place of the exact value; elements
-    that are, or may be, exactly zero have no such unit and do not count. `output` and `index` say where the verdict was
-    decided, `ratios` gives the worst error of each output, and `accuracy` is the class that was asked for.
-    `unspecified` numbers the rows of docs/theory/semantics.md without which some elements would not agree; the outcome
-    is *unspecified* when these are all elements there are. `cited` has each output with elements that their bounds did
-    not decide: an array of its shape with the number of the row of docs/theory/semantics.md, or minus that of the
-    theorem of docs/theory/bounds.md, by which an element was accepted, and 0 everywhere else. `vacuous` has the
-    outputs whose bounds would have let answers pass that are wrong altogether, with these answers (`vacuity.py`);
-    `detectable` is the smallest relative error of an element of each output that would have been seen.
-    """
-
-    outcome: str
-    ratio: float = 0.0
-    ulps: float = 0.0
-    output: str = ""
-    index: tuple[int, ...] = ()
-    explanation: str = ""
-    problem: Problem | None = field(default=None, repr=False)
-    ratios: dict[str, float] = field(default_factory=dict, repr=False)
-    accuracy: str = "C"
-    unspecified: tuple[int, ...] = ()
-    cited: dict[str, Array] = field(default_factory=dict, repr=False, compare=False)
-    vacuous: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    detectable: dict[str, float] = field(default_factory=dict, repr=False)
-
-    def __post_init__(self) -> None:
-        check_fields(self, _FIELDS)
-        if self.ok and not self.ratio <= 1:
-            text = f"at most 1, since outcome is {self.outcome!r}"
-            raise ValueError(f"ratio, error/bound, is {self.ratio}; expected {text}: {self.explanation}")
-
-    @property
-    def ok(self) -> bool:
-        """Whether something was asked and nothing speaks against the answer; *unspecified* does not.
-
-        *no guarantee*, *undecided* and *not applicable*, where nothing was asked, are not ok.
-        """
-        return self.outcome in (AGREES, UNSPECIFIED)
-
-    def __str__(self) -> str:
-        return f"{self.outcome}: {self.explanation}"
-
-
-_FIELDS = {
-    "outcome": one_of((AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE, UNSPECIFIED, NOT_APPLICABLE)),
-    "ratio": NUMBER,
-    "ulps": NUMBER,
-    "output": TEXT,
-    "index": COUNTS,
-    "explanation": TEXT,
-    "problem": optional(a(Problem, "a softproof.Problem")),
-    "ratios": by_name(NUMBER, "numbers"),
-    "accuracy": one_of("ABCD"),
-    "unspecified": COUNTS,
-    "cited": by_name(ARRAY, "arrays"),
-    "vacuous": by_name(NAMES, "tuples of names"),
-    "detectable": by_name(NUMBER, "numbers"),
-}
-
-
-def citation(number: int) -> str:
-    """What a number in `Verdict.cited` stands for.
-
-    >>> citation(94), citation(-13)
-    ('row 94 of docs/theory/semantics.md', 'Theorem 13 of docs/theory/bounds.md')
-    """
-    return f"row {number} of docs/theory/semantics.md" if number > 0 else f"Theorem {-number} of docs/theory/bounds.md"
-
-
-def not_an_answer(problem: Problem, result: Result, device: str, unasked: frozenset[str] = frozenset()) -> str:
-    """What is wrong with an answer before any number of it is looked at; empty when nothing is.
-
-    `unasked` names outputs of the problem that were not asked of this implementation.
-    """
-    if result.lost is not None:
-        return plain(result.lost)
-    if result.changed:
-        return f"the call changed {plain(', '.join(result.changed))}"
-    if result.raised is not None:
-        return f"raised {plain(result.raised)}"
-    if result.written:
-        return f"the call changed its input {', '.join(result.written)}"
-    if result.observed:
-        return result.observed[0]
-    shapes = {name: shape for name, shape in output_shapes(problem).items() if name not in unasked}
-    if result.outputs.keys() != shapes.keys():
-        return f"gave {', '.join(result.outputs) or 'nothing'}; expected {', '.join(shapes)}"
-    faults = (_fault(problem, name, output, shapes[name], device) for name, output in result.outputs.items())
-    return next(filter(None, faults), "")
-
-
-def _fault(problem: Problem, name: str, output: Output, expected: tuple[int, ...], device: str) -> str:
-    """What is wrong with one output, before its numbers are compared; empty when nothing is."""
-    if text := not_an_output(output):
-        return f"{name}: {text}"
-    for what, given, wanted in (
-        ("shape", output.values.shape, expected),
-        ("dtype", output.dtype, problem.dtype),
-        ("device", output.device.removesuffix(":0"), device.removesuffix(":0")),
-    ):
-        if given != wanted:
-            return f"{name} has {what} {given}; expected {wanted}"
-    strange = FORMATS[problem.dtype].first_not_held(output.values)
-    return "" if strange is None else f"{name} holds {strange!r}, which is not a {problem.dtype} number"
 
 
 @dataclass(frozen=True)
@@ -393,30 +279,3 @@ def _rounds_to_infinity(nearest: Array, allowed: Array, doubt: Array, storage: F
     with np.errstate(invalid="ignore", over="ignore"):
         beyond = nearest + doubt - storage.largest
         return np.asarray(beyond + np.where(np.isfinite(allowed), allowed, 0.0) >= storage.ulp(storage.largest) / 2)
-
-
-@np.errstate(all="ignore")  # an interval may be empty of numbers, or without an end
-def infeasible_rows(elements: Elements) -> tuple[Array, Array, Array]:
-    """Theorem 14: rows whose errors no single error of the sum explains.
-
-    Returns: for each row how many times too far apart two of its elements are (above 1 is certainly wrong; 0 where the
-    test says nothing), and the two columns.
-    """
-    factor = elements.factor
-    assert isinstance(factor, RowFactor)
-    counted = ~elements.special & np.isfinite(elements.got) & np.isfinite(elements.allowed)
-    error, own = elements.error, factor.fixed + elements.doubt
-    if factor.multiplies:
-        p = elements.nearest
-        low = np.where(counted, (error - own - factor.scaled) / (p + factor.scaled), -np.inf)
-        high = np.where(counted & (p > factor.scaled), (error + own + factor.scaled) / (p - factor.scaled), np.inf)
-    else:
-        low, high = np.where(counted, error - own, -np.inf), np.where(counted, error + own, np.inf)
-    low, high = np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high)  # 0/0: exactly 0
-    first, second = low.argmax(-1), high.argmin(-1)
-    rows = np.arange(len(low))
-    gap = low[rows, first] - high[rows, second]
-    width = np.abs(high - low) / 2
-    reach = width[rows, first] + width[rows, second]
-    ratio = np.where(gap * (1 - ROUNDING) > 0, 1 + gap / reach, 0.0)
-    return np.nan_to_num(ratio, nan=0.0, posinf=np.inf), first, second
