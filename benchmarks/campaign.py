@@ -20,7 +20,7 @@ from softproof import OPERATIONS, Candidate, Problem, judge_result, load
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.rows import axis_of, count_classes, denominator, is_labels, reduction_of, row_form, wide_rows
 from softproof.runs.schedule import counts
-from softproof.verdicts.judgement import BITS
+from softproof.verdicts.case import BITS
 
 from . import questions, text
 

@@ -37,7 +37,8 @@ from softproof.properties.ways import WAYS
 from softproof.runs.criteria import DTYPES, Criteria
 from softproof.runs.schedule import Schedule, against
 from softproof.runs.search import verdicts
-from softproof.verdicts.judgement import BITS, _judge, narrowed
+from softproof.verdicts.case import BITS
+from softproof.verdicts.judgement import _judge, narrowed
 from softproof.verdicts.misfits import not_an_answer
 from softproof.verdicts.verdict import AGREES, DISAGREES
 from tests import (

@@ -24,7 +24,7 @@ from mpmath import libmp  # type: ignore[import-untyped]  # mpmath ships no type
 
 from softproof import Problem, solve
 from softproof.problem.problem import Array
-from softproof.verdicts.judgement import float64_decides
+from softproof.verdicts.float64 import float64_decides
 
 from . import text
 from .alarms import Part, Record, read, run, unfinished

@@ -14,8 +14,8 @@ from softproof import OPERATIONS, Candidate, Output, Problem, Result, bound, jud
 from softproof.bounds.models import model
 from softproof.problem.formats import FORMATS
 from softproof.runs.criteria import Criteria
+from softproof.verdicts.case import BITS
 from softproof.verdicts.elements import OVERFLOW
-from softproof.verdicts.judgement import BITS
 from softproof.verdicts.verdict import DISAGREES
 
 from .candidates import MANUAL, REFERENCE, answers

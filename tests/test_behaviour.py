@@ -35,7 +35,7 @@ from softproof.properties.repeated import in_dtype
 from softproof.properties.ways import LIFETIMES
 from softproof.runs.criteria import Criteria
 from softproof.runs.schedule import SHARE, Schedule
-from softproof.verdicts.judgement import BITS
+from softproof.verdicts.case import BITS
 
 from . import misbehaving as wrong
 from .candidates import MANUAL, REFERENCE, three_rows

@@ -14,9 +14,9 @@ from softproof import OPERATIONS, Output, Problem, Result, Verdict, bound, judge
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.truth.solver import solve
+from softproof.verdicts.case import BALLS
 from softproof.verdicts.compiled import TINY, compiled, judge_compiled, ratios_if_right
 from softproof.verdicts.elements import VAGUE
-from softproof.verdicts.judgement import BALLS
 from softproof.verdicts.verdict import AGREES, DISAGREES
 
 from .candidates import MANUAL, REFERENCE, three_rows

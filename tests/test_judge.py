@@ -15,8 +15,9 @@ from softproof.problem.problem import Array
 from softproof.problem.rows import wide_rows
 from softproof.truth import balls, cross_entropy, linear, solver
 from softproof.truth.solver import FLOAT64
+from softproof.verdicts.case import BITS, LARGE
 from softproof.verdicts.elements import ROUNDING
-from softproof.verdicts.judgement import BITS, LARGE, float64_decides, float64_share
+from softproof.verdicts.float64 import float64_decides, float64_share
 from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
 
 from .candidates import MANUAL

@@ -16,7 +16,7 @@ from softproof.generation.edges.edge_case import UNSPECIFIED
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.problem.rows import row_form, shaped
-from softproof.verdicts.judgement import BITS
+from softproof.verdicts.case import BITS
 from softproof.verdicts.vacuity import JUST_OUTSIDE, NOT_FINITE, WRONG, Power
 from softproof.verdicts.verdict import Verdict
 

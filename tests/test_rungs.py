@@ -19,8 +19,8 @@ from softproof.truth import balls as balls_module
 from softproof.truth import cross_entropy, linear, solver
 from softproof.truth.double_double import DoubleDouble
 from softproof.truth.solver import DOUBLE_DOUBLE, FLOAT64
+from softproof.verdicts.case import BALLS, BITS, FEW
 from softproof.verdicts.elements import Elements
-from softproof.verdicts.judgement import BALLS, BITS, FEW
 from softproof.verdicts.verdict import AGREES, DISAGREES
 
 from .candidates import MANUAL

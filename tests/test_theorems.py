@@ -43,7 +43,7 @@ from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.problem import Array
 from softproof.problem.rows import ALL
 from softproof.truth.solver import solve_rows, total
-from softproof.verdicts.judgement import BITS, _Case
+from softproof.verdicts.case import BITS, Case
 
 from .candidates import MANUAL, REFERENCE
 from .helpers.shares import needed
@@ -272,7 +272,7 @@ def _doubtful(problem: Problem, arithmetic: Arithmetic, letter: str) -> Iterator
     """Of each output, how far float64 is from the balls in units of what the judge thinks it may be."""
     accuracy = Accuracy(letter)
     arithmetic = accuracy.arithmetic(arithmetic)
-    case = _Case(problem, Result(), arithmetic, accuracy)
+    case = Case(problem, Result(), arithmetic, accuracy)
     (rough, rough_summands), (exact, summands) = solve_rows(problem, 53), solve_rows(problem, 256)
     limits, of_summands = allowed(problem, arithmetic)
     doubt, of_doubts = case._doubt(53, ALL, limits)

@@ -23,7 +23,8 @@ from softproof.runs.criteria import Criteria
 from softproof.runs.schedule import Schedule
 from softproof.runs.search import EXAMPLES, verdicts
 from softproof.truth.solver import FLOAT64
-from softproof.verdicts.judgement import BITS, judge_result
+from softproof.verdicts.case import BITS
+from softproof.verdicts.judgement import judge_result
 from softproof.verdicts.verdict import AGREES, DISAGREES, Verdict
 
 from .answers import active, asked, result, right, wrong

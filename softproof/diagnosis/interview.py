@@ -11,7 +11,8 @@ import numpy as np
 from ..bounds.models import Model
 from ..candidates.candidate import Candidate, Implementation
 from ..problem.problem import Problem, Result
-from ..verdicts.judgement import BITS, judge
+from ..verdicts.case import BITS
+from ..verdicts.judgement import judge
 from ..verdicts.verdict import Verdict
 
 

@@ -21,7 +21,8 @@ from ..problem.formats import FORMATS
 from ..problem.problem import Problem, Result
 from ..problem.records import NAMES, a, check_fields
 from ..problem.validation import check_kind, check_name, check_names
-from ..verdicts.judgement import BITS, check_criteria, judge_result
+from ..verdicts.case import BITS
+from ..verdicts.judgement import check_criteria, judge_result
 from ..verdicts.misfits import not_an_answer
 from ..verdicts.verdict import AGREES, DISAGREES, NOT_APPLICABLE, Verdict
 from .questions import DTYPES, Again, Question, question_of

@@ -19,7 +19,8 @@ from ..diagnosis.diagnose import Diagnosing
 from ..problem.problem import Problem, Result
 from ..problem.validation import shown
 from ..properties.measured import Measured
-from ..verdicts.judgement import BITS, judge, judge_result
+from ..verdicts.case import BITS
+from ..verdicts.judgement import judge, judge_result
 from ..verdicts.stagewise import stages, worst
 from ..verdicts.verdict import Verdict
 from .ladder import wider

@@ -12,7 +12,7 @@ from ..generation.large import LargeProblems, large_problems
 from ..generation.shrinking import smallest
 from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..truth.solver import DOUBLE_DOUBLE, FLOAT64
-from ..verdicts.judgement import BITS
+from ..verdicts.case import BITS
 from ..verdicts.verdict import Verdict
 from .schedule import Schedule, against
 

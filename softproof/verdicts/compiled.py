@@ -24,9 +24,9 @@ from ..problem.problem import Array, Problem, Result
 from ..problem.rows import ALL, Rows, blocks, count_rows, is_reduced, row_form
 from ..truth import solver
 from ..truth.double_double import DoubleDouble
+from .case import BALLS, Case
 from .elements import Elements
 from .infeasible import infeasible_rows
-from .judgement import BALLS, _Case
 from .misfits import not_an_answer
 from .row_unknowns import Strips, refuted, unexplained
 from .summary import Summary
@@ -180,7 +180,7 @@ def _on_the_edge(elements: Elements, between: Array | None) -> Elements:
 
 
 @dataclass(frozen=True)
-class _CompiledCase(_Case):
+class _CompiledCase(Case):
     """One answer, compared with what was kept first."""
 
     kept: Mapping[str, Compiled]
