@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .bounds.models import MODELS as MODELS
     from .bounds.theorems import bound as bound
     from .candidates.candidate import Candidate as Candidate
-    from .candidates.candidate import Implementation as Implementation
+    from .candidates.implementation import Implementation as Implementation
     from .candidates.loading import load as load
     from .generation.large import large_problems as large_problems
     from .generation.strategies import problems as problems
@@ -54,7 +54,8 @@ _MODULES = {
     "bounds.arithmetic": ("Arithmetic", "any_order"),
     "bounds.models": ("MODELS",),
     "bounds.theorems": ("bound",),
-    "candidates.candidate": ("Candidate", "Implementation"),
+    "candidates.candidate": ("Candidate",),
+    "candidates.implementation": ("Implementation",),
     "candidates.loading": ("load",),
     "generation.large": ("large_problems",),
     "generation.strategies": ("problems",),

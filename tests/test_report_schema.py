@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from softproof import OPERATIONS, Report, Row
-from softproof.candidates.candidate import ADAPTERS
+from softproof.candidates.frameworks import ADAPTERS
 from softproof.candidates.isolation.protections import ALL
 from softproof.certificates.repository import commit
 from softproof.cli.commands import main

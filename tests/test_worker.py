@@ -10,8 +10,8 @@ import pytest
 
 import softproof
 from softproof import WAYS
-from softproof.candidates.candidate import FRAMEWORKS
 from softproof.candidates.directives import NAMES_OF_WAYS
+from softproof.candidates.frameworks import FRAMEWORKS
 
 OF_THE_JUDGE = {"hypothesis", "flint", "torch"} | {
     f"softproof.{name}" for name in ("bounds", "generation", "properties", "reports", "runs", "truth", "verdicts")

@@ -7,78 +7,26 @@ differentiate what has no backward pass. `softproof.candidates.loading` makes ca
 
 from __future__ import annotations
 
-import importlib
-import inspect
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
-from types import ModuleType
-from typing import Any, Protocol
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from ..problem.formats import FORMATS, HALF
-from ..problem.interface import HALF_VALUE, Interface
-from ..problem.operations import DEFAULTS, DIRECTIONAL, OPERATIONS, gradient_names, value_shape
-from ..problem.problem import COMMON_LAYOUTS, LAYOUTS, Output, Problem, Result
+from ..problem.formats import FORMATS
+from ..problem.interface import Interface
+from ..problem.operations import DEFAULTS, DIRECTIONAL, OPERATIONS, value_shape
+from ..problem.problem import LAYOUTS, Output, Problem, Result
 from ..problem.records import CALLABLE, FLAG, TEXT, a, by_name, check_fields, one_of, tuple_of
 from .directives import DIRECTIVES, Task
+from .frameworks import ADAPTERS, FRAMEWORKS
+from .functions import Functions
 from .guard import Guard
 from .isolation.protections import Protections
 from .places import place_of
-from .protocol import Told, given, result_of
-
-ADAPTERS = ("numpy", "torch", "jax", "onnx", "process")
-_NUMPYS = ("onnx", "process")  # adapters whose functions take and give NumPy's arrays
-
-
-@dataclass(frozen=True)
-class Framework:
-    """What is known of an adapter before its module is imported."""
-
-    dtypes: tuple[str, ...]
-    layouts: tuple[str, ...]
-    differentiates: bool = False
-
-
-_THREE, _FOUR = ("float64", "float32", "float16"), ("float64", "float32", "float16", "bfloat16")
-FRAMEWORKS = {
-    "torch": Framework(_FOUR, COMMON_LAYOUTS, differentiates=True),
-    "jax": Framework(_FOUR, ("contiguous",), differentiates=True),
-    **dict.fromkeys(("numpy", *_NUMPYS), Framework(_THREE, tuple(LAYOUTS))),
-}
-
-
-class Implementation(Protocol):
-    """The interface that the judge needs."""
-
-    @property
-    def name(self) -> str:
-        """What the report calls it."""
-
-    @property
-    def operations(self) -> tuple[str, ...]:
-        """The operations it has."""
-
-    @property
-    def dtypes(self) -> tuple[str, ...]:
-        """The formats it can be asked in."""
-
-    def differentiates(self, operation: str) -> bool:
-        """Whether it has gradients for `operation`."""
-
-    def supports(self, operation: str) -> frozenset[str]:
-        """Which optional inputs and options of `operation` it takes."""
-
-    def takes(self, problem: Problem) -> bool:
-        """Whether a problem has the shape and the fixed options that it takes."""
-
-    def answer(self, problem: Problem, device: str) -> Result:
-        """Value, gradients and what it has of derivatives in a direction; leaves the problem as it was.
-
-        An exception becomes `Result.raised`.
-        """
-
+from .protocol import Told, result_of
+from .signature import named_by, named_in_order
 
 _FUNCTIONS = by_name(CALLABLE, "functions", OPERATIONS)
 _FIELDS = {
@@ -93,28 +41,15 @@ _FIELDS = {
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """Functions by operation, their backward passes (where there are any), and the arrays that they take."""
+class Candidate(Functions):
+    """Functions that can be asked: what they can do, as far as that is known or found out, and their answers."""
 
-    name: str
-    functions: Mapping[str, Callable[..., Any]]
-    backwards: Mapping[str, Callable[..., Any]]
-    adapter: str
-    source: str = ""  # Python text that names the target again
-    interface: Interface = field(default_factory=Interface)
-    jvps: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # derivatives in a direction
-    hvps: Mapping[str, Callable[..., Any]] = field(default_factory=dict)  # those of the gradient
     tried: bool = True  # whether it may be asked a harmless question to find out what it can do
     formats: tuple[str, ...] = ()  # that it can be asked in, where these are not all that the adapter has
     arrangements: tuple[str, ...] = ()  # of its arrays in memory, the same way
 
     def __post_init__(self) -> None:
         check_fields(self, _FIELDS)
-
-    @property
-    def arrays(self) -> Any:
-        """The adapter's module: `make`, `take`, `check_device`, `DTYPES`."""
-        return _adapter(self.adapter)
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -267,17 +202,10 @@ class Candidate:
         tangent = np.resize([0.5, 0.25], question.inputs["logits"].shape)
         question = replace(question, grad_output=np.ones(value_shape(question)), tangent=tangent)
         try:
-            self._along(question, self.made(question, device), kind)
+            self.along(question, self.made(question, device), kind)
         except (Exception, SystemExit):  # whatever it is that the candidate cannot do
             return False
         return True
-
-    def made(self, problem: Problem, device: str) -> dict[str, Any]:
-        """The arrays of a problem, as the adapter has them."""
-        return {
-            name: self.arrays.make(values, problem.dtype, problem.layout_of(name), device)
-            for name, values in given(problem).items()
-        }
 
     def answer(self, problem: Problem, device: str = "cpu") -> Result:
         """Value, gradients and derivatives in a direction, or what was raised."""
@@ -305,7 +233,7 @@ class Candidate:
 
     def outputs(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Any]:
         """Value, gradients and derivatives in a direction by name, as the candidate's own arrays."""
-        return self._value_and_gradients(problem, arrays) | self.directional(problem, arrays)
+        return self.value_and_gradients(problem, arrays) | self.directional(problem, arrays)
 
     def directional(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Any]:
         """What it has of derivatives in the direction of the tangent, if there is one."""
@@ -314,69 +242,10 @@ class Candidate:
             return found
         has = self.supports(problem.operation)
         if "jvp" in has:
-            found["jvp"] = self._along(problem, arrays, "jvp")
+            found["jvp"] = self.along(problem, arrays, "jvp")
         if "hvp" in has and problem.grad_output is not None:
-            found["hvp_logits"] = self._along(problem, arrays, "hvp")
+            found["hvp_logits"] = self.along(problem, arrays, "hvp")
         return found
-
-    def _along(self, problem: Problem, arrays: dict[str, Any], kind: str) -> Any:
-        """A derivative in the direction of the tangent: "jvp" of the value, "hvp" of the gradient of the logits."""
-        siblings = self.jvps if kind == "jvp" else self.hvps
-        vectors = [arrays["tangent"]] if kind == "jvp" else [arrays["tangent"], arrays["grad_output"]]
-        if problem.operation in siblings:
-            return self.call(problem, siblings[problem.operation], *vectors)(arrays)
-        if kind == "jvp":
-            return self.arrays.jvp(self.call(problem), arrays, arrays["tangent"])
-        return self.arrays.hvp(self.call(problem), arrays, arrays["grad_output"], arrays["tangent"])
-
-    def _value_and_gradients(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Any]:
-        call = self.call(problem)
-        if problem.grad_output is None:
-            return {"value": call(arrays)}
-        names, upstream = gradient_names(problem), arrays["grad_output"]
-        if problem.operation in self.backwards:
-            value, by_name = call(arrays), self.gradients(problem, arrays, upstream)
-        else:
-            value, by_name = self.arrays.differentiate(call, arrays, names, upstream)
-        return {"value": value} | {f"grad_{name}": grad for name, grad in by_name.items()}
-
-    def gradients(self, problem: Problem, arrays: dict[str, Any], upstream: Any) -> dict[str, Any]:
-        """What the candidate's own backward pass gives, by input."""
-        grads = self.call(problem, self.backwards[problem.operation], upstream)(arrays)
-        found = [grad for grad in (grads if isinstance(grads, tuple) else (grads,)) if grad is not None]
-        wanted = gradient_names(problem)
-        if len(found) != len(wanted):
-            raise ValueError(
-                f"gradients from the backward pass: {len(found)}; inputs that have a gradient: {', '.join(wanted)}"
-            )
-        return dict(zip(wanted, found, strict=True))
-
-    def call(
-        self, problem: Problem, function: Callable[..., Any] | None = None, *before: Any
-    ) -> Callable[[Mapping[str, Any]], Any]:
-        """The function applied to arrays by name: positional inputs in order, the rest by keyword."""
-        operation, interface = OPERATIONS[problem.operation], self.interface
-        asked = function or self.functions[problem.operation]
-        first = next((i for i, name in enumerate(operation.inputs) if name in interface.names), len(operation.inputs))
-
-        def call(arrays: Mapping[str, Any]) -> Any:
-            own = {name: self.arrays.copy(x) if name in interface.writes else x for name, x in arrays.items()}
-            positional = [own[name] for name in operation.inputs[:first]]
-            named = {name: own[name] for name in (*operation.inputs[first:], *operation.optional) if name in own}
-            keywords = interface.given({**named, **problem.options})
-            found = asked(*before, *positional, **keywords, **interface.extra)
-            if function is not None:
-                return found
-            found = found if interface.output is None else found[interface.output]
-            rounds = HALF_VALUE in interface.without and problem.dtype in HALF and _is_float32(found)
-            return self.arrays.cast(found, problem.dtype) if rounds else found
-
-        return call
-
-
-def _is_float32(answer: Any) -> bool:
-    """Whether it is an array of that type, of any framework."""
-    return str(getattr(answer, "dtype", "")).removeprefix("torch.") == "float32"
 
 
 def _words(error: BaseException) -> str:
@@ -385,27 +254,3 @@ def _words(error: BaseException) -> str:
         return str(error)
     except Exception as another:  # an exception is as much the candidate's as its answer is
         return f"its message raised {type(another).__name__}"
-
-
-@cache
-def _adapter(name: str) -> ModuleType:
-    return importlib.import_module(f".adapters.{'numpy' if name in _NUMPYS else name}_arrays", __package__)
-
-
-def named_by(function: Callable[..., Any]) -> set[str] | None:
-    """The parameters that a function names; None where it hides them."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except ValueError:
-        return None
-    hidden = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
-    return None if hidden else {parameter.name for parameter in parameters}
-
-
-def named_in_order(function: Callable[..., Any]) -> tuple[str, ...]:
-    """The parameters that a function names, if it tells."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (ValueError, TypeError):
-        return ()
-    return tuple(each.name for each in parameters if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL))

@@ -15,8 +15,9 @@ from typing import Any
 from ..problem.formats import FORMATS
 from ..problem.interface import Interface
 from ..problem.operations import DIRECTIONAL, OPERATIONS
-from .candidate import ADAPTERS, FRAMEWORKS, Candidate
+from .candidate import Candidate
 from .frames import FrameError
+from .frameworks import ADAPTERS, FRAMEWORKS
 from .protocol import LONGEST_NAME, MOST_TEXTS, decoded, encoded, texts
 
 DECLARING = ("onnx", "process")  # adapters whose targets say themselves what they take

@@ -16,9 +16,11 @@ from ..problem.interface import Interface, InterfaceArguments
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_flag, check_name
 from .adapters import onnx_model, process
-from .candidate import ADAPTERS, Candidate, named_by
+from .candidate import Candidate
 from .directives import NAMES_OF_WAYS
+from .frameworks import ADAPTERS
 from .places import place_of
+from .signature import named_by
 
 Target = str | ModuleType | Callable[..., Any] | Candidate
 

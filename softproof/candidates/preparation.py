@@ -9,8 +9,9 @@ from ..problem.formats import FORMATS
 from ..problem.interface import Interface, InterfaceArguments
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_name, check_names, check_text, did_you_mean, is_whole, shown
-from .candidate import ADAPTERS, Candidate
+from .candidate import Candidate
 from .directives import NAMES_OF_WAYS
+from .frameworks import ADAPTERS
 from .loading import Target, load
 
 MOST_EXAMPLES = 10**7

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..bounds.accuracy import CLASSES
 from ..bounds.models import MODELS
-from ..candidates.candidate import ADAPTERS
+from ..candidates.frameworks import ADAPTERS
 from ..candidates.isolation.start import SANDBOX
 from ..problem.formats import FORMATS
 from ..problem.operations import OPERATIONS

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..bounds.accuracy import NAMES
 from ..bounds.models import MODELS
-from ..candidates.candidate import ADAPTERS
+from ..candidates.frameworks import ADAPTERS
 from ..certificates.form import PASSED, canonical, level
 from ..certificates.sources import Source, sources
 from ..certificates.statement import statement

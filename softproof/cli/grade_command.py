@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bounds.models import MODELS
-from ..candidates.candidate import ADAPTERS
+from ..candidates.frameworks import ADAPTERS
 from ..certificates.sources import sources
 from ..grading.bank_file import bank
 from ..grading.grades import REQUIRED, check_asked_of, check_budget, chosen_model

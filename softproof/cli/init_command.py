@@ -9,8 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ..candidates.candidate import ADAPTERS, Candidate
+from ..candidates.candidate import Candidate
 from ..candidates.description import DECLARING
+from ..candidates.frameworks import ADAPTERS
 from ..candidates.plain_text import plain
 from ..config import check_first, write_first
 from ..problem.operations import OPERATIONS

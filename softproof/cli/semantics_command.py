@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from ..candidates.candidate import ADAPTERS
+from ..candidates.frameworks import ADAPTERS
 from ..candidates.plain_text import plain
 from ..problem.operations import OPERATIONS
 from ..reports.files import ReportFile

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..bounds.accuracy import CLASSES, NAMES
 from ..bounds.models import MODELS
-from ..candidates.candidate import ADAPTERS
+from ..candidates.frameworks import ADAPTERS
 from ..candidates.plain_text import plain
 from ..certificates.sources import defined
 from ..config import CRITERIA, Settings, settings

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..bounds.models import Model
-from ..candidates.candidate import Candidate, Implementation
+from ..candidates.candidate import Candidate
+from ..candidates.implementation import Implementation
 from ..problem.problem import Problem, Result
 from ..verdicts.case import BITS
 from ..verdicts.judgement import judge

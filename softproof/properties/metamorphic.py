@@ -17,7 +17,8 @@ import numpy as np
 from ..bounds.accuracy import Accuracy
 from ..bounds.arithmetic import Arithmetic
 from ..bounds.models import Model, arithmetic_of, model
-from ..candidates.candidate import Candidate, Implementation
+from ..candidates.candidate import Candidate
+from ..candidates.implementation import Implementation
 from ..problem.checks import LOADED, check_asked
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import main_input

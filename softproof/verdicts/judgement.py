@@ -10,7 +10,7 @@ import numpy as np
 from ..bounds.accuracy import Accuracy
 from ..bounds.arithmetic import Arithmetic
 from ..bounds.models import Model, arithmetic_of, model
-from ..candidates.candidate import Implementation
+from ..candidates.implementation import Implementation
 from ..problem.checks import check, check_asked
 from ..problem.problem import Problem, Result
 from ..problem.validation import check_kind, check_precisions, check_text

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..candidates.candidate import Implementation
+from ..candidates.implementation import Implementation
 from ..problem.checks import check, check_asked
 from ..problem.problem import Array, Problem
 from ..problem.validation import check_kind

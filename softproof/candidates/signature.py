@@ -1,0 +1,26 @@
+"""The parameters that a function names."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+
+def named_by(function: Callable[..., Any]) -> set[str] | None:
+    """The parameters that a function names; None where it hides them."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:
+        return None
+    hidden = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    return None if hidden else {parameter.name for parameter in parameters}
+
+
+def named_in_order(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The parameters that a function names, if it tells."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (ValueError, TypeError):
+        return ()
+    return tuple(each.name for each in parameters if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL))
