@@ -18,7 +18,8 @@ import torch
 
 from softproof import OPERATIONS, Candidate, Problem, judge_result, load
 from softproof.problem.formats import FORMATS, Floats
-from softproof.problem.rows import axis_of, count_classes, denominator, is_labels, reduction_of, row_form, wide_rows
+from softproof.problem.losses import count_classes, denominator, is_labels
+from softproof.problem.rows import axis_of, reduction_of, row_form, wide_rows
 from softproof.runs.schedule import counts
 from softproof.verdicts.case import BITS
 

@@ -31,8 +31,9 @@ from softproof import MODELS, OPERATIONS, Output, Problem, Result, Verdict, boun
 from softproof.bounds.models import model
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS
+from softproof.problem.losses import class_weights, count_classes, is_labels, kept
 from softproof.problem.problem import Array
-from softproof.problem.rows import class_weights, count_classes, is_labels, kept, reduction_of
+from softproof.problem.rows import reduction_of
 from softproof.truth.balls import balls
 
 from . import nasty, text

@@ -24,7 +24,7 @@ import manual
 import softproof
 from softproof import OPERATIONS, WAYS, Candidate, Problem, check_behaviour, judge_result, load, problems
 from softproof.bounds.models import model
-from softproof.candidates.directives import same_bits
+from softproof.candidates.bits import same_bits
 from softproof.candidates.isolated import isolated
 from softproof.candidates.threads import PATIENCE, WAIT, at_once
 from softproof.problem.formats import FORMATS

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from softproof import Output, Problem, Result, judge_result, solve
 from softproof.problem.exact_sums import exact_sum, nearest
+from softproof.problem.losses import coefficients
 from softproof.problem.problem import Array
-from softproof.problem.rows import coefficients
 from softproof.truth.signs import coefficient_signs
 from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
 

@@ -19,7 +19,8 @@ from softproof.generation.large_arrays import ANYWHERE, FAR, LOOKS
 from softproof.generation.large_making import made
 from softproof.generation.sizes import LEAST, MOST, TOP, limits, place, size_between, strata
 from softproof.problem.checks import check
-from softproof.problem.rows import class_axes, is_labels, kept, main_input, row_axes, row_length, wide_rows
+from softproof.problem.losses import is_labels, kept
+from softproof.problem.rows import class_axes, main_input, row_axes, row_length, wide_rows
 from softproof.runs import search
 from softproof.runs.criteria import Criteria
 from softproof.runs.large import verdicts_on_large

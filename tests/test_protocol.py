@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, problems
+from softproof.candidates.bits import same_bits
 from softproof.candidates.description import Description, believed
-from softproof.candidates.directives import same_bits
 from softproof.candidates.frames import START, FrameError, Message, header_size, opened, packed, parsed, read
 from softproof.candidates.protocol import (
     Told,

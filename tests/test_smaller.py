@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from softproof import OPERATIONS, Problem, problems
 from softproof.generation.shrinking import simpler, smallest
 from softproof.problem.checks import check
-from softproof.problem.rows import axis_of, is_labels, main_input, wide_rows
+from softproof.problem.losses import is_labels
+from softproof.problem.rows import axis_of, main_input, wide_rows
 from softproof.problem.slicing import class_count
 
 

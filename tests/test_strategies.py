@@ -23,9 +23,9 @@ from softproof.generation.request import MOST
 from softproof.generation.steering import SETTINGS, settings_of
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS, Floats
+from softproof.problem.losses import is_labels
 from softproof.problem.operations import value_shape
 from softproof.problem.problem import Array
-from softproof.problem.rows import is_labels
 from softproof.runs.schedule import Schedule
 from softproof.runs.search import EXAMPLES
 from softproof.truth.solver import solve

@@ -20,8 +20,9 @@ from benchmarks.independent import interval
 from benchmarks.nasty import CORNERS, draw
 from benchmarks.truths import meets, wrong
 from softproof import OPERATIONS, Problem
+from softproof.problem.losses import class_weights, coefficients, count_classes, is_labels, kept
 from softproof.problem.problem import Array
-from softproof.problem.rows import ALL, Rows, class_weights, coefficients, count_classes, is_labels, kept
+from softproof.problem.rows import ALL, Rows
 from softproof.truth.balls import Number, balls
 from softproof.truth.double_double import DoubleDouble
 

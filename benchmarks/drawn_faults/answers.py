@@ -10,9 +10,10 @@ import numpy as np
 
 from softproof import Candidate, Output, Problem, Result, load
 from softproof.problem.formats import FORMATS
+from softproof.problem.losses import is_labels, kept
 from softproof.problem.operations import output_shapes
 from softproof.problem.problem import Array
-from softproof.problem.rows import class_axes, is_labels, kept, to_rows
+from softproof.problem.rows import class_axes, to_rows
 
 from . import steps
 from .places import index_along, labels_of, shifted, sizes, within

@@ -6,9 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..problem.problem import Array, Problem
-from ..problem.rows import (
-    Rows,
+from ..problem.losses import (
     class_weights,
     coefficients,
     count_classes,
@@ -17,9 +15,9 @@ from ..problem.rows import (
     is_labels,
     kept,
     mixed_weights,
-    once,
-    reduction_of,
 )
+from ..problem.problem import Array, Problem
+from ..problem.rows import Rows, once, reduction_of
 from .algebra import additions
 from .arithmetic import Arithmetic
 from .exactly import adds_up, units

@@ -7,19 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..problem.formats import Floats
+from ..problem.losses import by_positions, class_weights, is_labels, of_positions
 from ..problem.problem import Array, Problem
-from ..problem.rows import (
-    ALL,
-    Rows,
-    axis_of,
-    by_positions,
-    class_weights,
-    is_labels,
-    of_positions,
-    reduction_of,
-    to_rows,
-    wide_rows,
-)
+from ..problem.rows import ALL, Rows, axis_of, reduction_of, to_rows, wide_rows
 from .algebra import Allowed, Known, RowUnknowns, powers, rdiv, rmul, spoiled, stored
 from .arithmetic import Arithmetic
 from .carried_back import carried_back, nonzeros, row_of, summed_known

@@ -7,18 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..problem.formats import FORMATS, Floats
+from ..problem.losses import class_weights, coefficients, is_labels, is_sparse, kept, label_coefficients, target_rows
 from ..problem.problem import Array, Problem
-from ..problem.rows import (
-    Rows,
-    class_weights,
-    coefficients,
-    is_labels,
-    is_sparse,
-    kept,
-    label_coefficients,
-    reduction_of,
-    target_rows,
-)
+from ..problem.rows import Rows, reduction_of
 from .algebra import Known, powers
 from .arithmetic import Arithmetic
 from .carried_back import nonzeros

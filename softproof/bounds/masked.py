@@ -12,21 +12,9 @@ from functools import reduce
 
 import numpy as np
 
+from ..problem.losses import class_weights, coefficients, count_classes, is_labels, kept, target_rows
 from ..problem.problem import Array, Problem
-from ..problem.rows import (
-    Rows,
-    axis_of,
-    blocks,
-    class_weights,
-    coefficients,
-    count_classes,
-    is_labels,
-    kept,
-    reduction_of,
-    target_rows,
-    wide_rows,
-    with_softmax,
-)
+from ..problem.rows import Rows, axis_of, blocks, reduction_of, wide_rows, with_softmax
 from ..truth.signs import coefficient_signs, smoothing_of
 from .algebra import powers
 from .arithmetic import Arithmetic

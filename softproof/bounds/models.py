@@ -14,8 +14,9 @@ from platform import machine
 import numpy as np
 
 from ..problem.formats import FORMATS, HALF, Format
+from ..problem.losses import is_labels, kept
 from ..problem.problem import Problem
-from ..problem.rows import class_axes, is_by_rows, is_labels, kept
+from ..problem.rows import class_axes, is_by_rows
 from ..problem.validation import did_you_mean, shown
 from .arithmetic import NUMPY64, STORED, Arithmetic, any_order
 

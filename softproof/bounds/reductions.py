@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..problem.losses import count_classes
 from ..problem.problem import Array, Problem
-from ..problem.rows import (
-    count_classes,
-    reduction_of,
-)
+from ..problem.rows import reduction_of
 from .algebra import Allowed, additions, powers, rdiv, rmul, stored
 from .arithmetic import Arithmetic
 from .coefficients import Mean, largest_of_sums

@@ -10,20 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..problem.exact_sums import lowest_bit
+from ..problem.losses import class_weights, count_classes, denominator_reach, exact_denominator, is_labels, kept
 from ..problem.problem import Array, Problem
-from ..problem.rows import (
-    ALL,
-    Rows,
-    blocks,
-    class_weights,
-    count_classes,
-    denominator_reach,
-    exact_denominator,
-    is_by_rows,
-    is_labels,
-    kept,
-    reduction_of,
-)
+from ..problem.rows import ALL, Rows, blocks, is_by_rows, reduction_of
 from .algebra import Allowed, additions, powers
 from .arithmetic import Arithmetic
 from .coefficients import adds_exactly

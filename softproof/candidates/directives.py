@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..problem.operations import gradient_names
-from ..problem.problem import Array, Problem
+from ..problem.problem import Problem
 from .threads import at_once
 
 if TYPE_CHECKING:
     from .candidate import Candidate
+from .bits import same_bits
 
 Arrays = dict[str, Any]
 
@@ -290,26 +291,3 @@ DIRECTIVES: dict[str, Callable[[Task], Arrays]] = {
     "another call in between": another_call_in_between,
     "updated in place": updated_in_place,
 }
-
-
-def same_bits(one: Array, two: Array) -> bool:
-    """Whether two arrays hold the same numbers bit for bit; -0 is not 0, and NaN is NaN whatever its sign.
-
-    >>> same_bits(np.array([0.0, np.nan]), np.array([-0.0, np.nan]))
-    False
-    """
-    return one.dtype == two.dtype and (identical(one, two) or alike(one, two))
-
-
-def alike(one: Array, two: Array) -> bool:
-    """Whether two arrays hold the same numbers, in whatever format; -0 is not 0, and NaN is NaN."""
-    same = np.array_equal(one, two, equal_nan=True)
-    return same and bool((np.signbit(one) == np.signbit(two))[one == 0].all())
-
-
-def identical(one: Array, two: Array) -> bool:
-    """Whether two arrays certainly hold the same, since all their bytes do; sooner told than by their numbers."""
-    if one.dtype != two.dtype or one.shape != two.shape or not (one.flags.c_contiguous and two.flags.c_contiguous):
-        return False
-    words = f"u{one.itemsize}"
-    return np.array_equal(one.reshape(-1).view(words), two.reshape(-1).view(words))

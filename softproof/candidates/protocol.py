@@ -14,7 +14,8 @@ import numpy as np
 
 from ..problem.operations import output_shapes
 from ..problem.problem import Array, Output, Problem, Result
-from .directives import OBSERVATIONS, alike, identical
+from .bits import alike, identical
+from .directives import OBSERVATIONS
 from .frames import FrameError, Message
 from .plain_text import plain, quoted
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from ..bounds.models import Model
 from ..problem.checks import check
+from ..problem.losses import is_labels, kept
 from ..problem.problem import Array, Problem
-from ..problem.rows import is_labels, kept, reduction_of
+from ..problem.rows import reduction_of
 from ..problem.slicing import class_count, row_axis, row_count
 from .interview import Reply
 from .likeness import Yardstick, same

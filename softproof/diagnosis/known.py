@@ -13,18 +13,9 @@ import numpy as np
 from ..bounds.models import MODELS
 from ..candidates.plain_text import plain
 from ..problem.formats import FORMATS, HALF
+from ..problem.losses import count_classes, denominator, is_labels, kept
 from ..problem.problem import Array, Problem
-from ..problem.rows import (
-    axis_of,
-    count_classes,
-    denominator,
-    from_rows,
-    is_labels,
-    kept,
-    main_input,
-    reduction_of,
-    wide_rows,
-)
+from ..problem.rows import axis_of, from_rows, main_input, reduction_of, wide_rows
 from .interview import Interview, Reply
 
 LARGEST = FORMATS["float16"].largest

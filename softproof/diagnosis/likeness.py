@@ -14,8 +14,8 @@ import numpy as np
 from ..bounds.arithmetic import Arithmetic, height
 from ..bounds.models import Model, arithmetic_of
 from ..bounds.theorems import bound
+from ..problem.losses import mixed_weights
 from ..problem.problem import Array, Problem, Result
-from ..problem.rows import mixed_weights
 from ..truth.solver import FLOAT64, solve
 from ..verdicts.misfits import not_an_answer
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from ..problem.losses import is_labels, kept
 from ..problem.problem import Array, Problem
-from ..problem.rows import is_by_rows, is_labels, kept, row_form
+from ..problem.rows import is_by_rows, row_form
 from .answers import FEW, Wrong
 from .record import Pattern
 

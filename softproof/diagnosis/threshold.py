@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..problem.checks import check
+from ..problem.losses import is_labels
 from ..problem.problem import Problem
-from ..problem.rows import is_labels
 from ..problem.slicing import class_count, row_count, take_classes, take_rows
 from .interview import Interview, Reply
 from .record import Pattern

@@ -12,9 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..problem.losses import is_labels
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Array, Problem
-from ..problem.rows import class_axes, is_labels
+from ..problem.rows import class_axes
 from ..problem.slicing import class_count, row_count, take_classes, take_rows
 
 STEPS = 300  # problems that are tried

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from .formats import FORMATS
+from .losses import count_classes, is_labels
 from .operations import DIRECTIONAL, OPERATIONS, value_shape
 from .problem import LAYOUTS, Array, Problem
-from .rows import count_classes, is_labels, main_input
+from .rows import main_input
 from .validation import check_flag, check_kind, check_number, check_text, check_whole, shown
 
 Shape = tuple[int, ...]

@@ -9,9 +9,10 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from .losses import is_labels, kept
 from .operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS, REDUCTIONS
 from .problem import Problem
-from .rows import is_labels, kept, main_input, reduction_of, row_length
+from .rows import main_input, reduction_of, row_length
 from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
 
 DIMENSIONS = range(6)  # of the arrays that are drawn

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from .interface import SHAPES
+from .losses import is_labels, kept
 from .operations import DEFAULTS
 from .problem import Array, Problem
-from .rows import axis_of, is_labels, kept, main_input, to_rows
+from .rows import axis_of, main_input, to_rows
 
 
 def _largest(problem: Problem) -> Array:

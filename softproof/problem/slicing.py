@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .losses import is_labels
 from .operations import value_shape
 from .problem import Array, Problem
-from .rows import class_axes, is_labels, main_input, reduction_of, row_axes, row_length
+from .rows import class_axes, main_input, reduction_of, row_axes, row_length
 
 _OF_CLASSES = ("weight", "bias", "linear_weight", "linear_bias")  # what has a row, or a number, for each class
 

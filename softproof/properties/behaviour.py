@@ -14,8 +14,8 @@ import numpy as np
 
 from ..bounds.arithmetic import Arithmetic
 from ..bounds.models import Model
+from ..candidates.bits import same_bits
 from ..candidates.candidate import Candidate
-from ..candidates.directives import same_bits
 from ..problem.checks import LOADED, check_asked
 from ..problem.formats import FORMATS
 from ..problem.problem import Problem, Result

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..problem.losses import is_labels
 from ..problem.operations import reductions, value_shape
 from ..problem.problem import Problem
-from ..problem.rows import is_labels, reduction_of
+from ..problem.rows import reduction_of
 from ..problem.slicing import class_count
 from .questions import Answers, Question
 

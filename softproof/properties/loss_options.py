@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ..problem.formats import FORMATS
+from ..problem.losses import is_labels
 from ..problem.problem import Array, Problem
-from ..problem.rows import is_labels, main_input, reduction_of
+from ..problem.rows import main_input, reduction_of
 from ..problem.slicing import class_count, row_axis, row_count, take_rows
 from .identities import Extras, Identity, Outputs, Rng
 from .intervals import Interval

@@ -9,15 +9,9 @@ from operator import add
 import numpy as np
 
 from ..problem.formats import FORMATS
+from ..problem.losses import exact_denominator, mixed_weights
 from ..problem.problem import Problem
-from ..problem.rows import (
-    axis_of,
-    class_axes,
-    exact_denominator,
-    main_input,
-    mixed_weights,
-    reduction_of,
-)
+from ..problem.rows import axis_of, class_axes, main_input, reduction_of
 from ..problem.slicing import class_count, row_axis, row_count, take_classes, take_rows
 from .identities import Extras, Identity, Outputs, Rng
 from .intervals import Interval, joined

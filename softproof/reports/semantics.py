@@ -11,9 +11,10 @@ from ..generation.edge_cases import EDGE_CASES as EDGE_CASES
 from ..generation.edge_cases import SECTIONS
 from ..generation.edges.edge_case import ERROR, UNSPECIFIED, EdgeCase
 from ..problem.interface import SHAPES
+from ..problem.losses import is_labels, kept
 from ..problem.operations import DEFAULTS, OPERATIONS
 from ..problem.problem import Array, Problem, Result
-from ..problem.rows import is_labels, kept, main_input
+from ..problem.rows import main_input
 from ..verdicts.judgement import judge_refusal, judge_result
 from ..verdicts.verdict import Verdict
 from .environment import versions

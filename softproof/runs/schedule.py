@@ -13,8 +13,9 @@ from ..bounds.accuracy import Accuracy
 from ..candidates.candidate import Candidate
 from ..generation.coverage import regions
 from ..generation.regions.usual import is_usual
+from ..problem.losses import is_labels
 from ..problem.problem import Problem, Result
-from ..problem.rows import is_labels, main_input, reduction_of
+from ..problem.rows import main_input, reduction_of
 from ..properties.behaviour import asked, asked_at_the_end
 from ..properties.metamorphic import RELATIONS, Answers, compared, identity_of
 from ..properties.questions import DTYPES, Question, question_of

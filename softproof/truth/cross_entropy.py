@@ -7,10 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ..problem.problem import Array, Problem
-from ..problem.rows import (
-    Rows,
-    axis_of,
+from ..problem.losses import (
     by_positions,
     class_weights,
     coefficients,
@@ -21,10 +18,9 @@ from ..problem.rows import (
     kept,
     label_coefficients,
     of_positions,
-    reduction_of,
-    to_rows,
-    wide_rows,
 )
+from ..problem.problem import Array, Problem
+from ..problem.rows import Rows, axis_of, reduction_of, to_rows, wide_rows
 from .balls import Number, Truth, balls, direction, matmul, number_of, specials, summed, upstream_signs, with_limit
 from .linear import flat, linear_gradients
 from .signs import own_signs, smoothing_of

@@ -7,8 +7,9 @@ from fractions import Fraction
 import numpy as np
 
 from ..problem.exact_sums import nearest
+from ..problem.losses import class_weights, is_labels, is_sparse, kept, label_coefficients
 from ..problem.problem import Array, Problem
-from ..problem.rows import ALL, Rows, class_weights, is_labels, is_sparse, kept, label_coefficients, wide_rows
+from ..problem.rows import ALL, Rows, wide_rows
 
 
 def smoothing_of(problem: Problem) -> float:

@@ -21,14 +21,7 @@ from ..bounds.losses import Losses
 from ..bounds.theorems import allowed, allowed_total
 from ..problem.formats import FORMATS, Format
 from ..problem.problem import Array, Problem, Result
-from ..problem.rows import (
-    ALL,
-    Rows,
-    blocks,
-    is_by_rows,
-    reduction_of,
-    row_form,
-)
+from ..problem.rows import ALL, Rows, blocks, is_by_rows, reduction_of, row_form
 from ..truth import solver
 from ..truth.solver import DOUBLE_DOUBLE, FLOAT64
 from .elements import Elements

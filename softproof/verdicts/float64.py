@@ -6,14 +6,9 @@ import numpy as np
 
 from ..bounds.arithmetic import Arithmetic, height
 from ..problem.formats import FORMATS
+from ..problem.losses import count_classes, mixed_weights
 from ..problem.problem import Array, Problem
-from ..problem.rows import (
-    count_classes,
-    count_rows,
-    is_by_rows,
-    mixed_weights,
-    row_length,
-)
+from ..problem.rows import count_rows, is_by_rows, row_length
 
 
 def float64_decides(problem: Problem) -> bool:

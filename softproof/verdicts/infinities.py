@@ -13,20 +13,9 @@ from ..bounds.algebra import powers, rdiv
 from ..bounds.arithmetic import any_order
 from ..bounds.coefficients import Mean
 from ..problem.formats import FORMATS
+from ..problem.losses import class_weights, is_sparse, kept, label_coefficients
 from ..problem.problem import Array, Problem
-from ..problem.rows import (
-    Rows,
-    axis_of,
-    blocks,
-    class_weights,
-    is_sparse,
-    kept,
-    label_coefficients,
-    once,
-    reduction_of,
-    wide_rows,
-    with_softmax,
-)
+from ..problem.rows import Rows, axis_of, blocks, once, reduction_of, wide_rows, with_softmax
 from .lost_terms import Rule
 
 BESIDE_THE_LABEL = 129  # row of docs/theory/semantics.md

@@ -14,8 +14,9 @@ import numpy as np
 from ..bounds.arithmetic import Arithmetic
 from ..bounds.masked import MaskedTerms, masked_terms, vanishing_slopes
 from ..bounds.overflow import OPPOSITE
+from ..problem.losses import is_labels
 from ..problem.problem import Array, Problem
-from ..problem.rows import Rows, is_labels, row_length
+from ..problem.rows import Rows, row_length
 from ..truth.signs import smoothing_of
 from ..truth.solver import without_masked
 from .elements import Elements

@@ -15,19 +15,14 @@ import numpy as np
 from ..bounds.arithmetic import Arithmetic
 from ..bounds.rests import OF_ROWS, cancel, of_rows_that_count, quotients_by_a_rest, where_a_rest_is_left
 from ..problem.formats import FORMATS
+from ..problem.losses import class_weights, count_classes, denominator, exact_denominator, is_labels, kept
 from ..problem.problem import Array, Problem
 from ..problem.rows import (
     ALL,
     Rows,
     axis_of,
     blocks,
-    class_weights,
-    count_classes,
-    denominator,
-    exact_denominator,
     is_by_rows,
-    is_labels,
-    kept,
     once,
     one_infinity,
     reduction_of,

@@ -12,22 +12,9 @@ from functools import partial
 
 import numpy as np
 
+from ..problem.losses import class_weights, count_classes, exact_denominator, kept
 from ..problem.problem import Array, Problem
-from ..problem.rows import (
-    ALL,
-    Rows,
-    axis_of,
-    class_weights,
-    count_classes,
-    exact_denominator,
-    from_rows,
-    kept,
-    reduction_of,
-    row_form,
-    row_length,
-    wide_rows,
-    with_softmax,
-)
+from ..problem.rows import ALL, Rows, axis_of, from_rows, reduction_of, row_form, row_length, wide_rows, with_softmax
 from ..truth.signs import coefficient_signs, smoothing_of
 from ..truth.solver import solve
 from .elements import Elements

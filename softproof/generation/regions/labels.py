@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ...problem.losses import is_labels
 from ...problem.operations import value_shape
 from ...problem.problem import Array, Problem
-from ...problem.rows import is_labels, main_input
+from ...problem.rows import main_input
 from ...problem.slicing import class_count
 from .logits import is_masked, rows_of_logits
 from .region import Region

@@ -6,8 +6,8 @@ from math import prod
 
 import numpy as np
 
+from ...problem.losses import is_labels
 from ...problem.problem import Problem
-from ...problem.rows import is_labels
 from ...problem.slicing import class_count
 from .region import Region
 from .targets import counted_labels

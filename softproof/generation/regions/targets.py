@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...problem.losses import is_labels, target_rows
 from ...problem.problem import Array, Problem
-from ...problem.rows import is_labels, main_input, target_rows
+from ...problem.rows import main_input
 from ...problem.slicing import class_count
 from .region import Region
 from .upstream import upstream

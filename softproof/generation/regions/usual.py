@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...problem.losses import is_labels
 from ...problem.operations import OPERATIONS
 from ...problem.problem import Problem
-from ...problem.rows import is_labels, main_input
+from ...problem.rows import main_input
 from ...problem.slicing import class_count
 from .region import Region
 from .targets import counted_labels, is_weighted, reduction

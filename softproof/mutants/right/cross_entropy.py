@@ -13,8 +13,9 @@ from typing import Literal
 
 import numpy as np
 
+from ...problem.losses import is_labels, kept
 from ...problem.problem import Array, Problem
-from ...problem.rows import is_labels, kept, reduction_of
+from ...problem.rows import reduction_of
 from .linear import products
 from .record import Answer, Asked, Formula
 from .softmax import Row
