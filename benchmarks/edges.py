@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from softproof.problem.formats import FORMATS, Floats, Format
-from softproof.problem.operations import output_shapes
+from softproof.problem.outputs import output_shapes
 from softproof.problem.problem import Array, Problem
 
 Rng = np.random.Generator

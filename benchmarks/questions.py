@@ -8,7 +8,7 @@ import numpy as np
 
 from softproof import Problem
 from softproof.generation.logit_styles import STYLES, styles
-from softproof.generation.strategies import has_gradient
+from softproof.generation.softmax import has_gradient
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.problem import Array
 

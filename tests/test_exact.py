@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, judge_result, problems, solve
 from softproof.problem.losses import count_classes, denominator, kept
-from softproof.problem.operations import gradient_names, value_shape
+from softproof.problem.outputs import gradient_names, value_shape
 from softproof.problem.problem import Array
 from softproof.truth.balls import balls
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Problem, problems, solve
-from softproof.problem.operations import value_shape
+from softproof.problem.outputs import value_shape
 from softproof.problem.problem import Array
 
 from .arithmetics import InDecimal, InFractions, InMpmath, Number

@@ -26,7 +26,7 @@ from torch import Tensor
 import manual
 import reference
 from softproof import Candidate, Output, Problem, Result, judge, judge_result
-from softproof.problem.operations import gradient_names, value_shape
+from softproof.problem.outputs import gradient_names, value_shape
 from softproof.problem.problem import Array
 
 from .candidates import MANUAL, REFERENCE

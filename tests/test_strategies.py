@@ -24,7 +24,7 @@ from softproof.generation.steering import SETTINGS, settings_of
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.losses import is_labels
-from softproof.problem.operations import value_shape
+from softproof.problem.outputs import value_shape
 from softproof.problem.problem import Array
 from softproof.runs.schedule import Schedule
 from softproof.runs.search import EXAMPLES

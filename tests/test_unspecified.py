@@ -16,7 +16,7 @@ from softproof import Candidate, Output, Problem, Result, Verdict, judge, judge_
 from softproof.generation.edge_cases import EDGE_CASES
 from softproof.generation.edges.edge_case import UNSPECIFIED
 from softproof.problem.formats import FORMATS
-from softproof.problem.operations import output_shapes
+from softproof.problem.outputs import output_shapes
 from softproof.problem.problem import Array
 from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
 from softproof.verdicts.verdict import UNSPECIFIED as NOT_FIXED

@@ -11,7 +11,7 @@ import numpy as np
 from softproof import Candidate, Output, Problem, Result, load
 from softproof.problem.formats import FORMATS
 from softproof.problem.losses import is_labels, kept
-from softproof.problem.operations import output_shapes
+from softproof.problem.outputs import output_shapes
 from softproof.problem.problem import Array
 from softproof.problem.rows import class_axes, to_rows
 

@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 
 from softproof import OPERATIONS, Problem
-from softproof.problem.operations import value_shape
+from softproof.problem.outputs import value_shape
 from softproof.problem.problem import Array
 from softproof.problem.rows import class_axes
 

@@ -20,7 +20,8 @@ from softproof import OPERATIONS, Problem
 from softproof.candidates.adapters.torch_arrays import make
 from softproof.mutants.correct import CORRECT, LinearCrossEntropy
 from softproof.problem.formats import FORMATS
-from softproof.problem.operations import DEFAULTS, gradient_names
+from softproof.problem.operations import DEFAULTS
+from softproof.problem.outputs import gradient_names
 from softproof.problem.problem import Array
 
 Answer = dict[str, Array]

@@ -13,7 +13,7 @@ import numpy as np
 
 from softproof import OPERATIONS, Problem
 from softproof.problem.formats import FORMATS
-from softproof.problem.operations import value_shape
+from softproof.problem.outputs import value_shape
 from softproof.problem.problem import Array
 
 from .places import index_along, smallest_size, within

@@ -23,6 +23,12 @@ from .second_order import given, inside, scaled
 from .softmax import centred_reach, direction
 from .softmax_rows import SoftmaxRows
 
+_OF_LOSSES = (4, 5, 6, 9, 10, 11, 12, 14, 17, 18, 20, 21)
+CITED = {
+    "cross_entropy": _OF_LOSSES,
+    "linear_cross_entropy": (8, *_OF_LOSSES),
+}  # the theorems that these bounds rest on
+
 
 def _upstream(problem: Problem, divided: Mean, rows: Rows) -> tuple[Floats, Floats]:
     """g, (r, 1) or (1, 1), and by how much the factors g and 1/D enlarge what has underflowed before them."""

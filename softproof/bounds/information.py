@@ -11,6 +11,8 @@ from .algebra import Allowed, additions, powers, rmul
 from .arithmetic import Arithmetic
 from .overflow import Left, exceeds, left_by
 
+CITED = dict.fromkeys(("entropy", "distribution_cross_entropy", "kl_divergence"), (7,))  # the theorem of all three
+
 
 def _log(q: Floats) -> Floats:
     """log q, and 0 for q = 0, whose logarithm is exactly -inf or not taken."""

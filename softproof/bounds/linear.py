@@ -12,6 +12,8 @@ from .arithmetic import Arithmetic
 from .exactly import adds_up, formats_of, units
 from .overflow import exceeds, infinities, left_by
 
+CITED = {"linear": (8,)}  # the theorem that these bounds rest on
+
 
 def product(
     p: Array,

@@ -28,6 +28,12 @@ from .row_unknowns import Shared, of_centred, of_product
 from .second_order import along, curvature, given, inside, mean, scaled
 from .softmax_rows import SoftmaxRows
 
+CITED = {  # the theorems that these bounds rest on
+    "softmax": (2, 5, 6, 14, 17, 18, 21),
+    "log_softmax": (4, 5, 6, 14, 17, 18, 21),
+    "logsumexp": (3, 5, 6, 17, 18, 21),
+}
+
 
 def _rows(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> SoftmaxRows:
     return SoftmaxRows.of(wide_rows(problem.inputs["logits"], axis_of(problem), rows), arithmetic)

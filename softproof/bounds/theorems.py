@@ -15,7 +15,8 @@ import numpy as np
 
 from ..problem.checks import check
 from ..problem.formats import Floats
-from ..problem.operations import output_shapes
+from ..problem.homes import entries, functions
+from ..problem.outputs import output_shapes
 from ..problem.problem import Problem
 from ..problem.rows import ALL, REDUCED, Rows, count_rows, row_length, shaped
 from .algebra import Allowed as Allowed
@@ -24,42 +25,17 @@ from .algebra import rdiv as rdiv
 from .algebra import rmul as rmul
 from .algebra import stored
 from .arithmetic import Arithmetic
-from .cross_entropy import cross_entropy, linear_cross_entropy
-from .information import distribution_cross_entropy, entropy, kl_divergence
-from .linear import linear
 from .losses import Losses as Losses
 from .models import Model, arithmetic_of, model
 from .overflow import EVALUATION as EVALUATION
 from .reductions import reduced
-from .softmax import log_softmax, logsumexp, softmax
 
 Bounds = dict[str, Floats]
 
-_THEOREMS: dict[str, Callable[[Problem, Arithmetic, Rows], dict[str, Any]]] = {
-    "softmax": softmax,
-    "log_softmax": log_softmax,
-    "logsumexp": logsumexp,
-    "entropy": entropy,
-    "distribution_cross_entropy": distribution_cross_entropy,
-    "kl_divergence": kl_divergence,
-    "linear": linear,
-    "cross_entropy": cross_entropy,
-    "linear_cross_entropy": linear_cross_entropy,
-}
+_THEOREMS: dict[str, Callable[[Problem, Arithmetic, Rows], dict[str, Any]]] = functions(__package__)
 
 _OF_ALL = (1, 13, 15, 22)  # storing, overflow, the bounds in float64, sums that are exact
-_OF_LOSSES = (4, 5, 6, 9, 10, 11, 12, 14, 17, 18, 20, 21)
-CITED: dict[str, tuple[int, ...]] = {  # theorems that the bounds of an operation rest on, beside `_OF_ALL`
-    "softmax": (2, 5, 6, 14, 17, 18, 21),
-    "log_softmax": (4, 5, 6, 14, 17, 18, 21),
-    "logsumexp": (3, 5, 6, 17, 18, 21),
-    "entropy": (7,),
-    "distribution_cross_entropy": (7,),
-    "kl_divergence": (7,),
-    "linear": (8,),
-    "cross_entropy": _OF_LOSSES,
-    "linear_cross_entropy": (8, *_OF_LOSSES),
-}
+CITED: dict[str, tuple[int, ...]] = entries(__package__, "CITED")  # what an operation's bounds rest on besides
 
 _quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
 

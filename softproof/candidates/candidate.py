@@ -16,7 +16,8 @@ import numpy as np
 
 from ..problem.formats import FORMATS
 from ..problem.interface import Interface
-from ..problem.operations import DEFAULTS, DIRECTIONAL, OPERATIONS, value_shape
+from ..problem.operations import DEFAULTS, DIRECTIONAL, OPERATIONS
+from ..problem.outputs import value_shape
 from ..problem.problem import LAYOUTS, Output, Problem, Result
 from ..problem.records import CALLABLE, FLAG, TEXT, a, by_name, check_fields, one_of, tuple_of
 from .directives import DIRECTIVES, Task
@@ -123,7 +124,7 @@ class Candidate(Functions):
         inputs: dict[str, Any] = {
             name: labels if name == "target" else np.full((2, 2), 0.5) if "weight" in name else row
             for name in about.inputs
-        }
+        } | dict.fromkeys(about.constants, np.ones(()))
         options = {name: value for name, value in self.interface.fixed.items() if name in about.options}
         if not bare and "dim" in self._named[operation]:
             options["dim"] = -1

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..problem.operations import gradient_names
+from ..problem.outputs import gradient_names
 from ..problem.problem import Problem
 from .threads import at_once
 

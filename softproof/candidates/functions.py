@@ -8,7 +8,8 @@ from typing import Any
 
 from ..problem.formats import HALF
 from ..problem.interface import HALF_VALUE, Interface
-from ..problem.operations import OPERATIONS, gradient_names
+from ..problem.operations import OPERATIONS
+from ..problem.outputs import gradient_names
 from ..problem.problem import Problem
 from .frameworks import arrays_of
 from .protocol import given

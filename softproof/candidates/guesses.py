@@ -69,7 +69,9 @@ def inputs_in_order(operation: str, parameters: Sequence[str]) -> dict[str, str]
     """
     names, found = OPERATIONS[operation].inputs, dict[str, str]()
     for name in names:
-        theirs = [each for each in parameters if _plain(each) in INPUTS[name] and each not in found.values()]
+        theirs = [
+            each for each in parameters if _plain(each) in INPUTS.get(name, (name,)) and each not in found.values()
+        ]
         if not theirs:
             return {}
         found[name] = theirs[0]

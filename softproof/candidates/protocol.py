@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..problem.operations import output_shapes
+from ..problem.outputs import output_shapes
 from ..problem.problem import Array, Output, Problem, Result
 from .bits import alike, identical
 from .directives import OBSERVATIONS

@@ -26,8 +26,7 @@ from .large_arrays import ANYWHERE, FINITE, LOOKS
 from .large_making import Plan, made
 from .sizes import MOST, TOP, size_between, strata
 
-_ROWS = ("batch", "positions", "classes")
-DIMENSIONS = dict.fromkeys(OPERATIONS, _ROWS) | dict.fromkeys(("linear", "linear_cross_entropy"), (*_ROWS, "features"))
+DIMENSIONS = {name: about.long for name, about in OPERATIONS.items()}
 TOPS = 3  # problems of each dimension above all limits
 SHORT, MEDIUM, LONG = 256, 4096, 16384  # below which there are three, two, and maybe two long dimensions
 BEYOND = 4096  # from which size on each option is alone, and two are together, in each dimension

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..problem.formats import FORMATS, Floats
-from ..problem.operations import OPERATIONS, value_shape
+from ..problem.operations import OPERATIONS
+from ..problem.outputs import value_shape
 from ..problem.problem import Array, Problem
 from ..problem.rows import from_rows
 from . import large_arrays as arrays

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from ..problem.formats import Floats
 from ..problem.operations import DIRECTIONAL, OPERATIONS
 from ..problem.problem import Array, Problem
+from ..problem.rows import Axis
 from .drawn_arrays import factors, logit_arrays, upstream_gradients
 from .masks import CHUNKS
 from .steering import Settings
@@ -120,6 +121,19 @@ class Request:
         return tuple(draw(st.permutations(
             [dim, *(axis - len(shape) if sign else axis for axis, sign in zip(others, signs, strict=True))]
         )))  # fmt: skip
+
+    def shapes(self, draw: st.DrawFn) -> tuple[tuple[int, ...], int]:
+        """A shape of one to four dimensions and one of its axes, which has at least one element."""
+        width = draw(self.widths())
+        others = few(width, self.others(draw, self.rows(width), 1 if self.small or width > 200 else 3))
+        dim = self.fixed.get("dim", -1)
+        dim = draw(st.integers(-len(others) - 1, len(others))) if "dim" in self.extras else dim
+        others.insert(dim if dim >= 0 else len(others) + 1 + dim, width)
+        return tuple(others), dim
+
+    def dim_option(self, dim: Axis) -> dict[str, Any]:
+        """`dim` among the options, where it is one."""
+        return {"dim": dim} if "dim" in self.extras or "dim" in self.fixed else {}
 
     def batches(self) -> tuple[str, ...]:
         """How the rows of logits are arranged."""

@@ -2,7 +2,7 @@
 
 Hypothesis shrinks what was drawn; where that was a seed, the numbers that come of it stay as they are. Here the arrays
 themselves become shorter and simpler. No step asks what an implementation may not take: a batch stays a batch, target
-probabilities keep their sums, and weights stay above 0.
+probabilities keep their sums, and weights and constants stay above 0.
 """
 
 from __future__ import annotations
@@ -130,6 +130,7 @@ def _with_simpler_numbers(problem: Problem) -> Iterator[Problem]:
         if name in ("p", "q", "target"):
             continue
         weighs = name == "weight" and "target" in problem.inputs
+        weighs |= name in OPERATIONS[problem.operation].constants
         candidates = _alike(array, 1.0) if weighs else [*_alike(array, 0.0), np.rint(array)]
         yield from (replace(problem, inputs={**problem.inputs, name: each}) for each in _others(array, candidates))
     if (g := problem.grad_output) is not None:

@@ -13,7 +13,7 @@ import numpy as np
 from ..candidates.candidate import Candidate
 from ..candidates.isolated import Isolated
 from ..candidates.plain_text import plain
-from ..problem.operations import gradient_names, output_shapes
+from ..problem.outputs import gradient_names, output_shapes
 from ..problem.problem import Problem
 from ..reports.required import missing
 from ..reports.row import Failure

@@ -14,7 +14,8 @@ from ..bounds.arithmetic import Arithmetic
 from ..bounds.models import MODELS, arithmetic_of
 from ..problem.checks import check
 from ..problem.kinds import kinds_of
-from ..problem.operations import OPERATIONS, output_shapes
+from ..problem.operations import OPERATIONS
+from ..problem.outputs import output_shapes
 from ..problem.problem import Array, Problem
 from ..truth.double_double import DoubleDouble
 from ..verdicts.compiled import Compiled, Outputs

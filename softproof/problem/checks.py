@@ -9,7 +9,8 @@ import numpy as np
 
 from .formats import FORMATS
 from .losses import count_classes, is_labels
-from .operations import DIRECTIONAL, OPERATIONS, value_shape
+from .operations import DIRECTIONAL, OPERATIONS
+from .outputs import value_shape
 from .problem import LAYOUTS, Array, Problem
 from .rows import main_input
 from .validation import check_flag, check_kind, check_number, check_text, check_whole, shown
@@ -116,6 +117,7 @@ def _check_layer(problem: Problem) -> None:
 def _expected(problem: Problem) -> Iterator[tuple[str, Shape, str]]:
     """The shapes that follow from those of the first inputs, and why."""
     main = main_input(problem).shape
+    yield from ((name, (), "one number for all rows has") for name in OPERATIONS[problem.operation].constants)
     if "q" in problem.inputs:
         yield "q", main, "p has"
     elif problem.operation == "linear":
@@ -145,13 +147,15 @@ def _check_numbers(problem: Problem) -> None:
         strange = _not_asked(problem, name, array)
         if strange.any():
             raise ValueError(f"{name} holds {float(array[strange][0])}; expected finite numbers")
+        if name in OPERATIONS[problem.operation].constants and not (array > 0).all():
+            raise ValueError(f"{name} is {float(array)}; expected a number above 0")
         if name in ("p", "q") and not (array >= 0).all():
             raise ValueError(f"{name} holds {float(array.min())}; expected numbers that are not negative")
 
 
 def _not_asked(problem: Problem, name: str, array: Array) -> Array:
     """What is not finite and has to be: logits may be anything, and target probabilities NaN."""
-    if array.dtype == np.int64 or name == "logits":
+    if array.dtype == np.int64 or (name == "logits" and "nonfinite" in OPERATIONS[problem.operation].kinds):
         return np.zeros(1, bool)
     nan_is_asked = name == "target" and problem.operation == "cross_entropy"
     return np.asarray(np.isinf(array) if nan_is_asked else ~np.isfinite(array))

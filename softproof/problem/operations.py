@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import numpy as np
-
-from .problem import Problem
-from .rows import class_axes
+AS_INPUT, PER_ROW, OF_LOSS, OF_LAYER = "as the input", "one per row", "a loss", "a layer"  # shapes of values
 
 
 @dataclass(frozen=True)
@@ -21,13 +18,23 @@ class Operation:
 
     `kinds` names what not everybody takes or gives: kinds of input, and derivatives in a direction, which are the
     Jacobian times a vector, "jvp", and the derivative of the gradient, the Hessian times a vector, "hvp".
+
+    `home` is the name of the files that have its truth, its bound, its strategy, its mutants and its right variants
+    (`homes.py`). `value` says what shape the value has: that of the first input, one number per row, that of a loss, or
+    that of a layer. `by_rows` says whether rows can be judged by themselves, a reduced loss apart; `constants` names
+    inputs that are one positive number for all rows; `long` the dimensions that are long in large problems.
     """
 
+    home: str
     inputs: tuple[str, ...]
     optional: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     gradients: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    value: str = AS_INPUT
+    by_rows: bool = True
+    constants: tuple[str, ...] = ()
+    long: tuple[str, ...] = ()
 
     @property
     def extras(self) -> tuple[str, ...]:
@@ -55,29 +62,62 @@ DIRECTIONAL = ("jvp", "hvp")  # derivatives in a direction, which not everybody 
 _LOGIT_KINDS = ("nonfinite", "masked", *DIRECTIONAL, *_EMPTY)
 _ANY_SHAPE = (*_LOGIT_KINDS, "empty_classes", "scalars")
 
+_ROWS = ("batch", "positions", "classes")
+_LAYER = (*_ROWS, "features")
+
 OPERATIONS = {
-    "softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=_ANY_SHAPE),
-    "log_softmax": Operation(("logits",), options=("dim",), gradients=("logits",), kinds=_ANY_SHAPE),
-    "logsumexp": Operation(
-        ("logits",), options=("dim", "keepdim"), gradients=("logits",), kinds=(*_ANY_SHAPE, "several_dims")
+    "softmax": Operation("softmax", ("logits",), options=("dim",), gradients=("logits",), kinds=_ANY_SHAPE, long=_ROWS),
+    "log_softmax": Operation(
+        "softmax", ("logits",), options=("dim",), gradients=("logits",), kinds=_ANY_SHAPE, long=_ROWS
     ),
-    "entropy": Operation(("p",), options=("dim",), gradients=("p",), kinds=_SHARES),
-    "distribution_cross_entropy": Operation(("p", "q"), options=("dim",), gradients=("p", "q"), kinds=_SHARES),
-    "kl_divergence": Operation(("p", "q"), options=("dim",), gradients=("p", "q"), kinds=_SHARES),
-    "linear": Operation(("input", "weight"), optional=("bias",), gradients=("input", "weight", "bias"), kinds=_EMPTY),
+    "logsumexp": Operation(
+        "softmax",
+        ("logits",),
+        options=("dim", "keepdim"),
+        gradients=("logits",),
+        kinds=(*_ANY_SHAPE, "several_dims"),
+        value=PER_ROW,
+        long=_ROWS,
+    ),
+    "entropy": Operation(
+        "information", ("p",), options=("dim",), gradients=("p",), kinds=_SHARES, value=PER_ROW, long=_ROWS
+    ),
+    "distribution_cross_entropy": Operation(
+        "information", ("p", "q"), options=("dim",), gradients=("p", "q"), kinds=_SHARES, value=PER_ROW, long=_ROWS
+    ),
+    "kl_divergence": Operation(
+        "information", ("p", "q"), options=("dim",), gradients=("p", "q"), kinds=_SHARES, value=PER_ROW, long=_ROWS
+    ),
+    "linear": Operation(
+        "linear",
+        ("input", "weight"),
+        optional=("bias",),
+        gradients=("input", "weight", "bias"),
+        kinds=_EMPTY,
+        value=OF_LAYER,
+        by_rows=False,
+        long=_LAYER,
+    ),
     "cross_entropy": Operation(
+        "cross_entropy",
         ("logits", "target"),
         optional=("weight",),
         options=_LOSS_OPTIONS,
         gradients=("logits", "target"),
         kinds=(*_LOSS_KINDS, *_LOGIT_KINDS),
+        value=OF_LOSS,
+        long=_ROWS,
     ),
     "linear_cross_entropy": Operation(
+        "cross_entropy",
         ("input", "linear_weight", "target"),
         optional=("linear_bias", "weight"),
         options=_LOSS_OPTIONS,
         gradients=("input", "linear_weight", "linear_bias"),
         kinds=(*_LOSS_KINDS, *_EMPTY, "k_dimensional"),
+        value=OF_LOSS,
+        by_rows=False,
+        long=_LAYER,
     ),
 }
 
@@ -89,38 +129,3 @@ def reductions(extras: Collection[str]) -> tuple[str, ...]:
     (('sum',), ('none', 'sum', 'mean'))
     """
     return tuple(name for kind, name in OF_REDUCTIONS.items() if kind in extras) or REDUCTIONS
-
-
-def gradient_names(problem: Problem) -> tuple[str, ...]:
-    """The inputs of this problem that have a gradient: those given, save integer labels."""
-    names = OPERATIONS[problem.operation].gradients
-    return tuple(name for name in names if name in problem.inputs and problem.inputs[name].dtype != np.int64)
-
-
-def value_shape(problem: Problem) -> tuple[int, ...]:
-    """The shape of the operation's value, and so of its upstream gradient."""
-    first = problem.inputs[OPERATIONS[problem.operation].inputs[0]].shape
-    if problem.operation in ("softmax", "log_softmax"):
-        return first
-    if problem.operation == "linear":
-        return (*first[:-1], len(problem.inputs["weight"]))
-    if "target" not in problem.inputs:
-        kept = problem.options.get("keepdim", False)
-        return tuple(1 if axis in class_axes(problem) else size for axis, size in enumerate(first)
-                     if kept or axis not in class_axes(problem))  # fmt: skip
-    if problem.options.get("reduction", "mean") != "none":
-        return ()
-    target = problem.inputs["target"]
-    return target.shape if target.dtype == np.int64 else tuple(np.delete(target.shape, min(target.ndim - 1, 1)))
-
-
-def output_shapes(problem: Problem) -> dict[str, tuple[int, ...]]:
-    """The outputs of a problem, and the shape of each."""
-    shapes = {"value": value_shape(problem)}
-    if problem.grad_output is not None:
-        shapes |= {f"grad_{name}": problem.inputs[name].shape for name in gradient_names(problem)}
-    if problem.tangent is not None:
-        shapes["jvp"] = shapes["value"]
-        if problem.grad_output is not None:
-            shapes["hvp_logits"] = problem.inputs["logits"].shape
-    return shapes

@@ -13,6 +13,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
+from .operations import AS_INPUT, OPERATIONS
 from .problem import Array, Problem
 
 Rows = slice | NDArray[np.int64]
@@ -22,8 +23,6 @@ once = lru_cache(maxsize=4)  # of what concerns all rows of a problem, which eac
 BLOCK = 1 << 16  # elements judged at a time: half a mebibyte in float64
 
 REDUCED = ("value", "jvp")  # the outputs that a reduction makes one number of
-_OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
-_OF_DISTRIBUTIONS = ("entropy", "distribution_cross_entropy", "kl_divergence")
 
 
 def to_rows(array: Array, axis: Axis) -> Array:
@@ -138,7 +137,7 @@ def is_reduced(problem: Problem, name: str) -> bool:
 
 def is_by_rows(problem: Problem) -> bool:
     """Whether rows can be judged by themselves (a reduced loss apart)."""
-    return problem.operation in (*_OF_LOGITS, *_OF_DISTRIBUTIONS, "cross_entropy")
+    return OPERATIONS[problem.operation].by_rows
 
 
 def main_input(problem: Problem) -> Array:
@@ -148,7 +147,7 @@ def main_input(problem: Problem) -> Array:
 
 def _has_classes(problem: Problem, name: str, shape: tuple[int, ...]) -> bool:
     """Whether an output of that `shape` has an element for each class of each row."""
-    one_per_row = name in REDUCED and problem.operation not in ("softmax", "log_softmax")
+    one_per_row = name in REDUCED and OPERATIONS[problem.operation].value != AS_INPUT
     return is_by_rows(problem) and shape == main_input(problem).shape and not one_per_row
 
 

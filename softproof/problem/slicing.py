@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from .losses import is_labels
-from .operations import value_shape
+from .operations import AS_INPUT, OF_LAYER, OPERATIONS
+from .outputs import value_shape
 from .problem import Array, Problem
 from .rows import class_axes, main_input, reduction_of, row_axes, row_length
 
@@ -27,7 +28,12 @@ def row_axis(problem: Problem, name: str) -> int | None:
     1
     """
     name, rows = _input_of(name), row_axes(problem)
-    if not rows or name in _OF_CLASSES or (name == "value" and reduction_of(problem) != "none"):
+    if (
+        not rows
+        or name in _OF_CLASSES
+        or name in OPERATIONS[problem.operation].constants
+        or (name == "value" and reduction_of(problem) != "none")
+    ):
         return None
     dimensions = len(value_shape(problem)) if name == "value" else problem.inputs[name].ndim
     return rows[0] if dimensions == main_input(problem).ndim else 0
@@ -43,10 +49,9 @@ def class_axis(problem: Problem, name: str) -> int | None:
     if name in _OF_CLASSES:
         return 0
     if name == "value":
-        if problem.operation == "linear":
-            return -1
-        return _only(class_axes(problem)) if problem.operation in ("softmax", "log_softmax") else None
-    if name == "input" or problem.inputs[name].dtype == np.int64:
+        value = OPERATIONS[problem.operation].value
+        return -1 if value == OF_LAYER else _only(class_axes(problem)) if value == AS_INPUT else None
+    if name == "input" or name in OPERATIONS[problem.operation].constants or problem.inputs[name].dtype == np.int64:
         return None
     return min(problem.inputs[name].ndim - 1, 1) if name == "target" else _only(class_axes(problem))
 

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from ..problem.formats import FORMATS
-from ..problem.operations import gradient_names, value_shape
+from ..problem.outputs import gradient_names, value_shape
 from ..problem.problem import Problem
 from .questions import Again, Answers, Question, values
 

@@ -18,7 +18,7 @@ from ..bounds.overflow import allows
 from ..bounds.rests import where_a_rest_is_left
 from ..bounds.theorems import allowed, allowed_total
 from ..problem.formats import FORMATS
-from ..problem.operations import output_shapes
+from ..problem.outputs import output_shapes
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import ALL, Rows, blocks, row_form, shaped
 from ..verdicts.lost_terms import rounding_decides

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..problem.losses import is_labels
-from ..problem.operations import reductions, value_shape
+from ..problem.operations import reductions
+from ..problem.outputs import value_shape
 from ..problem.problem import Problem
 from ..problem.rows import reduction_of
 from ..problem.slicing import class_count

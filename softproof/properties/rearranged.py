@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..problem.formats import FORMATS
-from ..problem.operations import output_shapes, value_shape
+from ..problem.operations import OPERATIONS
+from ..problem.outputs import output_shapes, value_shape
 from ..problem.problem import Array, Problem
 from ..problem.rows import axis_of, class_axes, from_rows, main_input, reduction_of, to_rows
 from ..problem.slicing import class_axis, class_count, row_axis, row_count, take_classes, take_rows
@@ -128,7 +129,7 @@ def _without_batch(problem: Problem) -> Problem:
 
 def _with_batch(problem: Problem) -> Problem:
     """One row (C,) as (1, C)."""
-    shared = ("weight", "bias", "linear_weight", "linear_bias")
+    shared = ("weight", "bias", "linear_weight", "linear_bias", *OPERATIONS[problem.operation].constants)
     inputs = {name: each if name in shared else each[None] for name, each in problem.inputs.items()}
     upstream = problem.grad_output
     if upstream is not None and reduction_of(problem) == "none":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..problem.operations import gradient_names
+from ..problem.outputs import gradient_names
 from ..problem.rows import row_length
 from .backward import (
     after_another_backward,

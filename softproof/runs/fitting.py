@@ -12,7 +12,8 @@ from ..candidates.candidate import Candidate
 from ..diagnosis.interview import Interview, Reply
 from ..diagnosis.pool import pool
 from ..problem.formats import FORMATS
-from ..problem.operations import OPERATIONS, reductions, value_shape
+from ..problem.operations import OPERATIONS, reductions
+from ..problem.outputs import value_shape
 from ..problem.problem import Problem
 from ..verdicts.verdict import DISAGREES
 from .harmless import plain

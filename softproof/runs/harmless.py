@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..problem.operations import OF_REDUCTIONS, OPERATIONS, value_shape
+from ..problem.operations import OF_REDUCTIONS, OPERATIONS
+from ..problem.outputs import value_shape
 from ..problem.problem import Array, Problem
 from ..problem.rows import main_input
 
@@ -38,7 +39,7 @@ def plain(
     dim = (fixed or {}).get("dim", -1) if "dim" in about.options else -1
     if not least <= ndim <= most or not -max(1, ndim) <= dim < max(1, ndim):
         return None
-    inputs: dict[str, Any] = _arrays(operation, ndim)
+    inputs: dict[str, Any] = _arrays(operation, ndim) | dict.fromkeys(about.constants, np.array(0.5))
     inputs = {name: array for name, array in inputs.items() if name in about.inputs}
     options: dict[str, Any] = {name: value for name, value in (fixed or {}).items() if name in about.options}
     options |= {"dim": -1} if "dim" in supports else {}

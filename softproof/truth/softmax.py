@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from flint import arb
 
-from ..problem.operations import output_shapes
+from ..problem.outputs import output_shapes
 from ..problem.problem import Array, Problem
 from ..problem.rows import Rows, axis_of, count_rows, wide_rows, with_softmax
 from .balls import Number, Truth, direction, summed, upstream, upstream_of_rows

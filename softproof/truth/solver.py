@@ -20,11 +20,11 @@ import numpy as np
 from flint import ctx
 
 from ..problem.checks import check
-from ..problem.operations import output_shapes
+from ..problem.homes import functions
+from ..problem.outputs import output_shapes
 from ..problem.problem import Array, Problem
 from ..problem.rows import ALL, REDUCED, Rows, blocks, is_reduced, reduction_of, row_length, shaped
 from ..problem.validation import check_precision
-from . import cross_entropy, information, linear, softmax
 from .balls import Number, Truth, balls, doubles, floats
 from .cross_entropy import finite_losses, reduced
 from .double_double import DoubleDouble
@@ -81,14 +81,4 @@ def without_masked(problem: Problem, rows: Rows, bits: int) -> Array:
         return total(problem, [finite_losses(problem, each) for each in blocks(problem)], bits)
 
 
-_SOLVERS: dict[str, Callable[[Problem, Rows, Number], Truth]] = {
-    "softmax": softmax.softmax,
-    "log_softmax": softmax.log_softmax,
-    "logsumexp": softmax.logsumexp,
-    "entropy": information.entropy,
-    "distribution_cross_entropy": information.distribution_cross_entropy,
-    "kl_divergence": information.kl_divergence,
-    "linear": linear.linear,
-    "cross_entropy": cross_entropy.cross_entropy,
-    "linear_cross_entropy": cross_entropy.linear_cross_entropy,
-}
+_SOLVERS: dict[str, Callable[[Problem, Rows, Number], Truth]] = functions(__package__)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..candidates.plain_text import plain
 from ..problem.formats import FORMATS
-from ..problem.operations import output_shapes
+from ..problem.outputs import output_shapes
 from ..problem.problem import Output, Problem, Result, not_an_output
 
 

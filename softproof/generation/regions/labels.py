@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ...problem.losses import is_labels
-from ...problem.operations import value_shape
+from ...problem.outputs import value_shape
 from ...problem.problem import Array, Problem
 from ...problem.rows import main_input
 from ...problem.slicing import class_count

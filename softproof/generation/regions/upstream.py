@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...problem.operations import value_shape
+from ...problem.outputs import value_shape
 from ...problem.problem import Array, Problem
 from .region import Region
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from ...problem.formats import FORMATS
 from ...problem.interface import SHAPES
-from ...problem.operations import DIRECTIONAL, OPERATIONS, output_shapes
+from ...problem.operations import DIRECTIONAL, OPERATIONS
+from ...problem.outputs import output_shapes
 from ...problem.problem import Array, Output, Problem, Result
 from ...problem.rows import axis_of, shaped, to_rows
 from .sums import NARROW, Spoiled, Sum

@@ -1,4 +1,4 @@
-"""Strategies for the problems of a loss, of logits and of a linear classifier."""
+"""Strategies for the problems of a loss, of logits and of a linear classifier, and the regions that they have."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ from ..problem.operations import reductions
 from ..problem.problem import Array, Problem
 from .drawn_arrays import class_weights, distributions, seeds, with_strange_rows
 from .masks import CHUNKS, RUN, run_of_rows
+from .regions.labels import IMAGES, PADDING
+from .regions.linear import OF_CLASSIFIER
+from .regions.logits import GAPS, NOT_FINITE
+from .regions.shapes import FIVE_DIMENSIONS, POSITIONS, SIZES, layouts
+from .regions.targets import OPTIONS, VALUES, mean_of_chunks, pairs
+from .regions.upstream import SCALAR, UPSTREAM
+from .regions.usual import USUAL_LOSSES
 from .request import Request, few
 
 
@@ -112,7 +119,7 @@ def _nearly_cancel(weight: Floats, target: Array, ignored: int) -> bool:
 
 
 @st.composite
-def cross_entropy_problems(draw: st.DrawFn, request: Request) -> Problem:
+def cross_entropy(draw: st.DrawFn, request: Request) -> Problem:
     """Of logits."""
     classes, kind = draw(request.widths()), request.pick(draw, "kind", request.batches())
     spatial = _spatial(draw, request, classes) if kind == "spatial" else []
@@ -175,7 +182,7 @@ def _with_the_labels(
 
 
 @st.composite
-def linear_cross_entropy_problems(draw: st.DrawFn, request: Request) -> Problem:
+def linear_cross_entropy(draw: st.DrawFn, request: Request) -> Problem:
     """Of features and a linear classifier."""
     features, classes = draw(request.widths(most=17)), draw(request.widths(most=17))
     features = classes if draw(st.integers(0, 5)) == 5 else features
@@ -194,3 +201,27 @@ def linear_cross_entropy_problems(draw: st.DrawFn, request: Request) -> Problem:
         inputs["linear_bias"] = request.factors(draw, (classes, *positions))
     extra, options, upstream = _losses(draw, request, (*batch, classes, *positions))
     return request.problem(draw, inputs | extra, options, upstream)
+
+
+_OF_LOSSES = USUAL_LOSSES | OPTIONS | VALUES | pairs() | UPSTREAM | SCALAR
+_OF_CLASSIFIERS = {name: region for name, region in SIZES.items() if not name.startswith("more than")}
+REGIONS = {
+    "cross_entropy": (
+        SIZES
+        | FIVE_DIMENSIONS
+        | GAPS
+        | NOT_FINITE
+        | _OF_LOSSES
+        | PADDING
+        | IMAGES
+        | layouts("logits", "target", "weight", "grad_output")
+    ),
+    "linear_cross_entropy": (
+        _OF_CLASSIFIERS
+        | _OF_LOSSES
+        | OF_CLASSIFIER
+        | {"more rows than a chunk, reduction mean": mean_of_chunks}
+        | POSITIONS
+        | layouts("input", "linear_weight", "target", "weight", "grad_output")
+    ),
+}
