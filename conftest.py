@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 import torch
 
-from softproof.cli import batch
+from softproof.cli import plan
 from softproof.diagnosis.lineup import Lineup
 from softproof.generation import seeded
 from softproof.reports.environment import versions
@@ -138,7 +138,7 @@ def _seeds_by_name(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     from tests.helpers.draws import told_or_fresh  # a plugin, which pytest imports first
 
     calls, about = count(), f"{told_or_fresh(request.config)} {request.node.nodeid}"
-    for module in (batch, verification):
+    for module in (plan, verification):
         monkeypatch.setattr(module, "fresh_seed", lambda: zlib.crc32(f"{about} {next(calls)}".encode()))
 
 

@@ -269,3 +269,19 @@ def test_the_order_of_inputs() -> None:
     assert inputs_in_order("linear_cross_entropy", ["lin_weight", "_input", "target"]) == {
         "input": "_input", "linear_weight": "lin_weight", "target": "target"}  # fmt: skip
     assert inputs_in_order("cross_entropy", ["foo", "labels"]) == {}
+
+
+def computes_in_float32(logits: Tensor, dim: int = -1) -> Tensor:
+    """Whatever it is given in."""
+    return torch.softmax(logits.float(), dim)
+
+
+def test_who_computes_in_float32_is_not_asked_for_more() -> None:
+    """Unless its user wants it; half precision is rounded, since there that is done on purpose."""
+    found = profile_of(computes_in_float32, operation="softmax")
+    assert found.arguments["dtypes"] == ["float32", "float16", "bfloat16"]
+    assert found.not_tested["float64"] == "it gives float32"
+
+    wanted = profile_of(computes_in_float32, operation="softmax", dtypes=["float64"])
+    assert wanted.arguments["dtypes"] == ["float64"]
+    assert wanted.notes == ["for float64 it gives float32, which `verify` will not accept"]

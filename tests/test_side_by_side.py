@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import softproof
-from softproof.cli import batch, commands, side_by_side, verify_command
+from softproof.cli import batch, commands, plan, side_by_side, verify_command
 from softproof.cli.side_by_side import shares
 
 from .candidates import MANUAL
@@ -125,8 +125,8 @@ def test_a_target_that_is_loaded_only_once_is_a_row_that_says_so(folder: Path) -
     assert all("one of me" in str(row["reason"]) for row in rows if row["verdict"] == "cannot load")
 
 
-def _plan(**more: Any) -> batch.Plan:
-    return batch.Plan(({"target": "kernel", "adapter": "numpy", "device": "cpu", "examples": 2},), 0, **more)
+def _plan(**more: Any) -> plan.Plan:
+    return plan.Plan(({"target": "kernel", "adapter": "numpy", "device": "cpu", "examples": 2},), 0, **more)
 
 
 @pytest.mark.usefixtures("folder")

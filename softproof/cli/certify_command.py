@@ -24,10 +24,11 @@ from ..reports.required import EXPECTED
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
 from ..runs.ladder import AUTO
 from ..runs.search import EXAMPLES
-from .batch import Plan, judged
+from .batch import judged
 from .console import note
-from .options import Command, add_interface, add_process, given_interface, split
+from .options import Command, add_interface, add_process, given_interface, split, target_name
 from .output import JUDGE_ITSELF, tell
+from .plan import Plan
 
 CLASSES = [letter for letter in NAMES if letter != "D"]  # which is no statement about the target alone
 PROCESS = ("sandbox", "sandbox_read", "sandbox_env", "time_limit", "startup_limit")
@@ -57,7 +58,9 @@ class Prepared:
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """The target, by what it is judged, how it is called, where it runs, and what is written."""
-    command.add_argument("target", metavar="TARGET", help="a module, package.module:function, model.onnx or a command")
+    command.add_argument(
+        "target", type=target_name, metavar="TARGET", help="a module, package.module:function, model.onnx or a command"
+    )
     command.add_argument(
         "-o", "--certificate", type=Path, metavar="FILE", required=True, help="where the certificate is written"
     )

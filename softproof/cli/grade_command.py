@@ -22,10 +22,10 @@ from ..reports.files import ReportFile
 from ..reports.required import EXPECTED, check_required
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED
 from ..verdicts.verdict import AGREES
-from .batch import checked_targets
 from .console import note, say
-from .options import Command, add_interface, add_process, split
+from .options import Command, add_interface, add_process, split, target_name
 from .output import JUDGE_ITSELF
+from .plan import checked_targets
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Prepared:
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """The candidates, the bank, how they are called, where they run, and where the lines go."""
-    command.add_argument("targets", nargs="+", metavar="TARGET", help="as of `softproof verify`")
+    command.add_argument("targets", nargs="+", type=target_name, metavar="TARGET", help="as of `softproof verify`")
     command.add_argument("--bank", type=Path, metavar="FILE", required=True, help="what `softproof bank build` wrote")
     command.add_argument(
         "-o", "--results", type=Path, metavar="FILE",

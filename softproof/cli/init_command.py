@@ -19,10 +19,10 @@ from ..reports.files import ReportFile
 from ..reports.row import CANNOT_LOAD
 from ..reports.terminal import printable
 from ..runs.profile import CannotAskError, Probe, Profile
-from .batch import checked_targets, opened
 from .console import note, say
-from .options import Command, add_interface, add_process
+from .options import Command, add_interface, add_process, target_name
 from .output import JUDGE_ITSELF
+from .plan import checked_targets, opened
 from .table import COLUMN, entries, models_of
 
 NOT_LOADED = 3  # exit status
@@ -33,6 +33,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "targets",
         nargs="*",
+        type=target_name,
         metavar="TARGET",
         help="package.module:function, or a module: it is asked what it takes, and the table says so (default: a table "
         "for you to fill in)",

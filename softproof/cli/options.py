@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import ast
-from collections.abc import Callable, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from ..candidates.isolated import SECONDS, STARTUP_SECONDS
@@ -79,6 +81,51 @@ def add_interface(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--writes", action="append", metavar="NAME,…", help="inputs that it overwrites, as documented")
     group.add_argument("--output", type=int, metavar="N", help="which of several results is the value, counted from 0")
+
+
+def target_name(text: str) -> str:
+    """A target as its user names it; a function in a file below the working directory is one of a module.
+
+    >>> target_name("kernels/fused.py:loss"), target_name("kernels.fused:loss")
+    ('kernels.fused:loss', 'kernels.fused:loss')
+    """
+    file, colon, function = text.partition(":")
+    parts = PurePath(file.removeprefix("./")).parts
+    stems = [*parts[:-1], parts[-1].removesuffix(".py")] if parts else []
+    below = file.endswith(".py") and all(each.isidentifier() for each in stems)
+    return f"{'.'.join(stems)}:{function}" if colon and below else text
+
+
+def words_of(arguments: Mapping[str, Any]) -> str:
+    """The options of a command line that say how a target is called, `given_interface` the other way round.
+
+    >>> words_of({"operation": "softmax", "fixed": {"dim": -1}, "ndim": [1, 2], "without": ["empty", "layouts"]})
+    '--operation softmax --fixed dim=-1 --ndim 1 --ndim 2 --without empty,layouts'
+    """
+    found = []
+    for name, option in _OPTIONS.items():
+        value = arguments.get(name)
+        if isinstance(value, Mapping):
+            found += [f"{option} {shlex.quote(f'{key}={each}')}" for key, each in value.items()]
+        elif name == "ndim":
+            found += [f"{option} {each}" for each in value or ()]
+        elif value not in (None, (), []):
+            found.append(f"{option} {shlex.quote(str(value) if isinstance(value, str | int) else ','.join(value))}")
+    return " ".join(found)
+
+
+_OPTIONS = {
+    "operation": "--operation",
+    "adapter": "--adapter",
+    "supports": "--supports",
+    "names": "--name",
+    "fixed": "--fixed",
+    "extra": "--extra",
+    "output": "--output",
+    "ndim": "--ndim",
+    "writes": "--writes",
+    "without": "--without",
+}
 
 
 def given_interface(options: argparse.Namespace) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from ..reports.files import ReportFile
 from ..reports.odd_files import read_file
 from ..reports.terminal import printable
 from .certify_command import Prepared, add_source, certified, prepared, process_of
-from .options import Command, add_process
+from .options import Command, add_process, target_name
 from .output import tell
 
 LARGEST = 1 << 24  # bytes of a certificate
@@ -33,7 +33,9 @@ class Task(NamedTuple):
 def add_options(command: argparse.ArgumentParser) -> None:
     """The certificate, the target if it is another, and where that runs."""
     command.add_argument("file", type=Path, metavar="CERTIFICATE", help="what `softproof certify` has written")
-    command.add_argument("target", nargs="?", metavar="TARGET", help="what is judged (default: what it names)")
+    command.add_argument(
+        "target", nargs="?", type=target_name, metavar="TARGET", help="what is judged (default: what it names)"
+    )
     add_source(command)
     add_process(command)
 

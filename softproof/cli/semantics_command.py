@@ -15,15 +15,17 @@ from ..reports.files import ReportFile
 from ..reports.row import CANNOT_LOAD
 from ..reports.semantics import semantics_report
 from ..reports.terminal import printable
-from .batch import checked_targets, opened
 from .console import note
-from .options import Command, add_interface, add_process
+from .options import Command, add_interface, add_process, target_name
 from .output import tell
+from .plan import checked_targets, opened
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """The targets, how they are called, and where they run."""
-    command.add_argument("targets", nargs="+", metavar="TARGET", help="a module, or package.module:function")
+    command.add_argument(
+        "targets", nargs="+", type=target_name, metavar="TARGET", help="a module, or package.module:function"
+    )
     command.add_argument("--operation", choices=OPERATIONS, metavar="NAME", help="what a function computes")
     command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that it takes (default: found out)")
     command.add_argument("--device", default="cpu", help="where tensors live: cpu (default), cuda, cuda:1")

@@ -35,10 +35,11 @@ from ..runs.ladder import AUTO, LADDER
 from ..runs.rows import fault
 from ..runs.search import EXAMPLES
 from ..verdicts.verdict import AGREES
-from .batch import Plan, judged
+from .batch import judged
 from .console import note, say
-from .options import Command, add_interface, add_process, given_interface, split
+from .options import Command, add_interface, add_process, given_interface, split, target_name
 from .output import JUDGE_ITSELF, tell
+from .plan import Plan
 from .side_by_side import MOST as SIDE_BY_SIDE
 from .side_by_side import cores
 
@@ -52,6 +53,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "targets",
         nargs="*",
+        type=target_name,
         metavar="TARGET",
         help="a module, package.module:function, model.onnx or, with --adapter process, a command "
         "(default: the targets of [tool.softproof] in pyproject.toml)",
@@ -87,6 +89,12 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--require", action="append", metavar="NAME,…", help=_REQUIRE)
     command.add_argument("--factor", type=float, help="class D: how many times its error is allowed (default: 1)")
     add_interface(command)
+    command.add_argument(
+        "--as-it-is",
+        dest="probing",
+        action="store_false",
+        help="do not ask a function what it takes where it cannot be asked as it is called",
+    )
     command.add_argument(
         "--no-shrink",
         dest="shrink",
@@ -131,7 +139,8 @@ def prepare(options: argparse.Namespace) -> Plan:
     """All that is asked, before any candidate starts."""
     most = check_whole("--max-failures", options.max_failures, "a whole number of at least 1", 1)
     plan = Plan.of(_settings(options), options.shrink)
-    return replace(plan, diagnose=options.diagnose, max_failures=most, jobs=_jobs(options, plan))
+    probing = options.probing and bool(options.targets)  # a table says what is asked
+    return replace(plan, diagnose=options.diagnose, max_failures=most, jobs=_jobs(options, plan), probing=probing)
 
 
 def _jobs(options: argparse.Namespace, plan: Plan) -> int:

@@ -36,7 +36,8 @@ class Report:
     `inputs` are the files that said what to ask, each with its SHA-256, as they were read before any candidate
     started; `protections` are those of the candidates' processes, each with its state. A run that was interrupted
     was `ended_by` a signal, and has the rows that were finished. `asked` has the targets with what was asked of them,
-    and `date` says when the report was made, in UTC.
+    and `date` says when the report was made, in UTC. `found_out` has the commands that say what was found out of
+    functions that could not be asked as they are.
     """
 
     rows: tuple[Row, ...]
@@ -47,6 +48,7 @@ class Report:
     protections: Protections = ()
     asked: tuple[Asked, ...] = ()
     date: str = field(default_factory=now, compare=False)
+    found_out: tuple[str, ...] = ()  # commands that say how functions were called, where that was found out
 
     def __post_init__(self) -> None:
         check_fields(self, _OF_REPORT)
@@ -108,7 +110,8 @@ class Report:
 
     def _ran(self) -> list[str]:
         """Where the code of others ran, and what was read before."""
-        lines = [f"{words}: {', '.join(names)}" for words, names in isolation(self.rows).items()]
+        lines = [f"asked as what it was found to take: {said}" for said in self.found_out]
+        lines += [f"{words}: {', '.join(names)}" for words, names in isolation(self.rows).items()]
         if self.trusted:
             lines.append(f"trusted, run by the judge itself: arithmetic {', '.join(self.trusted)}")
         lines += [f"protections {state}: {words}" for state, words in by_state(self.protections).items()]
@@ -162,6 +165,7 @@ class Report:
             "inputs": [{"name": name, "sha256": digest} for name, digest in self.inputs],
             "protections": [each._asdict() for each in self.protections],
             "trusted": self.trusted,
+            "found_out": self.found_out,
             "unexpected": self.unforeseen,
             "causes": [{"check": each.check, "rows": [row.name for row in each.rows]} for each in causes(self.failing)],
             "rows": [record(row, row.name in self.expected) for row in self.rows],
@@ -178,6 +182,7 @@ _OF_REPORT = {
     "protections": tuple_of(a(Protection, "a Protection"), "Protections"),
     "asked": tuple_of(a(Asked, "an Asked"), "Askeds"),
     "date": TEXT,
+    "found_out": NAMES,
 }
 
 

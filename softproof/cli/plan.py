@@ -1,0 +1,145 @@
+"""What a command asks of which targets, all of it known before any of them starts, and how each is opened."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..bounds.models import model
+from ..candidates.candidate import Candidate
+from ..candidates.isolation.start import check_more, check_sandbox
+from ..candidates.loading import check_target_name
+from ..candidates.preparation import check_arguments
+from ..certificates.sources import commit_of, sources
+from ..config import INTERFACE, Settings
+from ..generation.seeded import fresh_seed
+from ..problem.validation import check_flag
+from ..reports.asked import Asked
+from ..reports.required import check_required
+from ..runs.criteria import check_baseline
+from ..runs.failures import database
+from ..runs.further import MOST
+from ..runs.ladder import check_ladder, named
+from ..runs.opening import check_limits, check_trusted, open_candidate
+from ..runs.search import EXAMPLES
+from ..runs.verification import check_run
+from .options import given_interface
+
+CRITERIA = ("dtypes", "examples", "arithmetic", "accuracy", "factor", "require")  # of `verify`, that are handed on
+LIMITS = ("time_limit", "startup_limit")
+MORE = ("sandbox_read", "sandbox_env")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is asked of whom: all that a candidate cannot change any more when it starts."""
+
+    targets: tuple[Mapping[str, Any], ...]  # each with the arguments of `verify`
+    seed: int
+    shrink: bool = True
+    database: str | None = None
+    expected: tuple[str, ...] = ()
+    inputs: tuple[tuple[str, str], ...] = ()  # files that were read for it, and their digests
+    hidden: tuple[str, ...] = ()  # files of the judge, which no candidate in a sandbox may read
+    diagnose: bool = True
+    max_failures: int = MOST
+    jobs: int = 1  # processes of the judge's, which share the rows of a target
+    asked: tuple[Asked, ...] = ()  # for the report, where there is one that tells it
+    probing: bool = False  # a function that cannot be asked as it is, is asked what it takes
+
+    @classmethod
+    def of(cls, found: Settings, shrink: bool) -> Plan:
+        """What the settings say, once every argument is known to fit; ValueError or TypeError otherwise."""
+        for arguments in found.targets:
+            check_target(arguments)
+        check_run(found.seed, shrink)
+        seed = fresh_seed() if found.seed is None else found.seed
+        if found.database is not None:
+            database(found.database)
+        hidden = [file for file, _ in found.inputs] + ([] if found.database is None else [found.database])
+        return cls(found.targets, seed, shrink, found.database, found.expected, found.inputs, tuple(hidden))
+
+    def told(self) -> Plan:
+        """With what is asked of each target and with its files, as they are before any of them starts."""
+        how = {"shrink": self.shrink, "diagnose": self.diagnose, "max_failures": self.max_failures}
+        return replace(self, asked=tuple(_asked({"examples": EXAMPLES, **each, **how}) for each in self.targets))
+
+
+def _asked(arguments: Mapping[str, Any]) -> Asked:
+    """Of one target; no file of a target that has none, or of one that cannot be read."""
+    about = arguments["target"], arguments.get("adapter")
+    try:
+        found = tuple((each.name, each.sha256) for each in sources(*about))
+    except ValueError:
+        found = ()
+    return Asked(arguments["target"], arguments, found, commit_of(*about) if found else "")
+
+
+def check_target(arguments: Mapping[str, Any]) -> None:
+    """ValueError or TypeError for what is wrong before the target is even loaded; a model is imported here."""
+    asked = arguments.get("operation"), arguments.get("adapter"), arguments["device"], arguments.get("dtypes")
+    check_arguments(*asked, arguments.get("examples", EXAMPLES), interface_of(arguments))
+    check_limits(**limits_of(arguments))
+    check_sandbox(arguments.get("sandbox", "off"), arguments["device"])
+    check_more(*(arguments.get(name, ()) for name in MORE))
+    if arguments.get("in_process"):
+        check_trusted(arguments.get("sandbox", "off"))
+    check_baseline(arguments.get("accuracy", "C"), arguments.get("baseline"), arguments.get("factor", 1.0))
+    if arguments.get("in_process") is not None:
+        check_flag("in-process", arguments["in_process"])
+    check_required(arguments.get("require", ()))
+    check_ladder(arguments.get("arithmetic"), arguments.get("accuracy", "C"))
+    model(named(arguments.get("arithmetic")))
+    check_target_name(arguments["target"], arguments.get("adapter"))
+    if arguments.get("baseline") is not None:
+        check_target_name(arguments["baseline"])
+
+
+def checked_targets(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """The arguments of each target on a command line that makes all alike: how it is called, and where it runs."""
+    given = {**given_interface(options), "device": options.device}
+    given |= {"in_process": True} if options.in_process else {}
+    names = (*LIMITS, *MORE, "sandbox")
+    given |= {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    found = [{"target": target, **given} for target in options.targets]
+    for arguments in found:
+        check_target(arguments)
+    return found
+
+
+def interface_of(arguments: Mapping[str, Any]) -> Any:
+    """How the target is called."""
+    return {name: value for name, value in arguments.items() if name in INTERFACE}
+
+
+def limits_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """How long its process may take."""
+    return {name: value for name, value in arguments.items() if name in LIMITS}
+
+
+def more_of(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What its process may read and know besides."""
+    return {name: value for name, value in arguments.items() if name in MORE}
+
+
+def opened(arguments: Mapping[str, Any], hidden: Sequence[str] = ()) -> Candidate:
+    """The target, where it runs; ValueError or TypeError where it cannot be loaded. What is `hidden` is not for it.
+
+    It is looked up in the working directory first.
+    """
+    asked = arguments.get("operation"), arguments.get("adapter"), arguments["device"], arguments.get("dtypes")
+    return open_candidate(
+        arguments["target"],
+        *asked,
+        arguments.get("examples", EXAMPLES),
+        interface_of(arguments),
+        in_process=arguments.get("in_process"),
+        folders=[str(Path.cwd())],
+        sandbox=arguments.get("sandbox", "off"),
+        hidden=hidden,
+        **limits_of(arguments),
+        **more_of(arguments),
+    )

@@ -1,0 +1,146 @@
+"""A right kernel with an interface of its own has a verdict after one command, and a wrong one stays wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from softproof.cli.asked_again import asked_again
+from softproof.cli.commands import main
+from softproof.cli.options import given_interface, target_name, words_of
+from softproof.cli.verify_command import COMMAND
+from softproof.reports.required import CANNOT_ASK
+from softproof.reports.row import CANNOT_LOAD, Row
+
+KERNELS = '''
+import numpy as np
+
+def token_loss(scores, labels, ignore_idx=-100):
+    """Right, with names of its own: rows alone, and no reduction."""
+    x = scores - scores.max(-1, keepdims=True)
+    safe = np.where(labels == ignore_idx, 0, labels)
+    if not ((0 <= safe) & (safe < scores.shape[1])).all():
+        raise IndexError("a label is out of range")
+    loss = np.log(np.exp(x).sum(-1)) - x[np.arange(len(x)), safe]
+    return np.where(labels == ignore_idx, np.zeros_like(loss), loss)
+
+def softmax(scores):
+    """Wrong: twice as much; it takes matrices alone."""
+    n, _ = scores.shape
+    e = np.exp(scores - scores.max(-1, keepdims=True))
+    return 2 * e / e.sum(-1, keepdims=True)
+'''
+ASKED = ["--dtype", "float32", "--examples", "20", "--seed", "3", "--without", "nonfinite,empty"]
+
+
+def verified(*arguments: str) -> tuple[int, dict[str, Any]]:
+    """The exit status and the report of a command."""
+    status = main(["verify", *arguments, *ASKED, "--json", "report.json"])
+    return status, json.loads(Path("report.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def _kernels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("own_kernels.py").write_text(KERNELS)
+
+
+def test_one_command_is_enough(capfd: pytest.CaptureFixture[str]) -> None:
+    """It is told what was found out; the command that says so asks the same without finding it out."""
+    status, report = verified("own_kernels.py:token_loss")
+
+    (row,), (said,) = report["rows"], report["found_out"]
+    assert (status, row["verdict"]) == (0, "agrees"), row
+    for option in ("--operation cross_entropy", "--name ignore_index=ignore_idx", "--fixed reduction=none", "--ndim 2",
+                   "--without nonfinite,empty,probabilities"):  # fmt: skip
+        assert option in said
+    assert report["targets"][0]["options"]["fixed"] == ["reduction='none'"]
+    out, err = capfd.readouterr()
+    assert f"it is asked again, as what it takes: {said}" in err
+    assert said in out
+
+    _, _, target, *options = said.split()
+    again = main(["verify", target, *options, *ASKED[:-2], "--as-it-is", "--json", "again.json"])
+    repeated = json.loads(Path("again.json").read_text())
+    assert (again, repeated["found_out"]) == (0, [])
+    assert repeated["rows"][0]["problems_sha256"] == row["problems_sha256"]
+
+
+def test_what_is_wrong_stays_wrong() -> None:
+    """No option excuses a wrong number."""
+    status, report = verified("own_kernels:softmax", "--adapter", "numpy")
+
+    assert "--ndim 2" in report["found_out"][0]
+    assert (status, report["rows"][0]["verdict"]) == (1, "disagrees")
+
+
+@pytest.mark.parametrize("more", [["--as-it-is"], []])
+def test_who_says_so_is_asked_as_it_is(more: list[str]) -> None:
+    """And a table in pyproject.toml says what is asked."""
+    target = ["own_kernels:token_loss", "--operation", "cross_entropy"]
+    if not more:
+        words = 'target = "own_kernels:token_loss"\noperation = "cross_entropy"\nwithout = ["empty", "nonfinite"]'
+        Path("pyproject.toml").write_text(f"[tool.softproof]\n[[tool.softproof.targets]]\n{words}\n")
+    asked = [*target, *ASKED] if more else ASKED[:-2]
+    status = main(["verify", *asked, *more, "--json", "report.json"])
+    report = json.loads(Path("report.json").read_text())
+
+    assert (status, report["found_out"], report["rows"][0]["verdict"]) == (1, [], CANNOT_ASK)
+
+
+@pytest.mark.parametrize(
+    ("target", "row"),
+    [
+        ("own:f", Row.unjudged("own:f", "cpu", CANNOT_LOAD, "target 'own:f': there is no module 'own'")),
+        ("own:f", Row.unjudged("own:f", "cpu", CANNOT_ASK, "required, and judged in none of its problems: gradient")),
+        ("own", Row.unjudged("own", "cpu", CANNOT_ASK, f"{CANNOT_ASK}: it answers no question")),
+        ("own.onnx", Row.unjudged("own.onnx", "cpu", CANNOT_ASK, f"{CANNOT_ASK}: it answers no question")),
+    ],
+)
+def test_who_is_not_asked_again(target: str, row: Row) -> None:
+    """A module, a model, what cannot be loaded, and what is merely missing."""
+
+    def opener(_more: Any) -> Any:
+        pytest.fail("it is opened")
+
+    assert asked_again({"target": target, "device": "cpu"}, [row], opener) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "--operation linear --adapter numpy --name bias=b --name input=x --output 1",
+        "--supports weight,reduction --fixed reduction=none --extra 'mode=a b' --ndim 2 --ndim 3",
+        "--writes logits --without empty,nonfinite",
+    ],
+)
+def test_the_words_say_what_was_given(words: str) -> None:
+    """There and back again."""
+    parser = argparse.ArgumentParser()
+    COMMAND.add_options(parser)
+
+    assert words_of(given_interface(parser.parse_args(shlex.split(words)))) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("kernels.py:f", "kernels:f"),
+        ("./a/b/kernels.py:loss", "a.b.kernels:loss"),
+        ("../kernels.py:f", "../kernels.py:f"),
+        ("/a/kernels.py:f", "/a/kernels.py:f"),
+        ("kernels.py", "kernels.py"),
+        ("my-kernels.py:f", "my-kernels.py:f"),
+        ("python kernels.py", "python kernels.py"),
+        (":f", ":f"),
+        ("", ""),
+    ],
+)
+def test_a_function_in_a_file_is_one_of_a_module(text: str, name: str) -> None:
+    """Where its file is below the working directory, and has the name of a module."""
+    assert target_name(text) == name
