@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+from importlib import import_module, util
+from types import ModuleType
+
+from ..problem.operations import OPERATIONS
 from . import distributions, formulas, labels, layout, linear, means, precision, smoothing, stability, state, upstream
 from .record import MUTANTS as NOTED
 
-GROUPS = (upstream, means, labels, smoothing, stability, precision, layout, state, formulas, distributions, linear)
+
+def _of_homes(*others: ModuleType) -> tuple[ModuleType, ...]:
+    """The files of operations' homes, where there are such, beside the files of kinds of fault."""
+    names = dict.fromkeys(f"{__package__}.{about.home}" for about in OPERATIONS.values())
+    files = [import_module(name) for name in names if util.find_spec(name)]
+    return tuple(file for file in files if file not in others)
+
+
+_FAULTS = (upstream, means, labels, smoothing, stability, precision, layout, state, formulas, distributions, linear)
+GROUPS = (*_FAULTS, *_of_homes(*_FAULTS))
 _ORDER = [module.__name__ for module in GROUPS]
 MUTANTS = dict(sorted(NOTED.items(), key=lambda item: _ORDER.index(item[1].implementation.__module__)))
+for _operation in OPERATIONS:
+    if _operation not in {each.operation for each in MUTANTS.values()}:
+        raise ImportError(f"{_operation} has no mutant in softproof/mutants/{OPERATIONS[_operation].home}.py")
 
 # Defects that are not among the mutants: most because none of the operations here can have the like.
 NOT_COVERED = {

@@ -1,225 +1,24 @@
-"""The loss: a way to take each row, a form of its terms, a way to reduce them, and a form of the gradient.
-
-w (C,) class weights, q (R, C) target probabilities, t = w ((1 - ε) q + ε/C) their coefficients, D what a mean divides
-by, c = g or g/D. Rows that are ignored are left out of every sum, and have the gradient 0.
-"""
+"""The loss of logits and of a classifier: a way to take each row, and one of each step of `loss`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-from ...problem.losses import is_labels, kept
-from ...problem.problem import Array, Problem
+from ...problem.losses import is_labels
+from ...problem.problem import Array
 from ...problem.rows import reduction_of
+from . import loss, rows, sums
 from .linear import products
-from .record import Answer, Asked, Formula
-from .softmax import Row
-from .sums import Sum
+from .loss import Loss, in_one_term, late, scaled_last, share, times
+from .record import Answer, Asked, Formula, Right
+from .rows import Row
+from .sums import Order, Sum
 
 Role = Literal["row", "total", "product"]  # which sum a variant is about
-
-
-@dataclass(frozen=True)
-class Loss:
-    """A question about a loss, in rows, in the format that is computed in."""
-
-    problem: Problem
-    row: Row  # of logits (R, C)
-    sum: Sum  # of the terms of a row, and of its coefficients
-    total: Sum  # of the losses
-    scale: Array | None = None  # that the class weights are divided by first
-
-    @property
-    def dtype(self) -> np.dtype[np.floating]:
-        return self.row.x.dtype
-
-    @property
-    def classes(self) -> int:
-        return int(self.row.x.shape[-1])
-
-    @cached_property
-    def kept(self) -> Array:
-        """Which rows count (R, 1)."""
-        return kept(self.problem)[:, None]
-
-    @cached_property
-    def labels(self) -> Array:
-        """Labels (R, 1), 0 in rows that are ignored."""
-        return np.where(self.kept, self.problem.inputs["target"].reshape(-1, 1), 0)
-
-    @cached_property
-    def w(self) -> Array:
-        w = self.problem.inputs.get("weight")
-        w = np.ones(self.classes, self.dtype) if w is None else w.astype(self.dtype)
-        return w if self.scale is None else np.asarray(w / self.scale[0])
-
-    @cached_property
-    def q(self) -> Array:
-        """(R, C)."""
-        target = self.problem.inputs["target"]
-        if is_labels(self.problem):
-            return np.asarray(self.labels == np.arange(self.classes), self.dtype)
-        axis = min(target.ndim - 1, 1)
-        return np.moveaxis(target, axis, -1).reshape(-1, self.classes).astype(self.dtype)
-
-    @property
-    def smoothing(self) -> float:
-        return float(self.problem.options.get("label_smoothing", 0.0))
-
-    @cached_property
-    def t(self) -> Array:
-        """In one term (R, C)."""
-        if not self.smoothing:
-            return np.asarray(self.w * self.q)
-        share, rest = self.dtype.type(1 - self.smoothing), self.dtype.type(self.smoothing / self.classes)
-        return np.asarray(self.w * (share * self.q + rest))
-
-    @property
-    def of_mean(self) -> bool:
-        return reduction_of(self.problem) == "mean"
-
-    @cached_property
-    def divisor(self) -> Array:
-        """D, of one row's weights after the other (1, 1)."""
-        if not is_labels(self.problem):
-            return np.full((1, 1), len(self.q), self.dtype)
-        return self.total.intact(self.w[self.labels].T * self.kept.T)
-
-    @cached_property
-    def counted(self) -> Array:
-        """D from the number of each label: a bincount times the weights (1, 1)."""
-        if not is_labels(self.problem):
-            return self.divisor
-        times = np.bincount(self.labels[self.kept], minlength=self.classes).astype(self.dtype)
-        return np.reshape(times @ self.w, (1, 1))
-
-
-def _times(t: Array, l: Array) -> Array:  # noqa: E741
-    """-t l, where 0 times -inf is 0."""
-    return np.asarray(-(t * np.where(t == 0, 0, l)))
-
-
-# ---- the losses of rows (R, 1) --------------------------------------------------------------------------------------
-
-
-def in_one_term(loss: Loss) -> Array:
-    """-Σ t l."""
-    return loss.sum(_times(loss.t, loss.row.l))
-
-
-def in_two_terms(loss: Loss) -> Array:
-    """(1 - ε) times -Σ w q l, and ε/C times -Σ w l."""
-    of_target = loss.sum(_times(loss.w * loss.q, loss.row.l))
-    if not loss.smoothing:
-        return of_target
-    uniform = loss.dtype.type(loss.smoothing / loss.classes) * loss.sum(_times(loss.w + 0 * loss.q, loss.row.l))
-    if loss.smoothing == 1:
-        return np.asarray(uniform)
-    return np.asarray(loss.dtype.type(1 - loss.smoothing) * of_target + uniform)
-
-
-def gathered(loss: Loss) -> Array:
-    """-w_y l_y of a label; what there is besides in one term."""
-    if not is_labels(loss.problem) or loss.smoothing:
-        return in_one_term(loss)
-    return _times(loss.w[loss.labels], np.take_along_axis(loss.row.l, loss.labels, -1))
-
-
-def of_logsumexp(loss: Loss) -> Array:
-    """A4': y - x_y, or Σ t times y less Σ t x."""
-    if is_labels(loss.problem) and not loss.smoothing:
-        return np.asarray(loss.w[loss.labels] * (loss.row.y - np.take_along_axis(loss.row.x, loss.labels, -1)))
-    return np.asarray(loss.sum(loss.t) * loss.row.y - loss.sum(-_times(loss.t, loss.row.x)))
-
-
-def normalised_first(loss: Loss) -> Array:
-    """-Σ t l with weights that are divided by D before anything else, where there is a mean."""
-    return in_one_term(replace(loss, scale=loss.divisor) if loss.of_mean else loss)
-
-
-# ---- the value ------------------------------------------------------------------------------------------------------
-
-
-def late(loss: Loss, losses: Array) -> Array:
-    """Their sum, divided by D."""
-    total = loss.total(losses.T)
-    return np.asarray(total / loss.divisor) if loss.of_mean else total
-
-
-def before(loss: Loss, losses: Array) -> Array:
-    """Their sum, where they have been divided by D; of nothing there is no mean."""
-    return np.where(loss.of_mean & (loss.divisor == 0), np.nan, loss.total(losses.T))
-
-
-def early(loss: Loss, losses: Array) -> Array:
-    """Each loss times 1/D, and the sum; of nothing, as of weights that are all 0, there is no mean."""
-    if not loss.of_mean:
-        return loss.total(losses.T)
-    return np.where(loss.divisor == 0, np.nan, loss.total((losses * (1 / loss.divisor)).T))
-
-
-def by_count(loss: Loss, losses: Array) -> Array:
-    """Their sum by D from the number of each label."""
-    total = loss.total(losses.T)
-    return np.asarray(total / loss.counted) if loss.of_mean else total
-
-
-def flat(loss: Loss, _losses: Array) -> Array:
-    """-Σ t l over rows and classes in one order, divided by D."""
-    return late(loss, np.where(loss.kept, _times(loss.t, loss.row.l), 0).astype(loss.dtype).reshape(-1, 1))
-
-
-def by_powers(loss: Loss, losses: Array) -> Array:
-    """Losses and D scaled by a power of two, as weights that were scaled would have them."""
-    eighth = loss.dtype.type(0.125)
-    total = loss.total(losses.T * eighth)
-    return np.asarray(total / (loss.divisor * eighth) if loss.of_mean else total * 8)
-
-
-# ---- the gradient of the logits (R, C) ------------------------------------------------------------------------------
-
-
-def _c(loss: Loss, g: Array) -> Array:
-    return np.asarray(g / loss.divisor) if loss.of_mean else g
-
-
-def scaled_last(loss: Loss, g: Array) -> Array:
-    """(p Σ t - t) c."""
-    return np.asarray((loss.row.p * loss.sum.intact(loss.t) - loss.t) * _c(loss, g))
-
-
-def by_exponential(loss: Loss, g: Array) -> Array:
-    """c exp(l) Σ t - c t."""
-    c = _c(loss, g)
-    return np.asarray(c * np.exp(loss.row.l) * loss.sum.intact(loss.t) - c * loss.t)
-
-
-def of_slopes(loss: Loss, g: Array) -> Array:
-    """h - p Σ h with h = -c t, as the backward pass of log-softmax has it."""
-    h = -_c(loss, g) * loss.t
-    return np.asarray(h - loss.row.p * loss.sum.intact(h))
-
-
-def scattered(loss: Loss, g: Array) -> Array:
-    """c w_y p, from which c w_y is taken at the label; what there is besides as (p Σ t - t) c."""
-    if not is_labels(loss.problem) or loss.smoothing:
-        return scaled_last(loss, g)
-    c = _c(loss, g) * loss.w[loss.labels]
-    found = np.asarray(loss.row.p * c)
-    np.add.at(found, (np.arange(len(found)), loss.labels[:, 0]), -np.broadcast_to(c, loss.labels.shape)[:, 0])
-    return found
-
-
-def in_forward(loss: Loss, g: Array) -> Array:
-    """(p Σ t - t)/D in the forward pass, times g later."""
-    found = loss.row.p * loss.sum.intact(loss.t) - loss.t
-    found = found / loss.divisor if loss.of_mean else found
-    return np.asarray(found * g)
 
 
 Terms = Callable[[Loss], Array]
@@ -264,8 +63,8 @@ def cross_entropy(form: Form) -> Formula:
         if asked.differentiates:
             found["grad_logits"] = form.of_logits(loss, asked.g)
             if not is_labels(asked.problem):
-                slope = _c(loss, asked.g) * loss.w * loss.dtype.type(1 - loss.smoothing)
-                found["grad_target"] = _times(slope, loss.row.l)
+                slope = share(loss, asked.g) * loss.w * loss.dtype.type(1 - loss.smoothing)
+                found["grad_target"] = times(slope, loss.row.l)
         return found
 
     return formula
@@ -288,3 +87,52 @@ def linear_cross_entropy(form: Form) -> Formula:
         return {name: array.reshape(1, -1) for name, array in found.items()}
 
     return formula
+
+
+_SUMS = {"row": "exponentials", "total": "losses", "product": "products"}
+
+
+def variants() -> Iterator[Right]:
+    """The loss of logits, and of a linear layer."""
+    of_logits: list[tuple[Form, Order]] = [
+        (Form(), sums.sequential),
+        (Form(gradient=loss.of_slopes), sums.random_tree),
+        (Form(terms=loss.in_two_terms, gradient=loss.by_exponential), sums.pairwise),
+        (Form(terms=loss.gathered, gradient=loss.scattered), sums.kahan),
+        (Form(rows.ByLogarithm, loss.gathered, gradient=loss.in_forward), sums.blocked),
+        (Form(rows.WithoutLargest, loss.in_two_terms, loss.early), sums.backwards),
+        (Form(rows.Reciprocal, reduce=loss.by_count), sums.in_float64),
+        (Form(terms=loss.gathered, reduce=loss.late, role="total"), sums.bincount),
+        (Form(terms=loss.gathered, reduce=loss.early, role="total"), sums.sequential),
+        (Form(terms=loss.in_two_terms, reduce=loss.by_count, role="total"), sums.random_tree),
+        (Form(reduce=loss.by_powers, gradient=loss.scattered, role="total"), sums.pairwise),
+        (Form(reduce=loss.early, gradient=loss.in_forward, role="total"), sums.kahan),
+        (Form(terms=loss.normalised_first, reduce=loss.before, gradient=loss.of_slopes), sums.descending),
+        (Form(reduce=loss.flat, role="total"), sums.sequential),
+        (Form(reduce=loss.flat, gradient=loss.of_slopes, role="total"), sums.random_tree),
+        (Form(rows.Base2, loss.in_two_terms), sums.lanes),
+        (Form(rows.Stored, loss.of_logsumexp, gradient=loss.by_exponential), sums.sequential),
+        (Form(rows.OnlineStored, loss.of_logsumexp, gradient=loss.in_forward), sums.sequential),
+        (Form(rows.Scaled, loss.gathered, gradient=loss.by_exponential), sums.sequential),
+    ]
+    of_features: list[tuple[Form, Order]] = [
+        (Form(role="product"), sums.sequential),
+        (Form(terms=loss.gathered, gradient=loss.scattered, role="product"), sums.random_tree),
+        (Form(terms=loss.in_two_terms, gradient=loss.by_exponential), sums.backwards),
+        (Form(rows.ByLogarithm, reduce=loss.early, gradient=loss.in_forward), sums.kahan),
+        (Form(reduce=loss.by_count, gradient=loss.of_slopes, role="total"), sums.pairwise),
+        (Form(rows.Reciprocal, loss.gathered, gradient=loss.in_forward, role="product"), sums.by_product),
+        (Form(rows.Online, loss.gathered, gradient=loss.in_forward), sums.sequential),
+        (Form(rows.OnlineStored, loss.of_logsumexp, gradient=loss.in_forward), sums.blocked),
+        (Form(rows.Scaled, loss.gathered, gradient=loss.by_exponential), sums.lanes),
+    ]
+    for operation, build, entries in (
+        ("cross_entropy", cross_entropy, of_logits),
+        ("linear_cross_entropy", linear_cross_entropy, of_features),
+    ):
+        for form, order in entries:
+            steps = [each.__name__.replace("_", " ") for each in (form.terms, form.reduce, form.gradient)]
+            words = f"{form.way.words}; terms {'; mean '.join(steps[:2])}; gradient {steps[2]}"
+            words = f"{words}; the sum of {_SUMS[form.role]}"
+            needs = {*form.way.needs, *(("A4'",) if form.terms is loss.of_logsumexp else ())}
+            yield Right(operation, build(form), Sum(order), words, tuple(sorted(needs)), below=form.way.below)

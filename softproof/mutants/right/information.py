@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from ...problem.problem import Array
-from .record import Answer, Asked, Formula
+from . import sums
+from .record import Answer, Asked, Formula, Right
+from .sums import Order, Sum
 
 Log = Callable[[Array], Array]
 
@@ -83,3 +85,22 @@ def divergence_of_sums(asked: Asked) -> Answer:
     """Σ p log p less Σ p log q, where the former is finite."""
     p, q = asked.x, _q(asked)
     return divergence_of_terms(asked) | {"value": asked.sum(_p_times(p, np.log(p))) - asked.sum(_p_times(p, np.log(q)))}
+
+
+def variants() -> Iterator[Right]:
+    """Entropy, cross-entropy and divergence: any order."""
+    entries: list[tuple[str, Formula, str, Order]] = [
+        ("entropy", entropy(log), "-Σ p log p", sums.sequential),
+        ("entropy", entropy(log, multiplied_out=True), "-g log p - g", sums.kahan),
+        ("entropy", entropy(log), "-Σ p log p", sums.random_tree),
+        ("entropy", entropy(log_2), "log₂ p log 2", sums.pairwise),
+        ("distribution_cross_entropy", cross_entropy(log), "-Σ p log q", sums.backwards),
+        ("distribution_cross_entropy", cross_entropy(log), "-Σ p log q", sums.bincount),
+        ("distribution_cross_entropy", cross_entropy(log_2), "log₂ q log 2", sums.lanes),
+        ("kl_divergence", divergence_of_terms, "Σ (p log p - p log q)", sums.sequential),
+        ("kl_divergence", divergence_of_terms, "Σ (p log p - p log q)", sums.blocked),
+        ("kl_divergence", divergence_of_differences, "Σ p (log p - log q)", sums.random_tree),
+        ("kl_divergence", divergence_of_sums, "Σ p log p - Σ p log q", sums.folded),
+    ]
+    for operation, formula, words, order in entries:
+        yield Right(operation, formula, Sum(order), words)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from ...problem.problem import Array
-from .record import Answer, Asked, Formula
-from .sums import Sum
+from . import sums
+from .record import Answer, Asked, Formula, Right
+from .sums import Order, Sum
 
 
 def products(x: Array, w: Array, sum: Sum, bias: Array | None = None) -> Array:
@@ -77,3 +80,18 @@ def in_chunks(asked: Asked) -> Answer:
         np.add.at(of_b, np.tile(np.arange(len(w)), len(g)), g.reshape(-1))
         found |= {"grad_input": g @ w, "grad_weight": of_w, "grad_bias": of_b}
     return _flat(found)
+
+
+def variants() -> Iterator[Right]:
+    """The linear layer: any order."""
+    entries: list[tuple[Formula, str, Order]] = [
+        (of_sums(bias_first=True), "the bias first", sums.sequential),
+        (of_sums(bias_first=True), "the bias among the products", sums.random_tree),
+        (of_sums(bias_first=False), "the bias last", sums.backwards),
+        (of_sums(bias_first=False), "the bias last", sums.kahan),
+        (of_sums(bias_first=False), "the bias last", sums.in_float64),
+        (of_matrices, "blocks of features", sums.sequential),
+        (in_chunks, "chunks of rows", sums.pairwise),
+    ]
+    for formula, words, order in entries:
+        yield Right("linear", formula, Sum(order), words)
