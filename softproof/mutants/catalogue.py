@@ -7,6 +7,8 @@ from types import ModuleType
 
 from ..problem.operations import OPERATIONS
 from . import distributions, formulas, labels, layout, linear, means, precision, smoothing, stability, state, upstream
+from .correct import CORRECT as STEPS
+from .correct import Operation
 from .record import MUTANTS as NOTED
 
 
@@ -24,6 +26,8 @@ MUTANTS = dict(sorted(NOTED.items(), key=lambda item: _ORDER.index(item[1].imple
 for _operation in OPERATIONS:
     if _operation not in {each.operation for each in MUTANTS.values()}:
         raise ImportError(f"{_operation} has no mutant in softproof/mutants/{OPERATIONS[_operation].home}.py")
+
+CORRECT: tuple[Operation, ...] = (*STEPS, *(each for file in GROUPS for each in getattr(file, "CORRECT", ())))
 
 # Defects that are not among the mutants: most because none of the operations here can have the like.
 NOT_COVERED = {

@@ -152,6 +152,8 @@ PEERS: dict[str, Peer] = {
 
 
 def killed_by_peers(mutant: Mutant) -> tuple[str, ...]:
-    """The names of the peers that kill a mutant."""
+    """The names of the peers that kill a mutant; none where torch has no such operation to compare with."""
+    if mutant.operation not in RIGHT:
+        return ()
     with warnings.catch_warnings(action="ignore"):
         return tuple(name for name, peer in PEERS.items() if peer(mutant))

@@ -15,8 +15,8 @@ from ..reports.environment import versions
 from ..reports.row import Failure
 from ..runs.search import EXAMPLES
 from ..runs.verification import verify
-from .catalogue import MUTANTS, NOT_COVERED
-from .correct import CORRECT, Operation
+from .catalogue import CORRECT, MUTANTS, NOT_COVERED
+from .correct import Operation
 from .peers import PEERS, killed_by_peers
 from .published import SUITES, asked_by_suites, killed_by_suites
 from .record import Mutant, left_out

@@ -16,6 +16,7 @@ from ..bounds.arithmetic import Arithmetic
 from ..bounds.rests import OF_ROWS, cancel, of_rows_that_count, quotients_by_a_rest, where_a_rest_is_left
 from ..problem.formats import FORMATS
 from ..problem.losses import class_weights, count_classes, denominator, exact_denominator, is_labels, kept
+from ..problem.operations import OPERATIONS
 from ..problem.problem import Array, Problem
 from ..problem.rows import (
     ALL,
@@ -103,7 +104,8 @@ def rules(problem: Problem, name: str, rows: Rows, overflows: Array | bool = Fal
     if "logits" in problem.inputs and not row_length(problem):
         return
     yield from of_nothing(problem, name, rows)
-    if "logits" in problem.inputs and (problem.operation, name) != ("logsumexp", "value"):
+    may_be_infinite = "nonfinite" in OPERATIONS[problem.operation].kinds
+    if "logits" in problem.inputs and may_be_infinite and (problem.operation, name) != ("logsumexp", "value"):
         x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
         infinite = one_infinity(x)
         if "target" in problem.inputs:
