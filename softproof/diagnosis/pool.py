@@ -15,7 +15,7 @@ from ..generation.strategies import problems
 from ..problem.checks import check
 from ..problem.formats import FORMATS
 from ..problem.interface import SHAPES
-from ..problem.operations import DIRECTIONAL
+from ..problem.operations import DIRECTIONAL, OPERATIONS
 from ..problem.problem import COMMON_LAYOUTS, Array, Problem
 
 STRANGE = frozenset(("nonfinite", "empty", "empty_classes", "scalars", "invalid_labels", *DIRECTIONAL))
@@ -52,7 +52,7 @@ def _numbers(name: str, array: Array, problem: Problem, rng: np.random.Generator
         x = rng.uniform(0.1, 1.0, array.shape)
         axis = problem.options.get("dim", -1) if name in DISTRIBUTIONS else min(array.ndim - 1, 1)
         return FORMATS[problem.dtype].round(x / x.sum(axis, keepdims=True) if array.ndim else x)
-    if name == "weight" and "target" in problem.inputs:
+    if (name == "weight" and "target" in problem.inputs) or name in OPERATIONS[problem.operation].constants:
         return FORMATS[problem.dtype].round(rng.uniform(0.5, 2.0, array.shape))
     return FORMATS[problem.dtype].round(rng.standard_normal(array.shape))
 
