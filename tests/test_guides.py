@@ -3,7 +3,8 @@
 A block below "Save this as `name`:" is saved, and one below "Add this to the end of `name`:" is added. In a `console`
 block each line that begins with "$ " is a command; one bash runs all of a guide. The lines below a command are what it
 prints, errors included; "..." stands for anything. A command ends with status 0, or with 1 where the guide shows
-DISAGREES. A block below `<!-- long -->` takes more than 3 seconds and runs with --thorough. A block of `sh` does not run, and NOT_RUN says why.
+DISAGREES. A block below `<!-- long -->` takes more than 3 seconds and runs with --thorough. A block of `sh` does not
+run, and NOT_RUN says why.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ NOT_RUN = {
     "softproof verify model.onnx": "needs a model; tests/test_programs.py makes some",
 }
 BLOCK = re.compile(
-    r"(?P<long><!-- long -->\n+)?(?:(?P<how>Save this as|Add this to the end of) `(?P<file>[^`]+)`:\n+)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
+    r"(?P<long><!-- long -->\n+)?"
+    r"(?:(?P<how>Save this as|Add this to the end of) `(?P<file>[^`]+)`:\n+)?"
+    r"^```(?P<kind>\w+)\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
 MARK = "=== end of a step ==="
