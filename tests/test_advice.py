@@ -110,3 +110,32 @@ def test_who_gives_0_where_all_rows_are_ignored() -> None:
     assert again.verdict == "agrees", again.failure
     assert again.regions.get("some rows ignored", 0) > 5
     assert "all rows ignored" not in again.regions
+
+
+def rows_alone(logits: Array, target: Array) -> Array:
+    """A mean that is 0 of no rows, and right of any."""
+    return unchecked(logits, target) if len(target) else np.zeros((), logits.dtype)
+
+
+def as_labels(logits: Array, target: Array) -> Array:
+    """Takes the sum of target probabilities where it should take their mean over rows."""
+    if target.dtype.kind != "f":
+        return unchecked(logits, target)
+    x = logits - logits.max(-1, keepdims=True)
+    return np.asarray((target * (np.log(np.exp(x).sum(-1, keepdims=True)) - x)).sum(dtype=logits.dtype))
+
+
+@pytest.mark.parametrize(
+    ("function", "left", "expected"),
+    [(rows_alone, ["probabilities"], "--without empty"), (as_labels, ["empty"], "--without probabilities")],
+)
+def test_a_kind_of_question_that_may_be_left_out(function: Any, left: list[str], expected: str) -> None:
+    """Is named where the same question without it is answered right."""
+    without = [*left, "nonfinite", "invalid_labels", "masked", "unnormalised"]
+    (row,) = softproof.verify(
+        function, operation="cross_entropy", adapter="numpy", dtypes=["float32"], seed=0, ndim=[2], examples=60,
+        without=without, diagnose=True, arithmetic="auto",
+    ).rows  # fmt: skip
+
+    assert row.failure is not None
+    assert row.failure.diagnosis.next.endswith(expected), row.failure.diagnosis

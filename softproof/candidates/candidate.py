@@ -28,6 +28,7 @@ from .isolation.protections import Protections
 from .places import place_of
 from .protocol import Told, result_of
 from .signature import named_by, named_in_order
+from .swallowing import ignores
 
 _FUNCTIONS = by_name(CALLABLE, "functions", OPERATIONS)
 _FIELDS = {
@@ -181,7 +182,9 @@ class Candidate(Functions):
             question = replace(question, options={**question.options, extra: DEFAULTS[extra]})
         else:
             question = replace(question, inputs={**question.inputs, extra: np.ones(2)})
-        return not (self.answer(question).raised or "").startswith("TypeError")
+        if (self.answer(question).raised or "").startswith("TypeError"):
+            return False
+        return not ignores(self, self.probe(operation, bare=True), extra, named_in_order(self.functions[operation]))
 
     @cached_property
     def _directional(self) -> dict[str, frozenset[str]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..problem.operations import OPERATIONS
 
-_TARGETS = ("target", "targets", "label", "labels", "y", "y_true", "t", "truth", "classes", "tgt")
+_TARGETS = ("target", "targets", "label", "labels", "y", "y_true", "t", "truth", "classes", "tgt", "index", "indices")
 _LOGITS = ("logits", "logit", "x", "input", "inputs", "scores", "score", "pred", "preds", "predictions", "y_pred", "z")
 _FEATURES = ("input", "inputs", "x", "h", "hidden", "hidden_states", "features", "feats", "e", "embeddings", "embed")
 _WEIGHTS = ("weight", "weights", "w", "linear_weight", "lin_weight", "lm_head_weight", "lm_head", "classifier", "c")
@@ -37,9 +37,10 @@ _WORDS = (  # what a name has among its words, the most telling first
 def words_of(name: str) -> str:
     """The words of a name, in small letters.
 
-    >>> words_of("FusedCrossEntropyLoss"), words_of("liger_lse2")
-    ('fused cross entropy loss', 'liger lse')
+    >>> words_of("FusedCrossEntropyLoss"), words_of("liger_lse2"), words_of("log2_softmax")
+    ('fused cross entropy loss', 'liger lse', 'softmax')
     """
+    name = re.sub(r"(?i)(log|exp)2", "", name)  # to base 2, which is no logarithm of a result
     return " ".join(re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)).lower()
 
 
@@ -48,6 +49,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
 
     >>> operation_of("fused_ce", []), operation_of("LinearCE", []), operation_of("my_loss", ["scores", "labels"])
     ('cross_entropy', 'linear_cross_entropy', 'cross_entropy')
+    >>> operation_of("selective_log_softmax", []), operation_of("selective_log_softmax", ["logits", "index"])
+    ('log_softmax', 'cross_entropy')
     """
     if name in OPERATIONS:
         return name
@@ -55,7 +58,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     by_name = next((operation for operation, pattern in _WORDS if re.search(pattern, words)), "")
     first = [_plain(each) for each in parameters[:4]]
     target = next((place for place, each in enumerate(first) if each in _TARGETS), None)
-    if by_name or target is None:
+    of_one = by_name in OPERATIONS and len(OPERATIONS[by_name].inputs) == 1
+    if target is None or (by_name and not (of_one and target == 1)):
         return by_name
     layer = target != 1 and set(first) & set(_WEIGHTS) and not set(first) & {"logits", "scores"}
     return "linear_cross_entropy" if layer and len(first) > 2 else "cross_entropy"

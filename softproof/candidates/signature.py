@@ -7,10 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 
+def signature_of(function: Callable[..., Any]) -> inspect.Signature:
+    """That of a function; of a module of a framework, which takes anything itself, that of its `forward`."""
+    found, forward = inspect.signature(function), getattr(function, "forward", None)
+    anything = all(each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in found.parameters.values())
+    return inspect.signature(forward) if anything and callable(forward) and not isinstance(function, type) else found
+
+
 def named_by(function: Callable[..., Any]) -> set[str] | None:
     """The parameters that a function names; None where it hides them."""
     try:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = signature_of(function).parameters.values()
     except ValueError:
         return None
     hidden = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
@@ -20,7 +27,7 @@ def named_by(function: Callable[..., Any]) -> set[str] | None:
 def named_in_order(function: Callable[..., Any]) -> tuple[str, ...]:
     """The parameters that a function names, if it tells."""
     try:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = signature_of(function).parameters.values()
     except (ValueError, TypeError):
         return ()
     return tuple(each.name for each in parameters if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL))

@@ -25,6 +25,7 @@ from .resemblance import resembling
 
 QUESTIONS = 12  # that a candidate is asked besides
 MORE = 2  # problems like the one that failed
+INVALID = "invalid labels"  # the way that few kernels are meant to be asked
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Diagnosing:
         models = None if way else under_models(interview, replies)
         resembles, fault = self._resembling(interview, replies, problems, way, models)
         cause, advice = ((), "") if way or (models and models.agrees) else _cause(interview, witness)
-        if way and not resembles:
+        if way and (not resembles or way == INVALID):
             advice = f"if it is not meant to be asked so, leave that out: --without {_quoted(way)}"
         patterns = () if way else (*cause, *patterns_of(interview, failed.seen, problems, known=bool(cause)))
         said = try_next(models, patterns, resembles, advice)
@@ -133,7 +134,7 @@ def is_constant(witness: Reply) -> bool:
 
 def _quoted(way: str) -> str:
     """The words of `--without`, as a shell takes them."""
-    name = way if way != "invalid labels" else "invalid_labels"
+    name = way if way != INVALID else "invalid_labels"
     return f"'{name}'" if " " in name else name
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..problem.checks import check
 from ..problem.kinds import kinds_of
+from ..problem.outputs import value_shape
 from ..problem.problem import Problem
 from ..problem.slicing import class_count
 from .interview import Interview, Reply
@@ -39,11 +40,35 @@ def _with_a_row(problem: Problem) -> Problem:
     return replace(problem, inputs={**problem.inputs, "target": target}, options=options)
 
 
+def _with_rows(problem: Problem) -> Problem:
+    """With one row of zeros where there is none."""
+    inputs = {name: np.zeros([max(1, size) for size in each.shape], each.dtype) if 0 in each.shape else each
+              for name, each in problem.inputs.items()}  # fmt: skip
+    return _with_ones(replace(problem, inputs=inputs, tangent=None))
+
+
+def _with_labels(problem: Problem) -> Problem:
+    """With the most probable class of each row for its label."""
+    target = problem.inputs["target"]
+    axis = min(target.ndim - 1, 1)
+    labels = target.argmax(axis) if target.shape[axis] else np.zeros(np.delete(target.shape, axis), np.int64)
+    return _with_ones(replace(problem, inputs={**problem.inputs, "target": np.asarray(labels, np.int64)}))
+
+
+def _with_ones(problem: Problem) -> Problem:
+    """With an upstream gradient of another shape, if there was one."""
+    if problem.grad_output is None or problem.grad_output.shape == value_shape(problem):
+        return problem
+    return replace(problem, grad_output=np.ones(value_shape(problem)))
+
+
 Without = Callable[[Problem], Problem]
 KINDS: dict[str, tuple[str, str, Without]] = {  # by what leaves them out: what it is, what is put in its place, and how
     "masked": ("classes that are masked by -inf", "0 in the place of -inf", _finite),
     "nonfinite": ("logits that are not finite", "finite logits", _finite),
     "all_ignored": ("losses whose rows are all ignored", "a row that counts", _with_a_row),
+    "empty": ("inputs of no rows", "a row", _with_rows),
+    "probabilities": ("target probabilities", "labels", _with_labels),
     "negative_weights": ("negative class weights", "positive class weights", _positive),
     "layouts": ("arrays that are not contiguous", "contiguous arrays", _contiguous),
 }

@@ -8,12 +8,18 @@ import numpy as np
 
 from ..bounds.models import MODELS, Model
 from ..problem.formats import FORMATS
+from ..problem.operations import OF_REDUCTIONS
 from ..truth.solver import FLOAT64, solve
 from ..verdicts.verdict import AGREES, DISAGREES, UNSPECIFIED
 from .interview import Interview, Reply
 from .record import Models, Pattern, Resemblance
 
 BITS, MANY = 128, 1 << 12  # of the truth that an error is measured by; elements from which float64 has to do
+OPTIONS = {  # of the command line that leave out what failures come with
+    "more than two dimensions": "--ndim 2",
+    "an array that is not contiguous": "--without layouts",
+    **{f"reduction {name}": f"--without {kind}" for kind, name in OF_REDUCTIONS.items()},
+}
 FUSED = ("stored-logsumexp", "fused", "fused-base-2")  # from the narrowest on
 
 
@@ -70,5 +76,8 @@ def try_next(
     if resembles:
         return "see how it was mended there, or run the program below in a debugger"
     if only := next((each for each in patterns if each.without), None):
-        return f"run the program below once more without {only.words.partition('with ')[2]}"
+        what = only.words.partition("with ")[2]
+        if option := OPTIONS.get(what):
+            return f"if it is not to take that, leave it out: {option}"
+        return f"run the program below once more without {what}"
     return "run the program below in a debugger"

@@ -133,8 +133,8 @@ def _of_losses(usual: Problem) -> Iterator[Changed]:
             "linear_weight": wide, "target": np.resize(labels, (ROWS, 2))}  # fmt: skip
 
 
-def out_of_range(usual: Problem) -> Problem:
-    """A label of no class, which an error is the one right answer to."""
+def labelled(usual: Problem, label: int) -> Problem:
+    """The usual question whose first label is this one."""
     target = usual.inputs["target"].copy()
-    target.reshape(-1)[:1] = CLASSES
+    target.reshape(-1)[:1] = label
     return replace(usual, inputs={**usual.inputs, "target": target})

@@ -21,7 +21,11 @@ from ..verdicts.judgement import judge
 from .harmless import plain
 from .ladder import widest
 
-INSTEAD: dict[str, tuple[Any, ...]] = {"reduction": ("none", "sum"), "label_smoothing": (0.1,)}  # what is hard-coded
+INSTEAD: dict[str, tuple[Any, ...]] = {  # what is hard-coded; a label of 0 that is ignored stands for padding
+    "reduction": ("none", "sum"),
+    "label_smoothing": (0.1,),
+    "ignore_index": (0,),
+}
 Options = Mapping[str, Any]
 
 
@@ -68,9 +72,25 @@ def of_another_interface(candidate: Candidate, operation: str, dtype: str, devic
             return judge(Given(candidate, found), meant, device=device, arithmetic=widest(dtype, device)).ok
 
     fixed = hard_coded(free, is_right)
-    if not (fixed or (not held and is_right({}))):
-        return ""
-    return _said(fixed, () if held else (HALF_VALUE,), dtype)
+    if fixed or (not held and is_right({})):
+        return _said(fixed, () if held else (HALF_VALUE,), dtype)
+    found = negative(found)
+    fixed = hard_coded(free, is_right)
+    return NEGATIVE if "target" in usual.inputs and (fixed or is_right({})) else ""
+
+
+NEGATIVE = (
+    "its value is right times -1: it gives log-probabilities, and a loss is minus these. Judge a function that returns "
+    "the loss, such as: def loss(logits, labels): return -function(logits, labels)"
+)
+
+
+def negative(result: Result) -> Result:
+    """The answer with its value times -1."""
+    value = result.outputs.get("value")
+    if value is None:
+        return result
+    return replace(result, outputs={**result.outputs, "value": replace(value, values=-value.values)})
 
 
 def _usual(candidate: Candidate, operation: str, dtype: str) -> Problem | None:

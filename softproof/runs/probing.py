@@ -6,6 +6,7 @@ usual question, its interface differs from torch's, and an option describes that
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from ..diagnosis.interview import Given
 from ..problem.interface import DIMENSIONS
 from ..problem.kinds import kinds_of
 from ..problem.operations import OF_REDUCTIONS, OPERATIONS
+from ..problem.outputs import value_shape
 from ..problem.problem import Problem
 from ..problem.rows import main_input
 from ..properties.metamorphic import UNTAKEN
@@ -25,6 +27,7 @@ from .calling import how_to_call
 from .harmless import kinds, plain
 from .ladder import widest
 
+SHAPE = re.compile(r"value has shape \(.*\); expected \(")
 ANOTHER_AXIS = "gave numbers of another axis than the last"
 
 
@@ -62,9 +65,9 @@ def refusals(candidate: Candidate, operation: str, dtype: str, device: str = "cp
     if "unbatched" not in supports and "target" in _inputs(asked):
         asked.pop(1, None)
     raised = {ndim: _raised(candidate, each, device) for ndim, each in asked.items() if each is not None}
-    raised |= _along_another_axis(
-        candidate, operation, {n: asked[n] for n, error in raised.items() if not error}, device
-    )
+    answered = {ndim: each for ndim, each in asked.items() if each is not None and not raised[ndim]}
+    raised |= _along_another_axis(candidate, operation, answered, device)
+    raised |= _of_other_shapes(candidate, answered, device)
     takes = tuple(ndim for ndim, error in raised.items() if not error)
     if not takes:
         return Refusals(error=raised.get(2) or next(iter(raised.values()), ""))
@@ -83,17 +86,15 @@ def refusals(candidate: Candidate, operation: str, dtype: str, device: str = "cp
     return Refusals(takes, {ndim: error for ndim, error in raised.items() if error}, without, written)
 
 
-def _along_another_axis(
-    candidate: Candidate, operation: str, asked: dict[int, Problem | None], device: str
-) -> dict[int, str]:
+def _along_another_axis(candidate: Candidate, operation: str, asked: dict[int, Problem], device: str) -> dict[int, str]:
     """Dimensions with which a function that has no `dim` answers for another axis than the last, if it has the last."""
     if "dim" not in OPERATIONS[operation].options or "dim" in candidate.supports(operation):
         return {}
-    right = {ndim: _is_right(candidate, each, device) for ndim, each in asked.items() if each is not None}
+    right = {ndim: _is_right(candidate, each, device) for ndim, each in asked.items()}
     return {
         ndim: ANOTHER_AXIS
         for ndim, each in asked.items()
-        if each is not None and any(right.values()) and not right[ndim] and _is_of_another(candidate, each, device)
+        if any(right.values()) and not right[ndim] and _is_of_another(candidate, each, device)
     }
 
 
@@ -125,18 +126,33 @@ def _raised(candidate: Candidate, problem: Problem, device: str) -> str:
         return candidate.answer(problem, device).raised or ""
 
 
+def _of_other_shapes(candidate: Candidate, asked: dict[int, Problem], device: str) -> dict[int, str]:
+    """Dimensions with which the value has another shape than it should, if with some it has the right one."""
+    found = {}
+    for ndim, problem in asked.items():
+        with warnings.catch_warnings(action="ignore"):
+            value = candidate.answer(replace(problem, grad_output=None), device).outputs.get("value")
+        if value is not None and value.values.shape != value_shape(problem):
+            found[ndim] = f"gave a value of shape {value.values.shape}; expected {value_shape(problem)}"
+    return found if len(found) < len(asked) else {}
+
+
 def cannot_ask(
     candidate: Candidate, found: Refusals, problem: Problem | None, explanation: str, device: str = "cpu"
 ) -> str:
     """Why a question could not be asked, and what to do; empty where an error was raised for what it does take."""
-    if "raised " not in explanation or problem is None:
+    if problem is None:
+        return ""
+    unbatched = UNTAKEN in explanation and 1 in found.dimensions  # which was asked beside the problem
+    if SHAPE.search(explanation) and (unbatched or main_input(problem).ndim in found.dimensions):
+        return f"{explanation.partition(';')[0]}. If it is not to take that, leave out what it refuses: {found.options}"
+    if "raised " not in explanation:
         return ""
     what = explanation[explanation.index("raised ") :].partition(";")[0]
     if found.error:
         return (
             f"it answers no question: {what}. {how_to_call(candidate, problem.operation, problem.dtype, device, what)}"
         )
-    unbatched = UNTAKEN in explanation and 1 in found.dimensions  # which was asked beside the problem
     if not unbatched and not _is_refused(found, problem, what):
         return ""
     many = {ndim: error for ndim, error in found.dimensions.items() if ndim == main_input(problem).ndim}

@@ -24,6 +24,7 @@ from ..problem.problem import Problem, Result
 from ..problem.rows import main_input
 from ..verdicts.judgement import judge
 from .calling import MISSING, SEVERAL, TOO_MANY
+from .conventions import conventions, has_constant_gradient
 from .fitting import Fit, fitted
 from .harmless import Harmless, kinds, plain
 from .ladder import widest
@@ -33,6 +34,7 @@ from .probing import ANOTHER_AXIS, refusals
 Opener = Callable[[Mapping[str, Any]], Candidate]
 FIRST = ("float32", "float64", "bfloat16", "float16")  # formats in which a usual question is tried
 DELIBERATE = ("ValueError", "TypeError", "NotImplementedError", "AssertionError")  # what people raise on purpose
+IGNORED = -1  # the label that is hard-coded most often, where it is another than torch's
 NO_GRADIENT = ("does not depend on", "NotImplementedError")  # in an error where there is none
 
 
@@ -78,6 +80,7 @@ class Probe:
             self._dtypes(usual)
             self._refused(usual)
             self._derivatives(usual)
+            self._conventions(usual)
             self._models()
         finally:
             self.candidate.close()
@@ -96,6 +99,12 @@ class Probe:
         """By what its user says, by its name, or by its parameters."""
         self.found.operation = operation = str(self.given.get("operation") or operation_of(self.name, ()))
         why = "as you say" if self.given.get("operation") else "by its name"
+        if operation and why == "by its name":
+            self.found.arguments["operation"] = operation
+            self._open()
+            parameters = self.candidate.parameters(operation)
+            if (other := operation_of(self.name, parameters)) != operation:
+                operation, why = other, "by its name and its parameters"
         if not operation:
             self.found.arguments["operation"] = "cross_entropy"  # any, since all tell their parameters
             self._open()
@@ -182,11 +191,8 @@ class Probe:
         found = hard_coded(free, partial(self._is_right, usual))
         if "dim" in free:
             found |= self._axis(usual.dtype)
-        if "ignore_index" in free and usual.inputs["target"].size and self._is_right(_ignoring(usual), found):
-            default = LOSS_DEFAULTS["ignore_index"]
-            self.found.notes.append(
-                f"it ignores labels of {default}; to judge that: fixed = {{ ignore_index = {default} }}"
-            )
+        if "ignore_index" in free - found.keys() and usual.inputs["target"].size:
+            found |= self._ignored(usual, found)
         if not found:
             return usual
         self.found.says(
@@ -194,6 +200,17 @@ class Probe:
         )
         self._open()
         return self._plain(usual.dtype, main_input(usual).ndim) or usual
+
+    def _ignored(self, usual: Problem, found: Mapping[str, Any]) -> dict[str, int]:
+        """The label that a function without `ignore_index` ignores, where it is another than the usual one."""
+        if self._is_right(_ignoring(usual, IGNORED), {**found, "ignore_index": IGNORED}):
+            return {"ignore_index": IGNORED}
+        default = LOSS_DEFAULTS["ignore_index"]
+        if self._is_right(_ignoring(usual, default), found):
+            self.found.notes.append(
+                f"it ignores labels of {default}; to judge that: fixed = {{ ignore_index = {default} }}"
+            )
+        return {}
 
     def _axis(self, dtype: str) -> dict[str, int]:
         """The axis of a function that has no `dim`, if it is another than the last for most shapes."""
@@ -311,18 +328,37 @@ class Probe:
                 raised = self.candidate.answer(usual, self.device).raised or ""
             if any(each in raised for each in NO_GRADIENT):
                 self.found.not_tested["gradient"] = f"raised {raised}"
-                self.found.says("without", [*self.found.arguments.get("without", ()), "gradient"],
-                                self.found.comments.get("without", _LEFT_OUT))  # fmt: skip
+                self._leaves_out("gradient")
             else:
                 outputs.append("gradient")
         elif OPERATIONS[operation].gradients:
             self.found.not_tested["gradient"] = "it has no backward pass"
         for kind in DIRECTIONAL:
-            if kind in kinds_ and kind in supports and "gradient" in outputs:
+            if kind == "hvp" and kind in supports and has_constant_gradient(self.candidate, usual, self.device):
+                self.found.not_tested[kind] = "autograd takes its gradient for a constant, so that this would be 0"
+                self._leaves_out(kind)
+            elif kind in kinds_ and kind in supports and "gradient" in outputs:
                 outputs.append(kind)
             elif kind in kinds_:
                 self.found.not_tested[kind] = "it has no derivatives of this kind"
         self.found.says("require", outputs, "what has to be judged, or a row does not agree")
+
+    def _leaves_out(self, name: str) -> None:
+        """One more thing that cannot be asked."""
+        left = [*self.found.arguments.get("without", self.given.get("without", ())), name]
+        self.found.says("without", left, self.found.comments.get("without", _LEFT_OUT))
+
+    def _conventions(self, usual: Problem) -> None:
+        """What `verify` will reject, and its user may mean: told, and not left out."""
+        self._open()
+        left = self.candidate.interface.without
+        told: dict[str, str] = {}
+        for kind, words in conventions(self.candidate, usual, self.device):
+            if kind not in left:
+                told.setdefault(kind, words)
+        for kind, words in told.items():
+            how = "write ndim = [2]" if kind == "ndim" else f'add "{kind}" to without'
+            self.found.notes.append(f"{words}. If it is not meant to be asked so, {how}")
 
     def _models(self) -> None:
         """Which model of the ladder fits in each format."""
@@ -341,8 +377,8 @@ def option_of(kind: str) -> str:
     return kind.partition("=")[0]
 
 
-def _ignoring(usual: Problem) -> Problem:
-    """The usual question with a row that is ignored by default."""
+def _ignoring(usual: Problem, label: Any) -> Problem:
+    """The usual question with a row of this label."""
     target = usual.inputs["target"].copy()
-    target.reshape(-1)[0] = LOSS_DEFAULTS["ignore_index"]
+    target.reshape(-1)[0] = label
     return replace(usual, inputs={**usual.inputs, "target": target}, grad_output=None)

@@ -1,0 +1,164 @@
+"""What `softproof init` tells of answers that are a matter of what is promised, and of what functions hide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import softproof
+from softproof.candidates.guesses import operation_of
+from softproof.runs.profile import Profile
+from tests.test_init import profile_of
+
+
+def zero_where_nothing_counts(logits: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor:
+    """The loss of training code: 0 over nothing, labels are not checked, and matrices alone are meant."""
+    keep = target != ignore_index
+    picked = logits.log_softmax(-1).gather(-1, (target % logits.shape[-1])[..., None])[..., 0]
+    return -(picked * keep).sum() / keep.sum().clamp(min=1)
+
+
+def told(found: Profile) -> set[str]:
+    """What the notes say that could be left out."""
+    return {each.rpartition('add "')[2].partition('"')[0] for each in found.notes if 'add "' in each}
+
+
+def test_conventions_are_told_and_not_left_out() -> None:
+    """Each with what leaves it out, and then `verify` agrees; of torch's own loss there is one, a finding."""
+    found = profile_of(zero_where_nothing_counts, operation="cross_entropy")
+    left = {"empty", "all_ignored", "masked", "nonfinite", "invalid_labels"}
+    how: dict[str, Any] = {"operation": "cross_entropy", "adapter": "torch", "dtypes": ["float32"], "seed": 0,
+                           "ndim": [2], "examples": 40, "arithmetic": "auto"}  # fmt: skip
+
+    assert told(found) == left - {"masked"}
+    assert any("write ndim = [2]" in each for each in found.notes)
+    assert not left & set(found.arguments.get("without", ()))
+    without = [*found.arguments["without"], *left]
+    assert softproof.verify(zero_where_nothing_counts, without=without, **how).ok
+    assert told(profile_of(F.cross_entropy, operation="cross_entropy")) == {"nonfinite"}
+
+
+class _InForward(torch.autograd.Function):
+    """A loss whose gradient is made in the forward pass; autograd takes it for a constant."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, target: Tensor) -> Tensor:
+        p = logits.softmax(-1)
+        p[torch.arange(len(target)), target] -= 1
+        ctx.save_for_backward(p / len(target))
+        return F.cross_entropy(logits, target)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        return grads[0] * ctx.saved_tensors[0], None
+
+
+def made_in_forward(logits: Tensor, target: Tensor) -> Tensor:
+    """Of matrices."""
+    if logits.ndim != 2:
+        raise ValueError("matrices alone")
+    found: Tensor = _InForward.apply(logits, target)  # type: ignore[no-untyped-call]
+    return found
+
+
+def test_the_derivative_of_a_constant_is_left_out() -> None:
+    """It cannot be asked: no number of the kernel's own is wrong."""
+    found = profile_of(made_in_forward, operation="cross_entropy")
+
+    assert "hvp" in found.arguments["without"]
+    assert found.not_tested["hvp"].startswith("autograd takes its gradient for a constant")
+    assert found.arguments["require"] == ["value", "gradient"]
+    assert "hvp" in profile_of(F.cross_entropy, operation="cross_entropy").arguments["require"]
+
+
+def by_token(logits: Tensor, index: Tensor) -> Tensor:
+    """Log-probabilities."""
+    return logits.log_softmax(-1).gather(-1, index[..., None])[..., 0]
+
+
+def loss_by_token(logits: Tensor, index: Tensor) -> Tensor:
+    """A loss whose value has another shape than it should without a batch."""
+    return -by_token(logits.reshape(-1, logits.shape[-1]), index.reshape(-1))
+
+
+def test_log_probabilities_are_no_loss() -> None:
+    """A function whose value is right times -1 is told so."""
+    (row,) = softproof.verify(by_token, operation="cross_entropy", adapter="torch", dtypes=["float32"], examples=5).rows
+
+    assert row.verdict == "cannot ask"
+    assert "right times -1" in row.reason
+    assert operation_of("by_token_log_softmax", ["logits", "index"]) == "cross_entropy"
+
+
+def test_another_shape_is_another_interface() -> None:
+    """If with some dimensions it has the right one."""
+    found = profile_of(loss_by_token, operation="cross_entropy")
+    assert found.arguments["ndim"] == [2]
+    assert found.not_tested["1 dimension"] == "gave a value of shape (1,); expected ()"
+
+    without = [*found.arguments["without"], "invalid_labels", "nonfinite", "masked"]
+    how: dict[str, Any] = {"fixed": {"reduction": "none"}, "without": without}
+    (row,) = softproof.verify(loss_by_token, operation="cross_entropy", adapter="torch", dtypes=["float32"], seed=0,
+                              ndim=[1, 2], examples=40, **how).rows  # fmt: skip
+    assert row.verdict == "cannot ask"
+    assert "--ndim 2" in row.reason
+
+
+def padded(logits: Tensor, labels: Tensor, smoothing: float = 0.0, padding_idx: int = 0) -> Tensor:
+    """Losses by row; labels of 0 are padding."""
+    return F.cross_entropy(logits, labels, ignore_index=padding_idx, reduction="none", label_smoothing=smoothing)
+
+
+def from_minus_1(logits: Tensor, targets: Tensor) -> Tensor:
+    """Ignores -1."""
+    return F.cross_entropy(logits, targets, ignore_index=-1)
+
+
+@pytest.mark.parametrize(
+    ("function", "fixed"),
+    [(padded, {"reduction": "none", "ignore_index": 0}), (from_minus_1, {"ignore_index": -1})],
+)
+def test_the_label_that_is_ignored(function: Any, fixed: dict[str, Any]) -> None:
+    """Where it is hard-coded it is found out."""
+    assert profile_of(function, operation="cross_entropy").arguments["fixed"] == fixed
+
+
+def swallows(source: Tensor, target: Tensor, ignore_index: int = -100, **_more: Any) -> Tensor:
+    """Takes any keyword, as the models of a library that are called with more than they need."""
+    return F.cross_entropy(source, target, ignore_index=ignore_index)
+
+
+def passes_on(logits: Tensor, target: Tensor, **more: Any) -> Tensor:
+    """Names none, and takes what torch does."""
+    return F.cross_entropy(logits, target, **more)
+
+
+def reads_one(logits: Tensor, target: Tensor, **more: Any) -> Tensor:
+    """Takes any, and uses one."""
+    return F.cross_entropy(logits, target, reduction=more.get("reduction", "mean"))
+
+
+ALL = {"weight", "ignore_index", "label_smoothing", "reduction"}
+
+
+@pytest.mark.parametrize(
+    ("function", "taken"),
+    [
+        (swallows, {"ignore_index"}),
+        (passes_on, ALL),
+        (reads_one, {"reduction"}),
+        (nn.CrossEntropyLoss(), set()),
+        (F.cross_entropy, ALL),
+    ],
+)
+def test_a_keyword_that_changes_nothing_is_not_taken(function: Any, taken: set[str]) -> None:
+    """Of functions that name what they take, and of such that do not."""
+    candidate = softproof.load(function, operation="cross_entropy", adapter="torch")
+
+    assert candidate.supports("cross_entropy") & ALL == taken
+    if isinstance(function, nn.Module):
+        assert candidate.parameters("cross_entropy") == ("input", "target")
