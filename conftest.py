@@ -18,7 +18,7 @@ from softproof.diagnosis.lineup import Lineup
 from softproof.generation import seeded
 from softproof.reports.environment import versions
 from softproof.runs import verification
-from tests.candidates import MANUAL, REFERENCE
+from tests.helpers.candidates import MANUAL, REFERENCE
 
 SHORT, LONG = 6, 20  # examples of a property, without and with --thorough
 

@@ -50,7 +50,7 @@ from tests import (
     test_semantics,
     test_stages,
 )
-from tests.candidates import MANUAL, REFERENCE
+from tests.helpers.candidates import MANUAL, REFERENCE
 
 CRITERIA = Criteria("cpu", model(None), "", "C", None, 1.0, shrink=False)
 

@@ -23,7 +23,7 @@ from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.truth.balls import Truth, balls
 
-from .candidates import MANUAL, REFERENCE, answers
+from .helpers.candidates import MANUAL, REFERENCE, answers
 
 ACCURATE = {
     half.name: load(module.accurate_cross_entropy, operation="cross_entropy", adapter=half.adapter)

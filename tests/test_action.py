@@ -32,7 +32,9 @@ def test_every_input_reaches_a_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("targets", "status"), [("manual:softmax", 0), ("tests.broken:softmax_without_shift", 1)], ids=["right", "wrong"]
+    ("targets", "status"),
+    [("manual:softmax", 0), ("tests.wrong.broken:softmax_without_shift", 1)],
+    ids=["right", "wrong"],
 )
 def test_the_step_that_verifies(targets: str, status: int, tmp_path: Path) -> None:
     """Its exit status is that of the run, and what is written is written whatever that is."""
@@ -42,7 +44,7 @@ def test_the_step_that_verifies(targets: str, status: int, tmp_path: Path) -> No
     assert len(list(ET.parse(tmp_path / "report.xml").iter("failure"))) == status
     told = json.loads((tmp_path / "report.json").read_text())
     assert (told["seed"], bool(told["causes"])) == (7, bool(status))
-    assert ended.stdout.count(b"\n::error file=tests/broken.py,line=") == len(told["causes"])
+    assert ended.stdout.count(b"\n::error file=tests/wrong/broken.py,line=") == len(told["causes"])
     for name in ("report.html", "summary.md"):
         assert f"softproof: {('PASSED', 'FAILED')[status]}, " in (tmp_path / name).read_text(encoding="utf-8")
 
@@ -88,7 +90,7 @@ def test_every_input_of_the_action_that_certifies_reaches_a_step() -> None:
     assert re.findall(r"uses: (.*)@", CERTIFY) == ["actions/attest"]
 
 
-@pytest.mark.parametrize(("target", "status"), [("manual:softmax", 0), ("tests.broken:softmax_without_shift", 1)])
+@pytest.mark.parametrize(("target", "status"), [("manual:softmax", 0), ("tests.wrong.broken:softmax_without_shift", 1)])
 def test_the_steps_that_certify(target: str, status: int, tmp_path: Path) -> None:
     """A certificate is written whatever the verdict is, and taken apart for the step that signs."""
     (certify,) = re.findall(r"run: (softproof certify .*)", CERTIFY)

@@ -18,7 +18,7 @@ from softproof.verdicts.case import BITS
 from softproof.verdicts.elements import OVERFLOW
 from softproof.verdicts.verdict import DISAGREES
 
-from .candidates import MANUAL, REFERENCE, answers
+from .helpers.candidates import MANUAL, REFERENCE, answers
 
 pytestmark = [pytest.mark.always]
 PROMISED = Criteria("cpu", model(None), "", "C", None, 1.0).promised  # what `verify` asks of a problem

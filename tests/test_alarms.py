@@ -15,7 +15,7 @@ from softproof import OPERATIONS, load
 from softproof.mutants.right.catalogue import VARIANTS
 from softproof.problem.problem import Array
 
-from .candidates import MANUAL
+from .helpers.candidates import MANUAL
 
 QUICK = {"float32": 10}
 

@@ -67,7 +67,7 @@ def test_imports_follow_the_table(path: str) -> None:
         ("reference/softmax.py", "from manual.arrays import floats", ["manual"]),
         ("softproof/truth/solver.py", "import torch.nn", ["torch"]),
         ("softproof/candidates/adapters/torch_arrays.py", "import reference", ["reference"]),
-        ("softproof/cli/commands.py", "import tests.candidates", ["tests"]),
+        ("softproof/cli/commands.py", "import tests.helpers.candidates", ["tests"]),
     ],
 )
 def test_the_import_test_can_fail(path: str, source: str, found: list[str]) -> None:

@@ -16,7 +16,7 @@ from softproof import Problem, Result
 from softproof.cli.commands import main
 from softproof.problem.formats import FORMATS
 
-from .candidates import MANUAL
+from .helpers.candidates import MANUAL
 from .test_errors import _public, _Recorder
 
 ROW: dict[str, Any] = {"logits": [0.0, 1.0]}

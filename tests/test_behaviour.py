@@ -37,9 +37,9 @@ from softproof.runs.criteria import Criteria
 from softproof.runs.schedule import SHARE, Schedule
 from softproof.verdicts.case import BITS
 
-from . import misbehaving as wrong
-from .candidates import MANUAL, REFERENCE, three_rows
-from .misbehaving import Function
+from .helpers.candidates import MANUAL, REFERENCE, three_rows
+from .wrong import misbehaving as wrong
+from .wrong.misbehaving import Function
 
 ROWS = [[0.0, 1.0, 3.0], [2.0, 0.5, 0.0], [1.0, 1.5, -2.0]]
 G = [[0.5, -1.0, 2.0], [1.0, 0.25, 0.0], [0.0, 3.0, 1.0]]

@@ -14,7 +14,7 @@ from softproof import Problem, any_order, bound, judge_result, solve
 from softproof.bounds.algebra import rdiv, rmul
 from softproof.problem.formats import FORMATS
 
-from .candidates import MANUAL
+from .helpers.candidates import MANUAL
 from .helpers.wrong_answers import Wrong, just_outside, spoiled
 
 

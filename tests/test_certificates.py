@@ -25,8 +25,8 @@ from softproof.problem.problem import Problem
 from softproof.properties.ways import WAYS
 from softproof.runs.drawing import digests
 from softproof.runs.schedule import Schedule
-from tests import broken
 from tests.test_links import ROOT, stated
+from tests.wrong import broken
 
 Edit = Callable[[dict[str, Any]], Any]
 FILES = (Source("mine.py", "ab" * 32), Source("side.py", "ef" * 32))

@@ -39,7 +39,7 @@ def test_the_one_cpu_device_may_have_its_number() -> None:
 
 def test_disagreement_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
     """The problem, what came out, the truth, what was allowed and how to see it again."""
-    target = "tests.broken:softmax_without_shift"
+    target = "tests.wrong.broken:softmax_without_shift"
     status = main(["verify", target, "--operation", "softmax", "--seed", "0", "--dtype", "float32"])
 
     out, _ = capsys.readouterr()

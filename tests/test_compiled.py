@@ -19,7 +19,7 @@ from softproof.verdicts.compiled import TINY, compiled, judge_compiled, ratios_i
 from softproof.verdicts.elements import VAGUE
 from softproof.verdicts.verdict import AGREES, DISAGREES
 
-from .candidates import MANUAL, REFERENCE, three_rows
+from .helpers.candidates import MANUAL, REFERENCE, three_rows
 
 MODELS = ("any-order", "numpy", "fused", "stored-logsumexp", "eager")
 STRANGE = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf, "zero": 0.0}

@@ -21,8 +21,8 @@ from softproof.problem.problem import Array
 from softproof.runs import search
 from softproof.runs.failures import Named, database
 
-from . import broken
-from .misbehaving import wrong_the_second_time
+from .wrong import broken
+from .wrong.misbehaving import wrong_the_second_time
 
 LEAST = 30.0  # from where on it is wrong
 

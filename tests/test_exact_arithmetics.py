@@ -16,8 +16,8 @@ from softproof import OPERATIONS, Problem, problems, solve
 from softproof.problem.outputs import value_shape
 from softproof.problem.problem import Array
 
-from .arithmetics import InDecimal, InFractions, InMpmath, Number
-from .by_definition import DEFINITIONS, Outputs, expected
+from .helpers.arithmetics import InDecimal, InFractions, InMpmath, Number
+from .helpers.by_definition import DEFINITIONS, Outputs, expected
 
 ROUNDING = pytest.mark.parametrize("kind", [InMpmath, InDecimal], ids=["mpmath", "decimal"])
 BITS = (128, 1600)  # the judge's precision, and one at which the balls are as narrow as the other arithmetics' errors

@@ -18,8 +18,8 @@ from softproof.bounds.softmax_rows import SoftmaxRows
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.problem import Array
 
-from .candidates import MANUAL, REFERENCE
-from .small_formats import small
+from .helpers.candidates import MANUAL, REFERENCE
+from .helpers.small_formats import small
 
 F32 = FORMATS["float32"]
 WIDE, ROWS = 131071, 1 << 13

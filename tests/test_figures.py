@@ -14,7 +14,7 @@ from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 
-from .candidates import MANUAL, REFERENCE
+from .helpers.candidates import MANUAL, REFERENCE
 
 BY_HAND = Contestant(MANUAL, "cpu", ("float32",), ("any-order",))
 TINY = Size((3,), (40,), elements=24, rows=8)

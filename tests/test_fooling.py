@@ -20,7 +20,7 @@ from softproof.candidates.channel import Child, LostError
 from softproof.candidates.guard import OWN, Guard
 from softproof.cli import commands
 
-from . import fooling, fooling_torch
+from .wrong import fooling, fooling_torch
 
 FOOLING = {  # the first words of the explanation, and what is said to have failed
     "exits": ("its process ended with exit status 0", "process ended"),
@@ -91,7 +91,7 @@ def test_nobody_is_accused_of_what_is_harmless(name: str) -> None:
 
 def test_what_is_printed_is_counted_and_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
     """Whichever way it is printed."""
-    status = commands.main(["verify", "tests.fooling:prints", "--operation", "softmax", "--dtype", "float32",
+    status = commands.main(["verify", "tests.wrong.fooling:prints", "--operation", "softmax", "--dtype", "float32",
                        "--examples", "5"])  # fmt: skip
 
     printed, errors = capfd.readouterr()
@@ -103,7 +103,7 @@ def test_what_is_printed_is_counted_and_not_shown(capfd: pytest.CaptureFixture[s
 
 def test_the_next_target_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
     """Whatever became of the first."""
-    lost = "tests.fooling:exits_at_the_eighth_call"
+    lost = "tests.wrong.fooling:exits_at_the_eighth_call"
     status = commands.main(["verify", lost, "manual:softmax", "--operation", "softmax",
                        "--dtype", "float64", "--examples", "5", "--seed", "0"])  # fmt: skip
 
@@ -114,7 +114,7 @@ def test_the_next_target_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_in_this_process(capsys: pytest.CaptureFixture[str]) -> None:
     """For a debugger: what is printed is shown, and nothing is counted."""
-    commands.main(["verify", "tests.fooling:prints", "--operation", "softmax", "--dtype", "float32", "--examples", "5",
+    commands.main(["verify", "tests.wrong.fooling:prints", "--operation", "softmax", "--dtype", "float32", "--examples", "5",
               "--in-process"])  # fmt: skip
 
     printed = capsys.readouterr().out
@@ -171,10 +171,10 @@ def test_only_a_name_can_be_sent() -> None:
 
 def test_where_it_runs() -> None:
     """A name in a process of its own, which does not import its module here; an object in this one."""
-    sys.modules.pop("tests.fooling_elsewhere", None)
-    softproof.verify("tests.fooling_elsewhere:softmax", dtypes=["float32"], examples=1).check()
+    sys.modules.pop("tests.wrong.fooling_elsewhere", None)
+    softproof.verify("tests.wrong.fooling_elsewhere:softmax", dtypes=["float32"], examples=1).check()
 
-    assert "tests.fooling_elsewhere" not in sys.modules
+    assert "tests.wrong.fooling_elsewhere" not in sys.modules
 
 
 # ---- the parts ------------------------------------------------------------------------------------------------------
@@ -228,7 +228,7 @@ def test_what_torch_wraps_itself_is_nobodys_fault() -> None:
 
 def test_a_process_that_ends_ends_its_own_processes() -> None:
     """Those that it started hold its streams open, and would be waited for."""
-    child = Child("tests.forking")
+    child = Child("tests.helpers.forking")
     with pytest.raises(LostError, match=r"it gave no answer within 0\.5 s"):
         child.ask({}, {}, 0.5, 0)
 
@@ -237,7 +237,7 @@ def test_a_process_that_hangs_ends_with_the_one_that_asks() -> None:
     """Even if that is killed."""
     code = (
         "import threading; from softproof import Problem; from softproof.candidates.isolated import isolated\n"
-        "found = isolated('tests.fooling:hangs', 'softmax', 'numpy')\n"
+        "found = isolated('tests.wrong.fooling:hangs', 'softmax', 'numpy')\n"
         "told = threading.Timer(1, lambda: print(found.home.child._process.pid, flush=True)); told.start()\n"
         "found.answer(Problem('softmax', 'float32', {'logits': [[0.0], [0.0]]}))"
     )
@@ -271,7 +271,7 @@ def _lives(process: int) -> bool:
 def test_nothing_is_left_of_a_run() -> None:
     """No thread, and no process, of what agreed and of what was lost."""
     children, threads = _children(), threading.active_count()  # of other tests, as of those that grade
-    for name, ok in (("manual:softmax", True), ("tests.fooling:exits_at_the_eighth_call", False)):
+    for name, ok in (("manual:softmax", True), ("tests.wrong.fooling:exits_at_the_eighth_call", False)):
         assert verify(name, operation="softmax", dtypes=["float32"], examples=5, seed=0).ok == ok
 
     assert _children() <= children

@@ -16,9 +16,9 @@ from softproof.cli.commands import main
 from softproof.reports.causes import causes
 from softproof.reports.github import annotated, summary
 
-from . import broken
 from .helpers.pages import Page
 from .helpers.reports import HOSTILE, KINDS, raises, reports, with_text
+from .wrong import broken
 
 QUICK = ["--operation", "softmax", "--dtype", "float32", "--examples", "5", "--seed", "0"]
 QUICK += ["--in-process", "--no-shrink", "--no-diagnosis"]
@@ -49,7 +49,7 @@ def _line_of(function: object) -> tuple[str, int]:
 
 def test_where_the_code_is() -> None:
     """A function by its name, the function of an operation in a module; nothing that is installed, or no module."""
-    assert defined("tests.broken:softmax_without_shift", "softmax") == _line_of(broken.softmax_without_shift)
+    assert defined("tests.wrong.broken:softmax_without_shift", "softmax") == _line_of(broken.softmax_without_shift)
     found = defined("manual.softmax", "log_softmax")
     assert found is not None
     path, line = found
@@ -92,7 +92,7 @@ def test_the_command_line_tells_github(
     file = tmp_path / "summary.md"
     file.write_text("before\n")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(file))
-    targets = ["tests.broken:softmax_without_shift", "tests.helpers.reports:raises"]
+    targets = ["tests.wrong.broken:softmax_without_shift", "tests.helpers.reports:raises"]
     assert main(["verify", *targets, *QUICK, "--github"]) == 1
 
     printed = capsys.readouterr()

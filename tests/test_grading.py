@@ -19,7 +19,7 @@ from softproof.grading.compiling import build
 from softproof.grading.many import Results, _Worker, key_of, line
 from softproof.problem.problem import Array
 
-from .candidates import MANUAL, REFERENCE
+from .helpers.candidates import MANUAL, REFERENCE
 
 
 @pytest.fixture(scope="module")

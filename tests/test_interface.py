@@ -27,7 +27,7 @@ from softproof.runs.criteria import Criteria
 from softproof.runs.large import verdicts_on_large
 from softproof.runs.schedule import Schedule
 
-from . import broken
+from .wrong import broken
 
 LABELS_ALONE = ["probabilities", "unnormalised"]
 

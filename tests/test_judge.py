@@ -20,7 +20,7 @@ from softproof.verdicts.elements import ROUNDING
 from softproof.verdicts.float64 import float64_decides, float64_share
 from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
 
-from .candidates import MANUAL
+from .helpers.candidates import MANUAL
 
 WIDE = 262_144  # classes
 

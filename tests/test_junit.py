@@ -39,7 +39,7 @@ def test_a_failure_says_what_the_report_says(tmp_path: Path) -> None:
     """What failed in a word, and the problem; whatever a message holds, the file is XML."""
     file = tmp_path / "report.xml"
     arguments = ["--operation", "softmax", "--seed", "0", "--dtype", "float32", "--in-process", "--junit", str(file)]
-    status = commands.main(["verify", "tests.broken:softmax_without_shift", *arguments])
+    status = commands.main(["verify", "tests.wrong.broken:softmax_without_shift", *arguments])
     (failure,) = ET.parse(file).iter("failure")
 
     assert status == 1

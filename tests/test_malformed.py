@@ -24,8 +24,8 @@ import manual
 import reference
 import softproof
 
-from .hostile import HOSTILE, NUMBERS, Argument, Call, NoMeaningError, by_numpy
-from .valid_calls import CALLS, X
+from .helpers.hostile import HOSTILE, NUMBERS, Argument, Call, NoMeaningError, by_numpy
+from .helpers.valid_calls import CALLS, X
 
 SECONDS = 20.0  # that a call may take
 MANY = 20_000  # calls of the thorough form

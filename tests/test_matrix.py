@@ -39,7 +39,7 @@ from softproof.mutants.catalogue import MUTANTS
 from softproof.mutants.record import Mutant
 from softproof.problem.problem import Array
 
-from .candidates import MANUAL
+from .helpers.candidates import MANUAL
 from .test_behaviour import CAUGHT
 from .test_relations import BROKEN_RELATIONS
 from .test_second_order import WRONG, _with

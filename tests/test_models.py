@@ -33,7 +33,7 @@ from softproof.problem.formats import FORMATS
 from softproof.problem.problem import LAYOUTS, Array
 from softproof.runs.criteria import Criteria
 
-from .candidates import MANUAL, REFERENCE
+from .helpers.candidates import MANUAL, REFERENCE
 
 HALF = ("float16", "bfloat16")
 ROWS = Problem("softmax", "float32", {"logits": np.zeros((3, 4))}, {"dim": -1})

@@ -29,7 +29,7 @@ from softproof import Candidate, Output, Problem, Result, judge, judge_result
 from softproof.problem.outputs import gradient_names, value_shape
 from softproof.problem.problem import Array
 
-from .candidates import MANUAL, REFERENCE
+from .helpers.candidates import MANUAL, REFERENCE
 
 LOSS = "nn.functional.linear_cross_entropy"
 VARIANTS = (

@@ -17,7 +17,7 @@ from softproof.reports.row import Row
 from softproof.verdicts.elements import Elements
 from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE, citation
 
-from .candidates import MANUAL, REFERENCE
+from .helpers.candidates import MANUAL, REFERENCE
 
 NOT_FINITE = (np.nan, np.inf, -np.inf)
 

@@ -20,7 +20,7 @@ from softproof.verdicts.case import BITS
 from softproof.verdicts.vacuity import JUST_OUTSIDE, NOT_FINITE, WRONG, Power
 from softproof.verdicts.verdict import Verdict
 
-from .candidates import MANUAL, three_rows
+from .helpers.candidates import MANUAL, three_rows
 
 NUMBERS = {edge_case.number: edge_case.demanded for edge_case in EDGE_CASES}
 

@@ -36,7 +36,7 @@ from softproof.properties.intervals import Interval, U, enclosed
 from softproof.properties.metamorphic import identity_of
 from softproof.truth.balls import balls
 
-from .candidates import REFERENCE, answers, three_rows
+from .helpers.candidates import REFERENCE, answers, three_rows
 
 SIZES = st.tuples(st.integers(1, 6), st.integers(1, 40))
 

@@ -19,7 +19,7 @@ from softproof.verdicts import summary
 from softproof.verdicts.elements import Elements
 from softproof.verdicts.row_unknowns import Refuted, Strips, explained, refuted
 
-from .candidates import MANUAL, REFERENCE
+from .helpers.candidates import MANUAL, REFERENCE
 
 F32 = FORMATS["float32"]
 SIZES = (10, 1000, pytest.param(32768, marks=pytest.mark.thorough), 131072)

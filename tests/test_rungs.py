@@ -23,7 +23,7 @@ from softproof.verdicts.case import BALLS, BITS, FEW
 from softproof.verdicts.elements import Elements
 from softproof.verdicts.verdict import AGREES, DISAGREES
 
-from .candidates import MANUAL
+from .helpers.candidates import MANUAL
 
 INF, NAN = np.inf, np.nan
 

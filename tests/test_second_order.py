@@ -29,9 +29,9 @@ from softproof.problem.rows import blocks
 from softproof.runs.search import EXAMPLES, batches
 from softproof.truth.balls import balls
 
-from .arithmetics import InDecimal, InMpmath, Number
-from .by_definition import expected
-from .candidates import MANUAL, REFERENCE, answers
+from .helpers.arithmetics import InDecimal, InMpmath, Number
+from .helpers.by_definition import expected
+from .helpers.candidates import MANUAL, REFERENCE, answers
 from .test_exact_arithmetics import ROWS, check, disagreements
 
 OPERATIONS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")

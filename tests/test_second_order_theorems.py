@@ -15,8 +15,8 @@ from softproof import Arithmetic, Problem, any_order, bound, judge, judge_result
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.problem import Array
 
+from .helpers.small_formats import Machine, Row, small
 from .helpers.wrong_answers import spoiled
-from .small_formats import Machine, Row, small
 from .test_theorems import (
     ALL_DTYPES,
     HALVES,

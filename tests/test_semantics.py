@@ -24,7 +24,7 @@ from softproof.problem.problem import Array
 from softproof.reports.semantics import Seen, see, semantics_report
 from softproof.verdicts.verdict import AGREES, DISAGREES, UNSPECIFIED
 
-from .candidates import MANUAL, REFERENCE
+from .helpers.candidates import MANUAL, REFERENCE
 from .test_findings import recorded_here
 
 DOCS = Path(__file__).parent.parent / "docs" / "theory" / "semantics.md"

@@ -22,7 +22,7 @@ import softproof
 from softproof.cli import batch, commands, plan, side_by_side, verify_command
 from softproof.cli.side_by_side import shares
 
-from .candidates import MANUAL
+from .helpers.candidates import MANUAL
 
 ROOT = Path(__file__).parent.parent
 KERNEL = """

@@ -11,7 +11,7 @@ from softproof import Candidate, Problem, Result, judge, stages, verify
 from softproof.problem.problem import Output
 from softproof.verdicts.stagewise import worst
 
-from .candidates import MANUAL
+from .helpers.candidates import MANUAL
 
 
 def _problem(dtype: str = "float32") -> Problem:

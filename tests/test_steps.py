@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import manual
 import reference
 from softproof import Output, Problem, Result, judge_result
-from tests.candidates import MANUAL, REFERENCE
+from tests.helpers.candidates import MANUAL, REFERENCE
 
 CANDIDATES = {"manual": MANUAL, "reference": REFERENCE}
 halves = pytest.mark.parametrize("half", [manual, reference], ids=["manual", "reference"])

@@ -30,7 +30,7 @@ from softproof.runs.schedule import Schedule
 from softproof.runs.search import EXAMPLES
 from softproof.truth.solver import solve
 
-from .candidates import MANUAL
+from .helpers.candidates import MANUAL
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

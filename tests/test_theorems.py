@@ -1,7 +1,7 @@
 """The theorems of docs/theory/bounds.md at work: what they allow is met by every right evaluation, and by no wrong one.
 
 Hard rows for both halves and every model; wrong answers; the evaluation of the truth in float64 beside balls; the order
-of sums; the accuracy classes; and evaluations in small formats that do their worst (tests/small_formats.py).
+of sums; the accuracy classes; and evaluations in small formats that do their worst (tests/helpers/small_formats.py).
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ from softproof.problem.rows import ALL
 from softproof.truth.solver import solve_rows, total
 from softproof.verdicts.case import BITS, Case
 
-from .candidates import MANUAL, REFERENCE
+from .helpers.candidates import MANUAL, REFERENCE
 from .helpers.shares import needed
+from .helpers.small_formats import Machine, Row, carried_back, leans, small
 from .helpers.wrong_answers import Wrong, just_outside, spoiled
-from .small_formats import Machine, Row, carried_back, leans, small
 
 HALVES = {"manual": MANUAL, "reference": REFERENCE}
 ALL_DTYPES = tuple(FORMATS)

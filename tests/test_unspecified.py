@@ -21,7 +21,7 @@ from softproof.problem.problem import Array
 from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
 from softproof.verdicts.verdict import UNSPECIFIED as NOT_FIXED
 
-from .candidates import MANUAL, REFERENCE
+from .helpers.candidates import MANUAL, REFERENCE
 
 NAN, INF = np.nan, np.inf
 BY_NUMBER = {

@@ -24,9 +24,9 @@ from manual.arrays import Array
 from softproof import Problem, Verdict, load
 from softproof.runs.large import OnLarge
 
-from . import broken
-from .broken import BROKEN
-from .candidates import MANUAL
+from .helpers.candidates import MANUAL
+from .wrong import broken
+from .wrong.broken import BROKEN
 
 
 @pytest.mark.parametrize("wrong", BROKEN, ids=lambda function: function.__name__)

@@ -6,7 +6,7 @@ import pytest
 
 from softproof import OPERATIONS, verify
 
-from .witnesses import WITNESSES, Witness
+from .wrong.witnesses import WITNESSES, Witness
 
 UNRELATED = {"jvp", "hvp", "nonfinite", "invalid_labels"}  # kinds of question that these functions have other faults in
 

@@ -17,7 +17,7 @@ from softproof.problem.problem import Array
 from softproof.reports.asked import Asked
 from softproof.reports.row import CANNOT_LOAD
 
-from .. import broken
+from ..wrong import broken
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[31m\u202e\x00\u2066 &lt;b&gt; </pre><img src=//evil.example/x onerror=x>"
 
@@ -81,7 +81,7 @@ def reports() -> dict[str, Report]:
         "cannot ask": _asked(raises),
         "required": _asked(without_gradient, require=["gradient"]),
         "measured": _asked(manual.softmax, arithmetic="measured"),
-        "lost": _asked("tests.fooling:complains"),
+        "lost": _asked("tests.wrong.fooling:complains"),
         "no guarantee": _asked(manual.softmax, arithmetic=of_nothing, without=["empty", "scalars", "nonfinite"]),
         "expected failure": replace(wrong, expected=(wrong.rows[0].name, "nobody")),
         "cannot load": unjudged,

@@ -1,0 +1,1 @@
+"""Wrong implementations that the tests put before the judge."""
