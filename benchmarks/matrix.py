@@ -41,7 +41,7 @@ _CLASS_B = "class B has one mutant, which other properties kill as well; this on
 _BITS = "tells, within the bounds too, whether the bits of a row depend on"
 
 KEPT = {  # properties that kill no mutant that no cheaper one kills, and why they are kept
-    "jvp": "no mutant has a wrong one; tests/test_second_order.py has three, which it tells by this name",
+    "jvp": "no mutant has a wrong one; tests/wrong/directions.py has three, which it tells by this name",
     "softmax rows sum to one": _NO_TRUTH,
     "gradient rows sum to zero": _NO_TRUTH,
     "a one-hot target is its label": f"{_NO_TRUTH}; it is no relation of the judge",
@@ -75,7 +75,7 @@ KEPT = {  # properties that kill no mutant that no cheaper one kills, and why th
     "way: no gradients": "no mutant needs an input that requires a gradient; one in tests/wrong/misbehaving.py does",
     "way: no_grad": "no mutant asks autograd in its forward pass; one in tests/wrong/misbehaving.py does",
     "way: inference_mode": "no mutant fails there; one in tests/wrong/misbehaving.py does",
-    "way: scaled loss": "takes gradients by backward(), which may store them twice; one in tests/wrong/misbehaving.py does",
+    "way: scaled loss": "takes gradients by backward(), which may store them twice: tests/wrong/misbehaving.py",
     "way: summed loss": "gives the upstream gradient that .sum() hands back, of stride 0, whatever layouts are drawn",
     "way: invalid labels": "asks every label problem; verify does not ask the edge cases, which have three of them",
     "way: rows alone": f"{_BITS} the batch",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,6 +74,37 @@ def test_imports_follow_the_table(path: str) -> None:
 def test_the_import_test_can_fail(path: str, source: str, found: list[str]) -> None:
     """Each rule broken once."""
     assert forbidden(path, source) == found
+
+
+TWINS = "tests/exploits/test_twins.py"  # which runs tests of its folder once more, where one protection is off
+TESTS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "tests").rglob("*.py"))
+
+
+def imported_tests(path: str, source: str) -> list[str]:
+    """The test modules that a file imports from, wherever in the file."""
+    found = set[str]()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            found |= {*(node.module or "").split("."), *(alias.name for alias in node.names if not node.module)}
+            found |= {alias.name for alias in node.names if node.module in ("tests", "tests.exploits")}
+        elif isinstance(node, ast.Import):
+            found |= {each for alias in node.names for each in alias.name.split(".")}
+    return sorted(f"{path}: {each}" for each in found if re.fullmatch(r"test_\w+", each))
+
+
+def test_no_test_imports_a_test() -> None:
+    """What two share is in tests/helpers/, and what is wrong in tests/wrong/."""
+    assert [each for path in TESTS if path != TWINS for each in imported_tests(path, (ROOT / path).read_text())] == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["from .test_cli import run", "from tests.test_cli import run", "from . import test_cli",
+     "from tests import test_cli", "def f():\n    import tests.test_cli"],
+)  # fmt: skip
+def test_the_test_of_tests_can_fail(source: str) -> None:
+    """In each form that an import may have."""
+    assert imported_tests("tests", source) == ["tests: test_cli"]
 
 
 def test_problem_imports_nothing_of_ours() -> None:

@@ -17,7 +17,7 @@ from softproof.cli.commands import main
 from softproof.problem.formats import FORMATS
 
 from .helpers.candidates import MANUAL
-from .test_errors import _public, _Recorder
+from .helpers.recorder import PublicRecorder, public
 
 ROW: dict[str, Any] = {"logits": [0.0, 1.0]}
 GOOD_BARE = Problem("softmax", "float32", ROW)
@@ -278,7 +278,7 @@ def test_the_error_names_both_sides(wrong: str) -> None:
 
 def test_every_public_function_is_in_the_table() -> None:
     """With at least one wrong argument; what only holds values is not a function."""
-    recorder: Any = _Recorder(softproof)
+    recorder: Any = PublicRecorder(softproof)
     for call, kind, _ in WRONG.values():
         with pytest.raises(kind):
             call(recorder)
@@ -286,7 +286,7 @@ def test_every_public_function_is_in_the_table() -> None:
     asked = {"bank", "grade", "Measured"}  # in test_bank.py, test_grading.py and test_measured.py
     values = {"Arithmetic", "Bank", "Candidate", "Behaviour", "Grade", "Implementation", "Output", "Report", "Result",
               "Row", "Verdict", *asked}  # fmt: skip
-    assert _public(softproof) - values - {"Problem"} == recorder.used - values - {"Problem"}
+    assert public(softproof) - values - {"Problem"} == recorder.used - values - {"Problem"}
 
 
 NO_ANSWERS: dict[str, Any] = {

@@ -25,7 +25,7 @@ from softproof.problem.problem import Problem
 from softproof.properties.ways import WAYS
 from softproof.runs.drawing import digests
 from softproof.runs.schedule import Schedule
-from tests.test_links import ROOT, stated
+from tests.helpers.repository import ROOT, stated
 from tests.wrong import broken
 
 Edit = Callable[[dict[str, Any]], Any]

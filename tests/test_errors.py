@@ -14,6 +14,8 @@ import manual
 import reference
 import softproof
 
+from .helpers.recorder import PublicRecorder, public
+
 X = np.arange(6.0).reshape(2, 3)  # logits (N, C)
 Y = np.array([0, 2])  # labels (N,)
 Q = np.full((2, 3), 0.25)  # probabilities (N, C)
@@ -326,32 +328,15 @@ def test_the_error_names_both_sides(half: ModuleType, wrong: str) -> None:
         np.testing.assert_array_equal(array, copy)
 
 
-class _Recorder:
-    """A module that remembers which of its names were used."""
-
-    def __init__(self, module: ModuleType) -> None:
-        self.module = module
-        self.used: set[str] = set()
-
-    def __getattr__(self, name: str) -> Any:
-        self.used.add(name)
-        return getattr(self.module, name)
-
-
-def _public(module: ModuleType) -> set[str]:
-    names = [name for name in dir(module) if not name.startswith("_")]
-    return {name for name in names if callable(getattr(module, name))}
-
-
 @pytest.mark.parametrize("half", [manual, reference], ids=["manual", "reference"])
 def test_every_public_function_is_in_the_table(half: ModuleType) -> None:
     """Of both halves, with at least one wrong argument."""
-    recorder: Any = _Recorder(half)
+    recorder: Any = PublicRecorder(half)
     for call, kind, _ in WRONG.values():
         with pytest.raises(kind):
             call(recorder)
 
-    assert _public(half) == recorder.used
+    assert public(half) == recorder.used
 
 
 def test_a_device_that_is_not_there_is_an_error() -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Sequence
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -30,19 +28,9 @@ from softproof.reports.findings import (
 )
 from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
 
-DOCS = Path(__file__).parent.parent / "docs" / "generated" / "findings.md"
-VERSIONS = re.compile(r"^\| (softproof|torch) \| .* \|$", re.MULTILINE)
-RECORDED = dict(re.findall(r"^\| (\w+) \| (.*) \|$", DOCS.read_text(), re.MULTILINE))
-HERE = {
-    "torch": version("torch").split("+")[0],
-    "device": "cpu",
-    "platform": f"{platform.system()} {platform.machine()}",
-}
+from .helpers.recorded import DOCS, recorded_here
 
-recorded_here = pytest.mark.skipif(
-    any(RECORDED[name] != value for name, value in HERE.items()),
-    reason=f"findings.md records {', '.join(RECORDED[name] for name in HERE)}; this is {', '.join(HERE.values())}",
-)
+VERSIONS = re.compile(r"^\| (softproof|torch) \| .* \|$", re.MULTILINE)
 
 SOFTMAX = Problem("softmax", "float32", {"logits": [0.0, 0.0]}, {"dim": -1})
 MADE_UP = Finding("made-up", "torch.nn.functional:softmax", SOFTMAX, happens="Nothing.", right="It is.")

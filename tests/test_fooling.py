@@ -114,8 +114,8 @@ def test_the_next_target_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_in_this_process(capsys: pytest.CaptureFixture[str]) -> None:
     """For a debugger: what is printed is shown, and nothing is counted."""
-    commands.main(["verify", "tests.wrong.fooling:prints", "--operation", "softmax", "--dtype", "float32", "--examples", "5",
-              "--in-process"])  # fmt: skip
+    target = "tests.wrong.fooling:prints"
+    commands.main(["verify", target, "--operation", "softmax", "--dtype", "float32", "--examples", "5", "--in-process"])
 
     printed = capsys.readouterr().out
     assert "###" in printed

@@ -18,6 +18,7 @@ from softproof.reports.github import annotated, summary
 
 from .helpers.pages import Page
 from .helpers.reports import HOSTILE, KINDS, raises, reports, with_text
+from .helpers.repository import ROOT
 from .wrong import broken
 
 QUICK = ["--operation", "softmax", "--dtype", "float32", "--examples", "5", "--seed", "0"]
@@ -44,7 +45,7 @@ def test_each_cause_is_one_line_of_the_judge(kind: str) -> None:
 
 def _line_of(function: object) -> tuple[str, int]:
     """As Python knows it."""
-    return f"tests/{Path(inspect.getfile(function)).name}", inspect.getsourcelines(function)[1]  # type: ignore[arg-type]
+    return Path(inspect.getfile(function)).relative_to(ROOT).as_posix(), inspect.getsourcelines(function)[1]  # type: ignore[arg-type]
 
 
 def test_where_the_code_is() -> None:

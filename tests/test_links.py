@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from .helpers.repository import ROOT, stated
+
 FOLDERS = ("docs", "tests", "examples", "benchmarks", "audits", "manual", "reference", "softproof")
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SOURCES = [path for folder in FOLDERS[1:] for path in sorted((ROOT / folder).rglob("*.py"))]
@@ -16,7 +17,6 @@ OTHERS = [ROOT / name for name in ("Makefile", "action.yml", "pyproject.toml", "
 
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)")
 NAMED = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./-]*\.(?:md|py|c|js|toml|yml|json)\b")
-STATED = re.compile(r"^\*\*Theorem (\d+)\b", re.MULTILINE)
 CITED = re.compile(r"\bTheorems? (\d+(?:(?:,| to| and|, and) \d+)*)")
 CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 HISTORY = {"CHANGELOG.md"}  # which may name what is gone; its links lead somewhere all the same
@@ -44,11 +44,6 @@ def absent(text: str, name: str = "") -> list[str]:
     made = set(re.findall(r"^Save this as `(.+)`:$", text, re.MULTILINE))  # by the reader of a guide
     named = {path for path in NAMED.findall(text) if not (name.startswith(QUOTING) and path.startswith("tests/"))}
     return sorted(path for path in named - made if not (ROOT / path).exists())
-
-
-def stated(texts: Iterable[str]) -> list[int]:
-    """The numbers of the theorems that pages state, in order."""
-    return sorted(int(number) for text in texts for number in STATED.findall(text))
 
 
 def cited(text: str) -> set[int]:

@@ -40,9 +40,9 @@ from softproof.mutants.record import Mutant
 from softproof.problem.problem import Array
 
 from .helpers.candidates import MANUAL
-from .test_behaviour import CAUGHT
-from .test_relations import BROKEN_RELATIONS
-from .test_second_order import WRONG, _with
+from .wrong.caught import CAUGHT
+from .wrong.directions import WRONG, with_derivative
+from .wrong.relations import BROKEN_RELATIONS
 
 TESTS_FOLDER = Path(__file__).parent
 DOCS = TESTS_FOLDER.parent / "docs" / "generated" / "matrix.md"
@@ -409,7 +409,7 @@ def test_what_kills_no_mutant_is_seen_to_fail(name: str) -> None:
     """On a wrong derivative, which a mutant seldom has, and not on the right ones beside it."""
     operation, output, function = WRONG_DERIVATIVES[name]
 
-    for candidate, killed in ((_with(operation, output, function), True), (MANUAL.only(operation), False)):
+    for candidate, killed in ((with_derivative(operation, output, function), True), (MANUAL.only(operation), False)):
         counted = Counted("m", candidate.functions, candidate.backwards, "numpy", jvps=candidate.jvps,
                           hvps=candidate.hvps)  # fmt: skip
         mutant = replace(RIGHT[0], operation=operation)

@@ -14,7 +14,7 @@ import pytest
 
 from softproof.certificates.form import canonical
 from softproof.cli.commands import main
-from tests.test_links import ROOT
+from tests.helpers.repository import ROOT
 
 RIGHT = """
 import numpy as np

@@ -32,7 +32,8 @@ from softproof.truth.balls import balls
 from .helpers.arithmetics import InDecimal, InMpmath, Number
 from .helpers.by_definition import expected
 from .helpers.candidates import MANUAL, REFERENCE, answers
-from .test_exact_arithmetics import ROWS, check, disagreements
+from .helpers.truth_by_definition import ROWS, check, disagreements
+from .wrong.directions import WRONG, of_probabilities_that_sum_to_one, with_derivative
 
 OPERATIONS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")
 DERIVATIVES = {"jvp", "hvp_logits"}
@@ -42,9 +43,6 @@ def _along(problem: Problem, seed: int = 0) -> Problem:
     """The same with a direction."""
     v = np.random.default_rng(seed).normal(size=problem.inputs["logits"].shape)
     return replace(problem, tangent=FORMATS[problem.dtype].round(v))
-
-
-# ---- right ones -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("candidate", [REFERENCE], ids=["reference"])
@@ -134,9 +132,6 @@ def test_small_cases_by_hand(case: str) -> None:
         np.testing.assert_array_equal(found["hvp_logits"].ravel(), hvp)
 
 
-# ---- the truth ------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("kind", [InMpmath, InDecimal], ids=["mpmath", "decimal"])
 @pytest.mark.parametrize("row", ROWS)
 def test_the_truth_at_the_edges(kind: type[Number], row: str) -> None:
@@ -172,8 +167,6 @@ def test_the_cross_check_can_fail(operation: str) -> None:
 
     assert sum(each.startswith(("jvp", "hvp")) for each in found) == other["jvp"].size + 3
 
-
-# ---- relations ------------------------------------------------------------------------------------------------------
 
 SIZES = st.tuples(st.integers(1, 6), st.integers(1, 40))
 
@@ -252,88 +245,11 @@ def test_derivatives_are_linear_in_the_direction(
         assert (np.abs(found_level[name]) <= room_level[name]).all(), name
 
 
-# ---- wrong ones -----------------------------------------------------------------------------------------------------
-
-
-def _diagonal_jvp(tangent: Array, logits: Array, dim: int = -1) -> Array:
-    p = manual.softmax(logits, dim)
-    return np.asarray(p * (1 - p) * tangent)
-
-
-def _jvp_without_the_mean(tangent: Array, logits: Array, dim: int = -1) -> Array:
-    del logits, dim
-    return tangent.copy()
-
-
-def _half_a_product_rule(tangent: Array, grad_output: Array, logits: Array, dim: int = -1) -> Array:
-    s = (manual.softmax(logits, dim) * grad_output).sum(dim, keepdims=True, dtype=logits.dtype)
-    return np.asarray(manual.softmax_jvp(tangent, logits, dim) * (grad_output - s))
-
-
-def _diagonal_hvp(tangent: Array, grad_output: Array, logits: Array, **options: Any) -> Array:
-    return np.asarray(manual.logsumexp_backward(grad_output, logits, **options) * tangent)
-
-
-def _zero(tangent: Array, *_arguments: Any, **_options: Any) -> Array:
-    return np.zeros_like(tangent)
-
-
-def _without_weight(*arguments: Any, weight: Any = None, **options: Any) -> Array:
-    del weight
-    return manual.cross_entropy_hvp(*arguments, **options)
-
-
-def _without_mean(*arguments: Any, reduction: str = "mean", **options: Any) -> Array:
-    return manual.cross_entropy_hvp(*arguments, reduction="none" if reduction == "none" else "sum", **options)
-
-
-def _of_probabilities_that_sum_to_one(tangent: Any, g: Any, logits: Any, target: Any, **options: Any) -> Array:
-    if target.dtype.kind == "f":
-        axis = min(logits.ndim - 1, 1)
-        total = target.sum(axis, keepdims=True) * (1 if options.get("weight") is None else 4)
-        target = target / np.where(total == 0, 1, total)
-    return manual.cross_entropy_hvp(tangent, g, logits, target, **options)
-
-
-def _with_ignored_rows(tangent: Any, g: Any, logits: Any, target: Any, **options: Any) -> Array:
-    ignored = options.pop("ignore_index", -100)
-    if target.dtype.kind == "i":
-        classes = logits.shape[min(logits.ndim - 1, 1)]
-        target = np.where((target == ignored) & ((target < 0) | (target >= classes)), 0, target)
-    return manual.cross_entropy_hvp(tangent, g, logits, target, **options)
-
-
-def _jvp_of_the_sum(*arguments: Any, reduction: str = "mean", **options: Any) -> Array:
-    return manual.cross_entropy_jvp(*arguments, reduction="none" if reduction == "none" else "sum", **options)
-
-
-WRONG: dict[str, tuple[str, str, Callable[..., Array]]] = {
-    "the diagonal of J": ("softmax", "jvp", _diagonal_jvp),
-    "v itself": ("log_softmax", "jvp", _jvp_without_the_mean),
-    "half a product rule": ("softmax", "hvp_logits", _half_a_product_rule),
-    "no Hessian": ("log_softmax", "hvp_logits", _zero),
-    "the diagonal of p": ("logsumexp", "hvp_logits", _diagonal_hvp),
-    "no Hessian of the loss": ("cross_entropy", "hvp_logits", _zero),
-    "no class weights": ("cross_entropy", "hvp_logits", _without_weight),
-    "no 1/N": ("cross_entropy", "hvp_logits", _without_mean),
-    "T = 1": ("cross_entropy", "hvp_logits", _of_probabilities_that_sum_to_one),
-    "ignored rows": ("cross_entropy", "hvp_logits", _with_ignored_rows),
-    "the sum for the mean": ("cross_entropy", "jvp", _jvp_of_the_sum),
-}
-
-
-def _with(operation: str, output: str, function: Callable[..., Array]) -> Candidate:
-    """By hand, but for one derivative."""
-    candidate = MANUAL.only(operation)
-    found = {operation: function}
-    return replace(candidate, jvps=found) if output == "jvp" else replace(candidate, hvps=found)
-
-
 @pytest.mark.parametrize("wrong", WRONG)
 def test_wrong_derivatives_are_caught(wrong: str) -> None:
     """With the default number of examples, and it is that derivative which is named."""
     operation, output, function = WRONG[wrong]
-    candidate, found = _with(operation, output, function), list[softproof.Verdict]()
+    candidate, found = with_derivative(operation, output, function), list[softproof.Verdict]()
 
     for number, (small, count) in enumerate(batches(EXAMPLES)):  # as verify draws them, but shrinks nothing
 
@@ -356,14 +272,11 @@ def test_probabilities_need_not_sum_to_one(total: float, dtype: str) -> None:
     """T is what they sum to."""
     target = np.array([[0.25, 0.75, 0.0], [0.5, 0.25, 0.25]]) * total
     problem = _along(Problem("cross_entropy", dtype, {"logits": np.eye(2, 3), "target": target}, {}, 1.0))
-    wrong = _with("cross_entropy", "hvp_logits", _of_probabilities_that_sum_to_one)
+    wrong = with_derivative("cross_entropy", "hvp_logits", of_probabilities_that_sum_to_one)
 
     assert judge(MANUAL, problem).ok
     assert judge(REFERENCE, problem).ok
     assert judge(wrong, problem).output == "hvp_logits"
-
-
-# ---- candidates in torch --------------------------------------------------------------------------------------------
 
 
 class _Constant(torch.autograd.Function):
@@ -471,9 +384,6 @@ def test_what_is_computed_without_autograd_has_a_derivative_of_zero() -> None:
     assert judge(candidate, problem).output == "jvp"
 
 
-# ---- what is asked --------------------------------------------------------------------------------------------------
-
-
 def _gradient_alone() -> Candidate:
     return replace(MANUAL.only("softmax"), jvps={}, hvps={})
 
@@ -527,7 +437,7 @@ def test_the_direction_is_an_input_too() -> None:
 
     problem = _along(Problem("softmax", "float64", {"logits": [0.0, 1.0]}, {"dim": 0}))
 
-    assert "the call changed its input tangent" in str(judge(_with("softmax", "jvp", writes), problem))
+    assert "the call changed its input tangent" in str(judge(with_derivative("softmax", "jvp", writes), problem))
 
 
 def test_a_direction_is_part_of_the_repr() -> None:

@@ -15,23 +15,23 @@ from softproof import Arithmetic, Problem, any_order, bound, judge, judge_result
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.problem import Array
 
-from .helpers.small_formats import Machine, Row, small
-from .helpers.wrong_answers import spoiled
-from .test_theorems import (
+from .helpers.hard_rows import (
     ALL_DTYPES,
     HALVES,
     HELD,
     WRONG,
-    _answer,
-    _arithmetics,
-    _doubtful,
-    _limits,
-    _models,
-    _ordinary,
-    _row,
-    _worst,
+    answer_of,
+    arithmetics,
+    doubtful,
+    limits_of,
+    models_of,
+    ordinary,
     problem_of,
+    row_of,
+    worst_of,
 )
+from .helpers.small_formats import Machine, Row, small
+from .helpers.wrong_answers import spoiled
 
 OPERATIONS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")
 DERIVATIVES = ("jvp", "hvp_logits")
@@ -59,9 +59,9 @@ def test_right_answers_hold(operation: str, library: str, model: str, numbers: s
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_wrong_answers_are_refuted_under_every_model(operation: str, numbers: str) -> None:
     """Each derivative in turn, wherever a model promises anything; and the exact answer agrees."""
-    problem, storage = _along(_ordinary(operation, numbers)), FORMATS[numbers]
-    right, truth = _answer(problem), solve(problem)
-    for model, arithmetic in _models(problem).items():
+    problem, storage = _along(ordinary(operation, numbers)), FORMATS[numbers]
+    right, truth = answer_of(problem), solve(problem)
+    for model, arithmetic in models_of(problem).items():
         limits = bound(problem, arithmetic)
         assert judge_result(problem, right, arithmetic=arithmetic).outcome != "disagrees", model
         for name in DERIVATIVES:
@@ -100,9 +100,9 @@ def test_bounds_are_small_beside_the_answer(operation: str, dtype: str) -> None:
 def test_float64_is_as_near_as_it_says(operation: str, dim: str, numbers: str) -> None:
     """Theorem 15, on hard rows, for every model and for the classes B and C."""
     problem = _along(problem_of(operation, numbers, 17, dim))
-    for arithmetic in _models(problem).values():
+    for arithmetic in models_of(problem).values():
         for letter in "BC":
-            found = list(_doubtful(problem, arithmetic, letter))
+            found = list(doubtful(problem, arithmetic, letter))
             assert [each for each in found if not each[1] <= 1] == []
             assert {name for name, _ in found} >= set(DERIVATIVES)
 
@@ -110,7 +110,7 @@ def test_float64_is_as_near_as_it_says(operation: str, dim: str, numbers: str) -
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_class_b_asks_for_no_more_than_class_c(dtype: str, operation: str) -> None:
     """No derivative in a direction is among what Theorem 16 promises: its bound is that of class C, or more."""
-    problem = _along(_ordinary(operation, dtype))
+    problem = _along(ordinary(operation, dtype))
     usual = any_order(dtype)
     limits, of_class_b = bound(problem, usual), bound(problem, replace(usual, forward=True))
 
@@ -229,7 +229,7 @@ def _curvature(m: _Stored, row: Row, p: Floats, g: Floats, v: Floats) -> Floats:
 
 def _rows_along(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, float]:
     """Theorems 17 (a), (b) and 18."""
-    row = _row(rng, arithmetic, int(rng.choice([1, 2, 3, 6, 14])))
+    row = row_of(rng, arithmetic, int(rng.choice([1, 2, 3, 6, 14])))
     m, dim, stored = _machine(row), {"dim": -1}, arithmetic.storage.round
     g, v = (stored(rng.normal(size=row.x.shape) * rng.choice([1.0, 8.0])) for _ in range(2))
     if rng.random() < 0.3:
@@ -237,9 +237,9 @@ def _rows_along(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, f
     found: dict[str, float] = {}
 
     def compare(operation: str, upstream: Array, jvp: Floats, hvp: Floats) -> None:
-        truth, limit = _limits(operation, arithmetic, {"logits": row.x}, dim, upstream, v)
+        truth, limit = limits_of(operation, arithmetic, {"logits": row.x}, dim, upstream, v)
         for name, got in zip(DERIVATIVES, (jvp, hvp), strict=True):
-            found[f"{operation}, {name}"] = _worst(stored(got), truth[name], limit[name].error)
+            found[f"{operation}, {name}"] = worst_of(stored(got), truth[name], limit[name].error)
 
     p = m.kept("output", row.p)
     compare("softmax", g, _jacobian(m, row, p, v), _curvature(m, row, p, g, v))
@@ -254,7 +254,7 @@ def _rows_along(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, f
 def _losses_along(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, float]:
     """Theorems 17 (c) and 18 (a): labels or probabilities, weights, smoothing, every reduction."""
     classes, reduction = int(rng.choice([1, 2, 3, 5])), str(rng.choice(["none", "sum", "mean"]))
-    row = _row(rng, arithmetic, classes)
+    row = row_of(rng, arithmetic, classes)
     rows = len(row.x) if reduction == "none" else int(rng.choice([1, 2, 3, 5]))
     row, m = replace(row, x=row.x[:rows], lean=row.lean[:rows], lean_log=row.lean_log[:rows]), _machine(row)
     epsilon, labels = float(rng.choice([0.0, 0.1, 0.5, 1.0])), rng.random() < 0.6
@@ -265,7 +265,7 @@ def _losses_along(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str,
     inputs: dict[str, Any] = {"logits": row.x, "target": q.argmax(-1) if labels else q}
     inputs |= {} if weights is None else {"weight": weights}
     options = {"reduction": reduction, "label_smoothing": epsilon}
-    truth, limit = _limits("cross_entropy", arithmetic, inputs, options, g, v)
+    truth, limit = limits_of("cross_entropy", arithmetic, inputs, options, g, v)
 
     one = np.ones((rows, classes))
     t = m.round(m.mul(m.round(one * (1 - epsilon)), q) + m.round(one * epsilon / classes)) if epsilon else q
@@ -286,8 +286,8 @@ def _losses_along(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str,
     p = m.any_of(lambda: row.p, lambda: m.exp(row.log_p, row.lean))
     hvp = _scaled(m, row, p, v, slope)
     return {
-        "loss, jvp": _worst(jvp, truth["jvp"], limit["jvp"].error),
-        "loss, hvp": _worst(hvp, truth["hvp_logits"], limit["hvp_logits"].error),
+        "loss, jvp": worst_of(jvp, truth["jvp"], limit["jvp"].error),
+        "loss, hvp": worst_of(hvp, truth["hvp_logits"], limit["hvp_logits"].error),
     }
 
 
@@ -310,7 +310,7 @@ def test_no_evaluation_exceeds_its_bound(
     simulate: Callable[[np.random.Generator, Arithmetic], dict[str, float]], times: int
 ) -> None:
     """In whatever order, with exp and log as far off as A2 allows; and some come near enough to call it a search."""
-    worst = _searched(simulate, _arithmetics, times)
+    worst = _searched(simulate, arithmetics, times)
 
     assert {what: ratio for what, ratio in worst.items() if not ratio <= 1} == {}
     assert min(worst.values()) >= 0.2, worst

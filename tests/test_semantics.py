@@ -25,7 +25,7 @@ from softproof.reports.semantics import Seen, see, semantics_report
 from softproof.verdicts.verdict import AGREES, DISAGREES, UNSPECIFIED
 
 from .helpers.candidates import MANUAL, REFERENCE
-from .test_findings import recorded_here
+from .helpers.recorded import recorded_here
 
 DOCS = Path(__file__).parent.parent / "docs" / "theory" / "semantics.md"
 TARGETS = ("torch.nn.functional", "reference", "manual", "examples.candidates.scipy_special")

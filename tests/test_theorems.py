@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from flint import arb, ctx
 
 from softproof import (
     MODELS,
@@ -33,89 +32,38 @@ from softproof import (
     judge_result,
     solve,
 )
-from softproof.bounds.accuracy import Accuracy
 from softproof.bounds.algebra import Allowed, RowFactor, additions
 from softproof.bounds.arithmetic import height
 from softproof.bounds.models import default
 from softproof.bounds.softmax_rows import SoftmaxRows
-from softproof.bounds.theorems import allowed, allowed_total
+from softproof.bounds.theorems import allowed
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.problem import Array
-from softproof.problem.rows import ALL
-from softproof.truth.solver import solve_rows, total
-from softproof.verdicts.case import BITS, Case
+from softproof.verdicts.case import BITS
 
-from .helpers.candidates import MANUAL, REFERENCE
+from .helpers.candidates import MANUAL
+from .helpers.hard_rows import (
+    ALL_DTYPES,
+    HALVES,
+    HELD,
+    WRONG,
+    answer_of,
+    arithmetics,
+    doubtful,
+    hard_rows,
+    limits_of,
+    models_of,
+    ordinary,
+    problem_of,
+    row_of,
+    worst_of,
+)
 from .helpers.shares import needed
 from .helpers.small_formats import Machine, Row, carried_back, leans, small
-from .helpers.wrong_answers import Wrong, just_outside, spoiled
+from .helpers.wrong_answers import spoiled
 
-HALVES = {"manual": MANUAL, "reference": REFERENCE}
-ALL_DTYPES = tuple(FORMATS)
 HALF = ("float16", "bfloat16")
-INFORMATION = ("entropy", "distribution_cross_entropy", "kl_divergence")
 F32 = FORMATS["float32"]
-
-# ---- hard rows ------------------------------------------------------------------------------------------------------
-
-
-def hard_rows(classes: int, dtype: str, masked: bool = True) -> Floats:
-    """One row of each kind: (8, C)."""
-    rng, fmt = np.random.default_rng(classes), FORMATS[dtype]
-    noise, ramp = rng.normal(0, 2, classes), np.linspace(-30.0, 0.0, classes)
-    one = np.eye(classes)[0]
-    rows = [
-        (one - 1) * np.log(classes * 2.0**20),  # near 1: p = 1 - 2^-20
-        (one - 1) * -np.log(1.5 * fmt.u),  # stagnation: each addition to 1 rounds up
-        np.where(one, 0.0, -np.resize([8.0, 17.0, 89.0, 104.0], classes)),  # gaps
-        rng.integers(-2, 3, classes).astype(np.float64),  # ties
-        noise + (1e4 if fmt.precision >= 24 else 64.0),  # an offset
-        rng.permutation(ramp),
-        noise * 1e-30,  # tiny
-        np.where(rng.random(classes) * (1 - one) > 0.5, -np.inf, noise) if masked else noise,
-    ]
-    return fmt.round(np.array(rows))
-
-
-def problem_of(operation: str, dtype: str, classes: int, dim: str = "last", layout: str = "contiguous") -> Problem:
-    """A question about hard rows, with the classes last or not, and gradients that differ from element to element."""
-    rng, fmt = np.random.default_rng(7), FORMATS[dtype]
-    x = hard_rows(classes, dtype, masked=operation not in INFORMATION)
-    g = fmt.round(rng.normal(size=x.shape))
-    if operation in ("softmax", "log_softmax", "logsumexp", *INFORMATION):
-        upstream = g if operation in ("softmax", "log_softmax") else g[:, 0]
-        inputs = {"logits": x}
-        if operation in INFORMATION:
-            p = np.maximum(np.exp(x - x.max(-1, keepdims=True)), 1e-4)
-            p = fmt.round(p / p.sum(-1, keepdims=True))
-            inputs = {"p": p, "q": np.roll(p, 1, 0)}
-            inputs = {name: inputs[name] for name in OPERATIONS[operation].inputs}
-        if dim == "other":
-            inputs = {name: array.T.copy() for name, array in inputs.items()}
-            upstream = upstream.T.copy()
-        return Problem(operation, dtype, inputs, {"dim": -1 if dim == "last" else 0}, upstream, layout)
-    if operation == "cross_entropy":
-        y = np.arange(len(x)) * 5 % classes
-        y[-1] = 0  # not a masked class
-        logits, target = (x, y) if dim == "last" else (np.stack([x, x], -1), np.stack([y, y], -1))
-        weight = fmt.round(rng.uniform(0.5, 2, classes))
-        return Problem(operation, dtype, {"logits": logits, "target": target, "weight": weight}, {}, 0.75, layout)
-    features, outputs = min(classes, 40), 9
-    inputs = {"input": fmt.round(rng.normal(size=(8, features)) / 2), "weight": g[:1, :features].repeat(outputs, 0)}
-    inputs["weight"] = fmt.round(rng.normal(size=(outputs, features)) / 4)
-    if operation == "linear":
-        return Problem(operation, dtype, inputs | {"bias": g[0, :1].repeat(outputs)}, {}, fmt.round(
-            rng.normal(size=(8, outputs))), layout)  # fmt: skip
-    inputs = {"input": inputs["input"], "linear_weight": inputs["weight"], "linear_bias": g[1, :1].repeat(outputs)}
-    return Problem(operation, dtype, inputs | {"target": np.arange(8)}, {"label_smoothing": 0.25}, 0.75, layout)
-
-
-HELD = [
-    *((half, model, dtype) for half, model in (("manual", "numpy"), ("manual", "any-order"))
-      for dtype in ("float64", "float32", "float16")),
-    *(("reference", "torch-cpu", dtype) for dtype in ALL_DTYPES),
-    *(("reference", "any-order", dtype) for dtype in ("float64", "float32")),
-]  # fmt: skip
 
 
 @pytest.mark.parametrize(("library", "model", "numbers"), HELD)
@@ -130,55 +78,6 @@ def test_right_answers_hold(operation: str, library: str, model: str, numbers: s
         assert verdict.ok, (each, verdict)
 
 
-# ---- wrong answers --------------------------------------------------------------------------------------------------
-
-WRONG: dict[str, Wrong] = {
-    "zero": lambda exact, *_: np.zeros_like(exact),
-    "sign flipped": lambda exact, *_: -exact,
-    "doubled": lambda exact, *_: 2 * exact,
-    "uniform": lambda exact, *_: np.full_like(exact, exact.mean() + 2.0**-6),
-    "nan": lambda exact, *_: np.where(exact == exact.max(), np.nan, exact),
-    "just outside": just_outside,
-}
-
-
-def _models(problem: Problem) -> dict[str, Arithmetic]:
-    """The models that differ for this problem."""
-    found: dict[str, Arithmetic] = {}
-    for name, model in MODELS.items():
-        if model(problem) not in found.values():
-            found[name] = model(problem)
-    return found
-
-
-def _answer(problem: Problem, **outputs: Array) -> Result:
-    """The exact answer, of which some outputs are replaced, in the nearest numbers that the format holds."""
-    found = {name: array.astype(np.float64) for name, array in solve(problem).items()} | outputs
-    rounded = {name: FORMATS[problem.dtype].round(array) for name, array in found.items()}
-    return Result({name: Output(array, problem.dtype) for name, array in rounded.items()})
-
-
-def _ordinary(operation: str, dtype: str) -> Problem:
-    """A question whose bound is far below the answer in every model, if there is one."""
-    rng, fmt = np.random.default_rng(3), FORMATS[dtype]
-    x, g = fmt.round(rng.normal(0, 1, (4, 12))), fmt.round(rng.uniform(0.5, 2, (4, 12)) * rng.choice([-1.0, 1.0], 12))
-    target = {"target": np.array([0, 3, 5, 7])}
-    if operation == "cross_entropy":
-        return Problem(operation, dtype, {"logits": x, **target}, {}, 0.75)
-    if operation in INFORMATION:
-        p = rng.dirichlet(np.full(12, 9.0), 8)
-        pair = {"p": fmt.round(p[:4]), "q": fmt.round(p[4:])}
-        return Problem(
-            operation, dtype, {name: pair[name] for name in OPERATIONS[operation].inputs}, {"dim": -1}, g[0, :4]
-        )
-    if operation == "linear":
-        return Problem(operation, dtype, {"input": x, "weight": g[:3], "bias": x[0, :3]}, {}, g[:, :3])
-    if operation == "linear_cross_entropy":
-        inputs = {"input": x, "linear_weight": fmt.round(rng.normal(0, 0.25, (8, 12))), "linear_bias": x[0, :8]}
-        return Problem(operation, dtype, inputs | target, {}, 0.75)
-    return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g[:, 0] if operation == "logsumexp" else g)
-
-
 @pytest.mark.parametrize("numbers", ALL_DTYPES)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_wrong_answers_are_refuted_under_every_model(operation: str, numbers: str, thorough: bool) -> None:
@@ -186,10 +85,10 @@ def test_wrong_answers_are_refuted_under_every_model(operation: str, numbers: st
 
     Each output meets every wrong answer, under two models in five; or under all.
     """
-    problem, storage = _ordinary(operation, numbers), FORMATS[numbers]
-    right, truth, turns = _answer(problem), solve(problem), defaultdict[str, Iterator[int]](count)
+    problem, storage = ordinary(operation, numbers), FORMATS[numbers]
+    right, truth, turns = answer_of(problem), solve(problem), defaultdict[str, Iterator[int]](count)
     met: set[tuple[str, str]] = set()
-    for model, arithmetic in _models(problem).items():
+    for model, arithmetic in models_of(problem).items():
         limits = bound(problem, arithmetic)
         assert judge_result(problem, right, arithmetic=arithmetic).outcome != "disagrees", model
         for name, limit in limits.items():
@@ -213,18 +112,15 @@ def test_wrong_answers_are_refuted_under_every_model(operation: str, numbers: st
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_a_gradient_without_the_other_classes_is_refuted(numbers: str, smoothing: float) -> None:
     """Only the label's slope kept, the rest 0: what a loss gradient looks like when the softmax is forgotten."""
-    problem = replace(_ordinary("cross_entropy", numbers), options={"label_smoothing": smoothing})
+    problem = replace(ordinary("cross_entropy", numbers), options={"label_smoothing": smoothing})
     exact = solve(problem)["grad_logits"].astype(np.float64)
     label = np.arange(12) == problem.inputs["target"][:, None]
-    for model, arithmetic in _models(problem).items():
+    for model, arithmetic in models_of(problem).items():
         if np.isfinite(bound(problem, arithmetic)["grad_logits"]).all():
             verdict = judge_result(
-                problem, _answer(problem, grad_logits=np.where(label, exact, 0.0)), arithmetic=arithmetic
+                problem, answer_of(problem, grad_logits=np.where(label, exact, 0.0)), arithmetic=arithmetic
             )
             assert verdict.outcome == "disagrees", (model, verdict)
-
-
-# ---- rows -----------------------------------------------------------------------------------------------------------
 
 
 def _moved_by_its_own_error(operation: str, classes: int, masked: bool) -> tuple[Verdict, float]:
@@ -265,43 +161,15 @@ def test_one_element_may_not_stand_out(operation: str, classes: int, masked: boo
     assert "cannot come from one rounding error of the row's sum (Theorem 14)" in verdict.explanation
 
 
-# ---- the truth in float64 -------------------------------------------------------------------------------------------
-
-
-def _doubtful(problem: Problem, arithmetic: Arithmetic, letter: str) -> Iterator[tuple[str, float]]:
-    """Of each output, how far float64 is from the balls in units of what the judge thinks it may be."""
-    accuracy = Accuracy(letter)
-    arithmetic = accuracy.arithmetic(arithmetic)
-    case = Case(problem, Result(), arithmetic, accuracy)
-    (rough, rough_summands), (exact, summands) = solve_rows(problem, 53), solve_rows(problem, 256)
-    limits, of_summands = allowed(problem, arithmetic)
-    doubt, of_doubts = case._doubt(53, ALL, limits)
-    for name, each in summands.items():
-        rough[name], exact[name] = (
-            total(problem, [rows], bits) for rows, bits in ((rough_summands[name], 53), (each, 256))
-        )
-        limit = allowed_total(problem, arithmetic, [of_summands[name]])
-        doubt[name] = case._total_doubt(53, limit, [of_doubts[name]] if name in of_doubts else [])
-    for name, balls in exact.items():
-        allowance = np.broadcast_to(doubt[name], balls.shape)
-        for at in np.ndindex(*balls.shape):
-            if isinstance(balls[at], arb):
-                with ctx.workprec(300):
-                    error = abs(float((arb(float(rough[name][at])) - balls[at]).mid()))
-                yield name, float(error / allowance[at]) if error else 0.0
-            else:
-                assert repr(float(rough[name][at])) == repr(balls[at])
-
-
 @pytest.mark.parametrize("numbers", ALL_DTYPES)
 @pytest.mark.parametrize("dim", ["last", "other"])
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_float64_is_as_near_as_it_says(operation: str, dim: str, numbers: str) -> None:
     """Theorem 15, on hard rows, for every model and for the classes B and C."""
     problem = problem_of(operation, numbers, 17, dim)
-    for arithmetic in _models(problem).values():
+    for arithmetic in models_of(problem).values():
         for letter in "BC":
-            assert [each for each in _doubtful(problem, arithmetic, letter) if not each[1] <= 1] == []
+            assert [each for each in doubtful(problem, arithmetic, letter) if not each[1] <= 1] == []
 
 
 @pytest.mark.parametrize("dim", [1, 0])
@@ -311,10 +179,7 @@ def test_float64_adds_in_pairs_along_any_dim(dim: int) -> None:
     x[:, 1:] = [[-0.25], [-1.2741]]
     problem = Problem("softmax", "float64", {"logits": x if dim else x.T.copy()}, {"dim": dim})
 
-    assert max(ratio for _, ratio in _doubtful(problem, any_order("float64"), "C")) <= 1
-
-
-# ---- the order of sums ----------------------------------------------------------------------------------------------
+    assert max(ratio for _, ratio in doubtful(problem, any_order("float64"), "C")) <= 1
 
 
 def _in_pairs(x: Any, add: Callable[[Any, Any], Any]) -> Any:
@@ -451,11 +316,11 @@ def test_half_precision_throughout_promises_nothing(operation: str, numbers: str
     for n, outcome in ((classes, "no guarantee"), (fewer, "agrees")):
         problem = Problem(operation, numbers, {"logits": np.zeros((1, n))}, {"dim": -1})
         assert np.isinf(additions(n, FORMATS[numbers].u)) == (n == classes)
-        assert judge_result(problem, _answer(problem), arithmetic="storage").outcome == outcome
+        assert judge_result(problem, answer_of(problem), arithmetic="storage").outcome == outcome
         if n == classes:
-            assert judge_result(problem, _answer(problem), arithmetic="storage", bits=(53,)).outcome == outcome
+            assert judge_result(problem, answer_of(problem), arithmetic="storage", bits=(53,)).outcome == outcome
         nothing = np.full(solve(problem)["value"].shape, np.nan)
-        assert judge_result(problem, _answer(problem, value=nothing), arithmetic="storage").outcome == "disagrees"
+        assert judge_result(problem, answer_of(problem, value=nothing), arithmetic="storage").outcome == "disagrees"
 
 
 def test_nor_do_balls_make_it_a_pass() -> None:
@@ -463,10 +328,7 @@ def test_nor_do_balls_make_it_a_pass() -> None:
     problem = Problem("logsumexp", "float64", {"logits": [1e300, 1e300]}, {"dim": -1}, 1.0)
     assert np.isinf(bound(problem)["grad_logits"]).all()
 
-    assert judge_result(problem, _answer(problem, grad_logits=np.array([7.0, -3.0]))).outcome == "no guarantee"
-
-
-# ---- accuracy classes -----------------------------------------------------------------------------------------------
+    assert judge_result(problem, answer_of(problem, grad_logits=np.array([7.0, -3.0]))).outcome == "no guarantee"
 
 
 def _sum_of(numbers: str, *terms: float) -> Problem:
@@ -486,7 +348,7 @@ def test_only_the_correctly_rounded_number_is_class_a(numbers: str, start: float
     for step, right in ((0.46875 * up, 1), (-0.46875 * down, 1), (0.0, 1), (0.625 * up, 2), (-0.625 * down, 0)):
         problem = _sum_of(numbers, sign * start, sign * step)
         for number, got in enumerate(numbers_near):
-            verdict = judge_result(problem, _answer(problem, value=np.array([sign * got])), accuracy="A")
+            verdict = judge_result(problem, answer_of(problem, value=np.array([sign * got])), accuracy="A")
             assert verdict.ok == (number == right), (step, got, verdict)
 
 
@@ -495,28 +357,28 @@ def test_halfway_either_neighbour_will_do() -> None:
     problem = _sum_of("float32", 1.0, 2.0**-24)
 
     for got in (1.0, 1 + 2.0**-23):
-        assert judge_result(problem, _answer(problem, value=np.array([got])), accuracy="A").ok
+        assert judge_result(problem, answer_of(problem, value=np.array([got])), accuracy="A").ok
 
 
 def test_infinity_is_class_a_from_half_a_step_beyond_the_largest_number() -> None:
     """IEEE 754, 4.3.1: below that it rounds to the largest number."""
     above, below = (_sum_of("float32", F32.largest, step) for step in (2.0**103, 2.0**102))
 
-    assert judge_result(above, _answer(above, value=np.array([np.inf])), accuracy="A").ok
-    assert judge_result(below, _answer(below, value=np.array([F32.largest])), accuracy="A").ok
+    assert judge_result(above, answer_of(above, value=np.array([np.inf])), accuracy="A").ok
+    assert judge_result(below, answer_of(below, value=np.array([F32.largest])), accuracy="A").ok
 
 
 def test_infinity_is_not_below_that() -> None:
     """The same sum, rounded the wrong way."""
     below = _sum_of("float32", F32.largest, 2.0**102)
 
-    assert not judge_result(below, _answer(below, value=np.array([np.inf])), accuracy="A").ok
+    assert not judge_result(below, answer_of(below, value=np.array([np.inf])), accuracy="A").ok
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_baseline_is_as_good_as_itself(dtype: str, operation: str) -> None:
     """Class D: accepted with a factor of 1, refused where the factor asks for less than its own error."""
-    problem = _ordinary(operation, dtype)
+    problem = ordinary(operation, dtype)
     reached, limits = judge(MANUAL, problem, bits=BITS[1:]).ratios, bound(problem)
     half_ulps = {name: FORMATS[dtype].ulp(exact.astype(np.float64)) / 2 for name, exact in solve(problem).items()}
     asked = {"accuracy": "D", "baseline": MANUAL, "bits": BITS[1:]}
@@ -569,55 +431,12 @@ class _Worse(Candidate):
 @pytest.mark.parametrize("operation", ["softmax", "logsumexp", "cross_entropy"])
 def test_what_float64_is_off_by_is_no_error_of_the_baseline(operation: str) -> None:
     """Class D: what is worse than the baseline is refused, though both are within what float64 can tell."""
-    problem = replace(_ordinary(operation, "float64"), grad_output=None)
+    problem = replace(ordinary(operation, "float64"), grad_output=None)
     worse = _Worse(MANUAL.name, MANUAL.functions, MANUAL.backwards, MANUAL.adapter)
     own, other = (judge(each, problem, bits=BITS[1:]).ratio for each in (MANUAL, worse))
     assert own < other < 1
 
     assert judge(worse, problem, accuracy="D", baseline=MANUAL).outcome == "disagrees"
-
-
-# ---- evaluations that do their worst --------------------------------------------------------------------------------
-
-
-def _logits(rng: np.random.Generator, m: Machine, classes: int) -> Floats:
-    """Ordinary, far below the first, near to each other, one far above the rest, with an offset, or level: (200, C)."""
-    shape = 200, classes
-    x = rng.normal(0, 2, shape)
-    far = -rng.uniform(8, 60, (200, 1)) * (np.arange(classes) > 0)  # l is exact there, and what follows shows
-    level = np.where(rng.random(shape) < 0.5, 0.0, -rng.integers(8, 40, shape))  # ones, and what they swallow
-    kinds = [x, far, far, x / 16, x + rng.choice([8.0, -64.0]), np.sign(x), np.where(np.arange(classes) == 0, 8.0, x)]
-    kinds += [level, level + rng.choice([0.0, 4.0])]
-    return m.round(kinds[int(rng.integers(len(kinds)))])
-
-
-def _row(rng: np.random.Generator, arithmetic: Arithmetic, classes: int) -> Row:
-    m = Machine(arithmetic, rng)
-    x = _logits(rng, m, classes)
-    return Row(m, x, leans(rng, x.shape), rng.choice([-1.0, 1.0], (len(x), 1)))
-
-
-def _limits(
-    operation: str,
-    arithmetic: Arithmetic,
-    inputs: dict[str, Any],
-    options: dict[str, Any],
-    g: Array,
-    tangent: Array | None = None,
-) -> tuple[dict[str, Array], dict[str, Allowed]]:
-    """The truth, which float64 is near enough to, and the bounds."""
-    problem = Problem(operation, "float64", inputs, options, g, tangent=tangent)
-    (truth, summands), (found, of_summands) = solve_rows(problem, 53), allowed(problem, arithmetic)
-    truth |= {name: total(problem, [each], 53) for name, each in summands.items()}
-    found |= {name: allowed_total(problem, arithmetic, [each]) for name, each in of_summands.items()}
-    return truth, found
-
-
-def _worst(got: Array, exact: Array, limit: Array) -> float:
-    """The largest error in units of the bound."""
-    error = np.abs(got - exact)
-    assert np.isfinite(error).all()
-    return float(np.divide(error, limit, out=np.zeros_like(error), where=error > 0).max())
 
 
 def _apart(got: Array, exact: Array, limit: Allowed) -> float:
@@ -636,13 +455,13 @@ def _apart(got: Array, exact: Array, limit: Allowed) -> float:
 
 def _rows_of(rng: np.random.Generator, arithmetic: Arithmetic, judged_by: Arithmetic | None = None) -> dict[str, float]:
     """Theorems 2 to 6 and 14."""
-    row = _row(rng, arithmetic, int(rng.choice([1, 2, 3, 6, 14])))
+    row = row_of(rng, arithmetic, int(rng.choice([1, 2, 3, 6, 14])))
     arithmetic = judged_by or arithmetic
     m, g, dim = row.machine, row.machine.round(rng.normal(size=row.x.shape)), {"dim": -1}
     found: dict[str, float] = {}
     p, stored = row.p, arithmetic.storage.round
-    truth, limit = _limits("softmax", arithmetic, {"logits": row.x}, dim, g)
-    found["softmax"] = _worst(stored(p), truth["value"], limit["value"].error)
+    truth, limit = limits_of("softmax", arithmetic, {"logits": row.x}, dim, g)
+    found["softmax"] = worst_of(stored(p), truth["value"], limit["value"].error)
     found["softmax, rows"] = 1 + _apart(stored(p), truth["value"], limit["value"])
     kept = m.kept("output", p)
     inner = m.dot(g, kept)
@@ -650,20 +469,20 @@ def _rows_of(rng: np.random.Generator, arithmetic: Arithmetic, judged_by: Arithm
     ways = [lambda: m.mul(kept, m.round(g - inner)), lambda: m.fused(kept, g, -m.mul(kept, inner))]
     ways += [] if arithmetic.quotient else [lambda: m.fused(one, g, -m.mul(other, m.dot(g, one)))]
     slope = m.any_of(*ways)
-    found["softmax, gradient"] = _worst(stored(slope), truth["grad_logits"], limit["grad_logits"].error)
+    found["softmax, gradient"] = worst_of(stored(slope), truth["grad_logits"], limit["grad_logits"].error)
     found["softmax, rows of the gradient"] = needed(stored(slope), truth["grad_logits"], limit["grad_logits"])
-    truth, limit = _limits("log_softmax", arithmetic, {"logits": row.x}, dim, g)
-    found["log_softmax"] = _worst(stored(row.log_p), truth["value"], limit["value"].error)
+    truth, limit = limits_of("log_softmax", arithmetic, {"logits": row.x}, dim, g)
+    found["log_softmax"] = worst_of(stored(row.log_p), truth["value"], limit["value"].error)
     found["log_softmax, rows"] = 1 + _apart(stored(row.log_p), truth["value"], limit["value"])
     p = m.any_of(lambda: m.exp(m.kept("output", row.log_p), row.lean), lambda: row.p)
     slope = stored(carried_back(m, p, g))
-    found["log_softmax, gradient"] = _worst(slope, truth["grad_logits"], limit["grad_logits"].error)
+    found["log_softmax, gradient"] = worst_of(slope, truth["grad_logits"], limit["grad_logits"].error)
     found["log_softmax, rows of the gradient"] = needed(slope, truth["grad_logits"], limit["grad_logits"])
-    truth, limit = _limits("logsumexp", arithmetic, {"logits": row.x}, dim, g[:, 0])
-    found["logsumexp"] = _worst(stored(row.lse), truth["value"], limit["value"].error)
+    truth, limit = limits_of("logsumexp", arithmetic, {"logits": row.x}, dim, g[:, 0])
+    found["logsumexp"] = worst_of(stored(row.lse), truth["value"], limit["value"].error)
     p = m.exp(m.kept("shift", m.round(row.x - m.kept("output", row.lse))), row.lean)
     slope = stored(m.mul(g[:, :1], m.any_of(lambda: m.kept("exp", p), lambda: row.p)))
-    found["logsumexp, gradient"] = _worst(slope, truth["grad_logits"], limit["grad_logits"].error)
+    found["logsumexp, gradient"] = worst_of(slope, truth["grad_logits"], limit["grad_logits"].error)
     found["logsumexp, rows of the gradient"] = needed(slope, truth["grad_logits"], limit["grad_logits"])
     return found
 
@@ -671,7 +490,7 @@ def _rows_of(rng: np.random.Generator, arithmetic: Arithmetic, judged_by: Arithm
 def _losses_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, float]:
     """Theorems 9 to 11: labels or probabilities, weights, smoothing, every reduction."""
     classes, reduction = int(rng.choice([1, 2, 3, 5])), str(rng.choice(["none", "sum", "mean"]))
-    row = _row(rng, arithmetic, classes)
+    row = row_of(rng, arithmetic, classes)
     m, rows = row.machine, len(row.x) if reduction == "none" else int(rng.choice([1, 2, 3, 5]))
     row = replace(row, x=row.x[:rows], lean=row.lean[:rows], lean_log=row.lean_log[:rows])
     epsilon, labels = float(rng.choice([0.0, 0.1, 0.5, 0.97, 1.0])), rng.random() < 0.6
@@ -683,7 +502,7 @@ def _losses_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, fl
     inputs = {"logits": row.x, "target": q.argmax(-1) if labels else q}
     inputs |= {} if weights is None else {"weight": weights}
     options = {"reduction": reduction, "label_smoothing": epsilon}
-    truth, limit = _limits("cross_entropy", arithmetic, inputs, options, g)
+    truth, limit = limits_of("cross_entropy", arithmetic, inputs, options, g)
 
     one = np.ones((rows, classes))
     w = [] if weights is None else [one * weights]
@@ -720,13 +539,13 @@ def _losses_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, fl
         slope = m.round(row.p - q)
         slope = shuffled(m.div(slope, divisor) if reduction == "mean" else slope, *factors)
     found = {
-        "loss": _worst(value, truth["value"], limit["value"].error),
-        "loss, gradient": _worst(slope, truth["grad_logits"], limit["grad_logits"].error),
+        "loss": worst_of(value, truth["value"], limit["value"].error),
+        "loss, gradient": worst_of(slope, truth["grad_logits"], limit["grad_logits"].error),
         "loss, rows of the gradient": needed(slope, truth["grad_logits"], limit["grad_logits"]),
     }
     if not labels:
         slope = shuffled(c, -row.log_p, *w, *([share] if epsilon else []))
-        found["loss, gradient of the target"] = _worst(slope, truth["grad_target"], limit["grad_target"].error)
+        found["loss, gradient of the target"] = worst_of(slope, truth["grad_target"], limit["grad_target"].error)
     return found
 
 
@@ -737,16 +556,16 @@ def _distributions_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[
     g = m.round(rng.normal(size=200))
     log_p, log_q, c = m.log(p, leans(rng, p.shape)), m.log(q, leans(rng, p.shape)), np.repeat(g[:, None], classes, 1)
     found: dict[str, float] = {}
-    truth, limit = _limits("entropy", arithmetic, {"p": p}, dim, g)
-    found["entropy"] = _worst(-m.dot(p, log_p), truth["value"], limit["value"].error)
+    truth, limit = limits_of("entropy", arithmetic, {"p": p}, dim, g)
+    found["entropy"] = worst_of(-m.dot(p, log_p), truth["value"], limit["value"].error)
     ways = (lambda: m.mul(-c, m.round(log_p + 1)), lambda: m.add(m.mul(-c, log_p), m.div(m.mul(-c, p), p)))
-    found["entropy, gradient"] = _worst(m.any_of(*ways), truth["grad_p"], limit["grad_p"].error)
-    truth, limit = _limits("kl_divergence", arithmetic, {"p": p, "q": q}, dim, g)
+    found["entropy, gradient"] = worst_of(m.any_of(*ways), truth["grad_p"], limit["grad_p"].error)
+    truth, limit = limits_of("kl_divergence", arithmetic, {"p": p, "q": q}, dim, g)
     logs = m.any_of(lambda: m.round(log_p - log_q), lambda: m.log(m.round(p / q), leans(rng, p.shape)))
-    found["divergence"] = _worst(m.dot(p, logs), truth["value"], limit["value"].error)
-    found["divergence, gradient"] = _worst(m.mul(c, m.round(logs + 1)), truth["grad_p"], limit["grad_p"].error)
+    found["divergence"] = worst_of(m.dot(p, logs), truth["value"], limit["value"].error)
+    found["divergence, gradient"] = worst_of(m.mul(c, m.round(logs + 1)), truth["grad_p"], limit["grad_p"].error)
     ways = (lambda: m.div(m.mul(-c, p), q), lambda: m.mul(-c, m.div(p, q)))
-    found["divergence, gradient of q"] = _worst(m.any_of(*ways), truth["grad_q"], limit["grad_q"].error)
+    found["divergence, gradient of q"] = worst_of(m.any_of(*ways), truth["grad_q"], limit["grad_q"].error)
     return found
 
 
@@ -756,22 +575,15 @@ def _products_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, 
     whole, draw = rng.random() < 0.25, rng.normal  # whose sums do not round, if they are few
     shapes: tuple[tuple[int, ...], ...] = ((9, 6), (5, 6), (5,), (9, 5))
     x, w, b, g = (m.round(rng.integers(-2, 3, each) / 4 if whole else draw(size=each)) for each in shapes)
-    truth, limit = _limits("linear", arithmetic, {"input": x, "weight": w, "bias": b}, {}, g)
+    truth, limit = limits_of("linear", arithmetic, {"input": x, "weight": w, "bias": b}, {}, g)
     pairs = {"value": (x, w.T), "grad_input": (g, w), "grad_weight": (g.T, x), "grad_bias": (g.T, np.ones((9, 1)))}
     found: dict[str, float] = {}
     for name, (left, right) in pairs.items():
         shape = len(left), right.shape[1], left.shape[1]
         got = m.dot(np.broadcast_to(left[:, None], shape), np.broadcast_to(right.T, shape))[..., 0]
         got = m.round(got + b) if name == "value" else got
-        found[f"linear, {name}"] = _worst(got.reshape(1, -1), truth[name], limit[name].error)
+        found[f"linear, {name}"] = worst_of(got.reshape(1, -1), truth[name], limit[name].error)
     return found
-
-
-def _arithmetics(rng: np.random.Generator) -> Iterator[Arithmetic]:
-    """4 to 11 bits, with little room below 1 or much."""
-    for precision in (4, 5, 8, 11):
-        for e_min in (-12, -30):
-            yield small(precision, e_min, c=float(rng.choice([2.0, 3.0, 5.0])))
 
 
 SIMULATED: dict[str, tuple[Callable[[np.random.Generator, Arithmetic], dict[str, float]], int, float]] = {
@@ -799,7 +611,7 @@ def _searched(
 @pytest.mark.parametrize("name", SIMULATED)
 def test_no_evaluation_exceeds_its_bound(name: str) -> None:
     """In whatever order, fused or not, with exp and log as far off as A2 allows; and some come near."""
-    worst = _searched(name, _arithmetics)
+    worst = _searched(name, arithmetics)
 
     assert {what: ratio for what, ratio in worst.items() if not ratio <= 1} == {}
     assert min(worst.values()) >= SIMULATED[name][2], worst
@@ -829,7 +641,7 @@ FUSED: dict[str, Callable[[Arithmetic], Arithmetic]] = {
 
 def _fused(rng: np.random.Generator) -> Iterator[Arithmetic]:
     """The same, and each of what a fused kernel may do, and all of it."""
-    for arithmetic in _arithmetics(rng):
+    for arithmetic in arithmetics(rng):
         yield from (change(arithmetic) for change in FUSED.values())
         yield functools.reduce(lambda before, change: change(before), FUSED.values(), arithmetic)
 
@@ -869,9 +681,6 @@ def test_a_sum_that_is_rescaled_at_each_step(lean: float) -> None:
     assert lost > 0.4 * allowed_by[True]
 
 
-# ---- what exceeds its bound, and should not -------------------------------------------------------------------------
-
-
 def test_the_roundings_of_a_probability_from_a_logsumexp_that_rounds() -> None:
     """Theorem 6 (c) at 16 beside less: ŷ is half a unit too large, which is 16u, and the exponential 20u too small.
 
@@ -883,14 +692,14 @@ def test_the_roundings_of_a_probability_from_a_logsumexp_that_rounds() -> None:
     x = np.stack([np.full_like(low, 16.0), low], -1)
     row = Row(Machine(usual, np.random.default_rng(0)), x, np.full(x.shape, -1.0), np.ones((len(x), 1)))
     got = row.machine.exp(row.machine.round(x - row.lse), row.lean)
-    truth, limit = _limits("logsumexp", usual, {"logits": x}, {"dim": -1}, np.ones(len(x)))
-    ratio = _worst(got, truth["grad_logits"], limit["grad_logits"].error)
+    truth, limit = limits_of("logsumexp", usual, {"logits": x}, {"dim": -1}, np.ones(len(x)))
+    ratio = worst_of(got, truth["grad_logits"], limit["grad_logits"].error)
 
     assert 0.9 < ratio <= 1
 
 
 def _judged(problem: Problem, **outputs: Any) -> Verdict:
-    return judge_result(problem, _answer(problem, **{name: np.asarray(each) for name, each in outputs.items()}))
+    return judge_result(problem, answer_of(problem, **{name: np.asarray(each) for name, each in outputs.items()}))
 
 
 def test_the_slope_of_an_entropy_by_autograd() -> None:
@@ -953,7 +762,7 @@ def test_class_b_in_any_order(form: str) -> None:
         outputs["value"] = np.log1p(np.exp(np.log(others) - x[1]))
     else:
         outputs["grad_logits"] = np.where(np.arange(2000) == 1, -others, e) / np.float32(others + e[1])
-    result = _answer(problem, **outputs)
+    result = answer_of(problem, **outputs)
 
     assert judge_result(problem, result).ok
     assert judge_result(problem, result, accuracy="B").ok
@@ -963,7 +772,7 @@ def test_flushing_a_subnormal_result() -> None:
     """logsumexp of one subnormal logit is that logit, or 0."""
     problem = Problem("logsumexp", "float32", {"logits": [F32.subnormal]}, {"dim": -1})
 
-    assert judge_result(problem, _answer(problem, value=np.zeros(())), arithmetic="flush-to-zero").ok
+    assert judge_result(problem, answer_of(problem, value=np.zeros(())), arithmetic="flush-to-zero").ok
 
 
 @pytest.mark.parametrize("operation", ["softmax", "logsumexp", "cross_entropy"])
