@@ -12,7 +12,7 @@ from torch import Tensor, nn
 import softproof
 from softproof.candidates.guesses import operation_of
 from softproof.runs.profile import Profile
-from tests.test_init import profile_of
+from tests.helpers.profiles import profile_of
 
 
 def zero_where_nothing_counts(logits: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import softproof
-from softproof.candidates.candidate import Candidate
 from softproof.candidates.guesses import inputs_in_order, operation_of
 from softproof.cli.commands import main
 from softproof.cli.table import entries, models_of
@@ -21,10 +20,9 @@ from softproof.config import settings
 from softproof.mutants.catalogue import MUTANTS
 from softproof.problem.operations import OPERATIONS
 from softproof.runs.fitting import Fit
-from softproof.runs.profile import CannotAskError, Probe, Profile, option_of
+from softproof.runs.profile import CannotAskError, Profile, option_of
 
-INTERFACE = ("operation", "names", "fixed", "output", "without", "ndim")
-NAMED: dict[str, Any] = {"arithmetic": "any-order"}  # so that no model is looked for
+from .helpers.profiles import profile_of
 
 
 class _Fused(torch.autograd.Function):
@@ -64,20 +62,6 @@ def fused_ce(
         raise ValueError(f"unknown reduction {reduction!r}")
     found: Tensor = _Fused.apply(logits, labels, ignore_idx, reduction)  # type: ignore[no-untyped-call]
     return found
-
-
-def opener_of(function: Callable[..., Any]) -> Callable[[Mapping[str, Any]], Candidate]:
-    """What opens it in this process."""
-
-    def opener(more: Mapping[str, Any]) -> Candidate:
-        return softproof.load(function, adapter="torch", **{key: more[key] for key in INTERFACE if key in more})
-
-    return opener
-
-
-def profile_of(function: Callable[..., Any], name: str = "", **given: Any) -> Profile:
-    """What is found out about it, without its model."""
-    return Probe(opener_of(function), name or getattr(function, "__name__", ""), {**NAMED, **given}, "cpu").profile()
 
 
 def test_a_right_kernel_agrees_in_the_first_run(
