@@ -26,7 +26,7 @@ from softproof import OPERATIONS, WAYS, Candidate, Problem, check_behaviour, jud
 from softproof.bounds.models import model
 from softproof.candidates.bits import same_bits
 from softproof.candidates.isolated import isolated
-from softproof.candidates.threads import PATIENCE, WAIT, at_once
+from softproof.candidates.threads import CALLS, PATIENCE, ROUNDS, WAIT, at_once
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.properties.behaviour import asked
@@ -243,6 +243,22 @@ def test_a_lock_is_enough_for_two_threads() -> None:
 
     assert str(found) == "agrees: two threads: with the same bits"
     assert time.perf_counter() - started < 2 * PATIENCE * WAIT + 5
+
+
+def test_what_two_threads_mix_up_shows_where_their_questions_are_far_apart() -> None:
+    """A largest logit that is kept beside the function cancels, unless that of another question is far from it."""
+    kept: dict[str, Array] = {}
+
+    def logsumexp(logits: Array, dim: int = -1) -> Array:
+        kept["most"] = logits.max(dim, keepdims=True)
+        shape = logits.max(dim).shape  # while the other thread goes on
+        most = kept["most"]
+        with np.errstate(all="ignore"):
+            return np.asarray(np.log(np.exp(logits - most).sum(dim)) + most.reshape(shape))
+
+    problem = Problem("logsumexp", "float64", {"logits": np.arange(6.0).reshape(2, 3)}, {"dim": -1})
+    found = check_behaviour(load(logsumexp, "logsumexp", "numpy"), problem, way="two threads")
+    assert str(found).startswith("disagrees: while another thread asks something else: value")
 
 
 def test_an_error_in_a_thread_is_that_of_the_candidate() -> None:
@@ -612,4 +628,4 @@ def test_each_thread_begins_once_and_then_asks() -> None:
     for thread in threads:
         told = [what for number, what in seen if number == thread]
         assert told[0] == "begin"
-        assert told[1:] in (["ask"] * 6, ["other"] * 6)
+        assert told[1:] in (["ask"] * (2 + ROUNDS), ["other"] * (CALLS + ROUNDS))

@@ -314,6 +314,12 @@ def _weighted(weight: float) -> Problem:
     return Problem("cross_entropy", "float32", inputs, {}, 1.0)
 
 
+def _many_labels(rows: int, last: int, index: int) -> Problem:
+    """The sum of the losses of many rows of two classes."""
+    inputs = {"logits": np.zeros((rows, 2)), "target": np.array([*([1] * (rows - 1)), last])}
+    return Problem("cross_entropy", "float32", inputs, {"reduction": "sum", "ignore_index": index}, 1.0)
+
+
 def _classifier(rows: int, classes: int, scale: float = 8.0) -> Problem:
     arrays = {"input": np.full((rows, 2), scale), "linear_weight": np.ones((classes, 2)), "target": np.zeros(rows, int)}
     return Problem("linear_cross_entropy", "float32", arrays, {}, 1.0)
@@ -381,6 +387,9 @@ SQUARE = {"input": np.zeros((2, 3)), "weight": np.zeros((2, 3))}
         ("all sizes multiples of 8", _ones((8, 16)), _ones((8, 12))),
         ("an upstream gradient of 1 before others", _upstream(1.0, 2.0, 3.0), _upstream(1.0, 1.0, 3.0)),
         ("an upstream gradient of 0 before others", _upstream(0.0, 2.0, 3.0), _upstream(2.0, 0.0, 3.0)),
+        ("an upstream gradient near overflow", _upstream(0.0, 2.0**117, 0.0), _upstream(0.0, 2.0**115, 0.0)),
+        ("an ignore_index that is a label in 32 bits", _rows(ignore_index=1 - 2**32), _rows(ignore_index=1)),
+        ("the last of many rows ignored by a class", _many_labels(65, 0, 0), _many_labels(65, 1, 0)),
         ("more than three dimensions of features", _layer((2, 2, 2), 3, 2), _layer((2, 2, 1), 3, 2)),
         ("rows, classes and features past a tile of 128", _layer(129, 129, 129), _layer(129, 129, 128)),
         ("no features, a bias", _layer(2, 0, 3), _layer(0, 0, 3)),

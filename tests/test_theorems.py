@@ -623,12 +623,22 @@ def test_nor_one_that_stores_intermediate_results() -> None:
     def kept(rng: np.random.Generator) -> Iterator[Arithmetic]:
         base = small(12, -40, 40, 3.0)
         for _ in range(8):
-            names = [each for each in ("exp", "sum", "log", "output") if rng.random() < 0.5]
+            names = [each for each in ("shift", "exp", "sum", "log", "output") if rng.random() < 0.5]
             yield replace(base, storage=small(8, -14).compute, stored=frozenset(names))
 
     worst = _searched("rows", kept)
 
     assert {what: ratio for what, ratio in worst.items() if not ratio <= 1} == {}
+
+
+@pytest.mark.parametrize(("log2e", "outcome"), [(np.log2(np.e), "agrees"), (1.4453125, "disagrees")])
+def test_a_stored_shift_that_the_format_holds_has_no_error(log2e: float, outcome: str) -> None:
+    """So a log₂e of bfloat16 shows, which is off by as much as the store of a shift that is not held."""
+    problem = Problem("softmax", "bfloat16", {"logits": [[0.0, -8.0, -9.0, -11.0]]}, {"dim": -1})
+    e = np.exp2(problem.inputs["logits"].astype(np.float64) * log2e)
+    answer = Result({"value": Output(FORMATS["bfloat16"].round(e / e.sum()).astype(np.float32), "bfloat16")})
+
+    assert judge_result(problem, answer, arithmetic="eager").outcome == outcome
 
 
 FUSED: dict[str, Callable[[Arithmetic], Arithmetic]] = {

@@ -62,10 +62,20 @@ def shift_error(d: Floats, x: Floats, top: Floats, x_error: Floats | None, a: Ar
     if a.flushes:
         h = h + flushed_shift(d, x, top, moved, a)
     if "shift" in a.stored:
-        h = stored(np.abs(d) + moved, h, a)
+        h = stored(np.abs(d) + moved, h, a) if x_error is not None or a.flushes else stored_shift(d, h, a)
     if a.forward:
         h = zero_at(h + 3 * a.compute.u * (np.abs(d) + np.log(d.shape[-1])), x.argmax(-1)[:, None])
     return h
+
+
+def stored_shift(d: Floats, h: Floats, a: Arithmetic) -> Floats:
+    """The error of x - m that is stored, of exact logits: nothing where the format holds it. A3 says what is computed,
+    and so what that becomes, in one rounding or in two.
+    """
+    twice, once = (a.storage.round(each) for each in (a.compute.round(d), d))
+    with np.errstate(invalid="ignore"):
+        error = np.maximum(np.abs(twice - d), np.abs(once - d)) + 2.0**-52 * np.abs(d)
+    return np.where(np.isfinite(error), np.maximum(error, h), stored(np.abs(d), h, a))
 
 
 def flushed_shift(d: Floats, x: Floats, top: Floats, moved: Floats, a: Arithmetic) -> Floats:

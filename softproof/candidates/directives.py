@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..problem.formats import FORMATS
 from ..problem.outputs import gradient_names
 from ..problem.problem import Problem
 from .threads import at_once
@@ -53,6 +54,7 @@ NAMES_OF_WAYS = (
     "another layout",
 )
 
+FAR = 1000.0  # e^-FAR is 0 in every format
 MANY = 32  # answers to the same arrays
 
 OBSERVATIONS = {  # what may be observed, of one or two names of arrays
@@ -93,8 +95,8 @@ class Task:
         return self.candidate.outputs(self.problem, self.arrays)
 
     def others(self) -> Arrays:
-        """Arrays of the same shapes with the numbers in the opposite order: another question of the same kind."""
-        return self.candidate.made(turned(self.problem), self.device)
+        """Arrays of the same shapes with the numbers in the opposite order, logits far away: another question."""
+        return self.candidate.made(far_away(turned(self.problem)), self.device)
 
 
 def turned(problem: Problem) -> Problem:
@@ -102,6 +104,18 @@ def turned(problem: Problem) -> Problem:
     inputs = {name: np.flip(x) for name, x in problem.inputs.items()}
     vectors = {name: getattr(problem, name) for name in ("grad_output", "tangent")}
     return replace(problem, inputs=inputs, **{name: np.flip(x) for name, x in vectors.items() if x is not None})
+
+
+def far_away(problem: Problem) -> Problem:
+    """The problem with all logits so much larger that no exponential of a difference from them is a number above 0.
+
+    What is mixed up of two questions, such as the largest logits, then shows; between near ones it cancels.
+    """
+    if "logits" not in problem.inputs:
+        return problem
+    logits = problem.inputs["logits"]
+    moved = FORMATS[problem.dtype].round(logits.astype(np.float64) + FAR)
+    return replace(problem, inputs={**problem.inputs, "logits": np.where(np.isfinite(moved), moved, logits)})
 
 
 def _named(value: Any, grads: Mapping[str, Any]) -> Arrays:
@@ -122,7 +136,7 @@ def many_times(task: Task) -> Arrays:
 
 def two_threads(task: Task) -> Arrays:
     """The first answer with other bits that a thread gives while another one asks something else, or the last."""
-    other = replace(task, problem=turned(task.problem), arrays=task.others())
+    other = replace(task, problem=far_away(turned(task.problem)), arrays=task.others())
     alone = _taken(task)
     begin = partial(task.candidate.made, task.problem, task.device)
     return _first_other(alone, at_once(partial(_taken, task), partial(_taken, other), begin))

@@ -12,7 +12,7 @@ from ..problem.formats import FORMATS, Floats
 from ..problem.operations import reductions
 from ..problem.problem import Array, Problem
 from .drawn_arrays import class_weights, distributions, seeds, with_strange_rows
-from .masks import CHUNKS, RUN, run_of_rows
+from .masks import CHUNKS, FEWER_BITS, RUN, run_of_rows
 from .regions.labels import IMAGES, PADDING
 from .regions.linear import OF_CLASSIFIER
 from .regions.logits import GAPS, NOT_FINITE
@@ -43,12 +43,10 @@ def _losses(
         inputs["target"] = _labels(draw, classes, rows, request.settings.get("labels", ""))
         ignores = "ignore_index" in request.extras or "ignore_index" in request.fixed
         if ignores and (share := request.pick(draw, "share", (0.0, 0.4, RUN, RUN, RUN, RUN, 1.0))):
-            ignore_index = request.fixed.get("ignore_index")
-            if ignore_index is None:
-                ignore_index = request.pick(draw, "ignore_index", (-100, -1, 0, classes - 1, classes, 255))
+            ignore_index = _ignore_index(draw, request, classes, inputs["target"])
             options |= {"ignore_index": ignore_index} if ignore_index != -100 else {}
-            rng = np.random.default_rng(draw(seeds()))
-            ignored = run_of_rows(rng, rows) if share == RUN and rows else rng.random(rows) < min(share, 1.0)
+            rng, kind = np.random.default_rng(draw(seeds())), request.settings.get("run", "")
+            ignored = run_of_rows(rng, rows, kind) if share == RUN and rows else rng.random(rows) < min(share, 1.0)
             ignored = _ignored_in_one(draw, ignored) if len(rows) > 1 else ignored
             inputs["target"] = np.where(ignored, ignore_index, inputs["target"])
         if "all_ignored" not in request.extras:
@@ -59,6 +57,18 @@ def _losses(
         inputs["weight"] = np.abs(weight) if _nearly_cancel(weight, inputs["target"], ignored) else weight
     upstream = request.upstream(draw, rows if options.get("reduction") == "none" else ())
     return inputs, options, upstream
+
+
+def _ignore_index(draw: st.DrawFn, request: Request, classes: int, labels: Array) -> int:
+    """What names the rows that are ignored: no class, or one; or a number of which 32 bits are those of a label."""
+    may = (-100, -1, 0, classes - 1, classes, 255, FEWER_BITS)
+    index = request.fixed.get("ignore_index")
+    index = request.pick(draw, "ignore_index", may) if index is None else index
+    if index != FEWER_BITS:
+        return int(index)
+    rng = np.random.default_rng(draw(seeds()))
+    label = int(labels.flat[rng.integers(labels.size)]) if labels.size else 0
+    return label + int(rng.choice((-1, 1))) * 2**32
 
 
 def with_one_that_counts(

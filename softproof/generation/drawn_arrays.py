@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 from hypothesis import strategies as st
 
-from ..problem.formats import FORMATS, Floats
+from ..problem.formats import FORMATS, Floats, Format
 from ..problem.problem import Array
 from .logit_styles import STYLES, every_row_its_own, styles
 from .masks import runs_along
@@ -118,11 +118,21 @@ def with_strange_rows(draw: st.DrawFn, x: Floats, axis: int, where: Array | None
 FIRST = {"first 1": 1.0, "first 0": 0.0}  # styles of upstream gradients, and the first of them
 
 
+NEAR_OVERFLOW = "near overflow"  # a style, too
+
+
+def near_overflow(fmt: Format, size: int) -> float:
+    """So large that so many of them, times a few small factors, are still numbers of the format, and not much more."""
+    left = 64 if fmt.largest > 1e300 else 8  # the truth of float64 has no wider format
+    return float(2.0 ** (np.floor(np.log2(fmt.largest)) - left - np.ceil(np.log2(max(1, size)))))
+
+
 def upstream_gradients(
     draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False, style: str = ""
 ) -> Floats:
     """Upstream gradients: different for every element, all alike, one-hot, or zero; from next to the smallest number up
-    to the root of the largest. Where they differ the first may be 1 or 0, which is not for a shortcut to conclude from.
+    to the root of the largest, and near to that itself. Where they differ the first may be 1 or 0, which is not for a
+    shortcut to conclude from.
     """
     fmt = FORMATS[dtype]
     most = 1024.0 if fmt.largest > 1e30 else 8.0  # products of a few factors stay inside float16
@@ -135,8 +145,11 @@ def upstream_gradients(
         else style or draw(st.sampled_from(("different", "different", "alike", "alike", "one-hot", "zero")))
     )
     rng = np.random.default_rng(draw(seeds()))
-    ends = (2.0 ** (np.log2(fmt.largest) // 2), fmt.tiny * 2.0**20)
-    scale = draw(st.sampled_from((1.0, most, *ends) if fmt.largest > 1e30 else (1.0, most)))
+    near = near_overflow(fmt, int(prod(shape)))
+    ends = (2.0 ** (np.log2(fmt.largest) // 2), fmt.tiny * 2.0**20, near)
+    scale = draw(st.sampled_from((1.0, most, *ends) if fmt.largest > 1e30 else (1.0, most, near)))
+    if style == NEAR_OVERFLOW:
+        style, scale = "different", near
     if style == "different":
         found = fmt.round(scale * rng.normal(size=shape))
         if first is not None and found.size:
@@ -150,20 +163,29 @@ def upstream_gradients(
     return gradient
 
 
-def factors(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False, whole: bool = False) -> Floats:
+def root_of_largest(fmt: Format) -> float:
+    """About the root of the largest number; of float64, whose bounds have no wider format, less."""
+    return float(2.0 ** (np.log2(fmt.largest) // 2 - (32 if fmt.largest > 1e300 else 0)))
+
+
+def factors(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, small: bool = False, kind: str = "") -> Floats:
     """Entries of a matrix: moderate, so that products stay inside the range of every format.
 
-    Or small `whole` numbers, of which the first of each row is so large that products are far from 0, and exact.
+    Or, as `kind` says, small "whole" numbers, of which the first of each row is so large that products are far from 0,
+    and exact; or so large that some products are "beyond" the largest number, or not far from it.
     """
-    most = 16.0 if FORMATS[dtype].precision >= 24 else 1.0  # half precision keeps no digit of larger logits
-    if not whole and _elementwise(draw, shape, small):
+    fmt = FORMATS[dtype]
+    most = 16.0 if fmt.precision >= 24 else 1.0  # half precision keeps no digit of larger logits
+    if not kind and _elementwise(draw, shape, small):
         return _by_elements(draw, shape, dtype, bound=most)
     rng = np.random.default_rng(draw(seeds()))
-    if whole:
+    if kind == "whole":
         x = rng.integers(-1, 2, shape).astype(np.float64)
-        x[..., :1] = 2.0 ** (min(12, FORMATS[dtype].precision - 2) // 2)
+        x[..., :1] = 2.0 ** (min(12, fmt.precision - 2) // 2)
         return x
-    return FORMATS[dtype].round(draw(st.sampled_from((most / 16, most / 2))) * rng.normal(size=shape))
+    if kind == "beyond":
+        return fmt.round(2.0 * root_of_largest(fmt) * rng.normal(size=shape))
+    return fmt.round(draw(st.sampled_from((most / 16, most / 2))) * rng.normal(size=shape))
 
 
 def distributions(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: int = -1) -> Floats:

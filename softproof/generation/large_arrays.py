@@ -21,11 +21,15 @@ HEAVIEST = 64
 
 
 def numbers(rng: np.random.Generator, shape: tuple[int, ...], fmt: Format, scale: float = 1.0) -> Floats:
-    """Small whole numbers in units of a power of 2, none of them 0, or normal ones."""
+    """Small whole numbers in units of a power of 2, none of them 0, or normal ones.
+
+    In half of the cases all have one sign, so that sums grow all the way, and lose what low precision adds to them.
+    """
+    signs = rng.choice((-1.0, 1.0), shape if rng.random() < 0.5 else ())
     if rng.random() < 0.5:
         unit = 2.0 ** np.floor(np.log2(scale))
-        return np.asarray(unit * rng.integers(1, 4, shape) * rng.choice((-1.0, 1.0), shape))
-    return fmt.round(scale * rng.normal(size=shape))
+        return np.asarray(unit * rng.integers(1, 4, shape) * signs)
+    return fmt.round(scale * np.abs(rng.normal(size=shape)) * signs)
 
 
 # ---- logits ---------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import numpy as np
 from ..problem.problem import Array
 
 RUN = 2.0  # in place of the share of labels that are ignored one by one
+FEWER_BITS = "a label in 32 bits"  # in place of the label that is ignored
 CHUNKS = (16, 17, 33, 65)  # rows around and above chunks, not a multiple of any
 BLOCKS = tuple(1 << power for power in range(1, 18))  # places of a warp, a tile, a chunk or a shard
 Run = Callable[[np.random.Generator, int], Array]
@@ -61,27 +62,29 @@ RUNS: dict[str, Run] = {
 }
 
 
-def run(rng: np.random.Generator, size: int) -> Array:
+def run(rng: np.random.Generator, size: int, kind: str = "") -> Array:
     """Which of so many places in a row are left out, (size,); of two or more some are, and some are not.
+
+    `kind` is one of `RUNS`; by default it is drawn.
 
     >>> run(np.random.default_rng(2), 9).astype(int).tolist()
     [0, 1, 1, 1, 1, 1, 1, 1, 1]
     """
     if size < 2:
         return np.zeros(size, bool)
-    found = RUNS[str(rng.choice(list(RUNS)))](rng, size)
+    found = RUNS[kind or str(rng.choice(list(RUNS)))](rng, size)
     if found.all():
         found[rng.integers(size)] = False
     return found
 
 
-def run_of_rows(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+def run_of_rows(rng: np.random.Generator, shape: tuple[int, ...], kind: str = "") -> Array:
     """Rows of any shape in one run, in the order of memory; or of several images one as a whole."""
-    if len(shape) > 1 and shape[0] > 1 and rng.random() < 0.3:
+    if not kind and len(shape) > 1 and shape[0] > 1 and rng.random() < 0.3:
         whole = np.zeros(shape, bool)
         whole[rng.integers(shape[0])] = True
         return whole
-    return run(rng, int(np.prod(shape))).reshape(shape)
+    return run(rng, int(np.prod(shape)), kind).reshape(shape)
 
 
 def runs_along(rng: np.random.Generator, shape: tuple[int, ...], axis: int) -> Array:

@@ -208,7 +208,7 @@ class Request:
 
     def factors(self, draw: st.DrawFn, shape: tuple[int, ...]) -> Floats:
         """A factor of a matrix product."""
-        return factors(draw, shape, self.dtype, small=self.small, whole="whole" in self.settings)
+        return factors(draw, shape, self.dtype, small=self.small, kind=self.settings.get("factors", ""))
 
 
 @cache

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..problem.problem import LAYOUTS
-from .masks import CHUNKS, RUN
+from .drawn_arrays import NEAR_OVERFLOW
+from .masks import CHUNKS, FEWER_BITS, RUN
 from .regions.usual import USUAL
 
 Settings = Mapping[str, Any]  # what is set, by name; the names are those that `strategies` asks for
@@ -53,6 +54,7 @@ SETTINGS: dict[str, Settings] = {
     "rows and classes past a tile of 128": {
         **_PLAIN, "rows": (130,), "wide": ("classes", (130, 136)), "upstream": "different"
     },
+    "a value beyond the largest number": {"factors": "beyond", "others": 1, "rows": (2, 3), "upstream": "different"},
     "no features, a bias": {"wide": ("features", (0,)), "bias": True, "rows": (2, 3)},
     # calls that are made most
     USUAL: {
@@ -78,6 +80,7 @@ SETTINGS: dict[str, Settings] = {
     "an upstream gradient of zero": {"upstream": "zero"},
     "upstream gradients that differ": {**_SIZES, "upstream": "different", "reduction": "none"},
     "one upstream gradient for all": {**_SIZES, "upstream": "alike", "reduction": "none"},
+    "an upstream gradient near overflow": {**_SIZES, "upstream": NEAR_OVERFLOW},
     "an upstream gradient of 1 before others": {**_SIZES, **_PLAIN, "upstream": "first 1", "reduction": "none"},
     "an upstream gradient of 0 before others": {**_SIZES, **_PLAIN, "upstream": "first 0", "reduction": "none"},
     # targets and options
@@ -94,6 +97,13 @@ SETTINGS: dict[str, Settings] = {
     "all rows ignored but one": {**_LABELS, "share": RUN, **_SIZES, "rows": (3,)},
     "an ignore_index of -1": {**_SOME, "ignore_index": -1},
     "an ignore_index that is a class": {**_SOME, "ignore_index": 0},
+    "an ignore_index that is a label in 32 bits": {
+        **_SOME, **_FINITE, "ignore_index": FEWER_BITS, "upstream": "different"
+    },
+    "the last of many rows ignored by a class": {
+        **_PLAIN, **_FEW, **_FINITE, "rows": (65, 129, 257), "share": RUN, "run": "suffix", "ignore_index": 0,
+        "upstream": "different",
+    },
     "several rows count, some are ignored, reduction sum": {**_SOME, "reduction": "sum", "upstream": "different"},
     "labels, as many as classes": {**_LABELS, **_FINITE, **_FEW, "square": True, "share": 0.0},
     "a chunk of ignored rows before others": {**_CHUNKS, "share": RUN, "upstream": "different"},
@@ -113,7 +123,7 @@ SETTINGS: dict[str, Settings] = {
     "a label near the last of 100 classes": {
         **_PLAIN, "kind": "batch", "widths": (127, 129, 257), "labels": "near the end"
     },
-    "whole logits far from 0": {**_PLAIN, "whole": True, "widths": (3, 5, 2), "rows": (3, 5)},
+    "whole logits far from 0": {**_PLAIN, "factors": "whole", "widths": (3, 5, 2), "rows": (3, 5)},
 }  # fmt: skip
 
 

@@ -6,9 +6,11 @@ from math import prod
 
 import numpy as np
 
+from ...problem.formats import FORMATS
 from ...problem.losses import is_labels
 from ...problem.problem import Problem
 from ...problem.slicing import class_count
+from ..drawn_arrays import root_of_largest
 from .region import Region
 from .targets import counted_labels
 from .upstream import upstream
@@ -20,6 +22,15 @@ def _features(problem: Problem) -> int:
 
 def _past_a_tile(size: int) -> bool:
     return size > 256 and size % 256 > 0
+
+
+def _beyond(problem: Problem) -> bool:
+    """Whether some numbers are far beyond the largest of the format, or not far from it, and some are not."""
+    x, w, root = problem.inputs["input"], problem.inputs["weight"], root_of_largest(FORMATS[problem.dtype])
+    if not x.shape[-1]:
+        return False
+    sizes = np.abs((x / root).astype(np.float64) @ (w / root).T.astype(np.float64))
+    return bool((sizes > 8).any() and (sizes < 0.5).any())
 
 
 TILE = 128
@@ -58,6 +69,7 @@ OF_LINEAR: dict[str, Region] = {
     "rows, classes and features past a tile of 128": lambda problem: _past_tiles(
         problem, prod(problem.inputs["input"].shape[:-1]), class_count(problem), _features(problem)
     ),
+    "a value beyond the largest number": _beyond,
     "no features, a bias": lambda problem: (
         _features(problem) == 0
         and "bias" in problem.inputs

@@ -49,6 +49,25 @@ def _smoothed_beside_an_ignored_class(problem: Problem) -> bool:
     return is_smoothed(problem) and len(counted_labels(problem)) > 0 and 0 <= ignored < class_count(problem)
 
 
+def _ignores_a_label_in_fewer_bits(problem: Problem) -> bool:
+    """Whether a label that counts is the one that is ignored to whom reads 32 bits of both, and it shows."""
+    index = problem.options.get("ignore_index", -100)
+    alike = (counted_labels(problem) - index) % 2**32 == 0
+    return bool(alike.any() and upstream(problem).any())
+
+
+def _last_ignored_by_a_class(problem: Problem) -> bool:
+    """Whether rows that come one after another, more than four whole chunks, end with one that a class ignores.
+
+    Their number is odd: no chunk of two rows or more ends with the last one.
+    """
+    index, labels = problem.options.get("ignore_index", -100), problem.inputs["target"]
+    if not is_labels(problem) or labels.ndim != 1 or len(labels) <= 4 * CHUNK or len(labels) % 2 == 0:
+        return False
+    some = labels[-1] == index and bool((labels != index).any() and upstream(problem).all())
+    return some and 0 <= index < class_count(problem) > 1 and bool(np.isfinite(main_input(problem)).all())
+
+
 def is_smoothed(problem: Problem) -> bool:
     """Whether the labels are smoothed."""
     return "label_smoothing" in problem.options
@@ -100,6 +119,8 @@ OPTIONS: dict[str, Region] = {
     "an ignore_index that is a class": lambda problem: (
         is_labels(problem) and problem.options.get("ignore_index", -100) >= 0
     ),
+    "an ignore_index that is a label in 32 bits": _ignores_a_label_in_fewer_bits,
+    "the last of many rows ignored by a class": _last_ignored_by_a_class,
     "an ignore_index of -1": lambda problem: problem.options.get("ignore_index") == -1 and _ignored(problem) > 0,
     "several rows count, some are ignored, reduction sum": _sum_of_several,
     "smoothing, an ignore_index that is a class": _smoothed_beside_an_ignored_class,
