@@ -157,7 +157,11 @@ def test_manual_refuses_nothing(operation: str) -> None:
     found = refusals(candidate, operation, "float32")
     assert (found.dimensions, found.without, found.error) == ({}, {}, "")
     left = set(supports) - {each.option for each in asked} - {"jvp", "hvp", "unnormalised", "invalid_labels"}
-    assert left <= {"unbatched", "reduction"}  # asked by its number of dimensions, and by each of its values
+    assert left <= {
+        "unbatched",
+        "reduction",
+        "labels",
+    }  # asked by dimensions, values, the usual question
     assert all(softproof.judge(candidate, each.problem).ok for each in asked if each.option != "nonfinite")
 
 

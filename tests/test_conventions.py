@@ -162,3 +162,49 @@ def test_a_keyword_that_changes_nothing_is_not_taken(function: Any, taken: set[s
     assert candidate.supports("cross_entropy") & ALL == taken
     if isinstance(function, nn.Module):
         assert candidate.parameters("cross_entropy") == ("input", "target")
+
+
+def of_shares(logits: Tensor, soft_targets: Tensor) -> Tensor:
+    """A loss of target probabilities alone, for distillation."""
+    return -(soft_targets * logits.log_softmax(-1)).sum(-1).mean()
+
+
+def test_a_loss_of_target_probabilities_alone() -> None:
+    """Is told so in the first run, and agrees in the second; labels that give wrong numbers are no other interface."""
+    how: dict[str, Any] = {"operation": "cross_entropy", "adapter": "torch", "dtypes": ["float32"], "seed": 0,
+                           "ndim": [2], "examples": 40, "arithmetic": "auto"}  # fmt: skip
+    (row,) = softproof.verify(of_shares, **how).rows
+    assert row.verdict == "cannot ask"
+    assert row.reason.endswith("--without labels (in Python: without=['labels'])")
+
+    found = profile_of(of_shares, operation="cross_entropy")
+    assert "labels" in found.arguments["without"]
+    (again,) = softproof.verify(of_shares, without=["labels", "masked", "nonfinite"], **how).rows
+    assert again.verdict == "agrees", again.failure
+    assert "labels" in again.unsupported
+    assert again.regions["probabilities"] == again.problems > 30
+
+    def wrong(logits: Tensor, target: Tensor) -> Tensor:
+        return of_shares(logits, target) if target.is_floating_point() else 3 * F.cross_entropy(logits, target)
+
+    assert softproof.verify(wrong, **how).rows[0].verdict == "disagrees"
+    assert "labels" not in profile_of(wrong, operation="cross_entropy").arguments.get("without", ())
+
+
+def plain_divergence(p: Tensor, q: Tensor) -> Tensor:
+    """Of positive probabilities."""
+    return (p * (p.log() - q.log())).sum(-1)
+
+
+@pytest.mark.parametrize("name", ["float32", "float16"])
+def test_probabilities_of_0_may_be_left_out(name: str) -> None:
+    """Then none is asked, of small problems or large ones, and a kernel without 0 log 0 agrees."""
+    how: dict[str, Any] = {"operation": "kl_divergence", "adapter": "torch", "dtypes": [name], "seed": 1}
+    (row,) = softproof.verify(plain_divergence, diagnose=True, examples=30, arithmetic="auto", **how).rows
+    assert row.failure is not None
+    assert row.failure.diagnosis.next.endswith("--without zeros")
+    assert "zeros" in told(profile_of(plain_divergence, operation="kl_divergence"))
+
+    (again,) = softproof.verify(plain_divergence, without=["zeros"], arithmetic="auto", **how).rows
+    assert again.verdict == "agrees", again.failure
+    assert "a probability of 0" not in again.regions

@@ -121,9 +121,10 @@ class Candidate(Functions):
         dimensions = max(2 if not ndim or 2 in ndim else min(ndim), 0 if "scalars" in about.kinds else 1)
         place = min(1, dimensions - 1) if operation == "cross_entropy" else dimensions - 1
         row = np.full([2 if axis == place else 1 for axis in range(dimensions)], 0.5)
-        labels = np.zeros([1] * (dimensions - 1), int)
+        labels: Any = np.zeros([1] * (dimensions - 1), int)
+        target = row if "labels" in self.interface.without else labels
         inputs: dict[str, Any] = {
-            name: labels if name == "target" else np.full((2, 2), 0.5) if "weight" in name else row
+            name: target if name == "target" else np.full((2, 2), 0.5) if "weight" in name else row
             for name in about.inputs
         } | dict.fromkeys(about.constants, np.ones(()))
         options = {name: value for name, value in self.interface.fixed.items() if name in about.options}

@@ -47,6 +47,12 @@ def _with_rows(problem: Problem) -> Problem:
     return _with_ones(replace(problem, inputs=inputs, tangent=None))
 
 
+def _without_zeros(problem: Problem) -> Problem:
+    inputs = {name: np.where(each == 0, 0.25, each) if name in ("p", "q") else each
+              for name, each in problem.inputs.items()}  # fmt: skip
+    return replace(problem, inputs=inputs)
+
+
 def _with_labels(problem: Problem) -> Problem:
     """With the most probable class of each row for its label."""
     target = problem.inputs["target"]
@@ -69,6 +75,7 @@ KINDS: dict[str, tuple[str, str, Without]] = {  # by what leaves them out: what 
     "all_ignored": ("losses whose rows are all ignored", "a row that counts", _with_a_row),
     "empty": ("inputs of no rows", "a row", _with_rows),
     "probabilities": ("target probabilities", "labels", _with_labels),
+    "zeros": ("probabilities of 0", "1/4", _without_zeros),
     "negative_weights": ("negative class weights", "positive class weights", _positive),
     "layouts": ("arrays that are not contiguous", "contiguous arrays", _contiguous),
 }

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ..problem.formats import FORMATS, Floats
-from ..problem.operations import reductions
+from ..problem.operations import labels_in, reductions
 from ..problem.problem import Array, Problem
 from .drawn_arrays import class_weights, distributions, seeds, with_strange_rows
 from .masks import CHUNKS, FEWER_BITS, RUN, run_of_rows
@@ -36,7 +36,8 @@ def _losses(
     smoothings = (0.0, 0.1, 0.0, 0.5, 1.0, 1e-3)
     if "label_smoothing" in request.extras and (epsilon := request.pick(draw, "smoothing", smoothings)):
         options["label_smoothing"] = epsilon
-    kinds = ("labels", "labels", "probabilities") if "probabilities" in request.extras else ("labels",)
+    kinds: tuple[str, ...] = ("labels", "labels") if labels_in(request.extras) else ()
+    kinds += ("probabilities",) if "probabilities" in request.extras else ()
     if request.pick(draw, "target", kinds) == "probabilities":
         inputs["target"] = _probabilities(draw, request, shape, axis)
     else:

@@ -19,6 +19,8 @@ from .request import Request
 def _shares(draw: st.DrawFn, request: Request, shape: tuple[int, ...], axis: int) -> Floats:
     """Distributions; or rows that do not sum to 1, from twice as much to next to nothing, some of them or all."""
     p = distributions(draw, shape, request.dtype, axis=axis)
+    if "zeros" not in request.extras:
+        p = np.maximum(p, FORMATS[request.dtype].u)
     if "unnormalised" not in request.extras or draw(st.integers(0, 2)) < 2:
         return p
     fmt = FORMATS[request.dtype]

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..problem.formats import FORMATS
 from ..problem.interface import check_dimensions, check_option
-from ..problem.operations import DIRECTIONAL, OPERATIONS, reductions
+from ..problem.operations import DIRECTIONAL, OPERATIONS, labels_in, reductions
 from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..problem.validation import check_mapping, check_name, check_names, check_whole
 from .large_arrays import ANYWHERE, FINITE, LOOKS
@@ -172,8 +172,8 @@ def _plans(
 
 def _factors(extras: frozenset[str], fixed: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """What each choice is among; "" is without. The first levels are those of the most problems above all limits."""
-    targets = ["", *(["ignored"] if "ignore_index" in {*extras, *fixed} else []),
-               *(["probabilities"] if "probabilities" in extras else [])]  # fmt: skip
+    targets = ["", *(["ignored"] if "ignore_index" in {*extras, *fixed} else [])] if labels_in(extras) else []
+    targets += ["probabilities"] if "probabilities" in extras else []
     found = {"target": tuple(targets), "reduction": reductions(extras), "strided": ("strided", ""),
              "alike": ("alike", ""), "long": ("", "both")}  # fmt: skip
     for name, levels in _OPTIONS.items():

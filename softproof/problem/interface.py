@@ -34,6 +34,8 @@ SHAPES: dict[str, Callable[[Problem], bool]] = {
     "empty_classes": lambda problem: "logits" in problem.inputs and row_length(problem) == 0,
     "scalars": lambda problem: main_input(problem).ndim == 0,
     "several_dims": lambda problem: isinstance(problem.options.get("dim"), tuple),
+    "labels": lambda problem: "target" in problem.inputs and is_labels(problem),
+    "zeros": lambda problem: any((problem.inputs.get(name, np.ones(0)) == 0).any() for name in ("p", "q")),
     "all_ignored": lambda problem: "target" in problem.inputs and _is_ignored(problem),
     "k_dimensional": lambda problem: problem.inputs.get("linear_weight", np.zeros(0)).ndim > 2,
     **{kind: partial(_is_reduced, reduction=name) for kind, name in OF_REDUCTIONS.items()},

@@ -42,19 +42,19 @@ class Operation:
         return self.optional + self.options + self.kinds
 
 
-# Kinds of input that not everybody takes: probabilities as target, and such that do not sum to 1 or are negative;
-# logits without a batch; class weights below 0; labels of no class, which want an error; losses of rows
+# Kinds of input that not everybody takes: labels, or probabilities, as target, and such that do not sum to 1 or are
+# negative; logits without a batch; class weights below 0; labels of no class, which want an error; losses of rows
 # that are all ignored; rows that are not finite;
 # classes that are masked, by -inf in a row that has other logits; no rows; rows of no class; a single number; logsumexp
 # over several axes; a classifier with a weight for each of many positions, (C, d1, …, D), the K-dimensional form.
-# Entropy and divergence, too, may be asked of what does not sum to 1. Of those that take a reduction, not everybody
-# takes all three.
+# Entropy and divergence, too, may be asked of what does not sum to 1, and of probabilities of 0. Of those that take a
+# reduction, not everybody takes all three.
 REDUCTIONS = ("none", "sum", "mean")
 OF_REDUCTIONS = {f"reduction={name}": name for name in REDUCTIONS}
-_LOSS_KINDS = ("probabilities", "unnormalised", "unbatched", "negative_weights", "invalid_labels", "all_ignored",
-               *OF_REDUCTIONS)  # fmt: skip
+_LOSS_KINDS = ("labels", "probabilities", "unnormalised", "unbatched", "negative_weights", "invalid_labels",
+               "all_ignored", *OF_REDUCTIONS)  # fmt: skip
 _EMPTY = ("empty",)
-_SHARES = ("unnormalised", *_EMPTY)
+_SHARES = ("unnormalised", "zeros", *_EMPTY)
 LOSS_DEFAULTS = {"ignore_index": -100, "reduction": "mean", "label_smoothing": 0.0}
 DEFAULTS = {"dim": -1, "keepdim": False, **LOSS_DEFAULTS}
 _LOSS_OPTIONS = tuple(LOSS_DEFAULTS)
@@ -120,6 +120,15 @@ OPERATIONS = {
         long=_LAYER,
     ),
 }
+
+
+def labels_in(extras: Collection[str]) -> bool:
+    """Whether a loss may be asked of labels, by whoever takes these extras: they are the usual target.
+
+    >>> labels_in(["probabilities"]), labels_in(["labels", "probabilities"]), labels_in([])
+    (False, True, True)
+    """
+    return "labels" in extras or "probabilities" not in extras
 
 
 def reductions(extras: Collection[str]) -> tuple[str, ...]:

@@ -30,7 +30,9 @@ def value_shape(problem: Problem) -> tuple[int, ...]:
     if problem.options.get("reduction", "mean") != "none":
         return ()
     target = problem.inputs["target"]
-    return target.shape if target.dtype == np.int64 else tuple(np.delete(target.shape, min(target.ndim - 1, 1)))
+    return (
+        target.shape if target.dtype == np.int64 else tuple(np.delete(target.shape, min(target.ndim - 1, 1)).tolist())
+    )
 
 
 def output_shapes(problem: Problem) -> dict[str, tuple[int, ...]]:

@@ -49,7 +49,7 @@ class LeftOut:
         for pattern in failure.diagnosis.patterns:
             if pattern.words.startswith(WITH) and (contains := known.get(pattern.words.removeprefix(WITH))) is not None:
                 return replace(self, having=(*self.having, contains))
-        if kinds := frozenset(kinds_of(problem) - OF_REDUCTIONS.keys()):
+        if kinds := frozenset(kinds_of(problem) - OF_REDUCTIONS.keys() - {"labels"}):
             return replace(self, kinds=self.kinds | {kinds})
         if output.startswith(("grad_", "hvp")) and not self.gradient:
             return replace(self, gradient=output.startswith("grad_"), tangent=True)

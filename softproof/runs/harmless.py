@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from ..problem.operations import OF_REDUCTIONS, OPERATIONS
+from ..problem.losses import is_labels
+from ..problem.operations import OF_REDUCTIONS, OPERATIONS, labels_in
 from ..problem.outputs import value_shape
 from ..problem.problem import Array, Problem
 from ..problem.rows import main_input
@@ -41,6 +42,8 @@ def plain(
         return None
     inputs: dict[str, Any] = _arrays(operation, ndim) | dict.fromkeys(about.constants, np.array(0.5))
     inputs = {name: array for name, array in inputs.items() if name in about.inputs}
+    if "target" in inputs and not labels_in(supports):
+        inputs["target"] = _shares(inputs["target"].shape, 1 if operation == "cross_entropy" else ndim - 1)
     options: dict[str, Any] = {name: value for name, value in (fixed or {}).items() if name in about.options}
     options |= {"dim": -1} if "dim" in supports else {}
     return with_ones(Problem(operation, dtype, inputs, options))
@@ -63,6 +66,12 @@ def _arrays(operation: str, ndim: int) -> dict[str, Array]:
     weight = np.resize([0.5, -0.25, 1.0, 0.0, 0.75], (CLASSES, FEATURES))
     rows = {"logits": x, "input": x, "p": p, "q": p, "target": labels}
     return rows | {"weight": weight, "linear_weight": weight, "linear_bias": np.ones(CLASSES)}
+
+
+def _shares(rows: Sequence[int], axis: int) -> Array:
+    """Target probabilities for so many rows, with the classes along an axis: the first of each row is the likeliest."""
+    found = np.resize([0.5, 0.25, 0.25], (*rows, CLASSES))
+    return np.moveaxis(found, -1, min(axis, len(rows)))
 
 
 def kinds(operation: str, dtype: str, supports: Set[str], usual: Problem) -> Iterator[Harmless]:
@@ -119,13 +128,18 @@ def _of_options() -> Iterator[Changed]:
 
 def _of_losses(usual: Problem) -> Iterator[Changed]:
     """What a target may be, and class weights."""
+    if "p" in usual.inputs:
+        shape = usual.inputs["p"].shape
+        yield "zeros", "probabilities of 0", {name: np.resize([0.5, 0.0, 0.5], shape) for name in usual.inputs}
     if "target" not in usual.inputs:
         return
     labels = usual.inputs["target"]
-    yield "ignore_index", "a label that is ignored", {"target": np.where(labels == 1, -100, labels)}
-    yield "all_ignored", "labels that are all ignored", {"target": np.full_like(labels, -100)}
     yield "weight", "class weights", {"weight": np.array([1.0, 0.5, 2.0])}
     yield "negative_weights", "negative class weights", {"weight": np.array([1.0, -0.5, 2.0])}
+    if not is_labels(usual):
+        return
+    yield "ignore_index", "a label that is ignored", {"target": np.where(labels == 1, -100, labels)}
+    yield "all_ignored", "labels that are all ignored", {"target": np.full_like(labels, -100)}
     if main_input(usual).ndim == 2:
         yield "probabilities", "target probabilities", {"target": np.resize([0.5, 0.25, 0.25], (ROWS, CLASSES))}
         wide = np.resize([0.5, -0.25, 1.0, 0.0], (CLASSES, 2, FEATURES))

@@ -6,7 +6,7 @@ Such numbers are not wrong. The option that says so is found out by asking the u
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -74,9 +74,45 @@ def of_another_interface(candidate: Candidate, operation: str, dtype: str, devic
     fixed = hard_coded(free, is_right)
     if fixed or (not held and is_right({})):
         return _said(fixed, () if held else (HALF_VALUE,), dtype)
+    if soft := _soft(candidate, operation, dtype, device, free):
+        return soft
     found = negative(found)
     fixed = hard_coded(free, is_right)
     return NEGATIVE if "target" in usual.inputs and (fixed or is_right({})) else ""
+
+
+def soft_question(candidate: Candidate, operation: str, dtype: str, device: str) -> Problem | None:
+    """The most usual question with target probabilities, of a loss that raises an error for labels of a matrix."""
+    supports = candidate.supports(operation)
+    labelled = plain(operation, dtype, supports, 2, candidate.interface.fixed)
+    if not supports >= {"labels", "probabilities"} or labelled is None or not candidate.takes(labelled):
+        return None
+    with warnings.catch_warnings(action="ignore"):
+        if candidate.answer(replace(labelled, grad_output=None), device).raised is None:
+            return None
+    asked = (plain(operation, dtype, supports - {"labels"}, ndim, candidate.interface.fixed) for ndim in (2, 3, 1, 4))
+    found = next((each for each in asked if each is not None and candidate.takes(each)), None)
+    return None if found is None else replace(found, grad_output=None)
+
+
+def _soft(candidate: Candidate, operation: str, dtype: str, device: str, free: Set[str]) -> str:
+    """What to say where its value is right for target probabilities alone; empty where it is not."""
+    asked = soft_question(candidate, operation, dtype, device)
+    if asked is None:
+        return ""
+    with warnings.catch_warnings(action="ignore"):
+        given = candidate.answer(asked, device)
+        found = in_half(asked, given)
+
+    def is_right(options: Options) -> bool:
+        meant = replace(asked, options={**asked.options, **options})
+        with warnings.catch_warnings(action="ignore"):
+            return judge(Given(candidate, found), meant, device=device, arithmetic=widest(dtype, device)).ok
+
+    fixed = hard_coded(free - {"ignore_index"}, is_right)
+    if not (fixed or is_right({})):
+        return ""
+    return _said(fixed, ("labels", *(() if found is given else (HALF_VALUE,))), dtype)
 
 
 NEGATIVE = (
@@ -104,10 +140,12 @@ def _usual(candidate: Candidate, operation: str, dtype: str) -> Problem | None:
 def _said(fixed: Options, without: Collection[str], dtype: str) -> str:
     """What the answers are, the options of the command line, and the same in Python."""
     what = [f"for {name}={value}, for which it has no parameter" for name, value in fixed.items()]
-    what += [f"in float32, and for {dtype} arrays one in {dtype} is expected"] if without else []
+    half = HALF_VALUE in without
+    what += ["for target probabilities, and labels raise an error"] if "labels" in without else []
+    what += [f"in float32, and for {dtype} arrays one in {dtype} is expected"] if half else []
     words = [f"--fixed {name}={value}" for name, value in fixed.items()]
     words += [f"--without {','.join(without)}"] if without else []
     python = ([f"fixed={dict(fixed)}"] if fixed else []) + ([f"without={list(without)}"] if without else [])
-    rounds = f", which rounds it to {dtype} before it is judged" if without else ""
+    rounds = f", which rounds it to {dtype} before it is judged" if half else ""
     options = f"{' '.join(words)} (in Python: {', '.join(python)})"
     return f"its value is right {', and '.join(what)}. Say so: {options}{rounds}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from ..candidates.lookalikes import is_certain, lookalikes
 from ..diagnosis.interview import Given
 from ..problem.formats import FORMATS, HALF
 from ..problem.interface import HALF_VALUE
+from ..problem.losses import is_labels
 from ..problem.operations import DIRECTIONAL, LOSS_DEFAULTS, OPERATIONS
 from ..problem.problem import Problem, Result
 from ..problem.rows import main_input
@@ -28,7 +29,7 @@ from .conventions import conventions, has_constant_gradient
 from .fitting import Fit, fitted
 from .harmless import Harmless, kinds, plain
 from .ladder import widest
-from .otherwise import hard_coded, in_half
+from .otherwise import hard_coded, in_half, soft_question
 from .probing import ANOTHER_AXIS, refusals
 
 Opener = Callable[[Mapping[str, Any]], Candidate]
@@ -74,7 +75,7 @@ class Probe:
         self._operation()
         try:
             self._names()
-            usual = self._usual()
+            usual = self._usual_or_soft()
             usual = self._hard_coded(usual)
             self._doubtful(usual)
             self._dtypes(usual)
@@ -150,6 +151,31 @@ class Probe:
                 break
         raise CannotAskError(self._advice(raised))
 
+    def _usual_or_soft(self) -> Problem:
+        """The same; of a loss that raises an error for labels, and is right for target probabilities, with these."""
+        error, usual = None, None
+        try:
+            usual = self._usual()
+        except CannotAskError as raised:
+            error = raised
+        soft = soft_question(
+            self.candidate, self.found.operation, FIRST[0] if usual is None else usual.dtype, self.device
+        )
+        if soft is not None:
+            free = {*OPERATIONS[soft.operation].options} - self.candidate.supports(soft.operation) - {"ignore_index"}
+            if self._fits(soft, free):
+                self.found.not_tested["labels"] = "it raises an error for labels, and is right for target probabilities"
+                self._leaves_out("labels")
+                self._open()
+                return self._usual()
+        if usual is None:
+            raise error or CannotAskError("it answers no question")
+        return usual
+
+    def _fits(self, asked: Problem, free: Set[str]) -> bool:
+        """Whether the value is right for some values of the options that it has no parameter for."""
+        return self._is_right(asked) or bool(hard_coded(free, partial(self._is_right, asked)))
+
     def _plain(self, dtype: str, ndim: int) -> Problem | None:
         operation, fixed = self.found.operation, self.candidate.interface.fixed
         return plain(operation, dtype, self.candidate.supports(operation), ndim, fixed)
@@ -191,7 +217,7 @@ class Probe:
         found = hard_coded(free, partial(self._is_right, usual))
         if "dim" in free:
             found |= self._axis(usual.dtype)
-        if "ignore_index" in free - found.keys() and usual.inputs["target"].size:
+        if "ignore_index" in free - found.keys() and is_labels(usual) and usual.inputs["target"].size:
             found |= self._ignored(usual, found)
         if not found:
             return usual
