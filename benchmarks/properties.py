@@ -27,8 +27,9 @@ from softproof.generation.coverage import REGIONS, regions
 from softproof.generation.edge_cases import EDGE_CASES
 from softproof.generation.edges.edge_case import UNSPECIFIED
 from softproof.generation.large import large_problems
-from softproof.mutants.correct import CORRECT, Softmax
+from softproof.mutants.correct import CORRECT
 from softproof.mutants.record import Mutant, left_out
+from softproof.mutants.steps.softmax import Softmax
 from softproof.problem.problem import COMMON_LAYOUTS, Result
 from softproof.properties.behaviour import asked
 from softproof.properties.metamorphic import RELATIONS, Answers, asked_of, compared, identity_of

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import conformance, matrix
-from softproof.mutants import trial
-from softproof.reports import findings
+from softproof.mutants import document
+from softproof.reports import findings_report
 
 GENERATED = Path(__file__).parents[1] / "docs" / "generated"
 
@@ -17,11 +17,11 @@ GENERATED = Path(__file__).parents[1] / "docs" / "generated"
     ("name", "words"),
     [
         ("conformance", conformance._HEAD),
-        ("findings", findings._HEAD),
+        ("findings", findings_report._HEAD),
         ("matrix", matrix.INTRODUCTION),
-        ("mutants", trial.INTRODUCTION),
-        ("mutants", trial.PEERS_INTRODUCTION),
-        ("mutants", trial.SUITES_INTRODUCTION),
+        ("mutants", document.INTRODUCTION),
+        ("mutants", document.PEERS_INTRODUCTION),
+        ("mutants", document.SUITES_INTRODUCTION),
     ],
 )
 def test_the_document_has_the_words_of_the_code(name: str, words: str) -> None:

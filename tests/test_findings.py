@@ -14,18 +14,10 @@ from softproof import Output, Problem, Result, judge_refusal, judge_result, solv
 from softproof.cli.commands import main
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
-from softproof.reports import findings as module
-from softproof.reports.findings import (
-    FINDINGS,
-    FIXED,
-    NOT_JUDGED,
-    REPRODUCES,
-    Asked,
-    Finding,
-    ask,
-    ask_all,
-    findings_report,
-)
+from softproof.reports import findings_report as module
+from softproof.reports.finding import FIXED, NOT_JUDGED, REPRODUCES, Asked, Finding, ask
+from softproof.reports.findings import FINDINGS
+from softproof.reports.findings_report import ask_all, findings_report
 from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
 
 from .helpers.recorded import DOCS, recorded_here

@@ -16,7 +16,8 @@ from softproof import Problem, load
 from softproof.bounds.models import model
 from softproof.diagnosis.interview import Interview
 from softproof.diagnosis.known import KNOWN, Known, known_finding
-from softproof.reports.findings import FINDINGS, Finding
+from softproof.reports.finding import Finding
+from softproof.reports.findings import FINDINGS
 
 OF_TORCH = {each.name: each for each in FINDINGS}
 TORCH, NAN = KNOWN[0].target, float("nan")

@@ -27,7 +27,8 @@ from softproof import (
     verify,
 )
 from softproof.bounds.arithmetic import DEPTHS
-from softproof.bounds.models import TF32, model, torch_cpu
+from softproof.bounds.libraries import TF32, torch_cpu
+from softproof.bounds.models import model
 from softproof.bounds.theorems import allowed
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import LAYOUTS, Array

@@ -18,18 +18,15 @@ from softproof import OPERATIONS
 from softproof.cli import commands
 from softproof.mutants import trial as trials
 from softproof.mutants.catalogue import GROUPS, MUTANTS, NOT_COVERED
-from softproof.mutants.correct import (
-    CORRECT,
-    DistributionCrossEntropy,
-    Entropy,
-    KlDivergence,
-    Linear,
-    Operation,
-    Softmax,
-)
+from softproof.mutants.correct import CORRECT
+from softproof.mutants.document import document, table
 from softproof.mutants.peers import PEERS, killed_by_peers
 from softproof.mutants.published import SUITES
 from softproof.mutants.record import Mutant, group
+from softproof.mutants.steps.information import DistributionCrossEntropy, Entropy, KlDivergence
+from softproof.mutants.steps.linear import Linear
+from softproof.mutants.steps.operation import Operation
+from softproof.mutants.steps.softmax import Softmax
 from softproof.mutants.trial import Kill, Trial, Tried, brief, hunt, trial
 from softproof.runs.search import EXAMPLES
 
@@ -236,7 +233,7 @@ def test_what_is_not_covered_is_told_with_its_reason() -> None:
     """In the document: each in a line, after the mutants."""
     found = Trial((Tried("a-few-ulps", "g", (Kill(0, "value", 3),)),), (0,), ("softmax",))
 
-    told = trials.document(found).split("\n## Not covered\n\n")[1].split("\n\n")
+    told = document(found).split("\n## Not covered\n\n")[1].split("\n\n")
 
     assert "p - 1 in place of the sum of the others" in " ".join(NOT_COVERED)
     assert [line.rstrip(".\n") for line in told] == [f"- {what}: {why}" for what, why in NOT_COVERED.items()]
@@ -290,8 +287,8 @@ def test_a_survivor_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not found.ok
     assert found.score == 0
     assert found.tried[0].kills == (Kill(0, "", 5),)
-    assert "right         5  SURVIVED 1 seed of 1" in trials.table(found)
-    assert "0 of 1 mutants killed" in trials.table(found)
+    assert "right         5  SURVIVED 1 seed of 1" in table(found)
+    assert "0 of 1 mutants killed" in table(found)
 
 
 def test_a_rejection_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,9 +300,7 @@ def test_a_rejection_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert found.tried[0].killed
     assert not found.ok
-    told = re.search(
-        r"^softmax float32, seed 0: disagrees: (by .*, asked as usual: )?(\S+)\[", trials.table(found), re.M
-    )
+    told = re.search(r"^softmax float32, seed 0: disagrees: (by .*, asked as usual: )?(\S+)\[", table(found), re.M)
     assert told is not None
     assert told[2] == "grad_logits"
 
@@ -317,9 +312,9 @@ def test_a_mutant_that_one_seed_misses_is_not_killed() -> None:
 
     assert not found.ok
     assert found.score == 0.75
-    assert "SURVIVED 1 seed of 4; else value, relation: flattened" in trials.table(found)
-    assert "7-100" in trials.table(found)
-    assert "median 7, 95th percentile 7" in trials.table(found)
+    assert "SURVIVED 1 seed of 4; else value, relation: flattened" in table(found)
+    assert "7-100" in table(found)
+    assert "median 7, 95th percentile 7" in table(found)
 
 
 def test_the_number_of_problems_is_that_of_the_first_failure() -> None:

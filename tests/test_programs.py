@@ -15,7 +15,7 @@ import pytest
 
 import softproof
 from softproof import Problem, load
-from softproof.candidates.adapters.process import Program, ProgramError
+from softproof.candidates.adapters.program import Program, ProgramError
 
 PROGRAMS = Path(__file__).parent.parent / "examples" / "programs"
 

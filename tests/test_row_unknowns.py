@@ -10,7 +10,7 @@ import pytest
 
 from softproof import Output, Problem, Result, Verdict, judge, judge_result, solve
 from softproof.bounds.algebra import Allowed, RowUnknowns
-from softproof.bounds.models import default
+from softproof.bounds.kernels import default
 from softproof.bounds.theorems import allowed
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.problem import Array

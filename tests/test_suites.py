@@ -12,10 +12,13 @@ from torch import Tensor
 
 from softproof import OPERATIONS
 from softproof.mutants.catalogue import MUTANTS
-from softproof.mutants.correct import CORRECT, CrossEntropy, Operation, Softmax
+from softproof.mutants.correct import CORRECT
 from softproof.mutants.inputs import DRAWS, PAIRS, drawn
 from softproof.mutants.published import SUITES, asked_by_suites, killed_by_suites
 from softproof.mutants.record import Mutant
+from softproof.mutants.steps.cross_entropy import CrossEntropy
+from softproof.mutants.steps.operation import Operation
+from softproof.mutants.steps.softmax import Softmax
 from softproof.mutants.suites import ASKED, COMPARISONS, UPSTREAM, Question, Suite, accepts, asked, kills
 
 RIGHT = Mutant("right", "none", "s", "e", "t", "s", "forward", "softmax", Softmax)

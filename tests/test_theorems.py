@@ -34,7 +34,7 @@ from softproof import (
 )
 from softproof.bounds.algebra import Allowed, RowFactor, additions
 from softproof.bounds.arithmetic import height
-from softproof.bounds.models import default
+from softproof.bounds.kernels import default
 from softproof.bounds.softmax_rows import SoftmaxRows
 from softproof.bounds.theorems import allowed
 from softproof.problem.formats import FORMATS, Floats

@@ -18,7 +18,8 @@ from torch.overrides import TorchFunctionMode
 
 from softproof import OPERATIONS, Problem
 from softproof.candidates.adapters.torch_arrays import make
-from softproof.mutants.correct import CORRECT, LinearCrossEntropy
+from softproof.mutants.correct import CORRECT
+from softproof.mutants.steps.cross_entropy import LinearCrossEntropy
 from softproof.problem.formats import FORMATS
 from softproof.problem.operations import DEFAULTS
 from softproof.problem.outputs import gradient_names

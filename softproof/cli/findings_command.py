@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..reports import findings
 from ..reports.files import ReportFile
+from ..reports.finding import Asked, check_device
+from ..reports.findings_report import ask_all, findings_report, summary
 from .console import note
 from .options import Command
 from .output import tell
@@ -20,19 +21,19 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def prepare(options: argparse.Namespace) -> None:
     """Whether there is such a device."""
-    findings.check_device(options.device)
+    check_device(options.device)
 
 
 def run(options: argparse.Namespace, _prepared: None, files: dict[str, ReportFile]) -> int:
     """Print the report of the findings; the exit status is 0 whatever has become of them."""
-    asked = findings.ask_all(device=options.device, progress=_asked)
-    text = findings.findings_report(asked, options.device)
+    asked = ask_all(device=options.device, progress=_asked)
+    text = findings_report(asked, options.device)
     status = tell(text, files, {"--write": lambda: text})
-    note(findings.summary(asked))
+    note(summary(asked))
     return status
 
 
-def _asked(asked: findings.Asked, number: int, total: int) -> None:
+def _asked(asked: Asked, number: int, total: int) -> None:
     """One line per finding on standard error."""
     note(f"[{number}/{total}] {asked.finding.name}: {asked.status}")
 

@@ -8,8 +8,8 @@ from types import ModuleType
 from ..problem.operations import OPERATIONS
 from . import distributions, formulas, labels, layout, linear, means, precision, smoothing, stability, state, upstream
 from .correct import CORRECT as STEPS
-from .correct import Operation
 from .record import MUTANTS as NOTED
+from .steps.operation import Operation
 
 
 def _of_homes(*others: ModuleType) -> tuple[ModuleType, ...]:

@@ -7,8 +7,9 @@ import math
 import torch
 from torch import Tensor
 
-from .correct import DistributionCrossEntropy, Entropy, KlDivergence, wide
 from .record import group
+from .steps.information import DistributionCrossEntropy, Entropy, KlDivergence
+from .steps.operation import wide
 
 mutant = group("entropy and divergence")
 

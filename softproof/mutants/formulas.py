@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .correct import Case, CrossEntropy, Linear, Softmax
 from .record import group
+from .steps.cross_entropy import Case, CrossEntropy
+from .steps.linear import Linear
+from .steps.softmax import Softmax
 
 mutant = group("closed forms")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .correct import Case, CrossEntropy
 from .record import group
+from .steps.cross_entropy import Case, CrossEntropy
 
 mutant = group("ignored and invalid labels")
 

@@ -8,8 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .correct import Case, CrossEntropy, Linear, LinearCrossEntropy, LogSumExp, Softmax, wide
 from .record import group
+from .steps.cross_entropy import Case, CrossEntropy, LinearCrossEntropy
+from .steps.linear import Linear
+from .steps.operation import wide
+from .steps.softmax import LogSumExp, Softmax
 from .upstream import packed
 
 mutant = group("layout, axes and tiles")

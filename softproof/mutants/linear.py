@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .correct import Linear, matrix, wide
 from .precision import ten_bits
 from .record import group
+from .steps.linear import Linear
+from .steps.operation import matrix, wide
 from .upstream import packed
 
 mutant = group("the linear layer")

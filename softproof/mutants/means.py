@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .correct import Case, CrossEntropy, LinearCrossEntropy
 from .record import group
+from .steps.cross_entropy import Case, CrossEntropy, LinearCrossEntropy
 
 mutant = group("normaliser of the mean")
 

@@ -8,8 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .correct import Case, CrossEntropy, Entropy, LinearCrossEntropy, LogSoftmax, LogSumExp, Softmax, wide
 from .record import group
+from .steps.cross_entropy import Case, CrossEntropy, LinearCrossEntropy
+from .steps.information import Entropy
+from .steps.operation import wide
+from .steps.softmax import LogSoftmax, LogSumExp, Softmax
 
 mutant = group("precision of what is kept")
 

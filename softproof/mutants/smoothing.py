@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .correct import Case, CrossEntropy
 from .record import group
+from .steps.cross_entropy import Case, CrossEntropy
 
 mutant = group("smoothing and probabilities")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .correct import Case, CrossEntropy, LogSoftmax, LogSumExp, Softmax, wide
 from .record import group
+from .steps.cross_entropy import Case, CrossEntropy
+from .steps.operation import wide
+from .steps.softmax import LogSoftmax, LogSumExp, Softmax
 
 mutant = group("shift, exponential and logarithm")
 

@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .correct import Case, CrossEntropy, Linear, LogSoftmax, LogSumExp, Softmax, wide
 from .record import group
+from .steps.cross_entropy import Case, CrossEntropy
+from .steps.linear import Linear
+from .steps.operation import wide
+from .steps.softmax import LogSoftmax, LogSumExp, Softmax
 
 mutant = group("state and results")
 

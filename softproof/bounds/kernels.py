@@ -1,0 +1,98 @@
+"""Arithmetic models of kernels of one's own: sums in any order, fused, eager."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..problem.formats import FORMATS, HALF
+from ..problem.losses import is_labels
+from ..problem.problem import Problem
+from .arithmetic import STORED, Arithmetic, any_order
+from .libraries import cascade_depth, flushes_on_cpu
+
+
+def default(problem: Problem) -> Arithmetic:
+    """Any order of sums; in half precision float32 inside, and one rounding at the end."""
+    return any_order(problem.dtype)
+
+
+def flush_to_zero(problem: Problem) -> Arithmetic:
+    """Any order, and subnormal numbers may count as 0 (torch.set_flush_denormal, CUDA's -ftz=true)."""
+    arithmetic = any_order(problem.dtype)
+    return replace(arithmetic, name=f"{arithmetic.name}, flush to zero", flushes=True)
+
+
+def stored_logsumexp(problem: Problem) -> Arithmetic:
+    """Any order, and log-probabilities may be formed as x - ŷ from a rounded logsumexp, as optax does."""
+    arithmetic = any_order(problem.dtype)
+    name = f"{arithmetic.name}, a stored logsumexp"
+    return replace(arithmetic, name=name, subtracts_logsumexp=True)
+
+
+def fused(problem: Problem) -> Arithmetic:
+    """A kernel that reads a row once: an online sum, exp as 2^(x log₂e), a stored logsumexp; losses stored by rows."""
+    return replace(
+        any_order(problem.dtype),
+        name=f"fused, one rounding to {problem.dtype}",
+        online=True,
+        base2=True,
+        subtracts_logsumexp=True,
+        stored=frozenset({"terms"} if problem.dtype in HALF else ()),
+    )
+
+
+def fused_base_2(problem: Problem) -> Arithmetic:
+    """A fused kernel that multiplies the logits by log₂e first, and takes exponentials and logarithms to base 2."""
+    arithmetic = fused(problem)
+    return replace(arithmetic, name=arithmetic.name.replace("fused", "fused, base 2"), scales_logits=True)
+
+
+def fused_flush_to_zero(problem: Problem) -> Arithmetic:
+    """A fused kernel that takes subnormal numbers for 0, as ex2.approx.ftz does on CUDA, and XLA on a CPU.
+
+    In half precision it is the same as fused.
+    """
+    arithmetic = fused(problem)
+    if problem.dtype in HALF:
+        return arithmetic
+    return replace(arithmetic, name=f"{arithmetic.name}, flushing to zero", flushes=True)
+
+
+def eager(problem: Problem) -> Arithmetic:
+    """Operations of a library of tensors one after the other: as fused, and in half precision each result is stored.
+
+    Sums are taken in float32 inside each operation, but for the losses of labels, which torch adds up in the format of
+    the logits on a CPU. In float32 and float64 it is the same as fused.
+    """
+    arithmetic = fused(problem)
+    if problem.dtype not in HALF:
+        return arithmetic
+    labels = "target" in problem.inputs and is_labels(problem)
+    return replace(
+        arithmetic,
+        name=f"eager, every result rounded to {problem.dtype}",
+        stored=STORED - {"partial products"},
+        total=arithmetic.storage if labels else None,
+        total_depth=cascade_depth(problem) if labels else "any order",
+        flushes=flushes_on_cpu(problem),
+    )
+
+
+def eager_cuda(problem: Problem) -> Arithmetic:
+    """As eager on CUDA, where cuBLAS may also keep parts of a sum of products in half precision.
+
+    torch.backends.cuda.matmul.allow_bf16_reduced_precision_reduction and its twin for float16, both on by default.
+    """
+    arithmetic = eager(problem)
+    if problem.dtype not in HALF:
+        return arithmetic
+    return replace(arithmetic, name=f"{arithmetic.name}, and partial products", stored=STORED)
+
+
+def in_storage(problem: Problem) -> Arithmetic:
+    """Everything computed and accumulated in the format of the results: no guarantee where n·u >= 1."""
+    storage = FORMATS[problem.dtype]
+    source = "exp and log as in any order for float32 and float64; in half precision within 1 ulp, which is 2u."
+    if problem.dtype in ("float64", "float32"):
+        return any_order(problem.dtype)
+    return Arithmetic(f"everything in {problem.dtype}", storage, storage, 2.0, 2.0, 2.0, source)
