@@ -172,6 +172,33 @@ def test_float64_is_as_near_as_it_says(operation: str, dim: str, numbers: str) -
             assert [each for each in doubtful(problem, arithmetic, letter) if not each[1] <= 1] == []
 
 
+@pytest.mark.parametrize("numbers", ALL_DTYPES)
+@pytest.mark.parametrize("reduction", [None, "none", "sum", "mean"])
+@pytest.mark.parametrize("operation", ["softmax", "log_softmax", "logsumexp", "cross_entropy"])
+def test_float64_is_as_near_where_no_sum_rounds(
+    operation: str, reduction: str | None, numbers: str, number_of_the_run: int
+) -> None:
+    """Theorem 22: what is beside one large logit is about as large as half a unit of the float64 answer."""
+    if (reduction is None) == (operation == "cross_entropy"):
+        pytest.skip("it has a reduction, or none")
+    random, ratios = np.random.default_rng(number_of_the_run), []
+    for _ in range(6):
+        classes = int(random.integers(2, 300))
+        share = 2.0 ** random.uniform(-54, -50)  # of the answer, which is about 32
+        x = np.full((2, classes), -np.log(classes / 32 / share))
+        x[0, 0] = x[1, -1] = 0.0
+        x = FORMATS[numbers].round(x + (8.0 if operation == "logsumexp" else 0.0))
+        if operation == "cross_entropy":
+            problem = Problem(operation, numbers, {"logits": x, "target": [1, 0]}, {"reduction": reduction})
+        else:
+            problem = Problem(operation, numbers, {"logits": x}, {"dim": 1})
+        for arithmetic in models_of(problem).values():
+            ratios += [(arithmetic.name, *each) for each in doubtful(problem, arithmetic, "C")]
+
+    assert len(ratios) >= 50
+    assert [each for each in ratios if not each[2] <= 1] == []
+
+
 @pytest.mark.parametrize("dim", [1, 0])
 def test_float64_adds_in_pairs_along_any_dim(dim: int) -> None:
     """Equal summands, whose rounding errors all have one sign, 4001 of them."""

@@ -56,7 +56,7 @@ class Case:
         for rows in rows_at_a_time:
             truth, summands = solver.solve_rows(self.problem, bits, rows)
             bound, bounds_of_summands = allowed(self.problem, self.arithmetic, rows)
-            doubt, doubts_of_summands = self._doubt(bits, rows, bound)
+            doubt, doubts_of_summands = self._doubt(bits, rows, bound, truth)
             for name, values in truth.items():
                 if name not in self.result.outputs:  # which is not asked
                     continue
@@ -69,9 +69,9 @@ class Case:
                 doubts[name] += [doubts_of_summands[name]] if name in doubts_of_summands else []
         for name in truths if total else ():
             bound_ = allowed_total(self.problem, self.arithmetic, bounds[name])
-            doubt_ = self._total_doubt(bits, bound_, doubts[name])
             got = self.result.outputs[name].values.reshape(1, 1)
             truth_ = solver.total(self.problem, truths[name], bits)
+            doubt_ = self._total_doubt(bits, name, bound_, truth_, doubts[name], rows_at_a_time)
             yield name, ALL, self._compared(name, ALL, got, truth_, doubt_, bound_)
 
     def _compared(
@@ -90,23 +90,33 @@ class Case:
         return excused(self.problem, name, rows, elements, self.arithmetic, beside)
 
     def _doubt(
-        self, bits: int, rows: Rows, bound: dict[str, Allowed]
+        self, bits: int, rows: Rows, bound: dict[str, Allowed], truth: Mapping[str, Array]
     ) -> tuple[dict[str, Array | float], dict[str, Losses]]:
         """How far the truth of these rows may be from the truth: nothing for balls, which know it themselves."""
         if bits != FLOAT64:
             return dict.fromkeys(bound, 0.0), {}
-        if self.problem.dtype == "float64":
+        sharp = (self._is_sharp(bound[name], values) for name, values in truth.items())
+        if self.problem.dtype == "float64" or any(sharp):
             own, summands = allowed(self.problem, self._own, rows)
             return {name: each.error for name, each in own.items()}, summands
         share = float64_share(self.problem, self.arithmetic)
         return {name: share * each.error for name, each in bound.items()}, {}
 
-    def _total_doubt(self, bits: int, bound: Allowed, losses: list[Losses]) -> Array | float:
+    def _is_sharp(self, bound: Allowed, truth: Array) -> bool:
+        """Whether less than one rounding is allowed somewhere, as by Theorem 22: then Theorem 15 does not hold."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            return bool((bound.error < self.arithmetic.compute.u / 2 * np.abs(truth)).any())
+
+    def _total_doubt(
+        self, bits: int, name: str, bound: Allowed, truth: Array, losses: list[Losses], rows_at_a_time: Sequence[Rows]
+    ) -> Array | float:
         if bits != FLOAT64:
             return 0.0
-        if losses:
-            return allowed_total(self.problem, self._own, losses).error
-        return float64_share(self.problem, self.arithmetic) * bound.error
+        if len(losses) < len(rows_at_a_time):
+            if not self._is_sharp(bound, truth):
+                return float64_share(self.problem, self.arithmetic) * bound.error
+            losses = [allowed(self.problem, self._own, rows)[1][name] for rows in rows_at_a_time]
+        return allowed_total(self.problem, self._own, losses).error
 
     @property
     def _own(self) -> Arithmetic:

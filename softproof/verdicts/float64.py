@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..bounds.arithmetic import Arithmetic, height
+from ..bounds.arithmetic import NUMPY64, Arithmetic, height
 from ..problem.formats import FORMATS
 from ..problem.losses import count_classes, mixed_weights
 from ..problem.problem import Array, Problem
@@ -38,7 +38,10 @@ def _smallest(array: Array) -> float:
 
 
 def float64_share(problem: Problem, arithmetic: Arithmetic) -> float:
-    """Theorem 15: the error of the float64 evaluation, in units of the bound of a less precise arithmetic."""
+    """Theorem 15: the error of the float64 evaluation, in units of the bound of a less precise arithmetic.
+
+    That must be at least one rounding of the less precise arithmetic, half of it where one is the last.
+    """
     main = next(iter(problem.inputs.values()))
     classes = count_classes(problem) if "target" in problem.inputs else row_length(problem)
     rows = count_rows(problem) if is_by_rows(problem) else main.size
@@ -46,4 +49,5 @@ def float64_share(problem: Problem, arithmetic: Arithmetic) -> float:
     of_rows = ((arithmetic.depth, classes), (arithmetic.backward_depth, classes))
     for depth, count in (*of_rows, (arithmetic.total_depth, max(classes, rows))):
         deeper.append(count / max(1, height(depth, max(1, count))))
+    deeper.append(2 * height(NUMPY64.depth, max(1, classes)))  # where Theorem 22 leaves a sum no error at all
     return max(deeper) * FORMATS["float64"].u / arithmetic.compute.u

@@ -148,13 +148,14 @@ def doubtful(problem: Problem, arithmetic: Arithmetic, letter: str) -> Iterator[
     case = Case(problem, Result(), arithmetic, accuracy)
     (rough, rough_summands), (exact, summands) = solve_rows(problem, 53), solve_rows(problem, 256)
     limits, of_summands = allowed(problem, arithmetic)
-    doubt, of_doubts = case._doubt(53, ALL, limits)
+    doubt, of_doubts = case._doubt(53, ALL, limits, rough)
     for name, each in summands.items():
         rough[name], exact[name] = (
             total(problem, [rows], bits) for rows, bits in ((rough_summands[name], 53), (each, 256))
         )
         limit = allowed_total(problem, arithmetic, [of_summands[name]])
-        doubt[name] = case._total_doubt(53, limit, [of_doubts[name]] if name in of_doubts else [])
+        own = [of_doubts[name]] if name in of_doubts else []
+        doubt[name] = case._total_doubt(53, name, limit, rough[name], own, [ALL])
     for name, balls in exact.items():
         allowance = np.broadcast_to(doubt[name], balls.shape)
         for at in np.ndindex(*balls.shape):
