@@ -1,8 +1,8 @@
 """Softmax, cross-entropy and backpropagation by hand, in NumPy and nothing else.
 
-Read the files in this order: softmax, information, cross_entropy, accurate, linear, backprop. Beside each, read the
-file of the same name in `reference`, which does the same with torch. The judge tests both and trusts neither.
-docs/theory/backprop.md derives the equations, and examples/backprop.ipynb tries them out.
+Read the files in this order: softmax, log_softmax, logsumexp, information, loss, cross_entropy, accurate, linear,
+backprop. Beside each, read the file of the same name in `reference`, which does the same with torch. The judge tests
+both and trusts neither. docs/theory/backprop.md derives the equations, and examples/backprop.ipynb tries them out.
 """
 
 from .accurate import accurate_cross_entropy as accurate_cross_entropy
@@ -25,14 +25,14 @@ from .information import kl_divergence as kl_divergence
 from .information import kl_divergence_backward as kl_divergence_backward
 from .linear import linear as linear
 from .linear import linear_backward as linear_backward
-from .softmax import log_softmax as log_softmax
-from .softmax import log_softmax_backward as log_softmax_backward
-from .softmax import log_softmax_hvp as log_softmax_hvp
-from .softmax import log_softmax_jvp as log_softmax_jvp
-from .softmax import logsumexp as logsumexp
-from .softmax import logsumexp_backward as logsumexp_backward
-from .softmax import logsumexp_hvp as logsumexp_hvp
-from .softmax import logsumexp_jvp as logsumexp_jvp
+from .log_softmax import log_softmax as log_softmax
+from .log_softmax import log_softmax_backward as log_softmax_backward
+from .log_softmax import log_softmax_hvp as log_softmax_hvp
+from .log_softmax import log_softmax_jvp as log_softmax_jvp
+from .logsumexp import logsumexp as logsumexp
+from .logsumexp import logsumexp_backward as logsumexp_backward
+from .logsumexp import logsumexp_hvp as logsumexp_hvp
+from .logsumexp import logsumexp_jvp as logsumexp_jvp
 from .softmax import softmax as softmax
 from .softmax import softmax_backward as softmax_backward
 from .softmax import softmax_hvp as softmax_hvp

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arrays import LABELS, Array, plain, quiet, row_blocks
-from .cross_entropy import at_labels, checked
+from .loss import at_labels, checked
 from .softmax import shifted
 
 

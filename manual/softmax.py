@@ -1,4 +1,4 @@
-"""Softmax, its logarithm and its normaliser, each with its gradient and its derivatives in a direction.
+"""Softmax, with its gradient and its derivatives in a direction.
 
 Equation (1) of the article, for a row a of C logits, with m = max(a):
 
@@ -11,8 +11,6 @@ no softmax: NaN, as in torch.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -20,13 +18,9 @@ from .arrays import (
     Array,
     check_square,
     floats,
-    merged,
     quiet,
     row_blocks,
     shaped,
-    shown,
-    unmerged,
-    with_axes,
     with_axis,
     working,
 )
@@ -61,34 +55,19 @@ def along(p: Array, v: Array) -> Array:
     return found
 
 
-def _tangent(values: ArrayLike, logits: Array) -> Array:
+def tangent_of(values: ArrayLike, logits: Array) -> Array:
+    """v, a direction of the logits."""
     return shaped("tangent", floats("tangent", values, logits), logits.shape, "that of the logits")
 
 
-def _upstream(values: ArrayLike, logits: Array) -> Array:
+def upstream_of(values: ArrayLike, logits: Array) -> Array:
+    """g, the upstream gradient of each class."""
     return shaped("grad_output", floats("grad_output", values, logits), logits.shape, "that of the logits")
 
 
-Axes = tuple[int, ...]
-
-
-def _reduced_shape(logits: Array, axes: Axes, keepdim: bool) -> tuple[int, ...]:
-    """The shape of the logits without `axes`, or with 1 in their place."""
-    if not isinstance(keepdim, bool):
-        raise TypeError(f"keepdim is {shown(keepdim)}; expected True or False")
-    sizes = enumerate(logits.shape)
-    return tuple(1 if axis in axes else size for axis, size in sizes if keepdim or axis not in axes)
-
-
-def _column(values: Array, x: Array, axis: int) -> Array:
+def column_of(values: Array, x: Array, axis: int) -> Array:
     """One number for each row of x, with a class axis of length 1: a view."""
     return values.reshape(*x.shape[:axis], 1, *x.shape[axis + 1 :])
-
-
-def _upstream_of_rows(values: ArrayLike, logits: Array, axes: Axes, keepdim: bool) -> Array:
-    """g, one number for each row, in the shape of the value."""
-    expected = _reduced_shape(logits, axes, keepdim)
-    return shaped("grad_output", floats("grad_output", values, logits), expected, "that of the value")
 
 
 @quiet
@@ -133,7 +112,7 @@ def softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -
     array([ 0.25, -0.25])
     """
     logits, axis = with_axis("logits", logits, dim, any_shape=True)
-    g = _upstream(grad_output, logits)
+    g = upstream_of(grad_output, logits)
     grad = np.empty_like(logits)
     for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
         p, s = exponentials(x, out)
@@ -159,7 +138,7 @@ def softmax_jvp(tangent: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
     array([ 0.25, -0.25])
     """
     logits, axis = with_axis("logits", logits, dim, any_shape=True)
-    v, dp = _tangent(tangent, logits), np.empty_like(logits)
+    v, dp = tangent_of(tangent, logits), np.empty_like(logits)
     for x, direction, out in row_blocks(logits, v, dp, axis=axis):
         p, s = exponentials(x, out)
         p /= s
@@ -184,7 +163,7 @@ def softmax_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLike, d
     array([ 0.09375, -0.09375])
     """
     logits, axis = with_axis("logits", logits, dim, any_shape=True)
-    v, g, found = _tangent(tangent, logits), _upstream(grad_output, logits), np.empty_like(logits)
+    v, g, found = tangent_of(tangent, logits), upstream_of(grad_output, logits), np.empty_like(logits)
     for x, direction, upstream, out in row_blocks(logits, v, g, found, axis=axis):
         p, s = exponentials(x, out)
         p /= s
@@ -214,207 +193,3 @@ def softmax_jacobian(logits: ArrayLike) -> Array:
     p /= s  # (…, C)
     identity = np.eye(p.shape[-1], dtype=p.dtype)
     return np.asarray(p[..., :, None] * (identity - p[..., None, :]), logits.dtype)  # (…, C, C)
-
-
-@quiet
-def log_softmax(logits: ArrayLike, dim: int = -1) -> Array:
-    """Logarithms of the softmax probabilities, without forming the probabilities.
-
-    Equation: l_i = log p_i = (a_i - m) - log Σ_k e^(a_k - m). The order matters: a - (m + log Σ) would lose the
-    logarithm beside a large m.
-
-    Args:
-        logits, dim: as in `softmax`.
-    Returns: l <= 0, the shape and dtype of `logits`.
-    Raises: as `softmax`.
-    Error: docs/theory/bounds.md, Theorem 4.
-
-    >>> log_softmax([0.0, 0.0]).round(4)
-    array([-0.6931, -0.6931])
-    """
-    logits, axis = with_axis("logits", logits, dim, any_shape=True)
-    log_p = np.empty_like(logits)
-    for x, out in row_blocks(logits, log_p, axis=axis):
-        d = shifted(x)
-        s = np.exp(d).sum(-1, keepdims=True)
-        np.subtract(d, np.log(s), out=out, casting="same_kind")
-    return log_p
-
-
-@quiet
-def log_softmax_backward(grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
-    """Gradient of the logits, given that of l = log_softmax(logits).
-
-    Equation: ∂l_i/∂a_j = δ_ij - p_j, so ∂L/∂a_j = g_j - p_j Σ_i g_i.
-
-    Args, Returns, Raises: as `softmax_backward`, with g = ∂L/∂l.
-    Error: docs/theory/bounds.md, Theorem 6.
-
-    >>> log_softmax_backward([1.0, 0.0], [0.0, 0.0])
-    array([ 0.5, -0.5])
-    """
-    logits, axis = with_axis("logits", logits, dim, any_shape=True)
-    g = _upstream(grad_output, logits)
-    grad = np.empty_like(logits)
-    for x, upstream, out in row_blocks(logits, g, grad, axis=axis):
-        e, s = exponentials(x, out)
-        e *= upstream.sum(-1, keepdims=True, dtype=e.dtype) / s  # p_j Σ_i g_i with one multiplication for each j
-        np.subtract(upstream, e, out=out, casting="same_kind")
-    return grad
-
-
-@quiet
-def log_softmax_jvp(tangent: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
-    """Derivative of l = log_softmax(logits) in the direction v.
-
-    Equation: dl_i = Σ_k (δ_ik - p_k) v_k = v_i - Σ_k p_k v_k.
-
-    Args, Returns, Raises: as `softmax_jvp`.
-    Error: docs/theory/bounds.md, Theorem 17.
-
-    >>> log_softmax_jvp([1.0, 0.0], [0.0, 0.0])
-    array([ 0.5, -0.5])
-    """
-    logits, axis = with_axis("logits", logits, dim, any_shape=True)
-    v, dl = _tangent(tangent, logits), np.empty_like(logits)
-    for x, direction, out in row_blocks(logits, v, dl, axis=axis):
-        p, s = exponentials(x, out)
-        p /= s
-        np.subtract(direction, inner(p, direction), out=out, casting="same_kind")
-    return dl
-
-
-@quiet
-def log_softmax_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLike, dim: int = -1) -> Array:
-    """Derivative of the gradient g - p Σ_k g_k in the direction v: the Hessian of Σ_k g_k l_k times v.
-
-    Equation: h = -(Σ_k g_k) J v, with J = diag(p) - p pᵀ.
-
-    Args, Returns, Raises: as `softmax_hvp`.
-    Error: docs/theory/bounds.md, Theorem 18.
-
-    >>> log_softmax_hvp([1.0, 0.0], [1.0, 1.0], [0.0, 0.0])
-    array([-0.5,  0.5])
-    """
-    logits, axis = with_axis("logits", logits, dim, any_shape=True)
-    v, g, found = _tangent(tangent, logits), _upstream(grad_output, logits), np.empty_like(logits)
-    for x, direction, upstream, out in row_blocks(logits, v, g, found, axis=axis):
-        p, s = exponentials(x, out)
-        p /= s
-        total = upstream.sum(-1, keepdims=True, dtype=p.dtype)  # (…, 1)
-        np.multiply(along(p, direction), 0 - total, out=out, casting="same_kind")
-    return found
-
-
-@quiet
-def logsumexp(logits: ArrayLike, dim: int | Sequence[int] = -1, keepdim: bool = False) -> Array:
-    """Logarithm of the sum of e^logits along `dim`. The result lacks that axis, or keeps it with the length 1.
-
-    Equation: y = m + log Σ_k e^(a_k - m). A row of -inf alone, or of no elements, gives -inf, one with +inf gives +inf.
-
-    Args:
-        logits: as in `softmax`.
-        dim: the axis, or several axes, over which the sum goes.
-        keepdim: whether they stay, with a length of 1.
-    Returns: y, the shape of `logits` without `dim`, its dtype.
-    Raises: as `softmax`, and ValueError for an axis that is named twice.
-    Error: docs/theory/bounds.md, Theorem 3.
-
-    >>> float(logsumexp([0.0, 0.0]).round(4))
-    0.6931
-    >>> logsumexp([[0.0, 0.0], [0.0, 0.0]], dim=(0, 1), keepdim=True).round(4)
-    array([[1.3863]])
-    """
-    logits, axes = with_axes("logits", logits, dim)
-    y = np.full(_reduced_shape(logits, axes, keepdim), -np.inf, logits.dtype)
-    x_all, axis = merged(logits, axes)
-    for x, out in row_blocks(x_all, _column(y, x_all, axis), axis=axis):
-        top = x.max(-1, keepdims=True)
-        top = np.where(np.isinf(top), 0, top)
-        s = np.exp(np.subtract(x, top, dtype=working(x.dtype))).sum(-1, keepdims=True)
-        np.add(top, np.log(s), out=out, casting="same_kind")
-    return y
-
-
-@quiet
-def logsumexp_backward(
-    grad_output: ArrayLike, logits: ArrayLike, dim: int | Sequence[int] = -1, keepdim: bool = False
-) -> Array:
-    """Gradient of the logits, given that of y = logsumexp(logits).
-
-    Equation: ∂y/∂a_j = p_j, so ∂L/∂a_j = g p_j.
-
-    Args:
-        grad_output: g = ∂L/∂y, the shape of y, its dtype.
-        logits, dim, keepdim: as given to `logsumexp`.
-    Returns, Raises: as `softmax_backward`.
-    Error: docs/theory/bounds.md, Theorem 6.
-
-    >>> logsumexp_backward(2.0, [0.0, 0.0])
-    array([1., 1.])
-    """
-    logits, axes = with_axes("logits", logits, dim)
-    g = _upstream_of_rows(grad_output, logits, axes, keepdim)
-    x_all, axis = merged(logits, axes)
-    grad = np.empty_like(x_all)
-    for x, upstream, out in row_blocks(x_all, _column(g, x_all, axis), grad, axis=axis):
-        p, s = exponentials(x, out)
-        p /= s
-        np.multiply(p, upstream, out=out, casting="same_kind")
-    return unmerged(grad, axes, logits.shape)
-
-
-@quiet
-def logsumexp_jvp(tangent: ArrayLike, logits: ArrayLike, dim: int | Sequence[int] = -1, keepdim: bool = False) -> Array:
-    """Derivative of y = logsumexp(logits) in the direction v.
-
-    Equation: dy = Σ_k ∂y/∂a_k v_k = Σ_k p_k v_k.
-
-    Args, Raises: as `softmax_jvp` and `logsumexp`.
-    Returns: dy, the shape of y, its dtype.
-    Error: docs/theory/bounds.md, Theorem 17.
-
-    >>> float(logsumexp_jvp([1.0, 0.0], [0.0, 0.0]))
-    0.5
-    """
-    logits, axes = with_axes("logits", logits, dim)
-    dy = np.full(_reduced_shape(logits, axes, keepdim), np.nan, logits.dtype)  # 0/0 where there is nothing
-    x_all, axis = merged(logits, axes)
-    v, _ = merged(_tangent(tangent, logits), axes)
-    for x, direction, out in row_blocks(x_all, v, _column(dy, x_all, axis), axis=axis):
-        e, s = exponentials(x, np.empty_like(x))
-        np.divide(inner(e, direction), s, out=out, casting="same_kind")
-    return dy
-
-
-@quiet
-def logsumexp_hvp(
-    tangent: ArrayLike,
-    grad_output: ArrayLike,
-    logits: ArrayLike,
-    dim: int | Sequence[int] = -1,
-    keepdim: bool = False,
-) -> Array:
-    """Derivative of the gradient g p in the direction v: the Hessian of g y times v.
-
-    Equation: h = g J v, with J = diag(p) - p pᵀ.
-
-    Args:
-        tangent: v, the shape and dtype of `logits`.
-        grad_output: g, the shape of y, its dtype.
-        logits, dim, keepdim: as given to `logsumexp`.
-    Returns, Raises: as `softmax_hvp`.
-    Error: docs/theory/bounds.md, Theorem 18.
-
-    >>> logsumexp_hvp([1.0, 0.0], 2.0, [0.0, 0.0])
-    array([ 0.5, -0.5])
-    """
-    logits, axes = with_axes("logits", logits, dim)
-    v, g = _tangent(tangent, logits), _upstream_of_rows(grad_output, logits, axes, keepdim)
-    x_all, axis = merged(logits, axes)
-    v, found = merged(v, axes)[0], np.empty_like(x_all)
-    for x, direction, upstream, out in row_blocks(x_all, v, _column(g, x_all, axis), found, axis=axis):
-        p, s = exponentials(x, out)
-        p /= s
-        np.multiply(along(p, direction), upstream, out=out, casting="same_kind")
-    return unmerged(found, axes, logits.shape)

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .arrays import LABELS, Device, tensor, vector_jacobian_product
-from .cross_entropy import checked
+from .loss import checked
 
 # Above it torch takes z for softplus(z). That leaves out e^-40, which is less than half an ulp of 40 in float64. With
 # torch's own threshold, 20, it would leave out e^-20, which is more. Below 40, e^z stays inside the range of float32.

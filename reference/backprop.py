@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .arrays import Device, floats, integer, shaped, shown, vector_jacobian_product
-from .cross_entropy import checked
 from .linear import linear
+from .loss import checked
 
 # ---- the article's steps, for one sample x (D,) with target y (C,) ---------------------------------------------------
 

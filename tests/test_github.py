@@ -51,10 +51,10 @@ def _line_of(function: object) -> tuple[str, int]:
 def test_where_the_code_is() -> None:
     """A function by its name, the function of an operation in a module; nothing that is installed, or no module."""
     assert defined("tests.wrong.broken:softmax_without_shift", "softmax") == _line_of(broken.softmax_without_shift)
-    found = defined("manual.softmax", "log_softmax")
+    found = defined("manual.log_softmax", "log_softmax")
     assert found is not None
     path, line = found
-    assert path == "manual/softmax.py"
+    assert path == "manual/log_softmax.py"
     assert Path(path).read_text().splitlines()[line - 1].startswith("def log_softmax(")
     for target in ("torch.nn.functional:softmax", "no_such_module:f", "", "../program --fast", "json:loads"):
         assert defined(target, "softmax") is None, target

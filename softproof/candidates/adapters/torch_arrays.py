@@ -156,8 +156,6 @@ def hvp(
     return found
 
 
-# ---- other ways of asking, for softproof.check_behaviour -------------------------------------------------------------
-
 Tensors = Mapping[str, torch.Tensor]
 
 
