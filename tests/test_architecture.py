@@ -107,6 +107,28 @@ def test_the_test_of_tests_can_fail(source: str) -> None:
     assert imported_tests("tests", source) == ["tests: test_cli"]
 
 
+LONGEST = 300  # lines
+TABLES = {"softproof/mutants/published.py"}  # of data, which may be longer
+
+
+def too_long(lines: dict[str, int]) -> list[str]:
+    """The files that are longer and no tables, and the tables that need not be named."""
+    return sorted(path for path, count in lines.items() if (count > LONGEST) != (path in TABLES))
+
+
+def test_no_file_is_too_long() -> None:
+    """One idea each; a table of data is named."""
+    assert too_long({path: len((ROOT / path).read_text().splitlines()) for path in FILES}) == []
+
+
+def test_the_test_of_lengths_can_fail() -> None:
+    """By a file that is too long, and by a table that is short."""
+    table, *_ = TABLES
+
+    assert too_long({"manual/a.py": LONGEST, table: LONGEST + 1}) == []
+    assert too_long({"manual/a.py": LONGEST + 1, table: LONGEST}) == sorted(["manual/a.py", table])
+
+
 def test_problem_imports_nothing_of_ours() -> None:
     """The question and the answer stand alone."""
     tree = ast.parse((ROOT / "softproof/problem/problem.py").read_text())

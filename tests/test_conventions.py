@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 import softproof
 from softproof.candidates.guesses import operation_of
-from softproof.runs.profile import Profile
+from softproof.runs.introduction import Profile
 from tests.helpers.profiles import profile_of
 
 

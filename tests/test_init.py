@@ -20,7 +20,8 @@ from softproof.config import settings
 from softproof.mutants.catalogue import MUTANTS
 from softproof.problem.operations import OPERATIONS
 from softproof.runs.fitting import Fit
-from softproof.runs.profile import CannotAskError, Profile, option_of
+from softproof.runs.introduction import CannotAskError, Profile
+from softproof.runs.profile import option_of
 
 from .helpers.profiles import profile_of
 

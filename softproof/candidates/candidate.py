@@ -20,7 +20,7 @@ from ..problem.operations import DEFAULTS, DIRECTIONAL, OPERATIONS
 from ..problem.outputs import value_shape
 from ..problem.problem import LAYOUTS, Output, Problem, Result
 from ..problem.records import CALLABLE, FLAG, TEXT, a, by_name, check_fields, one_of, tuple_of
-from .directives import DIRECTIVES, Task
+from .directives import DIRECTIVES
 from .frameworks import ADAPTERS, FRAMEWORKS
 from .functions import Functions
 from .guard import Guard
@@ -29,6 +29,7 @@ from .places import place_of
 from .protocol import Told, result_of
 from .signature import named_by, named_in_order
 from .swallowing import ignores
+from .task import Task
 
 _FUNCTIONS = by_name(CALLABLE, "functions", OPERATIONS)
 _FIELDS = {

@@ -7,23 +7,17 @@ nothing that it says makes one better. The judge asks, keeps what it expects, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..problem.formats import FORMATS
-from ..problem.outputs import gradient_names
-from ..problem.problem import Problem
 from .threads import at_once
 
 if TYPE_CHECKING:
     from .candidate import Candidate
 from .bits import same_bits
-
-Arrays = dict[str, Any]
+from .task import Arrays, Task, by_output, far_away, turned
 
 # The ways of asking again, which `softproof.check_behaviour` describes, by name.
 NAMES_OF_WAYS = (
@@ -54,7 +48,6 @@ NAMES_OF_WAYS = (
     "another layout",
 )
 
-FAR = 1000.0  # e^-FAR is 0 in every format
 MANY = 32  # answers to the same arrays
 
 OBSERVATIONS = {  # what may be observed, of one or two names of arrays
@@ -62,64 +55,6 @@ OBSERVATIONS = {  # what may be observed, of one or two names of arrays
     "shared with an input": "{} shares memory with the input {}",
     "shared with an answer": "{} shares memory with that of an earlier answer",
 }
-
-
-@dataclass(frozen=True)
-class Task:
-    """A candidate, the question and its arrays, and what else a directive is told."""
-
-    candidate: Candidate
-    problem: Problem
-    arrays: Arrays
-    arguments: tuple[str, ...] = ()
-    device: str = "cpu"
-    observed: list[tuple[str, ...]] = field(default_factory=list)  # a key of OBSERVATIONS, and names
-
-    @property
-    def upstream(self) -> Any:
-        """The upstream gradient."""
-        return self.arrays["grad_output"]
-
-    @property
-    def call(self) -> Callable[[Mapping[str, Any]], Any]:
-        """The candidate's function of the arrays."""
-        return self.candidate.call(self.problem)
-
-    @property
-    def wanted(self) -> tuple[str, ...]:
-        """The inputs whose gradients are asked."""
-        return gradient_names(self.problem)
-
-    def outputs(self) -> Arrays:
-        """The answer to the question as usual."""
-        return self.candidate.outputs(self.problem, self.arrays)
-
-    def others(self) -> Arrays:
-        """Arrays of the same shapes with the numbers in the opposite order, logits far away: another question."""
-        return self.candidate.made(far_away(turned(self.problem)), self.device)
-
-
-def turned(problem: Problem) -> Problem:
-    """The problem with all numbers in the opposite order."""
-    inputs = {name: np.flip(x) for name, x in problem.inputs.items()}
-    vectors = {name: getattr(problem, name) for name in ("grad_output", "tangent")}
-    return replace(problem, inputs=inputs, **{name: np.flip(x) for name, x in vectors.items() if x is not None})
-
-
-def far_away(problem: Problem) -> Problem:
-    """The problem with all logits so much larger that no exponential of a difference from them is a number above 0.
-
-    What is mixed up of two questions, such as the largest logits, then shows; between near ones it cancels.
-    """
-    if "logits" not in problem.inputs:
-        return problem
-    logits = problem.inputs["logits"]
-    moved = FORMATS[problem.dtype].round(logits.astype(np.float64) + FAR)
-    return replace(problem, inputs={**problem.inputs, "logits": np.where(np.isfinite(moved), moved, logits)})
-
-
-def _named(value: Any, grads: Mapping[str, Any]) -> Arrays:
-    return {"value": value} | {f"grad_{name}": grad for name, grad in grads.items()}
 
 
 def twice(task: Task) -> Arrays:
@@ -189,20 +124,20 @@ def after_another_backward(task: Task) -> Arrays:
     opposite *= -1  # where -upstream without axes is a number in NumPy, and no array
     if problem.operation not in candidate.backwards and candidate.by_framework:
         found = candidate.arrays.differentiate_twice(task.call, arrays, task.wanted, opposite, task.upstream)
-        return _named(*found)
+        return by_output(*found)
     value = task.call(arrays)
     candidate.gradients(problem, arrays, opposite)
-    return _named(value, candidate.gradients(problem, arrays, task.upstream))
+    return by_output(value, candidate.gradients(problem, arrays, task.upstream))
 
 
 def accumulated(task: Task) -> Arrays:
     """What leaves have gathered of two backward passes."""
-    return _named(*task.candidate.arrays.accumulate(task.call, task.arrays, task.wanted, task.upstream))
+    return by_output(*task.candidate.arrays.accumulate(task.call, task.arrays, task.wanted, task.upstream))
 
 
 def some_gradients(task: Task) -> Arrays:
     """The value, and gradients of the inputs that are named alone."""
-    return _named(*task.candidate.arrays.differentiate(task.call, task.arrays, task.arguments, task.upstream))
+    return by_output(*task.candidate.arrays.differentiate(task.call, task.arrays, task.arguments, task.upstream))
 
 
 def value_alone(task: Task) -> Arrays:
@@ -218,13 +153,13 @@ def switched_off(task: Task) -> Arrays:
 def backward_of_sum(task: Task) -> Arrays:
     """backward() of the sum of the value, or "scaled" of twice the sum of its product with the upstream gradient."""
     given = task.upstream if task.arguments == ("scaled",) else None
-    return _named(*task.candidate.arrays.backward_of_sum(task.call, task.arrays, task.wanted, given))
+    return by_output(*task.candidate.arrays.backward_of_sum(task.call, task.arrays, task.wanted, given))
 
 
 def overwritten_before_backward(task: Task) -> Arrays:
     """The gradients, when other numbers stand in the array that is named once the forward pass is done."""
     differentiate = task.candidate.arrays.differentiate_overwritten
-    return _named(*differentiate(task.call, task.arrays, task.wanted, task.upstream, task.arguments[0]))
+    return by_output(*differentiate(task.call, task.arrays, task.wanted, task.upstream, task.arguments[0]))
 
 
 def value_dropped(task: Task) -> Arrays:
@@ -244,7 +179,7 @@ def _without_value(task: Task, *, detached: bool) -> Arrays:
     else:
         differentiate = candidate.arrays.differentiate_dropped
         found = differentiate(task.call, task.arrays, task.wanted, task.upstream, detached=detached)
-    return _named(*found) | candidate.directional(problem, task.arrays)
+    return by_output(*found) | candidate.directional(problem, task.arrays)
 
 
 def _overwritten(task: Task) -> Any:
@@ -265,8 +200,10 @@ def another_call_in_between(task: Task) -> Arrays:
     if problem.operation in candidate.backwards:
         value = task.call(task.arrays)
         task.call(others)
-        return _named(value, candidate.gradients(problem, task.arrays, task.upstream))
-    return _named(*candidate.arrays.differentiate_between(task.call, task.arrays, others, task.wanted, task.upstream))
+        return by_output(value, candidate.gradients(problem, task.arrays, task.upstream))
+    return by_output(
+        *candidate.arrays.differentiate_between(task.call, task.arrays, others, task.wanted, task.upstream)
+    )
 
 
 def updated_in_place(task: Task) -> Arrays:

@@ -18,7 +18,8 @@ from ..config import INTERFACE
 from ..problem.formats import FORMATS
 from ..reports.required import CANNOT_ASK
 from ..reports.row import CANNOT_LOAD, Row
-from ..runs.profile import Probe, Profile
+from ..runs.introduction import Profile
+from ..runs.profile import Probe
 from .options import words_of
 
 Opener = Callable[[Mapping[str, Any]], Candidate]

@@ -18,7 +18,8 @@ from ..problem.operations import OPERATIONS
 from ..reports.files import ReportFile
 from ..reports.row import CANNOT_LOAD
 from ..reports.terminal import printable
-from ..runs.profile import CannotAskError, Probe, Profile
+from ..runs.introduction import CannotAskError, Profile
+from ..runs.profile import Probe
 from .console import note, say
 from .options import Command, add_interface, add_process, target_name
 from .output import JUDGE_ITSELF

@@ -9,8 +9,8 @@ from typing import Any
 from ..candidates.plain_text import plain
 from ..problem.formats import FORMATS
 from ..runs.fitting import THROUGHOUT, Fit
+from ..runs.introduction import Profile
 from ..runs.ladder import LADDER
-from ..runs.profile import Profile
 
 COLUMN = 40  # where comments begin
 WIDE = 24  # digits of float32

@@ -6,7 +6,22 @@ from importlib import import_module, util
 from types import ModuleType
 
 from ..problem.operations import OPERATIONS
-from . import distributions, formulas, labels, layout, linear, means, precision, smoothing, stability, state, upstream
+from . import (
+    axes,
+    distributions,
+    formulas,
+    labels,
+    layout,
+    linear,
+    means,
+    precision,
+    races,
+    results,
+    smoothing,
+    stability,
+    state,
+    upstream,
+)
 from .correct import CORRECT as STEPS
 from .record import MUTANTS as NOTED
 from .steps.operation import Operation
@@ -19,7 +34,22 @@ def _of_homes(*others: ModuleType) -> tuple[ModuleType, ...]:
     return tuple(file for file in files if file not in others)
 
 
-_FAULTS = (upstream, means, labels, smoothing, stability, precision, layout, state, formulas, distributions, linear)
+_FAULTS = (
+    upstream,
+    means,
+    labels,
+    smoothing,
+    stability,
+    precision,
+    layout,
+    axes,
+    state,
+    races,
+    results,
+    formulas,
+    distributions,
+    linear,
+)
 GROUPS = (*_FAULTS, *_of_homes(*_FAULTS))
 _ORDER = [module.__name__ for module in GROUPS]
 MUTANTS = dict(sorted(NOTED.items(), key=lambda item: _ORDER.index(item[1].implementation.__module__)))

@@ -6,69 +6,34 @@ wrong number is never a reason to leave something out. `softproof verify` is the
 
 from __future__ import annotations
 
-import re
 import warnings
-from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from ..candidates.candidate import Candidate
-from ..candidates.guesses import inputs_in_order, operation_of
-from ..candidates.lookalikes import is_certain, lookalikes
-from ..diagnosis.interview import Given
+from ..candidates.lookalikes import lookalikes
 from ..problem.formats import FORMATS, HALF
 from ..problem.interface import HALF_VALUE
 from ..problem.losses import is_labels
 from ..problem.operations import DIRECTIONAL, LOSS_DEFAULTS, OPERATIONS
-from ..problem.problem import Problem, Result
+from ..problem.problem import Problem
 from ..problem.rows import main_input
-from ..verdicts.judgement import judge
-from .calling import MISSING, SEVERAL, TOO_MANY
 from .conventions import conventions, has_constant_gradient
-from .fitting import Fit, fitted
-from .harmless import Harmless, kinds, plain
-from .ladder import widest
-from .otherwise import hard_coded, in_half, soft_question
+from .fitting import fitted
+from .harmless import Harmless, kinds
+from .introduction import LEFT_OUT, Opening, Profile
+from .otherwise import hard_coded
 from .probing import ANOTHER_AXIS, refusals
 
-Opener = Callable[[Mapping[str, Any]], Candidate]
-FIRST = ("float32", "float64", "bfloat16", "float16")  # formats in which a usual question is tried
 DELIBERATE = ("ValueError", "TypeError", "NotImplementedError", "AssertionError")  # what people raise on purpose
 IGNORED = -1  # the label that is hard-coded most often, where it is another than torch's
 NO_GRADIENT = ("does not depend on", "NotImplementedError")  # in an error where there is none
 
 
 @dataclass
-class Profile:
-    """The entry of a table for one function, with a comment for each key; what is not tested, and why; what to know."""
-
-    operation: str
-    arguments: dict[str, Any] = field(default_factory=dict)
-    comments: dict[str, str] = field(default_factory=dict)
-    not_tested: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-    fits: dict[str, Fit] = field(default_factory=dict)  # by dtype
-
-    def says(self, key: str, value: Any, comment: str) -> None:
-        """One line of the table."""
-        self.arguments[key], self.comments[key] = value, comment
-
-
-class CannotAskError(ValueError):
-    """It answers no question, and what to do."""
-
-
-@dataclass
-class Probe:
-    """One function, which is opened again with what has been found out."""
-
-    opener: Opener
-    name: str  # of the function
-    given: Mapping[str, Any]  # what its user says already
-    device: str
-    found: Profile = field(default_factory=lambda: Profile(""))
-    candidate: Candidate = field(init=False)
+class Probe(Opening):
+    """One function, and all that is found out about it."""
 
     def profile(self) -> Profile:
         """All of it. Raises: CannotAskError where no question is answered."""
@@ -86,129 +51,6 @@ class Probe:
         finally:
             self.candidate.close()
         return self.found
-
-    # ---- opening ----
-
-    def _open(self) -> None:
-        """With all that is known so far."""
-        known = {key: value for key, value in self.found.arguments.items() if key in _OF_AN_INTERFACE}
-        if hasattr(self, "candidate"):
-            self.candidate.close()
-        self.candidate = self.opener({**self.given, **known})
-
-    def _operation(self) -> None:
-        """By what its user says, by its name, or by its parameters."""
-        self.found.operation = operation = str(self.given.get("operation") or operation_of(self.name, ()))
-        why = "as you say" if self.given.get("operation") else "by its name"
-        if operation and why == "by its name":
-            self.found.arguments["operation"] = operation
-            self._open()
-            parameters = self.candidate.parameters(operation)
-            if (other := operation_of(self.name, parameters)) != operation:
-                operation, why = other, "by its name and its parameters"
-        if not operation:
-            self.found.arguments["operation"] = "cross_entropy"  # any, since all tell their parameters
-            self._open()
-            operation, why = operation_of(self.name, self.candidate.parameters("cross_entropy")), "by its parameters"
-        if not operation:
-            self.candidate.close()
-            raise CannotAskError(
-                f"what does {self.name} compute? Neither its name nor its parameters tell: "
-                f"--operation {', '.join(OPERATIONS)}"
-            )
-        self.found.operation = operation
-        self.found.says("operation", operation, why)
-        self._open()
-
-    def _names(self) -> None:
-        """What it calls inputs and options; doubtful names are tried out later."""
-        operation, parameters = self.found.operation, self.candidate.parameters(self.found.operation)
-        names = {**inputs_in_order(operation, parameters), **self.given.get("names", {})}
-        for option, theirs in lookalikes(operation, parameters, names).items():
-            names |= {option: theirs} if is_certain(option, theirs) else {}
-        if names:
-            self.found.says("names", names, "what it calls them")
-            self._open()
-        self.found.says("adapter", self.candidate.adapter, "the arrays that it takes")
-
-    # ---- the usual question ----
-
-    def _usual(self) -> Problem:
-        """The first usual question that it answers; how it is called is changed where its errors tell how."""
-        raised = ""
-        for _ in range(3):
-            for dtype, ndim in ((dtype, ndim) for ndim in (2, 3, 1, 4, 0) for dtype in FIRST):
-                problem = self._plain(dtype, ndim)
-                if problem is None or dtype not in self.candidate.dtypes or not self.candidate.takes(problem):
-                    continue
-                error = self._asked(problem).raised
-                if error is None:
-                    return problem
-                raised = raised or error
-                if self._called_otherwise(error):
-                    break
-            else:
-                break
-        raise CannotAskError(self._advice(raised))
-
-    def _usual_or_soft(self) -> Problem:
-        """The same; of a loss that raises an error for labels, and is right for target probabilities, with these."""
-        error, usual = None, None
-        try:
-            usual = self._usual()
-        except CannotAskError as raised:
-            error = raised
-        soft = soft_question(
-            self.candidate, self.found.operation, FIRST[0] if usual is None else usual.dtype, self.device
-        )
-        if soft is not None:
-            free = {*OPERATIONS[soft.operation].options} - self.candidate.supports(soft.operation) - {"ignore_index"}
-            if self._fits(soft, free):
-                self.found.not_tested["labels"] = "it raises an error for labels, and is right for target probabilities"
-                self._leaves_out("labels")
-                self._open()
-                return self._usual()
-        if usual is None:
-            raise error or CannotAskError("it answers no question")
-        return usual
-
-    def _fits(self, asked: Problem, free: Set[str]) -> bool:
-        """Whether the value is right for some values of the options that it has no parameter for."""
-        return self._is_right(asked) or bool(hard_coded(free, partial(self._is_right, asked)))
-
-    def _plain(self, dtype: str, ndim: int) -> Problem | None:
-        operation, fixed = self.found.operation, self.candidate.interface.fixed
-        return plain(operation, dtype, self.candidate.supports(operation), ndim, fixed)
-
-    def _asked(self, problem: Problem) -> Result:
-        """The value, or what was raised."""
-        with warnings.catch_warnings(action="ignore"):
-            return self.candidate.answer(replace(problem, grad_output=None), self.device)
-
-    def _called_otherwise(self, error: str) -> bool:
-        """Whether an error tells that it has several results, or takes its inputs by name; then it is opened so."""
-        inputs = OPERATIONS[self.found.operation].inputs
-        parameters = self.candidate.parameters(self.found.operation)
-        if SEVERAL.search(error) and self.candidate.interface.output is None:
-            self.found.says("output", 0, "it gives several results; this one is judged")
-        elif TOO_MANY.search(error) and inputs[0] not in self.candidate.interface.names:
-            names = dict(zip(inputs, parameters, strict=False)) | dict(self.candidate.interface.names)
-            self.found.says("names", names, "what it calls them")
-        else:
-            return False
-        self._open()
-        return True
-
-    def _advice(self, raised: str) -> str:
-        """What to do where nothing is answered."""
-        if missing := MISSING.search(raised):
-            names = re.findall(r"'(\w+)'", missing[1])
-            options = " ".join(f"--extra {name}=VALUE" for name in names)
-            return f"it answers no question: raised {raised}. Say what it is to be given: {options}"
-        device = "; if it needs a GPU: --device cuda" if self.device == "cpu" else ""
-        return f"it answers no question: raised {raised}. Describe how it is called: --name, --extra, --ndim{device}"
-
-    # ---- what it hard-codes, and what it may call otherwise ----
 
     def _hard_coded(self, usual: Problem) -> Problem:
         """Options that it has no parameter for, and the values that its answers have instead."""
@@ -252,14 +94,6 @@ class Probe:
         best = max(right, key=right.__getitem__)
         return {"dim": best} if best != -1 else {}
 
-    def _is_right(self, asked: Problem, instead: Mapping[str, Any] | None = None) -> bool:
-        """Whether the value agrees under the widest model of the ladder, as the answer for other options too."""
-        asked = replace(asked, grad_output=None)
-        with warnings.catch_warnings(action="ignore"):
-            given = Given(self.candidate, in_half(asked, self.candidate.answer(asked, self.device)))
-            meant = replace(asked, options={**asked.options, **(instead or {})})
-            return judge(given, meant, device=self.device, arithmetic=widest(asked.dtype, self.device)).ok
-
     def _doubtful(self, usual: Problem) -> None:
         """Parameters that may be an option by another name: they are, if the answers to it are right."""
         operation = usual.operation
@@ -289,8 +123,6 @@ class Probe:
         return [each for each in kinds(usual.operation, usual.dtype, supports, usual)
                 if self.candidate.takes(each.problem)]  # fmt: skip
 
-    # ---- what it refuses ----
-
     def _dtypes(self, usual: Problem) -> None:
         """The formats in which it answers the usual question."""
         wanted, answers = self.given.get("dtypes"), []
@@ -309,7 +141,7 @@ class Probe:
             answers.append(dtype)
             if value is not None and value.dtype == "float32" and dtype in HALF:
                 without = {*self.given.get("without", ()), *self.found.arguments.get("without", ()), HALF_VALUE}
-                self.found.says("without", sorted(without), _LEFT_OUT)
+                self.found.says("without", sorted(without), LEFT_OUT)
                 self.found.not_tested[f"a value in {dtype}"] = "it gives float32, which is rounded, and then judged"
             elif value is not None and value.dtype != dtype:
                 self.found.notes.append(f"for {dtype} it gives {value.dtype}, which `verify` will not accept")
@@ -333,7 +165,7 @@ class Probe:
             without.append(option)
             self.found.not_tested[option] = error
         if without:
-            self.found.says("without", without, _LEFT_OUT)
+            self.found.says("without", without, LEFT_OUT)
         for name in refused.written:
             self.found.notes.append(f'it overwrites {name}; if that is documented: writes = ["{name}"]')
         about = OPERATIONS[usual.operation]
@@ -369,11 +201,6 @@ class Probe:
                 self.found.not_tested[kind] = "it has no derivatives of this kind"
         self.found.says("require", outputs, "what has to be judged, or a row does not agree")
 
-    def _leaves_out(self, name: str) -> None:
-        """One more thing that cannot be asked."""
-        left = [*self.found.arguments.get("without", self.given.get("without", ())), name]
-        self.found.says("without", left, self.found.comments.get("without", _LEFT_OUT))
-
     def _conventions(self, usual: Problem) -> None:
         """What `verify` will reject, and its user may mean: told, and not left out."""
         self._open()
@@ -392,10 +219,6 @@ class Probe:
             self._open()
             for dtype in self.found.arguments["dtypes"]:
                 self.found.fits[dtype] = fitted(self.candidate, self.found.operation, dtype, self.device)
-
-
-_LEFT_OUT = "what it answers with an error, or in float32"
-_OF_AN_INTERFACE = ("operation", "adapter", "names", "fixed", "output", "without", "ndim")
 
 
 def option_of(kind: str) -> str:

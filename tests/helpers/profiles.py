@@ -7,7 +7,8 @@ from typing import Any
 
 import softproof
 from softproof.candidates.candidate import Candidate
-from softproof.runs.profile import Probe, Profile
+from softproof.runs.introduction import Profile
+from softproof.runs.profile import Probe
 
 INTERFACE = ("operation", "names", "fixed", "output", "without", "ndim")
 NAMED: dict[str, Any] = {"arithmetic": "any-order"}  # so that no model is looked for

@@ -1,0 +1,192 @@
+"""A function is opened: its operation, its names, and the first usual question that it answers."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Mapping, Set
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from ..candidates.candidate import Candidate
+from ..candidates.guesses import inputs_in_order, operation_of
+from ..candidates.lookalikes import is_certain, lookalikes
+from ..diagnosis.interview import Given
+from ..problem.operations import OPERATIONS
+from ..problem.problem import Problem, Result
+from ..verdicts.judgement import judge
+from .calling import MISSING, SEVERAL, TOO_MANY
+from .fitting import Fit
+from .harmless import plain
+from .ladder import widest
+from .otherwise import hard_coded, in_half, soft_question
+
+Opener = Callable[[Mapping[str, Any]], Candidate]
+FIRST = ("float32", "float64", "bfloat16", "float16")  # formats in which a usual question is tried
+
+
+@dataclass
+class Profile:
+    """The entry of a table for one function, with a comment for each key; what is not tested, and why; what to know."""
+
+    operation: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    comments: dict[str, str] = field(default_factory=dict)
+    not_tested: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    fits: dict[str, Fit] = field(default_factory=dict)  # by dtype
+
+    def says(self, key: str, value: Any, comment: str) -> None:
+        """One line of the table."""
+        self.arguments[key], self.comments[key] = value, comment
+
+
+class CannotAskError(ValueError):
+    """It answers no question, and what to do."""
+
+
+@dataclass
+class Opening:
+    """One function, which is opened again with what has been found out, until it answers a usual question."""
+
+    opener: Opener
+    name: str  # of the function
+    given: Mapping[str, Any]  # what its user says already
+    device: str
+    found: Profile = field(default_factory=lambda: Profile(""))
+    candidate: Candidate = field(init=False)
+
+    def _open(self) -> None:
+        """With all that is known so far."""
+        known = {key: value for key, value in self.found.arguments.items() if key in _OF_AN_INTERFACE}
+        if hasattr(self, "candidate"):
+            self.candidate.close()
+        self.candidate = self.opener({**self.given, **known})
+
+    def _operation(self) -> None:
+        """By what its user says, by its name, or by its parameters."""
+        self.found.operation = operation = str(self.given.get("operation") or operation_of(self.name, ()))
+        why = "as you say" if self.given.get("operation") else "by its name"
+        if operation and why == "by its name":
+            self.found.arguments["operation"] = operation
+            self._open()
+            parameters = self.candidate.parameters(operation)
+            if (other := operation_of(self.name, parameters)) != operation:
+                operation, why = other, "by its name and its parameters"
+        if not operation:
+            self.found.arguments["operation"] = "cross_entropy"  # any, since all tell their parameters
+            self._open()
+            operation, why = operation_of(self.name, self.candidate.parameters("cross_entropy")), "by its parameters"
+        if not operation:
+            self.candidate.close()
+            raise CannotAskError(
+                f"what does {self.name} compute? Neither its name nor its parameters tell: "
+                f"--operation {', '.join(OPERATIONS)}"
+            )
+        self.found.operation = operation
+        self.found.says("operation", operation, why)
+        self._open()
+
+    def _names(self) -> None:
+        """What it calls inputs and options; doubtful names are tried out later."""
+        operation, parameters = self.found.operation, self.candidate.parameters(self.found.operation)
+        names = {**inputs_in_order(operation, parameters), **self.given.get("names", {})}
+        for option, theirs in lookalikes(operation, parameters, names).items():
+            names |= {option: theirs} if is_certain(option, theirs) else {}
+        if names:
+            self.found.says("names", names, "what it calls them")
+            self._open()
+        self.found.says("adapter", self.candidate.adapter, "the arrays that it takes")
+
+    def _usual(self) -> Problem:
+        """The first usual question that it answers; how it is called is changed where its errors tell how."""
+        raised = ""
+        for _ in range(3):
+            for dtype, ndim in ((dtype, ndim) for ndim in (2, 3, 1, 4, 0) for dtype in FIRST):
+                problem = self._plain(dtype, ndim)
+                if problem is None or dtype not in self.candidate.dtypes or not self.candidate.takes(problem):
+                    continue
+                error = self._asked(problem).raised
+                if error is None:
+                    return problem
+                raised = raised or error
+                if self._called_otherwise(error):
+                    break
+            else:
+                break
+        raise CannotAskError(self._advice(raised))
+
+    def _usual_or_soft(self) -> Problem:
+        """The same; of a loss that raises an error for labels, and is right for target probabilities, with these."""
+        error, usual = None, None
+        try:
+            usual = self._usual()
+        except CannotAskError as raised:
+            error = raised
+        soft = soft_question(
+            self.candidate, self.found.operation, FIRST[0] if usual is None else usual.dtype, self.device
+        )
+        if soft is not None:
+            free = {*OPERATIONS[soft.operation].options} - self.candidate.supports(soft.operation) - {"ignore_index"}
+            if self._fits(soft, free):
+                self.found.not_tested["labels"] = "it raises an error for labels, and is right for target probabilities"
+                self._leaves_out("labels")
+                self._open()
+                return self._usual()
+        if usual is None:
+            raise error or CannotAskError("it answers no question")
+        return usual
+
+    def _fits(self, asked: Problem, free: Set[str]) -> bool:
+        """Whether the value is right for some values of the options that it has no parameter for."""
+        return self._is_right(asked) or bool(hard_coded(free, partial(self._is_right, asked)))
+
+    def _plain(self, dtype: str, ndim: int) -> Problem | None:
+        operation, fixed = self.found.operation, self.candidate.interface.fixed
+        return plain(operation, dtype, self.candidate.supports(operation), ndim, fixed)
+
+    def _asked(self, problem: Problem) -> Result:
+        """The value, or what was raised."""
+        with warnings.catch_warnings(action="ignore"):
+            return self.candidate.answer(replace(problem, grad_output=None), self.device)
+
+    def _called_otherwise(self, error: str) -> bool:
+        """Whether an error tells that it has several results, or takes its inputs by name; then it is opened so."""
+        inputs = OPERATIONS[self.found.operation].inputs
+        parameters = self.candidate.parameters(self.found.operation)
+        if SEVERAL.search(error) and self.candidate.interface.output is None:
+            self.found.says("output", 0, "it gives several results; this one is judged")
+        elif TOO_MANY.search(error) and inputs[0] not in self.candidate.interface.names:
+            names = dict(zip(inputs, parameters, strict=False)) | dict(self.candidate.interface.names)
+            self.found.says("names", names, "what it calls them")
+        else:
+            return False
+        self._open()
+        return True
+
+    def _advice(self, raised: str) -> str:
+        """What to do where nothing is answered."""
+        if missing := MISSING.search(raised):
+            names = re.findall(r"'(\w+)'", missing[1])
+            options = " ".join(f"--extra {name}=VALUE" for name in names)
+            return f"it answers no question: raised {raised}. Say what it is to be given: {options}"
+        device = "; if it needs a GPU: --device cuda" if self.device == "cpu" else ""
+        return f"it answers no question: raised {raised}. Describe how it is called: --name, --extra, --ndim{device}"
+
+    def _is_right(self, asked: Problem, instead: Mapping[str, Any] | None = None) -> bool:
+        """Whether the value agrees under the widest model of the ladder, as the answer for other options too."""
+        asked = replace(asked, grad_output=None)
+        with warnings.catch_warnings(action="ignore"):
+            given = Given(self.candidate, in_half(asked, self.candidate.answer(asked, self.device)))
+            meant = replace(asked, options={**asked.options, **(instead or {})})
+            return judge(given, meant, device=self.device, arithmetic=widest(asked.dtype, self.device)).ok
+
+    def _leaves_out(self, name: str) -> None:
+        """One more thing that cannot be asked."""
+        left = [*self.found.arguments.get("without", self.given.get("without", ())), name]
+        self.found.says("without", left, self.found.comments.get("without", LEFT_OUT))
+
+
+_OF_AN_INTERFACE = ("operation", "adapter", "names", "fixed", "output", "without", "ndim")
+LEFT_OUT = "what it answers with an error, or in float32"
