@@ -98,7 +98,7 @@ SETTINGS: dict[str, Settings] = {
     "an ignore_index of -1": {**_SOME, "ignore_index": -1},
     "an ignore_index that is a class": {**_SOME, "ignore_index": 0},
     "an ignore_index that is a label in 32 bits": {
-        **_SOME, **_FINITE, "ignore_index": FEWER_BITS, "upstream": "different"
+        **_PLAIN, **_SOME, **_FINITE, "ignore_index": FEWER_BITS, "upstream": "different"
     },
     "the last of many rows ignored by a class": {
         **_PLAIN, **_FEW, **_FINITE, "rows": (65, 129, 257), "share": RUN, "run": "suffix", "ignore_index": 0,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unittest
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Set
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -24,7 +25,7 @@ from .schedule import Schedule, against
 EXAMPLES = 100
 BATCH = 10  # problems that Hypothesis draws together
 MORE = 4  # times as many are drawn at most for regions that were missed
-FEW = 5  # of these together, all towards one region
+FEW, ENOUGH = 5, 2  # of these together, all towards one region; of which so many that lie there are asked
 
 
 class _NotProvenError(Exception):
@@ -210,7 +211,7 @@ def _run(
     """What agreed before something else came, and what came: the last is on the smallest problem found."""
     agreed: list[Verdict] = []
     refused: list[Verdict] = []
-    kept = schedule.criteria.database
+    kept, met = schedule.criteria.database, Counter[str]()
 
     @hypothesis.settings(
         max_examples=int(examples),  # which may be NumPy's
@@ -225,8 +226,11 @@ def _run(
     @hypothesis.seed(seed)  # which would leave out the database, were it the last
     @hypothesis.given(problem=drawn.strategy())
     def ask(problem: Problem) -> None:
-        if missed is not None and not refused and missed.isdisjoint(regions(problem)):
-            return
+        if missed is not None and not refused:
+            found = missed & set(regions(problem))
+            if all(met[region] >= ENOUGH for region in found):
+                return
+            met.update(found)
         verdict = schedule.verdict(problem)
         if against(verdict):
             refused.append(verdict)

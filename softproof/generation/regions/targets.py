@@ -51,9 +51,15 @@ def _smoothed_beside_an_ignored_class(problem: Problem) -> bool:
 
 def _ignores_a_label_in_fewer_bits(problem: Problem) -> bool:
     """Whether a label that counts is the one that is ignored to whom reads 32 bits of both, and it shows."""
-    index = problem.options.get("ignore_index", -100)
-    alike = (counted_labels(problem) - index) % 2**32 == 0
-    return bool(alike.any() and upstream(problem).any())
+    alike = (counted_labels(problem) - problem.options.get("ignore_index", -100)) % 2**32 == 0
+    return bool(alike.any() and upstream(problem).any() and np.isfinite(main_input(problem)).all()) and _is_plain(
+        problem
+    )
+
+
+def _is_plain(problem: Problem) -> bool:
+    """Whether each row that counts does so alike."""
+    return not is_weighted(problem) and not is_smoothed(problem)
 
 
 def _last_ignored_by_a_class(problem: Problem) -> bool:
@@ -64,7 +70,7 @@ def _last_ignored_by_a_class(problem: Problem) -> bool:
     index, labels = problem.options.get("ignore_index", -100), problem.inputs["target"]
     if not is_labels(problem) or labels.ndim != 1 or len(labels) <= 4 * CHUNK or len(labels) % 2 == 0:
         return False
-    some = labels[-1] == index and bool((labels != index).any() and upstream(problem).all())
+    some = labels[-1] == index and bool((labels != index).any() and upstream(problem).all()) and _is_plain(problem)
     return some and 0 <= index < class_count(problem) > 1 and bool(np.isfinite(main_input(problem)).all())
 
 
@@ -119,8 +125,6 @@ OPTIONS: dict[str, Region] = {
     "an ignore_index that is a class": lambda problem: (
         is_labels(problem) and problem.options.get("ignore_index", -100) >= 0
     ),
-    "an ignore_index that is a label in 32 bits": _ignores_a_label_in_fewer_bits,
-    "the last of many rows ignored by a class": _last_ignored_by_a_class,
     "an ignore_index of -1": lambda problem: problem.options.get("ignore_index") == -1 and _ignored(problem) > 0,
     "several rows count, some are ignored, reduction sum": _sum_of_several,
     "smoothing, an ignore_index that is a class": _smoothed_beside_an_ignored_class,
@@ -151,12 +155,18 @@ def shares(problem: Problem) -> Array:
     return target_rows(problem)
 
 
+_BY_REDUCTION: dict[str, Region] = {
+    "an ignore_index that is a label in 32 bits": _ignores_a_label_in_fewer_bits,
+    "the last of many rows ignored by a class": _last_ignored_by_a_class,
+}  # what is counted, added up and carried back are three things
+
+
 def pairs() -> dict[str, Region]:
-    """Every two options at a time that can meet, and three of them."""
+    """Every two options at a time that can meet, and three of them; and what is asked with each reduction."""
     options = {name: OPTIONS[name] for name in ("weights", "smoothing", "some rows ignored", "probabilities")}
     reductions = {name: OPTIONS[name] for name in ("reduction none", "reduction sum", "reduction mean")}
     names = [*options, *reductions]
-    contains = options | reductions
+    contains = options | reductions | _BY_REDUCTION
 
     def both(first: str, second: str) -> Region:
         return lambda problem: contains[first](problem) and contains[second](problem)
@@ -174,4 +184,8 @@ def pairs() -> dict[str, Region]:
             is_weighted(problem) and is_smoothed(problem) and not is_labels(problem)
         ),
     }
-    return pairs | triples
+    return (
+        pairs
+        | triples
+        | {f"{first}, {second}": both(first, second) for first in _BY_REDUCTION for second in reductions}
+    )
