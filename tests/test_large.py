@@ -15,10 +15,11 @@ from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, 
 from softproof.bounds.models import model
 from softproof.generation.coverage import sizes_of
 from softproof.generation.large import BEYOND, DIMENSIONS
-from softproof.generation.large_arrays import ANYWHERE, FAR, LOOKS
+from softproof.generation.large_arrays import ANYWHERE, FAR, LOOKS, numbers
 from softproof.generation.large_making import made
-from softproof.generation.sizes import LEAST, MOST, TOP, limits, place, size_between, strata
+from softproof.generation.sizes import LEAST, MOST, TOP, limits, place, size_between, standing_out, strata
 from softproof.problem.checks import check
+from softproof.problem.formats import FORMATS
 from softproof.problem.losses import is_labels, kept
 from softproof.problem.rows import class_axes, main_input, row_axes, row_length, wide_rows
 from softproof.runs import search
@@ -185,6 +186,24 @@ def test_sizes_are_limits_or_any(dimension: str) -> None:
     assert 0.45 <= np.mean([size in inside for size in found]) <= 0.65
     assert {31, 32, 33, 48, 65535, 65536, 65537} <= inside
     assert dimension != "classes" or {32000, 50257, 128256, 151936, 152064, 256000, 262144} <= inside
+
+
+def test_the_last_place_and_the_middle_stand_out() -> None:
+    """Always; and one of them is the largest of a row, by far, in more than a third of the rows that have one."""
+    peaks = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        size = int(rng.integers(20, 5000))
+        assert standing_out(rng, "classes", size)[[size // 2, size - 1]].all()
+        peaks.append(LOOKS["far"](rng, size).argmax() in (size // 2, size - 1))
+    assert sum(peaks) > 20
+
+
+def test_long_sums_have_numbers_of_one_sign_or_of_both() -> None:
+    """Whole numbers and others."""
+    drawn = [numbers(np.random.default_rng(seed), (100,), FORMATS["float32"]) for seed in range(40)]
+    kinds = {(len(np.unique(np.sign(x))), bool((x == np.rint(x)).all())) for x in drawn}
+    assert kinds == {(1, True), (1, False), (2, True), (2, False)}
 
 
 def test_every_kind_of_row_is_among_the_long() -> None:

@@ -90,7 +90,7 @@ def _may_be_made(operation: str) -> list[str]:
     return [region for region in REGIONS[operation] if settings_of(region)]
 
 
-@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # of what Hypothesis would print, had none been found
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")  # which Hypothesis would print
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_region_is_made(operation: str, number_of_the_run: int) -> None:
     """Of a hundred problems towards it one lies there, whatever the dtype."""
@@ -315,6 +315,19 @@ def _weighted(weight: float) -> Problem:
     return Problem("cross_entropy", "float32", inputs, {}, 1.0)
 
 
+def _summed(dim: tuple[int, ...]) -> Problem:
+    """The logsumexp of two matrices along several axes, which are kept."""
+    shape = tuple(1 if axis in dim else 2 for axis in range(3))
+    options, upstream = {"dim": dim, "keepdim": True}, np.arange(float(prod(shape))).reshape(shape)
+    return Problem("logsumexp", "float32", {"logits": np.zeros((2, 2, 2))}, options, upstream)
+
+
+def _products(scale: float) -> Problem:
+    """A layer of one feature, one of whose products is 0."""
+    inputs = {"input": np.array([[scale], [0.0]]), "weight": np.array([[scale]])}
+    return Problem("linear", "float32", inputs, {}, np.ones((2, 1)))
+
+
 def _many_labels(rows: int, last: int, index: int) -> Problem:
     """The sum of the losses of many rows of two classes."""
     inputs = {"logits": np.zeros((rows, 2)), "target": np.array([*([1] * (rows - 1)), last])}
@@ -388,6 +401,8 @@ SQUARE = {"input": np.zeros((2, 3)), "weight": np.zeros((2, 3))}
         ("all sizes multiples of 8", _ones((8, 16)), _ones((8, 12))),
         ("an upstream gradient of 1 before others", _upstream(1.0, 2.0, 3.0), _upstream(1.0, 1.0, 3.0)),
         ("an upstream gradient of 0 before others", _upstream(0.0, 2.0, 3.0), _upstream(2.0, 0.0, 3.0)),
+        ("several dims that are kept", _summed((1, 2)), _summed((0, 1, 2))),
+        ("a value beyond the largest number", _products(2.0**65), _products(2.0**60)),
         ("an upstream gradient near overflow", _upstream(0.0, 2.0**117, 0.0), _upstream(0.0, 2.0**115, 0.0)),
         (
             "an ignore_index that is a label in 32 bits, reduction mean",

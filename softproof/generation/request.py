@@ -113,7 +113,7 @@ class Request:
 
     def merged(self, draw: st.DrawFn, shape: tuple[int, ...], dim: int) -> int | tuple[int, ...]:
         """One axis in place of `dim`, or in a third of the problems some of them, where a sum may go over several."""
-        if not {"dim", "several_dims"} <= self.extras or draw(st.integers(0, 2)) < 2:
+        if not {"dim", "several_dims"} <= self.extras or not self.happens(draw, "several", 2):
             return dim
         may = [axis for axis in range(len(shape)) if shape[axis] and axis != dim % len(shape)]
         others = draw(st.lists(st.sampled_from(may), unique=True)) if may else []

@@ -60,7 +60,10 @@ FEW = 24  # points
 
 
 def standing_out(rng: np.random.Generator, dimension: str, size: int) -> Array:
-    """Which places of a long dimension stand out, at least one: limits; blocks as of tiles; or some points: (size,)."""
+    """Which places of a long dimension stand out: limits; blocks as of tiles; or some points: (size,).
+
+    The last place and the middle are always among them: a tile that is forgotten is most often the last, or any other.
+    """
     found, way = np.zeros(size, bool), WAYS[rng.integers(len(WAYS))]
     if way == "limits":
         found[[0, *(each for each in limits(dimension) if each < size)]] = True
@@ -70,6 +73,7 @@ def standing_out(rng: np.random.Generator, dimension: str, size: int) -> Array:
             found[start : start + length] = True
     else:
         found[[place(rng, dimension, size) for _ in range(FEW)]] = True
+    found[[size // 2, size - 1]] = True
     return found
 
 

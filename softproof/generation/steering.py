@@ -47,6 +47,9 @@ SETTINGS: dict[str, Settings] = {
     "as many positions as classes, strided": {
         **_PLAIN, "kind": "spatial", "others": 2, "widths": (9,), "rows": (9,), "layout": ("logits", "transposed")
     },
+    "several dims that are kept": {
+        "several": True, "others": 2, "keepdim": True, "widths": (3, 5, 2), "rows": (2, 3), "upstream": "different"
+    },
     "more than three dimensions of features": {"others": 3, "rows": (2, 3)},
     "rows, classes and features past a tile of 128": {
         "others": 1, "rows": (130,), "wide": ("both", (130, 136)), "upstream": "different"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...problem.problem import Problem
 from ...problem.rows import class_axes, main_input, row_axes, row_length
 from ...problem.slicing import class_count
@@ -91,9 +93,16 @@ FIVE_DIMENSIONS: dict[str, Region] = {
 }
 
 
+def _several_are_kept(problem: Problem) -> bool:
+    """Whether a sum over several axes leaves others, and its upstream gradients differ."""
+    several = sum(main_input(problem).shape[axis] > 1 for axis in class_axes(problem)) > 1
+    return several and problem.options.get("keepdim", False) and len(np.unique(upstream(problem))) > 1
+
+
 SHAPES_OF_SUMS: dict[str, Region] = {
     "a tuple of dims": lambda problem: isinstance(problem.options.get("dim"), tuple),
     "several dims": lambda problem: sum(main_input(problem).shape[axis] > 1 for axis in class_axes(problem)) > 1,
+    "several dims that are kept": _several_are_kept,
     "dims that are kept": lambda problem: problem.options.get("keepdim", False) and main_input(problem).ndim > 0,
 }
 
