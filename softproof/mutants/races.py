@@ -1,4 +1,4 @@
-"""Mutants whose answers change from call to call: threads that share, kernels that are tuned, a barrier that is missing."""
+"""Mutants whose answers change from call to call: shared threads, kernels that are tuned, a missing barrier."""
 
 from __future__ import annotations
 
