@@ -4,7 +4,7 @@ python -m benchmarks.alarms --jobs 2 --log alarms.jsonl
 
 A line of the log is one operation in one dtype from one seed, and a run goes on where its log ends. It takes hours. An
 answer is what one half makes of one problem, value and gradients judged together; in one problem of five it is also
-asked in several ways, and for relations, in turn (docs/theory/behaviour.md). The right variants
+asked by behaviour checks, and by relations, in turn (docs/theory/behaviour.md). The right variants
 (docs/generated/right_variants.md) answer one batch of problems in ten; with --right they answer all, and their wrong
 twins are hunted. docs/generated/figures.md holds one run's tables.
 """
@@ -39,7 +39,7 @@ from .right import Variants, by_model, twins_of
 PROBLEMS = {"float64": 500, "float32": 1000, "float16": 1000, "bfloat16": 600}  # of an operation, from one seed
 SEEDS = 20
 ANSWERS_GOAL = 1_000_000
-FULLY = 5  # one batch in five is asked in several ways as well
+FULLY = 5  # one batch in five is asked by checks as well
 RIGHT = 10  # one batch in ten is also answered by the right variants
 
 
@@ -120,7 +120,7 @@ class _Asked:
         self.alarms: list[str] = []
 
     def ask(self, problem: Problem, fully: bool) -> None:
-        """One problem, in several ways or in one."""
+        """One problem, by checks as well or not."""
         with warnings.catch_warnings(action="ignore"):
             verdict = self.schedule.verdict(problem) if fully else self.criteria.judge(self.candidate, problem)
         self.counts["answers"] += 1

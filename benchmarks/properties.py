@@ -32,9 +32,9 @@ from softproof.mutants.record import Mutant, left_out
 from softproof.mutants.steps.softmax import Softmax
 from softproof.problem.problem import COMMON_LAYOUTS, Result
 from softproof.properties.behaviour import asked
+from softproof.properties.checks import CHECKS
 from softproof.properties.metamorphic import RELATIONS, Answers, asked_of, compared, identity_of
 from softproof.properties.questions import Question, question_of
-from softproof.properties.ways import WAYS
 from softproof.runs.criteria import DTYPES, Criteria
 from softproof.runs.schedule import Schedule, against
 from softproof.runs.search import verdicts
@@ -210,7 +210,7 @@ def _large_problems(mutant: Mutant, candidate: Counted, _drawing: Drawing) -> It
         yield against(judge(candidate, problem, accuracy=mutant.accuracy))
 
 
-# ---- ways and relations ---------------------------------------------------------------------------------------------
+# ---- checks and relations -------------------------------------------------------------------------------------------
 
 
 def _way(name: str) -> Asks:
@@ -219,7 +219,7 @@ def _way(name: str) -> Asks:
     def asks(mutant: Mutant, candidate: Counted, drawing: Drawing) -> Iterator[bool]:
         judged = partial(judge_result, accuracy=mutant.accuracy)
         for problem in _problems(mutant, candidate, drawing):
-            if WAYS[name].applies(Question(candidate, asked_of(candidate, problem), Result(), "cpu", mutant.dtypes)):
+            if CHECKS[name].applies(Question(candidate, asked_of(candidate, problem), Result(), "cpu", mutant.dtypes)):
                 question = question_of(candidate, problem, "cpu", mutant.dtypes)
                 if not not_an_answer(question.problem, question.first, "cpu"):
                     yield asked(question, name, judged)[0].outcome == DISAGREES
@@ -428,7 +428,7 @@ ELSEWHERE = {  # tests that take an implementation and are not asked, and why
     "test_grading.test_right_halves_have_the_whole_score": "about the score of a bank, whose verdicts are the judge's",
     "test_gpu_steps.test_stale_memory_is_found": "about a step of the GPU pack, with candidates of its own",
     "test_agreement.test_every_operation_is_there": "about the names in a module",
-    "test_behaviour.test_the_ways_that_apply_are_named": "about the names that the judge tells",
+    "test_behaviour.test_the_checks_that_apply_are_named": "about the names that the judge tells",
     "test_relations.test_the_relations_that_apply_are_named": "about the names that the judge tells",
     "test_extremes.test_rows_of_extremes": "asked output by output and relation by relation, of such rows as well",
     "test_errors.test_the_error_names_both_sides": "about the words of an error",
@@ -487,7 +487,7 @@ PROPERTIES = {
         Property("hvp", _output("hvp_")),
         *(Property(name, asks) for name, (_, asks) in TESTS.items()),
         *(Property(f"relation: {name}", _relation(name)) for name in RELATIONS),
-        *(Property(f"way: {name}", _way(name)) for name in WAYS),
+        *(Property(f"check: {name}", _way(name)) for name in CHECKS),
         Property("large problems", _large_problems),
         Property("relations of large problems", _relations_of_large_problems),
     )

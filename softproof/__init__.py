@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from .problem.problem import Result as Result
     from .properties.behaviour import Behaviour as Behaviour
     from .properties.behaviour import check_behaviour as check_behaviour
+    from .properties.checks import CHECKS as CHECKS
     from .properties.measured import Measured as Measured
     from .properties.metamorphic import RELATIONS as RELATIONS
     from .properties.metamorphic import check_relations as check_relations
-    from .properties.ways import WAYS as WAYS
     from .reports.report import Report as Report
     from .reports.row import Row as Row
     from .runs.failures import database as database
@@ -67,7 +67,7 @@ _MODULES = {
     "properties.behaviour": ("Behaviour", "check_behaviour"),
     "properties.measured": ("Measured",),
     "properties.metamorphic": ("RELATIONS", "check_relations"),
-    "properties.ways": ("WAYS",),
+    "properties.checks": ("CHECKS",),
     "reports.report": ("Report", "Row"),
     "runs.failures": ("database",),
     "runs.verification": ("verify",),
@@ -80,10 +80,10 @@ _MODULES = {
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "CHECKS",
     "MODELS",
     "OPERATIONS",
     "RELATIONS",
-    "WAYS",
     "Arithmetic",
     "Bank",
     "Behaviour",

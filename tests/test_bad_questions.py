@@ -86,7 +86,11 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
         TypeError,
         "candidate is a str; expected what softproof",
     ),
-    "way": (lambda f: f.check_behaviour(MANUAL, GOOD, way="x"), ValueError, "way is 'x'; expected one of asked twice"),
+    "check": (
+        lambda f: f.check_behaviour(MANUAL, GOOD, check="x"),
+        ValueError,
+        "way is 'x'; expected one of asked twice",
+    ),
     "relations of a name": (
         lambda f: f.check_relations("manual", GOOD),
         TypeError,

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 import manual
 import softproof
-from softproof import OPERATIONS, WAYS, Candidate, Problem, check_behaviour, judge_result, load, problems
+from softproof import CHECKS, OPERATIONS, Candidate, Problem, check_behaviour, judge_result, load, problems
 from softproof.bounds.models import model
 from softproof.candidates.bits import same_bits
 from softproof.candidates.isolated import isolated
@@ -30,9 +30,9 @@ from softproof.candidates.threads import CALLS, PATIENCE, ROUNDS, WAIT, at_once
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.properties.behaviour import asked
+from softproof.properties.checks import LIFETIMES
 from softproof.properties.questions import question_of
 from softproof.properties.repeated import in_dtype
-from softproof.properties.ways import LIFETIMES
 from softproof.runs.criteria import Criteria
 from softproof.runs.schedule import SHARE, Schedule
 from softproof.verdicts.case import BITS
@@ -45,7 +45,7 @@ from .wrong.misbehaving import Function
 ROWS = [[0.0, 1.0, 3.0], [2.0, 0.5, 0.0], [1.0, 1.5, -2.0]]
 G = [[0.5, -1.0, 2.0], [1.0, 0.25, 0.0], [0.0, 3.0, 1.0]]
 LAYER = {"input": ROWS, "weight": [[1.0, 2.0, -1.0], [0.5, 0.0, 1.0]]}
-NAMES = [f"{make.__name__}-{way}" for make, _, _, way, _ in CAUGHT]
+NAMES = [f"{make.__name__}-{check}" for make, _, _, check, _ in CAUGHT]
 
 # what the judge, a relation or another way may see first when verify asks
 SEEN_FIRST_BY_ANOTHER = {
@@ -89,19 +89,19 @@ def _asked(make: Function, operation: str, adapter: str) -> tuple[Candidate, Pro
     return candidate, Problem(operation, problem.dtype, problem.inputs, options, problem.grad_output)
 
 
-@pytest.mark.parametrize(("make", "operation", "adapter", "way", "words"), CAUGHT, ids=NAMES)
-def test_each_way_catches_its_misconduct(make: Function, operation: str, adapter: str, way: str, words: str) -> None:
+@pytest.mark.parametrize(("make", "operation", "adapter", "check", "words"), CAUGHT, ids=NAMES)
+def test_each_check_catches_its_misconduct(make: Function, operation: str, adapter: str, check: str, words: str) -> None:
     """On a small problem, asked by itself; the explanation begins with the way in words."""
     candidate, problem = _asked(make, operation, adapter)
 
-    found = check_behaviour(candidate, problem, way=way)
+    found = check_behaviour(candidate, problem, check=check)
 
     assert found.verdict.outcome == "disagrees"
     assert found.verdict.explanation.startswith(words)
 
 
-@pytest.mark.parametrize(("make", "operation", "adapter", "way", "words"), CAUGHT, ids=NAMES)
-def test_verify_catches_it_too(make: Function, operation: str, adapter: str, way: str, words: str) -> None:
+@pytest.mark.parametrize(("make", "operation", "adapter", "check", "words"), CAUGHT, ids=NAMES)
+def test_verify_catches_it_too(make: Function, operation: str, adapter: str, check: str, words: str) -> None:
     """In the default number of examples; by this very way, unless something else sees it as well."""
     report = softproof.verify(make(), operation=operation, adapter=adapter, dtypes=["float32", "float64"], seed=1,
                               without=_unrelated(operation), shrink=False)  # fmt: skip
@@ -118,7 +118,7 @@ def test_verify_catches_it_too(make: Function, operation: str, adapter: str, way
     assert right(alike).ok  # the problem that is shown is none of torch's
     if make not in SEEN_FIRST_BY_ANOTHER:
         assert failures[0].verdict.explanation.startswith(words[:14])
-        assert f"way={way!r}" in failures[0].snippet
+        assert f"check={check!r}" in failures[0].snippet
 
 
 @pytest.mark.parametrize("make", [wrong.logsumexp_of_one_class_is_its_input, wrong.detached_view])
@@ -130,7 +130,7 @@ def test_a_view_of_the_input_is_no_answer(make: Function) -> None:
 
     view = load(make(), "logsumexp"), Problem("logsumexp", "float64", {"logits": [[0.5], [2.0]]}, {"dim": -1})
     assert not report.ok  # what it shares may be written to by another way first
-    assert "value shares memory with the input logits" in str(check_behaviour(*view, way="overwritten answers"))
+    assert "value shares memory with the input logits" in str(check_behaviour(*view, check="overwritten answers"))
 
 
 def _wrong_from_call(last: float, calls: list[int]) -> Function:
@@ -222,9 +222,9 @@ def test_a_call_as_it_is_made_most_is_asked_everything() -> None:
     right = load(F.cross_entropy, operation="cross_entropy", adapter="torch")
     schedule = Schedule(right, criteria, right.supports("cross_entropy"))
     assert schedule.verdict(usual).ok
-    ways = {name for kind, name in schedule.counts if kind == "way" and schedule.counts[kind, name]}
-    assert ways == {name for name, way in WAYS.items() if way.applies(question_of(right, usual, "cpu"))}
-    assert len(ways) > 15
+    checks = {name for kind, name in schedule.counts if kind == "check" and schedule.counts[kind, name]}
+    assert checks == {name for name, check in CHECKS.items() if check.applies(question_of(right, usual, "cpu"))}
+    assert len(checks) > 15
     assert schedule.verdict(replace(usual, options={})).ok
     assert max(schedule.counts.values()) <= 2
 
@@ -239,7 +239,7 @@ def test_a_lock_is_enough_for_two_threads() -> None:
         return np.asarray(found)
 
     started = time.perf_counter()
-    found = check_behaviour(load(softmax, "softmax", "numpy"), _problem("softmax"), way="two threads")
+    found = check_behaviour(load(softmax, "softmax", "numpy"), _problem("softmax"), check="two threads")
 
     assert str(found) == "agrees: two threads: with the same bits"
     assert time.perf_counter() - started < 2 * PATIENCE * WAIT + 5
@@ -257,7 +257,7 @@ def test_what_two_threads_mix_up_shows_where_their_questions_are_far_apart() -> 
             return np.asarray(np.log(np.exp(logits - most).sum(dim)) + most.reshape(shape))
 
     problem = Problem("logsumexp", "float64", {"logits": np.arange(6.0).reshape(2, 3)}, {"dim": -1})
-    found = check_behaviour(load(logsumexp, "logsumexp", "numpy"), problem, way="two threads")
+    found = check_behaviour(load(logsumexp, "logsumexp", "numpy"), problem, check="two threads")
     assert str(found).startswith("disagrees: while another thread asks something else: value")
 
 
@@ -269,7 +269,7 @@ def test_an_error_in_a_thread_is_that_of_the_candidate() -> None:
             raise RuntimeError("not in this thread")
         return manual.softmax(logits, dim)
 
-    found = check_behaviour(load(softmax, "softmax", "numpy"), _problem("softmax"), way="two threads")
+    found = check_behaviour(load(softmax, "softmax", "numpy"), _problem("softmax"), check="two threads")
     assert str(found).startswith("disagrees: while another thread asks something else: raised RuntimeError at")
 
 
@@ -298,7 +298,7 @@ def test_a_pair_that_reads_the_memory_of_its_value_is_caught(
     target = f"keeps{in_process}:softmax"
     candidate = load(target) if in_process else isolated(target, folders=[str(tmp_path)])
     answered = softproof.judge(candidate, _problem("softmax", "float64"))
-    found = check_behaviour(candidate, _problem("softmax", "float64"), way="value dropped")
+    found = check_behaviour(candidate, _problem("softmax", "float64"), check="value dropped")
     candidate.close()
 
     assert answered.ok
@@ -311,13 +311,13 @@ def test_each_problem_is_asked_for_gradients_without_its_value() -> None:
     schedule = Schedule(candidate, Criteria("cpu", model(None), "", "C", None, 1.0), candidate.supports("log_softmax"))
     for _ in range(10):
         assert schedule.verdict(_problem("log_softmax")).ok
-    dropped, detached = (schedule.counts["way", name] for name in LIFETIMES)
+    dropped, detached = (schedule.counts["check", name] for name in LIFETIMES)
 
     assert dropped >= 5
     assert detached >= 5
     assert schedule.of_large(_problem("log_softmax")) is None
-    assert schedule.counts["way", LIFETIMES[0]] == dropped + 1
-    assert schedule.counts["way", LIFETIMES[1]] == detached + 1
+    assert schedule.counts["check", LIFETIMES[0]] == dropped + 1
+    assert schedule.counts["check", LIFETIMES[1]] == detached + 1
     late = load(wrong.gradient_once_nobody_holds_the_value(), "log_softmax", "torch")
     found = replace(schedule, candidate=late).of_large(_problem("log_softmax"))
     assert found is not None
@@ -344,7 +344,7 @@ def test_another_upstream_gradient_is_an_array_too() -> None:
     problem = Problem("cross_entropy", "float32", {"logits": ROWS, "target": [0, 1, 2]}, {}, grad_output=1.0)
 
     found = check_behaviour(
-        replace(candidate, backwards={"cross_entropy": _of_arrays}), problem, way="after another backward"
+        replace(candidate, backwards={"cross_entropy": _of_arrays}), problem, check="after another backward"
     )
     assert found.ok, str(found)
 
@@ -361,16 +361,16 @@ def test_a_row_is_judged_in_its_own_dtype(number_of_the_run: int) -> None:
     report = softproof.verify(in_float32, operation="softmax", adapter="torch", examples=50, seed=seed)
 
     assert [row.verdict for row in report.rows] == ["disagrees", "agrees"]
-    assert "after another dtype" in report.rows[1].ways
+    assert "after another dtype" in report.rows[1].checks
 
 
 def test_an_answer_in_another_dtype_is_no_error_of_this_one() -> None:
     """Its float64 numbers are those of float32, whenever they are asked."""
     problem = Problem("softmax", "float32", {"logits": ROWS}, {"dim": -1}, G)
-    found = check_behaviour(load(in_float32, "softmax", "torch"), problem, way="after another dtype")
+    found = check_behaviour(load(in_float32, "softmax", "torch"), problem, check="after another dtype")
 
     assert found.ok, str(found)
-    assert found.ways == ("after another dtype",)
+    assert found.checks == ("after another dtype",)
 
 
 def test_nor_is_it_where_another_output_is_the_worst() -> None:
@@ -391,7 +391,7 @@ def test_what_disagrees_is_not_told_to_be_within_its_bound() -> None:
     assert (found.verdict, found.differ) == ("disagrees", ())
     problem = Problem("log_softmax", "float64", {"logits": ROWS}, grad_output=G)
     again = check_behaviour(
-        load(wrong.gradient_of_the_first_pass(), "log_softmax", "torch"), problem, way="after another backward"
+        load(wrong.gradient_of_the_first_pass(), "log_softmax", "torch"), problem, check="after another backward"
     )
     assert (again.ok, again.differ) == (False, ())
 
@@ -407,7 +407,7 @@ def test_the_snippet_asks_in_the_same_way() -> None:
         exec(failure.snippet, {})  # the snippet is what is under test
 
     assert (
-        "check_behaviour(candidate, problem, way='inference_mode', dtypes=('float32',), device='cpu')"
+        "check_behaviour(candidate, problem, check='inference_mode', dtypes=('float32',), device='cpu')"
         in failure.snippet
     )
     assert printed.getvalue().strip() == str(failure.verdict)
@@ -439,14 +439,14 @@ def test_the_same_bits_are_told() -> None:
 
     assert "asked again: bitwise" in str(report)
     assert "batch invariance: " in str(report)
-    assert {"asked twice", "rows alone"} <= set(report.rows[0].ways)
+    assert {"asked twice", "rows alone"} <= set(report.rows[0].checks)
 
 
-def test_every_way_that_applies_is_asked_in_turn() -> None:
+def test_every_check_that_applies_is_asked_in_turn() -> None:
     """Within forty problems."""
     row = softproof.verify(F.cross_entropy, dtypes=["float32"], seed=0, examples=40, without=["nonfinite"]).rows[0]
 
-    assert set(row.ways) == set(WAYS) - {"after another dtype"}
+    assert set(row.checks) == set(CHECKS) - {"after another dtype"}
 
 
 def test_a_hundred_problems_ask_each_question_ten_times() -> None:
@@ -459,12 +459,12 @@ def test_a_hundred_problems_ask_each_question_ten_times() -> None:
 
     asked = [count for count in schedule.counts.values() if count]
     assert min(asked) >= 10
-    assert {("way", "rows alone"), ("relation", "common shift")} <= {
+    assert {("check", "rows alone"), ("relation", "common shift")} <= {
         each for each, count in schedule.counts.items() if count
     }
 
 
-def test_ways_and_relations_start_from_one_answer() -> None:
+def test_checks_and_relations_start_from_one_answer() -> None:
     """It is asked once for both: after the judge's own, it, two for the way, and the other side of the relation."""
     calls = []
 
@@ -474,7 +474,7 @@ def test_ways_and_relations_start_from_one_answer() -> None:
 
     candidate = load(softmax, adapter="numpy")
     schedule = Schedule(candidate, Criteria("cpu", model(None), "", "C", None, 1.0), candidate.supports("softmax"))
-    schedule.counts = {("way", "asked twice"): 0, ("relation", "permuted classes"): 0}
+    schedule.counts = {("check", "asked twice"): 0, ("relation", "permuted classes"): 0}
     schedule.problems = 2 * SHARE
     calls.clear()
 
@@ -503,9 +503,9 @@ def test_nothing_is_found_where_nothing_is_wrong(
     found = check_behaviour(half, problem, device=device)
 
     assert found.ok, found
-    assert {"asked twice", "overwritten answers"} <= set(found.ways)
+    assert {"asked twice", "overwritten answers"} <= set(found.checks)
     if "target" not in problem.inputs:
-        assert ("rows alone" in found.ways) == any(_sizes_of_rows(problem)[:1]), found.ways
+        assert ("rows alone" in found.checks) == any(_sizes_of_rows(problem)[:1]), found.checks
 
 
 def _sizes_of_rows(problem: Problem) -> list[int]:
@@ -530,7 +530,7 @@ OF_ROWS = ("rows alone", "rows permuted", "padding rows", "another layout")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_the_ways_that_apply_are_named(half: Candidate, operation: str, dtype: str, device: str) -> None:
+def test_the_checks_that_apply_are_named(half: Candidate, operation: str, dtype: str, device: str) -> None:
     """On three rows of three classes: no more and no fewer."""
     found = check_behaviour(half, three_rows(operation, dtype), device=device)
 
@@ -539,26 +539,26 @@ def test_the_ways_that_apply_are_named(half: Candidate, operation: str, dtype: s
     labels = ("invalid labels",) if loss and device == "cpu" else ()
     expected = (*OF_ALL, "after another backward", *by_torch, *OF_MEMORY, *labels, *(() if loss else OF_ROWS))
     assert found.verdict.outcome == "agrees"
-    assert found.ways == expected
-    assert found.verdict.explanation.startswith(f"asked in {len(expected)} ways, ")
+    assert found.checks == expected
+    assert found.verdict.explanation.startswith(f"{len(expected)} checks, ")
 
 
 @pytest.mark.parametrize(
-    "way", [way for way in WAYS if way not in (*OF_ALL, *OF_ROWS, *OF_MEMORY, "after another backward")]
+    "check", [check for check in CHECKS if check not in (*OF_ALL, *OF_ROWS, *OF_MEMORY, "after another backward")]
 )
-def test_a_way_that_does_not_apply_does_not_agree(way: str) -> None:
+def test_a_check_that_does_not_apply_does_not_agree(check: str) -> None:
     """By hand no way that is about autograd does, nor one that is about labels: an outcome of its own, not ok."""
-    found = check_behaviour(MANUAL, three_rows("softmax"), way=way)
+    found = check_behaviour(MANUAL, three_rows("softmax"), check=check)
 
-    assert str(found) == f"not applicable: {way}: does not apply"
-    assert (found.ok, found.ways) == (False, ())
+    assert str(found) == f"not applicable: {check}: does not apply"
+    assert (found.ok, found.checks) == (False, ())
 
 
-def test_where_no_way_applies() -> None:
+def test_where_no_check_applies() -> None:
     """All are left out by name."""
-    softmax = load("manual:softmax", without=list(WAYS))
+    softmax = load("manual:softmax", without=list(CHECKS))
 
-    assert str(check_behaviour(softmax, three_rows("softmax"))) == "not applicable: no way applies"
+    assert str(check_behaviour(softmax, three_rows("softmax"))) == "not applicable: no check applies"
 
 
 def test_what_cannot_be_asked_is_not_counted() -> None:
@@ -566,16 +566,16 @@ def test_what_cannot_be_asked_is_not_counted() -> None:
     candidate = load(F.softmax, adapter="torch")
     large = Problem("softmax", "float64", {"logits": [[1e300, 0.0]]}, {"dim": -1}, [[1.5e308, 0.0]])
 
-    ways = check_behaviour(candidate, large).ways
+    checks = check_behaviour(candidate, large).checks
 
-    assert {"after another dtype", "two losses", "scaled loss"}.isdisjoint(ways)
-    assert {"asked twice", "summed loss"} <= set(ways)
+    assert {"after another dtype", "two losses", "scaled loss"}.isdisjoint(checks)
+    assert {"asked twice", "summed loss"} <= set(checks)
 
 
 @pytest.mark.parametrize("operation", ["softmax", "log_softmax", "linear", "cross_entropy"])
 @given(data=st.data())
 def test_torch_by_autograd_behaves(operation: str, dtype: str, data: st.DataObject) -> None:
-    """The ways that are about autograd, on torch itself."""
+    """The checks that are about autograd, on torch itself."""
     candidate = load(getattr(F, operation), operation=operation, adapter="torch")
     supports = candidate.supports(operation) - {"nonfinite"}  # NaN in padding is a finding
     problem = data.draw(problems(operation, dtype, supports=supports))
@@ -610,7 +610,7 @@ def test_arguments_that_do_not_fit_are_errors() -> None:
     """Naming both sides."""
     problem = _problem("softmax")
     with pytest.raises(ValueError, match="way is 'sideways'; expected one of asked twice"):
-        check_behaviour(REFERENCE, problem, way="sideways")
+        check_behaviour(REFERENCE, problem, check="sideways")
     with pytest.raises(ValueError, match="accuracy D"):
         check_behaviour(REFERENCE, problem, accuracy="D")
 

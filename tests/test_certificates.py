@@ -22,7 +22,7 @@ from softproof.certificates.reading import read
 from softproof.certificates.sources import Source, sources
 from softproof.certificates.statement import statement
 from softproof.problem.problem import Problem
-from softproof.properties.ways import WAYS
+from softproof.properties.checks import CHECKS
 from softproof.runs.drawing import digests
 from softproof.runs.schedule import Schedule
 from tests.helpers.repository import ROOT, stated
@@ -201,7 +201,7 @@ def test_numbers_that_nobody_can_repeat_do_not_matter(certificate: dict[str, Any
                                ([], ["asked twice"], False)):  # fmt: skip
         predicate(forged)["rows"][0]["other_bits"], predicate(found)["rows"][0]["other_bits"] = said, now
         assert {each.matters for each in differences(forged, found)} == {matters}
-    assert set(AGAIN) <= WAYS.keys()
+    assert set(AGAIN) <= CHECKS.keys()
 
 
 def _fields(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:

@@ -99,7 +99,7 @@ def test_each_row_has_its_own() -> None:
     assert not list(one.fetch(b"key"))
 
 
-def test_a_way_that_failed_is_asked_again() -> None:
+def test_a_check_that_failed_is_asked_again() -> None:
     """With the problem that it failed on: a first answer that is right is not all that is asked."""
     kept, target = InMemoryExampleDatabase(), wrong_the_second_time()
     first = softproof.verify(target, operation="softmax", dtypes=["float32"], seed=0, database=kept)

@@ -68,7 +68,7 @@ def test_nobody_fools_the_judge(name: str) -> None:
         assert row.verdict == ("cannot ask" if name in REFUSES else "disagrees")
         assert row.failure is not None
         assert words in row.failure.verdict.explanation
-        assert row.failure.check == check or row.failure.check.startswith(("way: ", "relation: "))
+        assert row.failure.check == check or row.failure.check.startswith(("check: ", "relation: "))
         assert "Problem(" in row.failure.snippet
 
 

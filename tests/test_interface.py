@@ -460,20 +460,20 @@ def test_ways_of_asking_can_be_left_out(without: list[str], words: str) -> None:
 
     assert report.ok is not bool(words)
     assert words in str(report)
-    assert not set(without) & set(report.rows[0].ways)
+    assert not set(without) & set(report.rows[0].checks)
     assert "layouts" not in without or "logits strided" not in report.rows[0].regions
     assert set(without) <= set(report.rows[0].unsupported)
 
 
-def test_a_way_that_is_left_out_is_asked_where_it_is_wanted() -> None:
+def test_a_check_that_is_left_out_is_asked_where_it_is_wanted() -> None:
     """By its name."""
     candidate = load(_once, "log_softmax", "torch", without=["after another backward", "layouts"])
     problem = Problem("log_softmax", "float64", {"logits": [[0.0, 1.0]]}, {"dim": -1}, [[1.0, 0.5]])
     found = softproof.check_behaviour(candidate, problem)
 
     assert found.ok
-    assert not {"after another backward", "another layout"} & set(found.ways)
-    assert not softproof.check_behaviour(candidate, problem, way="after another backward").ok
+    assert not {"after another backward", "another layout"} & set(found.checks)
+    assert not softproof.check_behaviour(candidate, problem, check="after another backward").ok
 
 
 def test_what_has_no_rows_is_not_taken() -> None:
@@ -524,7 +524,7 @@ def reduced_losses(logits: Tensor, target: Tensor, reduction: str = "mean") -> T
 
 
 def test_one_value_of_an_option_is_left_out_and_the_others_are_asked() -> None:
-    """Among drawn problems, large ones, and ways of asking again."""
+    """Among drawn problems, large ones, and behaviour checks."""
     about: dict[str, Any] = {"operation": "cross_entropy", "adapter": "torch", "dtypes": ["float32"], "seed": 0}
     asked = softproof.verify(reduced_losses, without=["nonfinite"], examples=20, **about)
     assert asked.rows[0].verdict == "cannot ask"

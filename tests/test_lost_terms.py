@@ -99,8 +99,8 @@ def _masked(rng: np.random.Generator, dtype: str, negative: bool) -> Problem:
 def _answers(problem: Problem) -> Iterator[float]:
     """The different ones that the kernels give."""
     with np.errstate(all="ignore"):
-        ways = product(KERNELS.values(), (False, True), (False, True))
-        given = [float(kernel(problem, guarded, early)) for kernel, guarded, early in ways]
+        checks = product(KERNELS.values(), (False, True), (False, True))
+        given = [float(kernel(problem, guarded, early)) for kernel, guarded, early in checks]
     yield from {repr(each): each for each in given}.values()
 
 

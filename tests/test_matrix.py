@@ -213,7 +213,7 @@ def test_cost_is_counted() -> None:
         assert (once.questions, once.killed) == (FEW.examples, False)
         assert once.numbers > FEW.examples
         assert kill(PROPERTIES["value"], right, FEW) == once
-        assert kill(PROPERTIES["way: asked twice"], right, FEW).numbers == 3 * once.numbers
+        assert kill(PROPERTIES["check: asked twice"], right, FEW).numbers == 3 * once.numbers
 
 
 LOSSES = [right for right in RIGHT if right.name in ("cross_entropy", OF_LABELS)]
@@ -238,7 +238,7 @@ def test_a_mutant_that_throws_dice_throws_the_same() -> None:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(number)
             before = torch.get_rng_state()
-            found.add(kill(PROPERTIES["way: asked twice"], MUTANTS["missing-barrier"], FEW))
+            found.add(kill(PROPERTIES["check: asked twice"], MUTANTS["missing-barrier"], FEW))
             assert torch.equal(torch.get_rng_state(), before)
 
     assert len(found) == 1
@@ -434,7 +434,7 @@ def test_whatever_kills_no_mutant_is_seen_to_fail_somewhere() -> None:
     matrix, _ = _read()
     seen = (
         {"all options keep class B"}
-        | {f"way: {way}" for *_, way, _ in CAUGHT}
+        | {f"check: {check}" for *_, check, _ in CAUGHT}
         | {f"relation: {relation}" for relation, *_ in BROKEN_RELATIONS}
     )
 

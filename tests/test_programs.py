@@ -230,7 +230,7 @@ def test_functions_of_jax_are_differentiated_by_jax(thorough: bool) -> None:
 
     assert all(row.gradients for row in report.rows)
     assert not {"jvp", "hvp", "dim"} & set(report.rows[0].unsupported)
-    assert {"after another backward", "no gradients"} <= {way for row in report.rows for way in row.ways}
+    assert {"after another backward", "no gradients"} <= {check for row in report.rows for check in row.checks}
 
 
 def test_a_wrong_rule_of_jax_disagrees() -> None:
@@ -257,7 +257,7 @@ def test_a_wrong_rule_of_jax_disagrees() -> None:
     question = Problem("logsumexp", "float32", {"logits": [0.0, 1.0]}, {}, 1.0)
     candidate = load(other, operation="logsumexp", adapter="jax")
     assert softproof.judge(candidate, question).outcome == "agrees"
-    found = softproof.check_behaviour(candidate, question, way="no gradients")
+    found = softproof.check_behaviour(candidate, question, check="no gradients")
     assert "with requires_grad for nothing" in str(found)
 
 

@@ -156,7 +156,7 @@ def test_a_relation_is_broken_by_one_of_its_answers(lineup: Lineup) -> None:
 def test_a_fault_that_only_a_way_of_asking_shows(lineup: Lineup) -> None:
     """The plain answer is right, and not the caller's own."""
     kept = load(MUTANTS["one-buffer-for-all"].make(), "softmax", "torch")
-    found = diagnosis(lineup, kept, ROWS, question=("way", "overwritten answers"))
+    found = diagnosis(lineup, kept, ROWS, question=("check", "overwritten answers"))
 
     assert "one-buffer-for-all" in [each.name for each in found.resembles]
 

@@ -52,10 +52,10 @@ def test_the_steps_are_exact_where_the_classes_are_equal(half: ModuleType, drawn
     p, total = Fraction(1, len(y)), sum(map(Fraction, y))
     exact = [[(p * total - Fraction(y_k)) * Fraction(x_j) for x_j in x] for y_k in y]
 
-    ways = _ways(half, x, w, y)
+    checks = _ways(half, x, w, y)
     if half is reference:
-        del ways["fused"]
-    for name, found in ways.items():
+        del checks["fused"]
+    for name, found in checks.items():
         assert [[Fraction(each) for each in row] for row in found.tolist()] == exact, name
 
 

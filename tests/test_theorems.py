@@ -493,9 +493,9 @@ def _rows_of(rng: np.random.Generator, arithmetic: Arithmetic, judged_by: Arithm
     kept = m.kept("output", p)
     inner = m.dot(g, kept)
     one, other = (m.kept("output", m.exp(row.log_p, side)) for side in (row.lean, -row.lean))  # of one logarithm
-    ways = [lambda: m.mul(kept, m.round(g - inner)), lambda: m.fused(kept, g, -m.mul(kept, inner))]
-    ways += [] if arithmetic.quotient else [lambda: m.fused(one, g, -m.mul(other, m.dot(g, one)))]
-    slope = m.any_of(*ways)
+    checks = [lambda: m.mul(kept, m.round(g - inner)), lambda: m.fused(kept, g, -m.mul(kept, inner))]
+    checks += [] if arithmetic.quotient else [lambda: m.fused(one, g, -m.mul(other, m.dot(g, one)))]
+    slope = m.any_of(*checks)
     found["softmax, gradient"] = worst_of(stored(slope), truth["grad_logits"], limit["grad_logits"].error)
     found["softmax, rows of the gradient"] = needed(stored(slope), truth["grad_logits"], limit["grad_logits"])
     truth, limit = limits_of("log_softmax", arithmetic, {"logits": row.x}, dim, g)
@@ -585,14 +585,14 @@ def _distributions_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[
     found: dict[str, float] = {}
     truth, limit = limits_of("entropy", arithmetic, {"p": p}, dim, g)
     found["entropy"] = worst_of(-m.dot(p, log_p), truth["value"], limit["value"].error)
-    ways = (lambda: m.mul(-c, m.round(log_p + 1)), lambda: m.add(m.mul(-c, log_p), m.div(m.mul(-c, p), p)))
-    found["entropy, gradient"] = worst_of(m.any_of(*ways), truth["grad_p"], limit["grad_p"].error)
+    checks = (lambda: m.mul(-c, m.round(log_p + 1)), lambda: m.add(m.mul(-c, log_p), m.div(m.mul(-c, p), p)))
+    found["entropy, gradient"] = worst_of(m.any_of(*checks), truth["grad_p"], limit["grad_p"].error)
     truth, limit = limits_of("kl_divergence", arithmetic, {"p": p, "q": q}, dim, g)
     logs = m.any_of(lambda: m.round(log_p - log_q), lambda: m.log(m.round(p / q), leans(rng, p.shape)))
     found["divergence"] = worst_of(m.dot(p, logs), truth["value"], limit["value"].error)
     found["divergence, gradient"] = worst_of(m.mul(c, m.round(logs + 1)), truth["grad_p"], limit["grad_p"].error)
-    ways = (lambda: m.div(m.mul(-c, p), q), lambda: m.mul(-c, m.div(p, q)))
-    found["divergence, gradient of q"] = worst_of(m.any_of(*ways), truth["grad_q"], limit["grad_q"].error)
+    checks = (lambda: m.div(m.mul(-c, p), q), lambda: m.mul(-c, m.div(p, q)))
+    found["divergence, gradient of q"] = worst_of(m.any_of(*checks), truth["grad_q"], limit["grad_q"].error)
     return found
 
 

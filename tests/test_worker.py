@@ -9,8 +9,8 @@ import sys
 import pytest
 
 import softproof
-from softproof import WAYS
-from softproof.candidates.directives import NAMES_OF_WAYS
+from softproof import CHECKS
+from softproof.candidates.directives import NAMES_OF_CHECKS
 from softproof.candidates.frameworks import FRAMEWORKS
 
 OF_THE_JUDGE = {"hypothesis", "flint", "torch"} | {
@@ -33,7 +33,7 @@ def test_the_worker_imports_nothing_of_the_judge() -> None:
 def test_the_package_imports_nothing_before_it_is_used() -> None:
     """Its names are there all the same."""
     assert {name for name in _modules("softproof") if name.startswith("softproof.")} == set()
-    assert {"verify", "judge", "Problem", "WAYS"} <= set(dir(softproof))
+    assert {"verify", "judge", "Problem", "CHECKS"} <= set(dir(softproof))
     with pytest.raises(AttributeError, match="module 'softproof' has no attribute 'nothing'"):
         softproof.nothing  # type: ignore[attr-defined]  # noqa: B018  # that is the mistake
 
@@ -60,4 +60,4 @@ def test_what_the_judge_knows_of_an_adapter_is_what_its_module_says(adapter: str
 
 def test_the_ways_are_known_to_who_loads_a_candidate() -> None:
     """Without importing the judge."""
-    assert tuple(WAYS) == NAMES_OF_WAYS
+    assert tuple(CHECKS) == NAMES_OF_CHECKS

@@ -1,6 +1,6 @@
 """What `verify` asks of one operation in one dtype from one seed, drawn once, and which faults that kills.
 
-The judge is asked in this process, of value and gradients alone; what is asked in several ways, and by relations, is
+The judge is asked in this process, of value and gradients alone; what is asked by checks and relations, is
 left to the faults that no single answer shows. The last fifth of the problems is drawn without a target: there is no
 error to drive it towards.
 """

@@ -109,11 +109,11 @@ class Candidate(Functions):
         """The same candidate, which is not asked these optional inputs, options and kinds of input."""
         return replace(self, interface=replace(self.interface, without=self.interface.without | frozenset(names)))
 
-    def checked(self, ways: Iterable[str]) -> Candidate:
-        """The candidate, whose interface fits its operations, their signatures and the ways of asking again."""
+    def checked(self, checks: Iterable[str]) -> Candidate:
+        """The candidate, whose interface fits its operations, their signatures and the behaviour checks."""
         named = [named_by(each) for each in self.functions.values()]
         taken = None if None in named else {name for each in named if each for name in each}
-        self.interface.check(self.operations, ways, taken, self.name)
+        self.interface.check(self.operations, checks, taken, self.name)
         return self
 
     def probe(self, operation: str, *, bare: bool = False) -> Problem:

@@ -2,7 +2,7 @@
 
 Nobody else can know. So each part is checked against the names that there are, what its user or the adapter says comes
 first, and the report tells what is believed for no better reason than that the candidate said so. Its name, its
-formats and its layouts, the kinds of input and the ways of asking that it gets are not among what a function can say.
+formats and its layouts, the kinds of input and the checks that it gets are not among what a function can say.
 """
 
 from __future__ import annotations

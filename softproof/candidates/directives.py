@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 from .bits import same_bits
 from .task import Arrays, Task, by_output, far_away, turned
 
-# The ways of asking again, which `softproof.check_behaviour` describes, by name.
-NAMES_OF_WAYS = (
+# The behaviour checks, which `softproof.check_behaviour` makes, by name.
+NAMES_OF_CHECKS = (
     "asked twice",
     "asked many times",
     "two threads",

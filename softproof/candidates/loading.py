@@ -17,7 +17,7 @@ from ..problem.operations import OPERATIONS
 from ..problem.validation import check_flag, check_name
 from .adapters import onnx_model, process
 from .candidate import Candidate
-from .directives import NAMES_OF_WAYS
+from .directives import NAMES_OF_CHECKS
 from .frameworks import ADAPTERS
 from .places import place_of
 from .signature import named_by
@@ -62,12 +62,12 @@ def load(
     how = Interface().but(interface)
     if isinstance(target, Candidate):
         candidate = target if operation is None else target.only(operation)
-        return replace(candidate, interface=candidate.interface.but(interface)).checked(NAMES_OF_WAYS)
+        return replace(candidate, interface=candidate.interface.but(interface)).checked(NAMES_OF_CHECKS)
     if adapter == "onnx" or (isinstance(target, str) and target.endswith(".onnx")):
-        return onnx_model.load(target, operation, how).checked(NAMES_OF_WAYS)
+        return onnx_model.load(target, operation, how).checked(NAMES_OF_CHECKS)
     if adapter == "process":
-        return process.load(target, operation, how).checked(NAMES_OF_WAYS)
-    return _functions(target, operation, adapter, tried, how).checked(NAMES_OF_WAYS)
+        return process.load(target, operation, how).checked(NAMES_OF_CHECKS)
+    return _functions(target, operation, adapter, tried, how).checked(NAMES_OF_CHECKS)
 
 
 def _functions(

@@ -10,7 +10,7 @@ from ..problem.interface import Interface, InterfaceArguments
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_name, check_names, check_text, did_you_mean, is_whole, shown
 from .candidate import Candidate
-from .directives import NAMES_OF_WAYS
+from .directives import NAMES_OF_CHECKS
 from .frameworks import ADAPTERS
 from .loading import Target, load
 
@@ -65,7 +65,7 @@ def check_arguments(
     if operation is not None:
         check_name("operation", operation, OPERATIONS)
     found = Interface().but(interface)
-    found.check_words(NAMES_OF_WAYS)
+    found.check_words(NAMES_OF_CHECKS)
     return found
 
 

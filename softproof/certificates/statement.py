@@ -111,7 +111,7 @@ def _row(row: Row, arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "worst": {"error_over_bound": _hex(row.ratio), "ulps": _hex(row.ulps)},
         "detectable": {output: _hex(error) for output, error in row.detectable.items()},
         "vacuous": {output: max(wrong.values(), default=0) for output, wrong in row.vacuous.items()},
-        "behaviour": list(row.ways),
+        "behaviour": list(row.checks),
         "other_bits": list(row.differ),
         "relations": list(row.relations),
         "not_tested": _in_row(row),

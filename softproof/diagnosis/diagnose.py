@@ -25,12 +25,12 @@ from .resemblance import resembling
 
 QUESTIONS = 12  # that a candidate is asked besides
 MORE = 2  # problems like the one that failed
-INVALID = "invalid labels"  # the way that few kernels are meant to be asked
+INVALID = "invalid labels"  # the check that few kernels are meant for
 
 
 @dataclass(frozen=True)
 class Failed:
-    """What failed: the verdict on the smallest problem, the way or relation that was asked, and the first problem."""
+    """What failed: the verdict on the smallest problem, the check or relation that was asked, and the first problem."""
 
     verdict: Verdict
     question: tuple[str, str] | None = None
@@ -58,26 +58,26 @@ class Diagnosing:
 
     def _diagnosed(self, interview: Interview, failed: Failed) -> Diagnosis:
         problem = failed.verdict.problem
-        kind, way = failed.question or ("", "")
+        kind, check = failed.question or ("", "")
         if problem is None:
             return Diagnosis()
-        witness = _of_a_relation(interview, problem, way) if kind == "relation" else interview.ask(problem)
+        witness = _of_a_relation(interview, problem, check) if kind == "relation" else interview.ask(problem)
         if witness is None:
             return Diagnosis()
-        problem, way = witness.problem, way if kind == "way" else ""
-        if witness.verdict.ok and not way:
+        problem, check = witness.problem, check if kind == "check" else ""
+        if witness.verdict.ok and not check:
             return Diagnosis(asked=1, next="the same problem agreed when it was asked again")
-        if not way and (known := known_finding(interview, witness)) is not None:
+        if not check and (known := known_finding(interview, witness)) is not None:
             next_ = what_to_do(known, interview, problem)
             return Diagnosis(next=next_, asked=len(interview.replies), finding=known.finding, known=str(known))
         problems = pool(interview.candidate, problem)
         replies = [witness, *self._more(interview, failed, problems)]
-        models = None if way else under_models(interview, replies)
-        resembles, fault = self._resembling(interview, replies, problems, way, models)
-        cause, advice = ((), "") if way or (models and models.agrees) else _cause(interview, witness)
-        if way and (not resembles or way == INVALID):
-            advice = f"if it is not meant to be asked so, leave that out: --without {_quoted(way)}"
-        patterns = () if way else (*cause, *patterns_of(interview, failed.seen, problems, known=bool(cause)))
+        models = None if check else under_models(interview, replies)
+        resembles, fault = self._resembling(interview, replies, problems, check, models)
+        cause, advice = ((), "") if check or (models and models.agrees) else _cause(interview, witness)
+        if check and (not resembles or check == INVALID):
+            advice = f"if it is not meant to be asked so, leave that out: --without {_quoted(check)}"
+        patterns = () if check else (*cause, *patterns_of(interview, failed.seen, problems, known=bool(cause)))
         said = try_next(models, patterns, resembles, advice)
         return Diagnosis(patterns, resembles, models, said, len(interview.replies), fault)
 
@@ -92,7 +92,7 @@ class Diagnosing:
         interview: Interview,
         replies: Sequence[Reply],
         problems: Sequence[Problem],
-        way: str,
+        check: str,
         models: Models | None,
     ) -> tuple[tuple[Resemblance, ...], str]:
         """Known bugs, and why none could be asked; nothing where it is a matter of rounding."""
@@ -101,7 +101,7 @@ class Diagnosing:
         if self.lineup.missing:
             return (), self.lineup.missing
         try:
-            return resembling(interview, self.lineup, replies, problems[MORE:], way=way), ""
+            return resembling(interview, self.lineup, replies, problems[MORE:], check=check), ""
         except LostError as error:
             return (), f"known bugs could not be asked: {error}"
 
@@ -132,9 +132,9 @@ def is_constant(witness: Reply) -> bool:
     return witness.verdict.output == "hvp_logits" and output is not None and not output.values.any()
 
 
-def _quoted(way: str) -> str:
+def _quoted(check: str) -> str:
     """The words of `--without`, as a shell takes them."""
-    name = way if way != INVALID else "invalid_labels"
+    name = check if check != INVALID else "invalid_labels"
     return f"'{name}'" if " " in name else name
 
 

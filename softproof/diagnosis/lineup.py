@@ -48,9 +48,9 @@ class Lineup:
                 outputs[name][output] = np.asarray(values)
         return {name: Answer(fault, outputs[name]) for name, fault in found.body["faults"].items()}
 
-    def misbehaving(self, problem: Problem, way: str, names: Iterable[str]) -> list[str]:
-        """Those in which a way of asking a problem again shows a fault."""
-        body = {**question(problem, "cpu", "answer", ()), "names": list(names), "way": way}
+    def misbehaving(self, problem: Problem, check: str, names: Iterable[str]) -> list[str]:
+        """Those in which a behaviour check shows a fault."""
+        body = {**question(problem, "cpu", "answer", ()), "names": list(names), "check": check}
         return list(self._ask(body, given(problem)).body["fails"])
 
     def _ask(self, body: dict[str, Any], arrays: Any = None, most: int = 0) -> Any:

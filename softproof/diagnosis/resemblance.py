@@ -65,9 +65,9 @@ class Search:
         alike = comparison.yardstick.alike
         self.alive = [name for name in self.alive if alike(own, comparison.answers[name])]
 
-    def misbehaving(self, problem: Problem, way: str) -> None:
-        """Those that show no fault when they are asked again in a way go."""
-        self.alive = self.lineup.misbehaving(problem, way, self.alive)
+    def misbehaving(self, problem: Problem, check: str) -> None:
+        """Those that show no fault under a behaviour check go."""
+        self.alive = self.lineup.misbehaving(problem, check, self.alive)
         self.wrong += 1
 
     def narrow(self, pool: Iterable[Problem]) -> None:
@@ -114,15 +114,15 @@ _TOLD = ("story", "source", "group")
 
 
 def resembling(
-    interview: Interview, lineup: Lineup, replies: Sequence[Reply], pool: Iterable[Problem], *, way: str = ""
+    interview: Interview, lineup: Lineup, replies: Sequence[Reply], pool: Iterable[Problem], *, check: str = ""
 ) -> tuple[Resemblance, ...]:
     """The known bugs whose answers are like all that an implementation has given, and to what else it is asked.
 
-    Where the first answer is right and a `way` of asking again shows a fault, it does so in the bug as well.
+    Where the first answer is right and a behaviour `check` shows a fault, it does so in the bug as well.
     """
     search = Search(interview, lineup, replies[0].problem.operation)
-    if way:
-        search.misbehaving(replies[0].problem, way)
+    if check:
+        search.misbehaving(replies[0].problem, check)
     for reply in replies:
         if not search.alive:
             return ()

@@ -37,9 +37,9 @@ def main() -> None:
         question = parent.question()
         if "records of" in question.body:
             parent.answer(Message(question.nonce, {"records": records(question.body["records of"])}))
-        elif "way" in question.body:
+        elif "check" in question.body:
             body, problem = question.body, laid_out(problem_of(question))
-            fails = [name for name in body["names"] if misbehaves(MUTANTS[name], problem, body["way"])]
+            fails = [name for name in body["names"] if misbehaves(MUTANTS[name], problem, body["check"])]
             parent.answer(Message(question.nonce, {"fails": fails}))
         else:
             parent.answer(told(question.nonce, laid_out(problem_of(question)), question.body["names"]))
@@ -65,10 +65,10 @@ def answer(mutant: Mutant, problem: Problem) -> Answer:
     return answer_of(problem, candidate.answer(problem))
 
 
-def misbehaves(mutant: Mutant, problem: Problem, way: str) -> bool:
-    """Whether a way of asking again shows a fault."""
+def misbehaves(mutant: Mutant, problem: Problem, check: str) -> bool:
+    """Whether a behaviour check shows a fault."""
     candidate = load(mutant.make(), mutant.operation, "torch", without=left_out(mutant.operation))
-    return candidate.takes(problem) and not check_behaviour(candidate, problem, way=way).ok
+    return candidate.takes(problem) and not check_behaviour(candidate, problem, check=check).ok
 
 
 def told(nonce: str, problem: Problem, names: Sequence[str]) -> Message:

@@ -63,7 +63,7 @@ class Interface:
         supports: the optional inputs and options that it takes; by default those that its signature names.
         without: those of them that are not to be asked, and kinds of input that it does not take; ``"gradient"`` where
             its value alone is meant; ``"layouts"`` where arrays have to be contiguous; ``"half_value"`` where the value
-            in half precision is given in float32, and is to be rounded before it is judged; and ways of asking again,
+            in half precision is given in float32, and is to be rounded before it is judged; and behaviour checks,
             such as ``"after another backward"``.
         names: what it calls an input or an option, such as ``{"dim": "axis"}``. A positional input that has a name here
             is given by that name.
@@ -114,12 +114,12 @@ class Interface:
         kept = {name for name in (*_COLLECTIONS, "ndim") if given.get(name, ()) is None}
         return replace(self, **{name: value for name, value in given.items() if name not in kept})
 
-    def check(self, operations: Iterable[str], ways: Iterable[str], taken: Set[str] | None, whose: str) -> None:
+    def check(self, operations: Iterable[str], checks: Iterable[str], taken: Set[str] | None, whose: str) -> None:
         """ValueError or TypeError where it names what none of the operations has, or a value that none takes.
 
-        `ways` are those of asking again, `taken` the parameters of the functions, as far as they are known.
+        `checks` are those of behaviour, `taken` the parameters of the functions, as far as they are known.
         """
-        operations, ways = tuple(operations), tuple(ways)
+        operations, checks = tuple(operations), tuple(checks)
         inputs = {each for name in operations for each in OPERATIONS[name].inputs}
         extras = {each for name in operations for each in OPERATIONS[name].extras}
         options = {each for name in operations for each in OPERATIONS[name].options}
@@ -127,13 +127,13 @@ class Interface:
         arrays = inputs | {each for name in operations for each in OPERATIONS[name].optional}
         for argument, named, known in (
             ("supports", self.supports or (), extras - kinds),
-            ("without", self.without - set(ways), extras | {"layouts", "gradient", HALF_VALUE}),
+            ("without", self.without - set(checks), extras | {"layouts", "gradient", HALF_VALUE}),
             ("names", self.names, arrays | options),
             ("fixed", self.fixed, options),
             ("writes", self.writes, arrays | {"grad_output"}),
         ):
             if unknown := set(named) - known:
-                more = f", and the ways {', '.join(ways)}" if argument == "without" and ways else ""
+                more = f", and the checks {', '.join(checks)}" if argument == "without" and checks else ""
                 said = f"{whose} has" if whose else "expected some of"
                 raise ValueError(f"{argument} names {_listed(unknown)}; {said} {_listed(known) or 'none'}{more}")
         for argument, given in (("names", set(self.names.values())), ("extra", set(self.extra))):
@@ -146,9 +146,9 @@ class Interface:
         if both := set(self.fixed) & set(self.supports or ()):
             raise ValueError(f"{_listed(both)} is in fixed and in supports; an option has one value, or takes any")
 
-    def check_words(self, ways: Iterable[str]) -> None:
+    def check_words(self, checks: Iterable[str]) -> None:
         """The same before it is known whose interface it is: what no operation at all has."""
-        self.check(OPERATIONS, ways, None, "")
+        self.check(OPERATIONS, checks, None, "")
 
     def given(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Inputs and options by the candidate's own names, without those that it does not take."""

@@ -1,4 +1,4 @@
-"""Gradients in other ways: of other losses, without the value, and where memory was written to in between."""
+"""Gradients once more: of other losses, without the value, and where memory was written to in between."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def after_another_backward(question: Question) -> Answers:
 def two_losses(question: Question) -> Answers:
     """One tensor used twice gathers both gradients: exactly twice the first."""
     double = _twice(question.problem)
-    assert double is not None  # or this way does not apply
+    assert double is not None  # or this check does not apply
     result = question.ask("accumulated")
     with np.errstate(over="ignore"):
         expected = {name: array if name == "value" else array + array for name, array in values(question.first).items()}
@@ -66,7 +66,7 @@ def switched_off(question: Question, *, mode: str) -> Answers:
 def scaled_loss(question: Question) -> Answers:
     """backward() of a loss that is multiplied by 2 is the gradient for twice the upstream gradient."""
     double = _twice(question.problem)
-    assert double is not None  # or this way does not apply
+    assert double is not None  # or this check does not apply
     yield from _summed(question, "by backward() of twice the loss", double, "scaled")
 
 
@@ -91,9 +91,9 @@ def overwritten_before_backward(question: Question) -> Answers:
             yield question.same(f"with {written} overwritten before the backward pass", result)
 
 
-def without_value(question: Question, *, way: str) -> Answers:
+def without_value(question: Question, *, check: str) -> Answers:
     """Gradients that are taken when nobody holds the value, or its numbers alone."""
-    yield question.same(way, question.ask(way))
+    yield question.same(check, question.ask(check))
 
 
 def has_memory(question: Question) -> bool:

@@ -1,7 +1,7 @@
-"""What an implementation does besides its value: other ways of asking the same question.
+"""What an implementation does besides its value: the same question asked again, by one behaviour check or another.
 
 Every answer must have the same bits as the first one, or be judged by itself. An answer that agrees with other bits is
-not reproducible bit for bit, which is told and is no failure. docs/theory/behaviour.md says what each way checks.
+not reproducible bit for bit, which is told and is no failure. docs/theory/behaviour.md says what each checks.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from ..verdicts.case import BITS
 from ..verdicts.judgement import check_criteria, judge_result
 from ..verdicts.misfits import not_an_answer
 from ..verdicts.verdict import AGREES, DISAGREES, NOT_APPLICABLE, Verdict
+from .checks import CHECKS
 from .questions import DTYPES, Again, Question, question_of
-from .ways import WAYS
 
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What was found: `ways` that were asked, and those whose bits `differ` from the first answer within the bounds."""
+    """What was found: `checks` made, and those whose bits `differ` from the first answer within the bounds."""
 
     verdict: Verdict
-    ways: tuple[str, ...]
+    checks: tuple[str, ...]
     differ: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        check_fields(self, {"verdict": a(Verdict, "a softproof.Verdict"), "ways": NAMES, "differ": NAMES})
+        check_fields(self, {"verdict": a(Verdict, "a softproof.Verdict"), "checks": NAMES, "differ": NAMES})
 
     @property
     def ok(self) -> bool:
@@ -53,27 +53,27 @@ def check_behaviour(
     candidate: Candidate,
     problem: Problem,
     *,
-    way: str | None = None,
+    check: str | None = None,
     device: str = "cpu",
     dtypes: Sequence[str] = DTYPES,
     arithmetic: str | Arithmetic | Model | None = None,
     accuracy: str = "C",
     bits: Sequence[int] = BITS,
 ) -> Behaviour:
-    """Ask the same question in other ways; every answer has the bits of the first one, or is judged by itself.
+    """Ask a question again, by behaviour checks; every answer has the bits of the first one, or is judged by itself.
 
     Args:
         candidate: what is judged, as `softproof.load` gives it.
         problem: the question.
-        way: one of `softproof.WAYS`; by default all that apply, but those that the candidate is `without`.
+        check: one of `softproof.CHECKS`; by default all that apply, but those that the candidate is `without`.
         device: where tensors live.
         dtypes: formats that the candidate may be asked in between.
         arithmetic: the model that the bounds are theorems about, as in `softproof.judge`.
         accuracy: the class that other answers are judged by, "A" to "C".
         bits: precisions of the truth to try in turn, as in `softproof.judge`.
-    Returns: a `Behaviour`: a verdict, the ways asked, and those that differ in their bits. The outcome is
-        *not applicable*, which is not ok, where no way applies to the problem.
-    Raises: ValueError for a way that is not there, or an argument that does not fit.
+    Returns: a `Behaviour`: a verdict, the checks made, and those that differ in their bits. The outcome is
+        *not applicable*, which is not ok, where no check applies to the problem.
+    Raises: ValueError for a check that is not there, or an argument that does not fit.
 
     >>> import numpy as np, softproof
     >>> def softmax(logits, dim=-1):
@@ -82,12 +82,12 @@ def check_behaviour(
     >>> problem = Problem("softmax", "float64", {"logits": [[0.0, 1.0], [2.0, 0.0]]}, {"dim": -1})
     >>> found = softproof.check_behaviour(softproof.load(softmax, adapter="numpy"), problem)
     >>> print(found)
-    agrees: asked in 12 ways, with the same bits
+    agrees: 12 checks, with the same bits
     """
     check_kind("candidate", candidate, Candidate, LOADED)
     check_asked(candidate, problem, device, "candidate")
-    if way is not None:
-        check_name("way", way, WAYS)
+    if check is not None:
+        check_name("check", check, CHECKS)
     check_names("dtypes", dtypes, "float32", FORMATS)
     check_criteria(problem, arithmetic, accuracy, bits)
     if accuracy == "D":
@@ -95,10 +95,10 @@ def check_behaviour(
     question = question_of(candidate, problem, device, dtypes)
     if text := not_an_answer(question.problem, question.first, device):
         return Behaviour(Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem), (), ())
-    wanted = [name for name in WAYS if name not in candidate.interface.without] if way is None else [way]
-    names = tuple(name for name in wanted if WAYS[name].applies(question))
+    wanted = [name for name in CHECKS if name not in candidate.interface.without] if check is None else [check]
+    names = tuple(name for name in wanted if CHECKS[name].applies(question))
     if not names:
-        text = "no way applies" if way is None else f"{way}: does not apply"
+        text = "no check applies" if check is None else f"{check}: does not apply"
         return Behaviour(Verdict(NOT_APPLICABLE, explanation=text, problem=problem, accuracy=accuracy), (), ())
     judge = partial(judge_result, device=device, arithmetic=arithmetic, accuracy=accuracy, bits=bits)
     differ: list[str] = []
@@ -107,15 +107,15 @@ def check_behaviour(
         if not verdict.ok:
             return Behaviour(replace(verdict, problem=problem, accuracy=accuracy), names, tuple(differ))
         differ += [] if same else [name]
-    text = f"asked in {len(names)} ways, " if way is None else f"{way}: "
+    text = f"{len(names)} checks, " if check is None else f"{check}: "
     text += f"with other bits: {', '.join(differ)}" if differ else "with the same bits"
     return Behaviour(Verdict(AGREES, explanation=text, problem=problem, accuracy=accuracy), names, tuple(differ))
 
 
-def asked(question: Question, way: str, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:
-    """The verdict on the answers of one way, and whether all that are comparable had the same bits."""
+def asked(question: Question, check: str, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:
+    """The verdict on the answers of one check, and whether all that are comparable had the same bits."""
     same = True
-    for answer in WAYS[way].asks(question):
+    for answer in CHECKS[check].asks(question):
         if isinstance(answer, str):
             return Verdict(DISAGREES, np.inf, np.inf, explanation=answer), same
         verdict, as_before = compared(answer, judge)

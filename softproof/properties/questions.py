@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from ..candidates.candidate import Candidate
 from ..problem.problem import Array, Problem, Result
 
-DTYPES = ("float64", "float32")  # those between which a way changes
+DTYPES = ("float64", "float32")  # those between which a check changes
 BEFORE, AFTER = 13, 4  # padding rows; not the size of a block
 VALUE_DROPPED, VALUE_DETACHED = "value dropped", "value detached"
 
@@ -73,7 +73,7 @@ class Question:
     def same(self, words: str, result: Result, names: Sequence[str] | None = None) -> Again | str:
         """The same problem once more. The outputs with these `names`, or all, are demanded, and no others.
 
-        Those that this way does not give are then those of the first answer.
+        Those that this check does not give are then those of the first answer.
         """
         first, seen = self.first.outputs, values(result)
         expected = {name: output.values for name, output in first.items() if names is None or name in names}
@@ -90,8 +90,8 @@ def values(result: Result) -> dict[str, Array]:
 
 
 @dataclass(frozen=True)
-class Way:
-    """One way of asking; `of_rows` when it is about the independence of rows."""
+class Check:
+    """A behaviour check; `of_rows` when it is about the independence of rows."""
 
     asks: Callable[[Question], Answers]
     applies: Callable[[Question], bool] = lambda _question: True

@@ -47,7 +47,7 @@ def after_other_values(question: Question) -> Answers:
 def after_another_dtype(question: Question) -> Answers:
     """The same numbers in another dtype in between, judged as well, unless it is never more accurate in that dtype."""
     other = in_dtype(question.problem, _other_dtype(question))
-    assert other is not None  # or this way does not apply
+    assert other is not None  # or this check does not apply
     answer, unseen = question.again(other), _unseen(other)
     if unseen is not None:
         yield Again(f"in {other.dtype} after {question.problem.dtype}", other, answer, fresh=unseen)

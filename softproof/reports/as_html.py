@@ -186,10 +186,10 @@ def _questions(row: Row) -> Iterator[Markup]:
         most, counts = max(row.regions.values()), sorted(row.regions.items())
         lines = ((name, bar(found / most, f"{found} problems"), found) for name, found in counts)
         yield folded(f"Coverage: problems in {len(counts)} regions", table(("region", "share", "problems"), *lines))
-    if row.ways:
+    if row.checks:
         bits = ", ".join(row.differ)
         said = f"Other bits, within the bounds: {bits}" if bits else "All answers had the same bits."
-        yield folded(f"Behaviour: {len(row.ways)} checks", tag("p", said), items(row.ways))
+        yield folded(f"Behaviour: {len(row.checks)} checks", tag("p", said), items(row.checks))
     if row.relations:
         yield folded(f"Relations: {len(row.relations)} asked", items(row.relations))
 

@@ -64,7 +64,7 @@ def record(row: Row, expected: bool) -> dict[str, Any]:
         "unmeasured": [{"why": why, "kinds": count} for why, count in row.unmeasured.items()],
         "outputs": _outputs(row),
         "coverage": [{"region": region, "problems": count} for region, count in row.regions.items()],
-        "behaviour": row.ways,
+        "behaviour": row.checks,
         "other_bits": row.differ,
         "relations": row.relations,
         "gradients": row.gradients,

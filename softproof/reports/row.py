@@ -43,12 +43,14 @@ class Failure:
     words: str = ""  # keyword arguments of the call
     call: str = "judge"  # or "check_behaviour", or "check_relations"
     source: str = ""  # Python that makes the problem, where it is too large to be shown
-    question: tuple[str, str] | None = None  # the way or the relation that was asked, ("way", its name), if it was one
+    question: tuple[str, str] | None = (
+        None  # the check or the relation that was asked, ("check", its name), if it was one
+    )
     diagnosis: Diagnosis = field(default_factory=Diagnosis)
 
     @property
     def check(self) -> str:
-        """What it was that failed, in a word or two: an output, what came in its place, a way or a relation."""
+        """What it was that failed, in a word or two: an output, what came in its place, a check or a relation."""
         if self.question is not None:
             return f"{self.question[0]}: {self.question[1]}"
         wrong = (name for sign, name in _NO_ANSWERS.items() if sign in self.verdict.explanation)
@@ -111,10 +113,10 @@ class Row:
     ratio: float  # worst error in units of the bound
     verdict: str
     gradients: bool  # whether gradients were judged, or the value alone
-    unsupported: tuple[str, ...]  # inputs, options, derivatives and ways that the implementation was not asked
+    unsupported: tuple[str, ...]  # inputs, options, derivatives and checks that the implementation was not asked
     arithmetic: str  # the model that the bound is a theorem about
     accuracy: str = "C"  # the class that was asked for
-    ways: tuple[str, ...] = ()  # in which the same question was asked again
+    checks: tuple[str, ...] = ()  # in which the same question was asked again
     differ: tuple[str, ...] = ()  # those of them whose answers had other bits, within the bounds
     relations: tuple[str, ...] = ()  # that were asked
     unspecified: tuple[int, ...] = ()  # rows of docs/theory/semantics.md without which some answers would not agree
@@ -193,7 +195,7 @@ _OF_ROW = {
     **dict.fromkeys(("problems", "unbounded", "uncounted", "printed"), COUNT),
     **dict.fromkeys(("ulps", "ratio", "seconds"), NUMBER),
     **dict.fromkeys(("gradients", "isolated"), FLAG),
-    **dict.fromkeys(("unsupported", "ways", "differ", "relations", "reported", "hints"), NAMES),
+    **dict.fromkeys(("unsupported", "checks", "differ", "relations", "reported", "hints"), NAMES),
     "verdict": one_of(
         (AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE, UNSPECIFIED, NOT_APPLICABLE, CANNOT_ASK, CANNOT_LOAD, JUDGE_FAILED)
     ),

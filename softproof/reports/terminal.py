@@ -9,7 +9,7 @@ from math import isfinite
 from ..candidates.isolation.protections import Protection
 from ..candidates.plain_text import plain
 from ..problem.operations import OPERATIONS
-from ..properties.ways import WAYS
+from ..properties.checks import CHECKS
 from .row import NOTHING, Row
 
 
@@ -148,7 +148,7 @@ def _reproducibility(rows: Sequence[Row]) -> list[str]:
     """Whether answers had the same bits when asked again, and whether those of a row depend on its batch."""
     notes = []
     for title, of_rows in (("asked again", False), ("batch invariance", True)):
-        asked = {row.operation: None for row in rows if any(WAYS[way].of_rows == of_rows for way in row.ways)}
+        asked = {row.operation: None for row in rows if any(CHECKS[check].of_rows == of_rows for check in row.checks)}
         if not asked:
             continue
         within = [text for name in asked if (text := _differing(rows, name, of_rows))]
@@ -157,10 +157,10 @@ def _reproducibility(rows: Sequence[Row]) -> list[str]:
 
 
 def _differing(rows: Sequence[Row], operation: str, of_rows: bool) -> str:
-    """An operation with the ways in which it had other bits."""
-    seen = {way: None for row in rows if row.operation == operation for way in row.differ}
-    ways = [way for way in seen if WAYS[way].of_rows == of_rows]
-    return f"{operation} ({', '.join(ways)})" if ways else ""
+    """An operation with the checks in which it had other bits."""
+    seen = {check: None for row in rows if row.operation == operation for check in row.differ}
+    checks = [check for check in seen if CHECKS[check].of_rows == of_rows]
+    return f"{operation} ({', '.join(checks)})" if checks else ""
 
 
 def not_asked(row: Row) -> str:

@@ -20,7 +20,7 @@ _STRANGE = re.compile(r"(got|exact|is|relation) -?(nan|inf)")
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What a row is asked no more: ways and relations, problems with some features or kinds, some derivatives."""
+    """What a row is asked no more: checks and relations, problems with some features or kinds, some derivatives."""
 
     questions: frozenset[tuple[str, str]] = frozenset()
     having: tuple[Callable[[Problem], bool], ...] = ()

@@ -25,8 +25,8 @@ from ..generation.strategies import problems
 from ..problem.interface import HALF_VALUE
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
+from ..properties.checks import CHECKS
 from ..properties.measured import Measured
-from ..properties.ways import WAYS
 from ..reports.required import CANNOT_ASK, missing
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Failure, Row
 from ..verdicts.verdict import AGREES, DISAGREES, UNSPECIFIED, Verdict
@@ -135,9 +135,9 @@ def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, e
         sums=criteria.model.told(operation, dtype) if isinstance(criteria.model, Measured) else {},
         unmeasured=criteria.model.reasons(operation, dtype) if isinstance(criteria.model, Measured) else {},
         accuracy=criteria.accuracy,
-        ways=schedule.asked("way"),
+        checks=schedule.asked("check"),
         differ=tuple(
-            name for name in schedule.differ if ("way", name) != schedule.failed
+            name for name in schedule.differ if ("check", name) != schedule.failed
         ),  # which was not within its bound
         relations=schedule.asked("relation"),
         unspecified=tuple(sorted({number for verdict in drawn for number in verdict.unspecified})),
@@ -286,4 +286,4 @@ def fault(error: BaseException) -> str:
     return f"{type(error).__name__}{place}: {plain(str(error))}"
 
 
-ASKED = frozenset(("layouts", HALF_VALUE, *WAYS))  # how a problem is asked, whatever the operation
+ASKED = frozenset(("layouts", HALF_VALUE, *CHECKS))  # how a problem is asked, whatever the operation

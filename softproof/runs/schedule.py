@@ -1,4 +1,4 @@
-"""What each problem is asked besides its answer: ways and relations in turn."""
+"""What each problem is asked besides its answer: checks and relations in turn."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ..problem.losses import is_labels
 from ..problem.problem import Problem, Result
 from ..problem.rows import main_input, reduction_of
 from ..properties.behaviour import asked, asked_at_the_end
+from ..properties.checks import CHECKS, LIFETIMES, OF_LARGE
 from ..properties.metamorphic import RELATIONS, Answers, compared, identity_of
 from ..properties.questions import DTYPES, Question, question_of
-from ..properties.ways import LIFETIMES, OF_LARGE, WAYS
 from ..verdicts.verdict import DISAGREES, NO_GUARANTEE, Verdict
 from .ladder import LADDER, Recorded
 
@@ -52,7 +52,7 @@ def _kind(problem: Problem) -> tuple[Any, ...]:
 
 @dataclass
 class Schedule:
-    """The questions of one row: each problem that agrees is also asked in some ways, and by some relations, in turn.
+    """The questions of one row: each problem that agrees is also asked by some checks and some relations, in turn.
 
     A call as it is made most is asked all of them, since state is often kept for such calls alone. The questions that
     were asked least come first. Once something disagrees, smaller problems are asked that alone.
@@ -64,10 +64,10 @@ class Schedule:
     row: str = ""  # its operation and dtype
     problems: int = 0
     counts: dict[tuple[str, str], int] = field(default_factory=dict)  # how often each question was asked
-    differ: dict[str, None] = field(default_factory=dict)  # ways, in the order found
+    differ: dict[str, None] = field(default_factory=dict)  # checks, in the order found
     regions: dict[str, int] = field(default_factory=dict)  # how many problems lay in each
     unbounded: int = 0  # problems of which no derivative was asked, since none is promised
-    pinned: tuple[str, str] | None = None  # what disagreed first, ("judge", "") or a way or relation
+    pinned: tuple[str, str] | None = None  # what disagreed first, ("judge", "") or a check or relation
     failed: tuple[str, str] | None = None  # what disagreed last
     first: Problem | None = None  # that disagreed, before smaller ones were looked for
     seen: list[tuple[Problem, bool, str]] = field(default_factory=list)  # small problems, and how each ended
@@ -80,8 +80,8 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if not self.criteria.by_stages and self.criteria.accuracy != "D":
-            ways = [name for name in WAYS if name not in self.candidate.interface.without]
-            self.counts = {("way", name): 0 for name in ways} | {("relation", name): 0 for name in RELATIONS}
+            checks = [name for name in CHECKS if name not in self.candidate.interface.without]
+            self.counts = {("check", name): 0 for name in checks} | {("relation", name): 0 for name in RELATIONS}
         for question in () if self.left is None else self.left.questions:
             self.counts.pop(question, None)
 
@@ -169,11 +169,11 @@ class Schedule:
             self.usual.add(reduction_of(problem))
             return self._ask_besides(problem, list(self.counts), most=len(self.counts))
         always = LIFETIMES[self.problems % len(LIFETIMES)]
-        return self._ask_besides(problem, [*([("way", always)] if self.pinned is None else []), *self._todo()])
+        return self._ask_besides(problem, [*([("check", always)] if self.pinned is None else []), *self._todo()])
 
     def of_large(self, problem: Problem) -> Verdict | None:
-        """What disagrees of a large problem, if anything, in ways that need no second truth."""
-        return self._ask_besides(problem, [("way", name) for name in OF_LARGE])
+        """What disagrees of a large problem, if anything, by checks that need no second truth."""
+        return self._ask_besides(problem, [("check", name) for name in OF_LARGE])
 
     def at_the_end(self) -> Verdict | None:
         """What disagrees of the problems of the start, asked again, if anything: state may have built up."""
@@ -239,8 +239,8 @@ class Schedule:
         )
 
     def _way(self, name: str, question: Question) -> Verdict | None:
-        """The verdict of a way, if it applies."""
-        if not WAYS[name].applies(question):
+        """The verdict of a check, if it applies."""
+        if not CHECKS[name].applies(question):
             return None
         verdict, same = asked(question, name, self._judge_result)
         self.differ |= {} if same else {name: None}
@@ -251,13 +251,13 @@ class Schedule:
         return self.climbing(lambda criteria, _candidate: criteria.judge_result(problem, result), problem.dtype)
 
     def asked(self, kind: str) -> tuple[str, ...]:
-        """The ways, or the relations, that were asked."""
+        """The checks, or the relations, that were asked."""
         return tuple(name for (each, name), count in self.counts.items() if each == kind and count)
 
     @property
     def call(self) -> str:
         """The function that shows the failure again."""
-        return {"way": "check_behaviour", "relation": "check_relations"}.get(
+        return {"check": "check_behaviour", "relation": "check_relations"}.get(
             self.failed[0] if self.failed else "", "judge"
         )
 

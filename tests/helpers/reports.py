@@ -89,7 +89,7 @@ def reports() -> dict[str, Report]:
 
 
 OF_THE_JUDGE = {
-    "operation", "dtype", "verdict", "accuracy", "outcome", "problem", "question", "cited", "date", "ways", "differ",
+    "operation", "dtype", "verdict", "accuracy", "outcome", "problem", "question", "cited", "date", "checks", "differ",
     "sums",
 }  # fmt: skip
 

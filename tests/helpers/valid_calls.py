@@ -220,8 +220,8 @@ def _judges() -> Iterator[Call]:
     own = {**asked, "accuracy": _given("D", text), "baseline": _given(MANUAL), "factor": _given(2.0, real)}
     yield Call("softproof.judge by a baseline", softproof.judge, own)
     again = {"candidate": _given(MANUAL), **problem, "device": _DEVICE}
-    ways = {"way": _given("asked twice", optional(text)), "dtypes": _given(("float32",), items(text))}
-    yield Call("softproof.check_behaviour", softproof.check_behaviour, {**again, **ways, **_AGAIN})
+    checks = {"check": _given("asked twice", optional(text)), "dtypes": _given(("float32",), items(text))}
+    yield Call("softproof.check_behaviour", softproof.check_behaviour, {**again, **checks, **_AGAIN})
     yield Call(
         "softproof.check_relations",
         softproof.check_relations,
@@ -362,7 +362,7 @@ _ROW: dict[str, Argument] = {
     **dict.fromkeys(("problems", "unbounded", "uncounted", "printed"), _COUNT),
     **dict.fromkeys(("ulps", "ratio", "seconds"), _SIZE),
     **dict.fromkeys(("gradients", "isolated"), _given(True, flag)),
-    **dict.fromkeys(("unsupported", "ways", "differ", "relations", "reported"), _WORDS),
+    **dict.fromkeys(("unsupported", "checks", "differ", "relations", "reported"), _WORDS),
     "verdict": _SAID, "accuracy": _CLASS, "unspecified": _COUNTS,
     "regions": _given({"masked": 1}, _by_name(_at_least_0)),
     "vacuous": _given({"value": {"zero": 1}}, _NOTHING_ELSE), "detectable": _given({"value": 0.5}, _SIZES),
@@ -378,7 +378,7 @@ def _records() -> Iterator[Call]:
               "ended_by": _COUNT, "inputs": _given((("x", "y"),), _tuple_of(_tuple_of(text))),
               "protections": _given((), _tuple_of(nothing))}  # fmt: skip
     yield Call("softproof.Report", softproof.Report, report, lambda report: int(report.status))
-    found = {"verdict": _given(softproof.Verdict("agrees")), "ways": _WORDS, "differ": _WORDS}
+    found = {"verdict": _given(softproof.Verdict("agrees")), "checks": _WORDS, "differ": _WORDS}
     yield Call("softproof.Behaviour", softproof.Behaviour, found, str)
     functions = _given({"softmax": manual.softmax}, _NOTHING_ELSE)
     candidate = {**dict.fromkeys(("functions", "backwards", "jvps", "hvps"), functions), "name": _TEXT, "source": _TEXT,
