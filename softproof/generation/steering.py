@@ -48,7 +48,8 @@ SETTINGS: dict[str, Settings] = {
         **_PLAIN, "kind": "spatial", "others": 2, "widths": (9,), "rows": (9,), "layout": ("logits", "transposed")
     },
     "several dims that are kept": {
-        "several": True, "others": 2, "keepdim": True, "widths": (3, 5, 2), "rows": (2, 3), "upstream": "different"
+        **_FINITE, "several": True, "others": 2, "keepdim": True, "widths": (3, 5, 2), "rows": (2, 3),
+        "upstream": "different",
     },
     "more than three dimensions of features": {"others": 3, "rows": (2, 3)},
     "rows, classes and features past a tile of 128": {

@@ -94,8 +94,9 @@ FIVE_DIMENSIONS: dict[str, Region] = {
 
 
 def _several_are_kept(problem: Problem) -> bool:
-    """Whether a sum over several axes leaves others, and its upstream gradients differ."""
+    """Whether a sum over several axes leaves others, and its upstream gradients differ; of finite logits."""
     several = sum(main_input(problem).shape[axis] > 1 for axis in class_axes(problem)) > 1
+    several = several and bool(np.isfinite(main_input(problem)).all())
     return several and problem.options.get("keepdim", False) and len(np.unique(upstream(problem))) > 1
 
 
