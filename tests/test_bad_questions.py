@@ -89,7 +89,7 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
     "check": (
         lambda f: f.check_behaviour(MANUAL, GOOD, check="x"),
         ValueError,
-        "way is 'x'; expected one of asked twice",
+        "check is 'x'; expected one of asked twice",
     ),
     "relations of a name": (
         lambda f: f.check_relations("manual", GOOD),

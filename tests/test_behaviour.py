@@ -90,8 +90,8 @@ def _asked(make: Function, operation: str, adapter: str) -> tuple[Candidate, Pro
 
 
 @pytest.mark.parametrize(("make", "operation", "adapter", "check", "words"), CAUGHT, ids=NAMES)
-def test_each_check_catches_its_misconduct(make: Function, operation: str, adapter: str, check: str, words: str) -> None:
-    """On a small problem, asked by itself; the explanation begins with the way in words."""
+def test_each_check_catches_its_fault(make: Function, operation: str, adapter: str, check: str, words: str) -> None:
+    """On a small problem, asked by itself; the explanation begins with the check in words."""
     candidate, problem = _asked(make, operation, adapter)
 
     found = check_behaviour(candidate, problem, check=check)
@@ -609,7 +609,7 @@ def test_a_problem_that_another_dtype_does_not_hold_is_not_asked() -> None:
 def test_arguments_that_do_not_fit_are_errors() -> None:
     """Naming both sides."""
     problem = _problem("softmax")
-    with pytest.raises(ValueError, match="way is 'sideways'; expected one of asked twice"):
+    with pytest.raises(ValueError, match="check is 'sideways'; expected one of asked twice"):
         check_behaviour(REFERENCE, problem, check="sideways")
     with pytest.raises(ValueError, match="accuracy D"):
         check_behaviour(REFERENCE, problem, accuracy="D")
