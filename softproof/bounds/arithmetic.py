@@ -32,6 +32,8 @@ STORED = frozenset(
         "partial products",
         "gradient",
         "derivatives",
+        "logsumexp",
+        "scaled",
     )
 )
 
@@ -50,7 +52,7 @@ class Arithmetic:
     forward pass; "terms" of a loss or of its gradient, and their "total"; "logits" of a classifier and their gradient;
     a "product" before the bias is added, or "partial products"; the "gradient" of a loss, made in its forward pass,
     before it is multiplied by the upstream gradient; and "derivatives" in a direction, every step of which is then
-    rounded.
+    rounded; a "logsumexp" before it is subtracted, and logits that are "scaled" by log₂e.
     `quotient` says that softmax is known to be formed as a quotient, and not as exp of a logarithm, `divides` that a
     mean is divided after its sum, and its gradient once, and not multiplied by a rounded reciprocal. `flushes` says
     that subnormal numbers may be taken for 0. `factors` is the format that the factors of a matrix product are rounded

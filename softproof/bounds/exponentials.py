@@ -115,13 +115,15 @@ def exp_error(e: Floats, d: Floats, h: Floats, common: Floats, a: Arithmetic) ->
 def scaled_logits(x: Floats, x_error: Floats | float, a: Arithmetic) -> Floats:
     """How far logits (r, C) are known that have been multiplied by log₂e (A2'')."""
     size = np.where(np.isfinite(x), np.abs(x), 0.0)
-    overflows = exceeds((size + x_error) * LOG2E * (1 + powers(2, a.compute.u)), a.compute.largest)
+    largest = (a.storage if "scaled" in a.stored else a.compute).largest
+    overflows = exceeds((size + x_error) * LOG2E * (1 + powers(2, a.compute.u)), largest)
     return np.where(overflows, np.inf, x_error + unscaled(size, x_error, a))
 
 
 def unscaled(size: Floats, error: Floats | float, a: Arithmetic) -> Floats:
     """What a product with log₂e, or with log 2, adds to an error: both factors are rounded, and the result."""
-    return np.asarray(powers(2, a.compute.u) * (size + error) + 2 * a.underflow())
+    u = a.rounding("scaled")
+    return np.asarray(powers(2, u) * (size + error) + 2 * a.underflow("scaled"))
 
 
 def larger(x: Floats, moved: Floats | None) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 
 from ..problem.formats import FORMATS, HALF
@@ -9,6 +10,8 @@ from ..problem.losses import is_labels
 from ..problem.problem import Problem
 from .arithmetic import STORED, Arithmetic, any_order
 from .libraries import cascade_depth, flushes_on_cpu
+
+MORE_STORED = frozenset(("logsumexp", "scaled"))  # which few chains of operations give back between two of them
 
 
 def default(problem: Problem) -> Arithmetic:
@@ -71,7 +74,7 @@ def eager(problem: Problem) -> Arithmetic:
     return replace(
         arithmetic,
         name=f"eager, every result rounded to {problem.dtype}",
-        stored=STORED - {"partial products"},
+        stored=STORED - {"partial products", *MORE_STORED},
         total=arithmetic.storage if labels else None,
         total_depth=cascade_depth(problem) if labels else "any order",
         flushes=flushes_on_cpu(problem),
@@ -86,7 +89,24 @@ def eager_cuda(problem: Problem) -> Arithmetic:
     arithmetic = eager(problem)
     if problem.dtype not in HALF:
         return arithmetic
-    return replace(arithmetic, name=f"{arithmetic.name}, and partial products", stored=STORED)
+    return replace(arithmetic, name=f"{arithmetic.name}, and partial products", stored=STORED - MORE_STORED)
+
+
+def eager_stored_logsumexp(problem: Problem) -> Arithmetic:
+    """As eager, and a logsumexp that is subtracted is an operation of its own, whose result is rounded as well."""
+    return _stores(eager(problem), "a stored logsumexp", {"logsumexp"})
+
+
+def eager_base_2(problem: Problem) -> Arithmetic:
+    """The same, and so are logits that are multiplied by log₂e before anything is subtracted."""
+    arithmetic = replace(eager(problem), scales_logits=True)
+    return _stores(arithmetic, "base 2", MORE_STORED)
+
+
+def _stores(arithmetic: Arithmetic, name: str, more: Set[str]) -> Arithmetic:
+    """The same, which in half precision stores more."""
+    stored = arithmetic.stored | more if arithmetic.storage.name in HALF else arithmetic.stored
+    return replace(arithmetic, name=f"{arithmetic.name}, {name}", stored=stored)
 
 
 def in_storage(problem: Problem) -> Arithmetic:

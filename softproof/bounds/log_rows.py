@@ -119,8 +119,9 @@ class LogRows:
         """|ŷ - y| (r, 1) of the logsumexp (Theorem 3)."""
         u = self.arithmetic.compute.u
         error = self.lam * (1 + u) + u * np.abs(self.lse) + self.arithmetic.flushed(1)
-        scales = self.arithmetic.scales_logits
-        return np.asarray(error + unscaled(np.abs(self.lse), error, self.arithmetic) if scales else error)
+        if self.arithmetic.scales_logits:
+            error = error + unscaled(np.abs(self.lse), error, self.arithmetic)
+        return np.asarray(stored(self.lse, error, self.arithmetic) if "logsumexp" in self.arithmetic.stored else error)
 
     @cached_property
     def _row_error(self) -> Floats:

@@ -15,7 +15,9 @@ from .arithmetic import Arithmetic
 from .kernels import (
     default,
     eager,
+    eager_base_2,
     eager_cuda,
+    eager_stored_logsumexp,
     flush_to_zero,
     fused,
     fused_base_2,
@@ -43,6 +45,8 @@ MODELS: dict[str, Model] = {
     "fused-base-2": fused_base_2,
     "eager": eager,
     "eager-cuda": eager_cuda,
+    "eager-stored-logsumexp": eager_stored_logsumexp,
+    "eager-base-2": eager_base_2,
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..problem.formats import Floats
-from ..problem.problem import Problem
+from ..problem.problem import Array, Problem
 from ..problem.rows import Rows, axis_of, wide_rows
 from .algebra import (
     Allowed,
@@ -21,7 +21,7 @@ from .algebra import (
     times,
 )
 from .arithmetic import Arithmetic
-from .carried_back import carried_back, nonzeros, row_of, summed_known
+from .carried_back import carried_back, nonzeros, row_of, summed, summed_known
 from .exponentials import exponent, promising
 from .overflow import Left, anything, exceeds, left_by
 from .row_unknowns import Shared, of_centred, of_product
@@ -142,11 +142,21 @@ def log_softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[st
     if problem.grad_output is not None:
         g = wide_rows(problem.grad_output, axis_of(problem), rows)
         terms = nonzeros(g)
-        found = carried_back(f, g, 0.0, terms, scalings=0)
-        bounds["grad_logits"] = replace(found, row=row_of(f, g, 0.0, terms, found.value), left=_left_of_total(f, g))
+        kept = _kept_products(f, g, terms)
+        found = carried_back(f, g, kept, terms, scalings=0)
+        bounds["grad_logits"] = replace(found, row=row_of(f, g, kept, terms, found.value), left=_left_of_total(f, g))
     if problem.tangent is not None:
         bounds |= _log_softmax_along(problem, _inside(f, problem, rows), rows)
     return f.spoiled(bounds)
+
+
+def _kept_products(f: SoftmaxRows, g: Floats, terms: Array) -> Floats | float:
+    """What is lost of g - p Σg where the product is stored, and the sum, whose share these add up to: (r, C)."""
+    a = f.arithmetic
+    if "total" not in a.stored:
+        return 0.0
+    total, error = summed(g, 0.0, terms, a)
+    return np.asarray(a.rounding("total") * (f.p + f.p_error) * (np.abs(total) + error) + a.underflow("total"))
 
 
 def _log_softmax_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str, Allowed]:

@@ -20,7 +20,10 @@ OPTIONS = {  # of the command line that leave out what failures come with
     "an array that is not contiguous": "--without layouts",
     **{f"reduction {name}": f"--without {kind}" for kind, name in OF_REDUCTIONS.items()},
 }
-FUSED = ("stored-logsumexp", "fused", "fused-base-2")  # from the narrowest on
+FUSED = (  # from the narrowest on
+    *("stored-logsumexp", "fused", "fused-base-2"),
+    *("eager", "eager-stored-logsumexp", "eager-base-2"),
+)
 
 
 def under_models(interview: Interview, replies: Sequence[Reply]) -> Models | None:
