@@ -29,8 +29,8 @@ from ..verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, 
 from .identities import Extras, Identity, Outputs, Relation
 from .intervals import Interval, enclosed
 from .loss_options import class_weights, ignored_rows, label_smoothing, upstream_gradient
-from .parts import split_batch, split_classes, split_features
 from .rearranged import batch_of_one, common_shift, flattened, permuted_classes, permuted_rows
+from .splitting import split_batch, split_classes, split_features
 
 RELATIONS: dict[str, Relation] = {
     "common shift": common_shift,
