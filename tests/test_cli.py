@@ -23,7 +23,7 @@ def test_agreement_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert status == 0
     assert out.splitlines()[0].split() == [
-        "implementation", "operation", "dtype", "device", "problems", "worst", "ulp", "error/bound", "verdict",
+        "implementation", "operation", "dtype", "device", "problems", "value", "gradient", "jvp", "hvp", "verdict",
     ]  # fmt: skip
     assert "2 of 2 rows agree; 10 problems; seed 0" in out
     assert err.splitlines() == [
@@ -51,7 +51,7 @@ def test_disagreement_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_model_and_the_class_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     """In the summary, and in the lines that show a disagreement again."""
     arguments = ["--accuracy", "A", "--arithmetic", "numpy", "--seed", "0", "--dtype", "float32"]
-    status = main(["verify", "manual:softmax", "--no-shrink", *arguments])
+    status = main(["verify", "manual:softmax", "--no-shrink", "-v", *arguments])
 
     out, _ = capsys.readouterr()
     assert status == 1
@@ -63,7 +63,7 @@ def test_no_worse_than_a_baseline(capsys: pytest.CaptureFixture[str]) -> None:
     """Class D: nobody is worse than himself, and the baseline may be a function."""
     arguments = ["--accuracy", "D", "--baseline", "manual:softmax"]
 
-    assert main(["verify", "manual:softmax", *arguments, *QUICK]) == 0
+    assert main(["verify", "manual:softmax", "-v", *arguments, *QUICK]) == 0
     assert "accuracy class D, relative to a baseline" in capsys.readouterr().out
 
 
@@ -195,7 +195,7 @@ def test_a_target_that_cannot_be_imported_exits_with_3(
 
     printed = " ".join(capsys.readouterr().out.split())
     assert status == 3
-    assert "broken_on_import:softmax - - cpu 0 - - CANNOT LOAD" in printed
+    assert "broken_on_import:softmax - - cpu 0 - - - - CANNOT LOAD" in printed
     assert f"broken_on_import:softmax - - cpu: target 'broken_on_import:softmax': {words}" in printed
     assert "2 of 3 rows agree" in printed
 

@@ -121,7 +121,7 @@ def test_a_file_is_read_once_and_its_digest_is_reported(tmp_path: Path, capsys: 
     file = written(tmp_path, "expected-failures = 'expected.txt'")
     (tmp_path / "expected.txt").write_text("# none\n")
 
-    assert main(["verify", "--config", str(file), "--json", str(tmp_path / "report.json")]) == 0
+    assert main(["verify", "-v", "--config", str(file), "--json", str(tmp_path / "report.json")]) == 0
 
     inputs = {str(each): sha256(each.read_bytes()).hexdigest() for each in (file, tmp_path / "expected.txt")}
     told = json.loads((tmp_path / "report.json").read_text())["inputs"]

@@ -53,7 +53,7 @@ TWICE = ("exits", "hangs", "breaks_its_device", "remembers", "replaces_torch")  
 def _verified(name: str, **arguments: object) -> Report:
     limit = 1.0 if name == "hangs" else 60.0
     module = "fooling_torch" if hasattr(fooling_torch, name) else "fooling"
-    return verify(f"tests.{module}:{name}", operation="softmax", seed=0, time_limit=limit, **arguments)  # type: ignore[arg-type]
+    return verify(f"tests.wrong.{module}:{name}", operation="softmax", seed=0, time_limit=limit, **arguments)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", FOOLING)
@@ -92,7 +92,7 @@ def test_nobody_is_accused_of_what_is_harmless(name: str) -> None:
 def test_what_is_printed_is_counted_and_not_shown(capfd: pytest.CaptureFixture[str]) -> None:
     """Whichever way it is printed."""
     status = commands.main(["verify", "tests.wrong.fooling:prints", "--operation", "softmax", "--dtype", "float32",
-                       "--examples", "5"])  # fmt: skip
+                       "--examples", "5", "-v"])  # fmt: skip
 
     printed, errors = capfd.readouterr()
     assert status == 0

@@ -164,9 +164,10 @@ def test_the_report_counts_them() -> None:
     (row,) = report.rows
 
     assert row.vacuous["grad_logits"]["zero"] > 0
-    assert "vacuous here: softmax: " in str(report)
-    assert f"grad_logits in {max(row.vacuous['grad_logits'].values())}" in str(report)
-    assert "of 60 problems: an all-zero answer, or another that is wrong altogether, would also pass" in str(report)
+    said = report.in_full()
+    assert "vacuous here: softmax: " in said
+    assert f"grad_logits in {max(row.vacuous['grad_logits'].values())}" in said
+    assert "of 60 problems: an all-zero answer, or another that is wrong altogether, would also pass" in said
     assert "softmax    float32  value" in report.power()
     told = {each["output"]: each["vacuous"] for each in json.loads(report.to_json())["rows"][0]["outputs"]}
     assert {each["answer"]: each["problems"] for each in told["grad_logits"]} == row.vacuous["grad_logits"]

@@ -129,6 +129,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--database", metavar="WHERE", help=f"keep failures there, and try them first the next time: {FORMS}"
     )
+    told = "also print how it was asked, by what it was judged, and what its process may do"
+    command.add_argument("--verbose", "-v", action="store_true", help=told)
     command.add_argument("--regions", action="store_true", help="also print how many problems lay in each region")
     command.add_argument(
         "--power", action="store_true", help="also print how small an error of each output would be seen"
@@ -195,7 +197,8 @@ def run(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -
     try:
         more = [report.regions()] if options.regions else []
         more += [report.power()] if options.power else []
-        text, status = "\n\n".join([str(report), *more, _summary(report)]), 0
+        told = report.in_full() if options.verbose else str(report)
+        text, status = "\n\n".join([told, *more, _summary(report, options.verbose)]), 0
     except Exception as error:  # a fault of the judge's own costs the details, and not the table
         text, status = f"{printable(table(report.rows))}\n\nthe judge failed to tell more: {fault(error)}", JUDGE_ITSELF
     contents = {"--json": report.to_json, "--junit": lambda: junit(report), "--html": lambda: html(report)}
@@ -232,21 +235,22 @@ def _progress(row: Row, number: int, total: int) -> None:
     note(f"[{number}/{total}] {row.name}: {row.verdict}")
 
 
-def _summary(report: Report) -> str:
+def _summary(report: Report, verbose: bool) -> str:
+    """Of how many rows agree; what was asked of them where that is wanted, and how to see it where it is not."""
     problems = sum(row.problems for row in report.rows)
     agreeing = sum(row.verdict == AGREES for row in report.rows)
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
     asked = [row for row in report.rows if row.arithmetic]
     models = ", ".join(sorted({row.arithmetic for row in asked}))
     classes = ", ".join(sorted({f"{row.accuracy}, {NAMES[row.accuracy]}" for row in asked}))
-    promise = f"accuracy class {classes}; arithmetic: {models}; docs/theory/bounds.md says what both promise\n"
+    promise = f"accuracy class {classes}; arithmetic: {models}; docs/theory/bounds.md says what both promise"
     found, failures = len(causes(report.failing)), sum(1 + len(row.more) for row in report.failing)
     told = f"; {found} cause{'s' * (found != 1)} of {failures} failures" if failures > 1 else ""
-    return (
-        f"{agreeing} of {len(report.rows)} rows agree; {problems} problems; seed {report.seed}{told}\n"
-        "error/bound decides, above 1 disagrees; an ulp is that of the exact element, however small\n"
-        f"{promise if asked else ''}{used}"
-    )
+    share = "a number is the worst error as a share of its proven bound, above 1 it is wrong"
+    lines = [f"{agreeing} of {len(report.rows)} rows agree; {problems} problems; seed {report.seed}{told}"]
+    if not verbose:
+        return "\n".join([*lines, f"{share}; -v tells more"])
+    return "\n".join([*lines, f"{share}; an ulp is that of the exact element", *([promise] if asked else []), used])
 
 
 COMMAND = Command("judge implementations against the truth", add_options, prepare, run)

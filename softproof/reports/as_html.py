@@ -16,7 +16,7 @@ from .environment import gpus, machine, versions
 from .markup import Markup, folded, items, joined, pairs, table, tag
 from .report import Report
 from .row import Failure, Row
-from .terminal import left_out, notes, under
+from .terminal import details, left_out, notes, under
 
 STYLE = Path(__file__).with_name("report.css")
 NOTHING_ELSE = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is fetched, and nothing runs
@@ -41,7 +41,7 @@ def html(report: Report) -> str:
     )
     main = tag(
         "main",
-        _section("Rows", rows_table(report), *_unexpected(report), items(notes(report.rows))),
+        _section("Rows", rows_table(report), *_unexpected(report), items([*notes(report.rows), *details(report.rows)])),
         *([_section("What is wrong", *map(_cause, found, count(1)))] if found else []),
         *([_section("Expected failures", *map(_cause, excused, count(len(found) + 1)))] if excused else []),
         _section("What was asked", *map(_details, report.rows, count(1))),

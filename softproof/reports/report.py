@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..bounds.arithmetic import any_order
 from ..bounds.models import MODELS
-from ..candidates.isolation.protections import Protection, Protections
+from ..candidates.isolation.protections import NO_SANDBOX, Protection, Protections
 from ..diagnosis.record import WIDTH
 from ..problem.formats import FORMATS
 from ..problem.records import (
@@ -26,7 +26,7 @@ from .asked import Asked
 from .causes import Cause, causes
 from .environment import gpus, machine, now, versions
 from .row import CANNOT_LOAD, JUDGE_FAILED, OF_A_SIGNAL, Row
-from .terminal import by_state, isolation, notes, printable, table
+from .terminal import by_state, details, isolation, notes, printable, table
 
 
 @dataclass(frozen=True)
@@ -103,20 +103,42 @@ class Report:
             raise AssertionError(f"not everything agrees\n{self}")
 
     def __str__(self) -> str:
+        return self._told(full=False)
+
+    def in_full(self) -> str:
+        """The same text with what is known besides: how it was asked, what its process may do, what was read first.
+
+        >>> row = Row("mine", "softmax", "float32", "cpu", 1, 0.5, 0.0, "agrees", True, (), "any-order", isolated=True)
+        >>> print(Report((row,), seed=0).in_full())
+        implementation  operation  dtype    device  problems  worst ulp  value  gradient  jvp  hvp  verdict
+        mine            softmax    float32  cpu            1        0.5      -         -    -    -  agrees
+        isolated, in a process of its own: mine
+        """
+        return self._told(full=True)
+
+    def _told(self, full: bool) -> str:
         failures = [f"\n{_told(cause)}" for cause in causes(self.failing)]
         expected = [f"expected failure: {row.name}" for row in self.excused]
-        lines = [table(self.rows), *notes(self.rows), *self._ran(), *expected, *self.unforeseen, *failures]
-        return printable("\n".join(lines))
+        more = [*details(self.rows), *self._ran()] if full else []
+        lines = [table(self.rows, full=full), *notes(self.rows), *more, *self._said(), *expected, *self.unforeseen]
+        return printable("\n".join([*lines, *failures]))
+
+    def _said(self) -> list[str]:
+        """What to know of the run as a whole."""
+        lines = [f"asked as what it was found to take: {said}" for said in self.found_out]
+        if self.trusted:
+            lines.append(f"trusted, run by the judge itself: arithmetic {', '.join(self.trusted)}")
+        lacking = [
+            f"{each.name} ({each.how})" for each in self.protections if not (each.active or each.how == NO_SANDBOX)
+        ]
+        lines += [f"NOT PROTECTED: {', '.join(lacking)}"] if lacking else []
+        return [*lines, "INTERRUPTED: rows that are not here were not judged"] if self.interrupted else lines
 
     def _ran(self) -> list[str]:
         """Where the code of others ran, and what was read before."""
-        lines = [f"asked as what it was found to take: {said}" for said in self.found_out]
-        lines += [f"{words}: {', '.join(names)}" for words, names in isolation(self.rows).items()]
-        if self.trusted:
-            lines.append(f"trusted, run by the judge itself: arithmetic {', '.join(self.trusted)}")
+        lines = [f"{words}: {', '.join(names)}" for words, names in isolation(self.rows).items()]
         lines += [f"protections {state}: {words}" for state, words in by_state(self.protections).items()]
-        lines += [f"read first: {file}, SHA-256 {digest}" for file, digest in self.inputs]
-        return [*lines, "INTERRUPTED: rows that are not here were not judged"] if self.interrupted else lines
+        return lines + [f"read first: {file}, SHA-256 {digest}" for file, digest in self.inputs]
 
     def regions(self) -> str:
         """How many problems of each operation lay in each region (`generation/coverage.py`), all dtypes together."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 
 from ..candidates.isolation.protections import Protection
@@ -25,7 +25,10 @@ def printable(text: str) -> str:
 LONGEST_ESCAPE = 10  # characters that one is written as
 
 
-HEADERS = ("implementation", "operation", "dtype", "device", "problems", "worst ulp", "error/bound", "verdict")
+ULPS = "worst ulp"  # a column of the table in full
+COLUMNS = ("value", "gradient", "jvp", "hvp")  # the worst error of each, as a share of its bound
+NUMERIC = ("problems", ULPS, *COLUMNS)
+HEADERS = ("implementation", "operation", "dtype", "device", *NUMERIC, "verdict")
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -34,9 +37,29 @@ def cells(row: Row) -> tuple[str, ...]:
     verdict += under(row)
     if row.failure is not None and row.failure.diagnosis.finding:
         verdict += f": as in finding {row.failure.diagnosis.finding}"
-    numbers = (f"{row.ulps:.3g}", f"{row.ratio:.3f}" if row.ratio < 1000 else f"{row.ratio:.3g}")
-    worst = numbers if row.problems else (NOTHING, NOTHING)
-    return (plain(row.implementation), row.operation, row.dtype, row.device, str(row.problems), *worst, verdict)
+    numbers = (str(row.problems), f"{row.ulps:.3g}" if row.problems else NOTHING, *map(_share, shares(row).values()))
+    return (plain(row.implementation), row.operation, row.dtype, row.device, *numbers, verdict)
+
+
+def shares(row: Row) -> dict[str, float | None]:
+    """The worst error of what was judged, as a share of its bound: above 1 it disagrees. None where nothing was.
+
+    >>> row = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 2.0, "disagrees", True, (), "any-order",
+    ...           ratios={"value": 0.5, "grad_logits": 2.0})
+    >>> shares(row)
+    {'value': 0.5, 'gradient': 2.0, 'jvp': None, 'hvp': None}
+    """
+    found: dict[str, float | None] = dict.fromkeys(COLUMNS)
+    verdicts = [each.verdict for each in (row.failure, *row.more) if each is not None]
+    for output, ratio in [*row.ratios.items(), *((each.output, each.ratio) for each in verdicts if each.output)]:
+        column = "gradient" if output.startswith("grad_") else output.partition("_")[0]
+        if column in found:
+            found[column] = max(found[column] or 0.0, ratio)
+    return found
+
+
+def _share(ratio: float | None) -> str:
+    return NOTHING if ratio is None else f"{ratio:.3f}" if ratio < 1000 else f"{ratio:.3g}"
 
 
 def under(row: Row) -> str:
@@ -56,24 +79,24 @@ def under(row: Row) -> str:
     return f" under {row.arithmetic} ({', '.join(tried)})"
 
 
-def table(rows: Iterable[Row]) -> str:
-    """The rows under their headers, numbers to the right."""
+def table(rows: Iterable[Row], *, full: bool = False) -> str:
+    """The rows under their headers, numbers to the right; in `full` with the worst error in ulps."""
     lines = [HEADERS, *map(cells, rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADERS))]
+    shown = [place for place, header in enumerate(HEADERS) if full or header != ULPS]
+    widths = {place: max(len(line[place]) for line in lines) for place in shown}
     return "\n".join(_aligned(line, widths) for line in lines)
 
 
-def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
-    numeric = ("problems", "worst ulp", "error/bound")
-    padded = [
-        cell.rjust(width) if header in numeric else cell.ljust(width)
-        for cell, width, header in zip(line, widths, HEADERS, strict=True)
-    ]
+def _aligned(line: Sequence[str], widths: Mapping[int, int]) -> str:
+    padded = (
+        line[place].rjust(width) if HEADERS[place] in NUMERIC else line[place].ljust(width)
+        for place, width in widths.items()
+    )
     return "  ".join(padded).rstrip()
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
-    """What was not asked, said once for each operation."""
+    """What was not asked, said once for each operation, and what to know of what agrees."""
     notes = []
     for name, text in sorted({(row.operation, not_asked(row)) for row in rows}):
         if text:
@@ -82,6 +105,12 @@ def notes(rows: Sequence[Row]) -> list[str]:
     numbers = sorted({number for row in rows for number in row.unspecified})
     if numbers:
         notes.append(f"accepted as unspecified behaviour: {_rows_of(numbers)} of docs/theory/semantics.md")
+    return notes
+
+
+def details(rows: Sequence[Row]) -> list[str]:
+    """What else is known of the rows: what was not promised, how sums are made, what was printed or vacuous."""
+    notes = []
     unbounded, uncounted = Counter[str](), Counter[str]()
     for row in rows:
         unbounded[row.operation] += row.unbounded

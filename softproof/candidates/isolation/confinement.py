@@ -12,6 +12,7 @@ from .protections import (
     INHERITED,
     MEMORY,
     NETWORK,
+    NO_SANDBOX,
     OF_SANDBOX,
     PRIVILEGES,
     READING,
@@ -39,7 +40,7 @@ def confine(plan: Plan, scratch: str | None, own_processes: bool, before: list[P
         if not _has(before, COUNT):
             found.append(_count(plan))
     if scratch is None:
-        return found + [Protection(name, False, "without --sandbox") for name in OF_SANDBOX]
+        return found + [Protection(name, False, NO_SANDBOX) for name in OF_SANDBOX]
     alone = _has(before, SIGNALS)
     return found + _files(plan, scratch, own_processes, alone) + _calls(plan, alone)
 

@@ -16,6 +16,7 @@ WRITING = "no writing outside the scratch folder"
 READING = "no reading outside the list"
 NETWORK = "no network"
 CALLS = "no system calls that programs do not need"
+NO_SANDBOX = "without --sandbox"  # why those of a sandbox are absent where nobody wants one
 OF_SANDBOX = (WRITING, READING, NETWORK, CALLS)
 ALL = (PROCESSES, MEMORY, SIGNALS, PRIVILEGES, INHERITED, COUNT, SIZES, *OF_SANDBOX)
 
