@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import importlib.util
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ..problem.validation import did_you_mean
@@ -43,46 +41,54 @@ def prepare(options: argparse.Namespace) -> None:
         if options.json or options.write:
             raise ValueError("--list writes no file; expected neither --json nor --write")
     else:
-        _trial().check_names(options.names)
+        _check_torch()
+        from ..mutants.trial import check_names
+
+        check_names(options.names)
     for name in ("seeds", "examples"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} is {getattr(options, name)}; expected at least 1")
 
 
-def _trial() -> ModuleType:
-    """softproof.mutants.trial, whose mutants are written in torch."""
+def _check_torch() -> None:
+    """ValueError where there is no torch, in which mutants are written."""
     if not importlib.util.find_spec("torch"):
         raise ValueError("mutants are written in torch, which is not installed")
-    return importlib.import_module("softproof.mutants.trial")
 
 
 def run(options: argparse.Namespace, _prepared: None, files: dict[str, ReportFile]) -> int:
     """Print the mutants, or what the judge made of them."""
     if options.list:
         return tell(_listed(options.names), {}, {})
-    trial, written = _trial(), options.json or options.write
-    found = trial.trial(
+    _check_torch()
+    from ..mutants.document import document, table
+    from ..mutants.trial import trial
+
+    written = options.json or options.write
+    found = trial(
         options.names or None,
         seeds=range(options.seeds),
         examples=options.examples,
         witnesses=written is not None,
         progress=_tried,
     )
-    contents = {"--json": found.to_json, "--write": lambda: trial.document(found).removesuffix("\n")}
-    return max(0 if found.ok else 1, tell(trial.table(found), files, contents))
+    contents = {"--json": found.to_json, "--write": lambda: document(found).removesuffix("\n")}
+    return max(0 if found.ok else 1, tell(table(found), files, contents))
 
 
 def _listed(patterns: Sequence[str]) -> str:
     """One block of lines for each mutant in whose record each pattern is; ValueError where there is none."""
-    mutants = importlib.import_module("softproof.mutants.catalogue").MUTANTS if _trial() else {}
-    found = [each for each in mutants.values() if all(_is_in(pattern, each) for pattern in patterns)]
+    _check_torch()
+    from ..mutants.catalogue import MUTANTS
+
+    found = [each for each in MUTANTS.values() if all(_is_in(pattern, each) for pattern in patterns)]
     if not found:
-        known = {word for each in mutants.values() for word in (each.name, each.operation, *each.name.split("-"))}
+        known = {word for each in MUTANTS.values() for word in (each.name, each.operation, *each.name.split("-"))}
         meant = did_you_mean(patterns[0], sorted(known))
-        raise ValueError(f"--list {' '.join(patterns)}: none of {len(mutants)} mutants has that{meant}")
+        raise ValueError(f"--list {' '.join(patterns)}: none of {len(MUTANTS)} mutants has that{meant}")
     width = max(len(each.name) for each in found)
     lines = [f"{each.name:{width}}  {each.operation}: {each.story}\n{'':{width}}  {each.source}" for each in found]
-    return "\n".join([*lines, f"\n{len(found)} of {len(mutants)} mutants. softproof mutants NAME judges one"])
+    return "\n".join([*lines, f"\n{len(found)} of {len(MUTANTS)} mutants. softproof mutants NAME judges one"])
 
 
 def _is_in(pattern: str, mutant: Any) -> bool:
