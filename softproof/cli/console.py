@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 from typing import TextIO
 
 from ..candidates.plain_text import without_commands
+
+CLEAR = "\r\x1b[K"  # to the beginning of a line of a terminal, and nothing on it
 
 
 def say(text: str, *, commands: bool = False) -> bool:
@@ -22,17 +25,39 @@ def say(text: str, *, commands: bool = False) -> bool:
 
 
 def note(text: str) -> None:
-    """Print on standard error, if it can be printed there."""
-    _print(without_commands(text), sys.stderr)
+    """Print on standard error, if it can be printed there, in the place of a line that was to be overwritten."""
+    _errors.write(without_commands(text) + "\n", overwritten=False)
 
 
-def _print(text: str, stream: TextIO | None) -> OSError | None:
+def overwrite(text: str) -> None:
+    """Put a line of a terminal in the place of the last one that was put there so, if it is still the last."""
+    _errors.write(text, overwritten=text != "")
+
+
+class _Errors:
+    """Standard error, to which several threads tell their rows."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._overwritten = False  # whether the last line is to be
+
+    def write(self, text: str, *, overwritten: bool) -> None:
+        """In the place of the last line, if that is to be overwritten."""
+        with self._lock:
+            _print(CLEAR * self._overwritten + text, sys.stderr, end="")
+            self._overwritten = overwritten
+
+
+_errors = _Errors()
+
+
+def _print(text: str, stream: TextIO | None, end: str = "\n") -> OSError | None:
     """Print, and tell why that was not done to the end; nothing more is printed there then."""
     if stream is None:  # there is none
         return OSError("there is none")
     encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
-        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + end)
         stream.flush()
     except OSError as error:
         _silence(stream)

@@ -6,6 +6,7 @@ import argparse
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ from ..runs.search import EXAMPLES
 from ..verdicts.verdict import AGREES
 from .batch import judged
 from .console import note, say
+from .live import Live
 from .options import Command, add_interface, add_process, given_interface, split, target_name
 from .output import JUDGE_ITSELF, tell
 from .plan import Plan
@@ -193,7 +195,8 @@ def run(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -
     """Print the report of all targets, and write it."""
     places = tuple(place for file in files.values() for place in file.places)
     plan = plan.told() if options.github or files.keys() & TELLING else plan
-    report = judged(replace(plan, hidden=(*plan.hidden, *places)), _progress)
+    with Live("asking the first row") as live:
+        report = judged(replace(plan, hidden=(*plan.hidden, *places)), partial(_progress, live))
     try:
         more = [report.regions()] if options.regions else []
         more += [report.power()] if options.power else []
@@ -230,9 +233,10 @@ def _defined(modules: Mapping[str, str], row: Row) -> tuple[str, int] | None:
     return defined(modules[row.implementation], row.operation) if row.implementation in modules else None
 
 
-def _progress(row: Row, number: int, total: int) -> None:
+def _progress(live: Live, row: Row, number: int, total: int) -> None:
     """One line per finished row on standard error, so that standard output holds the report alone."""
     note(f"[{number}/{total}] {row.name}: {row.verdict}")
+    live.words = f"{number} of {total} rows"
 
 
 def _summary(report: Report, verbose: bool) -> str:
