@@ -276,7 +276,7 @@ def test_the_report_counts_what_is_left_out() -> None:
     row = report.rows[0]
     assert (row.verdict, row.uncounted >= 1) == ("agrees", True)
     assert row.problems + row.uncounted >= EXAMPLES + 2  # both large ones, and what the search for regions adds
-    assert f"no guarantee by the arithmetic, nor counted: log_softmax in {row.uncounted} problems" in report.in_full()
+    assert f"no guarantee by the arithmetic, nor counted: log_softmax in {row.uncounted} problems" in str(report)
 
 
 def _rows_again_from_the_first(input: torch.Tensor, target: torch.Tensor, reduction: str = "mean") -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
 
 from ..candidates.isolation.protections import Protection
@@ -105,22 +105,21 @@ def notes(rows: Sequence[Row]) -> list[str]:
     numbers = sorted({number for row in rows for number in row.unspecified})
     if numbers:
         notes.append(f"accepted as unspecified behaviour: {_rows_of(numbers)} of docs/theory/semantics.md")
-    return notes
+    return notes + _counted("no guarantee by the arithmetic, nor counted", rows, lambda row: row.uncounted)
 
 
 def details(rows: Sequence[Row]) -> list[str]:
     """What else is known of the rows: what was not promised, how sums are made, what was printed or vacuous."""
-    notes = []
-    unbounded, uncounted = Counter[str](), Counter[str]()
-    for row in rows:
-        unbounded[row.operation] += row.unbounded
-        uncounted[row.operation] += row.uncounted
-    for words, counts in (
-        ("no derivative promised, nor asked", unbounded),
-        ("no guarantee by the arithmetic, nor counted", uncounted),
-    ):
-        notes += [f"{words}: {name} in {count} problems" for name, count in counts.items() if count]
+    notes = _counted("no derivative promised, nor asked", rows, lambda row: row.unbounded)
     return notes + _sums(rows) + _reported(rows) + _printed(rows) + _power(rows) + _reproducibility(rows)
+
+
+def _counted(words: str, rows: Sequence[Row], count: Callable[[Row], int]) -> list[str]:
+    """On how many problems of each operation."""
+    counts = Counter[str]()
+    for row in rows:
+        counts[row.operation] += count(row)
+    return [f"{words}: {name} in {found} problems" for name, found in counts.items() if found]
 
 
 def _sums(rows: Sequence[Row]) -> list[str]:
