@@ -490,7 +490,7 @@ def least_size(operation: str, supports: frozenset[str], small: bool) -> int:
     sizes = []
 
     @hypothesis.seed(0)
-    @settings(max_examples=40, database=None, phases=[Phase.generate])
+    @settings(max_examples=150, database=None, phases=[Phase.generate])
     @given(problem=problems(operation, "float32", supports=supports, small=small))
     def draw(problem: Problem) -> None:
         sizes.append(min(each.size for each in problem.inputs.values()))

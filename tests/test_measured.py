@@ -177,7 +177,7 @@ def test_it_is_sharper_than_any_order_and_no_looser_than_what_is_read() -> None:
 def test_a_run_measures_and_says_so(capsys: pytest.CaptureFixture[str], number_of_the_run: int) -> None:
     """In the table, in the notes, and in how a failure is seen again."""
     asked = ["--dtype", "float32", "--examples", "12", "--seed", f"{number_of_the_run}"]
-    assert main(["verify", "manual:softmax", "--arithmetic", "measured", *asked]) == 0
+    assert main(["verify", "manual:softmax", "-v", "--arithmetic", "measured", *asked]) == 0
     printed = capsys.readouterr().out
     assert "sums of softmax in float32: " in printed
     assert "as measured; any order would allow " in printed

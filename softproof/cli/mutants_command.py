@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from ..problem.validation import did_you_mean
@@ -42,9 +44,7 @@ def prepare(options: argparse.Namespace) -> None:
             raise ValueError("--list writes no file; expected neither --json nor --write")
     else:
         _check_torch()
-        from ..mutants.trial import check_names
-
-        check_names(options.names)
+        _file("trial").check_names(options.names)
     for name in ("seeds", "examples"):
         if getattr(options, name) < 1:
             raise ValueError(f"--{name} is {getattr(options, name)}; expected at least 1")
@@ -56,39 +56,41 @@ def _check_torch() -> None:
         raise ValueError("mutants are written in torch, which is not installed")
 
 
+def _file(name: str) -> ModuleType:
+    """Of softproof.mutants, which the command line does not import where there is no torch."""
+    return importlib.import_module(f"softproof.mutants.{name}")
+
+
 def run(options: argparse.Namespace, _prepared: None, files: dict[str, ReportFile]) -> int:
     """Print the mutants, or what the judge made of them."""
     if options.list:
         return tell(_listed(options.names), {}, {})
     _check_torch()
-    from ..mutants.document import document, table
-    from ..mutants.trial import trial
-
+    trial, document = (_file(name) for name in ("trial", "document"))
     written = options.json or options.write
-    found = trial(
+    found = trial.trial(
         options.names or None,
         seeds=range(options.seeds),
         examples=options.examples,
         witnesses=written is not None,
         progress=_tried,
     )
-    contents = {"--json": found.to_json, "--write": lambda: document(found).removesuffix("\n")}
-    return max(0 if found.ok else 1, tell(table(found), files, contents))
+    contents = {"--json": found.to_json, "--write": lambda: document.document(found).removesuffix("\n")}
+    return max(0 if found.ok else 1, tell(document.table(found), files, contents))
 
 
 def _listed(patterns: Sequence[str]) -> str:
     """One block of lines for each mutant in whose record each pattern is; ValueError where there is none."""
     _check_torch()
-    from ..mutants.catalogue import MUTANTS
-
-    found = [each for each in MUTANTS.values() if all(_is_in(pattern, each) for pattern in patterns)]
+    mutants = _file("catalogue").MUTANTS
+    found = [each for each in mutants.values() if all(_is_in(pattern, each) for pattern in patterns)]
     if not found:
-        known = {word for each in MUTANTS.values() for word in (each.name, each.operation, *each.name.split("-"))}
+        known = {word for each in mutants.values() for word in (each.name, each.operation, *each.name.split("-"))}
         meant = did_you_mean(patterns[0], sorted(known))
-        raise ValueError(f"--list {' '.join(patterns)}: none of {len(MUTANTS)} mutants has that{meant}")
+        raise ValueError(f"--list {' '.join(patterns)}: none of {len(mutants)} mutants has that{meant}")
     width = max(len(each.name) for each in found)
     lines = [f"{each.name:{width}}  {each.operation}: {each.story}\n{'':{width}}  {each.source}" for each in found]
-    return "\n".join([*lines, f"\n{len(found)} of {len(MUTANTS)} mutants. softproof mutants NAME judges one"])
+    return "\n".join([*lines, f"\n{len(found)} of {len(mutants)} mutants. softproof mutants NAME judges one"])
 
 
 def _is_in(pattern: str, mutant: Any) -> bool:
