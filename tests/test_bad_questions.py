@@ -15,6 +15,7 @@ import softproof
 from softproof import Problem, Result
 from softproof.cli.commands import main
 from softproof.problem.formats import FORMATS
+from softproof.problem.problem import Array
 
 from .helpers.candidates import MANUAL
 from .helpers.recorder import PublicRecorder, public
@@ -389,3 +390,22 @@ def test_the_command_line_exits_with_2_and_writes_nothing(
     assert words in printed.err
     assert not printed.out
     assert not list(tmp_path.iterdir())
+
+
+def test_a_class_that_is_none_is_an_error_before_anybody_is_asked() -> None:
+    """And so is a factor that allows nothing, or everything."""
+    asked = []
+
+    def same(logits: Array, dim: int) -> Array:
+        asked.append(dim)
+        return logits
+
+    candidate = softproof.load(same, operation="softmax", adapter="numpy")
+    problem = softproof.Problem("softmax", "float32", {"logits": [0.0]}, {"dim": 0})
+
+    with pytest.raises(ValueError, match="accuracy is 'E'; expected one of A"):
+        softproof.judge(candidate, problem, accuracy="E")
+    for factor in (0.0, -1.0, np.inf, np.nan):
+        with pytest.raises(ValueError, match="factor is "):
+            softproof.judge(candidate, problem, accuracy="D", baseline=candidate, factor=factor)
+    assert asked == []

@@ -97,6 +97,14 @@ def test_float64_and_balls_agree(dtype: str) -> None:
         assert first <= (last + 2 * float64_share(problem, any_order(dtype))) * (1 + ROUNDING)
 
 
+def test_float64_alone_decides_a_mean(dtype: str) -> None:
+    """Its doubt about what is reduced is far less than what is allowed in float32, and no more than that in float64."""
+    problem = _loss(3, 40, dtype)
+    exact = {name: Output(FORMATS[dtype].round(values), dtype) for name, values in solve(problem).items()}
+
+    assert judge_result(problem, Result(exact), arithmetic="any-order", bits=BITS[:1]).outcome == AGREES
+
+
 def test_a_contradiction_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """If float64 refutes what balls confirm, a theorem is wrong, and no verdict is given."""
     problem = _loss(3, 40, "float32")
