@@ -12,11 +12,15 @@ import pytest
 import torch
 
 import softproof
+from softproof.bounds.models import MODELS
 from softproof.cli.commands import main
 from softproof.mutants.right.trial import drawn
 from softproof.problem.problem import Array
 from softproof.reports.terminal import cells
+from softproof.runs.criteria import Criteria
 from softproof.runs.ladder import LADDER, wider
+from softproof.runs.schedule import Schedule
+from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE, Verdict
 
 LogSoftmax = Callable[[Array, int], Array]
 
@@ -231,3 +235,16 @@ def test_a_kernel_that_flushes_is_found(number_of_the_run: int) -> None:
     found = [softproof.verify(below(least), **wanted).rows[0] for least in (tiny, 64 * tiny)]
     assert [row.verdict for row in found] == ["agrees", "disagrees"]
     assert found[0].arithmetic == "fused-flush-to-zero"
+
+
+@pytest.mark.parametrize(("outcome", "model"), [(NO_GUARANTEE, "any-order"), (AGREES, "stored-logsumexp")])
+def test_a_model_that_promises_nothing_is_not_taken(outcome: str, model: str) -> None:
+    """The problem does not count, and others are judged as before."""
+    criteria = Criteria("cpu", MODELS["any-order"], "any-order", "C", None, 1.0, auto=True)
+    schedule = Schedule(softproof.load("manual:softmax"), criteria, frozenset())
+
+    def judge(under: Criteria, _candidate: object) -> Verdict:
+        return Verdict(DISAGREES, 2.0, 2.0, "value") if under.name == "any-order" else Verdict(outcome)
+
+    assert schedule.climbing(judge, "float32").outcome == outcome
+    assert schedule.criteria.name == model

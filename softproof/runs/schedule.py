@@ -147,7 +147,8 @@ class Schedule:
             recorded.rewind()
             again = judge(criteria, candidate)
             if again.outcome != DISAGREES:
-                self._climb(criteria, verdict)
+                if counts(again):  # a model that promises nothing here is no reason to allow more elsewhere
+                    self._climb(criteria, verdict)
                 return again
         return verdict
 
