@@ -15,10 +15,6 @@ from torch import Tensor
 from .arrays import LABELS, Device, tensor, vector_jacobian_product
 from .loss import checked
 
-# Above it torch takes z for softplus(z). That leaves out e^-40, which is less than half an ulp of 40 in float64. With
-# torch's own threshold, 20, it would leave out e^-20, which is more. Below 40, e^z stays inside the range of float32.
-THRESHOLD = 40.0
-
 
 def _labels(target: Any, device: Device) -> Tensor:
     """The labels, of a dtype for labels."""
@@ -41,7 +37,8 @@ def _loss(x: Tensor, y: Tensor, weight: Tensor | None, ignore_index: int, reduct
     d = wide - top.where(top.isfinite(), torch.nan)
     lowest = torch.finfo(work).min  # and not -inf: where all others are masked, their logsumexp had no gradient
     others = d.scatter(axis, labels, lowest).logsumexp(axis, keepdim=True)
-    losses = counted * F.softplus(others - d.gather(axis, labels), threshold=THRESHOLD)
+    # softplus(z) = -log σ(-z). torch's own softplus leaves out e^-z from z = 20 on, and its gradient forms g e^z first
+    losses = counted * -F.logsigmoid(d.gather(axis, labels) - others)
     if reduction == "none":
         return losses.squeeze(axis).to(x.dtype)
     total = losses.sum() if reduction == "sum" else losses.sum() / counted.sum()
