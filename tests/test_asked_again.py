@@ -71,6 +71,19 @@ def test_one_command_is_enough(capfd: pytest.CaptureFixture[str]) -> None:
     assert repeated["rows"][0]["problems_sha256"] == row["problems_sha256"]
 
 
+def test_what_may_be_a_convention_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    """Such as labels that are not checked; it is asked all the same."""
+    unchecked = KERNELS.replace("if not ((0 <= safe) & (safe < scores.shape[1])).all():", "if safe.ndim != 1:")
+    Path("own_kernels.py").write_text(
+        unchecked.replace("x[np.arange(len(x)), safe]", "x[np.arange(len(x)), safe % x.shape[1]]")
+    )
+    status, report = verified("own_kernels.py:token_loss")
+
+    assert "NOTE: for a label of no class it gives numbers" in capfd.readouterr().err
+    assert "invalid_labels" not in report["found_out"][0]
+    assert (status, report["rows"][0]["verdict"]) == (1, "disagrees")
+
+
 def test_what_is_wrong_stays_wrong() -> None:
     """No option excuses a wrong number."""
     status, report = verified("own_kernels:softmax", "--adapter", "numpy")

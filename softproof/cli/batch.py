@@ -69,6 +69,8 @@ def _asked_again(arguments: Mapping[str, Any], plan: Plan, rows: Sequence[Row]) 
         return None
     if again is not None:
         note(f"it is asked again, as what it takes: {again.said}")
+        for each in again.profile.notes:
+            note(f"NOTE: {printable(each)}")
     return again
 
 
