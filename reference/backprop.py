@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .arrays import Device, floats, integer, shaped, shown, vector_jacobian_product
 from .linear import linear
-from .loss import checked
+from .loss import checked, loss_of, of_one
 
 # ---- the article's steps, for one sample x (D,) with target y (C,) ---------------------------------------------------
 
@@ -107,7 +107,9 @@ def _logits(x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
 def _fused(x: Tensor, w: Tensor, y: Tensor, b: Tensor | None, options: dict[str, Any]) -> Tensor:
     """torch's own linear_cross_entropy where it has one (2.13 does), else its definition."""
     if not hasattr(F, "linear_cross_entropy"):
-        return F.cross_entropy(_logits(x, w, b), y, **options)
+        return loss_of(_logits(x, w, b), y, options)
+    if x.ndim == 1:
+        return of_one(F.linear_cross_entropy(x[None], w, y[None], linear_bias=b, **options))
     found: Tensor = F.linear_cross_entropy(x, w, y, linear_bias=b, **options)
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -52,14 +53,16 @@ def checked(
     bad = (y != ignore_index) & ((y < 0) | (y >= classes))
     if bad.any():
         raise IndexError(f"target holds {y[bad][0].item()}; expected labels from 0 to {classes - 1}, or {ignore_index}")
+    if not -(2**31) <= ignore_index < 2**31:  # on CUDA torch reads the 32 last bits of a label (findings.md)
+        y, ignore_index = torch.where(y == ignore_index, -100, y.long()), -100
     return x, y, options | {"ignore_index": ignore_index}
 
 
 def loss_of(x: Tensor, y: Tensor, options: dict[str, Any]) -> Tensor:
     """F.cross_entropy of a batch, with ignored rows of logits that are not finite replaced.
 
-    Of these it gives the gradient 0·NaN (docs/generated/findings.md); and on CUDA, of one ignored label without a
-    batch, the mean 0 in place of 0/0 (row 158 of docs/theory/semantics.md).
+    Of these it gives the gradient 0·NaN, and on CUDA, of one ignored label without a batch, the mean 0 in place of 0/0
+    (docs/generated/findings.md).
     """
     if y.is_floating_point():
         return F.cross_entropy(x, y, **options)
@@ -68,5 +71,9 @@ def loss_of(x: Tensor, y: Tensor, options: dict[str, Any]) -> Tensor:
         x = x.masked_fill(ignored, 0.0)
     if x.ndim > 1:
         return F.cross_entropy(x, y, **options)
-    loss = F.cross_entropy(x[None], y[None], **options)
-    return loss[0] if options["reduction"] == "none" else loss
+    return of_one(F.cross_entropy(x[None], y[None], **options))
+
+
+def of_one(loss: Tensor) -> Tensor:
+    """The loss of a batch of one row, (1,) or (), as that of the row."""
+    return loss.reshape(())

@@ -106,6 +106,17 @@ def test_an_error_is_right_and_no_number_is(finding: Finding) -> None:
     assert judge_refusal(finding.problem, Result({"value": number})).outcome == DISAGREES
 
 
+@_each([finding for finding in FINDINGS if finding.shows_on])
+def test_what_shows_on_a_gpu_alone_is_not_called_fixed_elsewhere(finding: Finding, device: str) -> None:
+    """It is asked on that device, and on no other."""
+    found = ask(finding, device)
+
+    if device == finding.shows_on:
+        assert found.status in (REPRODUCES, FIXED), found.text
+    else:
+        assert (found.status, found.text) == (NOT_JUDGED, f"shows on {finding.shows_on}; this was asked on {device}")
+
+
 def test_what_agrees_is_fixed() -> None:
     """Not hidden: it is in the table and has a section."""
     found = ask(MADE_UP)

@@ -10,7 +10,7 @@ import torch
 
 from audits import misbehaving
 from audits.record import NOT_HERE, NOT_INSTALLED, MissingError, Where
-from audits.steps import asynchronous, kernels, suite
+from audits.steps import asynchronous, findings, kernels, suite
 
 ROOT = Path(__file__).parents[1]
 
@@ -135,3 +135,13 @@ def test_every_verdict_is_the_expected_one(name: str) -> None:
         or "got" in found["rows"][0]["said"]
         or "relation" in found["rows"][0]["said"]
     )
+
+
+def test_findings_are_asked_on_the_device(tmp_path: Path) -> None:
+    """All of them, with what the judge said; those that show on CUDA alone are not judged on a CPU."""
+    found = findings.ask(Where("cpu", 60.0, tmp_path))
+    lines = "\n".join(findings.tell([{"part": "all findings", "found": found}]))
+
+    assert "| labels-narrowed-to-32-bits | not judged | shows on cuda; this was asked on cpu |" in lines
+    assert sum(row["status"] == "reproduces" for row in found["rows"]) > 5
+    assert "not judged" in findings.headline([{"found": found}])

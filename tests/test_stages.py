@@ -110,6 +110,16 @@ def test_a_stage_that_fails_is_named() -> None:
     assert row.failure.verdict.problem.operation == "linear"
 
 
+def test_a_stage_that_fails_is_diagnosed() -> None:
+    """From problems of its own operation: those that the row asked are of the whole, and have other inputs."""
+    candidate = _OneOff(MANUAL.name, MANUAL.functions, MANUAL.backwards, MANUAL.adapter, steps=4096)
+    row = verify(candidate, dtypes=["float32"], examples=30, seed=0, diagnose=True).rows[-1]
+
+    assert row.failure is not None
+    assert row.failure.diagnosis.models is not None
+    assert row.failure.diagnosis.patterns
+
+
 def test_verify_asks_both() -> None:
     """A module that has the stages gets a row for them."""
     report = verify(MANUAL, dtypes=["float32"], examples=3, seed=0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..record import Step
-from . import asynchronous, elementary, kernels, order, pairs, rounding, suite, verify
+from . import asynchronous, elementary, findings, kernels, order, pairs, rounding, suite, verify
 
-MODULES = (verify, elementary, rounding, order, pairs, suite, kernels, asynchronous)
+MODULES = (verify, elementary, rounding, order, pairs, suite, kernels, asynchronous, findings)
 STEPS: dict[str, Step] = {module.STEP.name: module.STEP for module in MODULES}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..bounds.models import Model
 from ..candidates.candidate import Candidate
@@ -61,6 +61,7 @@ class Diagnosing:
         kind, check = failed.question or ("", "")
         if problem is None:
             return Diagnosis()
+        failed = _of_its_operation(failed, problem.operation)
         witness = _of_a_relation(interview, problem, check) if kind == "relation" else interview.ask(problem)
         if witness is None:
             return Diagnosis()
@@ -108,6 +109,12 @@ class Diagnosing:
     def close(self) -> None:
         """End the process that it may have started."""
         self.lineup.close()
+
+
+def _of_its_operation(failed: Failed, operation: str) -> Failed:
+    """The same without problems of other operations: a stage fails with its own, where the row asked the whole."""
+    first = failed.first if failed.first is not None and failed.first.operation == operation else None
+    return replace(failed, first=first, seen=[each for each in failed.seen if each[0].operation == operation])
 
 
 def _cause(interview: Interview, witness: Reply) -> tuple[tuple[Pattern, ...], str]:

@@ -11,7 +11,7 @@ from .edges.information import distribution_edge_cases
 from .edges.linear import linear_edge_cases
 from .edges.loss_infinities import infinite_edge_cases, rounding_edge_cases, weightless_edge_cases
 from .edges.loss_options import normaliser_edge_cases, option_edge_cases
-from .edges.loss_targets import single_edge_cases, target_edge_cases
+from .edges.loss_targets import single_edge_cases, target_edge_cases, wide_edge_cases
 from .edges.softmax import logsumexp_edge_cases, softmax_edge_cases
 
 SECTIONS = {
@@ -26,5 +26,6 @@ SECTIONS = {
     "Rows without a softmax that weigh nothing": tuple(weightless_edge_cases()),
     "Cross-entropy: without a batch": tuple(single_edge_cases()),
     "Linear classifier": tuple(linear_edge_cases()),
+    "Cross-entropy: labels of more than 32 bits": tuple(wide_edge_cases()),
 }
 EDGE_CASES = tuple(edge_case for section in SECTIONS.values() for edge_case in section)

@@ -32,6 +32,7 @@ class Finding:
         arithmetic: the model that it is judged under, a name in `softproof.bounds.models.MODELS`.
         link: a public report about it, or about its like.
         refuses: whether an error is what is right.
+        shows_on: the kind of device on which it shows, such as ``cuda``; any, where it is empty.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Finding:
     arithmetic: str = "float32-inside"
     link: str = ""
     refuses: bool = False
+    shows_on: str = ""
 
     @property
     def operation(self) -> str:
@@ -113,6 +115,8 @@ def reproduce(finding: Finding, device: str = "cpu") -> Verdict:
 
 def ask(finding: Finding, device: str = "cpu") -> Asked:
     """A number that disagrees reproduces the finding; agreement is a fix; anything else is no answer to judge."""
+    if finding.shows_on and finding.shows_on != device.split(":")[0]:
+        return Asked(finding, NOT_JUDGED, f"shows on {finding.shows_on}; this was asked on {device}")
     try:
         finding.candidate()
     except ValueError as error:

@@ -229,4 +229,32 @@ FINDINGS: tuple[Finding, ...] = (
         right="An error, as for 1.5: the documentation asks for a number from 0 to 1.",
         refuses=True,
     ),
+    Finding(
+        "labels-narrowed-to-32-bits",
+        _F + "cross_entropy",
+        Problem(
+            "cross_entropy",
+            "float32",
+            {"logits": [[[0.0, 1.0], [2.0, 0.0]]], "target": [[0, 2**32]]},
+            {"ignore_index": 2**32},
+            grad_output=1.0,
+        ),
+        happens="With positions (N, C, d1, …) and a mean or a sum, the kernel reads a label as an int "
+        "(aten/src/ATen/native/cuda/NLLLoss2d.cu, `nll_loss2d_forward_kernel` and `nll_loss2d_backward_kernel`) and "
+        "compares it with an ignore_index of 64 bits: the ignored label 2**32 is then class 0, and counts.",
+        right="A label equal to ignore_index does not contribute. On a CPU, and on CUDA for logits (N, C) or without "
+        "a reduction, it does not.",
+        link="https://github.com/pytorch/pytorch/pull/85395",
+        shows_on="cuda",
+    ),
+    Finding(
+        "mean-of-an-ignored-label-without-a-batch",
+        _F + "cross_entropy",
+        Problem("cross_entropy", "float32", {"logits": [0.0, 1.0], "target": -100}),
+        happens="The kernel for logits (C,) gives 0 where the label is ignored, whatever the reduction "
+        "(aten/src/ATen/native/cuda/Loss.cu, `nll_loss_forward_reduce_cuda_kernel_1d`).",
+        right="The mean of no rows is 0/0, NaN, as of the same row in a batch (1, C), and as on a CPU.",
+        link="https://github.com/pytorch/pytorch/pull/64572",
+        shows_on="cuda",
+    ),
 )

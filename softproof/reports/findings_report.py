@@ -34,7 +34,8 @@ Here torch's answer exceeds its bound, or is not what torch documents. Each caus
 and what would be right. `make findings` runs all of them again and writes this file.
 
 *reproduces*: the witness disagrees on the versions below. *fixed*: it agrees. *not judged*: this torch lacks the
-function, raised an error, or the judge cannot tell. Findings are expected failures by name. The judge makes no
+function, raised an error, the judge cannot tell, or it shows on another device alone. [On GPUs](gpu.md) has what
+became of all of them on CUDA. Findings are expected failures by name. The judge makes no
 exception for them, and no bound is wider because of them.
 
 The bound is that of the model `float32-inside`: float32 from the inputs on, and one rounding to the format of the
@@ -85,7 +86,8 @@ def _section(each: Asked, device: str) -> str:
     lines += [_wrapped(f"{finding.happens} {finding.right}"), ""]
     if finding.link:
         lines += [f"Related report: [{'#' + PurePosixPath(finding.link).name}]({finding.link}).\n"]
-    return "\n".join([*lines, "```python", finding.snippet(device), "```\n", "```text", each.text, "```"])
+    snippet = finding.snippet(finding.shows_on or device)
+    return "\n".join([*lines, "```python", snippet, "```\n", "```text", each.text, "```"])
 
 
 def _wrapped(text: str, width: int = 120) -> str:

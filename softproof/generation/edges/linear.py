@@ -11,7 +11,7 @@ from .edge_case import ERROR, F32, EdgeCase
 
 
 def linear_edge_cases() -> Iterator[EdgeCase]:
-    """Of features, 160 to 166."""
+    """Of features, 160 to 167."""
 
     def layer(number: int, question: str, rows: int, features: int, mathematics: str) -> EdgeCase:
         inputs = {"input": np.ones((rows, features)), "weight": np.ones((2, features)), "bias": np.array([1.0, 2.0])}
@@ -53,4 +53,12 @@ def linear_edge_cases() -> Iterator[EdgeCase]:
         "logits (C, d1), which are a batch of C rows in the loss",
         "a weight of more dimensions requires batched input (N, D)",
         ERROR,
+    )
+    inputs = {"input": np.ones(3), "linear_weight": np.ones((2, 3)), "target": np.array(-100)}
+    yield EdgeCase(
+        167,
+        "linear_cross_entropy, an ignored label without a batch, mean",
+        Problem("linear_cross_entropy", F32, inputs, {}, 1.0),
+        "as 158",
+        "as linear, cross_entropy",
     )

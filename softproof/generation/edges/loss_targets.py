@@ -95,3 +95,15 @@ def single_edge_cases() -> Iterator[EdgeCase]:
     """Of one row, 158."""
     ignored = loss([0.0, 1.0], -100)
     yield EdgeCase(158, "an ignored label, mean", ignored, "0/0: NaN; no row contributes: ∂x is 0", "as 92")
+
+
+def wide_edge_cases() -> Iterator[EdgeCase]:
+    """Of labels that need more than 32 bits, 168."""
+    wide = loss([[[0.0, 1.0], [2.0, 0.0]]], [[0, 2**32]], ignore_index=2**32)
+    yield EdgeCase(
+        168,
+        "the ignored label 2**32, in a batch of dimensions",
+        wide,
+        "that row counts nothing, though its last 32 bits are those of class 0",
+        "it may lie outside the class range",
+    )
