@@ -9,13 +9,15 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from .compilers import installations, is_in
 from .landlock import ALL, DEVICE, READ, READ_DIR, READ_FILE, TRUNCATE, WRITE_FILE
 
 SYSTEM = (
     "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/local/lib",
-    "/usr/local/lib64", "/bin", "/usr/bin", "/usr/local/bin", "/usr/include", "/usr/local/include", "/usr/share",
-    "/opt/cuda", "/opt/rocm", "/opt/intel", "/nix/store", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d",
-    "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf", "/etc/alternatives", "/etc/OpenCL", "/sys",
+    "/usr/local/lib64", "/bin", "/sbin", "/usr/bin", "/usr/sbin", "/usr/local/bin", "/usr/include",
+    "/usr/local/include", "/usr/share", "/opt/cuda", "/opt/rocm", "/opt/intel", "/nix/store", "/etc/ld.so.cache",
+    "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/localtime", "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
+    "/etc/alternatives", "/etc/OpenCL", "/sys",
 )  # fmt: skip
 SIMPLE_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 ACCELERATORS = ("/dev/nvidia*", "/dev/dri", "/dev/kfd", "/dev/accel", "/dev/dxg")
@@ -36,9 +38,10 @@ def rules(path: Iterable[str], folder: str, hidden: Iterable[str]) -> Rules:
     """
     own = [folder, *path, *_editable()]
     hidden = list(map(os.path.realpath, hidden))
-    covered = {*_secrets(), *hidden, *_second_names(hidden, own)}
-    found = [(each, READ) for each in (*SYSTEM, *_toolkits(), *_interpreter())]
-    for each in dict.fromkeys(map(os.path.realpath, own)):
+    installed = [*_toolkits(), *installations(os.environ, own)]
+    covered = {*_secrets(), *hidden, *_second_names(hidden, [*own, *installed])}
+    found = [(each, READ) for each in (*SYSTEM, *_interpreter())]
+    for each in dict.fromkeys(map(os.path.realpath, (*own, *installed))):
         found += _around(each, covered)
     return found
 
@@ -71,12 +74,15 @@ def _interpreter() -> Iterator[str]:
 
 
 def _toolkits() -> Iterator[str]:
-    """Where compilers and libraries of accelerators are."""
+    """Where compilers and libraries of accelerators are, and shared libraries that this system finds elsewhere."""
     yield from (*glob.glob("/usr/local/cuda*"), *glob.glob("/usr/local/nvidia*"))
     yield from (
         os.environ[name] for name in ("CUDA_HOME", "CUDA_PATH", "ROCM_PATH", "CONDA_PREFIX") if os.environ.get(name)
     )
     yield from filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep))
+    for each in glob.glob("/etc/ld.so.conf.d/*.conf"):
+        with contextlib.suppress(OSError):
+            yield from (line for line in Path(each).read_text(errors="replace").split() if os.path.isabs(line))
 
 
 def _editable() -> Iterator[str]:
@@ -111,7 +117,7 @@ def _second_names(hidden: Iterable[str], folders: Iterable[str]) -> Iterator[str
 
 def _around(root: str, hidden: Iterable[str]) -> Rules:
     """Rules for all of a folder except what is hidden and what links lead to; its names may be listed."""
-    inside = [each for each in hidden if each == root or _below(each, root)]
+    inside = [each for each in hidden if is_in(each, root)]
     if root in inside:
         return []
     if not inside and root != os.sep:
@@ -123,8 +129,3 @@ def _around(root: str, hidden: Iterable[str]) -> Rules:
             if wanted and not each.is_symlink():
                 found += _around(each.path, inside)
     return found
-
-
-def _below(path: str, root: str) -> bool:
-    """Whether a path is inside a folder."""
-    return path.startswith(root.rstrip(os.sep) + os.sep)

@@ -19,9 +19,10 @@ def make(parent: str) -> str:
 def variables(folder: str) -> dict[str, str]:
     """Of the environment: where programs keep their files, all in one folder; Python writes no bytecode."""
     homes = ("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP")
-    caches = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "TRITON_CACHE_DIR", "TRITON_HOME",
-              "TORCHINDUCTOR_CACHE_DIR", "TORCH_EXTENSIONS_DIR", "CUDA_CACHE_PATH", "NUMBA_CACHE_DIR",
-              "MPLCONFIGDIR")  # fmt: skip
+    caches = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "TRITON_CACHE_DIR", "TRITON_DUMP_DIR",
+              "TRITON_HOME", "TORCHINDUCTOR_CACHE_DIR", "TORCH_EXTENSIONS_DIR", "PYTORCH_KERNEL_CACHE_PATH",
+              "CUDA_CACHE_PATH", "CUPY_CACHE_DIR", "MIOPEN_CUSTOM_CACHE_DIR", "MIOPEN_USER_DB_PATH",
+              "SYCL_CACHE_DIR", "NUMBA_CACHE_DIR", "MPLCONFIGDIR")  # fmt: skip
     places = {name: f"{folder}/{name.lower()}" for name in caches}
     return {**dict.fromkeys(homes, folder), **places, "PYTHONDONTWRITEBYTECODE": "1"}
 
