@@ -24,10 +24,11 @@ def _labels(target: Any, device: Device) -> Tensor:
     return y
 
 
-def _loss(x: Tensor, y: Tensor, weight: Tensor | None, ignore_index: int, reduction: str) -> Tensor:
+def _loss(x: Tensor, y: Tensor, options: dict[str, Any]) -> Tensor:
     """The loss of checked arguments; half precision computes in float32 and rounds once, at the end."""
+    weight, reduction = options.get("weight"), options["reduction"]
     axis, work = 0 if x.ndim == 1 else 1, torch.promote_types(x.dtype, torch.float32)
-    ignored = (y == ignore_index).unsqueeze(axis)  # (…, 1, …)
+    ignored = (y == options["ignore_index"]).unsqueeze(axis)  # (…, 1, …)
     labels = y.long().unsqueeze(axis).masked_fill(ignored, 0)
     wide = x.to(work).masked_fill(ignored, 0)
     w = torch.ones(x.shape[axis], dtype=work, device=x.device) if weight is None else weight.to(work)
@@ -61,7 +62,7 @@ def accurate_cross_entropy(
     """
     y = _labels(target, device)
     x, y, options = checked(logits, y, weight, ignore_index, reduction, 0.0, device)
-    return _loss(x, y, options.get("weight"), ignore_index, reduction)
+    return _loss(x, y, options)
 
 
 def accurate_cross_entropy_backward(
@@ -81,6 +82,4 @@ def accurate_cross_entropy_backward(
     """
     y = _labels(target, device)
     x, y, options = checked(logits, y, weight, ignore_index, reduction, 0.0, device)
-    return vector_jacobian_product(
-        lambda a: _loss(a, y, options.get("weight"), ignore_index, reduction), grad_output, x
-    )[0]
+    return vector_jacobian_product(lambda a: _loss(a, y, options), grad_output, x)[0]
