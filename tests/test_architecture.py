@@ -92,6 +92,7 @@ def imported_tests(path: str, source: str) -> list[str]:
     return sorted(f"{path}: {each}" for each in found if re.fullmatch(r"test_\w+", each))
 
 
+@pytest.mark.always
 def test_no_test_imports_a_test() -> None:
     """What two share is in tests/helpers/, and what is wrong in tests/wrong/."""
     assert [each for path in TESTS if path != TWINS for each in imported_tests(path, (ROOT / path).read_text())] == []

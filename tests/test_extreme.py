@@ -30,6 +30,7 @@ def restored() -> Iterator[None]:
         functions()[name].itself.__code__ = code
 
 
+@pytest.mark.always
 def test_functions_and_methods_are_found() -> None:
     """Those that do something, behind their decorators; wrong implementations are none of the judge's."""
     named = {

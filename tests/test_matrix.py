@@ -137,6 +137,7 @@ def _takes_an_implementation(test: ast.FunctionDef) -> bool:
     return test.name.startswith("test_") and bool(names & {"half", "candidate"})
 
 
+@pytest.mark.always
 def test_every_test_of_an_implementation_is_asked_or_has_a_reason() -> None:
     """Of all in tests/ that take one as `half` or `candidate`."""
     trees = {path.stem: ast.parse(path.read_text()) for path in TESTS_FOLDER.glob("test_*.py")}
