@@ -233,6 +233,10 @@ class Candidate(Functions):
         after = {name: self.arrays.take(array).values for name, array in task.arrays.items()}
         return Told(outputs, after, observed=tuple(task.observed))
 
+    def denied(self, error: str) -> str:  # noqa: ARG002 - a candidate in this process is denied nothing
+        """What was kept from it, as far as an error of its tells, and how to allow that."""
+        return ""
+
     def _taken_from(self, array: Any) -> Output:
         """What came back, which a directive may have taken already."""
         return array if type(array) is Output else self.arrays.take(array)

@@ -106,6 +106,11 @@ class Child:
         """How many bytes it has printed."""
         return self._printed.count
 
+    @property
+    def last_printed(self) -> str:
+        """The lines that it has printed last."""
+        return "\n".join(map(plain, self._printed.end.decode(errors="replace").splitlines()))
+
     def end(self) -> None:
         """Stop it, and those that it started."""
         self._finalizer()

@@ -19,6 +19,7 @@ from .candidate import Candidate
 from .channel import Child, LostError
 from .description import Description, believed, reported_of
 from .frames import FrameError, Message
+from .isolation.denied import advice
 from .isolation.protections import Protections, keeps_apart, weakest
 from .isolation.start import DEFAULT, Place
 from .plain_text import plain
@@ -58,6 +59,10 @@ class Isolated(Candidate):
             return self._home.tell(problem, device, directive, arguments)
         except LostError as error:
             return Told(lost=str(error))
+
+    def denied(self, error: str) -> str:
+        """By its sandbox, or because it is not given all variables."""
+        return self._home.denied(error)
 
     @property
     def _about(self) -> Description:
@@ -142,6 +147,11 @@ class _Home:
         if told.raised is not None and any(each in told.raised for each in OF_DEVICES):
             self.lost = f"raised {told.raised}"  # nothing is computed after it
         return told
+
+    def denied(self, error: str) -> str:
+        """What was kept from it; of a program that failed, what was printed tells why."""
+        printed = self.child.last_printed if self.child and "exit status" in error else ""
+        return advice(f"{error} {printed}", self.place, self.protections)
 
     def _strange(self, error: FrameError) -> str:
         """What is lost with an answer that is not as described."""
@@ -230,8 +240,11 @@ def isolated(
     home, since = _Home(arguments, seconds, startup, place, closed), time.monotonic()
     try:
         return _settled(_started(home, since), home, known, dtypes)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError) as error:
+        denied = home.denied(str(error))
         home.end()
+        if denied:
+            raise ValueError(f"{error}. {denied}") from error
         raise
 
 
@@ -249,13 +262,10 @@ def _started(home: _Home, since: float) -> Any:
     try:
         return home.start(since)
     except LostError as error:
-        if time.monotonic() - since >= home.startup:
+        if not home.arguments["tried"] or time.monotonic() - since >= home.startup:
             raise ValueError(f"target {home.target!r}: when it was imported, {error}") from error
     home.arguments["tried"] = False
-    try:
-        return home.start(since)
-    except LostError as error:
-        raise ValueError(f"target {home.target!r}: when it was imported, {error}") from error
+    return _started(home, since)
 
 
 def _settled(said: Any, home: _Home, known: Interface, dtypes: Sequence[str] | None) -> Isolated:

@@ -167,6 +167,8 @@ class Opening:
 
     def _advice(self, raised: str) -> str:
         """What to do where nothing is answered."""
+        if denied := self.candidate.denied(raised):
+            return f"it answers no question: raised {raised}. {denied}"
         if missing := MISSING.search(raised):
             names = re.findall(r"'(\w+)'", missing[1])
             options = " ".join(f"--extra {name}=VALUE" for name in names)

@@ -148,11 +148,13 @@ def cannot_ask(
         return f"{explanation.partition(';')[0]}. If it is not to take that, leave out what it refuses: {found.options}"
     if "raised " not in explanation:
         return ""
-    what = explanation[explanation.index("raised ") :].partition(";")[0]
+    what = explanation[explanation.index("raised ") :].partition(";")[0].removesuffix(".")
+    denied = candidate.denied(explanation)
     if found.error:
-        return (
-            f"it answers no question: {what}. {how_to_call(candidate, problem.operation, problem.dtype, device, what)}"
-        )
+        to_do = denied or how_to_call(candidate, problem.operation, problem.dtype, device, what)
+        return f"it answers no question: {what}. {to_do}"
+    if denied:
+        return f"{what}. {denied}"
     if not unbatched and not _is_refused(found, problem, what):
         return ""
     many = {ndim: error for ndim, error in found.dimensions.items() if ndim == main_input(problem).ndim}

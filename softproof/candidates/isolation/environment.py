@@ -30,5 +30,10 @@ def listed(environment: Mapping[str, str], more: Iterable[str] = ()) -> dict[str
     >>> listed({"PATH": "/bin", "OMP_NUM_THREADS": "1", "GITHUB_TOKEN": "?", "LD_PRELOAD": "a.so", "JAX_TOKEN": "?"})
     {'PATH': '/bin', 'OMP_NUM_THREADS': '1'}
     """
-    names = [name for name in environment if _LISTED.fullmatch(name) and not _SECRET.search(name)]
+    names = [name for name in environment if _LISTED.fullmatch(name) and not is_secret(name)]
     return {name: environment[name] for name in (*names, *more) if name in environment}
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable may hold a secret, by its name."""
+    return bool(_SECRET.search(name))

@@ -39,7 +39,7 @@ def rules(path: Iterable[str], folder: str, hidden: Iterable[str]) -> Rules:
     own = [folder, *path, *_editable()]
     hidden = list(map(os.path.realpath, hidden))
     installed = [*_toolkits(), *installations(os.environ, own)]
-    covered = {*_secrets(), *hidden, *_second_names(hidden, [*own, *installed])}
+    covered = {*hidden_in_home(), *hidden, *_second_names(hidden, [*own, *installed])}
     found = [(each, READ) for each in (*SYSTEM, *_interpreter())]
     for each in dict.fromkeys(map(os.path.realpath, (*own, *installed))):
         found += _around(each, covered)
@@ -93,7 +93,7 @@ def _editable() -> Iterator[str]:
                 yield from (place, f"{place}.py")
 
 
-def _secrets() -> list[str]:
+def hidden_in_home() -> list[str]:
     """What lies hidden in the user's home, where keys and passwords are."""
     home = os.path.realpath(os.path.expanduser("~"))
     return glob.glob(f"{glob.escape(home)}/.*")
