@@ -71,17 +71,67 @@ def test_one_command_is_enough(capfd: pytest.CaptureFixture[str]) -> None:
     assert repeated["rows"][0]["problems_sha256"] == row["problems_sha256"]
 
 
-def test_what_may_be_a_convention_is_told(capfd: pytest.CaptureFixture[str]) -> None:
-    """Such as labels that are not checked; it is asked all the same."""
+def test_labels_that_are_not_checked_are_told_and_left_out() -> None:
+    """It is no number that is wrong; what else may be a convention is told, and asked all the same."""
     unchecked = KERNELS.replace("if not ((0 <= safe) & (safe < scores.shape[1])).all():", "if safe.ndim != 1:")
     Path("own_kernels.py").write_text(
         unchecked.replace("x[np.arange(len(x)), safe]", "x[np.arange(len(x)), safe % x.shape[1]]")
     )
-    status, report = verified("own_kernels.py:token_loss")
+    status, report = verified("own_kernels:token_loss", "--operation", "cross_entropy", "--name", "logits=scores",
+                              "--name", "target=labels", "--fixed", "reduction=none", "--ndim", "2")  # fmt: skip
 
-    assert "NOTE: for a label of no class it gives numbers" in capfd.readouterr().err
-    assert "invalid_labels" not in report["found_out"][0]
-    assert (status, report["rows"][0]["verdict"]) == (1, "disagrees")
+    assert (
+        "NOT TESTED: invalid_labels: for a label of no class it gives numbers, where torch raises an error"
+        in (report["notes"])
+    )
+    assert not [each for each in report["notes"] if each.startswith("NOTE: for a label of no class")]
+    assert "--without nonfinite,empty,probabilities,invalid_labels" in report["found_out"][0]
+    assert (status, report["rows"][0]["verdict"]) == (0, "agrees")
+
+
+FORWARD = """
+import torch
+
+def softmax(x):
+    return torch.softmax(x.detach() if CUT else x, -1)
+
+def entropy_of(logits):
+    logp = logits.log_softmax(-1)
+    return -(logp.exp() * logp).sum(-1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("cut", "more", "verdict", "found_out"),
+    [
+        ("True", [], "agrees", 1),
+        ("True", ["--require", "gradient"], "disagrees", 0),
+        ("x.numel() > 9", [], "disagrees", 0),
+    ],
+)
+def test_who_has_no_backward_pass_is_judged_on_its_value(
+    cut: str, more: list[str], verdict: str, found_out: int
+) -> None:
+    """A graph that is cut for some inputs alone is a bug; who says that there is a gradient is asked for it."""
+    Path("own_kernels.py").write_text(FORWARD.replace("CUT", cut))
+    status, report = verified("own_kernels:softmax", *more)
+
+    (row,) = report["rows"]
+    assert (row["verdict"], len(report["found_out"])) == (verdict, found_out)
+    assert (status, row["gradients"]) == (verdict != "agrees", not found_out)
+    if found_out:
+        words = "raised RuntimeError: the result does not depend on logits as far as autograd can tell"
+        assert f"NOT TESTED: gradient: {words}" in report["notes"]
+
+
+def test_logits_are_no_probabilities(capfd: pytest.CaptureFixture[str]) -> None:
+    """Who takes them is told what is taken for them, and not that its number is wrong."""
+    Path("own_kernels.py").write_text(FORWARD.replace("CUT", "False"))
+    status = main(["verify", "own_kernels:entropy_of", "--operation", "entropy", *ASKED[:-2]])
+
+    out, err = capfd.readouterr()
+    assert (status, "cannot ask" in err, "asked again" in err) == (1, True, False)
+    assert "entropy takes probabilities, and its value is right for log p" in out
 
 
 def test_what_is_wrong_stays_wrong() -> None:

@@ -1,13 +1,14 @@
 """A function that cannot be asked as it is: it is asked what it takes, and then judged on that.
 
 So that a right kernel with an interface of its own has a verdict after one command. What was found out is told, as the
-options that say the same; a table in pyproject.toml is never added to.
+options that say the same; a table in pyproject.toml is never added to. What is left out is no wrong number, and
+`standing.py` sees to it that none is lost.
 """
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..candidates.candidate import Candidate
@@ -16,21 +17,24 @@ from ..candidates.plain_text import plain
 from ..candidates.preparation import DTYPES
 from ..config import INTERFACE
 from ..problem.formats import FORMATS
-from ..reports.required import CANNOT_ASK
-from ..reports.row import CANNOT_LOAD, Row
+from ..problem.operations import DIRECTIONAL
+from ..reports.required import CANNOT_ASK, OUTPUTS
+from ..reports.row import CANNOT_LOAD, Failure, Row
 from ..runs.introduction import Profile
-from ..runs.profile import Probe
+from ..runs.profile import NOTHING_TO_ASK, Probe
+from ..verdicts.verdict import DISAGREES
 from .options import words_of
+from .standing import INVALID, UNCHECKED, failures, is_error
 
 Opener = Callable[[Mapping[str, Any]], Candidate]
 
 
 class Again(NamedTuple):
-    """How a target is asked again, and how to say the same."""
+    """How a target is asked again, how to say the same, and what to know: what is left out, and why."""
 
     arguments: Mapping[str, Any]
-    profile: Profile
     said: str
+    notes: tuple[str, ...]
 
 
 def asked_again(arguments: Mapping[str, Any], rows: Sequence[Row], opener: Opener) -> Again | None:
@@ -47,10 +51,30 @@ def asked_again(arguments: Mapping[str, Any], rows: Sequence[Row], opener: Opene
     except (ValueError, TypeError):  # which the rows tell already
         return None
     found = {name: profile.arguments[name] for name in (*INTERFACE, "operation") if name in profile.arguments}
-    if all(arguments.get(name) == value for name, value in found.items()):
+    without = found.get("without", given.get("without", ()))
+    if profile.unchecked and UNCHECKED not in without:
+        found["without"] = [*without, UNCHECKED]
+    found["dtypes"] = _dtypes(arguments, profile)
+    known = {"operation": rows[0].operation, "dtypes": list({row.dtype: None for row in rows}), **given}
+    if all(known.get(name) == value for name, value in found.items()):
         return None
-    merged = {**arguments, **found, "dtypes": _dtypes(arguments, profile)}
-    return Again(merged, profile, f"softproof verify {shlex.quote(plain(target))} {words_of(merged)}")
+    merged = {**arguments, **found}
+    own = [] if arguments.get("dtypes") or found["dtypes"] == list(DTYPES) else found["dtypes"]
+    said = " ".join([shlex.quote(plain(target)), words_of(merged), *(f"--dtype {each}" for each in own)])
+    return Again(merged, f"softproof verify {said}", tuple(_notes(profile, merged["dtypes"])))
+
+
+def _notes(profile: Profile, dtypes: Sequence[str]) -> Iterator[str]:
+    """What is left out, and why, but formats that nobody asks for; then what may be a convention, and is asked."""
+    left: dict[str, list[str]] = {}
+    unchecked = {UNCHECKED: profile.unchecked} if profile.unchecked else {}
+    for name, why in (profile.not_tested | unchecked).items():
+        if why not in NOTHING_TO_ASK and (name not in FORMATS or name in (*DTYPES, *dtypes)):
+            left.setdefault(why, []).append(name)
+    yield from (plain(f"NOT TESTED: {', '.join(names)}: {why}") for why, names in left.items())
+    for note in profile.notes:
+        if not profile.unchecked or profile.unchecked not in note:
+            yield plain(f"NOTE: {note}")
 
 
 def _is_function(arguments: Mapping[str, Any]) -> bool:
@@ -59,8 +83,16 @@ def _is_function(arguments: Mapping[str, Any]) -> bool:
 
 
 def _is_otherwise(row: Row) -> bool:
-    """Whether it could not be asked, or nobody knows what it computes."""
-    return row.reason.startswith(f"{CANNOT_ASK}: ") or (row.verdict == CANNOT_LOAD and "cannot infer" in row.reason)
+    """Whether it could not be asked, nobody knows what it computes, or some failure may come from its interface."""
+    if row.reason.startswith(f"{CANNOT_ASK}: ") or (row.verdict == CANNOT_LOAD and "cannot infer" in row.reason):
+        return True
+    return row.verdict == DISAGREES and any(map(_may_be_otherwise, failures(row)))
+
+
+def _may_be_otherwise(failure: Failure) -> bool:
+    """An error, labels of no class that are not refused, or a derivative in a direction: no wrong value or gradient."""
+    along = tuple(OUTPUTS[kind] for kind in DIRECTIONAL)
+    return failure.question == INVALID or is_error(failure) or failure.verdict.output.startswith(along)
 
 
 def _dtypes(arguments: Mapping[str, Any], profile: Profile) -> list[str]:

@@ -27,8 +27,9 @@ from ..runs.verification import rows_of, verify
 from .asked_again import Again, asked_again
 from .console import note
 from .interruption import Interruption
-from .plan import CRITERIA, Plan, limits_of, more_of, opened
+from .plan import CRITERIA, Plan, interface_in, limits_of, more_of, opened
 from .side_by_side import Others, RowName, in_order, shares, unsaid
+from .standing import with_standing
 
 
 def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) -> Report:
@@ -36,7 +37,7 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
     rows: list[Row] = []
     protections: list[Protection] = []
     ended_by = 0
-    asked, found_out = list(plan.asked), []
+    asked, found_out, notes = list(plan.asked), list[str](), list[str]()
     interruption = Interruption()
     try:
         with interruption:
@@ -46,14 +47,18 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
                 again = _asked_again(arguments, plan, rows[before:]) if plan.probing else None
                 if again is None:
                     continue
-                del rows[before:]
+                first, rows[before:] = rows[before:], []
                 found_out.append(again.said)
+                notes += again.notes
                 asked[number : number + 1] = [replace(each, options=again.arguments) for each in asked[number:][:1]]
                 _judge(again.arguments, plan, rows, protections, progress)
+                opener = partial(opened, again.arguments, plan.hidden)
+                rows[before:] = with_standing(first, rows[before:], interface_in(again.arguments), opener)
     except KeyboardInterrupt:
         ended_by = interruption.signal or signal.SIGINT
     about = plan.inputs, weakest(protections), tuple(asked)
-    return Report(tuple(rows), plan.seed, plan.expected, ended_by, *about, found_out=tuple(found_out))
+    report = Report(tuple(rows), plan.seed, plan.expected, ended_by, *about)
+    return replace(report, found_out=tuple(found_out), notes=tuple(notes))
 
 
 def _asked_again(arguments: Mapping[str, Any], plan: Plan, rows: Sequence[Row]) -> Again | None:
@@ -69,8 +74,6 @@ def _asked_again(arguments: Mapping[str, Any], plan: Plan, rows: Sequence[Row]) 
         return None
     if again is not None:
         note(f"it is asked again, as what it takes: {again.said}")
-        for each in again.profile.notes:
-            note(f"NOTE: {printable(each)}")
     return again
 
 

@@ -16,6 +16,7 @@ from ..candidates.preparation import check_arguments
 from ..certificates.sources import commit_of, sources
 from ..config import INTERFACE, Settings
 from ..generation.seeded import fresh_seed
+from ..problem.interface import Interface
 from ..problem.validation import check_flag
 from ..reports.asked import Asked
 from ..reports.required import check_required
@@ -113,6 +114,12 @@ def checked_targets(options: argparse.Namespace) -> list[dict[str, Any]]:
 def interface_of(arguments: Mapping[str, Any]) -> Any:
     """How the target is called."""
     return {name: value for name, value in arguments.items() if name in INTERFACE}
+
+
+def interface_in(arguments: Mapping[str, Any]) -> Interface:
+    """The same, as an interface."""
+    given: Any = {name: value for name, value in interface_of(arguments).items() if value is not None}
+    return Interface().but(given)
 
 
 def limits_of(arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -121,22 +121,34 @@ def _cause(interview: Interview, witness: Reply) -> tuple[tuple[Pattern, ...], s
     """What was found by asking the witness without something, or by mending one place of its answer; what to do."""
     if (found := without_a_kind(interview, witness)) is not None:
         return (found[0],), found[1]
-    if is_constant(witness):
-        return (), AS_A_CONSTANT
+    if (advice := unseen(witness)) or (advice := _of_the_call(witness)):
+        return (), advice
     pattern = through_the_maximum(interview, witness)
     return ((), "") if pattern is None else ((pattern,), ADVICE)
 
 
-AS_A_CONSTANT = (
-    "autograd takes its gradient for a constant, so that a gradient of that is 0, without a word: mark its backward "
-    "with torch.autograd.function.once_differentiable, which refuses that; or leave it out: --without hvp"
-)
+UNSEEN = {  # outputs that autograd gives 0 for, without a word
+    "hvp_logits": "autograd takes its gradient for a constant, so that a gradient of that is 0, without a word: mark "
+    "its backward with torch.autograd.function.once_differentiable, which refuses that; or leave it out: --without hvp",
+    "jvp": "forward-mode autograd sees nothing of it, as of what torch.compile makes, and gives 0, without a word: "
+    "if it is not meant for that, leave it out: --without jvp",
+}
 
 
-def is_constant(witness: Reply) -> bool:
-    """Whether it is the derivative of the gradient that is wrong, and 0 everywhere."""
-    output = witness.result.outputs.get("hvp_logits")
-    return witness.verdict.output == "hvp_logits" and output is not None and not output.values.any()
+def unseen(witness: Reply) -> str:
+    """What to do where a derivative in a direction is what is wrong, and 0 everywhere; empty elsewhere."""
+    output = witness.result.outputs.get(witness.verdict.output)
+    silent = witness.verdict.output in UNSEEN and output is not None and not output.values.any()
+    return UNSEEN[witness.verdict.output] if silent else ""
+
+
+def _of_the_call(witness: Reply) -> str:
+    """What to do where there is no graph at all, or an input is overwritten; empty elsewhere."""
+    if "as far as autograd can tell" in (witness.result.raised or ""):
+        return "if it has no backward pass, and is meant for its value alone: --without gradient"
+    if witness.result.written:
+        return f"if it is documented to overwrite that: --writes {','.join(witness.result.written)}"
+    return ""
 
 
 def _quoted(check: str) -> str:

@@ -202,7 +202,7 @@ def _run(report: Report) -> Iterator[Markup]:
     yield from map(_target, report.asked)
     used = gpus() if any(not row.device.startswith("cpu") for row in report.rows) else []
     known = [("platform", machine()), ("GPUs", ", ".join(used)), ("trusted", ", ".join(report.trusted))]
-    known.append(("asked as", "; ".join(report.found_out)))
+    known += [("asked as", "; ".join(report.found_out)), ("found out", "; ".join(report.notes))]
     yield pairs(*versions().items(), *known)
     if report.inputs:
         yield folded("Read first, with SHA-256", table(("file", "SHA-256"), *report.inputs))

@@ -37,7 +37,7 @@ class Report:
     started; `protections` are those of the candidates' processes, each with its state. A run that was interrupted
     was `ended_by` a signal, and has the rows that were finished. `asked` has the targets with what was asked of them,
     and `date` says when the report was made, in UTC. `found_out` has the commands that say what was found out of
-    functions that could not be asked as they are.
+    functions that could not be asked as they are, and `notes` what to know of that.
     """
 
     rows: tuple[Row, ...]
@@ -49,6 +49,7 @@ class Report:
     asked: tuple[Asked, ...] = ()
     date: str = field(default_factory=now, compare=False)
     found_out: tuple[str, ...] = ()  # commands that say how functions were called, where that was found out
+    notes: tuple[str, ...] = ()  # what else was found out, such as what is left out, and why
 
     def __post_init__(self) -> None:
         check_fields(self, _OF_REPORT)
@@ -125,7 +126,7 @@ class Report:
 
     def _said(self) -> list[str]:
         """What to know of the run as a whole."""
-        lines = [f"asked as what it was found to take: {said}" for said in self.found_out]
+        lines = [*(f"asked as what it was found to take: {said}" for said in self.found_out), *self.notes]
         if self.trusted:
             lines.append(f"trusted, run by the judge itself: arithmetic {', '.join(self.trusted)}")
         lacking = [
@@ -188,6 +189,7 @@ class Report:
             "protections": [each._asdict() for each in self.protections],
             "trusted": self.trusted,
             "found_out": self.found_out,
+            "notes": self.notes,
             "unexpected": self.unforeseen,
             "causes": [{"check": each.check, "rows": [row.name for row in each.rows]} for each in causes(self.failing)],
             "rows": [record(row, row.name in self.expected) for row in self.rows],
@@ -205,6 +207,7 @@ _OF_REPORT = {
     "asked": tuple_of(a(Asked, "an Asked"), "Askeds"),
     "date": TEXT,
     "found_out": NAMES,
+    "notes": NAMES,
 }
 
 

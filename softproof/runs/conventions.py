@@ -11,9 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..bounds.models import MODELS
 from ..candidates.candidate import Candidate
-from ..diagnosis.diagnose import is_constant
 from ..diagnosis.interview import Interview
 from ..problem.losses import is_labels
 from ..problem.operations import LOSS_DEFAULTS, OF_REDUCTIONS, OPERATIONS
@@ -80,14 +78,3 @@ def _ignored_row(usual: Problem, supports: frozenset[str]) -> Problem | None:
     x = found.inputs[name].copy()
     x[0] = np.nan
     return replace(found, inputs={**found.inputs, name: x})
-
-
-def has_constant_gradient(candidate: Candidate, usual: Problem, device: str) -> bool:
-    """Whether autograd takes its gradient, which is right, for a constant: its own derivative is 0 without a word."""
-    if "logits" not in usual.inputs or usual.grad_output is None:
-        return False
-    upstream = np.resize([1.0, 0.5, -2.0, 0.25], usual.grad_output.shape)
-    tangent = np.resize([0.5, -1.0, 0.25, 2.0], usual.inputs["logits"].shape)
-    interview = Interview(candidate, device, MODELS["any-order"], "C", 1)
-    reply = interview.ask(replace(usual, grad_output=upstream, tangent=tangent))
-    return reply is not None and is_constant(reply)

@@ -35,6 +35,7 @@ class Profile:
     comments: dict[str, str] = field(default_factory=dict)
     not_tested: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    unchecked: str = ""  # how a label of no class is answered, where that is no error
     fits: dict[str, Fit] = field(default_factory=dict)  # by dtype
 
     def says(self, key: str, value: Any, comment: str) -> None:
@@ -56,13 +57,16 @@ class Opening:
     device: str
     found: Profile = field(default_factory=lambda: Profile(""))
     candidate: Candidate = field(init=False)
+    known: Mapping[str, Any] = field(init=False)  # when it was opened
 
-    def _open(self) -> None:
-        """With all that is known so far."""
+    def _open(self, *, afresh: bool = False) -> None:
+        """With all that is known so far, if that is more than before; `afresh` in any case."""
         known = {key: value for key, value in self.found.arguments.items() if key in _OF_AN_INTERFACE}
         if hasattr(self, "candidate"):
+            if known == self.known and not (afresh or self.candidate.lost):
+                return
             self.candidate.close()
-        self.candidate = self.opener({**self.given, **known})
+        self.candidate, self.known = self.opener({**self.given, **known}), known
 
     def _operation(self) -> None:
         """By what its user says, by its name, or by its parameters."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Set
 from dataclasses import replace
-from itertools import product
+from itertools import combinations, product
 from typing import Any
+
+import numpy as np
 
 from ..candidates.candidate import Candidate
 from ..diagnosis.interview import Given
@@ -76,6 +78,8 @@ def of_another_interface(candidate: Candidate, operation: str, dtype: str, devic
         return _said(fixed, () if held else (HALF_VALUE,), dtype)
     if soft := _soft(candidate, operation, dtype, device, free):
         return soft
+    if names := _of_logarithms(candidate, usual, device):
+        return LOGARITHMS.format(operation=operation, taken=" and ".join(f"log {name}" for name in names))
     found = negative(found)
     fixed = hard_coded(free, is_right)
     return NEGATIVE if "target" in usual.inputs and (fixed or is_right({})) else ""
@@ -115,6 +119,22 @@ def _soft(candidate: Candidate, operation: str, dtype: str, device: str, free: S
     return _said(fixed, ("labels", *(() if found is given else (HALF_VALUE,))), dtype)
 
 
+def _of_logarithms(candidate: Candidate, usual: Problem, device: str) -> tuple[str, ...]:
+    """The probabilities whose logarithms it takes, by its value for these."""
+    given = [name for name in usual.inputs if name in ("p", "q")]
+    for names in (each for count in range(1, len(given) + 1) for each in combinations(given, count)):
+        logs = {name: FORMATS[usual.dtype].round(np.log(usual.inputs[name])) for name in names}
+        with warnings.catch_warnings(action="ignore"):
+            found = candidate.answer(replace(usual, inputs={**usual.inputs, **logs}), device)
+            if judge(Given(candidate, found), usual, device=device, arithmetic=widest(usual.dtype, device)).ok:
+                return names
+    return ()
+
+
+LOGARITHMS = (
+    "{operation} takes probabilities, and its value is right for {taken}: it takes logits, or log-probabilities, which "
+    "no such operation does; log_softmax, softmax and logsumexp, of which it is made, can be judged"
+)
 NEGATIVE = (
     "its value is right times -1: it gives log-probabilities, and a loss is minus these. Judge a function that returns "
     "the loss, such as: def loss(logits, labels): return -function(logits, labels)"

@@ -82,7 +82,8 @@ def refusals(candidate: Candidate, operation: str, dtype: str, device: str = "cp
         without = {"reduction": without[min(OF_REDUCTIONS)]} | {
             name: error for name, error in without.items() if name not in OF_REDUCTIONS
         }
-    written = candidate.answer(usual, device).written
+    whole = usual if candidate.differentiates(operation) else replace(usual, grad_output=None)
+    written = candidate.answer(whole, device).written
     return Refusals(takes, {ndim: error for ndim, error in raised.items() if error}, without, written)
 
 

@@ -6,7 +6,6 @@ wrong number is never a reason to leave something out. `softproof verify` is the
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,16 +18,21 @@ from ..problem.losses import is_labels
 from ..problem.operations import DIRECTIONAL, LOSS_DEFAULTS, OPERATIONS
 from ..problem.problem import Problem
 from ..problem.rows import main_input
-from .conventions import conventions, has_constant_gradient
+from .conventions import conventions
 from .fitting import fitted
 from .harmless import Harmless, kinds
 from .introduction import LEFT_OUT, Opening, Profile
 from .otherwise import hard_coded
 from .probing import ANOTHER_AXIS, refusals
+from .unseen import is_silent, no_backward
 
 DELIBERATE = ("ValueError", "TypeError", "NotImplementedError", "AssertionError")  # what people raise on purpose
+NOTHING_TO_ASK = NO_PARAMETER, NO_DERIVATIVE = "it has no such parameter", "it has no derivatives of this kind"
 IGNORED = -1  # the label that is hard-coded most often, where it is another than torch's
-NO_GRADIENT = ("does not depend on", "NotImplementedError")  # in an error where there is none
+SILENT = {  # derivatives in a direction, and why they are 0 without a word
+    "jvp": "autograd sees nothing in forward mode, so that this would be 0",
+    "hvp": "autograd takes its gradient for a constant, so that this would be 0",
+}
 
 
 @dataclass
@@ -171,35 +175,37 @@ class Probe(Opening):
         about = OPERATIONS[usual.operation]
         missing = {*about.optional, *about.options} - self.candidate.supports(usual.operation)
         for name in sorted(missing - {*self.candidate.interface.fixed, *self.candidate.interface.without}):
-            self.found.not_tested[name] = "it has no such parameter"
+            self.found.not_tested[name] = NO_PARAMETER
 
     def _derivatives(self, usual: Problem) -> None:
         """Which outputs have to be judged, so that one that is lost later is missed."""
-        operation, supports, kinds_ = (
-            usual.operation,
-            self.candidate.supports(usual.operation),
-            OPERATIONS[usual.operation].kinds,
-        )
-        outputs = ["value"]
-        if self.candidate.differentiates(operation):
-            with warnings.catch_warnings(action="ignore"):
-                raised = self.candidate.answer(usual, self.device).raised or ""
-            if any(each in raised for each in NO_GRADIENT):
-                self.found.not_tested["gradient"] = f"raised {raised}"
-                self._leaves_out("gradient")
-            else:
-                outputs.append("gradient")
-        elif OPERATIONS[operation].gradients:
-            self.found.not_tested["gradient"] = "it has no backward pass"
-        for kind in DIRECTIONAL:
-            if kind == "hvp" and kind in supports and has_constant_gradient(self.candidate, usual, self.device):
-                self.found.not_tested[kind] = "autograd takes its gradient for a constant, so that this would be 0"
+        self._open(afresh=True)  # torch.compile gives up after some shapes, and has other derivatives from there on
+        supports, required = self.candidate.supports(usual.operation), self.given.get("require", ())
+        outputs = ["value", *(["gradient"] if self._has_gradient(usual) else [])]
+        for kind in filter(OPERATIONS[usual.operation].kinds.__contains__, DIRECTIONAL):
+            if "gradient" not in outputs or kind not in supports:
+                self.found.not_tested[kind] = NO_DERIVATIVE
+            elif kind not in required and is_silent(self.candidate, usual, kind, self.device):
+                self.found.not_tested[kind] = SILENT[kind]
                 self._leaves_out(kind)
-            elif kind in kinds_ and kind in supports and "gradient" in outputs:
+            else:
                 outputs.append(kind)
-            elif kind in kinds_:
-                self.found.not_tested[kind] = "it has no derivatives of this kind"
         self.found.says("require", outputs, "what has to be judged, or a row does not agree")
+
+    def _has_gradient(self, usual: Problem) -> bool:
+        """Whether it has a backward pass; one that its user requires, or whose interface is described, is asked."""
+        operation = usual.operation
+        if not self.candidate.differentiates(operation):
+            if OPERATIONS[operation].gradients:
+                self.found.not_tested["gradient"] = "it has no backward pass"
+            return False
+        if "gradient" in self.given.get("require", ()) or "supports" in self.given:
+            return True
+        raised = no_backward(self.candidate, usual, self.found.arguments["dtypes"], self.device)
+        if raised:
+            self.found.not_tested["gradient"] = f"raised {raised}"
+            self._leaves_out("gradient")
+        return not raised
 
     def _conventions(self, usual: Problem) -> None:
         """What `verify` will reject, and its user may mean: told, and not left out."""
@@ -209,6 +215,7 @@ class Probe(Opening):
         for kind, words in conventions(self.candidate, usual, self.device):
             if kind not in left:
                 told.setdefault(kind, words)
+        self.found.unchecked = told.get("invalid_labels", "")
         for kind, words in told.items():
             how = "write ndim = [2]" if kind == "ndim" else f'add "{kind}" to without'
             self.found.notes.append(f"{words}. If it is not meant to be asked so, {how}")

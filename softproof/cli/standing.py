@@ -1,0 +1,71 @@
+"""What failed before a function was asked what it takes, and stands: it takes that, and the answer was wrong."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+from ..candidates.candidate import Candidate
+from ..problem.interface import Interface
+from ..problem.kinds import kinds_of
+from ..problem.operations import DIRECTIONAL
+from ..reports.required import OUTPUTS
+from ..reports.row import Failure, Row
+from ..verdicts.verdict import DISAGREES
+
+INVALID, UNCHECKED = ("check", "invalid labels"), "invalid_labels"  # a question, and what leaves it out
+
+
+def with_standing(
+    before: Sequence[Row], rows: Sequence[Row], interface: Interface, opener: Callable[[], Candidate]
+) -> list[Row]:
+    """The rows of the second asking; where one agrees, or is missing, what failed in the first and stands comes back.
+
+    `interface` is that of the second asking, and `opener` opens the function so.
+    """
+    found = {row.name: row for row in rows}
+    for row in before:
+        if row.verdict != DISAGREES or (row.name in found and not found[row.name].ok):
+            continue
+        taken = [each for each in failures(row) if _is_taken(each, interface)]
+        if standing := [each for each in taken if not is_error(each) or _is_raised_again(each, interface, opener)]:
+            found[row.name] = replace(row, failure=standing[0], more=tuple(standing[1:]))
+    return list(found.values())
+
+
+def failures(row: Row) -> list[Failure]:
+    """All that a row has."""
+    return [each for each in (row.failure, *row.more) if each is not None]
+
+
+def is_error(failure: Failure) -> bool:
+    """Whether an error was raised, and no number is wrong."""
+    return not failure.verdict.output and "raised " in failure.verdict.explanation
+
+
+def _is_taken(failure: Failure, interface: Interface) -> bool:
+    """Whether a function with this interface is still asked what failed; errors of checks and relations come again."""
+    problem, without = failure.verdict.problem, interface.without
+    if problem is None:
+        return True
+    _, name = failure.question or ("", "")
+    output = next((each for each, begin in OUTPUTS.items() if failure.verdict.output.startswith(begin)), "value")
+    left = {name, output, *kinds_of(problem), *(["gradient"] if output in DIRECTIONAL else [])} & without
+    unchecked = failure.question == INVALID and UNCHECKED in without
+    again = failure.question is not None and is_error(failure)
+    return not (left or unchecked or again) and interface.takes(problem)
+
+
+def _is_raised_again(failure: Failure, interface: Interface, opener: Callable[[], Candidate]) -> bool:
+    """Where it is called as it was found to be, and for what it is asked."""
+    problem = failure.verdict.problem
+    if problem is None:
+        return True
+    if "gradient" in interface.without:
+        problem = replace(problem, grad_output=None)
+    if problem.grad_output is None or interface.without & {*DIRECTIONAL}:
+        problem = replace(problem, tangent=None)
+    with closing(opener()) as candidate, warnings.catch_warnings(action="ignore"):
+        return candidate.answer(problem, failure.device).raised is not None

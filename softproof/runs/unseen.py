@@ -1,0 +1,85 @@
+"""What autograd does not see of a function: that is no number of its own, as long as it never sees it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..candidates.candidate import Candidate
+from ..diagnosis.pool import drawn
+from ..problem.formats import FORMATS
+from ..problem.interface import DIMENSIONS
+from ..problem.problem import Array, Problem
+from ..truth.solver import FLOAT64, solve
+from ..verdicts.judgement import judge
+from ..verdicts.verdict import DISAGREES
+from .harmless import kinds, plain
+from .ladder import widest
+
+NO_GRADIENT = ("does not depend on", "NotImplementedError", "do not support JVP")  # in an error where there is none
+OUTPUTS = {"jvp": "jvp", "hvp": "hvp_logits"}
+FEW = 3  # problems of which a derivative is 0
+
+
+def no_backward(candidate: Candidate, usual: Problem, dtypes: Sequence[str], device: str) -> str:
+    """What is raised wherever a gradient is asked for; empty where one is given, or fails in another way, even once.
+
+    A graph that is cut for some sizes, formats, options or kinds of input alone is a bug.
+    """
+    said = ""
+    with warnings.catch_warnings(action="ignore"):
+        for problem in _of_all_kinds(candidate, usual, dtypes):
+            raised = candidate.answer(problem, device).raised
+            if raised is not None and any(each in raised for each in NO_GRADIENT):
+                said = said or raised
+            elif raised is None or candidate.answer(replace(problem, grad_output=None), device).raised is None:
+                return ""
+    return said
+
+
+def _of_all_kinds(candidate: Candidate, usual: Problem, dtypes: Sequence[str]) -> Iterator[Problem]:
+    """The usual question in each format, with each number of dimensions and each option; and such as a run draws."""
+    operation, supports, fixed = usual.operation, candidate.supports(usual.operation), candidate.interface.fixed
+    asked: list[Problem | None] = [replace(usual, dtype=dtype) for dtype in dtypes]
+    asked += [plain(operation, usual.dtype, supports, ndim, fixed) for ndim in DIMENSIONS]
+    asked += [each.problem for each in kinds(operation, usual.dtype, supports, usual)]
+    yield from (each for each in asked if each is not None and candidate.takes(each))
+    yield from (each for each in drawn(candidate, usual) if each.grad_output is not None)
+
+
+def is_silent(candidate: Candidate, usual: Problem, kind: str, device: str) -> bool:
+    """Whether autograd gives 0 for a derivative in a direction without a word, wherever the gradient is right.
+
+    So it does where it takes the gradient for a constant, and in forward mode where it sees no more than a number.
+    """
+    if "logits" not in usual.inputs or not candidate.by_framework or usual.operation in candidate.backwards:
+        return False
+    with warnings.catch_warnings(action="ignore"):
+        asked = [each for each in _along(candidate, usual) if _is_a_number(solve(each, FLOAT64)[OUTPUTS[kind]])]
+        return bool(asked) and all(_is_silent(candidate, each, kind, device) for each in asked[:FEW])
+
+
+def _is_a_number(truth: Array) -> bool:
+    """That is not 0."""
+    return bool(np.isfinite(truth).all() and truth.any())
+
+
+def _along(candidate: Candidate, usual: Problem) -> Iterator[Problem]:
+    """Ordinary questions about derivatives in a direction."""
+    for number, each in enumerate((usual, *drawn(candidate, usual))):
+        if each.grad_output is not None:
+            rng, fmt = np.random.default_rng(number), FORMATS[each.dtype]
+            upstream, tangent = rng.normal(size=each.grad_output.shape), rng.normal(size=each.inputs["logits"].shape)
+            yield replace(each, grad_output=fmt.round(upstream), tangent=fmt.round(tangent))
+
+
+def _is_silent(candidate: Candidate, problem: Problem, kind: str, device: str) -> bool:
+    found = candidate.answer(problem, device).outputs.get(OUTPUTS[kind])
+    if found is None or found.values.any():
+        return False
+    alone = replace(problem, tangent=None)
+    verdict = judge(candidate, alone, device=device, arithmetic=widest(problem.dtype, device))
+    return verdict.outcome != DISAGREES

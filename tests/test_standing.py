@@ -1,0 +1,86 @@
+"""What was wrong before a function was asked what it takes stays wrong, as long as it takes that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+import softproof
+from softproof.candidates.candidate import Candidate
+from softproof.cli.standing import failures, with_standing
+from softproof.problem.interface import Interface
+from softproof.reports.row import Row
+
+HOW: dict[str, Any] = {"operation": "softmax", "adapter": "torch", "dtypes": ["float32"], "seed": 0, "examples": 20}
+
+
+def doubled(x: Tensor) -> Tensor:
+    """Wrong for arrays of three dimensions."""
+    return torch.softmax(x, -1) * (2 if x.dim() == 3 else 1)
+
+
+def narrow(x: Tensor) -> Tensor:
+    """An error for more than nine classes."""
+    if x.shape[-1] > 9:
+        raise RuntimeError("launch failed")
+    return torch.softmax(x, -1)
+
+
+def slope(x: Tensor) -> Tensor:
+    """A gradient that is wrong."""
+    return torch.softmax(x, -1).detach() + 0.5 * (x - x.detach())
+
+
+def judged(function: Any, ndim: list[int]) -> Row:
+    """Its row."""
+    (row,) = softproof.verify(function, ndim=ndim, **HOW).rows
+    return row
+
+
+AGREES = judged(torch.nn.Softmax(-1), [2])
+
+
+@pytest.mark.parametrize(
+    ("function", "ndim", "interface", "stands"),
+    [
+        (doubled, [3], Interface(), True),
+        (doubled, [3], Interface(without=frozenset(("jvp", "hvp", "gradient"))), True),
+        (doubled, [3], Interface(ndim=frozenset((2,))), False),
+        (narrow, [2, 3], Interface(), True),
+        (narrow, [2, 3], Interface(ndim=frozenset((1,))), False),
+        (slope, [2], Interface(), True),
+        (slope, [2], Interface(without=frozenset(("gradient",))), False),
+    ],
+)
+def test_a_failure_stands_if_it_is_still_asked(
+    function: Any, ndim: list[int], interface: Interface, stands: bool
+) -> None:
+    """In the place of a row that agrees, or of none; the row of the second asking is told where that fails, too."""
+    row = judged(function, ndim)
+    assert not row.ok
+    second = replace(AGREES, implementation=row.implementation)
+
+    def opener() -> Candidate:
+        return softproof.load(function, operation="softmax", adapter="torch")
+
+    for rows in ([second], []):
+        found = with_standing([row], rows, interface, opener)
+        assert found == ([row] if stands else rows)
+        assert not found or failures(found[0])[:1] == failures(row if stands else second)[:1]
+    other = replace(row, problems=row.problems + 1)
+    assert with_standing([row], [other], interface, opener) == [other]
+
+
+def test_an_error_that_is_not_raised_any_more_does_not_stand() -> None:
+    """Where the function is called otherwise."""
+    row = judged(narrow, [2])
+    other = replace(AGREES, implementation=row.implementation)
+
+    def opener() -> Candidate:
+        return softproof.load(torch.nn.Softmax(-1), operation="softmax", adapter="torch")
+
+    assert with_standing([row], [other], Interface(), opener) == [other]
