@@ -30,6 +30,13 @@ def narrow(x: Tensor) -> Tensor:
     return torch.softmax(x, -1)
 
 
+def with_a_graph(x: Tensor) -> Tensor:
+    """An error where autograd is switched off."""
+    if not torch.is_grad_enabled():
+        raise RuntimeError("no graph")
+    return torch.softmax(x, -1)
+
+
 def slope(x: Tensor) -> Tensor:
     """A gradient that is wrong."""
     return torch.softmax(x, -1).detach() + 0.5 * (x - x.detach())
@@ -52,6 +59,8 @@ AGREES = judged(torch.nn.Softmax(-1), [2])
         (doubled, [3], Interface(ndim=frozenset((2,))), False),
         (narrow, [2, 3], Interface(), True),
         (narrow, [2, 3], Interface(ndim=frozenset((1,))), False),
+        (with_a_graph, [2], Interface(), True),
+        (with_a_graph, [2], Interface(without=frozenset(("no_grad",))), False),
         (slope, [2], Interface(), True),
         (slope, [2], Interface(without=frozenset(("gradient",))), False),
     ],

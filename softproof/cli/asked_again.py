@@ -25,6 +25,7 @@ from ..runs.profile import NOTHING_TO_ASK, Probe
 from ..verdicts.verdict import DISAGREES
 from .options import words_of
 from .standing import INVALID, UNCHECKED, failures, is_error
+from .table import LONGEST
 
 Opener = Callable[[Mapping[str, Any]], Candidate]
 
@@ -71,7 +72,7 @@ def _notes(profile: Profile, dtypes: Sequence[str]) -> Iterator[str]:
     for name, why in (profile.not_tested | unchecked).items():
         if why not in NOTHING_TO_ASK and (name not in FORMATS or name in (*DTYPES, *dtypes)):
             left.setdefault(why, []).append(name)
-    yield from (plain(f"NOT TESTED: {', '.join(names)}: {why}") for why, names in left.items())
+    yield from (plain(f"NOT TESTED: {', '.join(names)}: {why}", LONGEST) for why, names in left.items())
     for note in profile.notes:
         if not profile.unchecked or profile.unchecked not in note:
             yield plain(f"NOTE: {note}")

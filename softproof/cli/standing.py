@@ -30,7 +30,9 @@ def with_standing(
         if row.verdict != DISAGREES or (row.name in found and not found[row.name].ok):
             continue
         taken = [each for each in failures(row) if _is_taken(each, interface)]
-        if standing := [each for each in taken if not is_error(each) or _is_raised_again(each, interface, opener)]:
+        if standing := [
+            each for each in taken if each.question or not is_error(each) or _raises(each, interface, opener)
+        ]:
             found[row.name] = replace(row, failure=standing[0], more=tuple(standing[1:]))
     return list(found.values())
 
@@ -46,20 +48,20 @@ def is_error(failure: Failure) -> bool:
 
 
 def _is_taken(failure: Failure, interface: Interface) -> bool:
-    """Whether a function with this interface is still asked what failed; errors of checks and relations come again."""
+    """Whether a function with this interface is still asked what failed; a relation may ask what it does not take."""
     problem, without = failure.verdict.problem, interface.without
     if problem is None:
         return True
-    _, name = failure.question or ("", "")
+    kind, name = failure.question or ("", "")
     output = next((each for each, begin in OUTPUTS.items() if failure.verdict.output.startswith(begin)), "value")
     left = {name, output, *kinds_of(problem), *(["gradient"] if output in DIRECTIONAL else [])} & without
     unchecked = failure.question == INVALID and UNCHECKED in without
-    again = failure.question is not None and is_error(failure)
-    return not (left or unchecked or again) and interface.takes(problem)
+    untaken = kind == "relation" and is_error(failure)
+    return not (left or unchecked or untaken) and interface.takes(problem)
 
 
-def _is_raised_again(failure: Failure, interface: Interface, opener: Callable[[], Candidate]) -> bool:
-    """Where it is called as it was found to be, and for what it is asked."""
+def _raises(failure: Failure, interface: Interface, opener: Callable[[], Candidate]) -> bool:
+    """Whether an error is raised again, where it is called as it was found to be."""
     problem = failure.verdict.problem
     if problem is None:
         return True
