@@ -196,6 +196,21 @@ def plain_divergence(p: Tensor, q: Tensor) -> Tensor:
     return (p * (p.log() - q.log())).sum(-1)
 
 
+def of_a_quotient(p: Tensor, q: Tensor) -> Tensor:
+    """The same; it is 0 of equal numbers, whatever these are."""
+    return (p * (p / q).log()).sum(-1)
+
+
+def test_a_divergence_of_equal_numbers_tells_nothing() -> None:
+    """So it is not taken for one of logarithms; who takes these is told so."""
+    how: dict[str, Any] = {"operation": "kl_divergence", "adapter": "torch", "dtypes": ["float32"], "seed": 1}
+    (row,) = softproof.verify(of_a_quotient, examples=30, arithmetic="auto", **how).rows
+    assert row.verdict == "disagrees"
+
+    (row,) = softproof.verify(lambda p, q: (p * (p.log() - q)).sum(-1), examples=5, **how).rows
+    assert (row.verdict, "its value is right for log q:" in row.reason) == ("cannot ask", True)
+
+
 @pytest.mark.parametrize("name", ["float32", "float16"])
 def test_probabilities_of_0_may_be_left_out(name: str) -> None:
     """Then none is asked, of small problems or large ones, and a kernel without 0 log 0 agrees."""

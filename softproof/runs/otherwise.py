@@ -122,13 +122,17 @@ def _soft(candidate: Candidate, operation: str, dtype: str, device: str, free: S
 def _of_logarithms(candidate: Candidate, usual: Problem, device: str) -> tuple[str, ...]:
     """The probabilities whose logarithms it takes, by its value for these."""
     given = [name for name in usual.inputs if name in ("p", "q")]
-    for names in (each for count in range(1, len(given) + 1) for each in combinations(given, count)):
-        logs = {name: FORMATS[usual.dtype].round(np.log(usual.inputs[name])) for name in names}
+    rolled = {name: np.roll(usual.inputs[name], place, -1) for place, name in enumerate(given)}  # so that they differ
+    asked = replace(usual, inputs={**usual.inputs, **rolled})
+
+    def is_right(names: Collection[str]) -> bool:
+        logs = {name: FORMATS[asked.dtype].round(np.log(asked.inputs[name])) for name in names}
         with warnings.catch_warnings(action="ignore"):
-            found = candidate.answer(replace(usual, inputs={**usual.inputs, **logs}), device)
-            if judge(Given(candidate, found), usual, device=device, arithmetic=widest(usual.dtype, device)).ok:
-                return names
-    return ()
+            found = candidate.answer(replace(asked, inputs={**asked.inputs, **logs}), device)
+            return judge(Given(candidate, found), asked, device=device, arithmetic=widest(asked.dtype, device)).ok
+
+    some = (each for count in range(1, len(given) + 1) for each in combinations(given, count))
+    return next(filter(is_right, some), ())
 
 
 LOGARITHMS = (

@@ -217,8 +217,8 @@ class Probe(Opening):
                 told.setdefault(kind, words)
         self.found.unchecked = told.get("invalid_labels", "")
         for kind, words in told.items():
-            how = "write ndim = [2]" if kind == "ndim" else f'add "{kind}" to without'
-            self.found.notes.append(f"{words}. If it is not meant to be asked so, {how}")
+            how = "--ndim 2, or write ndim = [2]" if kind == "ndim" else f'--without {kind}, or add "{kind}" to without'
+            self.found.notes.append(f"{words}. If it is not meant to be asked so: {how} in a table")
 
     def _models(self) -> None:
         """Which model of the ladder fits in each format."""
