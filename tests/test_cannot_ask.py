@@ -74,6 +74,20 @@ def test_what_is_refused_cannot_be_asked_and_the_options_say_how() -> None:
     assert again.verdict == "agrees", again.failure
 
 
+def test_labels_of_another_dtype_are_converted_by_whoever_wants_them() -> None:
+    """There is no option for that."""
+
+    def loss(logits: Array, target: Array) -> Array:
+        if target.dtype != np.int32:
+            raise TypeError("labels must be int32")
+        return np.zeros((), logits.dtype)
+
+    (row,) = softproof.verify(loss, operation="cross_entropy", examples=5, **QUICK).rows
+    assert (row.verdict, row.reason.rpartition(". ")[2]) == (
+        "cannot ask", "Labels are given as int64: judge a function that converts them, and calls it"
+    )  # fmt: skip
+
+
 def test_who_answers_nothing() -> None:
     """Has no options that would help, and is told what it raised."""
     row = row_of(never)

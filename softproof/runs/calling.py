@@ -58,6 +58,8 @@ def how_to_call(candidate: Candidate, operation: str, dtype: str, device: str, r
         return (
             f"Some questions have no {' or '.join(ours)}: give that parameter a default, as torch.nn.functional has it"
         )
+    if "int32" in raised and "target" in OPERATIONS[operation].inputs:
+        return "Labels are given as int64: judge a function that converts them, and calls it"
     found = options_for(candidate, operation, raised)
     many = SEVERAL.search(raised)
     words = "It gives several results; say which is the value" if many else "Describe how it is called"
