@@ -21,6 +21,7 @@ from softproof.generation.sizes import LEAST, MOST, TOP, limits, place, size_bet
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS
 from softproof.problem.losses import is_labels, kept
+from softproof.problem.outputs import value_shape
 from softproof.problem.rows import class_axes, main_input, row_axes, row_length, wide_rows
 from softproof.runs import search
 from softproof.runs.criteria import Criteria
@@ -113,9 +114,10 @@ def test_the_calls_that_are_made_most_are_long_in_each_dimension(operation: str,
     for dimension in sorted({*DIMENSIONS[operation]} - {"positions"}):
         ordinary = [(number, plan) for number, plan in enumerate(problems.plans)
                     if plan.dimension == dimension and (plan.lead, plan.axis, plan.other) == (1, 1, 0)]  # fmt: skip
-        changed = {number: len(plan.has - {"ignored"}) + (losses and not plan.has & {"ignored", "probabilities"})
+        changed = {number: len(plan.has - {"ignored", "exact"})
+                   + (losses and not plan.has & {"ignored", "probabilities"})
                    + (losses and plan.reduction != "mean") for number, plan in ordinary}  # fmt: skip
-        for low, high in pairwise((256, 4096, 1 << 15, 1 << 19)):
+        for low, high in pairwise((256, 4096, TOP[dimension], 1 << 19)):
             plain = [number for number, plan in ordinary if low <= plan.size <= high and not changed[number]]
             assert plain, (dimension, low)
             problem = problems.resized(plain[0], 40)
@@ -189,21 +191,81 @@ def test_sizes_are_limits_or_any(dimension: str) -> None:
 
 
 def test_the_last_place_and_the_middle_stand_out() -> None:
-    """Always; and one of them is the largest of a row, by far, in more than a third of the rows that have one."""
+    """Always; and one of them is the largest of a row, by far, in half of the rows that have one, or in all."""
     peaks = []
     for seed in range(60):
         rng = np.random.default_rng(seed)
         size = int(rng.integers(20, 5000))
         assert standing_out(rng, "classes", size)[[size // 2, size - 1]].all()
-        peaks.append(LOOKS["far"](rng, size).argmax() in (size // 2, size - 1))
+        peaks.append(LOOKS["far"](rng, size).argmax() == size - 1)
+        assert LOOKS["middle"](rng, size).argmax() == size // 2
     assert sum(peaks) > 20
 
 
 def test_long_sums_have_numbers_of_one_sign_or_of_both() -> None:
     """Whole numbers and others."""
-    drawn = [numbers(np.random.default_rng(seed), (100,), FORMATS["float32"]) for seed in range(40)]
+    drawn = [numbers(np.random.default_rng(seed), (100,), FORMATS["float32"], seed % 2 > 0) for seed in range(40)]
     kinds = {(len(np.unique(np.sign(x))), bool((x == np.rint(x)).all())) for x in drawn}
     assert kinds == {(1, True), (1, False), (2, True), (2, False)}
+
+
+@pytest.mark.parametrize("operation", ["entropy", "distribution_cross_entropy", "kl_divergence"])
+@pytest.mark.parametrize("stored", ["float32", "float16", "bfloat16"])
+def test_a_tile_in_the_middle_of_a_sum_of_many_terms_counts(operation: str, stored: str, trial_seed: int) -> None:
+    """Though the order of the sum may cost more than a term: a sixth of the probability is there."""
+    problems = large_problems(operation, stored, seed=trial_seed)
+    many = [number for number, plan in enumerate(problems.plans) if plan.dimension == "classes" and plan.size > 1 << 17]
+
+    values = [replace(problems[number], grad_output=None, tangent=None) for number in many]
+    assert all(judge_result(each, _without_the_middle(each, 0)).ok for each in values)
+    assert not all(judge_result(each, _without_the_middle(each, 32)).ok for each in values)
+
+
+def _without_the_middle(problem: Problem, count: int) -> Result:
+    """The value, which is right but for so many terms."""
+    p, q = (np.asarray(x, np.float64) for x in (problem.inputs["p"], problem.inputs.get("q", problem.inputs["p"])))
+    terms = -p * np.log(q) if problem.operation != "kl_divergence" else p * np.log(p / q)
+    axis = class_axes(problem)[0]
+    start = terms.shape[axis] // 64 * 32
+    values = FORMATS[problem.dtype].round(np.delete(terms, slice(start, start + count), axis).sum(axis))
+    return Result({"value": Output(values.reshape(value_shape(problem)).astype(np.float32), problem.dtype)})
+
+
+@pytest.mark.parametrize("operation", ["cross_entropy", "linear_cross_entropy"])
+def test_losses_of_rows_are_asked_twice_above_all_limits(operation: str, trial_seed: int) -> None:
+    """And each reduction once, in each dimension."""
+    plans = large_problems(operation, "float32", seed=trial_seed).plans
+    for dimension in DIMENSIONS[operation]:
+        top = [plan.reduction for plan in plans if plan.dimension == dimension and plan.size >= TOP[dimension]]
+        assert top.count("none") >= 2
+        assert {*top} == {*REDUCTIONS}
+
+
+@pytest.mark.parametrize("stored", FORMATS)
+def test_exact_sums_are_as_long_as_any_and_overflow_in_no_format(stored: str, trial_seed: int) -> None:
+    """Both factors are whole numbers of some unit."""
+    problems = large_problems("linear", stored, seed=trial_seed)
+    for dimension in DIMENSIONS["linear"]:
+        exact = [problems[number] for number, plan in enumerate(problems.plans)
+                 if plan.dimension == dimension and plan.size >= TOP[dimension] and "exact" in plan.has]  # fmt: skip
+        assert exact
+        for problem in exact:
+            assert problem.grad_output is not None
+            x, w, g = (np.abs(np.asarray(each, np.float64)) for each in (
+                problem.inputs["input"], problem.inputs["weight"], problem.grad_output))  # fmt: skip
+            x, g = x.reshape(-1, x.shape[-1]), g.reshape(-1, g.shape[-1])
+            assert all(len(np.unique(each[each > 0])) <= 3 for each in (x, w, g))
+            assert max((x @ w.T).max(), (g @ w).max(), (g.T @ x).max()) < FORMATS[stored].largest
+
+
+def test_both_ends_of_a_row_are_masked_in_some_rows() -> None:
+    """And something between them is not."""
+    rows = [
+        LOOKS[look](np.random.default_rng(seed), 5000) for seed in range(20) for look in ("masked", "far", "middle")
+    ]
+    both = [row for row in rows if np.isneginf(row[[0, -1]]).all()]
+    assert len(both) > 10
+    assert all(np.isfinite(row).any() for row in both)
 
 
 def test_every_kind_of_row_is_among_the_long() -> None:
@@ -308,7 +370,9 @@ def test_a_row_whose_largest_is_behind_the_first_block_is_among_the_large(trial_
     """It stands far above the others, from each seed."""
     problems = large_problems("softmax", "float32", seed=trial_seed)
     candidate = load(_softmax_shifted_by_the_first_block, operation="softmax", adapter="torch")
-    far = [number for number, plan in enumerate(problems.plans) if "far" in plan.looks and plan.size > 2048]
+    far = [
+        number for number, plan in enumerate(problems.plans) if {"far", "middle"} & {*plan.looks} and plan.size > 2048
+    ]
 
     assert not all(judge(candidate, replace(problems[number], grad_output=None, tangent=None)).ok for number in far)
 
@@ -331,7 +395,7 @@ def test_options_are_alone_and_two_together_beyond_where_kernels_take_another_pa
 def test_the_largest_logit_so_far_changes_from_tile_to_tile(trial_seed: int) -> None:
     """In rows that are finite, beside others that are."""
     plans = large_problems("logsumexp", "float32", seed=trial_seed).plans
-    finite = [plan for plan in plans if plan.dimension == "classes" and not {"far", "masked"} & {*plan.looks}]
+    finite = [plan for plan in plans if plan.dimension == "classes" and not {"far", "middle", "masked"} & {*plan.looks}]
 
     rising = 0
     for plan in finite:

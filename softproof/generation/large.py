@@ -27,13 +27,13 @@ from .large_making import Plan, made
 from .sizes import MOST, TOP, size_between, strata
 
 DIMENSIONS = {name: about.long for name, about in OPERATIONS.items()}
-TOPS = 3  # problems of each dimension above all limits
+TOPS = 3  # problems of each dimension above all limits, and one of a loss where no call of those made most is as long
 SHORT, MEDIUM, LONG = 256, 4096, 16384  # below which there are three, two, and maybe two long dimensions
 BEYOND = 4096  # from which size on each option is alone, and two are together, in each dimension
 BOTH = 1 << 15  # the product of two long dimensions
 _OPTIONS = {"weight": ("weight", ""), "label_smoothing": ("", "label_smoothing"), "keepdim": ("", "keepdim"),
             "bias": ("bias", ""), "linear_bias": ("bias", "")}  # fmt: skip
-ORDINARY = (SHORT, 4096, 1 << 15)  # the least sizes of calls that are made most
+ORDINARY = (SHORT, 4096)  # the least sizes of calls that are made most, besides those above all limits
 _USUAL = {"target": "ignored", "reduction": "mean"}  # and what they have
 TRIES_ABOVE = 60  # arrangements above all limits, of which the one is taken that has most options alone
 TRIES = 20  # choices of options, of which the one is taken where most meet for the first time
@@ -127,15 +127,17 @@ def _places(operation: str, shapes: Mapping[str, Sequence[tuple[int, int]]], rng
     """
     for dimension in DIMENSIONS[operation]:
         own, turn, number = shapes[dimension], int(rng.integers(3)), 0
+        tops = TOPS + ((1, 1) not in own and "target" in OPERATIONS[operation].inputs)
         for low, high in strata(dimension) if own else ():
             top = low == TOP[dimension]
-            for above in range(TOPS if top else 1 + (low < MEDIUM) + (low < SHORT)):
+            for above in range(tops if top else 1 + (low < MEDIUM) + (low < SHORT)):
                 batch = (1, 1) in own and (above > 0 if top else number % 2 == 0)
                 others = [each for each in own if top and each[0] != each[1]] or [*own]
                 lead, axis = (1, 1) if batch else others[(turn + number // 2) % len(others)]
                 yield _Place(dimension, number, (low, high), top, lead, axis)
                 number += 1
-        for step, (low, high) in enumerate(pairwise((*ORDINARY, MOST[dimension])) if (1, 1) in own else ()):
+        ends = (*ORDINARY, TOP[dimension], MOST[dimension])
+        for step, (low, high) in enumerate(pairwise(ends) if (1, 1) in own else ()):
             for options in range(1 + step % 2):
                 yield _Place(dimension, number, (low, high), False, 1, 1, options)
                 number += 1
@@ -155,16 +157,17 @@ def _plans(
     rng = np.random.default_rng(key)
     shapes = {each: _shapes(operation, each, extras, fixed, ndim) for each in DIMENSIONS[operation]}
     places = list(_places(operation, shapes, rng))
-    anywhere, finite = (cycle(rng.permutation(looks)) for looks in (ANYWHERE, FINITE))
+    anywhere, others = (cycle(rng.permutation(looks)) for looks in (ANYWHERE, FINITE))
+    finite = (look for other in others for look in ("rising", other))
+    turns = cycle((finite, anywhere))
     for place, chosen in zip(places, _chosen(rng, places, _factors(extras, fixed)), strict=True):
         size = size_between(rng, place.dimension, *place.range)
         other = size_between(rng, place.dimension, 2, max(2, BOTH // size)) if "both" in chosen.values() else 0
         has = frozenset(level for name, level in chosen.items() if name != "reduction" and level)
         rows = len(LOOKS) if other else 2 if place.lead else 1
         rows = rows if place.dimension == "classes" else 0
-        looks = (
-            anywhere if place.top or rng.random() < 0.5 else finite
-        )  # a path for finite batches alone is asked as well
+        above = place.range[0] >= TOP[place.dimension] or not rows
+        looks = anywhere if above else next(turns)  # a path for finite batches alone is asked as well
         mine = tuple(str(next(looks)) for _ in range(rows))
         yield Plan(operation, dtype, place.dimension, size, (*key, crc32(place.dimension.encode()), place.number), has,
                    chosen["reduction"], place.lead, place.axis, mine, other, layouts, dict(fixed), extras)  # fmt: skip
@@ -174,29 +177,34 @@ def _factors(extras: frozenset[str], fixed: Mapping[str, Any]) -> dict[str, tupl
     """What each choice is among; "" is without. The first levels are those of the most problems above all limits."""
     targets = ["", *(["ignored"] if "ignore_index" in {*extras, *fixed} else [])] if labels_in(extras) else []
     targets += ["probabilities"] if "probabilities" in extras else []
-    found = {"target": tuple(targets), "reduction": reductions(extras), "strided": ("strided", ""),
-             "alike": ("alike", ""), "long": ("", "both")}  # fmt: skip
+    found = {"target": tuple(targets), "reduction": _by_rows_first(reductions(extras)), "strided": ("strided", ""),
+             "exact": ("exact", ""), "long": ("", "both")}  # fmt: skip
     for name, levels in _OPTIONS.items():
         found |= {name: levels} if name in extras else {}
     return found | ({"tangent": ("", "tangent")} if extras & set(DIRECTIONAL) else {})
 
 
+def _by_rows_first(among: tuple[str, ...]) -> tuple[str, ...]:
+    """Losses of rows in every second place: they show each row in the value."""
+    others = [name for name in among if name != "none"]
+    return tuple(each for name in others for each in ("none", name)) if "none" in among and others else among
+
+
 def _chosen(rng: Rng, places: Sequence[_Place], factors: Mapping[str, tuple[str, ...]]) -> list[Choice]:
     """A level of each factor for each place: above all limits every level; elsewhere what has not met yet."""
-    found, met = dict[_Place, Choice](), set[tuple[Any, ...]]()
+    found = {each: _fitting(each, _usual(rng, each.options, factors)) for each in places if each.options is not None}
     for dimension in dict.fromkeys(place.dimension for place in places):
         tops = [place for place in places if place.top and place.dimension == dimension]
         arranged = [list(_every_level(rng, tops, factors)) for _ in range(TRIES_ABOVE)]
-        found |= dict(zip(tops, max(arranged, key=lambda choices: _alone(_united(tops, choices))), strict=True))
-        met |= _united(tops, [found[place] for place in tops])
+        found |= dict(zip(tops, max(arranged, key=lambda choices: _alone(tops, choices)), strict=True))
+    met = set[tuple[Any, ...]]().union(*(_met(*each) for each in found.items()))
+    levels = {name: [*dict.fromkeys(each)] for name, each in factors.items()}
     for place in places:
-        if place.options is not None:
-            found[place] = _fitting(place, _usual(rng, place.options, factors))
         if place not in found:
-            drawn = [_fitting(place, {name: str(rng.choice(levels)) for name, levels in factors.items()})
+            drawn = [_fitting(place, {name: str(rng.choice(each)) for name, each in levels.items()})
                      for _ in range(TRIES)]  # fmt: skip
-            found[place] = max(drawn, key=lambda choice: _new([place], [choice], met))
-        met |= _threes(place, found[place]) | _together(place, found[place])
+            found[place] = max(drawn, key=lambda choice: _new(place, choice, met))
+            met |= _met(place, found[place])
     return [found[place] for place in places]
 
 
@@ -204,7 +212,8 @@ def _usual(rng: Rng, options: int, factors: Mapping[str, tuple[str, ...]]) -> Ch
     """The choices of a call that is made most, so many of which are changed."""
     found = {name: _USUAL.get(name, "") for name in factors}
     found = {name: level if level in factors[name] else factors[name][0] for name, level in found.items()}
-    fixed = {"long", "alike", *(["reduction"] if len(factors["target"]) == 1 else [])}  # which only a loss has
+    found["exact"] = str(rng.choice(factors["exact"]))
+    fixed = {"long", "exact", *(["reduction"] if len(factors["target"]) == 1 else [])}  # which only a loss has
     free = [name for name, levels in factors.items() if len(levels) > 1 and name not in fixed]
     for name in rng.permutation(free)[:options]:
         found[name] = str(rng.choice([level for level in factors[name] if level != found[name]]))
@@ -242,21 +251,25 @@ def _together(place: _Place, choice: Choice) -> set[tuple[str, ...]]:
     return {(place.dimension, *names)} if shows and 0 < len(names) < 3 else set()
 
 
-def _alone(together: set[tuple[Any, ...]]) -> tuple[int, int]:
-    """How many options are alone, and how many are that or two together."""
+def _alone(places: Sequence[_Place], choices: Iterable[Choice]) -> tuple[int, int]:
+    """How many options are alone in some problems, and how many are that or two together."""
+    together = set[tuple[str, ...]]().union(*map(_together, places, choices))
     return sum(len(each) == 2 for each in together), len(together)
 
 
-def _united(places: Sequence[_Place], choices: Iterable[Choice]) -> set[tuple[Any, ...]]:
-    """`_together` of some problems."""
-    return set[tuple[Any, ...]]().union(*map(_together, places, choices))
+def _pairs(place: _Place, choice: Choice) -> set[tuple[Any, ...]]:
+    """Any two choices of a problem that is longer than most."""
+    return {(place.dimension, *two) for two in combinations(choice.items(), 2) if place.range[0] >= BEYOND}
 
 
-def _new(places: Sequence[_Place], choices: Iterable[Choice], met: set[tuple[Any, ...]]) -> tuple[int, int]:
-    """How many options, and threes of anything, meet in some problems that have not met before."""
-    pairs = list(zip(places, choices, strict=True))
-    together, threes = (set[tuple[Any, ...]]().union(*(of(*pair) for pair in pairs)) for of in (_together, _threes))
-    return len(together - met), len(threes - met)
+def _met(place: _Place, choice: Choice) -> set[tuple[Any, ...]]:
+    """All of what meets in a problem."""
+    return _together(place, choice) | _pairs(place, choice) | _threes(place, choice)
+
+
+def _new(place: _Place, choice: Choice, met: set[tuple[Any, ...]]) -> tuple[int, ...]:
+    """How many options, pairs where it is long, and threes of anything meet that have not met before."""
+    return len(_together(place, choice) - met), len(_pairs(place, choice) - met), len(_threes(place, choice) - met)
 
 
 def _shapes(

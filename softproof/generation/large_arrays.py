@@ -20,13 +20,13 @@ LIGHT = 60.0  # the loss of a row of which the label stands so far above the oth
 HEAVIEST = 64
 
 
-def numbers(rng: np.random.Generator, shape: tuple[int, ...], fmt: Format, scale: float = 1.0) -> Floats:
-    """Small whole numbers in units of a power of 2, none of them 0, or normal ones.
+def numbers(rng: np.random.Generator, shape: tuple[int, ...], fmt: Format, exact: bool, scale: float = 1.0) -> Floats:
+    """Small whole numbers in units of a power of 2, none of them 0, whose sums are exact; or normal ones.
 
-    In half of the cases all have one sign, so that sums grow all the way, and lose what low precision adds to them.
+    In half of the cases, and most exact ones, all have one sign: sums grow, and lose what low precision adds to them.
     """
-    signs = rng.choice((-1.0, 1.0), shape if rng.random() < 0.5 else ())
-    if rng.random() < 0.5:
+    signs = rng.choice((-1.0, 1.0), shape if rng.random() < (0.25 if exact else 0.5) else ())
+    if exact:
         unit = 2.0 ** np.floor(np.log2(scale))
         return np.asarray(unit * rng.integers(1, 4, shape) * signs)
     return fmt.round(scale * np.abs(rng.normal(size=shape)) * signs)
@@ -53,17 +53,33 @@ def _alone(rng: np.random.Generator, size: int) -> Floats:
     return np.where(standing_out(rng, "classes", size), 0.0, -FAR)
 
 
+def _left_out(rng: np.random.Generator, size: int) -> Array:
+    """A run, or both ends of a row, each less than its half: (C,)."""
+    if size < 4 or rng.random() < 0.5:
+        return run(rng, size)
+    return np.concatenate([run(rng, size // 2, "prefix"), run(rng, size - size // 2, "suffix")])
+
+
 def _far(rng: np.random.Generator, size: int) -> Floats:
-    """One logit far above all others, of which a run is masked; most often the last, or one in the middle."""
+    """One logit far above all others, of which a run is masked; as often the last as anywhere."""
+    return _peak(rng, size, (size - 1, place(rng, "classes", size))[rng.integers(2)])
+
+
+def _middle(rng: np.random.Generator, size: int) -> Floats:
+    """The same in the middle, which no tile at the ends has."""
+    return _peak(rng, size, size // 2)
+
+
+def _peak(rng: np.random.Generator, size: int, where: int) -> Floats:
     x = rng.normal(size=size)
-    x[run(rng, size)] = -np.inf
-    x[(size - 1, size // 2, place(rng, "classes", size))[rng.integers(3)]] = FAR
+    x[_left_out(rng, size)] = -np.inf
+    x[where] = FAR
     return x
 
 
 def _masked(rng: np.random.Generator, size: int) -> Floats:
     """Normal, where they are not masked."""
-    x = np.where(run(rng, size), -np.inf, 2 * rng.normal(size=size))
+    x = np.where(_left_out(rng, size), -np.inf, 2 * rng.normal(size=size))
     x[place(rng, "classes", size)] = 3.0
     return x
 
@@ -71,14 +87,15 @@ def _masked(rng: np.random.Generator, size: int) -> Floats:
 def _rising(rng: np.random.Generator, size: int) -> Floats:
     """Steadily up, or down, so that the largest logit so far changes from tile to tile."""
     steps = np.linspace(0.0, rng.choice((8.0, 40.0, 400.0)), size) + rng.normal(0.0, 0.25, size)
-    return steps if rng.random() < 0.75 else steps[::-1]
+    return steps if rng.random() < 0.875 else steps[::-1]
 
 
 LOOKS: dict[str, Row] = {
-    "alike": _alike, "heavy": _heavy, "alone": _alone, "far": _far, "masked": _masked, "rising": _rising
+    "alike": _alike, "heavy": _heavy, "alone": _alone, "far": _far, "middle": _middle, "masked": _masked,
+    "rising": _rising,
 }  # fmt: skip
 
-FINITE = ("alike", "heavy", "alone", "rising")  # without -inf
+FINITE = ("alike", "heavy", "alone")  # without -inf, each beside one that is rising
 ANYWHERE = tuple(name for name in LOOKS if name != "rising")  # all of them above all limits
 
 
@@ -101,10 +118,17 @@ def with_losses(rng: np.random.Generator, x: Floats, labels: Array, dimension: s
     return found
 
 
-def distributions(logits: Floats, fmt: Format) -> Floats:
-    """Softmax of rows, with nothing below the smallest normal number: (R, C)."""
+def outstanding(logits: Floats) -> Floats:
+    """The same, with a sixth of the probability in the last place, and in the middle, of each row: (R, C)."""
+    x: Floats = logits - logits.max(-1, keepdims=True)
+    x[:, [x.shape[-1] // 2, -1]] = np.log(np.exp(x).sum(-1, keepdims=True) / 4)
+    return x
+
+
+def distributions(logits: Floats, fmt: Format, least: float) -> Floats:
+    """Softmax of rows, with nothing below the least number: (R, C)."""
     e = np.exp(np.clip(logits - logits.max(-1, keepdims=True), -20.0, 0.0))
-    return np.maximum(fmt.round(e / e.sum(-1, keepdims=True)), fmt.tiny)
+    return np.maximum(fmt.round(e / e.sum(-1, keepdims=True)), least)
 
 
 # ---- a loss ---------------------------------------------------------------------------------------------------------
@@ -133,10 +157,16 @@ def class_weights(rng: np.random.Generator, classes: int) -> Floats:
 
 
 def factor(
-    rng: np.random.Generator, shape: tuple[int, ...], axis: int | None, dimension: str, fmt: Format, scale: float
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+    axis: int | None,
+    dimension: str,
+    fmt: Format,
+    exact: bool,
+    scale: float = 1.0,
 ) -> Floats:
     """A factor of a matrix product; where it has the long axis it is 0 but for some places, in half of the cases."""
-    x = numbers(rng, shape, fmt, scale)
+    x = numbers(rng, shape, fmt, exact, scale)
     if axis is not None and shape[axis] > 1 and rng.random() < 0.5:
         there = standing_out(rng, dimension, shape[axis])
         x = np.where(there.reshape([-1 if each == axis else 1 for each in range(len(shape))]), x, 0.0)

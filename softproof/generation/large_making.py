@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..problem.formats import FORMATS, Floats
+from ..problem.formats import FORMATS, Floats, Format
 from ..problem.operations import OPERATIONS
 from ..problem.outputs import value_shape
 from ..problem.problem import Array, Problem
@@ -77,10 +77,17 @@ def _layout(plan: Plan, rng: np.random.Generator, problem: Problem) -> dict[str,
 def _upstream(plan: Plan, rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     """Numbers that differ; of a mean about as large as there are rows, so that half precision keeps its gradients."""
     if shape:
-        return arrays.numbers(rng, shape, FORMATS[plan.dtype])
+        fmt = FORMATS[plan.dtype]
+        scale = _finite(fmt, plan.size) if plan.operation == "linear" else 1.0
+        return arrays.numbers(rng, shape, fmt, "exact" in plan.has, scale)
     rows = plan.size if plan.dimension in ("batch", "positions") else 1
     most = min(rows, 4096) if plan.reduction == "mean" else 2
     return np.asarray(2.0 ** np.floor(np.log2(most)) * rng.choice((-0.5, 0.75)))
+
+
+def _finite(fmt: Format, count: int) -> float:
+    """A power of 2, below 1 in float16, so small that no sum of so many products overflows."""
+    return float(2.0 ** min(0.0, np.floor(np.log2(fmt.largest / (16 * count)))))
 
 
 def _sizes(plan: Plan, rng: np.random.Generator) -> tuple[tuple[int, ...], int]:
@@ -119,7 +126,7 @@ def _of_rows(plan: Plan, rng: np.random.Generator) -> tuple[dict[str, Array], di
         targets, options = _loss(plan, rng, rows, classes)
         x = drawn()
         if targets["target"].dtype == np.int64:
-            if plan.dimension != "classes" and "alike" in plan.has:
+            if plan.dimension != "classes" and "exact" in plan.has:
                 x = arrays.with_losses(rng, x, targets["target"], plan.dimension)
             x = arrays.with_labels(x, targets["target"])
             targets["target"] = _ignoring(plan, rng, targets["target"], options).reshape(lead)
@@ -130,7 +137,10 @@ def _of_rows(plan: Plan, rng: np.random.Generator) -> tuple[dict[str, Array], di
     options = {"dim": plan.axis - (len(shape) if plan.axis == len(lead) else 0)} if "dim" in plan.supports else {}
     if names == ("logits",):
         return {"logits": whole(fmt.round(drawn()))}, options
-    return {name: whole(arrays.distributions(drawn(), fmt)) for name in names}, options
+    found = {name: whole(arrays.distributions(drawn(), fmt, fmt.tiny)) for name in names}
+    if plan.dimension == "classes" and "exact" in plan.has:  # a sum of which float16's smallest normal numbers are most
+        found["p"] = whole(arrays.distributions(arrays.outstanding(drawn()), fmt, fmt.subnormal))
+    return found, options
 
 
 def _logits(plan: Plan, rng: np.random.Generator, rows: int, classes: int) -> Floats:
@@ -144,11 +154,12 @@ def _logits(plan: Plan, rng: np.random.Generator, rows: int, classes: int) -> Fl
 
 def _loss(plan: Plan, rng: np.random.Generator, rows: int, classes: int) -> tuple[dict[str, Array], dict[str, Any]]:
     """Labels (R,) or probabilities (R, C), weights, and options."""
+    fmt = FORMATS[plan.dtype]
     options: dict[str, Any] = {"reduction": plan.reduction} if "reduction" in plan.supports else {}
     if "label_smoothing" in plan.has:
         options["label_smoothing"] = float(rng.choice((0.1, 0.125, 0.5)))
     if "probabilities" in plan.has:
-        found = {"target": arrays.distributions(_logits(plan, rng, rows, classes), FORMATS[plan.dtype])}
+        found = {"target": arrays.distributions(_logits(plan, rng, rows, classes), fmt, fmt.tiny)}
     else:
         found = {"target": arrays.labels(rng, rows, classes)}
     if "weight" in plan.has:
@@ -175,7 +186,7 @@ def _of_layer(plan: Plan, rng: np.random.Generator) -> tuple[dict[str, Array], d
     """Inputs and options of a linear layer, or of a classifier."""
     lead, classes = _sizes(plan, rng)
     features = plan.size if plan.dimension == "features" else int(rng.integers(2, 4))
-    loss, fmt = plan.operation == "linear_cross_entropy", FORMATS[plan.dtype]
+    loss, fmt, exact = plan.operation == "linear_cross_entropy", FORMATS[plan.dtype], "exact" in plan.has
     positions = lead[1:] if loss else ()
     lead = lead[:1] if loss else lead
     axes = {"batch": (0, None), "positions": (len(lead) - 1, 1), "classes": (None, 0), "features": (len(lead), -1)}
@@ -183,20 +194,20 @@ def _of_layer(plan: Plan, rng: np.random.Generator) -> tuple[dict[str, Array], d
     of_x = None if positions and plan.dimension == "positions" else of_x
     of_w = of_w if plan.dimension != "positions" or positions else None
     of_w = len(positions) + 1 if of_w == -1 else of_w
-    scale = 2.0 ** -np.floor(np.log2(max(1.0, features / 16)) / 2) if loss else 1.0
-    x = arrays.factor(rng, (*lead, features), of_x, plan.dimension, fmt, 1.0)
-    w = arrays.factor(rng, (classes, *positions, features), of_w, plan.dimension, fmt, scale)
+    scale = 2.0 ** -np.floor(np.log2(max(1.0, features / 16)) / 2) if loss else _finite(fmt, features)
+    x = arrays.factor(rng, (*lead, features), of_x, plan.dimension, fmt, exact)
+    w = arrays.factor(rng, (classes, *positions, features), of_w, plan.dimension, fmt, exact, scale)
     if loss and plan.dimension == "classes" and len(lead) and lead[0] > 1:
         x[rng.integers(lead[0])] = 0.0  # whose logits are all alike
     if not loss:
         inputs = {"input": x, "weight": w}
-        return inputs | ({"bias": arrays.numbers(rng, (classes,), fmt)} if "bias" in plan.has else {}), {}
+        return inputs | ({"bias": arrays.numbers(rng, (classes,), fmt, exact)} if "bias" in plan.has else {}), {}
     targets, options = _loss(plan, rng, prod(lead) * prod(positions), classes)
     if targets["target"].dtype == np.int64:
         targets["target"] = _ignoring(plan, rng, targets["target"], options).reshape((*lead, *positions))
     else:
         targets["target"] = from_rows(targets["target"], (*lead, classes, *positions), len(lead))
     if "bias" in plan.has:
-        targets["linear_bias"] = arrays.numbers(rng, (classes, *positions), fmt)
+        targets["linear_bias"] = arrays.numbers(rng, (classes, *positions), fmt, exact)
     order = ("target", "linear_bias", "weight")
     return {"input": x, "linear_weight": w} | {name: targets[name] for name in order if name in targets}, options

@@ -15,29 +15,29 @@ from ..problem.problem import Array
 VOCABULARIES = (32000, 32768, 50257, 128256, 151936, 152064, 200064, 201088, 256000, 262144, 262208)
 GRID = 65535  # the most blocks along the second and third axis of a grid, and the most that 16 bits count
 LEAST = 18  # the smallest size that is long
-MOST = {"batch": 3 << 15, "positions": 3 << 15, "features": 3 << 15, "classes": (1 << 18) + 1024}
+MOST = {"batch": 9 << 13, "positions": 9 << 13, "features": 9 << 13, "classes": (1 << 18) + 1024}
 TOP = {"batch": GRID + 2, "positions": GRID + 2, "features": GRID + 2, "classes": 1 << 18}  # above all known limits
 STEP = 4  # a stratum ends at so many times its first size
 
 
 @cache
 def limits(dimension: str) -> tuple[int, ...]:
-    """Where something may end, in ascending order: powers of 2, and of 2 times 3, and beside them; and vocabularies.
+    """Where something may end, in ascending order: powers of 2, also times 3, vocabularies, and beside each of them.
 
     >>> limits("features")[:8]
     (1, 2, 3, 4, 5, 6, 7, 8)
     """
-    powers = [1 << power for power in range(20)]
-    found = {power + beside for power in powers for beside in (-1, 0, 1)} | {3 * power for power in powers}
+    ends = [1 << power for power in range(20)] + [3 << power for power in range(20)]
+    found = {end + beside for end in ends for beside in (-1, 0, 1)}
     if dimension == "classes":
         found |= {size + beside for size in VOCABULARIES for beside in (-1, 0, 1)}
     return tuple(sorted(size for size in found if 0 < size <= MOST[dimension]))
 
 
 def size_between(rng: np.random.Generator, dimension: str, low: int, high: int) -> int:
-    """One of the limits in [low, high], or in half of the cases a size from a log-uniform distribution over it."""
+    """One of several limits in [low, high], or in half of the cases a size from a log-uniform distribution over it."""
     among = [size for size in limits(dimension) if low <= size <= high]
-    if among and rng.random() < 0.5:
+    if len(among) > 1 and rng.random() < 0.5:
         return among[rng.integers(len(among))]
     return int(min(high, np.floor(low * ((high + 1) / low) ** rng.random())))
 
