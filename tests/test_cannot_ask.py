@@ -74,6 +74,17 @@ def test_what_is_refused_cannot_be_asked_and_the_options_say_how() -> None:
     assert again.verdict == "agrees", again.failure
 
 
+def test_one_dimension_too_many_is_no_interface() -> None:
+    """A single number is the same with it and without: what is right for that alone is wrong."""
+
+    def logsumexp(logits: Array) -> Array:
+        most = logits.max(-1, keepdims=True, initial=-np.inf) if logits.ndim else logits
+        return np.asarray(most + np.log(np.exp(logits - most).sum(-1, keepdims=True)) if logits.ndim else logits)
+
+    (row,) = softproof.verify(logsumexp, operation="logsumexp", examples=5, without=["nonfinite"], **QUICK).rows
+    assert (row.verdict, "value has shape" in str(row.failure)) == ("disagrees", True)
+
+
 def test_labels_of_another_dtype_are_converted_by_whoever_wants_them() -> None:
     """There is no option for that."""
 

@@ -16,7 +16,7 @@ import softproof
 from softproof.problem.problem import Array
 from softproof.runs.harmless import plain
 from softproof.runs.probing import refusals
-from softproof.runs.unseen import is_silent, no_backward
+from softproof.runs.unseen import SECOND, is_silent, no_backward
 from tests.helpers.profiles import profile_of
 
 DTYPES = ["float64", "float32"]
@@ -139,6 +139,32 @@ def of_the_weight(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:
 def test_a_backward_pass_that_fails_is_there(function: Any, operation: str) -> None:
     """So it is asked."""
     assert "gradient" in profile_of(function, operation=operation).arguments["require"]
+
+
+class _Once(torch.autograd.Function):
+    """Frees what it has kept, or keeps the first gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, frees: bool) -> Any:
+        ctx.kept, ctx.frees = torch.softmax(x, -1), frees
+        return ctx.kept.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        if ctx.kept is None:
+            raise RuntimeError("the buffers are gone")
+        if ctx.frees or not hasattr(ctx, "first"):
+            ctx.first = ctx.kept * (grads[0] - (ctx.kept * grads[0]).sum(-1, keepdim=True))
+        ctx.kept = None if ctx.frees else ctx.kept
+        return ctx.first, None
+
+
+@pytest.mark.parametrize("frees", [True, False])
+def test_who_refuses_a_second_backward_pass(frees: bool) -> None:
+    """It is left out; one that is wrong is not."""
+    found = profile_of(lambda x: _Once.apply(x, frees), operation="softmax")  # type: ignore[no-untyped-call]
+    assert (SECOND in found.arguments.get("without", ())) == frees
+    assert not frees or found.not_tested[SECOND].endswith("the buffers are gone")
 
 
 def test_who_says_what_is_taken_is_asked_for_the_gradient() -> None:

@@ -128,14 +128,17 @@ def _raised(candidate: Candidate, problem: Problem, device: str) -> str:
 
 
 def _of_other_shapes(candidate: Candidate, asked: dict[int, Problem], device: str) -> dict[int, str]:
-    """Dimensions with which the value has another shape than it should, if with some it has the right one."""
+    """Dimensions with which the value has another shape than it should, if with some it has the right one.
+
+    That of a single number says nothing: one too many is kept there, too.
+    """
     found = {}
     for ndim, problem in asked.items():
         with warnings.catch_warnings(action="ignore"):
             value = candidate.answer(replace(problem, grad_output=None), device).outputs.get("value")
         if value is not None and value.values.shape != value_shape(problem):
             found[ndim] = f"gave a value of shape {value.values.shape}; expected {value_shape(problem)}"
-    return found if len(found) < len(asked) else {}
+    return found if asked.keys() - found.keys() - {0} else {}
 
 
 def cannot_ask(

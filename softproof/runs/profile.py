@@ -24,7 +24,7 @@ from .harmless import Harmless, kinds
 from .introduction import LEFT_OUT, Opening, Profile
 from .otherwise import hard_coded
 from .probing import ANOTHER_AXIS, refusals
-from .unseen import is_silent, no_backward
+from .unseen import SECOND, is_silent, no_backward, no_second_backward
 
 DELIBERATE = ("ValueError", "TypeError", "NotImplementedError", "AssertionError")  # what people raise on purpose
 NOTHING_TO_ASK = NO_PARAMETER, NO_DERIVATIVE = "it has no such parameter", "it has no derivatives of this kind"
@@ -205,6 +205,9 @@ class Probe(Opening):
         if raised:
             self.found.not_tested["gradient"] = f"raised {raised}"
             self._leaves_out("gradient")
+        elif error := no_second_backward(self.candidate, usual, self.device):
+            self.found.not_tested[SECOND] = f"raised {error}"
+            self._leaves_out(SECOND)
         return not raised
 
     def _conventions(self, usual: Problem) -> None:

@@ -21,7 +21,8 @@ from .ladder import widest
 
 NO_GRADIENT = ("does not depend on", "NotImplementedError", "do not support JVP")  # in an error where there is none
 OUTPUTS = {"jvp": "jvp", "hvp": "hvp_logits"}
-FEW = 3  # problems of which a derivative is 0
+SECOND = "after another backward"  # the check that asks for a gradient twice
+FEW = 3  # problems that tell enough
 
 
 def no_backward(candidate: Candidate, usual: Problem, dtypes: Sequence[str], device: str) -> str:
@@ -48,6 +49,18 @@ def _of_all_kinds(candidate: Candidate, usual: Problem, dtypes: Sequence[str]) -
     asked += [each.problem for each in kinds(operation, usual.dtype, supports, usual)]
     yield from (each for each in asked if each is not None and candidate.takes(each))
     yield from (each for each in drawn(candidate, usual) if each.grad_output is not None)
+
+
+def no_second_backward(candidate: Candidate, usual: Problem, device: str) -> str:
+    """What is raised wherever a right gradient is asked for twice; empty where it is given, even once."""
+    said = ""
+    with warnings.catch_warnings(action="ignore"):
+        for problem in (usual, *drawn(candidate, usual))[:FEW]:
+            if candidate.answer(problem, device).raised is None:
+                said = candidate.ask(problem, device, SECOND).raised or ""
+                if not said:
+                    return ""
+    return said
 
 
 def is_silent(candidate: Candidate, usual: Problem, kind: str, device: str) -> bool:
