@@ -43,6 +43,20 @@ def test_torch_has_no_negative_steps() -> None:
         torch_arrays.make(np.zeros(2), "float32", "reversed", "cpu")
 
 
+def _rows_backwards(logits: Array, dim: int) -> Array:
+    """Reads the rows from the lowest address up."""
+    e = np.exp(logits - logits.max(dim, keepdims=True))
+    found: Array = e / e.sum(dim, keepdims=True)
+    return found[::-1] if logits.strides[0] < 0 else found
+
+
+@pytest.mark.parametrize(("layout", "ok"), [("contiguous", True), ("reversed", False)])
+def test_rows_in_reverse_order_are_asked(layout: str, ok: bool) -> None:
+    """As x[::-1] has them, and not the places of a row alone."""
+    problem = Problem("softmax", "float32", {"logits": [[0.0, 1.0], [2.0, 0.0]]}, {"dim": -1}, layout=layout)
+    assert judge(load(_rows_backwards, operation="softmax", adapter="numpy"), problem).ok is ok
+
+
 STRIDES = {
     "contiguous": ((3, 1), 0),
     "transposed": ((1, 2), 0),
@@ -50,7 +64,7 @@ STRIDES = {
     "sliced": ((6, 1), 1),
     "offset": ((3, 1), 1),
     "expanded": ((0, 1), 0),
-    "reversed": ((3, -1), 2),
+    "reversed": ((-3, -1), 5),
 }
 
 

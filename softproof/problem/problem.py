@@ -24,7 +24,7 @@ LAYOUTS = {
     "sliced": "columns from the middle of wider rows",
     "offset": "one element after another, from the second element of a buffer on",
     "expanded": "stride 0 along every axis along which the values do not change",
-    "reversed": "a negative step along the last axis, which torch does not have",
+    "reversed": "a negative step along every axis, which torch does not have",
 }
 COMMON_LAYOUTS = tuple(name for name in LAYOUTS if name != "reversed")  # those that every framework has
 

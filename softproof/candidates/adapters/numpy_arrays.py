@@ -40,7 +40,7 @@ def make(values: Array, dtype: str, layout: str, _device: str) -> Array:
     if layout == "sliced":
         return _placed(np.full((*rest, last + 3), fill, array.dtype)[..., 1 : last + 1], array)
     if layout == "reversed":
-        return _placed(np.full(array.shape, fill, array.dtype)[..., ::-1], array)
+        return _placed(np.flip(np.full(array.shape, fill, array.dtype)), array)
     return _placed(np.full((*rest, 2 * last), fill, array.dtype)[..., ::2], array)
 
 
