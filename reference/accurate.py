@@ -36,10 +36,13 @@ def _loss(x: Tensor, y: Tensor, options: dict[str, Any]) -> Tensor:
 
     top = wide.detach().amax(axis, keepdim=True)  # any shift gives the same loss, and the same gradient
     d = wide - top.where(top.isfinite(), torch.nan)
+    is_label = torch.zeros_like(d, dtype=torch.bool).scatter(axis, labels, True)
     lowest = torch.finfo(work).min  # and not -inf: where all others are masked, their logsumexp had no gradient
-    others = d.scatter(axis, labels, lowest).logsumexp(axis, keepdim=True)
+    others = d.masked_fill(is_label, lowest).logsumexp(axis, keepdim=True)
+    # A gather would add up its gradient by atomics, which on CUDA make subnormal numbers 0 (PTX ISA, atom.add.f32)
+    own = d.where(is_label, 0).sum(axis, keepdim=True)
     # softplus(z) = -log σ(-z). torch's own softplus leaves out e^-z from z = 20 on, and its gradient forms g e^z first
-    losses = counted * -F.logsigmoid(d.gather(axis, labels) - others)
+    losses = counted * -F.logsigmoid(own - others)
     if reduction == "none":
         return losses.squeeze(axis).to(x.dtype)
     total = losses.sum() if reduction == "sum" else losses.sum() / counted.sum()

@@ -436,3 +436,58 @@ def test_inputs_in_another_order_are_noticed() -> None:
     names = {"logits": "scores", "target": "labels"}
     (again,) = softproof.verify(the_other_way_round, names=names, fixed={"reduction": "none"}, **LOSS).rows
     assert (again.hints, again.verdict) == ((), "agrees"), again.failure
+
+
+# ---- too large ------------------------------------------------------------------------------------------------------
+
+
+def _at_most(most: int, error: Exception) -> Any:
+    """A softmax of NumPy that raises an error for longer rows."""
+
+    def softmax(logits: Array, dim: int = -1) -> Array:
+        if logits.ndim and logits.shape[dim] > most:
+            raise error
+        top = logits.max(dim, keepdims=True, initial=-np.inf)
+        e = np.exp(logits - top)
+        return np.asarray(e / e.sum(dim, keepdims=True))
+
+    return softmax
+
+
+def test_longer_rows_than_it_takes_are_left_out() -> None:
+    """An error that says so on purpose is no wrong number; below the limit it is asked as before."""
+    limited = _at_most(3000, ValueError("rows are too long"))
+
+    refused = row_of(limited, examples=100, without=["nonfinite", "masked", "empty"])
+    left_out = row_of(limited, examples=100, without=["nonfinite", "masked", "empty", "more_than_3000_classes"])
+
+    assert refused.verdict == "cannot ask"
+    assert refused.reason.endswith(
+        "With 3000 classes it agrees. If it is not to take more: --without more_than_3000_classes"
+    )
+    assert left_out.verdict == "agrees"
+    assert "more_than_3000_classes" in left_out.unsupported
+
+
+@pytest.mark.parametrize("error", [IndexError("index 70000"), KeyError("no such row")])
+def test_an_accident_in_a_long_row_disagrees(error: Exception) -> None:
+    """Which nobody has raised on purpose."""
+    assert row_of(_at_most(3000, error), examples=100, without=["nonfinite", "masked", "empty"]).verdict == "disagrees"
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("CUDA error: out of memory")])
+def test_no_memory_says_nothing_of_numbers(error: Exception) -> None:
+    """Whatever it is called."""
+    row = row_of(_at_most(3000, error), examples=100, without=["nonfinite", "masked", "empty"])
+
+    assert row.verdict == "cannot ask"
+    assert "There was no memory left" in row.reason
+    assert row.lost == ""
+
+
+def test_a_size_has_a_name() -> None:
+    """Any other is an error that says which there are."""
+    with pytest.raises(
+        ValueError, match=r"without names more_than_9_heads; expected .* such as more_than_65536_classes"
+    ):
+        row_of(of_matrices, without=["more_than_9_heads"])

@@ -18,6 +18,7 @@ from ..problem.problem import Array, Problem
 from .candidate import Candidate
 from .channel import Child, LostError
 from .description import Description, believed, reported_of
+from .devices import ends_a_device
 from .frames import FrameError, Message
 from .isolation.denied import advice
 from .isolation.protections import Protections, keeps_apart, weakest
@@ -28,7 +29,6 @@ from .protocol import Told, encoded, given, most_bytes, question, told_of
 
 SECONDS = 120.0  # for one question
 STARTUP_SECONDS = 120.0  # for the start of a process, the import of the target, and trying it out, together
-OF_DEVICES = ("CUDA error", "HIP error", "device-side assert")  # in the words of torch
 KINDS = {"ValueError": ValueError, "TypeError": TypeError}  # of what is wrong with an argument
 
 
@@ -144,7 +144,7 @@ class _Home:
             told = told_of(message, given(problem))
         except FrameError as error:
             raise LostError(self._strange(error)) from error
-        if told.raised is not None and any(each in told.raised for each in OF_DEVICES):
+        if told.raised is not None and ends_a_device(told.raised):
             self.lost = f"raised {told.raised}"  # nothing is computed after it
         return told
 

@@ -82,5 +82,15 @@ def try_next(
         what = only.words.partition("with ")[2]
         if option := OPTIONS.get(what):
             return f"if it is not to take that, leave it out: {option}"
-        return f"run the program below once more without {what}"
+        return f"run the program below once more {_without(what)}"
     return "run the program below in a debugger"
+
+
+def _without(what: str) -> str:
+    """In words.
+
+    >>> _without("masked classes"), _without("more than 500 classes")
+    ('without masked classes', 'with at most 500 classes')
+    """
+    most = what.removeprefix("more than ")
+    return f"with at most {most}" if most != what else f"without {what}"

@@ -7,12 +7,10 @@ shows that the default number of examples reaches each.
 from __future__ import annotations
 
 from functools import lru_cache
-from math import prod
 
 from ..problem.homes import entries
 from ..problem.problem import Problem
-from ..problem.rows import main_input, row_axes
-from ..problem.slicing import class_count
+from ..problem.sizes import sizes
 from .regions.region import Region
 
 
@@ -36,20 +34,8 @@ def sizes_of(problem: Problem) -> tuple[str, ...]:
     ('more than 1,000 rows', 'more than 1,000 of a batch')
     """
     return tuple(
-        f"more than {limit:,} {name}" for name, size in _long(problem).items() for limit in MANY if size > limit
+        f"more than {limit:,} {name}" for name, size in sizes(problem).items() for limit in MANY if size > limit
     )
-
-
-def _long(problem: Problem) -> dict[str, int]:
-    """The size of each dimension of a problem."""
-    main = main_input(problem).shape
-    if "input" in problem.inputs:
-        weight = problem.inputs["weight" if problem.operation == "linear" else "linear_weight"].shape
-        lead, features = (*main[:-1], *weight[1:-1]), {"features": main[-1]}
-    else:
-        lead, features = tuple(main[axis] for axis in row_axes(problem)), {}
-    found = {"rows": prod(lead), "of a batch": lead[0] if lead else 1, "positions": prod(lead[1:])}
-    return found | {"classes": class_count(problem)} | features
 
 
 REGIONS: dict[str, dict[str, Region]] = entries(__package__, "REGIONS")

@@ -13,6 +13,7 @@ from .losses import is_labels, kept
 from .operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS, REDUCTIONS
 from .problem import Problem
 from .rows import main_input, reduction_of, row_length
+from .sizes import is_beyond, is_limit, limit
 from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
 
 DIMENSIONS = range(6)  # of the arrays that are drawn
@@ -63,8 +64,8 @@ class Interface:
         supports: the optional inputs and options that it takes; by default those that its signature names.
         without: those of them that are not to be asked, and kinds of input that it does not take; ``"gradient"`` where
             its value alone is meant; ``"layouts"`` where arrays have to be contiguous; ``"half_value"`` where the value
-            in half precision is given in float32, and is to be rounded before it is judged; and behaviour checks,
-            such as ``"after another backward"``.
+            in half precision is given in float32, and is to be rounded before it is judged; sizes, such as
+            ``"more_than_65536_classes"``; and behaviour checks, such as ``"after another backward"``.
         names: what it calls an input or an option, such as ``{"dim": "axis"}``. A positional input that has a name here
             is given by that name.
         fixed: options that it does not take, and the values that it has instead, such as ``{"reduction": "none"}``.
@@ -125,15 +126,17 @@ class Interface:
         options = {each for name in operations for each in OPERATIONS[name].options}
         kinds = {each for name in operations for each in OPERATIONS[name].kinds}
         arrays = inputs | {each for name in operations for each in OPERATIONS[name].optional}
+        words = {each for each in self.without - set(checks) if not is_limit(each)}
         for argument, named, known in (
             ("supports", self.supports or (), extras - kinds),
-            ("without", self.without - set(checks), extras | {"layouts", "gradient", HALF_VALUE}),
+            ("without", words, extras | {"layouts", "gradient", HALF_VALUE}),
             ("names", self.names, arrays | options),
             ("fixed", self.fixed, options),
             ("writes", self.writes, arrays | {"grad_output"}),
         ):
             if unknown := set(named) - known:
                 more = f", and the checks {', '.join(checks)}" if argument == "without" and checks else ""
+                more += f"; or a size, such as {limit(65536, 'classes')}" if argument == "without" else ""
                 said = f"{whose} has" if whose else "expected some of"
                 raise ValueError(f"{argument} names {_listed(unknown)}; {said} {_listed(known) or 'none'}{more}")
         for argument, given in (("names", set(self.names.values())), ("extra", set(self.extra))):
@@ -159,6 +162,8 @@ class Interface:
         if self.ndim and main_input(problem).ndim not in self.ndim:
             return False
         if any(kind in self.without and is_of_kind(problem) for kind, is_of_kind in SHAPES.items()):
+            return False
+        if any(is_beyond(each, problem) for each in self.without):
             return False
         return all(
             _same(problem, name, value)

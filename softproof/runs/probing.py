@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from ..candidates.candidate import Candidate
+from ..candidates.devices import lacks_memory
 from ..candidates.guesses import inputs_in_order
 from ..candidates.lookalikes import lookalikes
 from ..diagnosis.interview import Given
@@ -21,6 +22,7 @@ from ..problem.operations import OF_REDUCTIONS, OPERATIONS
 from ..problem.outputs import value_shape
 from ..problem.problem import Problem
 from ..problem.rows import main_input
+from ..problem.sizes import limit
 from ..properties.metamorphic import UNTAKEN
 from ..verdicts.judgement import judge
 from .calling import how_to_call
@@ -28,6 +30,8 @@ from .harmless import kinds, plain
 from .ladder import widest
 
 SHAPE = re.compile(r"value has shape \(.*\); expected \(")
+_AT_MOST = re.compile(r"; (\w+): \d+, and with (\d+) it agrees$")
+_ON_PURPOSE = re.compile(r"raised (ValueError|NotImplementedError|AssertionError|RuntimeError) at (?!.*CUDA error)")
 ANOTHER_AXIS = "gave numbers of another axis than the last"
 
 
@@ -154,6 +158,10 @@ def cannot_ask(
         return ""
     what = explanation[explanation.index("raised ") :].partition(";")[0].removesuffix(".")
     denied = candidate.denied(explanation)
+    if lacks_memory(what):
+        return f"{what}. There was no memory left, which says nothing of its numbers: ask where there is more"
+    if large := _too_large(what, explanation):
+        return large
     if found.error:
         to_do = denied or how_to_call(candidate, problem.operation, problem.dtype, device, what)
         return f"it answers no question: {what}. {to_do}"
@@ -164,6 +172,15 @@ def cannot_ask(
     many = {ndim: error for ndim, error in found.dimensions.items() if ndim == main_input(problem).ndim}
     for_ = f" for arrays of {_counted(many)}" if many else ""
     return f"{what}{for_}. If it is not to take that, leave out what it refuses: {found.options}"
+
+
+def _too_large(what: str, explanation: str) -> str:
+    """Of an error that says on purpose that there are too many: what it takes, and how to ask no more."""
+    found = _AT_MOST.search(explanation)
+    if found is None or not _ON_PURPOSE.match(what):
+        return ""
+    name, most = "of a batch" if found[1] == "batch" else found[1], int(found[2])
+    return f"{what}. With {most} {name} it agrees. If it is not to take more: --without {limit(most, name)}"
 
 
 def _counted(dimensions: Iterable[int]) -> str:

@@ -25,6 +25,7 @@ from ..generation.strategies import problems
 from ..problem.interface import HALF_VALUE
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
+from ..problem.sizes import is_limit
 from ..properties.checks import CHECKS
 from ..properties.measured import Measured
 from ..reports.required import CANNOT_ASK, missing
@@ -129,7 +130,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, e
         verdict=outcome,
         reason=f"required, and judged in none of its problems: {', '.join(lacks)}" if lacks and last.ok else "",
         gradients=candidate.differentiates(operation),
-        unsupported=tuple(sorted({*OPERATIONS[operation].extras, *(candidate.interface.without & ASKED)} - supports)),
+        unsupported=_unsupported(candidate, operation, supports),
         arithmetic=schedule.criteria.name or any_order(dtype).name,
         beyond=schedule.beyond,
         sums=criteria.model.told(operation, dtype) if isinstance(criteria.model, Measured) else {},
@@ -160,6 +161,12 @@ def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, e
     )
     row = _diagnosed(_or_cannot_ask(row, candidate, operation), schedule)
     return _of_other_causes(row, schedule, partial(verdicts, draw=draw, wanted=(), examples=examples, seed=seed), seed)
+
+
+def _unsupported(candidate: Candidate, operation: str, supports: frozenset[str]) -> tuple[str, ...]:
+    """What is not asked of an operation, in the words of `without`."""
+    left_out = {each for each in candidate.interface.without if each in ASKED or is_limit(each)}
+    return tuple(sorted({*OPERATIONS[operation].extras, *left_out} - supports))
 
 
 def _outcome(verdicts: Sequence[Verdict]) -> str:

@@ -19,7 +19,8 @@ NAMES = (
     "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "PROCESSOR_.*", "NUMBER_OF_PROCESSORS", "APPDATA", "LOCALAPPDATA",
     "PROGRAMDATA", "USERPROFILE", "COVERAGE_.*",
 )  # fmt: skip
-QUIET = {"OMP_WAIT_POLICY": "PASSIVE"}  # unless it is set: threads that wait leave their cores to the judge
+# Unless they are set: threads that wait leave their cores to the judge, and JAX the memory of a GPU to others.
+QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 _LISTED = re.compile("|".join(NAMES))
 _SECRET = re.compile("TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|_KEY(_|$)|_PAT$|AUTH", re.IGNORECASE)
 

@@ -1,0 +1,26 @@
+"""What the errors of a device say, in the words of torch, JAX and Python."""
+
+from __future__ import annotations
+
+import re
+
+_OF_DEVICES = ("CUDA error", "HIP error", "device-side assert")
+_NO_MEMORY = re.compile(r"out of memory|\bMemoryError\b|can't allocate memory|RESOURCE_EXHAUSTED", re.IGNORECASE)
+
+
+def lacks_memory(error: str) -> bool:
+    """Whether there was not enough memory.
+
+    >>> lacks_memory("raised RuntimeError: CUDA error: out of memory")
+    True
+    """
+    return _NO_MEMORY.search(error) is not None
+
+
+def ends_a_device(error: str) -> bool:
+    """Whether nothing is computed on a device after it.
+
+    >>> ends_a_device("CUDA error: an illegal memory access"), ends_a_device("CUDA error: out of memory")
+    (True, False)
+    """
+    return any(each in error for each in _OF_DEVICES) and not lacks_memory(error)

@@ -1,0 +1,53 @@
+"""How large a question is in each dimension, and the words of `without` for what is larger than a function takes."""
+
+from __future__ import annotations
+
+import re
+from math import prod
+
+from .problem import Problem
+from .rows import main_input, row_axes
+from .slicing import class_count
+
+NAMES = ("rows", "of a batch", "positions", "classes", "features")
+_LIMIT = re.compile(rf"more_than_([1-9][0-9]{{0,8}})_({'|'.join(name.replace(' ', '_') for name in NAMES)})")
+
+
+def sizes(problem: Problem) -> dict[str, int]:
+    """The size of each dimension by its name, one of NAMES.
+
+    >>> sizes(Problem("softmax", "float32", {"logits": [[0.0] * 3] * 5}, {"dim": 1}))
+    {'rows': 5, 'of a batch': 5, 'positions': 1, 'classes': 3}
+    """
+    main = main_input(problem).shape
+    if "input" in problem.inputs:
+        weight = problem.inputs["weight" if problem.operation == "linear" else "linear_weight"].shape
+        lead, features = (*main[:-1], *weight[1:-1]), {"features": main[-1]}
+    else:
+        lead, features = tuple(main[axis] for axis in row_axes(problem)), {}
+    found = {"rows": prod(lead), "of a batch": lead[0] if lead else 1, "positions": prod(lead[1:])}
+    return found | {"classes": class_count(problem)} | features
+
+
+def limit(most: int, name: str) -> str:
+    """The word of `without` for more than that many.
+
+    >>> limit(65536, "classes")
+    'more_than_65536_classes'
+    """
+    return f"more_than_{most}_{name.replace(' ', '_')}"
+
+
+def is_limit(word: str) -> bool:
+    """Whether it is such a word."""
+    return _LIMIT.fullmatch(word) is not None
+
+
+def is_beyond(word: str, problem: Problem) -> bool:
+    """Whether a question is larger than such a word says; any other word says nothing.
+
+    >>> is_beyond("more_than_2_classes", Problem("softmax", "float32", {"logits": [0.0, 0.0, 0.0]}, {"dim": 0}))
+    True
+    """
+    found = _LIMIT.fullmatch(word)
+    return found is not None and sizes(problem).get(found[2].replace("_", " "), 0) > int(found[1])
