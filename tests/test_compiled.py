@@ -123,6 +123,15 @@ def test_the_verdict_is_the_judge_s(operation: str, data: st.DataObject) -> None
     same(problem, _answer(data, problem), data.draw(st.sampled_from(MODELS)))
 
 
+def test_nan_is_never_on_the_edge_of_an_infinite_bound() -> None:
+    """Beside a gradient of 10**-1e37, of which nothing is promised, as of a finite one."""
+    problem = Problem("softmax", "float64", {"logits": [[1e37], [-1e38]]}, {"dim": 0}, [[0.5], [0.5]])
+    answer = MANUAL.answer(problem)
+    wrong = _with(answer, "grad_logits", np.array([[0.0], [np.nan]]), "float64")
+
+    assert same(problem, wrong, "fused").outcome == "disagrees"
+
+
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_right_and_wrong(operation: str, dtype: str) -> None:
     """Of each output of each operation: the right answer agrees, at once, and others do not."""

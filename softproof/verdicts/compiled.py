@@ -173,7 +173,7 @@ def _on_the_edge(elements: Elements, between: Array | None) -> Elements:
     """The same, where what is as far from the neighbour of the truth as is allowed is left open."""
     if between is None:
         return elements
-    edge = between & (np.abs(elements.error) == elements.allowed)
+    edge = between & np.isfinite(elements.error) & (np.abs(elements.error) == elements.allowed)
     if elements.excused is not None:
         edge &= elements.excused == 0
     return replace(elements, agreed=elements.agreed & ~edge, refuted=elements.refuted & ~edge)
