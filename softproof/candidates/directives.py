@@ -49,6 +49,7 @@ NAMES_OF_CHECKS = (
 )
 
 MANY = 32  # answers to the same arrays
+HELD, SMALL = 8, 1 << 16  # sets of arrays that are held where they have fewer numbers
 
 OBSERVATIONS = {  # what may be observed, of one or two names of arrays
     "changed": "{} of the first answer changed when the second was asked",
@@ -207,13 +208,18 @@ def another_call_in_between(task: Task) -> Arrays:
 
 
 def updated_in_place(task: Task) -> Arrays:
-    """The answer after another question in the same arrays, as an optimiser leaves its weights."""
+    """The answer after another question in the same arrays, as an optimiser leaves its weights.
+
+    Small arrays are the last of several that are held, so that they seldom lie where the answer was asked for before.
+    """
     arrays_of, other = task.candidate.arrays, turned(task.problem)
+    small = sum(each.size for each in task.problem.inputs.values()) < SMALL
+    held = [task.candidate.made(task.problem, task.device) for _ in range(HELD if small else 1)]
     for problem in (other, task.problem):
         for name, values in problem.inputs.items():
-            if arrays_of.may_be_written(task.arrays[name]):
-                arrays_of.write(task.arrays[name], values)
-        found = task.outputs()
+            if arrays_of.may_be_written(held[-1][name]):
+                arrays_of.write(held[-1][name], values)
+        found = task.candidate.outputs(task.problem, held[-1])
     return found
 
 
