@@ -100,6 +100,30 @@ def test_each_check_catches_its_fault(make: Function, operation: str, adapter: s
     assert found.verdict.explanation.startswith(words)
 
 
+def _kept_by_address() -> Function:
+    """A softmax of NumPy that looks up by the address of its logits what it has computed of them."""
+    known: dict[Any, Array] = {}
+
+    def softmax(logits: Array, dim: int = -1) -> Array:
+        key = logits.__array_interface__["data"][0], logits.shape, logits.strides, dim
+        if key not in known:
+            known[key] = np.exp(logits - logits.max(dim, keepdims=True))
+        return np.asarray(known[key] / known[key].sum(dim, keepdims=True))
+
+    return softmax
+
+
+@pytest.mark.parametrize("before", range(1, 4))
+def test_numbers_that_were_seen_at_an_address_hide_nothing(before: int) -> None:
+    """NumPy gives small arrays the memory of others that are gone, where the right answer may be known already."""
+    candidate = load(_kept_by_address(), operation="softmax", adapter="numpy")
+    problem = replace(_problem("softmax"), grad_output=None)
+    for _ in range(before):
+        candidate.answer(problem)
+
+    assert check_behaviour(candidate, problem, check="updated in place").verdict.outcome == "disagrees"
+
+
 @pytest.mark.parametrize(("make", "operation", "adapter", "check", "words"), CAUGHT, ids=NAMES)
 def test_verify_catches_it_too(make: Function, operation: str, adapter: str, check: str, words: str) -> None:
     """In the default number of examples; by this very way, unless something else sees it as well."""
