@@ -29,10 +29,8 @@ def with_standing(
     for row in before:
         if row.verdict != DISAGREES or (row.name in found and not found[row.name].ok):
             continue
-        taken = [each for each in failures(row) if _is_taken(each, interface)]
-        if standing := [
-            each for each in taken if each.question or not is_error(each) or _raises(each, interface, opener)
-        ]:
+        standing = [each for each in failures(row) if _stands(each, interface, opener)]
+        if standing:
             found[row.name] = replace(row, failure=standing[0], more=tuple(standing[1:]))
     return list(found.values())
 
@@ -45,6 +43,13 @@ def failures(row: Row) -> list[Failure]:
 def is_error(failure: Failure) -> bool:
     """Whether an error was raised, and no number is wrong."""
     return not failure.verdict.output and "raised " in failure.verdict.explanation
+
+
+def _stands(failure: Failure, interface: Interface, opener: Callable[[], Candidate]) -> bool:
+    """Whether it is asked that, and fails: what a problem raised is asked again, since it is called otherwise now."""
+    if not _is_taken(failure, interface):
+        return False
+    return bool(failure.question) or not is_error(failure) or _raises(failure, interface, opener)
 
 
 def _is_taken(failure: Failure, interface: Interface) -> bool:

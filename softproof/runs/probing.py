@@ -31,7 +31,8 @@ from .ladder import widest
 
 SHAPE = re.compile(r"value has shape \(.*\); expected \(")
 _AT_MOST = re.compile(r"; (\w+): \d+, and with (\d+) it agrees$")
-_ON_PURPOSE = re.compile(r"raised (ValueError|NotImplementedError|AssertionError|RuntimeError) at (?!.*CUDA error)")
+DELIBERATE = ("ValueError", "TypeError", "NotImplementedError", "AssertionError")  # what people raise on purpose
+_ON_PURPOSE = re.compile(rf"raised ({'|'.join(DELIBERATE)}|RuntimeError) at (?!.*CUDA error)")
 ANOTHER_AXIS = "gave numbers of another axis than the last"
 
 

@@ -23,10 +23,9 @@ from .fitting import fitted
 from .harmless import Harmless, kinds
 from .introduction import LEFT_OUT, Opening, Profile
 from .otherwise import hard_coded
-from .probing import ANOTHER_AXIS, refusals
+from .probing import ANOTHER_AXIS, DELIBERATE, refusals
 from .unseen import SECOND, is_silent, no_backward, no_second_backward
 
-DELIBERATE = ("ValueError", "TypeError", "NotImplementedError", "AssertionError")  # what people raise on purpose
 NOTHING_TO_ASK = NO_PARAMETER, NO_DERIVATIVE = "it has no such parameter", "it has no derivatives of this kind"
 IGNORED = -1  # the label that is hard-coded most often, where it is another than torch's
 SILENT = {  # derivatives in a direction, and why they are 0 without a word

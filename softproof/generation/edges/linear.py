@@ -17,6 +17,12 @@ def linear_edge_cases() -> Iterator[EdgeCase]:
         inputs = {"input": np.ones((rows, features)), "weight": np.ones((2, features)), "bias": np.array([1.0, 2.0])}
         return EdgeCase(number, question, Problem("linear", F32, inputs, {}, np.ones((rows, 2))), mathematics)
 
+    def ignored(number: int, question: str, rows: tuple[int, ...], mathematics: str) -> EdgeCase:
+        inputs = {"input": np.ones((*rows, 3)), "linear_weight": np.ones((2, 3)), "target": np.full(rows, -100)}
+        problem = Problem("linear_cross_entropy", F32, inputs, {}, 1.0)
+        return EdgeCase(number, f"linear_cross_entropy, {question}, mean", problem, mathematics, as_both)
+
+    as_both = "as linear, cross_entropy"
     yield layer(160, "linear of no rows", 0, 3, "nothing; ∂W and ∂b are empty sums: 0")
     yield layer(161, "linear of no features", 2, 0, "empty sums: the bias")
     for number, reduction, mathematics in (
@@ -25,17 +31,8 @@ def linear_edge_cases() -> Iterator[EdgeCase]:
     ):
         inputs = {"input": np.ones((0, 3)), "linear_weight": np.ones((2, 3)), "target": np.zeros(0, np.int64)}
         problem = Problem("linear_cross_entropy", F32, inputs, {"reduction": reduction}, 1.0)
-        yield EdgeCase(
-            number, f"linear_cross_entropy of no rows, {reduction}", problem, mathematics, "as linear, cross_entropy"
-        )
-    inputs = {"input": np.ones((2, 3)), "linear_weight": np.ones((2, 3)), "target": np.array([-100, -100])}
-    yield EdgeCase(
-        164,
-        "linear_cross_entropy, every row ignored, mean",
-        Problem("linear_cross_entropy", F32, inputs, {}, 1.0),
-        "as 92",
-        "as linear, cross_entropy",
-    )
+        yield EdgeCase(number, f"linear_cross_entropy of no rows, {reduction}", problem, mathematics, as_both)
+    yield ignored(164, "every row ignored", (2,), "as 92")
     w = np.arange(12.0).reshape(2, 2, 3) % 5
     inputs = {"input": np.eye(2, 3), "linear_weight": w, "target": np.array([[0, 1], [1, -100]])}
     yield EdgeCase(
@@ -54,11 +51,4 @@ def linear_edge_cases() -> Iterator[EdgeCase]:
         "a weight of more dimensions requires batched input (N, D)",
         ERROR,
     )
-    inputs = {"input": np.ones(3), "linear_weight": np.ones((2, 3)), "target": np.array(-100)}
-    yield EdgeCase(
-        167,
-        "linear_cross_entropy, an ignored label without a batch, mean",
-        Problem("linear_cross_entropy", F32, inputs, {}, 1.0),
-        "as 158",
-        "as linear, cross_entropy",
-    )
+    yield ignored(167, "an ignored label without a batch", (), "as 158")
