@@ -18,8 +18,8 @@ import torch
 
 from softproof import OPERATIONS, Candidate, Problem, judge_result, load
 from softproof.problem.formats import FORMATS, Floats
-from softproof.problem.losses import count_classes, denominator, is_labels
-from softproof.problem.rows import axis_of, reduction_of, row_form, wide_rows
+from softproof.problem.losses import denominator, is_labels
+from softproof.problem.rows import axis_of, class_count, reduction_of, row_form, wide_rows
 from softproof.runs.schedule import counts
 from softproof.verdicts.case import BITS
 
@@ -168,7 +168,7 @@ def _count_overflows(problem: Problem) -> bool:
     """Whether a float16 mean divides by 65504 or more, if only once a relation has multiplied the weights by 4."""
     if problem.dtype != "float16" or not is_labels(problem) or reduction_of(problem) != "mean":
         return False
-    return bool(4 * abs(denominator(problem, count_classes(problem))) >= FORMATS["float16"].largest)
+    return bool(4 * abs(denominator(problem, class_count(problem))) >= FORMATS["float16"].largest)
 
 
 # What docs/generated/findings.md says of torch on the CPU, as far as its own model does not say it: by operation.

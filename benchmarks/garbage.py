@@ -31,9 +31,9 @@ from softproof import MODELS, OPERATIONS, Output, Problem, Result, Verdict, boun
 from softproof.bounds.models import model
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS
-from softproof.problem.losses import class_weights, count_classes, is_labels, kept
+from softproof.problem.losses import class_weights, is_labels, kept
 from softproof.problem.problem import Array
-from softproof.problem.rows import reduction_of
+from softproof.problem.rows import class_count, reduction_of
 from softproof.truth.balls import balls
 
 from . import nasty, text
@@ -96,7 +96,7 @@ class Asked:
         if reduction_of(self.problem) != "mean" or "weight" not in self.problem.inputs or not is_labels(self.problem):
             return 1.0
         labels = self.problem.inputs["target"].reshape(-1)[kept(self.problem)]
-        weights = [Fraction(float(each)) for each in class_weights(self.problem, count_classes(self.problem))[labels]]
+        weights = [Fraction(float(each)) for each in class_weights(self.problem, class_count(self.problem))[labels]]
         exact, size = abs(sum(weights, Fraction())), sum(map(abs, weights), Fraction())
         return np.inf if exact <= size / 4 else float(2 / min(exact, Fraction(1)))
 

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, judge_result, problems, solve
-from softproof.problem.losses import count_classes, denominator, kept
+from softproof.problem.losses import denominator, kept
 from softproof.problem.outputs import gradient_names, value_shape
 from softproof.problem.problem import Array
+from softproof.problem.rows import class_count
 from softproof.truth.balls import balls
 
 
@@ -203,7 +204,7 @@ def _has_a_mean(problem: Problem) -> bool:
     labels = problem.inputs.get("target")
     if labels is None or labels.dtype != np.int64 or problem.options.get("reduction", "mean") != "mean":
         return True
-    return denominator(problem, count_classes(problem)) != 0 or not kept(problem).any()
+    return denominator(problem, class_count(problem)) != 0 or not kept(problem).any()
 
 
 def _coarse(problem: Problem) -> Problem:

@@ -13,8 +13,7 @@ from softproof import OPERATIONS, Problem, problems
 from softproof.generation.shrinking import simpler, smallest
 from softproof.problem.checks import check
 from softproof.problem.losses import is_labels
-from softproof.problem.rows import axis_of, main_input, wide_rows
-from softproof.problem.slicing import class_count
+from softproof.problem.rows import axis_of, class_count, main_input, wide_rows
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -99,7 +99,7 @@ class _WrongJacobian(Softmax):
     def __init__(self, factor: Callable[[Tensor], Tensor]) -> None:
         self.factor = factor
 
-    def carried_back(self, g: Tensor, p: Tensor, dim: int) -> Tensor:
+    def vjp(self, g: Tensor, p: Tensor, dim: int) -> Tensor:
         return self.factor(p) * (g - (g * p).sum(dim, keepdim=True))
 
 

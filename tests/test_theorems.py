@@ -59,7 +59,7 @@ from .helpers.hard_rows import (
     worst_of,
 )
 from .helpers.shares import needed
-from .helpers.small_formats import Machine, Row, carried_back, leans, small
+from .helpers.small_formats import Machine, Row, leans, small, vjp
 from .helpers.wrong_answers import spoiled
 
 HALF = ("float16", "bfloat16")
@@ -502,7 +502,7 @@ def _rows_of(rng: np.random.Generator, arithmetic: Arithmetic, judged_by: Arithm
     found["log_softmax"] = worst_of(stored(row.log_p), truth["value"], limit["value"].error)
     found["log_softmax, rows"] = 1 + _apart(stored(row.log_p), truth["value"], limit["value"])
     p = m.any_of(lambda: m.exp(m.kept("output", row.log_p), row.lean), lambda: row.p)
-    slope = stored(carried_back(m, p, g))
+    slope = stored(vjp(m, p, g))
     found["log_softmax, gradient"] = worst_of(slope, truth["grad_logits"], limit["grad_logits"].error)
     found["log_softmax, rows of the gradient"] = needed(slope, truth["grad_logits"], limit["grad_logits"])
     truth, limit = limits_of("logsumexp", arithmetic, {"logits": row.x}, dim, g[:, 0])
@@ -560,7 +560,7 @@ def _losses_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, fl
         t = shuffled(m.add(m.mul(share, q), rest), *w)
     elif labels and w:
         t = m.mul(q, *w)
-    slope = carried_back(m, row.p, -m.mul(c, t))
+    slope = vjp(m, row.p, -m.mul(c, t))
     if labels and not epsilon and rng.random() < 0.5:  # p - y, which is scaled last
         factors = [one * np.reshape(g, (-1, 1)), *([(w[0] * q).sum(-1, keepdims=True) * one] if w else [])]
         slope = m.round(row.p - q)

@@ -20,9 +20,9 @@ from benchmarks.independent import interval
 from benchmarks.nasty import CORNERS, draw
 from benchmarks.truths import meets, wrong
 from softproof import OPERATIONS, Problem
-from softproof.problem.losses import class_weights, coefficients, count_classes, is_labels, kept
+from softproof.problem.losses import class_weights, coefficients, is_labels, kept
 from softproof.problem.problem import Array
-from softproof.problem.rows import ALL, Rows
+from softproof.problem.rows import ALL, Rows, class_count
 from softproof.truth.balls import Number, balls
 from softproof.truth.double_double import DoubleDouble
 
@@ -89,7 +89,7 @@ def _reduced_by_a_ball(problem: Problem, losses: Array, _number: Number) -> Arra
     divisor: Any = arb(1)
     if problem.options.get("reduction", "mean") == "mean" and is_labels(problem):
         labels = problem.inputs["target"][kept(problem)]
-        divisor = balls(class_weights(problem, count_classes(problem))[labels]).sum() + arb(0)
+        divisor = balls(class_weights(problem, class_count(problem))[labels]).sum() + arb(0)
     losses = losses.balls() if isinstance(losses, DoubleDouble) else losses
     special = [each for each in losses.flat if isinstance(each, float)]
     if special:

@@ -142,7 +142,7 @@ class _Rows:
         """inf where every number from 0 to 1 is within an error of p̂."""
         return torch.where(error >= torch.maximum(self.p, 1 - self.p), torch.inf, error)
 
-    def carried_back(self, h: Tensor, h_error: Tensor, scalings: int) -> Tensor:
+    def vjp(self, h: Tensor, h_error: Tensor, scalings: int) -> Tensor:
         """Theorem 6 (a), of one entry h of a row that is not 0, whose result may be scaled so often."""
         u, total, total_error = self.a.compute.u, h.sum(-1, keepdim=True), h_error.sum(-1, keepdim=True)
         reach = h.abs().sum(-1, keepdim=True) + total_error
@@ -200,7 +200,7 @@ def _log_softmax(f: _Rows) -> dict[str, Expected]:
     other = p[:, 1:]
     return {
         "value": Expected(log_p, f.finished(f.l, f.l_error)),
-        "grad": Expected(torch.cat([other, -other], -1), f.carried_back(h, torch.zeros_like(h), 0)),
+        "grad": Expected(torch.cat([other, -other], -1), f.vjp(h, torch.zeros_like(h), 0)),
     }
 
 
@@ -211,7 +211,7 @@ def _loss(label: int, f: _Rows) -> dict[str, Expected]:
     p, log_p = f.exact
     own, other = slice(label, label + 1), slice(1 - label, 2 - label)
     slope = p[:, other] * (1 - 2 * chosen)
-    bound = f.carried_back(-chosen, chosen * (2 * f.a.underflow("terms")), 2)
+    bound = f.vjp(-chosen, chosen * (2 * f.a.underflow("terms")), 2)
     return {
         "value": Expected(-log_p[:, own], f.finished(f.l[:, own], f.loss_error(own))),
         "grad": Expected(slope, bound),

@@ -9,7 +9,6 @@ import numpy as np
 from ..problem.losses import (
     class_weights,
     coefficients,
-    count_classes,
     denominator,
     denominator_reach,
     is_labels,
@@ -17,7 +16,7 @@ from ..problem.losses import (
     mixed_weights,
 )
 from ..problem.problem import Array, Problem
-from ..problem.rows import Rows, once, reduction_of
+from ..problem.rows import Rows, class_count, once, reduction_of
 from .algebra import additions
 from .arithmetic import Arithmetic
 from .exactly import adds_up, units
@@ -88,7 +87,7 @@ class Mean:
         if reduction_of(problem) != "mean":
             return cls(np.float64(1.0), np.asarray(0.0), 0)
         roundings = 1 if a.divides else 2
-        classes, total = count_classes(problem), a.total or a.compute
+        classes, total = class_count(problem), a.total or a.compute
         divisor = np.float64(denominator(problem, classes))
         rows = problem.inputs["target"].size if is_labels(problem) else int(divisor)
         omega = order = np.asarray(0.0 if rows <= 1 / total.u else total.u)
@@ -112,7 +111,7 @@ def adds_exactly(problem: Problem, a: Arithmetic) -> bool:
     than 2^precision units then.
     """
     labels, total = problem.inputs["target"].reshape(-1)[kept(problem)], a.total or a.compute
-    weights = class_weights(problem, count_classes(problem))[labels]
+    weights = class_weights(problem, class_count(problem))[labels]
     unit = units(weights).min(initial=np.inf)
     most = max(np.maximum(each, 0).sum() for each in (weights, -weights))
     return bool(adds_up(most - unit / 2 if most else most, unit, a, total))

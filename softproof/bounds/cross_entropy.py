@@ -12,16 +12,16 @@ from ..problem.problem import Array, Problem
 from ..problem.rows import ALL, Rows, axis_of, reduction_of, to_rows, wide_rows
 from .algebra import Allowed, Known, RowUnknowns, powers, rdiv, rmul, spoiled, stored
 from .arithmetic import Arithmetic
-from .carried_back import carried_back, nonzeros, row_of, summed_known
 from .coefficients import Mean, largest_term, roundings_of, smoothing_error, smoothing_of
 from .linear import flat, linear_gradients, product
-from .losses import Losses, Terms, losses, losses_along, underflow_of_terms
+from .losses import Coefficients, Losses, losses, losses_along, underflow_of_terms
 from .made_in_forward import made_in_forward
 from .overflow import ANYTHING, Left, anything, exceeds, left_by
 from .reductions import reduced
 from .second_order import given, inside, scaled
 from .softmax import centred_reach, direction
 from .softmax_rows import SoftmaxRows
+from .vjp import nonzeros, row_of, summed_known, vjp
 
 _OF_LOSSES = (4, 5, 6, 9, 10, 11, 12, 14, 17, 18, 20, 21)
 CITED = {
@@ -38,96 +38,96 @@ def _upstream(problem: Problem, divided: Mean, rows: Rows) -> tuple[Floats, Floa
     return g, np.maximum(1, np.abs(g)) * np.maximum(1, 1 / abs(divided.divisor))
 
 
-def _slopes(problem: Problem, terms: Terms, rows: Rows) -> tuple[Floats, Floats]:
+def _slopes(problem: Problem, coeffs: Coefficients, rows: Rows) -> tuple[Floats, Floats]:
     """h = -c t, ∂L/∂l, and its error (Theorem 10), both of the shape of t."""
-    a, t, divided = terms.f.arithmetic, terms.t, terms.mean
+    a, t, divided = coeffs.f.arithmetic, coeffs.t, coeffs.mean
     g, enlarged = _upstream(problem, divided, rows)
     kappa = rdiv(powers(roundings_of(problem) + divided.roundings, a.rounding("terms")), divided.omega)
-    c, m = g / divided.divisor, terms.m
-    eta = terms.of_these(underflow_of_terms(problem, a, terms.f.classes))
-    error = m * kappa + terms.moved * (1 + kappa)
+    c, m = g / divided.divisor, coeffs.m
+    eta = coeffs.of_these(underflow_of_terms(problem, a, coeffs.f.classes))
+    error = m * kappa + coeffs.moved * (1 + kappa)
     return -c * t, np.abs(c) * error + np.where(m != 0, eta * enlarged, 0.0)
 
 
-def _last(problem: Problem, terms: Terms, rows: Rows) -> Floats:
+def _last(problem: Problem, coeffs: Coefficients, rows: Rows) -> Floats:
     """By how much all factors enlarge what has underflowed before them."""
-    _, enlarged = _upstream(problem, terms.mean, rows)
-    return enlarged * max(1.0, float(np.abs(class_weights(problem, terms.f.classes)).max()))
+    _, enlarged = _upstream(problem, coeffs.mean, rows)
+    return enlarged * max(1.0, float(np.abs(class_weights(problem, coeffs.f.classes)).max()))
 
 
-def _where_counted(of_logits: Allowed, terms: Terms) -> Allowed:
+def _where_counted(of_logits: Allowed, coeffs: Coefficients) -> Allowed:
     """A row without a coefficient has derivatives of 0 exactly; one that is ignored, whatever overflows."""
-    counts = nonzeros(terms.m) > 0
+    counts = nonzeros(coeffs.m) > 0
     if counts.all():
         return of_logits
     return Allowed(
         np.where(counts, of_logits.value, 0.0),
         np.where(counts, of_logits.error, 0.0),
-        left=np.where(terms.counts, of_logits.left, np.int8(0)),
+        left=np.where(coeffs.counts, of_logits.left, np.int8(0)),
     )
 
 
-def gradient_along(problem: Problem, terms: Terms, v: Floats, rows: Rows) -> Allowed:
+def gradient_along(problem: Problem, coeffs: Coefficients, v: Floats, rows: Rows) -> Allowed:
     """Theorem 18 (a): the derivative of ∂L/∂x in the direction v, -Σh times J v (r, C)."""
-    f, a = terms.f, terms.f.arithmetic
-    slope, total = summed_known(*_slopes(problem, terms, rows), a)
-    error = scaled(slope, Known(f.p, f.p_error), given(v, a), a, _last(problem, terms, rows))
+    f, a = coeffs.f, coeffs.f.arithmetic
+    slope, total = summed_known(*_slopes(problem, coeffs, rows), a)
+    error = scaled(slope, Known(f.p, f.p_error), given(v, a), a, _last(problem, coeffs, rows))
     most = np.maximum(1, centred_reach(f, f.p_error, v))
-    first = _before_scaling(problem, terms, rows)
-    reach = np.maximum(first.sum(-1, keepdims=True), _beside_labels(problem, terms, rows)) * most
+    first = _before_scaling(problem, coeffs, rows)
+    reach = np.maximum(first.sum(-1, keepdims=True), _beside_labels(problem, coeffs, rows)) * most
     exceeding = exceeds(reach, (a.storage if "derivatives" in a.stored else a.compute).largest)
     left = anything(np.broadcast_to(exceeding, v.shape))
-    return _where_counted(Allowed(-total * f.along(v), error, left=left), terms)
+    return _where_counted(Allowed(-total * f.along(v), error, left=left), coeffs)
 
 
-def _before_scaling(problem: Problem, terms: Terms, rows: Rows) -> Floats:
+def _before_scaling(problem: Problem, coeffs: Coefficients, rows: Rows) -> Floats:
     """How large |h| may be on the way, whatever is multiplied first, and divided by D first or last: as t."""
-    g, _ = _upstream(problem, terms.mean, rows)
-    return np.asarray(np.maximum(1, np.abs(g)) * terms.first / terms.mean.least)
+    g, _ = _upstream(problem, coeffs.mean, rows)
+    return np.asarray(np.maximum(1, np.abs(g)) * coeffs.first / coeffs.mean.least)
 
 
-def _beside_labels(problem: Problem, terms: Terms, rows: Rows) -> Floats:
+def _beside_labels(problem: Problem, coeffs: Coefficients, rows: Rows) -> Floats:
     """The same of the classes that are multiplied by 0 where t has the column of the label alone: (r, 1)."""
-    g, _ = _upstream(problem, terms.mean, rows)
-    found = np.maximum(1, np.abs(g)) * terms.others / terms.mean.least
-    return np.where(terms.counts, found, 0.0)
+    g, _ = _upstream(problem, coeffs.mean, rows)
+    found = np.maximum(1, np.abs(g)) * coeffs.others / coeffs.mean.least
+    return np.where(coeffs.counts, found, 0.0)
 
 
-def _left_of_logits(problem: Problem, terms: Terms, rows: Rows) -> Left | int:
+def _left_of_logits(problem: Problem, coeffs: Coefficients, rows: Rows) -> Left | int:
     """Theorem 13 for h - p Σh: (r, C)."""
-    f, a = terms.f, terms.f.arithmetic
-    if not terms.mean.omega < 1:
+    f, a = coeffs.f, coeffs.f.arithmetic
+    if not coeffs.mean.omega < 1:
         return anything(np.ones(f.p.shape, bool))
-    first, others = _before_scaling(problem, terms, rows), _beside_labels(problem, terms, rows)
+    first, others = _before_scaling(problem, coeffs, rows), _beside_labels(problem, coeffs, rows)
     by, largest = 1 + rmul(powers(8, a.rounding("terms")), f.classes * a.compute.u), largest_term(a)
     if not (exceeds(first.sum(-1, keepdims=True) * by, largest) | exceeds(others, largest)).any():
         return 0
-    g, _ = _upstream(problem, terms.mean, rows)
-    sign = -np.sign(g) * np.sign(terms.mean.divisor)
-    positive, negative = terms.m + terms.t > 0, terms.m - terms.t > 0  # parts of t
+    g, _ = _upstream(problem, coeffs.mean, rows)
+    sign = -np.sign(g) * np.sign(coeffs.mean.divisor)
+    positive, negative = coeffs.m + coeffs.t > 0, coeffs.m - coeffs.t > 0  # parts of t
     plus = np.where(((sign > 0) & positive) | ((sign < 0) & negative), first, 0.0) * by
     minus = np.where(((sign < 0) & positive) | ((sign > 0) & negative), first, 0.0) * by
     up, down = (exceeds(each.sum(-1, keepdims=True), largest) for each in (plus, minus))  # of Σh
     own = [exceeds(each, largest) for each in (plus, minus)]
-    if terms.at is not None:
-        there = terms.at == np.arange(f.classes)
+    if coeffs.at is not None:
+        there = coeffs.at == np.arange(f.classes)
         own = [there & each for each in own]
-    none = terms.vanishes | (np.minimum(1, np.abs(g)) * terms.last <= a.underflow("terms"))
+    none = coeffs.vanishes | (np.minimum(1, np.abs(g)) * coeffs.last <= a.underflow("terms"))
     meets_zero = (exceeds(first, largest) & none).any(-1, keepdims=True)
     undefined = meets_zero | exceeds(others, largest) | (up | down) & (f.p <= f.p_error)
     return left_by(own[0] | down, own[1] | up, undefined=undefined)
 
 
-def gradients(problem: Problem, terms: Terms, rows: Rows) -> tuple[Allowed, Allowed]:
+def gradients(problem: Problem, coeffs: Coefficients, rows: Rows) -> tuple[Allowed, Allowed]:
     """Theorems 10 and 11: of ∂L/∂x and ∂L/∂q, both (r, C)."""
-    f, divided = terms.f, terms.mean
+    f, divided = coeffs.f, coeffs.mean
     a = f.arithmetic
     g, enlarged = _upstream(problem, divided, rows)
     c, eta = g / divided.divisor, underflow_of_terms(problem, a, f.classes)
-    h, h_error = _slopes(problem, terms, rows)
-    grad_x = carried_back(f, h, h_error, nonzeros(terms.m), terms.at, _last(problem, terms, rows))
-    grad_x = replace(grad_x, left=_left_of_logits(problem, terms, rows))
-    grad_x = _where_counted(spoiled(grad_x, f.lost), terms)
+    h, h_error = _slopes(problem, coeffs, rows)
+    grad_x = vjp(f, h, h_error, nonzeros(coeffs.m), coeffs.at, _last(problem, coeffs, rows))
+    grad_x = replace(grad_x, left=_left_of_logits(problem, coeffs, rows))
+    grad_x = _where_counted(spoiled(grad_x, f.lost), coeffs)
     if is_labels(problem):
         return grad_x, grad_x
     weight = np.abs(class_weights(problem, f.classes))
@@ -139,19 +139,19 @@ def gradients(problem: Problem, terms: Terms, rows: Rows) -> tuple[Allowed, Allo
     error = error + eta * enlarged * np.maximum(1, size + f.kept_error)
     if moved := smoothing_error(problem, a):
         error += np.abs(c) * weight * moved * (size + f.kept_error) * (1 + kappa)
-    grad_target = Allowed(slope * size, error, left=_left_of_target(problem, terms, g))
+    grad_target = Allowed(slope * size, error, left=_left_of_target(problem, coeffs, g))
     return grad_x, spoiled(grad_target, f.lost)
 
 
-def _row_of_logits(problem: Problem, terms: Terms, rows: Rows, value: Floats) -> RowUnknowns | None:
+def _row_of_logits(problem: Problem, coeffs: Coefficients, rows: Rows, value: Floats) -> RowUnknowns | None:
     """Theorem 21 (a) for h - p Σh, of which `value` is the magnitude (r, C)."""
-    h, h_error = _slopes(problem, terms, rows)
-    return row_of(terms.f, h, h_error, nonzeros(terms.m), value, terms.at, _last(problem, terms, rows))
+    h, h_error = _slopes(problem, coeffs, rows)
+    return row_of(coeffs.f, h, h_error, nonzeros(coeffs.m), value, coeffs.at, _last(problem, coeffs, rows))
 
 
-def _left_of_target(problem: Problem, terms: Terms, g: Floats) -> Left:
+def _left_of_target(problem: Problem, coeffs: Coefficients, g: Floats) -> Left:
     """Theorem 13 for -c w (1 - ε) l, where 1 - ε is multiplied last and g divided by D first or last: (r, C)."""
-    f, mean, largest = terms.f, terms.mean, largest_term(terms.f.arithmetic)
+    f, mean, largest = coeffs.f, coeffs.mean, largest_term(coeffs.f.arithmetic)
     weight = class_weights(problem, f.classes)
     first = np.maximum(1, np.abs(g)) * np.maximum(1, np.abs(weight)) / mean.least
     vanishes = f.may_vanish
@@ -164,29 +164,29 @@ def _left_of_target(problem: Problem, terms: Terms, g: Floats) -> Left:
 
 def cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed | Losses]:
     """Theorems 9 to 11, 17 and 18; what is reduced comes as the losses of these rows, or their derivatives."""
-    terms = _terms(problem, arithmetic, rows)
-    bounds: dict[str, Allowed | Losses] = {"value": losses(problem, terms)}
+    coeffs = _coeffs(problem, arithmetic, rows)
+    bounds: dict[str, Allowed | Losses] = {"value": losses(problem, coeffs)}
     if problem.grad_output is not None:
-        grad_logits, grad_target = gradients(problem, terms, rows)
-        grad_logits = replace(grad_logits, row=_row_of_logits(problem, terms, rows, grad_logits.value))
-        bounds["grad_logits"] = made_in_forward(grad_logits, _upstream(problem, terms.mean, rows)[0], arithmetic)
+        grad_logits, grad_target = gradients(problem, coeffs, rows)
+        grad_logits = replace(grad_logits, row=_row_of_logits(problem, coeffs, rows, grad_logits.value))
+        bounds["grad_logits"] = made_in_forward(grad_logits, _upstream(problem, coeffs.mean, rows)[0], arithmetic)
         if not is_labels(problem):
             bounds["grad_target"] = grad_target
     if problem.tangent is not None:
         v, used = direction(problem, rows), inside(arithmetic)
-        terms = terms if used is arithmetic else _terms(problem, used, rows)
-        bounds["jvp"] = losses_along(problem, terms, v)
+        coeffs = coeffs if used is arithmetic else _coeffs(problem, used, rows)
+        bounds["jvp"] = losses_along(problem, coeffs, v)
         if problem.grad_output is not None:
-            bounds["hvp_logits"] = gradient_along(problem, terms, v, rows)
+            bounds["hvp_logits"] = gradient_along(problem, coeffs, v, rows)
     if reduction_of(problem) != "none":
         return bounds
     return {name: reduced(problem, arithmetic, each) if isinstance(each, Losses) else each
             for name, each in bounds.items()}  # fmt: skip
 
 
-def _terms(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> Terms:
+def _coeffs(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> Coefficients:
     x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
-    return Terms.of(problem, SoftmaxRows.of(x, arithmetic), rows)
+    return Coefficients.of(problem, SoftmaxRows.of(x, arithmetic), rows)
 
 
 def linear_cross_entropy(problem: Problem, arithmetic: Arithmetic, _rows: Rows) -> dict[str, Allowed]:
@@ -201,13 +201,13 @@ def linear_cross_entropy(problem: Problem, arithmetic: Arithmetic, _rows: Rows) 
     logits_error = np.where(lost, np.inf, logits_error)
     values = np.where(np.isfinite(logits.value), logits.value, 0.0)  # float64 may have overflowed, which masks nothing
     f = SoftmaxRows.of(of_positions(problem, values), a, of_positions(problem, logits_error))  # (R, C)
-    terms = Terms.of(problem, f, ALL)
-    bounds = {"value": reduced(problem, a, losses(problem, terms))}
+    coeffs = Coefficients.of(problem, f, ALL)
+    bounds = {"value": reduced(problem, a, losses(problem, coeffs))}
     if problem.grad_output is not None:
-        grad, _ = gradients(problem, terms, ALL)
+        grad, _ = gradients(problem, coeffs, ALL)
         grad_error = stored(grad.value, grad.error, a) if "logits" in a.stored else grad.error
-        reach = np.fmin(np.abs(grad.value) + grad_error, _reach_of_gradient(problem, terms))
-        rows = f.lost & terms.counts  # (R, 1)
+        reach = np.fmin(np.abs(grad.value) + grad_error, _reach_of_gradient(problem, coeffs))
+        rows = f.lost & coeffs.counts  # (R, 1)
         slopes = (grad.value, grad_error, reach, _overflowing(grad, reach, a) | rows)
         g, g_error, g_reach, lost = (by_positions(problem, each) for each in slopes)  # (N, C …)
         grads = linear_gradients(g, x, w, a, g_error, g_reach)
@@ -228,10 +228,10 @@ def _overflowing(each: Allowed, reach: Floats, a: Arithmetic) -> Array:
     return found | exceeds(reach, a.storage.largest) if "logits" in a.stored else found
 
 
-def _reach_of_gradient(problem: Problem, terms: Terms) -> Floats:
+def _reach_of_gradient(problem: Problem, coeffs: Coefficients) -> Floats:
     """How large |h - p Σh| may come out, where its bound says nothing too: (R, C)."""
-    f, (h, h_error) = terms.f, _slopes(problem, terms, ALL)
+    f, (h, h_error) = coeffs.f, _slopes(problem, coeffs, ALL)
     first = np.abs(h) + h_error
-    own = first if terms.at is None else np.where(terms.at == np.arange(f.classes), first, 0.0)
+    own = first if coeffs.at is None else np.where(coeffs.at == np.arange(f.classes), first, 0.0)
     most = own + f.p_reach(f.p_error) * first.sum(-1, keepdims=True)
     return np.asarray(most * (1 + rmul(powers(8, f.arithmetic.rounding("terms")), f.classes * f.arithmetic.compute.u)))

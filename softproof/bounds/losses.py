@@ -12,12 +12,12 @@ from ..problem.problem import Array, Problem
 from ..problem.rows import Rows, reduction_of
 from .algebra import Known, powers
 from .arithmetic import Arithmetic
-from .carried_back import nonzeros
 from .coefficients import Mean, largest_of_sums, moved, roundings_of, smoothing_of
 from .exactly import adds_up, formats_of, units
 from .overflow import exceeds
 from .second_order import given, mean
 from .softmax_rows import SoftmaxRows
+from .vjp import nonzeros
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Losses:
 
 
 @dataclass(frozen=True)
-class Terms:
+class Coefficients:
     """The coefficients of some rows, and the magnitudes m of their parts: (r, C); or (r, 1), in the columns `at`, where
     one class alone counts.
     """
@@ -55,7 +55,7 @@ class Terms:
     last: Array | float = 1.0  # how small a part of t may be, where D is divided by, and what is above 1 not multiplied
 
     @classmethod
-    def of(cls, problem: Problem, f: SoftmaxRows, rows: Rows) -> Terms:
+    def of(cls, problem: Problem, f: SoftmaxRows, rows: Rows) -> Coefficients:
         """Those of some rows."""
         mean, counts = Mean.of(problem, f.arithmetic), kept(problem, rows)[:, None]
         weight = np.abs(class_weights(problem, f.classes))
@@ -100,30 +100,30 @@ def _not_lost(problem: Problem, m: Floats, rows: Rows) -> Floats:
     return np.where(there & (m == 0), FORMATS["float64"].subnormal, m)
 
 
-def losses(problem: Problem, terms: Terms) -> Losses:
+def losses(problem: Problem, coeffs: Coefficients) -> Losses:
     """Theorem 9: the terms of each row."""
-    f = terms.f
-    l, l_error, reach = (terms.of_these(each) for each in (f.l, f.kept_error, f.l_reach))  # noqa: E741
+    f = coeffs.f
+    l, l_error, reach = (coeffs.of_these(each) for each in (f.l, f.kept_error, f.l_reach))  # noqa: E741
     if not f.arithmetic.subtracts_logsumexp or is_sparse(problem):
         lost = np.where(reach < np.inf, 0.0, np.inf)  # logits that may be infinite
-        exact = _Exact.of(problem, terms)
+        exact = _Exact.of(problem, coeffs)
         l_error = l_error if exact is None else np.where(exact.known, exact.reach, l_error)
-        vanishes = terms.of_these(f.may_vanish)
-        return _weighted(problem, terms, l, Known(np.abs(l), l_error), _Reach(lost, reach), exact, vanishes)
+        vanishes = coeffs.of_these(f.may_vanish)
+        return _weighted(problem, coeffs, l, Known(np.abs(l), l_error), _Reach(lost, reach), exact, vanishes)
     x, size = l + f.lse, np.abs(l + f.lse) + np.abs(f.lse)  # Theorem 19: Σ t x and Σ t y apart
     x_error = 0.0 if f.x_error is None else f.x_error
     reach_ = _Reach.of(x, x_error) + _Reach.of(-f.lse, f.lse_reach_error)
-    rows = _weighted(problem, terms, l, Known(size, l_error), reach_, vanishes=terms.of_these(f.may_vanish))
+    rows = _weighted(problem, coeffs, l, Known(size, l_error), reach_, vanishes=coeffs.of_these(f.may_vanish))
     return replace(rows, terms=2 * rows.terms)
 
 
-def losses_along(problem: Problem, terms: Terms, v: Floats) -> Losses:
+def losses_along(problem: Problem, coeffs: Coefficients, v: Floats) -> Losses:
     """Theorem 17 (c): the same with the derivatives v - Σ p v of the log-probabilities in their place."""
-    f, a = terms.f, terms.f.arithmetic
-    found = terms.of_these(v) - f.mean(v)
-    known = given(terms.of_these(v), a) + mean(Known(f.p, f.p_error), given(v, a), a)
-    reach = _Reach.of(terms.of_these(v), 0.0) + _Reach(*f.mean_reach(f.p_error, -v, a.compute.largest))
-    rows = _weighted(problem, terms, found, known.rounded(a.rounding("derivatives"), a.flushed(1)), reach)
+    f, a = coeffs.f, coeffs.f.arithmetic
+    found = coeffs.of_these(v) - f.mean(v)
+    known = given(coeffs.of_these(v), a) + mean(Known(f.p, f.p_error), given(v, a), a)
+    reach = _Reach.of(coeffs.of_these(v), 0.0) + _Reach(*f.mean_reach(f.p_error, -v, a.compute.largest))
+    rows = _weighted(problem, coeffs, found, known.rounded(a.rounding("derivatives"), a.flushed(1)), reach)
     return replace(rows, terms=2 * rows.terms)  # as Σ t times Σ p v, less Σ t v
 
 
@@ -152,27 +152,30 @@ class _Exact:
     reach: Floats
 
     @classmethod
-    def of(cls, problem: Problem, terms: Terms) -> _Exact | None:
+    def of(cls, problem: Problem, coeffs: Coefficients) -> _Exact | None:
         """None where there are none."""
-        f, a = terms.f, terms.f.arithmetic
+        f, a = coeffs.f, coeffs.f.arithmetic
         if smoothing_of(problem) or not f.exact.any():
             return None
-        known, small, reach = f.known(terms.at)
-        d = np.where(known, terms.of_these(f.d), 0.0)
-        unit: Floats = units(d) * terms.of_these(units(class_weights(problem, f.classes)))
+        known, small, reach = f.known(coeffs.at)
+        d = np.where(known, coeffs.of_these(f.d), 0.0)
+        unit: Floats = units(d) * coeffs.of_these(units(class_weights(problem, f.classes)))
         if not is_labels(problem):
-            unit = unit * units(np.asarray(terms.q))
-        known &= adds_up(np.abs(terms.t * d), unit, a, *formats_of(a, "terms"))
-        size = np.where(small, (np.abs(terms.t) + a.underflow("terms")) * reach * 2 + a.underflow("terms"), 0.0)
-        nothing = small | (terms.m == 0)
+            unit = unit * units(np.asarray(coeffs.q))
+        known &= adds_up(np.abs(coeffs.t * d), unit, a, *formats_of(a, "terms"))
+        size = np.where(small, (np.abs(coeffs.t) + a.underflow("terms")) * reach * 2 + a.underflow("terms"), 0.0)
+        nothing = small | (coeffs.m == 0)
         return cls(
-            known, np.where(nothing, np.inf, np.where(known, unit, 0.0)), np.where(terms.m == 0, 0.0, size), reach
+            known,
+            np.where(nothing, np.inf, np.where(known, unit, 0.0)),
+            np.where(coeffs.m == 0, 0.0, size),
+            reach,
         )
 
 
 def _weighted(
     problem: Problem,
-    terms: Terms,
+    coeffs: Coefficients,
     factor: Floats,
     known: Known,
     reach: _Reach,
@@ -183,23 +186,23 @@ def _weighted(
 
     A factor may be 0 where 0 is within its error, and where it `vanishes`.
     """
-    a, t, m = terms.f.arithmetic, terms.t, terms.m
+    a, t, m = coeffs.f.arithmetic, coeffs.t, coeffs.m
     roundings = roundings_of(problem)
     kappa = powers(roundings, a.rounding("terms"))
     kappa = kappa if exact is None else np.where(exact.known, 0.0, kappa)
     size = m * known.size
-    error = m * known.error * (1 + kappa) + size * kappa + terms.moved * (known.size + known.error) * (1 + kappa)
+    error = m * known.error * (1 + kappa) + size * kappa + coeffs.moved * (known.size + known.error) * (1 + kappa)
     mixed = 0 < smoothing_of(problem) < 1  # the label's part of a row may be added by itself
     if roundings or reduction_of(problem) == "mean":
-        divisor = max(1.0, abs(terms.mean.divisor))
+        divisor = max(1.0, abs(coeffs.mean.divisor))
         eta = (
-            terms.of_these(underflow_of_terms(problem, a, terms.f.classes))
+            coeffs.of_these(underflow_of_terms(problem, a, coeffs.f.classes))
             * np.maximum(1, known.size + known.error)
             * divisor
         )
         error = error + np.where(m != 0 if exact is None else (m != 0) & ~exact.known, eta, 0.0)
     vanishes = vanishes | (np.abs(factor) <= known.error)
-    summands = (-t * factor, size, error, *_before_cancelling(terms, reach, vanishes, 1 + kappa))
+    summands = (-t * factor, size, error, *_before_cancelling(coeffs, reach, vanishes, 1 + kappa))
     value, size, error, *reaches = (each.sum(-1, keepdims=True) for each in summands)
     counted = np.asarray(nonzeros(m) + mixed, np.float64)
     unit, small = np.where(counted == 0, np.inf, 0.0), np.zeros(counted.shape)
@@ -210,22 +213,22 @@ def _weighted(
 
 
 def _before_cancelling(
-    terms: Terms, reach: _Reach, vanishes: Array, by: Array
+    coeffs: Coefficients, reach: _Reach, vanishes: Array, by: Array
 ) -> tuple[Floats, Floats, Floats, Floats]:
     """How large the positive and the negative terms of -Σ t·factor may be on the way, and those of a factor of 0; and
     which may be NaN, since the coefficient, divided by D first, overflows, and the other factor or another `vanishes`.
     """
-    t, m, first = terms.t, terms.m, terms.first * by
-    largest = largest_of_sums(terms.f.arithmetic)
-    infinite = exceeds(first / terms.mean.least, largest)
+    t, m, first = coeffs.t, coeffs.m, coeffs.first * by
+    largest = largest_of_sums(coeffs.f.arithmetic)
+    infinite = exceeds(first / coeffs.mean.least, largest)
     plus, minus = (np.where(infinite & (each > 0), np.inf, first * each) for each in (reach.plus, reach.minus))
     none = np.zeros(np.broadcast_shapes(plus.shape, minus.shape))
     positive, negative = m + t > 0, m - t > 0  # parts of t
     above = np.where(positive, minus, 0.0) + np.where(negative, plus, 0.0)
     below = np.where(positive, plus, 0.0) + np.where(negative, minus, 0.0)
-    meets_zero = np.where(terms.vanishes & terms.counts, np.maximum(plus, minus), none)
-    infinite_beside = exceeds(np.asarray(terms.others / terms.mean.least), largest)
-    undefined = (infinite & (vanishes | terms.vanishes) | infinite_beside) & terms.counts
+    meets_zero = np.where(coeffs.vanishes & coeffs.counts, np.maximum(plus, minus), none)
+    infinite_beside = exceeds(np.asarray(coeffs.others / coeffs.mean.least), largest)
+    undefined = (infinite & (vanishes | coeffs.vanishes) | infinite_beside) & coeffs.counts
     return none + above, none + below, meets_zero, none + undefined
 
 

@@ -12,9 +12,9 @@ from functools import reduce
 
 import numpy as np
 
-from ..problem.losses import class_weights, coefficients, count_classes, is_labels, kept, target_rows
+from ..problem.losses import class_weights, coefficients, is_labels, kept, target_rows
 from ..problem.problem import Array, Problem
-from ..problem.rows import Rows, axis_of, blocks, reduction_of, wide_rows, with_softmax
+from ..problem.rows import Rows, axis_of, blocks, class_count, reduction_of, wide_rows, with_softmax
 from ..truth.signs import coefficient_signs, smoothing_of
 from .algebra import powers
 from .arithmetic import Arithmetic
@@ -134,7 +134,7 @@ class _Part:
 
 def _parts(problem: Problem, rows: Rows, a: Arithmetic) -> Iterator[_Part]:
     """Each (r, C), or what broadcasts to it."""
-    classes, epsilon = count_classes(problem), smoothing_of(problem)
+    classes, epsilon = class_count(problem), smoothing_of(problem)
     weight, mean = class_weights(problem, classes), Mean.of(problem, a)
     least = np.minimum(1, np.abs(weight)) / mean.most
     factors = ("weight" in problem.inputs) + bool(abs(mean.divisor) != 1) + bool(epsilon)
@@ -165,7 +165,7 @@ def _cancels(problem: Problem, rows: Rows, a: Arithmetic) -> Array:
     """Where the sum of both parts may be computed with either sign, or as 0 (r, C): once the roundings of the model,
     and once those of float64 here.
     """
-    classes, epsilon = count_classes(problem), smoothing_of(problem)
+    classes, epsilon = class_count(problem), smoothing_of(problem)
     if is_labels(problem) or not 0 < epsilon < 1 or not (problem.inputs["target"] < 0).any():
         return np.zeros((1, 1), bool)
     t, m = (coefficients(problem, classes, rows, magnitudes=each) for each in (False, True))
@@ -192,7 +192,7 @@ def vanishing_slopes(problem: Problem, name: str, rows: Rows, a: Arithmetic) -> 
 
 def _slope_of_target(problem: Problem, rows: Rows, a: Arithmetic) -> Array | None:
     """Where g w(1 - ε)/D, which is not 0, may underflow to it: (r, C), or what broadcasts to it."""
-    classes, epsilon, mean = count_classes(problem), smoothing_of(problem), Mean.of(problem, a)
+    classes, epsilon, mean = class_count(problem), smoothing_of(problem), Mean.of(problem, a)
     if mean.divisor == 0 or epsilon == 1:
         return None
     g = np.abs(np.asarray(problem.grad_output, np.float64)).reshape(-1, 1)

@@ -6,9 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..problem.losses import count_classes
 from ..problem.problem import Array, Problem
-from ..problem.rows import reduction_of
+from ..problem.rows import class_count, reduction_of
 from .algebra import Allowed, additions, powers, rdiv, rmul, stored
 from .arithmetic import Arithmetic
 from .coefficients import Mean, largest_of_sums
@@ -21,7 +20,7 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
     """Theorem 9: the sum, or the mean, of the losses of all rows; or the losses themselves."""
     unit = a.compute.u
     pairwise = "numpy" if a.depth == "numpy" else "any order"
-    row_sums = additions(rows.terms, unit, pairwise, count_classes(problem))
+    row_sums = additions(rows.terms, unit, pairwise, class_count(problem))
     if reduction_of(problem) == "none":
         row_sums = np.where(adds_up(rows.size + rows.error, rows.unit, a, small=rows.small), 0.0, row_sums)
         error = rows.error * (1 + row_sums) + row_sums * rows.size + 2 * rows.small + a.flushed(rows.terms)

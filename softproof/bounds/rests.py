@@ -10,9 +10,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..problem.exact_sums import lowest_bit
-from ..problem.losses import class_weights, count_classes, denominator_reach, exact_denominator, is_labels, kept
+from ..problem.losses import class_weights, denominator_reach, exact_denominator, is_labels, kept
 from ..problem.problem import Array, Problem
-from ..problem.rows import ALL, Rows, blocks, is_by_rows, reduction_of
+from ..problem.rows import ALL, Rows, blocks, class_count, is_by_rows, reduction_of
 from .algebra import Allowed, additions, powers
 from .arithmetic import Arithmetic
 from .coefficients import adds_exactly
@@ -32,7 +32,7 @@ def of_rows_that_count(problem: Problem, counts: Array) -> Array:
 def _weights_that_count(problem: Problem) -> Array:
     """The class weights of the labels that count."""
     labels = problem.inputs["target"].reshape(-1)[kept(problem)]
-    return class_weights(problem, count_classes(problem))[labels]
+    return class_weights(problem, class_count(problem))[labels]
 
 
 def cancel(problem: Problem) -> bool:
@@ -45,7 +45,7 @@ def where_a_rest_is_left(problem: Problem, name: str, rows: Rows, arithmetic: Ar
     none = np.zeros((1, 1), bool)
     if "weight" not in problem.inputs or reduction_of(problem) != "mean" or not is_labels(problem):
         return none
-    if exact_denominator(problem, count_classes(problem)) != 0 or not cancel(problem):
+    if exact_denominator(problem, class_count(problem)) != 0 or not cancel(problem):
         return none
     if not _leaves_a_rest(problem, arithmetic):
         return none
@@ -60,7 +60,7 @@ def _leaves_a_rest(problem: Problem, arithmetic: Arithmetic) -> bool:
 
 def _overflows(problem: Problem, arithmetic: Arithmetic) -> bool:
     """Whether the sum of weights may be infinite on the way."""
-    reach = denominator_reach(problem, count_classes(problem)) * (1 + _relative_rest(problem, arithmetic))
+    reach = denominator_reach(problem, class_count(problem)) * (1 + _relative_rest(problem, arithmetic))
     return bool(exceeds(np.asarray(reach), (arithmetic.total or arithmetic.compute).largest))  # inf, or no digit
 
 

@@ -21,12 +21,12 @@ from .algebra import (
     times,
 )
 from .arithmetic import Arithmetic
-from .carried_back import carried_back, nonzeros, row_of, summed, summed_known
 from .exponentials import exponent, promising
 from .overflow import Left, anything, exceeds, left_by
 from .row_unknowns import Shared, of_centred, of_product
 from .second_order import along, curvature, given, inside, mean, scaled
 from .softmax_rows import SoftmaxRows
+from .vjp import nonzeros, row_of, summed, summed_known, vjp
 
 CITED = {  # the theorems that these bounds rest on
     "softmax": (2, 5, 6, 14, 17, 18, 21),
@@ -143,7 +143,7 @@ def log_softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[st
         g = wide_rows(problem.grad_output, axis_of(problem), rows)
         terms = nonzeros(g)
         kept = _kept_products(f, g, terms)
-        found = carried_back(f, g, kept, terms, scalings=0)
+        found = vjp(f, g, kept, terms, scalings=0)
         bounds["grad_logits"] = replace(found, row=row_of(f, g, kept, terms, found.value), left=_left_of_total(f, g))
     if problem.tangent is not None:
         bounds |= _log_softmax_along(problem, _inside(f, problem, rows), rows)

@@ -37,7 +37,7 @@ class Isolated(Candidate):
     """What the judge knows of a candidate, and the process that it lives in."""
 
     about: Description | None = None
-    home: _Home | None = None
+    handle: _ProcessHandle | None = None
 
     def supports(self, operation: str) -> frozenset[str]:
         """Which extras it has."""
@@ -49,20 +49,20 @@ class Isolated(Candidate):
 
     def reported(self, operation: str) -> tuple[str, ...]:
         """What is believed of it because it says so, and for no other reason."""
-        device = self._home.arguments.get("device", "cpu")
+        device = self._handle.arguments.get("device", "cpu")
         own = () if device == "cpu" else (f"device: {device}",)  # at which its process alone has looked
         return (*own, *reported_of(self._about, operation, self.interface))
 
     def tell(self, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> Told:
         """From its process, or why there is nothing."""
         try:
-            return self._home.tell(problem, device, directive, arguments)
+            return self._handle.tell(problem, device, directive, arguments)
         except LostError as error:
             return Told(lost=str(error))
 
     def denied(self, error: str) -> str:
         """By its sandbox, or because it is not given all variables."""
-        return self._home.denied(error)
+        return self._handle.denied(error)
 
     @property
     def _about(self) -> Description:
@@ -71,12 +71,12 @@ class Isolated(Candidate):
         return self.about
 
     @property
-    def _home(self) -> _Home:
-        if self.home is None:
+    def _handle(self) -> _ProcessHandle:
+        if self.handle is None:
             raise TypeError(
                 f"{self.name} is described, and has no process; softproof.candidates.isolated.isolated gives one"
             )
-        return self.home
+        return self.handle
 
     @property
     def elsewhere(self) -> bool:
@@ -86,32 +86,32 @@ class Isolated(Candidate):
     @property
     def lost(self) -> str:
         """Why it gives no answers any more; empty while it does."""
-        return self._home.lost
+        return self._handle.lost
 
     @property
     def protections(self) -> Protections:
         """What has protected the judge from its processes."""
-        return self._home.protections
+        return self._handle.protections
 
     @property
     def printed(self) -> int:
         """How many bytes have been printed in its processes."""
-        return self._home.printed
+        return self._handle.printed
 
     def renew(self) -> None:
         """Start again; if that cannot be done, it is lost."""
-        self._home.restart()
+        self._handle.restart()
 
     def limit(self, seconds: float) -> None:
         """Let no question take longer from now on."""
-        self._home.seconds = min(self._home.seconds, seconds)
+        self._handle.seconds = min(self._handle.seconds, seconds)
 
     def close(self) -> None:
         """End its process."""
-        self._home.end()
+        self._handle.end()
 
 
-class _Home:
+class _ProcessHandle:
     """One process after the other, each with the same candidate."""
 
     def __init__(
@@ -237,12 +237,12 @@ def isolated(
                  "folders": [*folders]}  # fmt: skip
     reads = (*folders, *_files(target), *map(os.path.abspath, sandbox_read))
     place = Place(sandbox, device, reads, tuple(hidden), tuple(sandbox_env), tuple(sandbox_read))
-    home, since = _Home(arguments, seconds, startup, place, closed), time.monotonic()
+    handle, since = _ProcessHandle(arguments, seconds, startup, place, closed), time.monotonic()
     try:
-        return _settled(_started(home, since), home, known, dtypes)
+        return _opened(_started(handle, since), handle, known, dtypes)
     except (ValueError, TypeError) as error:
-        denied = home.denied(str(error))
-        home.end()
+        denied = handle.denied(str(error))
+        handle.end()
         if denied:
             raise ValueError(f"{error}. {denied}") from error
         raise
@@ -257,26 +257,26 @@ def _files(target: str) -> list[str]:
     return [os.path.dirname(os.path.abspath(word)) if word.endswith(".onnx") else word for word in words]
 
 
-def _started(home: _Home, since: float) -> Any:
+def _started(handle: _ProcessHandle, since: float) -> Any:
     """What a target says of itself, tried out if it survives that, and otherwise not."""
     try:
-        return home.start(since)
+        return handle.start(since)
     except LostError as error:
-        if not home.arguments["tried"] or time.monotonic() - since >= home.startup:
-            raise ValueError(f"target {home.target!r}: when it was imported, {error}") from error
-    home.arguments["tried"] = False
-    return _started(home, since)
+        if not handle.arguments["tried"] or time.monotonic() - since >= handle.startup:
+            raise ValueError(f"target {handle.target!r}: when it was imported, {error}") from error
+    handle.arguments["tried"] = False
+    return _started(handle, since)
 
 
-def _settled(said: Any, home: _Home, known: Interface, dtypes: Sequence[str] | None) -> Isolated:
+def _opened(said: Any, handle: _ProcessHandle, known: Interface, dtypes: Sequence[str] | None) -> Isolated:
     """The candidate that says this of itself, as far as it is believed."""
     try:
-        about = believed(said, home.target, home.arguments["operation"], home.arguments["adapter"], known)
+        about = believed(said, handle.target, handle.arguments["operation"], handle.arguments["adapter"], known)
     except FrameError as error:
-        raise ValueError(f"target {home.target!r}: what it says of itself is {error}") from error
+        raise ValueError(f"target {handle.target!r}: what it says of itself is {error}") from error
     functions, backwards = (dict.fromkeys(each, _elsewhere) for each in (about.takes, about.backwards))
-    candidate = Isolated(about.name, functions, backwards, about.adapter, repr(home.target), about.interface,
-                         formats=about.formats, about=about, home=home)  # fmt: skip
+    candidate = Isolated(about.name, functions, backwards, about.adapter, repr(handle.target), about.interface,
+                         formats=about.formats, about=about, handle=handle)  # fmt: skip
     check_dtypes(candidate, dtypes)
     return candidate
 

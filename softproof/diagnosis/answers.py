@@ -16,8 +16,8 @@ from ..bounds.models import Model
 from ..problem.checks import check
 from ..problem.losses import is_labels, kept
 from ..problem.problem import Array, Problem
-from ..problem.rows import reduction_of
-from ..problem.slicing import class_count, row_axis, row_count
+from ..problem.rows import class_count, reduction_of
+from ..problem.slicing import row_axis, row_count
 from .interview import Reply
 from .likeness import Yardstick, same
 from .record import Pattern

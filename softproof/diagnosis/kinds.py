@@ -11,7 +11,7 @@ from ..problem.checks import check
 from ..problem.kinds import kinds_of
 from ..problem.outputs import value_shape
 from ..problem.problem import Problem
-from ..problem.slicing import class_count
+from ..problem.rows import class_count
 from .interview import Interview, Reply
 from .record import Pattern
 

@@ -13,9 +13,9 @@ import numpy as np
 from ..bounds.models import MODELS
 from ..candidates.plain_text import plain
 from ..problem.formats import FORMATS, HALF
-from ..problem.losses import count_classes, denominator, is_labels, kept
+from ..problem.losses import denominator, is_labels, kept
 from ..problem.problem import Array, Problem
-from ..problem.rows import axis_of, from_rows, main_input, reduction_of, wide_rows
+from ..problem.rows import axis_of, class_count, from_rows, main_input, reduction_of, wide_rows
 from .interview import Interview, Reply
 
 LARGEST = FORMATS["float16"].largest
@@ -150,7 +150,7 @@ def _few_rows(problem: Problem) -> Problem | None:
     """With one row that counts, where a mean of labels divides by more than float16 holds."""
     if problem.dtype != "float16" or not is_labels(problem) or reduction_of(problem) != "mean":
         return None
-    if abs(denominator(problem, count_classes(problem))) < LARGEST:
+    if abs(denominator(problem, class_count(problem))) < LARGEST:
         return None
     target, counts = problem.inputs["target"].reshape(-1), kept(problem)
     label = np.where(counts, target, -1).max()  # of a row that counts

@@ -10,7 +10,8 @@ import numpy as np
 from ..problem.checks import check
 from ..problem.losses import is_labels
 from ..problem.problem import Problem
-from ..problem.slicing import class_count, row_count, take_classes, take_rows
+from ..problem.rows import class_count
+from ..problem.slicing import row_count, take_classes, take_rows
 from .interview import Interview, Reply
 from .record import Pattern
 

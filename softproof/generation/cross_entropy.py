@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ..problem.formats import FORMATS, Floats
 from ..problem.operations import labels_in, reductions
 from ..problem.problem import Array, Problem
-from .drawn_arrays import class_weights, distributions, seeds, with_strange_rows
+from .drawn_arrays import distributions, drawn_class_weights, seeds, with_strange_rows
 from .masks import CHUNKS, FEWER_BITS, RUN, run_of_rows
 from .regions.labels import IMAGES, PADDING
 from .regions.linear import OF_CLASSIFIER
@@ -53,7 +53,7 @@ def _losses(
         if "all_ignored" not in request.extras:
             inputs["target"], options = with_one_that_counts(inputs["target"], options, request.fixed, classes)
     if "weight" in request.extras and request.pick(draw, "weight", (False, True, True)):
-        weight = class_weights(draw, classes, request.dtype, negative="negative_weights" in request.extras)
+        weight = drawn_class_weights(draw, classes, request.dtype, negative="negative_weights" in request.extras)
         ignored = options.get("ignore_index", -100)
         inputs["weight"] = np.abs(weight) if _nearly_cancel(weight, inputs["target"], ignored) else weight
     upstream = request.upstream(draw, rows if options.get("reduction") == "none" else ())

@@ -205,7 +205,7 @@ def distributions(draw: st.DrawFn, shape: tuple[int, ...], dtype: str, *, axis: 
     return np.moveaxis(fmt.round(p), -1, axis)
 
 
-def class_weights(draw: st.DrawFn, classes: int, dtype: str, *, negative: bool = False) -> Floats:
+def drawn_class_weights(draw: st.DrawFn, classes: int, dtype: str, *, negative: bool = False) -> Floats:
     """Class weights: of one size, of many sizes, all alike, some of them 0; some negative if that is wanted."""
     style = draw(st.sampled_from(("one size", "one size", "many sizes", "alike", "zeros", "signs")))
     rng = np.random.default_rng(draw(seeds()))

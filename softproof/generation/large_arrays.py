@@ -148,7 +148,7 @@ def with_labels(x: Floats, found: Array) -> Floats:
     return x
 
 
-def class_weights(rng: np.random.Generator, classes: int) -> Floats:
+def exact_class_weights(rng: np.random.Generator, classes: int) -> Floats:
     """Powers of 2: (C,)."""
     return np.asarray(2.0 ** rng.integers(-2, 3, classes))
 

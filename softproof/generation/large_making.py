@@ -163,7 +163,7 @@ def _loss(plan: Plan, rng: np.random.Generator, rows: int, classes: int) -> tupl
     else:
         found = {"target": arrays.labels(rng, rows, classes)}
     if "weight" in plan.has:
-        found["weight"] = arrays.class_weights(rng, classes)
+        found["weight"] = arrays.exact_class_weights(rng, classes)
     return found, options
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from ..problem.losses import is_labels
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Array, Problem
-from ..problem.rows import class_axes
-from ..problem.slicing import class_count, row_count, take_classes, take_rows
+from ..problem.rows import class_axes, class_count
+from ..problem.slicing import row_count, take_classes, take_rows
 
 STEPS = 300  # problems that are tried
 FEW = 32  # numbers that are tried one by one

@@ -162,7 +162,7 @@ class ValueKeptUnwatched(Softmax):
         return value
 
     def from_kept(self, g: Tensor, value: Tensor, dim: int) -> Tensor:
-        return self.carried_back(g, value, dim)
+        return self.vjp(g, value, dim)
 
 
 @mutant(

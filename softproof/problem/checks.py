@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from .formats import FORMATS
-from .losses import count_classes, is_labels
+from .losses import is_labels
 from .operations import DIRECTIONAL, OPERATIONS
 from .outputs import value_shape
 from .problem import LAYOUTS, Array, Problem
-from .rows import main_input
+from .rows import class_count, main_input
 from .validation import check_flag, check_kind, check_number, check_text, check_whole, shown
 
 Shape = tuple[int, ...]
@@ -166,7 +166,7 @@ def _check_labels(problem: Problem) -> None:
     if "target" not in problem.inputs or not is_labels(problem):
         return
     target, ignored = problem.inputs["target"], problem.options.get("ignore_index", -100)
-    classes = count_classes(problem)
+    classes = class_count(problem)
     bad = (target != ignored) & ((target < 0) | (target >= classes))
     if bad.any():
         raise IndexError(f"target holds {target[bad][0]}; expected labels from 0 to {classes - 1}, or {ignored}")

@@ -11,18 +11,13 @@ import numpy as np
 
 from .exact_sums import exact_sum, nearest
 from .problem import Array, Problem
-from .rows import ALL, Rows, from_rows, main_input, once, row_length, to_rows, wide_rows
-
-
-def count_classes(problem: Problem) -> int:
-    """How many classes a loss has."""
-    return row_length(problem) if "logits" in problem.inputs else len(problem.inputs["linear_weight"])
+from .rows import ALL, Rows, class_count, from_rows, main_input, once, to_rows, wide_rows
 
 
 def of_positions(problem: Problem, logits: Array) -> Array:
     """Logits (N, C d1 …) of a classifier, whose weight is (C, d1, …, D), as rows: (N d1 …, C)."""
     positions = prod(problem.inputs["linear_weight"].shape[1:-1])
-    return to_rows(logits.reshape(len(logits), count_classes(problem), positions), 1)
+    return to_rows(logits.reshape(len(logits), class_count(problem), positions), 1)
 
 
 def by_positions(problem: Problem, rows: Array) -> Array:

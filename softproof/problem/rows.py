@@ -186,6 +186,12 @@ def row_length(problem: Problem) -> int:
     return prod(main_input(problem).shape[axis] for axis in class_axes(problem))
 
 
+def class_count(problem: Problem) -> int:
+    """How many classes there are, of a loss, a layer or a distribution."""
+    layers = (array for name, array in problem.inputs.items() if name in ("weight", "linear_weight"))
+    return len(next(layers)) if "input" in problem.inputs else row_length(problem)
+
+
 def blocks(problem: Problem) -> list[Rows]:
     """Slices that cover the rows, of at most BLOCK elements (but at least one row) each."""
     if not is_by_rows(problem):

@@ -6,8 +6,7 @@ import re
 from math import prod
 
 from .problem import Problem
-from .rows import main_input, row_axes
-from .slicing import class_count
+from .rows import class_count, main_input, row_axes
 
 NAMES = ("rows", "of a batch", "positions", "classes", "features")
 _LIMIT = re.compile(rf"more_than_([1-9][0-9]{{0,8}})_({'|'.join(name.replace(' ', '_') for name in NAMES)})")

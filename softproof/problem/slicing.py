@@ -11,7 +11,7 @@ from .losses import is_labels
 from .operations import AS_INPUT, OF_LAYER, OPERATIONS
 from .outputs import value_shape
 from .problem import Array, Problem
-from .rows import class_axes, main_input, reduction_of, row_axes, row_length
+from .rows import class_axes, class_count, main_input, reduction_of, row_axes
 
 _OF_CLASSES = ("weight", "bias", "linear_weight", "linear_bias")  # what has a row, or a number, for each class
 
@@ -65,12 +65,6 @@ def row_count(problem: Problem) -> int:
     name = next(iter(problem.inputs))
     axis = row_axis(problem, name)
     return 1 if axis is None else problem.inputs[name].shape[axis]
-
-
-def class_count(problem: Problem) -> int:
-    """How many classes there are, of a loss, a layer or a distribution."""
-    layers = (array for name, array in problem.inputs.items() if name in ("weight", "linear_weight"))
-    return len(next(layers)) if "input" in problem.inputs else row_length(problem)
 
 
 def taken(array: Array, index: Array, axis: int | None) -> Array:

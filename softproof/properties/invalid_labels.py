@@ -10,8 +10,7 @@ from ..problem.losses import is_labels
 from ..problem.operations import reductions
 from ..problem.outputs import value_shape
 from ..problem.problem import Problem
-from ..problem.rows import reduction_of
-from ..problem.slicing import class_count
+from ..problem.rows import class_count, reduction_of
 from .questions import Answers, Question
 
 

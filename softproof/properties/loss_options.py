@@ -10,8 +10,8 @@ import numpy as np
 from ..problem.formats import FORMATS
 from ..problem.losses import is_labels
 from ..problem.problem import Array, Problem
-from ..problem.rows import main_input, reduction_of
-from ..problem.slicing import class_count, row_axis, row_count, take_rows
+from ..problem.rows import class_count, main_input, reduction_of
+from ..problem.slicing import row_axis, row_count, take_rows
 from .identities import Extras, Identity, Outputs, Rng
 from .intervals import Interval
 
@@ -38,7 +38,7 @@ def _with_option(problem: Problem, name: str, value: Any) -> Problem:
     return replace(problem, options={**problem.options, name: value})
 
 
-def class_weights(problem: Problem, extras: Extras, rng: Rng) -> Identity | None:
+def scaled_class_weights(problem: Problem, extras: Extras, rng: Rng) -> Identity | None:
     """Class weights times 2^k: sums and losses of rows are 2^k times as large, a mean over labels stays."""
     if "weight" not in extras or "target" not in problem.inputs:
         return None

@@ -28,7 +28,7 @@ from ..verdicts.misfits import not_an_answer
 from ..verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, Verdict
 from .identities import Extras, Identity, Outputs, Relation
 from .intervals import Interval, enclosed
-from .loss_options import class_weights, ignored_rows, label_smoothing, upstream_gradient
+from .loss_options import ignored_rows, label_smoothing, scaled_class_weights, upstream_gradient
 from .rearranged import batch_of_one, common_shift, flattened, permuted_classes, permuted_rows
 from .splitting import split_batch, split_classes, split_features
 
@@ -42,7 +42,7 @@ RELATIONS: dict[str, Relation] = {
     "split classes": split_classes,
     "split features": split_features,
     "label smoothing": label_smoothing,
-    "class weights": class_weights,
+    "class weights": scaled_class_weights,
     "ignored rows": ignored_rows,
     "upstream gradient": upstream_gradient,
 }

@@ -12,8 +12,8 @@ from ..problem.formats import FORMATS
 from ..problem.operations import OPERATIONS
 from ..problem.outputs import output_shapes, value_shape
 from ..problem.problem import Array, Problem
-from ..problem.rows import axis_of, class_axes, from_rows, main_input, reduction_of, to_rows
-from ..problem.slicing import class_axis, class_count, row_axis, row_count, take_classes, take_rows
+from ..problem.rows import axis_of, class_axes, class_count, from_rows, main_input, reduction_of, to_rows
+from ..problem.slicing import class_axis, row_axis, row_count, take_classes, take_rows
 from .identities import Extras, Identity, Outputs, Rng
 from .intervals import Interval
 

@@ -11,8 +11,8 @@ import numpy as np
 from ..problem.formats import FORMATS
 from ..problem.losses import exact_denominator, mixed_weights
 from ..problem.problem import Problem
-from ..problem.rows import axis_of, class_axes, main_input, reduction_of
-from ..problem.slicing import class_count, row_axis, row_count, take_classes, take_rows
+from ..problem.rows import axis_of, class_axes, class_count, main_input, reduction_of
+from ..problem.slicing import row_axis, row_count, take_classes, take_rows
 from .identities import Extras, Identity, Outputs, Rng
 from .intervals import Interval, joined
 

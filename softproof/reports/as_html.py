@@ -94,8 +94,8 @@ def _line(report: Report, row: Row, link: str | None) -> tuple[Any, ...]:
 
 def _unexpected(report: Report) -> Iterator[Markup]:
     """Expected failures that are none, and what an interruption has left out."""
-    if report.unforeseen:
-        yield tag("div", items(report.unforeseen), class_="bad")
+    if report.unexpected:
+        yield tag("div", items(report.unexpected), class_="bad")
     if report.interrupted:
         yield tag("p", "The run was interrupted: rows that are not here were not judged.", class_="bad")
 

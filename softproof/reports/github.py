@@ -27,7 +27,7 @@ def annotated(report: Report, defined: Callable[[Row], Place | None]) -> list[st
     ['::error file=mine.py,line=3,title=softproof%3A no guarantee::100%25 of it (mine:f softmax float32 cpu)']
     """
     lines = [_annotation(each, defined(each.row)) for each in causes(report.failing)]
-    return lines + [_command(f"softproof: {each}", None, "softproof: expected failures") for each in report.unforeseen]
+    return lines + [_command(f"softproof: {each}", None, "softproof: expected failures") for each in report.unexpected]
 
 
 def _annotation(cause: Cause, place: Place | None) -> str:
@@ -63,7 +63,7 @@ def summary(report: Report) -> str:
     for number, cause in enumerate(causes(report.failing), start=1):
         names = ", ".join(row.name for row in cause.rows)
         parts += [tag("h3", f"{number}. {cause.check}"), tag("p", f"seen in {names}"), tag("pre", _told(cause))]
-    parts += [items([*report.unforeseen, *notes(report.rows)])]
+    parts += [items([*report.unexpected, *notes(report.rows)])]
     return "\n\n".join(each if each.startswith("<pre>") else each.replace("\n", " ") for each in parts) + "\n"
 
 

@@ -29,8 +29,8 @@ def junit(report: Report) -> str:
     suite = ET.Element(
         "testsuite",
         name="softproof",
-        tests=str(len(report.rows) + len(report.unforeseen) + report.interrupted),
-        failures=str(len(report.failing) - len(unjudged) + len(report.unforeseen)),
+        tests=str(len(report.rows) + len(report.unexpected) + report.interrupted),
+        failures=str(len(report.failing) - len(unjudged) + len(report.unexpected)),
         errors=str(len(unjudged) + report.interrupted),
         skipped=str(len(report.excused)),
         time=f"{sum(row.seconds for row in report.rows):.3f}",
@@ -40,7 +40,7 @@ def junit(report: Report) -> str:
         ET.SubElement(properties, "property", name=printable(name), value=printable(value))
     for row in report.rows:
         suite.append(_case(row, row in report.failing, row in report.excused))
-    for text in report.unforeseen:
+    for text in report.unexpected:
         what, _, name = text.partition(": ")
         case = ET.SubElement(suite, "testcase", classname="expected failures", name=printable(name), time="0.000")
         ET.SubElement(case, "failure", message=printable(what))

@@ -71,7 +71,7 @@ class Report:
             return OF_A_SIGNAL + self.ended_by
         if not self.rows:
             return 4
-        return max([0, *(row.status for row in self.failing), *(1 for _ in self.unforeseen)])
+        return max([0, *(row.status for row in self.failing), *(1 for _ in self.unexpected)])
 
     @property
     def trusted(self) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ class Report:
         return tuple(row for row in failed if row.name in self.expected)
 
     @property
-    def unforeseen(self) -> tuple[str, ...]:
+    def unexpected(self) -> tuple[str, ...]:
         """What has become of each expected failure that is none; an interrupted run may not have asked it yet."""
         passed = {row.name: _PASSED[row.verdict] for row in self.rows if row.ok}
         failed = {row.name for row in self.excused}
@@ -121,7 +121,7 @@ class Report:
         failures = [f"\n{_told(cause)}" for cause in causes(self.failing)]
         expected = [f"expected failure: {row.name}" for row in self.excused]
         more = [*details(self.rows), *self._ran()] if full else []
-        lines = [table(self.rows, full=full), *notes(self.rows), *more, *self._said(), *expected, *self.unforeseen]
+        lines = [table(self.rows, full=full), *notes(self.rows), *more, *self._said(), *expected, *self.unexpected]
         return printable("\n".join([*lines, *failures]))
 
     def _said(self) -> list[str]:
@@ -190,7 +190,7 @@ class Report:
             "trusted": self.trusted,
             "found_out": self.found_out,
             "notes": self.notes,
-            "unexpected": self.unforeseen,
+            "unexpected": self.unexpected,
             "causes": [{"check": each.check, "rows": [row.name for row in each.rows]} for each in causes(self.failing)],
             "rows": [record(row, row.name in self.expected) for row in self.rows],
         }

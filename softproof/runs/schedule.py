@@ -199,7 +199,7 @@ class Schedule:
         problem, accuracy = question.problem, Accuracy(criteria.accuracy)
         answers = Answers(self.candidate, problem, criteria.device, criteria.model, accuracy, question.first)
         for kind, name in todo:
-            found = self._relation(name, answers) if kind == "relation" else self._way(name, question)
+            found = self._relation(name, answers) if kind == "relation" else self._verdict_of_check(name, question)
             if found is None:
                 continue
             self.counts[kind, name] += 1
@@ -239,7 +239,7 @@ class Schedule:
             identity.problem.dtype,
         )
 
-    def _way(self, name: str, question: Question) -> Verdict | None:
+    def _verdict_of_check(self, name: str, question: Question) -> Verdict | None:
         """The verdict of a check, if it applies."""
         if not CHECKS[name].applies(question):
             return None

@@ -167,7 +167,7 @@ def _ask(
     if not schedule.criteria.shrink or schedule.lost is not None:
         return [*agreed, refused[-1]]
     again = _run(schedule, drawn, examples, seed, missed, (*_FIRST, Phase.shrink))[1]
-    return [*agreed, _smallest(schedule, again[-1]) if again else _now_and_then(refused[-1])]
+    return [*agreed, _smallest(schedule, again[-1]) if again else _flaky_verdict(refused[-1])]
 
 
 def _smallest(schedule: Schedule, verdict: Verdict) -> Verdict:
@@ -190,7 +190,7 @@ def _smallest(schedule: Schedule, verdict: Verdict) -> Verdict:
     return found[-1]
 
 
-def _now_and_then(verdict: Verdict) -> Verdict:
+def _flaky_verdict(verdict: Verdict) -> Verdict:
     text = f"{verdict.explanation}; not deterministic: the same problem agreed when asked again"
     return replace(verdict, explanation=text)
 
@@ -248,7 +248,7 @@ def _run(
     except unittest.SkipTest:
         pass  # nothing was kept
     except hypothesis.errors.Flaky:
-        refused.append(_now_and_then(refused[-1]))
+        refused.append(_flaky_verdict(refused[-1]))
     if refused and kept and drawn.towards:
         _failed_towards(schedule, kept).save(_TOWARDS, drawn.towards.encode())
     return agreed, refused

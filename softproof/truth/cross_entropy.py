@@ -11,7 +11,6 @@ from ..problem.losses import (
     by_positions,
     class_weights,
     coefficients,
-    count_classes,
     exact_denominator,
     is_labels,
     is_sparse,
@@ -20,7 +19,7 @@ from ..problem.losses import (
     of_positions,
 )
 from ..problem.problem import Array, Problem
-from ..problem.rows import Rows, axis_of, reduction_of, to_rows, wide_rows
+from ..problem.rows import Rows, axis_of, class_count, reduction_of, to_rows, wide_rows
 from .balls import Number, Truth, balls, direction, matmul, number_of, specials, summed, upstream_signs, with_limit
 from .linear import flat, linear_gradients
 from .signs import own_signs, smoothing_of
@@ -28,7 +27,7 @@ from .softmax import Softmax, of_logits, where_defined
 
 
 @dataclass(frozen=True)
-class _Terms:
+class _Coefficients:
     """The coefficients t of some rows (r, C); or (r, 1), in the places `at`, where one class alone counts."""
 
     problem: Problem
@@ -39,7 +38,7 @@ class _Terms:
     at: tuple[Array, Array] | None
 
     @classmethod
-    def of(cls, problem: Problem, f: Softmax, rows: Rows, number: Number) -> _Terms:
+    def of(cls, problem: Problem, f: Softmax, rows: Rows, number: Number) -> _Coefficients:
         classes = f.p.shape[1]
         if not is_sparse(problem):
             return cls(problem, f, rows, number, coefficients(problem, classes, rows, number), None)
@@ -123,7 +122,7 @@ class _Terms:
 def reduced(problem: Problem, losses: Array, number: Number) -> Array:
     """The sum, or the mean, of losses (R, 1); a mean over nothing is 0/0, nan: (1, 1)."""
     mean = reduction_of(problem) == "mean"
-    divisor = exact_denominator(problem, count_classes(problem)) if mean else Fraction(1)
+    divisor = exact_denominator(problem, class_count(problem)) if mean else Fraction(1)
     if divisor == 0:
         return np.full((1, 1), np.nan, losses.dtype)
     if special := specials(losses):
@@ -135,12 +134,12 @@ def reduced(problem: Problem, losses: Array, number: Number) -> Array:
 def cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
     """The losses of rows, their derivatives in a direction (r, 1), and their gradients (r, C)."""
     f, defined = of_logits(problem, rows, number)
-    terms = _Terms.of(problem, f, rows, number)
-    truth = {"value": terms.losses}
+    coeffs = _Coefficients.of(problem, f, rows, number)
+    truth = {"value": coeffs.losses}
     if problem.tangent is not None:
-        truth["jvp"] = terms.along(direction(problem, rows, number))
+        truth["jvp"] = coeffs.along(direction(problem, rows, number))
     if problem.grad_output is not None:
-        truth |= terms.gradients()
+        truth |= coeffs.gradients()
     unknown = _has_nan_target(problem, rows)
     truth |= {name: np.where(unknown, np.nan, truth[name]) for name in truth if name != "grad_target" and unknown.any()}
     return where_defined(truth, defined | ~kept(problem, rows)[:, None])  # an ignored row counts nothing
@@ -149,7 +148,7 @@ def cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
 def finite_losses(problem: Problem, rows: Rows) -> Array:
     """The losses of rows without the classes that are masked: (r, 1)."""
     f, _ = of_logits(problem, rows, balls)
-    return _Terms.of(problem, f, rows, balls).finite_losses
+    return _Coefficients.of(problem, f, rows, balls).finite_losses
 
 
 def _has_nan_target(problem: Problem, rows: Rows) -> Array:
@@ -168,10 +167,10 @@ def linear_cross_entropy(problem: Problem, rows: Rows, number: Number) -> Truth:
     if "linear_bias" in inputs:
         a = a + number(inputs["linear_bias"].reshape(-1))
     a = of_positions(problem, a)  # (R, C)
-    terms = _Terms.of(problem, Softmax.of(a, np.zeros(a.shape, bool), number), rows, number)
-    truth = {"value": terms.losses if reduction_of(problem) == "none" else reduced(problem, terms.losses, number)}
+    coeffs = _Coefficients.of(problem, Softmax.of(a, np.zeros(a.shape, bool), number), rows, number)
+    truth = {"value": coeffs.losses if reduction_of(problem) == "none" else reduced(problem, coeffs.losses, number)}
     if problem.grad_output is not None:
-        grads = linear_gradients(by_positions(problem, terms.gradients()["grad_logits"]), x, w)
+        grads = linear_gradients(by_positions(problem, coeffs.gradients()["grad_logits"]), x, w)
         truth["grad_input"] = grads["grad_input"]
         truth["grad_linear_weight"] = grads["grad_weight"]
         if "linear_bias" in inputs:

@@ -6,9 +6,9 @@ import numpy as np
 
 from ..bounds.arithmetic import NUMPY64, Arithmetic, height
 from ..problem.formats import FORMATS
-from ..problem.losses import count_classes, mixed_weights
+from ..problem.losses import mixed_weights
 from ..problem.problem import Array, Problem
-from ..problem.rows import count_rows, is_by_rows, row_length
+from ..problem.rows import class_count, count_rows, is_by_rows, row_length
 
 
 def float64_decides(problem: Problem) -> bool:
@@ -43,7 +43,7 @@ def float64_share(problem: Problem, arithmetic: Arithmetic) -> float:
     That must be at least one rounding of the less precise arithmetic, half of it where one is the last.
     """
     main = next(iter(problem.inputs.values()))
-    classes = count_classes(problem) if "target" in problem.inputs else row_length(problem)
+    classes = class_count(problem) if "target" in problem.inputs else row_length(problem)
     rows = count_rows(problem) if is_by_rows(problem) else main.size
     deeper = [1.0, 752 / arithmetic.c_exp, 3 / arithmetic.c_log]
     of_rows = ((arithmetic.depth, classes), (arithmetic.backward_depth, classes))

@@ -15,7 +15,7 @@ import numpy as np
 from ..bounds.arithmetic import Arithmetic
 from ..bounds.rests import OF_ROWS, cancel, of_rows_that_count, quotients_by_a_rest, where_a_rest_is_left
 from ..problem.formats import FORMATS
-from ..problem.losses import class_weights, count_classes, denominator, exact_denominator, is_labels, kept
+from ..problem.losses import class_weights, denominator, exact_denominator, is_labels, kept
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Array, Problem
 from ..problem.rows import (
@@ -23,6 +23,7 @@ from ..problem.rows import (
     Rows,
     axis_of,
     blocks,
+    class_count,
     is_by_rows,
     once,
     one_infinity,
@@ -152,14 +153,14 @@ def _rules_of_means(problem: Problem, name: str, counts: Array) -> Iterator[Rule
     everywhere = np.ones((1, 1), bool)
     if not _count(problem):
         yield ALONG_NO_ROWS, everywhere & (name == "jvp"), _zero
-    elif exact_denominator(problem, count_classes(problem)) == 0:
+    elif exact_denominator(problem, class_count(problem)) == 0:
         where = of_rows_that_count(problem, counts) if name in OF_ROWS else everywhere
         yield (NO_TOTAL_LEFT if cancel(problem) else NO_TOTAL), where, _not_finite
 
 
 def _factors_of_zero(problem: Problem, rows: Rows) -> Iterator[tuple[int, Array]]:
     """Where a coefficient w((1 - ε)q + ε/C), or a product in it, is 0 or may underflow to it: each (r, C)."""
-    classes, epsilon = count_classes(problem), smoothing_of(problem)
+    classes, epsilon = class_count(problem), smoothing_of(problem)
     weight = np.abs(class_weights(problem, classes))  # (C,)
     tiny = FORMATS[problem.dtype].tiny
     small = np.minimum(1, weight) * epsilon / classes < tiny  # the part of the smoothing
@@ -177,7 +178,7 @@ def _factors_of_zero(problem: Problem, rows: Rows) -> Iterator[tuple[int, Array]
 
 def _has_no_slope(problem: Problem, rows: Rows) -> Array:
     """Where g w(1 - ε)/D, a factor of ∂L/∂q, is 0 or may underflow to it: (r, C), or what broadcasts to it."""
-    classes = count_classes(problem)
+    classes = class_count(problem)
     weight = np.minimum(1, np.abs(class_weights(problem, classes).astype(np.float64)))
     g = np.abs(np.asarray(problem.grad_output, np.float64)).reshape(-1, 1)
     g = g[rows] if reduction_of(problem) == "none" else g

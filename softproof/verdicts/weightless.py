@@ -12,9 +12,20 @@ from functools import partial
 
 import numpy as np
 
-from ..problem.losses import class_weights, count_classes, exact_denominator, kept
+from ..problem.losses import class_weights, exact_denominator, kept
 from ..problem.problem import Array, Problem
-from ..problem.rows import ALL, Rows, axis_of, from_rows, reduction_of, row_form, row_length, wide_rows, with_softmax
+from ..problem.rows import (
+    ALL,
+    Rows,
+    axis_of,
+    class_count,
+    from_rows,
+    reduction_of,
+    row_form,
+    row_length,
+    wide_rows,
+    with_softmax,
+)
 from ..truth.signs import coefficient_signs, smoothing_of
 from ..truth.solver import solve
 from .elements import Elements
@@ -70,7 +81,7 @@ def _undefined(problem: Problem, rows: Rows) -> Array:
 
 def _weighs_nothing(problem: Problem, rows: Rows) -> Array:
     """Rows that count, all of whose coefficients are exactly 0 (r, 1)."""
-    signs = coefficient_signs(problem, count_classes(problem), rows)
+    signs = coefficient_signs(problem, class_count(problem), rows)
     return np.asarray((signs == 0).all(-1, keepdims=True) & kept(problem, rows)[:, None])
 
 
@@ -87,7 +98,7 @@ def _upstream(problem: Problem, rows: Rows) -> Array:
 
 def _has_no_slope(problem: Problem, rows: Rows) -> Array:
     """Where g w(1 - ε), a factor of ∂L/∂q, is exactly 0: (r, C), or what broadcasts to it."""
-    weightless = class_weights(problem, count_classes(problem)) == 0
+    weightless = class_weights(problem, class_count(problem)) == 0
     return np.asarray(weightless | ~_upstream(problem, rows) | (smoothing_of(problem) == 1))
 
 
@@ -95,7 +106,7 @@ def _has_denominator(problem: Problem) -> bool:
     """Whether nothing is divided by 0."""
     if reduction_of(problem) != "mean":
         return True
-    return bool(kept(problem).any()) and exact_denominator(problem, count_classes(problem)) != 0
+    return bool(kept(problem).any()) and exact_denominator(problem, class_count(problem)) != 0
 
 
 def _with_zeros(problem: Problem, where: Array) -> Problem:

@@ -260,6 +260,6 @@ def leans(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     return np.where(odd, -rows, rows)
 
 
-def carried_back(m: Machine, p: Floats, h: Floats) -> Floats:
+def vjp(m: Machine, p: Floats, h: Floats) -> Floats:
     """h - p Σh."""
     return m.fused(-p, m.sum(h), h)

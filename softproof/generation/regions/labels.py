@@ -9,8 +9,7 @@ import numpy as np
 from ...problem.losses import is_labels
 from ...problem.outputs import value_shape
 from ...problem.problem import Array, Problem
-from ...problem.rows import main_input
-from ...problem.slicing import class_count
+from ...problem.rows import class_count, main_input
 from .logits import is_masked, rows_of_logits
 from .region import Region
 from .targets import counted_labels, is_smoothed, is_weighted, reduction, shares

@@ -9,7 +9,7 @@ import numpy as np
 from ...problem.formats import FORMATS
 from ...problem.losses import is_labels
 from ...problem.problem import Problem
-from ...problem.slicing import class_count
+from ...problem.rows import class_count
 from ..drawn_arrays import root_of_largest
 from .region import Region
 from .targets import counted_labels

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...problem.problem import Problem
-from ...problem.rows import class_axes, main_input, row_axes, row_length
-from ...problem.slicing import class_count
+from ...problem.rows import class_axes, class_count, main_input, row_axes, row_length
 from .region import Region
 from .upstream import upstream
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from ...problem.losses import is_labels, target_rows
 from ...problem.problem import Array, Problem
-from ...problem.rows import main_input
-from ...problem.slicing import class_count
+from ...problem.rows import class_count, main_input
 from .region import Region
 from .upstream import upstream
 

@@ -7,8 +7,7 @@ import numpy as np
 from ...problem.losses import is_labels
 from ...problem.operations import OPERATIONS
 from ...problem.problem import Problem
-from ...problem.rows import main_input
-from ...problem.slicing import class_count
+from ...problem.rows import class_count, main_input
 from .region import Region
 from .targets import counted_labels, is_weighted, reduction
 from .upstream import upstream

@@ -30,9 +30,9 @@ class Softmax(Operation):
         return e.sum(dim, keepdim=True)
 
     def backward(self, g: Tensor, z: Tensor, dim: int) -> tuple[Tensor | None, ...]:
-        return (self.carried_back(wide(g), self.forward(z, dim), dim),)
+        return (self.vjp(wide(g), self.forward(z, dim), dim),)
 
-    def carried_back(self, g: Tensor, p: Tensor, dim: int) -> Tensor:
+    def vjp(self, g: Tensor, p: Tensor, dim: int) -> Tensor:
         """g (diag(p) - p pᵀ)."""
         return p * (g - (g * p).sum(dim, keepdim=True))
 

@@ -43,7 +43,7 @@ def summed_known(h: Array, h_error: Array | float, a: Arithmetic) -> tuple[Known
     return Known(np.abs(total), error + 2 * a.flushed(terms)), total
 
 
-def carried_back(
+def vjp(
     f: SoftmaxRows,
     h: Array,
     h_error: Array | float,
@@ -91,7 +91,7 @@ def row_of(
     at: Array | None = None,
     enlarged: Array | float = 1.0,
 ) -> RowUnknowns | None:
-    """Theorem 21 (a) for v = h - p Σh, of which `value` is the magnitude; the arguments of `carried_back`."""
+    """Theorem 21 (a) for v = h - p Σh, of which `value` is the magnitude; the arguments of `vjp`."""
     a = f.arithmetic
     if a.forward:
         return None
