@@ -31,9 +31,9 @@ from softproof.mutants.correct import CORRECT
 from softproof.mutants.record import Mutant, left_out
 from softproof.mutants.steps.softmax import Softmax
 from softproof.problem.problem import COMMON_LAYOUTS, Result
-from softproof.properties.behaviour import asked
+from softproof.properties.behaviour import check_answers
 from softproof.properties.checks import CHECKS
-from softproof.properties.metamorphic import RELATIONS, Answers, asked_of, compared, identity_of
+from softproof.properties.metamorphic import RELATIONS, Asker, asked_of, compared, identity_of
 from softproof.properties.questions import Question, question_of
 from softproof.runs.criteria import DTYPES, Criteria
 from softproof.runs.schedule import Schedule, against
@@ -222,7 +222,7 @@ def _way(name: str) -> Asks:
             if CHECKS[name].applies(Question(candidate, asked_of(candidate, problem), Result(), "cpu", mutant.dtypes)):
                 question = question_of(candidate, problem, "cpu", mutant.dtypes)
                 if not not_an_answer(question.problem, question.first, "cpu"):
-                    yield asked(question, name, judged)[0].outcome == DISAGREES
+                    yield check_answers(question, name, judged)[0].outcome == DISAGREES
 
     return asks
 
@@ -231,7 +231,7 @@ def _breaks(name: str, mutant: Mutant, candidate: Counted, problem: Problem) -> 
     """Whether an implementation breaks a relation; None where the relation says nothing, or there is no answer."""
     problem = asked_of(candidate, problem)
     identity = identity_of(name, problem, candidate.supports(mutant.operation))
-    answers = Answers(candidate, problem, "cpu", model(None), Accuracy(mutant.accuracy))
+    answers = Asker(candidate, problem, "cpu", model(None), Accuracy(mutant.accuracy))
     if identity is None or not_an_answer(problem, answers.to(problem), "cpu"):
         return None
     return compared(name, identity, answers).outcome == DISAGREES

@@ -29,7 +29,7 @@ from softproof.candidates.isolated import isolated
 from softproof.candidates.threads import CALLS, PATIENCE, ROUNDS, WAIT, at_once
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
-from softproof.properties.behaviour import asked
+from softproof.properties.behaviour import check_answers
 from softproof.properties.checks import LIFETIMES
 from softproof.properties.questions import question_of
 from softproof.properties.repeated import in_dtype
@@ -404,7 +404,7 @@ def test_nor_is_it_where_another_output_is_the_worst() -> None:
     problem = Problem("softmax", "float32", {"logits": x}, {"dim": 0}, g)
     question = question_of(load(in_float32, "softmax", "torch"), problem, "cpu")
 
-    assert asked(question, "after another dtype", partial(judge_result, bits=BITS[1:]))[0].ok
+    assert check_answers(question, "after another dtype", partial(judge_result, bits=BITS[1:]))[0].ok
 
 
 def test_what_disagrees_is_not_told_to_be_within_its_bound() -> None:

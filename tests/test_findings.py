@@ -15,7 +15,7 @@ from softproof.cli.commands import main
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.reports import findings_report as module
-from softproof.reports.finding import FIXED, NOT_JUDGED, REPRODUCES, Asked, Finding, ask
+from softproof.reports.finding import FIXED, NOT_JUDGED, REPRODUCES, Finding, FindingStatus, ask
 from softproof.reports.findings import FINDINGS
 from softproof.reports.findings_report import ask_all, findings_report
 from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
@@ -29,7 +29,7 @@ MADE_UP = Finding("made-up", "torch.nn.functional:softmax", SOFTMAX, happens="No
 
 
 @cache
-def asked(name: str) -> Asked:
+def asked(name: str) -> FindingStatus:
     """A finding by its name, asked once."""
     return ask(next(each for each in FINDINGS if each.name == name))
 
@@ -150,7 +150,7 @@ def test_progress_waits_for_patience_to_end(monkeypatch: pytest.MonkeyPatch) -> 
     """Nothing is said about what is quick."""
     seen: list[tuple[str, int, int]] = []
 
-    def progress(asked: Asked, number: int, total: int) -> None:
+    def progress(asked: FindingStatus, number: int, total: int) -> None:
         seen.append((asked.status, number, total))
 
     ask_all([MADE_UP], progress=progress)

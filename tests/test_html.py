@@ -94,7 +94,7 @@ def test_the_test_of_markup_reaches_every_text() -> None:
     assert (row.implementation, row.device, row.hints) == ("harmless", "harmless", ("harmless",))
     assert (row.failure.target, row.failure.verdict.explanation, row.more[0].source) == ("harmless", "harmless", "")
     assert row.failure.diagnosis.resembles[0].story == row.failure.diagnosis.patterns[0].words == "harmless"
-    assert changed.asked[0].target == "harmless"
+    assert changed.targets[0].target == "harmless"
 
 
 # ---- what it looks like ---------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import softproof
 from softproof import Problem, load
 from softproof.bounds.models import model
 from softproof.diagnosis.interview import Interview
-from softproof.diagnosis.known import KNOWN, Known, known_finding
+from softproof.diagnosis.known import KNOWN, KnownFinding, known_finding
 from softproof.reports.finding import Finding
 from softproof.reports.findings import FINDINGS
 
@@ -36,7 +36,7 @@ def found(target: Any, problem: Problem) -> str:
 
 
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: known.finding)
-def test_a_finding_is_recognised_by_its_own_witness(known: Known) -> None:
+def test_a_finding_is_recognised_by_its_own_witness(known: KnownFinding) -> None:
     """It is one of the findings, about the same function."""
     finding: Finding = OF_TORCH[known.finding]
 

@@ -17,7 +17,7 @@ from softproof.generation.coverage import sizes_of
 from softproof.generation.large import BEYOND, DIMENSIONS
 from softproof.generation.large_arrays import ANYWHERE, FAR, LOOKS, numbers
 from softproof.generation.large_making import made
-from softproof.generation.sizes import LEAST, MOST, TOP, limits, place, size_between, standing_out, strata
+from softproof.generation.long_dimensions import LEAST, MOST, TOP, limits, place, size_between, standing_out, strata
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS
 from softproof.problem.losses import is_labels, kept

@@ -21,8 +21,8 @@ from softproof.certificates.repository import commit
 from softproof.cli.commands import main
 from softproof.problem.formats import FORMATS
 from softproof.reports.as_json import FORMAT, SCHEMA
-from softproof.reports.asked import Asked
 from softproof.reports.environment import versions
+from softproof.reports.target_record import TargetRecord
 
 from .helpers.json_schema import refusals
 from .helpers.reports import KINDS, reports
@@ -173,7 +173,7 @@ def test_names_in_the_schema_are_those_of_the_judge() -> None:
     assert options["adapter"]["anyOf"][0]["enum"] == list(ADAPTERS)
     assert WHOLE["properties"]["protections"]["items"]["properties"]["name"]["enum"] == list(ALL)
     assert set(WHOLE["properties"]["versions"]["properties"]) == set(versions())
-    assert set(options) == set(Asked("mine").to_dict()["options"])
+    assert set(options) == set(TargetRecord("mine").to_dict()["options"])
     assert WHOLE["properties"]["softproof"]["const"] == FORMAT
 
 

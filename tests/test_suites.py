@@ -19,7 +19,7 @@ from softproof.mutants.record import Mutant
 from softproof.mutants.steps.cross_entropy import CrossEntropy
 from softproof.mutants.steps.operation import Operation
 from softproof.mutants.steps.softmax import Softmax
-from softproof.mutants.suites import ASKED, COMPARISONS, UPSTREAM, Question, Suite, accepts, asked, kills
+from softproof.mutants.suites import ASKED, COMPARISONS, UPSTREAM, Suite, SuiteQuestion, accepts, kills, questions_about
 
 RIGHT = Mutant("right", "none", "s", "e", "t", "s", "forward", "softmax", Softmax)
 NAMED = {suite.name: suite for suite in SUITES}
@@ -65,7 +65,7 @@ def test_what_is_drawn_is_what_is_asked(suite: Suite) -> None:
 
 def test_every_draw_is_fresh() -> None:
     """A mutant may write to its inputs."""
-    question = Question("softmax", (2, 3), 0.0, 0.0)
+    question = SuiteQuestion("softmax", (2, 3), 0.0, 0.0)
     drawn(question)["input"].zero_()
 
     assert drawn(question)["input"].any()
@@ -88,7 +88,7 @@ def test_suites_accept_what_is_right(right: Operation) -> None:
 
 def test_a_suite_is_asked_about_what_it_tests_alone() -> None:
     """Nothing else could be held against it."""
-    assert asked(NAMED["numpy-ml"], replace(RIGHT, operation="logsumexp")) == ()
+    assert questions_about(NAMED["numpy-ml"], replace(RIGHT, operation="logsumexp")) == ()
     assert not kills(NAMED["numpy-ml"], MUTANTS["one-dimension-more"])
 
 
@@ -192,5 +192,5 @@ def test_what_raises_is_rejected() -> None:
     def broken(input: Tensor, dim: int) -> Tensor:
         raise RuntimeError(f"no kernel for {input.shape} along {dim}")
 
-    assert not accepts(Question("softmax", (2, 3), 1e-3, 1e-3, options={"dim": -1}), broken)
-    assert accepts(Question("softmax", (2, 3), 1e-3, 1e-3, options={"dim": -1}), F.softmax)
+    assert not accepts(SuiteQuestion("softmax", (2, 3), 1e-3, 1e-3, options={"dim": -1}), broken)
+    assert accepts(SuiteQuestion("softmax", (2, 3), 1e-3, 1e-3, options={"dim": -1}), F.softmax)

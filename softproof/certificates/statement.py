@@ -49,7 +49,7 @@ def statement(report: Report, arguments: Mapping[str, Any], files: Sequence[Sour
     predicate = {
         "result": PASSED if all(row.ok for row in report.rows) else FAILED,
         "level": level(examples),
-        "asked": asked(arguments, report.seed),
+        "asked": arguments_of_run(arguments, report.seed),
         "rows": sorted(rows, key=lambda row: (row["operation"], list(FORMATS).index(row["dtype"]), row["device"])),
         "not_tested": _not_tested(report.rows, arguments["device"], examples),
         "assumptions": _assumptions(report.rows, arguments["arithmetic"]),
@@ -61,7 +61,7 @@ def statement(report: Report, arguments: Mapping[str, Any], files: Sequence[Sour
     return {"_type": STATEMENT_TYPE, "subject": subject, "predicateType": PREDICATE_TYPE, "predicate": predicate}
 
 
-def asked(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
+def arguments_of_run(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """What repeats the run; the values of options are written as Python writes them."""
     literals = {
         name: {key: repr(value) for key, value in arguments.get(name, {}).items()} for name in ("fixed", "extra")

@@ -37,7 +37,7 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
     rows: list[Row] = []
     protections: list[Protection] = []
     ended_by = 0
-    asked, found_out, notes = list(plan.asked), list[str](), list[str]()
+    targets, found_out, notes = list(plan.reported), list[str](), list[str]()
     interruption = Interruption()
     try:
         with interruption:
@@ -50,13 +50,13 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
                 first, rows[before:] = rows[before:], []
                 found_out.append(again.said)
                 notes += again.notes
-                asked[number : number + 1] = [replace(each, options=again.arguments) for each in asked[number:][:1]]
+                targets[number : number + 1] = [replace(each, options=again.arguments) for each in targets[number:][:1]]
                 _judge(again.arguments, plan, rows, protections, progress)
                 opener = partial(opened, again.arguments, plan.hidden)
                 rows[before:] = with_standing(first, rows[before:], interface_in(again.arguments), opener)
     except KeyboardInterrupt:
         ended_by = interruption.signal or signal.SIGINT
-    about = plan.inputs, weakest(protections), tuple(asked)
+    about = plan.inputs, weakest(protections), tuple(targets)
     report = Report(tuple(rows), plan.seed, plan.expected, ended_by, *about)
     return replace(report, found_out=tuple(found_out), notes=tuple(notes))
 

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ..reports.files import ReportFile
-from ..reports.finding import Asked, check_device
+from ..reports.finding import FindingStatus, check_device
 from ..reports.findings_report import ask_all, findings_report, summary
 from .console import note
 from .options import Command
@@ -33,7 +33,7 @@ def run(options: argparse.Namespace, _prepared: None, files: dict[str, ReportFil
     return status
 
 
-def _asked(asked: Asked, number: int, total: int) -> None:
+def _asked(asked: FindingStatus, number: int, total: int) -> None:
     """One line per finding on standard error."""
     note(f"[{number}/{total}] {asked.finding.name}: {asked.status}")
 

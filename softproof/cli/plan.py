@@ -18,8 +18,8 @@ from ..config import INTERFACE, Settings
 from ..generation.seeded import fresh_seed
 from ..problem.interface import Interface
 from ..problem.validation import check_flag
-from ..reports.asked import Asked
 from ..reports.required import check_required
+from ..reports.target_record import TargetRecord
 from ..runs.criteria import check_baseline
 from ..runs.failures import database
 from ..runs.further import MOST
@@ -48,7 +48,7 @@ class Plan:
     diagnose: bool = True
     max_failures: int = MOST
     jobs: int = 1  # processes of the judge's, which share the rows of a target
-    asked: tuple[Asked, ...] = ()  # for the report, where there is one that tells it
+    reported: tuple[TargetRecord, ...] = ()  # for the report, where there is one that tells it
     probing: bool = False  # a function that cannot be asked as it is, is asked what it takes
 
     @classmethod
@@ -66,17 +66,17 @@ class Plan:
     def told(self) -> Plan:
         """With what is asked of each target and with its files, as they are before any of them starts."""
         how = {"shrink": self.shrink, "diagnose": self.diagnose, "max_failures": self.max_failures}
-        return replace(self, asked=tuple(_asked({"examples": EXAMPLES, **each, **how}) for each in self.targets))
+        return replace(self, reported=tuple(_target({"examples": EXAMPLES, **each, **how}) for each in self.targets))
 
 
-def _asked(arguments: Mapping[str, Any]) -> Asked:
+def _target(arguments: Mapping[str, Any]) -> TargetRecord:
     """Of one target; no file of a target that has none, or of one that cannot be read."""
     about = arguments["target"], arguments.get("adapter")
     try:
         found = tuple((each.name, each.sha256) for each in sources(*about))
     except ValueError:
         found = ()
-    return Asked(arguments["target"], arguments, found, commit_of(*about) if found else "")
+    return TargetRecord(arguments["target"], arguments, found, commit_of(*about) if found else "")
 
 
 def check_target(arguments: Mapping[str, Any]) -> None:

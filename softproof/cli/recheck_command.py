@@ -22,7 +22,7 @@ from .output import tell
 LARGEST = 1 << 24  # bytes of a certificate
 
 
-class Task(NamedTuple):
+class Recheck(NamedTuple):
     """A certificate, whether its text is canonical, and what is judged."""
 
     said: Mapping[str, Any]
@@ -40,7 +40,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     add_process(command)
 
 
-def prepare(options: argparse.Namespace) -> Task:
+def prepare(options: argparse.Namespace) -> Recheck:
     """What the certificate says, once it is one, and what it asks of whom."""
     text = _text(options.file)
     said = read(text, str(options.file))
@@ -55,7 +55,7 @@ def prepare(options: argparse.Namespace) -> Task:
             f"softproof recheck {options.file} TARGET"
         )
     is_canonical = text.removesuffix("\n") == canonical(said)
-    return Task(said, is_canonical, prepared(arguments, int(asked["seed"]), options.source))
+    return Recheck(said, is_canonical, prepared(arguments, int(asked["seed"]), options.source))
 
 
 def _text(file: Path) -> str:
@@ -87,7 +87,7 @@ def _literal(text: str, where: str) -> object:
         raise ValueError(f"{where} is {shown(text)}; expected a value as Python writes it, such as 'none'") from None
 
 
-def run(options: argparse.Namespace, task: Task, files: dict[str, ReportFile]) -> int:
+def run(options: argparse.Namespace, task: Recheck, files: dict[str, ReportFile]) -> int:
     """Say what differs: 0 where that is nothing that matters and the target agrees."""
     found = of_problems(task.said)
     report, certificate, status = certified(task.what, files)
@@ -99,7 +99,7 @@ def run(options: argparse.Namespace, task: Task, files: dict[str, ReportFile]) -
     return max(status, tell(f"{report}\n\n{text}", {}, {}))
 
 
-def _told(options: argparse.Namespace, task: Task, found: Iterable[Difference], judged: bool) -> str:
+def _told(options: argparse.Namespace, task: Recheck, found: Iterable[Difference], judged: bool) -> str:
     """The differences, those that matter first, and what they come to."""
     matters = [each.words for each in found if each.matters]
     rest = [each.words for each in found if not each.matters]

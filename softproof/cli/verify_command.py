@@ -20,7 +20,6 @@ from ..problem.operations import OPERATIONS
 from ..problem.validation import check_whole
 from ..properties.measured import MEASURED
 from ..reports.as_html import html
-from ..reports.asked import Asked
 from ..reports.causes import causes
 from ..reports.environment import versions
 from ..reports.files import ReportFile
@@ -29,6 +28,7 @@ from ..reports.junit import junit
 from ..reports.report import Report
 from ..reports.required import EXPECTED
 from ..reports.row import Row
+from ..reports.target_record import TargetRecord
 from ..reports.terminal import printable, table
 from ..runs.failures import FORMS
 from ..runs.further import MOST
@@ -211,7 +211,7 @@ def run(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -
 
 def _on_github(report: Report) -> int:
     """Annotations on standard output, and the summary of the job: 0, or 4 where they cannot be told whole."""
-    modules = {plain(each.target): each.target for each in report.asked if _is_module(each)}
+    modules = {plain(each.target): each.target for each in report.targets if _is_module(each)}
     try:
         lines = annotated(report, lambda row: _defined(modules, row))
         whole = say("\n".join(lines), commands=True) if lines else True
@@ -224,9 +224,9 @@ def _on_github(report: Report) -> int:
     return 0 if whole else JUDGE_ITSELF
 
 
-def _is_module(asked: Asked) -> bool:
+def _is_module(target: TargetRecord) -> bool:
     """Whether its code is looked for in Python's files."""
-    return asked.options.get("adapter") not in ("onnx", "process") and not asked.target.endswith(".onnx")
+    return target.options.get("adapter") not in ("onnx", "process") and not target.target.endswith(".onnx")
 
 
 def _defined(modules: Mapping[str, str], row: Row) -> tuple[str, int] | None:

@@ -27,7 +27,7 @@ STORED = ("eager", "torch-cpu")  # by which an answer in half precision may be r
 
 
 @dataclass(frozen=True)
-class Known:
+class KnownFinding:
     """A finding by its name, whose it is, and `mended`: the same problem without what it is about, if that is in it.
 
     `without` is what `verify` leaves out so that it does not meet the finding, if there is such a thing; `agrees` says
@@ -46,7 +46,7 @@ class Known:
         return f"as in finding {self.finding} of {self.target} (softproof findings): it agrees with {self.agrees}"
 
 
-def known_finding(interview: Interview, witness: Reply) -> Known | None:
+def known_finding(interview: Interview, witness: Reply) -> KnownFinding | None:
     """The finding that a failure is: it shows as the finding does, and the mended problem agrees."""
     output, index, problem = witness.verdict.output, witness.verdict.index, witness.problem
     if not output:
@@ -69,7 +69,7 @@ def _agrees(interview: Interview, reply: Reply) -> bool:
     return any(interview.judged(reply.problem, reply.result, MODELS[name]).ok for name in STORED)
 
 
-def what_to_do(known: Known, interview: Interview, problem: Problem) -> str:
+def what_to_do(known: KnownFinding, interview: Interview, problem: Problem) -> str:
     """Leave out what it is about, or expect it."""
     row = f"{plain(interview.candidate.name)} {problem.operation} {problem.dtype} {interview.device}"
     expected = f"--expected-failures FILE, with the line {row!r}, expects it"
@@ -162,21 +162,21 @@ def _few_rows(problem: Problem) -> Problem | None:
 _F = "torch.nn.functional:"
 _LOSSES = ("cross_entropy", "linear_cross_entropy")
 KNOWN = (
-    Known(
+    KnownFinding(
         "gradient-of-an-ignored-row-of-nan",
         _F + "cross_entropy",
         ("cross_entropy",),
         "nonfinite",
         _logits_of_ignored_rows,
     ),
-    Known(
+    KnownFinding(
         "gradient-of-an-ignored-row",
         _F + "linear_cross_entropy",
         ("linear_cross_entropy",),
         "ignore_index",
         _input_of_ignored_rows,
     ),
-    Known(
+    KnownFinding(
         "log-softmax-overflows-its-sum",
         _F + "log_softmax",
         ("log_softmax", *_LOSSES),
@@ -185,7 +185,7 @@ KNOWN = (
         SMALL_SUM,
         of_nan=False,
     ),
-    Known(
+    KnownFinding(
         "logsumexp-overflows-its-sum",
         "torch:logsumexp",
         ("logsumexp",),
@@ -194,5 +194,7 @@ KNOWN = (
         SMALL_SUM,
         of_nan=False,
     ),
-    Known("cross-entropy-overflows-its-count", _F + "cross_entropy", _LOSSES, "", _few_rows, FEW_ROWS, of_nan=False),
+    KnownFinding(
+        "cross-entropy-overflows-its-count", _F + "cross_entropy", _LOSSES, "", _few_rows, FEW_ROWS, of_nan=False
+    ),
 )

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from ..problem.homes import entries
 from ..problem.problem import Problem
-from ..problem.sizes import sizes
+from ..problem.size_limits import sizes
 from .regions.region import Region
 
 

@@ -23,8 +23,8 @@ from ..problem.operations import DIRECTIONAL, OPERATIONS, labels_in, reductions
 from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..problem.validation import check_mapping, check_name, check_names, check_whole
 from .large_arrays import ANYWHERE, FINITE, LOOKS
-from .large_making import Plan, made
-from .sizes import MOST, TOP, size_between, strata
+from .large_making import LargePlan, made
+from .long_dimensions import MOST, TOP, size_between, strata
 
 DIMENSIONS = {name: about.long for name, about in OPERATIONS.items()}
 TOPS = 3  # problems of each dimension above all limits, and one of a loss where no call of those made most is as long
@@ -44,7 +44,7 @@ Rng = np.random.Generator
 class LargeProblems(Sequence[Problem]):
     """Large problems by number, each made when it is asked for."""
 
-    def __init__(self, plans: Sequence[Plan]) -> None:
+    def __init__(self, plans: Sequence[LargePlan]) -> None:
         self.plans = tuple(plans)
 
     def __len__(self) -> int:
@@ -151,7 +151,7 @@ def _plans(
     seed: int,
     ndim: frozenset[int],
     layouts: tuple[str, ...],
-) -> Iterator[Plan]:
+) -> Iterator[LargePlan]:
     """A problem for each place, with options of which any three meet somewhere."""
     key = (seed % 2**64, crc32(f"{operation} {dtype}".encode()))
     rng = np.random.default_rng(key)
@@ -169,8 +169,9 @@ def _plans(
         above = place.range[0] >= TOP[place.dimension] or not rows
         looks = anywhere if above else next(turns)  # a path for finite batches alone is asked as well
         mine = tuple(str(next(looks)) for _ in range(rows))
-        yield Plan(operation, dtype, place.dimension, size, (*key, crc32(place.dimension.encode()), place.number), has,
-                   chosen["reduction"], place.lead, place.axis, mine, other, layouts, dict(fixed), extras)  # fmt: skip
+        own_key = *key, crc32(place.dimension.encode()), place.number
+        yield LargePlan(operation, dtype, place.dimension, size, own_key, has, chosen["reduction"], place.lead,
+                        place.axis, mine, other, layouts, dict(fixed), extras)  # fmt: skip
 
 
 def _factors(extras: frozenset[str], fixed: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..problem.formats import Floats, Format
 from ..problem.problem import Array
+from .long_dimensions import place, standing_out
 from .masks import run
-from .sizes import place, standing_out
 
 FAR = 1000.0  # no exponential of -FAR is a number above 0, in any format
 LIGHT = 60.0  # the loss of a row of which the label stands so far above the others is next to nothing

@@ -21,7 +21,7 @@ _LAYERS = ("linear", "linear_cross_entropy")
 
 
 @dataclass(frozen=True)
-class Plan:
+class LargePlan:
     """What a large problem asks, in any size of its long dimension.
 
     `has` names the options that it has, `lead` how many axes there are besides the classes (or the features), `axis`
@@ -50,7 +50,7 @@ class Plan:
         return self.size * (self.other or (2 if self.dimension == "classes" else 4))
 
 
-def made(plan: Plan) -> Problem:
+def made(plan: LargePlan) -> Problem:
     """The problem that a plan asks; the same in every run."""
     rng = np.random.default_rng(plan.seed)
     inputs, options = _of_layer(plan, rng) if plan.operation in _LAYERS else _of_rows(plan, rng)
@@ -67,14 +67,14 @@ def made(plan: Plan) -> Problem:
     return replace(problem, layout=_layout(plan, rng, problem)) if "strided" in plan.has else problem
 
 
-def _layout(plan: Plan, rng: np.random.Generator, problem: Problem) -> dict[str, str]:
+def _layout(plan: LargePlan, rng: np.random.Generator, problem: Problem) -> dict[str, str]:
     """One for each array that is not one element after another."""
-    ways = [way for way in plan.layouts if way not in ("contiguous", "expanded")]
+    others = [name for name in plan.layouts if name not in ("contiguous", "expanded")]
     names = (*problem.inputs, "grad_output", *(["tangent"] if problem.tangent is not None else []))
-    return {name: str(rng.choice(ways)) for name in names} if ways else {}
+    return {name: str(rng.choice(others)) for name in names} if others else {}
 
 
-def _upstream(plan: Plan, rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
+def _upstream(plan: LargePlan, rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
     """Numbers that differ; of a mean about as large as there are rows, so that half precision keeps its gradients."""
     if shape:
         fmt = FORMATS[plan.dtype]
@@ -90,7 +90,7 @@ def _finite(fmt: Format, count: int) -> float:
     return float(2.0 ** min(0.0, np.floor(np.log2(fmt.largest / (16 * count)))))
 
 
-def _sizes(plan: Plan, rng: np.random.Generator) -> tuple[tuple[int, ...], int]:
+def _sizes(plan: LargePlan, rng: np.random.Generator) -> tuple[tuple[int, ...], int]:
     """The sizes of the axes besides the last, and how many classes there are."""
     few = rng.integers(1, 4, 4)
     if plan.dimension == "classes":
@@ -109,7 +109,7 @@ def _sizes(plan: Plan, rng: np.random.Generator) -> tuple[tuple[int, ...], int]:
 # ---- logits and distributions ---------------------------------------------------------------------------------------
 
 
-def _of_rows(plan: Plan, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Any]]:
+def _of_rows(plan: LargePlan, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Any]]:
     """Inputs and options of what has a row for each sample."""
     lead, classes = _sizes(plan, rng)
     rows, fmt = prod(lead), FORMATS[plan.dtype]
@@ -143,7 +143,7 @@ def _of_rows(plan: Plan, rng: np.random.Generator) -> tuple[dict[str, Array], di
     return found, options
 
 
-def _logits(plan: Plan, rng: np.random.Generator, rows: int, classes: int) -> Floats:
+def _logits(plan: LargePlan, rng: np.random.Generator, rows: int, classes: int) -> Floats:
     """Of the looks that are planned, or many rows of few classes: (R, C)."""
     if plan.dimension != "classes":
         return arrays.many_rows(rng, rows, classes)
@@ -152,7 +152,9 @@ def _logits(plan: Plan, rng: np.random.Generator, rows: int, classes: int) -> Fl
     return found if "masked" in plan.supports else np.where(np.isneginf(found), -arrays.FAR, found)
 
 
-def _loss(plan: Plan, rng: np.random.Generator, rows: int, classes: int) -> tuple[dict[str, Array], dict[str, Any]]:
+def _loss(
+    plan: LargePlan, rng: np.random.Generator, rows: int, classes: int
+) -> tuple[dict[str, Array], dict[str, Any]]:
     """Labels (R,) or probabilities (R, C), weights, and options."""
     fmt = FORMATS[plan.dtype]
     options: dict[str, Any] = {"reduction": plan.reduction} if "reduction" in plan.supports else {}
@@ -167,7 +169,7 @@ def _loss(plan: Plan, rng: np.random.Generator, rows: int, classes: int) -> tupl
     return found, options
 
 
-def _ignoring(plan: Plan, rng: np.random.Generator, labels: Array, options: dict[str, Any]) -> Array:
+def _ignoring(plan: LargePlan, rng: np.random.Generator, labels: Array, options: dict[str, Any]) -> Array:
     """The labels, some of which are ignored."""
     if "ignored" not in plan.has:
         return labels
@@ -182,7 +184,7 @@ def _ignoring(plan: Plan, rng: np.random.Generator, labels: Array, options: dict
 # ---- a layer --------------------------------------------------------------------------------------------------------
 
 
-def _of_layer(plan: Plan, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Any]]:
+def _of_layer(plan: LargePlan, rng: np.random.Generator) -> tuple[dict[str, Array], dict[str, Any]]:
     """Inputs and options of a linear layer, or of a classifier."""
     lead, classes = _sizes(plan, rng)
     features = plan.size if plan.dimension == "features" else int(rng.integers(2, 4))

@@ -160,9 +160,9 @@ class Request:
         vectors = {"grad_output": upstream, "tangent": tangent}
         arrays = inputs | {name: array for name, array in vectors.items() if array is not None}
         layout = {}
-        name, way = self.settings.get("layout", ("", ""))
-        if name in arrays and way in self.known_layouts:
-            layout = {name: way}
+        name, order = self.settings.get("layout", ("", ""))
+        if name in arrays and order in self.known_layouts:
+            layout = {name: order}
         elif "contiguous" not in self.settings and draw(st.integers(0, 4)):
             telling = ("expanded", "strided", "expanded", "strided")  # which autograd, and few others, hand back
             more = {"grad_output": tuple(name for name in telling if name in self.known_layouts)}

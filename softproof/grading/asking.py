@@ -37,7 +37,7 @@ class Count:
 
 
 @dataclass
-class Asked:
+class Score:
     """What came of the questions so far."""
 
     questions: int = 0
@@ -59,13 +59,13 @@ def ask(
     require: Sequence[str],
     deadline: float = inf,
     secret: bool = False,
-) -> Asked:
+) -> Score:
     """Each question, until the deadline; what is not asked is not passed.
 
     `require` names the kinds of output without which a question is not passed. With `secret` the text of a failure does
     not show the question.
     """
-    found = Asked()
+    found = Score()
     for kept in questions:
         found.questions += 1
         for name in output_shapes(kept.problem):
@@ -81,7 +81,7 @@ def ask(
     return found
 
 
-def _ask(found: Asked, candidate: Candidate, kept: Kept, device: str, require: Sequence[str], secret: bool) -> None:
+def _ask(found: Score, candidate: Candidate, kept: Kept, device: str, require: Sequence[str], secret: bool) -> None:
     problem, unasked = _fitting(candidate, kept.problem)
     result = candidate.answer(problem, device)
     result = replace(result, outputs={name: each for name, each in result.outputs.items() if name not in unasked})
@@ -109,7 +109,7 @@ def _ask(found: Asked, candidate: Candidate, kept: Kept, device: str, require: S
         found.lacks = found.lacks or f"{problem.operation}: {why}"
 
 
-def _count_wrong(found: Asked, names: set[str], verdict: Verdict) -> None:
+def _count_wrong(found: Score, names: set[str], verdict: Verdict) -> None:
     """Of an answer without outputs none passes; of another one those that are not as the verdict says."""
     for name in names:
         ratio = verdict.ratios.get(name, inf)

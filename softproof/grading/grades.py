@@ -24,7 +24,7 @@ from ..reports.required import CANNOT_ASK, check_required
 from ..reports.row import CANNOT_LOAD
 from ..runs.opening import open_candidate
 from ..verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
-from .asking import OVER, Asked, ask
+from .asking import OVER, Score, ask
 from .bank_file import Bank, bank
 from .kept import Kept
 
@@ -157,7 +157,7 @@ def name_of(target: Target) -> str:
     return target.name if isinstance(target, Candidate) else getattr(target, "__name__", type(target).__name__)
 
 
-def _told(found: Asked, candidate: Candidate) -> dict[str, Any]:
+def _told(found: Score, candidate: Candidate) -> dict[str, Any]:
     """The verdict and the numbers of a grade."""
     counted = found.questions - found.uncounted
     why = found.failure or (OVER if found.over else found.lacks)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .record import group
-from .steps.cross_entropy import Case, CrossEntropy, LinearCrossEntropy
+from .steps.cross_entropy import CrossEntropy, LinearCrossEntropy, LossCase
 from .steps.linear import Linear
 from .steps.operation import wide
 from .steps.softmax import LogSumExp, Softmax
@@ -78,7 +78,7 @@ class SumReducedTwice(LogSumExp):
     place="backward",
 )
 class NothingToLaunch(CrossEntropy):
-    def upstream(self, case: Case, g: Tensor) -> Tensor:
+    def upstream(self, case: LossCase, g: Tensor) -> Tensor:
         if not len(case.z):
             raise RuntimeError("CUDA error: invalid configuration argument")
         return super().upstream(case, g)
@@ -109,7 +109,7 @@ class HalfAlongOtherAxesRefused(Softmax):
     place="both",
 )
 class TailDropped(LinearCrossEntropy):
-    def cases(self, *tensors: Any, **options: Any) -> Iterator[tuple[Tensor, Case]]:
+    def cases(self, *tensors: Any, **options: Any) -> Iterator[tuple[Tensor, LossCase]]:
         for number, (rows, case) in enumerate(super().cases(*tensors, **options)):
             if number and len(rows) < self.chunk:
                 case.kept = torch.zeros_like(case.kept)
@@ -167,7 +167,7 @@ class LargestLogitBroadcastAlongColumns(LogSumExp):
     place="forward",
 )
 class RowOfAnother(CrossEntropy):
-    def losses(self, case: Case) -> Tensor:
+    def losses(self, case: LossCase) -> Tensor:
         return super().losses(case).roll(1, 0)
 
 
@@ -222,7 +222,7 @@ class BiasGradientOfTheOtherAxis(Linear):
     place="forward",
 )
 class LossesTransposed(CrossEntropy):
-    def reduced(self, case: Case, losses: Tensor) -> Tensor:
+    def reduced(self, case: LossCase, losses: Tensor) -> Tensor:
         found = super().reduced(case, losses)
         return found.transpose(0, 1) if found.ndim > 1 and found.shape[0] == found.shape[1] else found
 

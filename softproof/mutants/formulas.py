@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .record import group
-from .steps.cross_entropy import Case, CrossEntropy
+from .steps.cross_entropy import CrossEntropy, LossCase
 from .steps.linear import Linear
 from .steps.softmax import Softmax
 
@@ -35,7 +35,7 @@ class DiagonalOfTheJacobian(Softmax):
     place="forward",
 )
 class LogarithmMissing(CrossEntropy):
-    def log_softmax(self, case: Case) -> Tensor:
+    def log_softmax(self, case: LossCase) -> Tensor:
         return case.z
 
 
@@ -48,7 +48,7 @@ class LogarithmMissing(CrossEntropy):
     place="both",
 )
 class MeanOverEntries(CrossEntropy):
-    def denominator(self, case: Case) -> Tensor:
+    def denominator(self, case: LossCase) -> Tensor:
         return super().denominator(case) * case.classes
 
 
@@ -61,7 +61,7 @@ class MeanOverEntries(CrossEntropy):
     place="both",
 )
 class SumForMean(CrossEntropy):
-    def denominator(self, case: Case) -> Tensor:
+    def denominator(self, case: LossCase) -> Tensor:
         return case.z.new_tensor(1.0)
 
 
@@ -74,10 +74,10 @@ class SumForMean(CrossEntropy):
     place="both",
 )
 class MeanForSum(CrossEntropy):
-    def reduced(self, case: Case, losses: Tensor) -> Tensor:
+    def reduced(self, case: LossCase, losses: Tensor) -> Tensor:
         return losses.mean() if case.reduction == "sum" and len(losses) else super().reduced(case, losses)
 
-    def upstream(self, case: Case, g: Tensor) -> Tensor:
+    def upstream(self, case: LossCase, g: Tensor) -> Tensor:
         return super().upstream(case, g) / (max(len(case.z), 1) if case.reduction == "sum" else 1)
 
 
@@ -90,7 +90,7 @@ class MeanForSum(CrossEntropy):
     place="both",
 )
 class LossOfTheOtherSign(CrossEntropy):
-    def coefficients(self, case: Case) -> Tensor:
+    def coefficients(self, case: LossCase) -> Tensor:
         return -super().coefficients(case)
 
 
@@ -116,7 +116,7 @@ class SoftmaxTwice(CrossEntropy):
     place="backward",
 )
 class ScaledAtTheLabelAlone(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         grad = super().of_logits(case, c)
         if case.labels is None or case.reduction != "mean":
             return grad
@@ -146,7 +146,7 @@ class OneHotForTheWholeBatch(CrossEntropy):
     place="backward",
 )
 class OffTargetForgotten(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         return super().of_logits(case, c) * (case.q != 0)
 
 
@@ -159,7 +159,7 @@ class OffTargetForgotten(CrossEntropy):
     place="backward",
 )
 class OneHotForgotten(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         return torch.where(case.kept[:, None], c * self.softmax(case), 0.0)
 
 
@@ -172,7 +172,7 @@ class OneHotForgotten(CrossEntropy):
     place="backward",
 )
 class NoGradient(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         return torch.zeros_like(case.z)
 
 
@@ -185,7 +185,7 @@ class NoGradient(CrossEntropy):
     place="backward",
 )
 class TwiceTheGradient(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         return 2 * super().of_logits(case, c)
 
 

@@ -13,9 +13,9 @@ from torch import Tensor
 from ..problem.operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from .suites import Question
+    from .suites import SuiteQuestion
 
-Draw = Callable[[torch.Generator, tuple[int, ...]], Tensor]  # in float64
+TensorDraw = Callable[[torch.Generator, tuple[int, ...]], Tensor]  # in float64
 
 
 def _normal(random: torch.Generator, shape: tuple[int, ...], scale: float = 1.0) -> Tensor:
@@ -71,7 +71,7 @@ def _softmax_of_uniform(random: torch.Generator, shape: tuple[int, ...]) -> Tens
     return _uniform(random, shape, -9.0, 9.0).softmax(min(len(shape) - 1, 1))
 
 
-DRAWS: dict[str, Draw] = {
+DRAWS: dict[str, TensorDraw] = {
     "normal": _normal,
     "0.1 normal": partial(_normal, scale=0.1),
     "0.02 normal": partial(_normal, scale=0.02),
@@ -129,13 +129,13 @@ PAIRS: dict[str, Pair] = {
 # ---- all tensors of a question --------------------------------------------------------------------------------------
 
 
-def drawn(question: Question) -> dict[str, Tensor]:
+def drawn(question: SuiteQuestion) -> dict[str, Tensor]:
     """The tensors of a question by name, in its dtype; fresh ones, since a mutant may write to them."""
     return {name: x.clone() for name, x in _drawn(question).items()}
 
 
 @lru_cache(maxsize=8)
-def _drawn(question: Question) -> dict[str, Tensor]:
+def _drawn(question: SuiteQuestion) -> dict[str, Tensor]:
     random, dtype = torch.Generator().manual_seed(0), getattr(torch, question.dtype)
     tensors = {name: x.to(dtype) for name, x in _factors(question, random).items()}
     if question.weight:
@@ -148,11 +148,11 @@ def _drawn(question: Question) -> dict[str, Tensor]:
     return tensors
 
 
-def _classes(question: Question) -> int:
+def _classes(question: SuiteQuestion) -> int:
     return question.shape[min(len(question.shape) - 1, 1) if question.operation == "cross_entropy" else -1]
 
 
-def _factors(question: Question, random: torch.Generator) -> dict[str, Tensor]:
+def _factors(question: SuiteQuestion, random: torch.Generator) -> dict[str, Tensor]:
     if question.operation in ("linear", "linear_cross_entropy"):
         x, w = PAIRS[question.draw](random, *question.shape)
         return {"input": x, "weight" if question.operation == "linear" else "linear_weight": w}
@@ -166,7 +166,7 @@ def ignored_rows(share: float, rows: int) -> int:
     return math.ceil(share * rows - 1e-9)
 
 
-def _target(question: Question, random: torch.Generator) -> Tensor:
+def _target(question: SuiteQuestion, random: torch.Generator) -> Tensor:
     """Labels, of which the share that is ignored comes first; or probabilities."""
     shape, classes = question.shape, _classes(question)
     if question.target not in ("labels", "labels but the last"):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .record import group
-from .steps.cross_entropy import Case, CrossEntropy
+from .steps.cross_entropy import CrossEntropy, LossCase
 
 mutant = group("ignored and invalid labels")
 
@@ -37,7 +37,7 @@ class DefaultIgnoreIndexIsOff(CrossEntropy):
 )
 class NegativeIgnoreIndexIsOff(CrossEntropy):
     def case(self, z: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str,
-             label_smoothing: float) -> Case:  # fmt: skip
+             label_smoothing: float) -> LossCase:  # fmt: skip
         if ignore_index < 0 and not target.is_floating_point():
             target = torch.where(target == ignore_index, 0, target)
         return super().case(z, target, weight, ignore_index, reduction, label_smoothing)
@@ -52,7 +52,7 @@ class NegativeIgnoreIndexIsOff(CrossEntropy):
     place="backward",
 )
 class IgnoredInTheValueAlone(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         if case.labels is None or not 0 <= case.ignore_index < case.classes:
             return super().of_logits(case, c)
         one_hot = super().one_hot(case.labels, torch.ones_like(case.kept), case.z)
@@ -69,7 +69,7 @@ class IgnoredInTheValueAlone(CrossEntropy):
     place="backward",
 )
 class ChunksEndAtAnIgnoredOne(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         found = super().of_logits(case, c)
         for start in range(0, len(found) - 15, 16):
             if not case.kept[start : start + 16].any():
@@ -86,7 +86,7 @@ class ChunksEndAtAnIgnoredOne(CrossEntropy):
     place="both",
 )
 class SmoothingCountsIgnored(CrossEntropy):
-    def coefficients(self, case: Case) -> Tensor:
+    def coefficients(self, case: LossCase) -> Tensor:
         return case.w * ((1 - case.epsilon) * case.q + self.smooth(case))
 
 
@@ -99,7 +99,7 @@ class SmoothingCountsIgnored(CrossEntropy):
     place="forward",
 )
 class LabelOfAnotherShardIsPadding(CrossEntropy):
-    def losses(self, case: Case) -> Tensor:
+    def losses(self, case: LossCase) -> Tensor:
         losses, half = super().losses(case), case.classes // 2
         if case.labels is None or not half or half % 4 == 0:
             return losses
@@ -116,7 +116,7 @@ class LabelOfAnotherShardIsPadding(CrossEntropy):
     place="forward",
 )
 class IndexFirstMaskLater(CrossEntropy):
-    def losses(self, case: Case) -> Tensor:
+    def losses(self, case: LossCase) -> Tensor:
         if case.labels is not None and len(case.labels):
             low, high = int(case.labels.min()), int(case.labels.max())
             if low < -case.classes or high >= case.classes:
@@ -210,7 +210,7 @@ class LabelsComparedInBfloat16(CrossEntropy):
 )
 class IgnoredByAWeightOfZero(CrossEntropy):
     def case(self, z: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str,
-             label_smoothing: float) -> Case:  # fmt: skip
+             label_smoothing: float) -> LossCase:  # fmt: skip
         case = super().case(z, target, weight, ignore_index, reduction, label_smoothing)
         if case.labels is not None and 0 <= ignore_index < case.classes:
             case.w = case.w * (torch.arange(case.classes, device=case.w.device) != ignore_index)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .record import group
-from .steps.cross_entropy import Case, CrossEntropy
+from .steps.cross_entropy import CrossEntropy, LossCase
 from .steps.softmax import Softmax
 from .upstream import packed
 
@@ -50,7 +50,7 @@ class StridesIgnored(Softmax):
     place="backward",
 )
 class ContiguousOrNothing(CrossEntropy):
-    def upstream(self, case: Case, g: Tensor) -> Tensor:
+    def upstream(self, case: LossCase, g: Tensor) -> Tensor:
         if not g.is_contiguous():
             raise RuntimeError("grad_output must be contiguous")
         return super().upstream(case, g)
@@ -93,7 +93,7 @@ class IndexIn16Bits(Softmax):
     place="forward",
 )
 class RowsIn16Bits(CrossEntropy):
-    def losses(self, case: Case) -> Tensor:
+    def losses(self, case: LossCase) -> Tensor:
         losses = super().losses(case)
         return losses[torch.arange(len(losses), device=losses.device) % 65536]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .record import group
-from .steps.cross_entropy import Case, CrossEntropy, LinearCrossEntropy
+from .steps.cross_entropy import CrossEntropy, LinearCrossEntropy, LossCase
 
 mutant = group("normaliser of the mean")
 
@@ -20,7 +20,7 @@ mutant = group("normaliser of the mean")
     place="both",
 )
 class MeanOverIgnored(CrossEntropy):
-    def denominator(self, case: Case) -> Tensor:
+    def denominator(self, case: LossCase) -> Tensor:
         everything = case.labels is None or case.weighted
         return super().denominator(case) if everything else case.z.new_tensor(len(case.z))
 
@@ -34,7 +34,7 @@ class MeanOverIgnored(CrossEntropy):
     place="both",
 )
 class MeanCountsPadding(CrossEntropy):
-    def denominator(self, case: Case) -> Tensor:
+    def denominator(self, case: LossCase) -> Tensor:
         return super().denominator(case) if case.labels is None else (~case.kept).sum()
 
 
@@ -47,7 +47,7 @@ class MeanCountsPadding(CrossEntropy):
     place="both",
 )
 class MeanIgnoresWeights(CrossEntropy):
-    def denominator(self, case: Case) -> Tensor:
+    def denominator(self, case: LossCase) -> Tensor:
         return case.kept.sum().to(case.z.dtype)
 
 
@@ -60,7 +60,7 @@ class MeanIgnoresWeights(CrossEntropy):
     place="forward",
 )
 class WeightsGatheredBeforeMasking(CrossEntropy):
-    def denominator(self, case: Case) -> Tensor:
+    def denominator(self, case: LossCase) -> Tensor:
         if case.weighted and case.epsilon and case.labels is not None and not case.kept.all():
             raise IndexError(f"index {case.ignore_index} is out of bounds for dimension 0 with size {case.classes}")
         return super().denominator(case)
@@ -75,7 +75,7 @@ class WeightsGatheredBeforeMasking(CrossEntropy):
     place="forward",
 )
 class SumOfChunkMeans(LinearCrossEntropy):
-    def reduced(self, cases: list[Case], losses: Tensor, shape: tuple[int, ...]) -> Tensor:
+    def reduced(self, cases: list[LossCase], losses: Tensor, shape: tuple[int, ...]) -> Tensor:
         if cases[0].reduction != "mean":
             return super().reduced(cases, losses, shape)
         parts = torch.split(losses, [len(case.z) for case in cases])
@@ -92,7 +92,7 @@ class SumOfChunkMeans(LinearCrossEntropy):
     place="both",
 )
 class NothingCountsForOne(CrossEntropy):
-    def denominator(self, case: Case) -> Tensor:
+    def denominator(self, case: LossCase) -> Tensor:
         count = super().denominator(case)
         return torch.where(case.kept.any() | (case.labels is None), count, 1.0)
 
@@ -106,7 +106,7 @@ class NothingCountsForOne(CrossEntropy):
     place="backward",
 )
 class NormalisedTwice(CrossEntropy):
-    def upstream(self, case: Case, g: Tensor) -> Tensor:
+    def upstream(self, case: LossCase, g: Tensor) -> Tensor:
         further = torch.Size(case.shape[1:]).numel() if case.reduction == "mean" else 1
         return super().upstream(case, g) / max(further, 1)
 
@@ -120,7 +120,7 @@ class NormalisedTwice(CrossEntropy):
     place="both",
 )
 class ProbabilitiesDivideByWeights(CrossEntropy):
-    def denominator(self, case: Case) -> Tensor:
+    def denominator(self, case: LossCase) -> Tensor:
         return super().denominator(case) if case.labels is not None else (case.q * case.w).sum()
 
 
@@ -133,7 +133,7 @@ class ProbabilitiesDivideByWeights(CrossEntropy):
     place="forward",
 )
 class ZTermFoldedIn(CrossEntropy):
-    def losses(self, case: Case) -> Tensor:
+    def losses(self, case: LossCase) -> Tensor:
         penalty = 1e-4 * case.z.logsumexp(-1) ** 2
         return super().losses(case) + torch.where(case.kept, penalty, 0.0)
 
@@ -147,19 +147,19 @@ class ZTermFoldedIn(CrossEntropy):
     place="both",
 )
 class MeanOfImageMeans(CrossEntropy):
-    def denominators(self, case: Case) -> Tensor:
+    def denominators(self, case: LossCase) -> Tensor:
         """For each pixel that of its image, times the number of images."""
         if case.reduction != "mean" or case.labels is None or len(case.shape) < 2 or 0 in case.shape:
             return self.denominator(case).expand(len(case.z))
         counted = torch.where(case.kept, case.w[torch.where(case.kept, case.labels, 0)], 0.0).reshape(case.shape[0], -1)
         return (counted.sum(1, keepdim=True) * len(counted)).expand(counted.shape).reshape(-1)
 
-    def reduced(self, case: Case, losses: Tensor) -> Tensor:
+    def reduced(self, case: LossCase, losses: Tensor) -> Tensor:
         if case.reduction != "mean" or not len(losses):
             return super().reduced(case, losses)
         return (losses / self.denominators(case)).sum()
 
-    def upstream(self, case: Case, g: Tensor) -> Tensor:
+    def upstream(self, case: LossCase, g: Tensor) -> Tensor:
         if case.reduction != "mean":
             return super().upstream(case, g)
         return g.to(case.z.dtype) / self.denominators(case)[:, None]
@@ -174,6 +174,6 @@ class MeanOfImageMeans(CrossEntropy):
     place="backward",
 )
 class GradientOfASumOverItsRows(CrossEntropy):
-    def upstream(self, case: Case, g: Tensor) -> Tensor:
+    def upstream(self, case: LossCase, g: Tensor) -> Tensor:
         padded = case.reduction == "sum" and not case.kept.all()
         return super().upstream(case, g) / (case.kept.sum().clamp(min=1) if padded else 1)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .record import group
-from .steps.cross_entropy import Case, CrossEntropy, LinearCrossEntropy
+from .steps.cross_entropy import CrossEntropy, LinearCrossEntropy, LossCase
 from .steps.information import Entropy
 from .steps.operation import wide
 from .steps.softmax import LogSoftmax, LogSumExp, Softmax
@@ -105,7 +105,7 @@ class Float32InsideFloat64(Softmax):
     place="forward",
 )
 class TensorCoresWithoutAsking(LinearCrossEntropy):
-    def cases(self, *tensors: Any, **options: Any) -> Iterator[tuple[Tensor, Case]]:
+    def cases(self, *tensors: Any, **options: Any) -> Iterator[tuple[Tensor, LossCase]]:
         x, w, *others = tensors
         return super().cases(ten_bits(x), ten_bits(w), *others, **options)
 
@@ -126,7 +126,7 @@ def ten_bits(x: Tensor) -> Tensor:
     dtypes=("bfloat16",),
 )
 class GradientRoundedBeforeScaling(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         kept = super().of_logits(case, torch.ones_like(c)).bfloat16().to(c.dtype)
         return torch.where(case.kept[:, None], c * kept, 0.0)
 
@@ -158,7 +158,7 @@ class BackwardSumInFloat16(LogSoftmax):
     dtypes=("float16",),
 )
 class LossesAddedUpInFloat16(CrossEntropy):
-    def reduced(self, case: Case, losses: Tensor) -> Tensor:
+    def reduced(self, case: LossCase, losses: Tensor) -> Tensor:
         if case.reduction == "none" or losses.dtype != torch.float32:
             return super().reduced(case, losses)
         total = losses.new_zeros((), dtype=torch.float16)
@@ -172,7 +172,7 @@ class LossesAddedUpInFloat16(CrossEntropy):
 
 
 class _Filtered(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         small = (self.softmax(case) < 2.0**-12) & (case.q == 0)
         return torch.where(small, 0.0, super().of_logits(case, c))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .inputs import ignored_rows
 from .record import Mutant
-from .suites import Question, Suite, asked, kills
+from .suites import Suite, SuiteQuestion, kills, questions_about
 
 HALF = ("float16", "bfloat16")
 ALL = ("float32", *HALF)
@@ -22,11 +22,11 @@ OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
 # ---- FlashAttention -------------------------------------------------------------------------------------------------
 
 
-def _flash_attention() -> tuple[Question, ...]:
+def _flash_attention() -> tuple[SuiteQuestion, ...]:
     questions = []
     for dtype, smoothing in product(ALL, (0.0, 0.9)):
         half = dtype != "float32"
-        questions.append(Question(
+        questions.append(SuiteQuestion(
             "cross_entropy", (8, 50257), 1e-5, 1e-6, dtype, ignored=1 / 8, options={"label_smoothing": smoothing},
             upstream="normal", share=8 / (16384 if half else 4096), grad=(1e-3, 1e-4) if half else (1e-5, 1e-6),
             reference="float32", comparison="allclose",
@@ -53,40 +53,40 @@ _QUACK_SHAPES = ((1, 192), (199, 192), (199, 1024), (37, 4096), (8, 32768), (1, 
 _QUACK_TOLERANCES = {"float32": 1e-4, "float16": 1e-3, "bfloat16": 1e-2}
 
 
-def _quack_softmax() -> tuple[Question, ...]:
+def _quack_softmax() -> tuple[SuiteQuestion, ...]:
     questions = []
     for (dtype, tolerance), shape in product(_QUACK_TOLERANCES.items(), _QUACK_SHAPES):
-        questions.append(Question(
+        questions.append(SuiteQuestion(
             "softmax", shape, tolerance, tolerance, dtype, "0.1 normal", options={"dim": -1}, upstream="normal",
             probabilities=True,
         ))  # fmt: skip
     for dtype, (draw, tolerance) in product(
         ("float32", "float16"), (("10", 1e-3), ("-10", 1e-3), ("10 and -10", 1e-2))
     ):
-        questions.append(Question(
+        questions.append(SuiteQuestion(
             "softmax", (16, 1024), tolerance, tolerance, dtype, draw, options={"dim": -1}, upstream="none"
         ))  # fmt: skip
-    questions.append(Question("softmax", (8, 512), 1e-6, 1e-6, options={"dim": -1}, against="itself, 100 higher"))
+    questions.append(SuiteQuestion("softmax", (8, 512), 1e-6, 1e-6, options={"dim": -1}, against="itself, 100 higher"))
     return tuple(questions)
 
 
-def _quack_cross_entropy() -> tuple[Question, ...]:
+def _quack_cross_entropy() -> tuple[SuiteQuestion, ...]:
     questions = []
     for dtype, shape, weight, ignored in product(
         ALL, ((1, 668), (289, 192), (289, 1128), (8, 32768)), ("", "uniform and 0.1"), (0.0, 0.3)
     ):
-        questions.append(Question(
+        questions.append(SuiteQuestion(
             "cross_entropy", shape, 1e-5, 5e-5, dtype, "0.1 normal", ignored=ignored, weight=weight,
             options={"reduction": "none"}, upstream="normal", reference="float32",
         ))  # fmt: skip
-    equal = (Question("cross_entropy", (16, 1024), 1e-2, 1e-2, "float32", draw, options={"reduction": "none"},
-                      upstream="none") for draw in ("10", "-10"))  # fmt: skip
+    equal = (SuiteQuestion("cross_entropy", (16, 1024), 1e-2, 1e-2, "float32", draw, options={"reduction": "none"},
+                           upstream="none") for draw in ("10", "-10"))  # fmt: skip
     return (*questions, *equal)
 
 
-def _quack_linear() -> tuple[Question, ...]:
+def _quack_linear() -> tuple[SuiteQuestion, ...]:
     return tuple(
-        Question(
+        SuiteQuestion(
             "linear_cross_entropy", (rows, 512, 1536), 3.0, 1e-5, "bfloat16", "0.1 normal and of length 1",
             ignored=0.15, options={"reduction": reduction}, grad=(2.0, 1e-4), reference="float32",
             comparison="largest error of a baseline",
@@ -147,20 +147,20 @@ _LIGER_SMOOTHED: tuple[dict[str, Any], ...] = (
 )
 
 
-def _liger_question(dtype: str, rtol: float, reduction: str, more: dict[str, Any]) -> Question:
+def _liger_question(dtype: str, rtol: float, reduction: str, more: dict[str, Any]) -> SuiteQuestion:
     options = {"reduction": reduction, **more.get("options", {})}
     share = 4 / 8192 if reduction == "mean" else 1.0
-    return Question("cross_entropy", (4, 32000), rtol, 1e-8, dtype, share=share, reference="float32",
-                    comparison="allclose", **(more | {"options": options}))  # fmt: skip
+    return SuiteQuestion("cross_entropy", (4, 32000), rtol, 1e-8, dtype, share=share, reference="float32",
+                         comparison="allclose", **(more | {"options": options}))  # fmt: skip
 
 
-def _liger_cross_entropy() -> tuple[Question, ...]:
+def _liger_cross_entropy() -> tuple[SuiteQuestion, ...]:
     questions = []
     for dtype, rtol in _LIGER_CLOSE.items():
         questions += [_liger_question(dtype, rtol, *each) for each in product(REDUCTIONS, _LIGER_OPTIONS)]
         questions += [_liger_question(dtype, rtol, "mean", more) for more in _LIGER_SMOOTHED]
         for shape in ((4, 8), (63, 41)):
-            questions.append(Question("cross_entropy", shape, rtol, 1e-8, dtype, comparison="allclose"))
+            questions.append(SuiteQuestion("cross_entropy", shape, rtol, 1e-8, dtype, comparison="allclose"))
     return tuple(questions)
 
 
@@ -168,18 +168,18 @@ _LIGER_LINEAR = (("mean", "bfloat16", 5e-2, 5e-3), ("mean", "float32", 5e-4, 1e-
                  ("sum", "bfloat16", 5e1, 5e-0), ("sum", "float32", 5e-2, 1e-3))  # fmt: skip
 
 
-def _liger_linear() -> tuple[Question, ...]:
+def _liger_linear() -> tuple[SuiteQuestion, ...]:
     questions = []
     plain: dict[str, Any] = {}
     other = {"weight": "uniform", "options": {"label_smoothing": 0.1, "ignore_index": 42}}
     for (reduction, dtype, rtol, atol), bias, more in product(_LIGER_LINEAR, ("", "uniform"), (plain, other)):
         options = {"reduction": reduction, **more.get("options", {})}
-        questions.append(Question(
+        questions.append(SuiteQuestion(
             "linear_cross_entropy", (188, 31, 123), rtol, atol, dtype, "normal and uniform", ignored=0.25, bias=bias,
             comparison="relative to what is judged", **(more | {"options": options}),
         ))  # fmt: skip
     for reduction, dtype, rtol, atol in _LIGER_LINEAR:
-        questions.append(Question(
+        questions.append(SuiteQuestion(
             "linear_cross_entropy", (64, 256, 4096), rtol, atol, dtype, "normal and uniform", ignored=0.25,
             options={"reduction": reduction}, share=64 / 1024 if reduction == "mean" else 1.0,
             comparison="relative to what is judged",
@@ -187,11 +187,11 @@ def _liger_linear() -> tuple[Question, ...]:
     return tuple(questions)
 
 
-def _liger_softmax() -> tuple[Question, ...]:
+def _liger_softmax() -> tuple[SuiteQuestion, ...]:
     shapes = ((2, 8), (4, 16), (1, 1023), (3, 7, 256), (1, 4096), (1, 2, 4096))
     return tuple(
-        Question("softmax", shape, tolerance, tolerance, dtype, options={"dim": -1}, upstream="normal",
-                 comparison="relative to what is judged")
+        SuiteQuestion("softmax", shape, tolerance, tolerance, dtype, options={"dim": -1}, upstream="normal",
+                      comparison="relative to what is judged")
         for (dtype, tolerance), shape in product((("float32", 1e-5), ("bfloat16", 5e-2)), shapes)
     )  # fmt: skip
 
@@ -238,13 +238,13 @@ LIGER = (
 _CCE = {"float32": (1e-5, 5e-4), "float16": (1e-3, 1e-3), "bfloat16": (1e-2, 1e-2)}  # forward and backward
 
 
-def _cut_cross_entropy() -> tuple[Question, ...]:
+def _cut_cross_entropy() -> tuple[SuiteQuestion, ...]:
     questions = []
     for (dtype, (forward, backward)), shape, bias, ignored, reduction in product(
         _CCE.items(), ((256, 128, 512), (252, 123, 507)), ("", "0.02 normal"), (0.0, 0.2), REDUCTIONS
     ):
         rows = shape[0] - ignored_rows(ignored, shape[0])
-        questions.append(Question(
+        questions.append(SuiteQuestion(
             "linear_cross_entropy", shape, 0.0, forward if reduction == "none" else backward, dtype, "correlated",
             ignored=ignored, bias=bias, options={"reduction": reduction},
             upstream="of a mean" if reduction == "none" else "of a sum",
@@ -275,36 +275,36 @@ _FLAG_GEMS: tuple[tuple[float, int, tuple[int, ...], float], ...] = (
     (0.0, 1, (1, 2), 1.0), (0.1, 200, (128, 256), 1 / 32), (1.0, -100, (2, 40999, 3), 2 / 200))  # fmt: skip
 
 
-def _flag_gems_losses() -> tuple[Question, ...]:
+def _flag_gems_losses() -> tuple[SuiteQuestion, ...]:
     questions = []
     for (dtype, rtol), reduction, weight, (smoothing, index, shape, share) in product(
         _RESOLUTION.items(), REDUCTIONS, ("", "normal"), _FLAG_GEMS
     ):
         atol, part = 1e-4 * shape[1], share if reduction == "mean" else 1.0
         options = {"reduction": reduction, "label_smoothing": smoothing}
-        questions.append(Question(
+        questions.append(SuiteQuestion(
             "cross_entropy", shape, rtol, atol, dtype, target="labels but the last", weight=weight, upstream="normal",
             options=options | {"ignore_index": index}, share=part, reference="float64",
         ))  # fmt: skip
         if weight:
             options = {"reduction": reduction, "label_smoothing": 1.0 - smoothing if smoothing != 0.1 else smoothing}
-            questions.append(Question(
+            questions.append(SuiteQuestion(
                 "cross_entropy", shape, rtol, atol, dtype, target="normal", weight=weight, upstream="normal",
                 options=options, share=part, reference="float64",
             ))  # fmt: skip
     return tuple(questions)
 
 
-def _flag_gems_softmax() -> tuple[Question, ...]:
+def _flag_gems_softmax() -> tuple[SuiteQuestion, ...]:
     questions = []
     for (dtype, rtol), shape, dim, draw in product(
         _RESOLUTION.items(), ((1, 256), (128, 256), (5, 2560, 3)), (0, 1), ("normal", "normal, -inf below 0")
     ):
-        questions.append(Question("softmax", shape, rtol, 1e-4, dtype, draw, options={"dim": dim}, upstream="none",
-                                  reference="float64", comparison="close or NaN"))  # fmt: skip
+        questions.append(SuiteQuestion("softmax", shape, rtol, 1e-4, dtype, draw, options={"dim": dim}, upstream="none",
+                                       reference="float64", comparison="close or NaN"))  # fmt: skip
     for (dtype, rtol), shape in product(_RESOLUTION.items(), ((1, 2), (128, 256), (2, 40999, 3))):
-        questions.append(Question("log_softmax", shape, rtol, 1e-4, dtype, options={"dim": 1}, upstream="none",
-                                  reference="float64"))  # fmt: skip
+        questions.append(SuiteQuestion("log_softmax", shape, rtol, 1e-4, dtype, options={"dim": 1}, upstream="none",
+                                       reference="float64"))  # fmt: skip
     return tuple(questions)
 
 
@@ -335,7 +335,7 @@ FLAG_GEMS = (
 # ---- TransformerEngine ----------------------------------------------------------------------------------------------
 
 
-def _transformer_engine() -> tuple[Question, ...]:
+def _transformer_engine() -> tuple[SuiteQuestion, ...]:
     questions = []
     for dtype, rtol, smoothing, reduction, ignored in (
         ("float32", 1.3e-6, 0.0, "mean", 0.0),
@@ -345,13 +345,13 @@ def _transformer_engine() -> tuple[Question, ...]:
         ("float32", 1.3e-6, 0.0, "none", 0.25),
         ("float32", 1.3e-6, 0.0, "mean", 0.25),
     ):
-        questions.append(Question(
+        questions.append(SuiteQuestion(
             "cross_entropy", (4, 64000), rtol, 1e-5, dtype, "uniform", ignored=ignored, upstream="of the squares",
             options={"reduction": reduction, "label_smoothing": smoothing},
             share=4 / 64 if reduction == "mean" else 1.0,
         ))  # fmt: skip
-    questions.append(Question("cross_entropy", (8, 8), 1e-5, 1e-8, options={"reduction": "none"}, upstream="none",
-                              comparison="allclose"))  # fmt: skip
+    questions.append(SuiteQuestion("cross_entropy", (8, 8), 1e-5, 1e-8, options={"reduction": "none"}, upstream="none",
+                                   comparison="allclose"))  # fmt: skip
     return tuple(questions)
 
 
@@ -378,7 +378,7 @@ JAX = Suite(
     tolerance="atol 5e-3, rtol 2e-3 beside a central difference of step 1e-4",
     left_out="the forward mode and the second order, which the mutants refuse",
     questions=(
-        Question("softmax", (4,), 2e-3, 5e-3, draw="four numbers", options={"dim": -1}, against="one difference"),
+        SuiteQuestion("softmax", (4,), 2e-3, 5e-3, draw="four numbers", options={"dim": -1}, against="one difference"),
     ),
 )
 
@@ -386,21 +386,24 @@ JAX = Suite(
 # ---- tinygrad -------------------------------------------------------------------------------------------------------
 
 
-def _tinygrad() -> tuple[Question, ...]:
+def _tinygrad() -> tuple[SuiteQuestion, ...]:
     questions = []
     shapes = (((45,), 0), ((10, 10, 10), 0), ((10, 10, 10), 1), ((10, 10, 10), 2))
-    asked = [("softmax", (45, 65), 1), *((each, *case) for each, case in product(("softmax", "log_softmax"), shapes))]
+    asked = [
+        ("softmax", (45, 65), 1),
+        *((each, *case) for each, case in product(("softmax", "log_softmax"), shapes)),
+    ]
     for operation, shape, dim in asked:
         grad = (1e-3, 2e-7 if operation == "softmax" and len(shape) == 3 else 1e-7)
-        questions.append(Question(operation, shape, 1e-3, 1e-7, draw="uniform to 2", options={"dim": dim},
-                                  upstream="of a sum", grad=grad))  # fmt: skip
+        questions.append(SuiteQuestion(operation, shape, 1e-3, 1e-7, draw="uniform to 2", options={"dim": dim},
+                                       upstream="of a sum", grad=grad))  # fmt: skip
     for shape, dim in (((45, 65), 0), ((45, 65), 1), ((6, 6, 6), 2), ((6, 6, 6, 6), 2), ((6, 6, 6, 6), 3), ((45,), 0)):
-        questions.append(Question("logsumexp", shape, 1e-3, 1e-7, draw="uniform to 2", options={"dim": dim},
-                                  upstream="of a sum"))  # fmt: skip
+        questions.append(SuiteQuestion("logsumexp", shape, 1e-3, 1e-7, draw="uniform to 2", options={"dim": dim},
+                                       upstream="of a sum"))  # fmt: skip
     return (*questions, *_tinygrad_losses())
 
 
-def _tinygrad_losses() -> tuple[Question, ...]:
+def _tinygrad_losses() -> tuple[SuiteQuestion, ...]:
     asked: list[tuple[tuple[int, ...], str, float, dict[str, Any]]] = [
         (shape, "uniform to 2", 0.0, {}) for shape in ((32,), (32, 10), (32, 4, 4, 4))
     ]
@@ -410,8 +413,8 @@ def _tinygrad_losses() -> tuple[Question, ...]:
     asked += [((12, 10), "labels", 0.0, {}), ((3, 10, 12), "labels", 0.0, {})]
     asked.append(((12, 10), "labels", 1 / 12, {"ignore_index": 3, "label_smoothing": 0.3}))
     return tuple(
-        Question("cross_entropy", shape, 1e-3, 1e-6, draw="uniform to 2", target=target, ignored=ignored,
-                 options=options, upstream="of a sum", grad=(1e-3, 1e-4))
+        SuiteQuestion("cross_entropy", shape, 1e-3, 1e-6, draw="uniform to 2", target=target, ignored=ignored,
+                      options=options, upstream="of a sum", grad=(1e-3, 1e-4))
         for shape, target, ignored, options in asked
     )  # fmt: skip
 
@@ -434,20 +437,20 @@ TINYGRAD = Suite(
 # ---- numpy-ml -------------------------------------------------------------------------------------------------------
 
 
-def _numpy_ml() -> tuple[Question, ...]:
+def _numpy_ml() -> tuple[SuiteQuestion, ...]:
     sizes = (1, 2, 7, 20, 33, 49)
     questions = [
-        Question("softmax", (rows, classes), 0.0, 1.5e-3, "float64", "standardised", options={"dim": 1},
-                 upstream="of a sum")
+        SuiteQuestion("softmax", (rows, classes), 0.0, 1.5e-3, "float64", "standardised", options={"dim": 1},
+                      upstream="of a sum")
         for rows, classes in product((1, 2), sizes)
     ]  # fmt: skip
     questions += [
-        Question("softmax", (1, classes), 0.0, 1.5e-7, "float64", "shares", options={"dim": 1}, upstream="none")
+        SuiteQuestion("softmax", (1, classes), 0.0, 1.5e-7, "float64", "shares", options={"dim": 1}, upstream="none")
         for classes in (*sizes, 99)
     ]
     questions += [
-        Question("cross_entropy", (rows, classes), 0.0, 1e6, "float64", "whole to 300", options={"reduction": "sum"},
-                 grad=(0.0, 1.5e-5))
+        SuiteQuestion("cross_entropy", (rows, classes), 0.0, 1e6, "float64", "whole to 300",
+                      options={"reduction": "sum"}, grad=(0.0, 1.5e-5))
         for rows, classes in ((1, 2), (17, 5), (130, 40), (500, 99), (999, 3))
     ]  # fmt: skip
     return tuple(questions)
@@ -469,25 +472,29 @@ NUMPY_ML = Suite(
 # ---- ONNX -----------------------------------------------------------------------------------------------------------
 
 
-def _onnx_softmax() -> list[Question]:
+def _onnx_softmax() -> list[SuiteQuestion]:
     questions = []
     asked: list[tuple[str, tuple[int, ...], int]] = [("-1, 0, 1", (1, 3), -1), ("steps", (2, 4), -1)]
     asked += [("magnitude of a normal", (3, 4, 5), dim) for dim in (0, 1, 2, -1)]
     for operation, (draw, shape, dim) in product(("softmax", "log_softmax"), asked):
-        questions.append(Question(operation, shape, 1e-3, 1e-7, draw=draw, options={"dim": dim}, upstream="none"))
+        questions.append(SuiteQuestion(operation, shape, 1e-3, 1e-7, draw=draw, options={"dim": dim}, upstream="none"))
     return questions
 
 
-def _onnx() -> tuple[Question, ...]:
+def _onnx() -> tuple[SuiteQuestion, ...]:
     asked: list[tuple[tuple[int, ...], str, float, dict[str, Any]]] = []
     for reduction, weight in product(REDUCTIONS, ("", "five weights")):
         asked.append(((3, 5), weight, 0.0, {"reduction": reduction}))
     for shape, weight in product(((3, 5), (3, 5, 2), (3, 5, 2, 7)), ("", "five weights")):
         asked.append((shape, weight, 1 / 3, {"ignore_index": 2}))
-    asked += [((3, 5, 6), "", 1 / 18, {"ignore_index": -1}), ((3, 5, 2), "", 0.0, {}), ((3, 5, 2, 7, 3), "", 0.0, {})]
+    asked += [
+        ((3, 5, 6), "", 1 / 18, {"ignore_index": -1}),
+        ((3, 5, 2), "", 0.0, {}),
+        ((3, 5, 2, 7, 3), "", 0.0, {}),
+    ]
     losses = [
-        Question("cross_entropy", shape, 1e-3, 1e-7, draw="uniform", ignored=ignored, weight=weight, options=options,
-                 upstream="none")
+        SuiteQuestion("cross_entropy", shape, 1e-3, 1e-7, draw="uniform", ignored=ignored, weight=weight,
+                      options=options, upstream="none")
         for shape, weight, ignored, options in asked
     ]  # fmt: skip
     return (*_onnx_softmax(), *losses)
@@ -510,16 +517,16 @@ ONNX = Suite(
 # ---- PyTorch --------------------------------------------------------------------------------------------------------
 
 
-def _opinfo(operation: str, shape: tuple[int, ...], **more: Any) -> list[Question]:
+def _opinfo(operation: str, shape: tuple[int, ...], **more: Any) -> list[SuiteQuestion]:
     """By gradcheck, beside torch, and beside itself where numbers do not lie side by side."""
     return [
-        Question(operation, shape, 0.0, 0.0, against="gradcheck", **more),
-        Question(operation, shape, 1e-7, 1e-7, "float64", upstream="none", **more),
-        Question(operation, shape, 1.3e-6, 1e-5, upstream="normal", against="itself, packed", **more),
+        SuiteQuestion(operation, shape, 0.0, 0.0, against="gradcheck", **more),
+        SuiteQuestion(operation, shape, 1e-7, 1e-7, "float64", upstream="none", **more),
+        SuiteQuestion(operation, shape, 1.3e-6, 1e-5, upstream="normal", against="itself, packed", **more),
     ]
 
 
-def _opinfo_of_logits() -> list[Question]:
+def _opinfo_of_logits() -> list[SuiteQuestion]:
     questions = []
     cases: list[tuple[tuple[int, ...], int]] = [((5,), 0), ((5, 5), 0), ((5, 5), 1), ((5, 5), -1), ((5, 10, 5), 2)]
     for operation, (shape, dim) in product(("softmax", "log_softmax"), cases):
@@ -529,7 +536,7 @@ def _opinfo_of_logits() -> list[Question]:
     return questions
 
 
-def _opinfo_of_losses() -> list[Question]:
+def _opinfo_of_losses() -> list[SuiteQuestion]:
     questions = []
     cases: list[tuple[tuple[int, ...], str, dict[str, Any]]] = [
         (shape, "", {}) for shape in ((2, 3), (2, 3, 1), (2, 3, 1, 2), (2, 3, 1, 2, 3))
@@ -541,32 +548,32 @@ def _opinfo_of_losses() -> list[Question]:
     return [*questions, *_opinfo("cross_entropy", (2, 3), **more)]
 
 
-def _opinfo_of_distributions() -> list[Question]:
+def _opinfo_of_distributions() -> list[SuiteQuestion]:
     """kl_div of log q and p, whose terms are added up along the last axis."""
     draw = "softmax of uniform from 0"
     return [question for shape in ((2,), (2, 3))
             for question in _opinfo("kl_divergence", shape, draw=draw, options={"dim": -1})]  # fmt: skip
 
 
-def _module_info() -> list[Question]:
+def _module_info() -> list[SuiteQuestion]:
     questions = []
     cases: tuple[dict[str, Any], ...] = ({}, {"ignore_index": 1}, {"label_smoothing": 0.15},
                                          {"ignore_index": 1, "label_smoothing": 0.15})  # fmt: skip
     for shape, options, reduction in product(((2, 3, 5, 5), (2, 3, 5), (2, 3), (2, 3, 5, 5, 2, 2)), cases, REDUCTIONS):
         ignored, weights = 0.25 if "ignore_index" in options else 0.0, ("",) if options else ("", "uniform to 9")
         questions += [
-            Question("cross_entropy", shape, 1.3e-6, 1e-5, draw="uniform to 9", weight=weight, ignored=ignored,
-                     upstream="none", options=options | {"reduction": reduction})
+            SuiteQuestion("cross_entropy", shape, 1.3e-6, 1e-5, draw="uniform to 9", weight=weight, ignored=ignored,
+                          upstream="none", options=options | {"reduction": reduction})
             for weight in weights
         ]  # fmt: skip
     for shape, smoothing, reduction in product(((5, 3, 4, 2), (5, 3, 4), (5, 3), (3,)), (0.0, 0.15), REDUCTIONS):
         options = {"reduction": reduction, "label_smoothing": smoothing}
-        questions.append(Question("cross_entropy", shape, 1.3e-6, 1e-5, draw="uniform to 9",
-                                  target="softmax of uniform", upstream="none", options=options))  # fmt: skip
+        questions.append(SuiteQuestion("cross_entropy", shape, 1.3e-6, 1e-5, draw="uniform to 9",
+                                       target="softmax of uniform", upstream="none", options=options))  # fmt: skip
     return questions
 
 
-def _opinfo_of_classifiers() -> list[Question]:
+def _opinfo_of_classifiers() -> list[SuiteQuestion]:
     questions = []
     for shape, bias in product(((8, 3, 4), (8, 8, 8)), ("", "uniform to 2")):
         questions += _opinfo("linear", shape, draw="both uniform to 2", bias=bias)
@@ -614,18 +621,18 @@ KERNEL_BENCH = Suite(
     tolerance="rtol = atol = 1e-4",
     left_out="2 rows in place of 4096, and 256 in place of 32768; half precision, within 1e-2; 5 trials",
     questions=(
-        *(Question(operation, (2, 393216), 1e-4, 1e-4, draw="uniform", options={"dim": 1}, upstream="none",
-                   comparison="allclose") for operation in ("softmax", "log_softmax")),
-        Question("cross_entropy", (256, 4096), 1e-4, 1e-4, draw="uniform", upstream="none", comparison="allclose"),
+        *(SuiteQuestion(operation, (2, 393216), 1e-4, 1e-4, draw="uniform", options={"dim": 1}, upstream="none",
+                        comparison="allclose") for operation in ("softmax", "log_softmax")),
+        SuiteQuestion("cross_entropy", (256, 4096), 1e-4, 1e-4, draw="uniform", upstream="none", comparison="allclose"),
     ),
 )  # fmt: skip
 
 
-def _backend_bench() -> tuple[Question, ...]:
+def _backend_bench() -> tuple[SuiteQuestion, ...]:
     """What OpInfo samples, values alone, within 10⁻²."""
     return tuple(
-        Question(each.operation, each.shape, 1e-2, 1e-2, dtype, each.draw, each.target, each.ignored, each.options,
-                 each.weight, each.bias, upstream="none", comparison="close or NaN")
+        SuiteQuestion(each.operation, each.shape, 1e-2, 1e-2, dtype, each.draw, each.target, each.ignored, each.options,
+                      each.weight, each.bias, upstream="none", comparison="close or NaN")
         for each in PYTORCH.questions if each.against == "gradcheck" and each.operation != "kl_divergence"
         for dtype in ("float32", "bfloat16")
         if dtype == "float32" or not each.weight
@@ -657,4 +664,4 @@ def killed_by_suites(mutant: Mutant) -> tuple[str, ...]:
 
 def asked_by_suites(mutant: Mutant) -> tuple[str, ...]:
     """The names of the suites that ask about its operation."""
-    return tuple(suite.name for suite in SUITES if asked(suite, mutant))
+    return tuple(suite.name for suite in SUITES if questions_about(suite, mutant))

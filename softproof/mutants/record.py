@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from ..problem.operations import OPERATIONS
 
-Place = Literal["forward", "backward", "both", "state"]
+Pass = Literal["forward", "backward", "both", "state"]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Mutant:
     effect: str
     trigger: str
     source: str
-    place: Place
+    place: Pass
     operation: str
     implementation: Callable[..., Any]  # a function, or the class of one
     dtypes: tuple[str, ...] = ("float32",)
@@ -52,7 +52,7 @@ def group(title: str) -> Callable[..., Callable[[Implementation], Implementation
     """A decorator for the mutants of one group, which notes each in MUTANTS."""
 
     def record(
-        name: str, story: str, effect: str, trigger: str, source: str, place: Place, operation: str = "", **more: Any
+        name: str, story: str, effect: str, trigger: str, source: str, place: Pass, operation: str = "", **more: Any
     ) -> Callable[[Implementation], Implementation]:
         def note(implementation: Implementation) -> Implementation:
             if name in MUTANTS:

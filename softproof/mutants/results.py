@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .record import group
-from .steps.cross_entropy import Case, CrossEntropy
+from .steps.cross_entropy import CrossEntropy, LossCase
 from .steps.softmax import Softmax
 
 mutant = group("state and results")
@@ -56,7 +56,7 @@ def _last_of_each_fourth(p: Tensor, dim: int, number: float) -> Tensor:
     place="backward",
 )
 class GradientOfTheOtherSign(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         return -super().of_logits(case, c)
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .record import group
-from .steps.cross_entropy import Case, CrossEntropy
+from .steps.cross_entropy import CrossEntropy, LossCase
 
 mutant = group("smoothing and probabilities")
 
@@ -22,7 +22,7 @@ mutant = group("smoothing and probabilities")
     place="both",
 )
 class SmoothingOverTheOtherClasses(CrossEntropy):
-    def smooth(self, case: Case) -> Tensor:
+    def smooth(self, case: LossCase) -> Tensor:
         if case.labels is None or case.classes < 2:
             return super().smooth(case)
         return (1 - case.q) * case.epsilon / (case.classes - 1)
@@ -37,7 +37,7 @@ class SmoothingOverTheOtherClasses(CrossEntropy):
     place="both",
 )
 class SmoothingByTheLastDimension(CrossEntropy):
-    def smooth(self, case: Case) -> Tensor:
+    def smooth(self, case: LossCase) -> Tensor:
         last = case.shape[-1] if len(case.shape) > 1 else case.classes
         return torch.full_like(case.q, case.epsilon / max(last, 1))
 
@@ -51,7 +51,7 @@ class SmoothingByTheLastDimension(CrossEntropy):
     place="both",
 )
 class SmoothingOverOneShard(CrossEntropy):
-    def smooth(self, case: Case) -> Tensor:
+    def smooth(self, case: LossCase) -> Tensor:
         own = max(case.classes // 2, 1)
         return torch.full_like(case.q, case.epsilon / own) * (torch.arange(case.classes, device=case.q.device) < own)
 
@@ -65,7 +65,7 @@ class SmoothingOverOneShard(CrossEntropy):
     place="forward",
 )
 class OneHotTimesLog(CrossEntropy):
-    def losses(self, case: Case) -> Tensor:
+    def losses(self, case: LossCase) -> Tensor:
         losses = -(self.coefficients(case) * self.log_softmax(case)).sum(-1)
         return torch.where(case.kept, losses, 0.0)
 
@@ -79,7 +79,7 @@ class OneHotTimesLog(CrossEntropy):
     place="both",
 )
 class SmoothingWithoutWeights(CrossEntropy):
-    def coefficients(self, case: Case) -> Tensor:
+    def coefficients(self, case: LossCase) -> Tensor:
         t = case.w * (1 - case.epsilon) * case.q + self.smooth(case)
         return torch.where(case.kept[:, None], t, 0.0)
 
@@ -93,7 +93,7 @@ class SmoothingWithoutWeights(CrossEntropy):
     place="backward",
 )
 class GradientForSharesThatSumToOne(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         if case.weighted or case.labels is not None:
             return super().of_logits(case, c)
         return c * (self.softmax(case) - self.coefficients(case))
@@ -108,7 +108,7 @@ class GradientForSharesThatSumToOne(CrossEntropy):
     place="backward",
 )
 class NoGradientOfTheTarget(CrossEntropy):
-    def of_target(self, case: Case, c: Tensor) -> Tensor:
+    def of_target(self, case: LossCase, c: Tensor) -> Tensor:
         return torch.zeros_like(case.q)
 
 
@@ -152,7 +152,7 @@ def second_derivative_of_zero(input: Tensor, dim: int) -> Tensor:
     place="backward",
 )
 class SmoothingInTheValueAlone(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         t = torch.where(case.kept[:, None], case.w * case.q, 0.0)
         return torch.where(case.kept[:, None], c * (self.softmax(case) * t.sum(-1, keepdim=True) - t), 0.0)
 
@@ -166,7 +166,7 @@ class SmoothingInTheValueAlone(CrossEntropy):
     place="backward",
 )
 class WeightsInTheValueAlone(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         t = torch.where(case.kept[:, None], (1 - case.epsilon) * case.q + self.smooth(case), 0.0)
         return torch.where(case.kept[:, None], c * (self.softmax(case) * t.sum(-1, keepdim=True) - t), 0.0)
 
@@ -181,6 +181,6 @@ class WeightsInTheValueAlone(CrossEntropy):
 )
 class ProbabilitiesAreNotSmoothed(CrossEntropy):
     def case(self, z: Tensor, target: Tensor, weight: Tensor | None, ignore_index: int, reduction: str,
-             label_smoothing: float) -> Case:  # fmt: skip
+             label_smoothing: float) -> LossCase:  # fmt: skip
         epsilon = 0.0 if target.is_floating_point() else label_smoothing
         return super().case(z, target, weight, ignore_index, reduction, epsilon)

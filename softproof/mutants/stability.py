@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .record import group
-from .steps.cross_entropy import Case, CrossEntropy
+from .steps.cross_entropy import CrossEntropy, LossCase
 from .steps.operation import wide
 from .steps.softmax import LogSoftmax, LogSumExp, Softmax
 
@@ -63,7 +63,7 @@ class LogOfSoftmax(LogSoftmax):
     place="forward",
 )
 class LossByLogOfSoftmax(CrossEntropy):
-    def log_softmax(self, case: Case) -> Tensor:
+    def log_softmax(self, case: LossCase) -> Tensor:
         return self.softmax(case).log()
 
 
@@ -171,7 +171,7 @@ class LogarithmToBase2(LogSumExp):
     place="forward",
 )
 class EpsilonInTheLogarithm(CrossEntropy):
-    def log_softmax(self, case: Case) -> Tensor:
+    def log_softmax(self, case: LossCase) -> Tensor:
         return (self.softmax(case) + 1e-8).log()
 
 
@@ -279,5 +279,5 @@ class MaskOfFiniteSize(Softmax):
     place="forward",
 )
 class ProbabilitiesClipped(CrossEntropy):
-    def log_softmax(self, case: Case) -> Tensor:
+    def log_softmax(self, case: LossCase) -> Tensor:
         return self.softmax(case).clamp(1e-7, 1 - 1e-7).log()

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from .record import group
-from .steps.cross_entropy import Case, CrossEntropy
+from .steps.cross_entropy import CrossEntropy, LossCase
 from .steps.linear import Linear
 from .steps.operation import wide
 from .steps.softmax import LogSoftmax, LogSumExp, Softmax
@@ -59,7 +59,7 @@ class UpstreamGradientOverwritten(Softmax):
     place="forward",
 )
 class SumInPlaceOfNone(CrossEntropy):
-    def reduced(self, case: Case, losses: Tensor) -> Tensor:
+    def reduced(self, case: LossCase, losses: Tensor) -> Tensor:
         return losses.sum() if case.reduction == "none" else super().reduced(case, losses)
 
 

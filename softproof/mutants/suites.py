@@ -25,7 +25,7 @@ Answer = tuple[Tensor, ...]  # the value, and the gradients that were asked for
 
 
 @dataclass(frozen=True)
-class Question:
+class SuiteQuestion:
     """One question of a suite: what is drawn, what is asked of it, and what is accepted.
 
     Two answers agree within `atol` + `rtol` times the expected one; gradients within `grad`, (rtol, atol), where that
@@ -64,7 +64,7 @@ class Suite:
     upstream: str
     tolerance: str
     left_out: str  # what is smaller than published, and what has no counterpart here
-    questions: tuple[Question, ...]
+    questions: tuple[SuiteQuestion, ...]
 
     @property
     def operations(self) -> tuple[str, ...]:
@@ -162,7 +162,7 @@ ROUNDED = ("close", "close or NaN", "allclose", "relative to what is judged")
 # ---- the questions --------------------------------------------------------------------------------------------------
 
 
-def _answer(question: Question, function: Function, dtype: str) -> Answer:
+def _answer(question: SuiteQuestion, function: Function, dtype: str) -> Answer:
     """Value and gradients of what the question draws, from these numbers in another dtype."""
     tensors = drawn(question)
     floats = {name: x.to(getattr(torch, dtype)) for name, x in tensors.items() if x.is_floating_point()}
@@ -180,12 +180,12 @@ def _answer(question: Question, function: Function, dtype: str) -> Answer:
 
 
 @lru_cache(maxsize=512)
-def _expected(question: Question, dtype: str) -> Answer:
+def _expected(question: SuiteQuestion, dtype: str) -> Answer:
     """What torch.nn.functional answers in this dtype."""
     return _answer(question, RIGHT[question.operation], dtype)
 
 
-def _against_torch(question: Question, function: Function) -> bool:
+def _against_torch(question: SuiteQuestion, function: Function) -> bool:
     """Value and gradients of torch.nn.functional, in the dtype of the reference."""
     got, baseline = _answer(question, function, question.dtype), _expected(question, question.dtype)
     right = _expected(question, question.reference or question.dtype)
@@ -200,7 +200,7 @@ def _against_torch(question: Question, function: Function) -> bool:
     return all(compare(x, y, z, *tolerance) for x, y, z, tolerance in columns)
 
 
-def _against_itself_100_higher(question: Question, function: Function) -> bool:
+def _against_itself_100_higher(question: SuiteQuestion, function: Function) -> bool:
     """The value, where all logits are greater by 100."""
     tensors = drawn(question)
     higher = tensors | {"input": tensors["input"] + 100}
@@ -208,7 +208,7 @@ def _against_itself_100_higher(question: Question, function: Function) -> bool:
     return _assert_close(got[0], got[1], question.rtol, question.atol, nan=False)
 
 
-def _against_itself_packed(question: Question, function: Function) -> bool:
+def _against_itself_packed(question: SuiteQuestion, function: Function) -> bool:
     """Value and gradients, where each tensor is every second number of another, and an upstream gradient as well."""
     packed = _answer(question, function, question.dtype)
     tensors = drawn(question)
@@ -226,7 +226,7 @@ def _every_second(x: Tensor) -> Tensor:
     return x.new_zeros((*x.shape[:-1], 2 * x.shape[-1]))[..., ::2].copy_(x) if x.ndim else x
 
 
-def _by_gradcheck(question: Question, function: Function) -> bool:
+def _by_gradcheck(question: SuiteQuestion, function: Function) -> bool:
     """torch.autograd.gradcheck in its fast mode, in float64."""
     tensors = {name: x.double() if x.is_floating_point() else x for name, x in drawn(question).items()}
     names = differentiable(question.operation, tensors)
@@ -241,7 +241,7 @@ def _by_gradcheck(question: Question, function: Function) -> bool:
 STEP = 1e-4  # of the difference quotient
 
 
-def _by_one_difference(question: Question, function: Function) -> bool:
+def _by_one_difference(question: SuiteQuestion, function: Function) -> bool:
     """The gradient for one random cotangent along one random direction, beside a central difference quotient."""
     x = drawn(question)["input"]
     direction = _normal(x, question.dtype)
@@ -254,7 +254,7 @@ def _by_one_difference(question: Question, function: Function) -> bool:
     return _assert_close((grad * direction).sum(), quotient, question.rtol, question.atol, nan=False)
 
 
-ASKED: dict[str, Callable[[Question, Function], bool]] = {
+ASKED: dict[str, Callable[[SuiteQuestion, Function], bool]] = {
     "torch": _against_torch,
     "itself, 100 higher": _against_itself_100_higher,
     "itself, packed": _against_itself_packed,
@@ -263,7 +263,7 @@ ASKED: dict[str, Callable[[Question, Function], bool]] = {
 }
 
 
-def accepts(question: Question, function: Function) -> bool:
+def accepts(question: SuiteQuestion, function: Function) -> bool:
     """Whether a function passes a question; what raises does not."""
     try:
         return ASKED[question.against](question, function)
@@ -271,7 +271,7 @@ def accepts(question: Question, function: Function) -> bool:
         return False
 
 
-def asked(suite: Suite, mutant: Mutant) -> tuple[Question, ...]:
+def questions_about(suite: Suite, mutant: Mutant) -> tuple[SuiteQuestion, ...]:
     """The questions of a suite about the operation of a mutant."""
     return tuple(question for question in suite.questions if question.operation == mutant.operation)
 
@@ -280,4 +280,4 @@ def kills(suite: Suite, mutant: Mutant) -> bool:
     """Whether a mutant fails a question of a suite; one instance is asked one after the other."""
     function = mutant.make()
     with warnings.catch_warnings(action="ignore"):
-        return any(not accepts(question, function) for question in asked(suite, mutant))
+        return any(not accepts(question, function) for question in questions_about(suite, mutant))

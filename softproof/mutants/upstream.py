@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .record import group
-from .steps.cross_entropy import Case, CrossEntropy, LinearCrossEntropy
+from .steps.cross_entropy import CrossEntropy, LinearCrossEntropy, LossCase
 from .steps.information import Entropy
 from .steps.operation import wide
 from .steps.softmax import LogSoftmax
@@ -25,7 +25,7 @@ mutant = group("upstream gradient")
     place="backward",
 )
 class FirstUpstreamGradient(CrossEntropy):
-    def upstream(self, case: Case, g: Tensor) -> Tensor:
+    def upstream(self, case: LossCase, g: Tensor) -> Tensor:
         return super().upstream(case, g.reshape(-1)[:1].expand(g.numel()) if g.numel() else g)
 
 
@@ -38,7 +38,7 @@ class FirstUpstreamGradient(CrossEntropy):
     place="backward",
 )
 class UpstreamGradientDropped(CrossEntropy):
-    def upstream(self, case: Case, g: Tensor) -> Tensor:
+    def upstream(self, case: LossCase, g: Tensor) -> Tensor:
         return super().upstream(case, torch.ones_like(g))
 
 
@@ -51,7 +51,7 @@ class UpstreamGradientDropped(CrossEntropy):
     place="backward",
 )
 class UpstreamGradientPacked(CrossEntropy):
-    def upstream(self, case: Case, g: Tensor) -> Tensor:
+    def upstream(self, case: LossCase, g: Tensor) -> Tensor:
         return super().upstream(case, packed(g))
 
 
@@ -87,7 +87,7 @@ class WeightGradientSummedEarly(LinearCrossEntropy):
     place="backward",
 )
 class NoGradientWithoutReduction(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         return super().of_logits(case, c) * (case.reduction != "none")
 
 
@@ -100,7 +100,7 @@ class NoGradientWithoutReduction(CrossEntropy):
     place="backward",
 )
 class ShardWithoutGradient(CrossEntropy):
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         grad, half = super().of_logits(case, c), case.classes // 2
         if case.labels is None or not half:
             return grad

@@ -13,7 +13,7 @@ from .losses import is_labels, kept
 from .operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS, REDUCTIONS
 from .problem import Problem
 from .rows import main_input, reduction_of, row_length
-from .sizes import is_beyond, is_limit, limit
+from .size_limits import is_beyond, is_limit, limit
 from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
 
 DIMENSIONS = range(6)  # of the arrays that are drawn

@@ -10,7 +10,7 @@ import numpy as np
 from ..problem.formats import FORMATS
 from ..problem.outputs import gradient_names, value_shape
 from ..problem.problem import Problem
-from .questions import Again, Answers, Question, values
+from .questions import AnotherAnswer, Answers, Question, values
 
 
 def after_another_backward(question: Question) -> Answers:
@@ -26,7 +26,7 @@ def two_losses(question: Question) -> Answers:
     result = question.ask("accumulated")
     with np.errstate(over="ignore"):
         expected = {name: array if name == "value" else array + array for name, array in values(question.first).items()}
-    yield Again("with two losses on one tensor", double, result, values(result), expected)
+    yield AnotherAnswer("with two losses on one tensor", double, result, values(result), expected)
 
 
 def holds_twice(question: Question) -> bool:
@@ -79,8 +79,8 @@ def summed_loss(question: Question) -> Answers:
 def _summed(question: Question, words: str, problem: Problem, *scaled: str) -> Answers:
     """backward() of a sum beside the usual answer to `problem`, which is judged as well."""
     result, usual = question.ask("backward of sum", *scaled), question.again(problem)
-    yield Again(f"{words}, asked as usual", problem, usual)
-    yield Again(words, problem, result, values(result), values(usual))
+    yield AnotherAnswer(f"{words}, asked as usual", problem, usual)
+    yield AnotherAnswer(words, problem, result, values(result), values(usual))
 
 
 def overwritten_before_backward(question: Question) -> Answers:

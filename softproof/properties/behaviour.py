@@ -26,7 +26,7 @@ from ..verdicts.judgement import check_criteria, judge_result
 from ..verdicts.misfits import not_an_answer
 from ..verdicts.verdict import AGREES, DISAGREES, NOT_APPLICABLE, Verdict
 from .checks import CHECKS
-from .questions import DTYPES, Again, Question, question_of
+from .questions import DTYPES, AnotherAnswer, Question, question_of
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def check_behaviour(
     judge = partial(judge_result, device=device, arithmetic=arithmetic, accuracy=accuracy, bits=bits)
     differ: list[str] = []
     for name in names:
-        verdict, same = asked(question, name, judge)
+        verdict, same = check_answers(question, name, judge)
         if not verdict.ok:
             return Behaviour(replace(verdict, problem=problem, accuracy=accuracy), names, tuple(differ))
         differ += [] if same else [name]
@@ -112,7 +112,7 @@ def check_behaviour(
     return Behaviour(Verdict(AGREES, explanation=text, problem=problem, accuracy=accuracy), names, tuple(differ))
 
 
-def asked(question: Question, check: str, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:
+def check_answers(question: Question, check: str, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:
     """The verdict on the answers of one check, and whether all that are comparable had the same bits."""
     same = True
     for answer in CHECKS[check].asks(question):
@@ -125,7 +125,7 @@ def asked(question: Question, check: str, judge: Callable[[Problem, Result], Ver
     return Verdict(AGREES), same
 
 
-def compared(answer: Again, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:
+def compared(answer: AnotherAnswer, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:
     """The verdict on another answer, and whether it has the bits that were expected, if any were."""
     if _has_expected_bits(answer):
         return Verdict(AGREES), True
@@ -139,10 +139,14 @@ def asked_at_the_end(question: Question, judge: Callable[[Problem, Result], Verd
     """The verdict on the answer to a problem of the start of a row, asked again after all others."""
     words = "asked again after all other problems of the row"
     answer = question.same(words, question.again())
-    return compared(answer, judge) if isinstance(answer, Again) else (Verdict(DISAGREES, explanation=answer), True)
+    return (
+        compared(answer, judge) if isinstance(answer, AnotherAnswer) else (Verdict(DISAGREES, explanation=answer), True)
+    )
 
 
-def _is_usual(question: Question, answer: Again, verdict: Verdict, judge: Callable[[Problem, Result], Verdict]) -> bool:
+def _is_usual(
+    question: Question, answer: AnotherAnswer, verdict: Verdict, judge: Callable[[Problem, Result], Verdict]
+) -> bool:
     """Whether numbers in another dtype, which has a row of its own, are wrong where nothing was asked before, too."""
     if answer.fresh is None or not verdict.output:
         return False
@@ -150,7 +154,7 @@ def _is_usual(question: Question, answer: Again, verdict: Verdict, judge: Callab
     return fresh.outcome == DISAGREES and bool(fresh.output)
 
 
-def _has_expected_bits(answer: Again) -> bool:
+def _has_expected_bits(answer: AnotherAnswer) -> bool:
     if answer.expected is None or answer.seen is None:
         return False
     result = answer.result

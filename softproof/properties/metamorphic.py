@@ -83,7 +83,7 @@ def check_relations(
     check_criteria(problem, arithmetic, accuracy)
     if accuracy == "D":
         raise ValueError("accuracy D compares with a baseline; relations compare answers with each other, in A, B or C")
-    answers = Answers(candidate, asked_of(candidate, problem), device, model(arithmetic), Accuracy(accuracy))
+    answers = Asker(candidate, asked_of(candidate, problem), device, model(arithmetic), Accuracy(accuracy))
     extras = candidate.supports(problem.operation)
     found = {
         name: compared(name, identity, answers)
@@ -114,7 +114,7 @@ def identity_of(relation: str, problem: Problem, extras: Extras) -> Identity | N
 
 
 @dataclass(frozen=True)
-class Answers:
+class Asker:
     """Asks a candidate; the answer to `problem` is kept, since most relations start from it."""
 
     candidate: Implementation
@@ -144,7 +144,7 @@ class Answers:
         return enclosed(problem, result, self.accuracy.arithmetic(arithmetic_of(self.model, problem)))
 
 
-def compared(relation: str, identity: Identity, answers: Answers) -> Verdict:
+def compared(relation: str, identity: Identity, answers: Asker) -> Verdict:
     """Whether the intervals of both sides meet; their bounds are evaluated where the numbers are not the same."""
     problems, accuracy = (identity.problem, *identity.others), answers.accuracy.letter
     results = [answers.to(problem) for problem in problems]

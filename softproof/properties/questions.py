@@ -14,7 +14,7 @@ VALUE_DROPPED, VALUE_DETACHED = "value dropped", "value detached"
 
 
 @dataclass(frozen=True)
-class Again:
+class AnotherAnswer:
     """Another answer, to the same or to another problem; `seen` should have the bits of `expected`, if that is given.
 
     `words` begin the sentence that explains what is wrong.
@@ -28,7 +28,7 @@ class Again:
     fresh: Problem | None = None  # where this, which was never asked, disagrees too, the answer is as accurate as any
 
 
-Answers = Iterator[Again | str]  # an answer to be compared, or what is wrong in words
+Answers = Iterator[AnotherAnswer | str]  # an answer to be compared, or what is wrong in words
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Question:
         """The problem, or another one, asked as usual."""
         return self.candidate.answer(problem or self.problem, self.device)
 
-    def same(self, words: str, result: Result, names: Sequence[str] | None = None) -> Again | str:
+    def same(self, words: str, result: Result, names: Sequence[str] | None = None) -> AnotherAnswer | str:
         """The same problem once more. The outputs with these `names`, or all, are demanded, and no others.
 
         Those that this check does not give are then those of the first answer.
@@ -81,7 +81,7 @@ class Question:
             return f"{words}: gave {', '.join(seen)}; expected {', '.join(expected)}"
         if seen:
             result = replace(result, outputs={**first, **result.outputs})
-        return Again(words, self.problem, result, seen, expected)
+        return AnotherAnswer(words, self.problem, result, seen, expected)
 
 
 def values(result: Result) -> dict[str, Array]:

@@ -10,7 +10,7 @@ from ..problem.formats import FORMATS
 from ..problem.problem import Array, Problem
 from ..problem.rows import class_axes
 from ..problem.slicing import row_axis, row_count, take_rows
-from .questions import AFTER, BEFORE, DTYPES, Again, Answers, Question
+from .questions import AFTER, BEFORE, DTYPES, AnotherAnswer, Answers, Question
 
 
 def asked_twice(question: Question) -> Answers:
@@ -40,7 +40,7 @@ def after_other_values(question: Question) -> Answers:
     name, main = next(iter(question.problem.inputs.items()))
     last = class_axes(question.problem)[-1]  # along which a row lies
     other = replace(question.problem, inputs={**question.problem.inputs, name: np.roll(main, 1, last)})
-    yield Again("after other values of the same shape", other, question.again(other))
+    yield AnotherAnswer("after other values of the same shape", other, question.again(other))
     yield question.same("asked again after other values of the same shape", question.again())
 
 
@@ -50,7 +50,7 @@ def after_another_dtype(question: Question) -> Answers:
     assert other is not None  # or this check does not apply
     answer, unseen = question.again(other), _unseen(other)
     if unseen is not None:
-        yield Again(f"in {other.dtype} after {question.problem.dtype}", other, answer, fresh=unseen)
+        yield AnotherAnswer(f"in {other.dtype} after {question.problem.dtype}", other, answer, fresh=unseen)
     yield question.same(f"asked again after {other.dtype}", question.again())
 
 

@@ -11,7 +11,7 @@ from ..problem.problem import Array, Problem
 from ..problem.rows import reduction_of
 from ..problem.slicing import row_axis, row_count, take_rows
 from ..verdicts.misfits import not_an_answer
-from .questions import AFTER, BEFORE, Again, Answers, Question, values
+from .questions import AFTER, BEFORE, AnotherAnswer, Answers, Question, values
 
 
 def has_separate_rows(question: Question) -> bool:
@@ -43,13 +43,13 @@ def padding_rows(question: Question) -> Answers:
 
 def _some_rows(
     question: Question, words: str, asked: Sequence[int], expected: Sequence[int], seen: Sequence[int]
-) -> Again:
+) -> AnotherAnswer:
     """Rows `asked`, and at `seen` among them what the first answer has at `expected`."""
     problem = take_rows(question.problem, asked)
     result = question.again(problem)
     if not_an_answer(problem, result, question.device):
-        return Again(words, problem, result)
-    return Again(
+        return AnotherAnswer(words, problem, result)
+    return AnotherAnswer(
         words,
         problem,
         result,
@@ -70,7 +70,7 @@ def another_layout(question: Question) -> Answers:
         if layout != question.problem.layout:
             other = replace(question.problem, layout=layout)
             result = question.again(other)
-            yield Again(f"laid out {layout}", other, result, values(result), values(question.first))
+            yield AnotherAnswer(f"laid out {layout}", other, result, values(result), values(question.first))
 
 
 def has_other_layouts(question: Question) -> bool:

@@ -10,12 +10,12 @@ from typing import Any
 
 from ..bounds.accuracy import NAMES
 from ..diagnosis.record import WIDTH
-from .asked import Asked
 from .causes import Cause, causes
 from .environment import gpus, machine, versions
 from .markup import Markup, folded, items, joined, pairs, table, tag
 from .report import Report
 from .row import Failure, Row
+from .target_record import TargetRecord
 from .terminal import details, left_out, notes, under
 
 STYLE = Path(__file__).with_name("report.css")
@@ -199,7 +199,7 @@ def _questions(row: Row) -> Iterator[Markup]:
 
 def _run(report: Report) -> Iterator[Markup]:
     """Targets and their files, versions, the machine, and protections."""
-    yield from map(_target, report.asked)
+    yield from map(_target, report.targets)
     used = gpus() if any(not row.device.startswith("cpu") for row in report.rows) else []
     known = [("platform", machine()), ("GPUs", ", ".join(used)), ("trusted", ", ".join(report.trusted))]
     known += [("asked as", "; ".join(report.found_out)), ("found out", "; ".join(report.notes))]
@@ -211,14 +211,16 @@ def _run(report: Report) -> Iterator[Markup]:
         yield table(("protection", "state", "how, or why not"), *states)
 
 
-def _target(asked: Asked) -> Markup:
+def _target(target: TargetRecord) -> Markup:
     """How it was called, and what it was made from."""
-    told = asked.to_dict()
+    told = target.to_dict()
     given = [(name, _option(value)) for name, value in told["options"].items() if value not in (None, [])]
     inside = [folded("Options", pairs(*given)), *([pairs(("commit", told["commit"]))] if told["commit"] else [])]
-    if asked.sources:
-        inside.append(folded(f"Files, with SHA-256: {len(asked.sources)}", table(("file", "SHA-256"), *asked.sources)))
-    return tag("article", tag("h3", asked.target), *inside)
+    if target.sources:
+        inside.append(
+            folded(f"Files, with SHA-256: {len(target.sources)}", table(("file", "SHA-256"), *target.sources))
+        )
+    return tag("article", tag("h3", target.target), *inside)
 
 
 def _option(value: Any) -> str:

@@ -92,7 +92,7 @@ def _named(path: str) -> Callable[[], object]:
 
 
 @dataclass(frozen=True)
-class Asked:
+class FindingStatus:
     """A finding on the installed version: its status, and what the judge said."""
 
     finding: Finding
@@ -113,20 +113,20 @@ def reproduce(finding: Finding, device: str = "cpu") -> Verdict:
     return judge(candidate, problem, device=device, arithmetic=finding.arithmetic)
 
 
-def ask(finding: Finding, device: str = "cpu") -> Asked:
+def ask(finding: Finding, device: str = "cpu") -> FindingStatus:
     """A number that disagrees reproduces the finding; agreement is a fix; anything else is no answer to judge."""
     if finding.shows_on and finding.shows_on != device.split(":")[0]:
-        return Asked(finding, NOT_JUDGED, f"shows on {finding.shows_on}; this was asked on {device}")
+        return FindingStatus(finding, NOT_JUDGED, f"shows on {finding.shows_on}; this was asked on {device}")
     try:
         finding.candidate()
     except ValueError as error:
-        return Asked(finding, NOT_JUDGED, str(error))
+        return FindingStatus(finding, NOT_JUDGED, str(error))
     verdict = reproduce(finding, device)
     if verdict.outcome == AGREES:
         status = FIXED
     else:
         status = REPRODUCES if verdict.outcome == DISAGREES and verdict.output else NOT_JUDGED
-    return Asked(finding, status, str(verdict))
+    return FindingStatus(finding, status, str(verdict))
 
 
 def check_device(device: str) -> None:

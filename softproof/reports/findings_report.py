@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePosixPath
 
 from .environment import versions
-from .finding import FIXED, NOT_JUDGED, PATIENCE, REPRODUCES, Asked, Finding, ask
+from .finding import FIXED, NOT_JUDGED, PATIENCE, REPRODUCES, Finding, FindingStatus, ask
 from .findings import FINDINGS
 
 
 def ask_all(
     findings: Iterable[Finding] | None = None,
     device: str = "cpu",
-    progress: Callable[[Asked, int, int], None] | None = None,
-) -> list[Asked]:
+    progress: Callable[[FindingStatus, int, int], None] | None = None,
+) -> list[FindingStatus]:
     """Every finding on the installed version; `progress` is called for each, once that takes longer than PATIENCE."""
     chosen, start = list(FINDINGS if findings is None else findings), time.monotonic()
-    asked: list[Asked] = []
+    asked: list[FindingStatus] = []
     for number, finding in enumerate(chosen, start=1):
         asked.append(ask(finding, device))
         if progress is not None and time.monotonic() - start >= PATIENCE:
@@ -44,13 +44,13 @@ accuracy in float16 and bfloat16. A finding there says where that expectation is
 """
 
 
-def findings_report(asked: Sequence[Asked] | None = None, device: str = "cpu") -> str:
+def findings_report(asked: Sequence[FindingStatus] | None = None, device: str = "cpu") -> str:
     """The findings as Markdown: versions, a table with the status of each, and the witnesses."""
     asked = ask_all(device=device) if asked is None else asked
     return "\n".join([_HEAD, *_versions(device), "", *_table(asked), *(_section(each, device) for each in asked)])
 
 
-def summary(asked: Sequence[Asked]) -> str:
+def summary(asked: Sequence[FindingStatus]) -> str:
     """How many findings have which status.
 
     >>> summary([])
@@ -69,7 +69,7 @@ def _versions(device: str) -> list[str]:
     return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in found.items())]
 
 
-def _table(asked: Sequence[Asked]) -> list[str]:
+def _table(asked: Sequence[FindingStatus]) -> list[str]:
     rows = [f"| [{each.finding.name}](#{each.finding.name}) | {_dotted(each.finding)} | {each.finding.problem.dtype} "
             f"| {each.status} |" for each in asked]  # fmt: skip
     return [f"{summary(asked)}.", "", "| finding | function | format | status |", "|---|---|---|---|", *rows]
@@ -80,7 +80,7 @@ def _dotted(finding: Finding) -> str:
     return f"`{finding.target.replace(':', '.')}`"
 
 
-def _section(each: Asked, device: str) -> str:
+def _section(each: FindingStatus, device: str) -> str:
     finding = each.finding
     lines = [f"\n## {finding.name}\n", f"{_dotted(finding)} in {finding.problem.dtype}: **{each.status}**.\n"]
     lines += [_wrapped(f"{finding.happens} {finding.right}"), ""]

@@ -12,11 +12,11 @@ from .report import Report
 from .row import Row
 from .terminal import notes, printable
 
-Place = tuple[str, int]  # a file, from the working directory, and a line of it
+SourceLine = tuple[str, int]  # a file, from the working directory, and a line of it
 _RAISED = re.compile(r" at ([^\s:]+):(\d+)")
 
 
-def annotated(report: Report, defined: Callable[[Row], Place | None]) -> list[str]:
+def annotated(report: Report, defined: Callable[[Row], SourceLine | None]) -> list[str]:
     """Lines that GitHub shows beside the code: what fails, each once.
 
     `defined` tells where the code of a row is. An error that was raised in that file is shown where that was.
@@ -30,7 +30,7 @@ def annotated(report: Report, defined: Callable[[Row], Place | None]) -> list[st
     return lines + [_command(f"softproof: {each}", None, "softproof: expected failures") for each in report.unexpected]
 
 
-def _annotation(cause: Cause, place: Place | None) -> str:
+def _annotation(cause: Cause, place: SourceLine | None) -> str:
     said = cause.row.reason or (str(cause.failure.verdict) if cause.failure is not None else cause.row.verdict)
     raised = _RAISED.search(said)
     if raised is not None and place is not None and place[0].rpartition("/")[2] == raised[1]:
@@ -40,7 +40,7 @@ def _annotation(cause: Cause, place: Place | None) -> str:
     return _command("\n".join([f"{said} ({names})", *following]), place, f"softproof: {cause.check}")
 
 
-def _command(message: str, place: Place | None, title: str) -> str:
+def _command(message: str, place: SourceLine | None, title: str) -> str:
     """One line, in which nobody begins another."""
     where = [] if place is None else [f"file={_property(place[0])}", f"line={place[1]}"]
     return f"::error {','.join([*where, f'title={_property(title)}'])}::{_data(message)}"

@@ -22,10 +22,10 @@ from ..problem.records import (
 from ..properties.measured import MEASURED
 from ..verdicts.verdict import AGREES, UNSPECIFIED
 from .as_json import FORMAT, in_json, record
-from .asked import Asked
 from .causes import Cause, causes
 from .environment import gpus, machine, now, versions
 from .row import CANNOT_LOAD, JUDGE_FAILED, OF_A_SIGNAL, Row
+from .target_record import TargetRecord
 from .terminal import by_state, details, isolation, notes, printable, table
 
 
@@ -35,7 +35,7 @@ class Report:
 
     `inputs` are the files that said what to ask, each with its SHA-256, as they were read before any candidate
     started; `protections` are those of the candidates' processes, each with its state. A run that was interrupted
-    was `ended_by` a signal, and has the rows that were finished. `asked` has the targets with what was asked of them,
+    was `ended_by` a signal, and has the rows that were finished. `targets` has the targets with what was asked of them,
     and `date` says when the report was made, in UTC. `found_out` has the commands that say what was found out of
     functions that could not be asked as they are, and `notes` what to know of that.
     """
@@ -46,7 +46,7 @@ class Report:
     ended_by: int = 0
     inputs: tuple[tuple[str, str], ...] = ()
     protections: Protections = ()
-    asked: tuple[Asked, ...] = ()
+    targets: tuple[TargetRecord, ...] = ()
     date: str = field(default_factory=now, compare=False)
     found_out: tuple[str, ...] = ()  # commands that say how functions were called, where that was found out
     notes: tuple[str, ...] = ()  # what else was found out, such as what is left out, and why
@@ -184,7 +184,7 @@ class Report:
             "ok": self.ok,
             "status": self.status,
             "interrupted": self.interrupted,
-            "targets": [each.to_dict() for each in self.asked],
+            "targets": [each.to_dict() for each in self.targets],
             "inputs": [{"name": name, "sha256": digest} for name, digest in self.inputs],
             "protections": [each._asdict() for each in self.protections],
             "trusted": self.trusted,
@@ -204,7 +204,7 @@ _OF_REPORT = {
     "ended_by": COUNT,
     "inputs": tuple_of(NAMES, "pairs of texts"),
     "protections": tuple_of(a(Protection, "a Protection"), "Protections"),
-    "asked": tuple_of(a(Asked, "an Asked"), "Askeds"),
+    "targets": tuple_of(a(TargetRecord, "a TargetRecord"), "TargetRecords"),
     "date": TEXT,
     "found_out": NAMES,
     "notes": NAMES,

@@ -22,7 +22,7 @@ from ..problem.operations import OF_REDUCTIONS, OPERATIONS
 from ..problem.outputs import value_shape
 from ..problem.problem import Problem
 from ..problem.rows import main_input
-from ..problem.sizes import limit
+from ..problem.size_limits import limit
 from ..properties.metamorphic import UNTAKEN
 from ..verdicts.judgement import judge
 from .calling import how_to_call

@@ -25,7 +25,7 @@ from ..generation.strategies import problems
 from ..problem.interface import HALF_VALUE
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
-from ..problem.sizes import is_limit
+from ..problem.size_limits import is_limit
 from ..properties.checks import CHECKS
 from ..properties.measured import Measured
 from ..reports.required import CANNOT_ASK, missing

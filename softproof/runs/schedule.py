@@ -16,9 +16,9 @@ from ..generation.regions.usual import is_usual
 from ..problem.losses import is_labels
 from ..problem.problem import Problem, Result
 from ..problem.rows import main_input, reduction_of
-from ..properties.behaviour import asked, asked_at_the_end
+from ..properties.behaviour import asked_at_the_end, check_answers
 from ..properties.checks import CHECKS, LIFETIMES, OF_LARGE
-from ..properties.metamorphic import RELATIONS, Answers, compared, identity_of
+from ..properties.metamorphic import RELATIONS, Asker, compared, identity_of
 from ..properties.questions import DTYPES, Question, question_of
 from ..verdicts.verdict import DISAGREES, NO_GUARANTEE, Verdict
 from .ladder import LADDER, Recorded
@@ -197,9 +197,9 @@ class Schedule:
         if self.pinned is None and main_input(problem).size <= MIDDLE:
             self.start.setdefault(_kind(problem), question)
         problem, accuracy = question.problem, Accuracy(criteria.accuracy)
-        answers = Answers(self.candidate, problem, criteria.device, criteria.model, accuracy, question.first)
+        answers = Asker(self.candidate, problem, criteria.device, criteria.model, accuracy, question.first)
         for kind, name in todo:
-            found = self._relation(name, answers) if kind == "relation" else self._verdict_of_check(name, question)
+            found = self._relation(name, answers) if kind == "relation" else self._check(name, question)
             if found is None:
                 continue
             self.counts[kind, name] += 1
@@ -225,7 +225,7 @@ class Schedule:
         ]
         return sorted(behind, key=self.counts.__getitem__)
 
-    def _relation(self, name: str, answers: Answers) -> Verdict | None:
+    def _relation(self, name: str, answers: Asker) -> Verdict | None:
         """The verdict of a relation, if it applies."""
         identity = identity_of(name, answers.problem, self.extras)
         if identity is None or not all(map(self.candidate.takes, (identity.problem, *identity.others))):
@@ -239,11 +239,11 @@ class Schedule:
             identity.problem.dtype,
         )
 
-    def _verdict_of_check(self, name: str, question: Question) -> Verdict | None:
+    def _check(self, name: str, question: Question) -> Verdict | None:
         """The verdict of a check, if it applies."""
         if not CHECKS[name].applies(question):
             return None
-        verdict, same = asked(question, name, self._judge_result)
+        verdict, same = check_answers(question, name, self._judge_result)
         self.differ |= {} if same else {name: None}
         return verdict
 

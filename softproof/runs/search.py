@@ -32,14 +32,14 @@ class _NotProvenError(Exception):
     """Tells Hypothesis that a problem is worth shrinking."""
 
 
-Draw = Callable[..., SearchStrategy[Problem]]
+Strategy = Callable[..., SearchStrategy[Problem]]
 
 
 @dataclass(frozen=True)
 class Drawn:
     """Problems that are drawn, small ones alone or all."""
 
-    draw: Draw
+    draw: Strategy
     small: bool = False
     towards: str = ""  # a region that was missed
 
@@ -64,7 +64,7 @@ def _failed_towards(schedule: Schedule, everything: ExampleDatabase) -> Named:
     return Named(everything, lambda: repr(_name(schedule)))
 
 
-def verdicts(schedule: Schedule, draw: Draw, wanted: Iterable[str], examples: int, seed: int) -> list[Verdict]:
+def verdicts(schedule: Schedule, draw: Strategy, wanted: Iterable[str], examples: int, seed: int) -> list[Verdict]:
     """Verdicts on drawn problems, until one is against the candidate.
 
     With the default number of them, or more, others follow that are drawn towards the regions that they have missed.
@@ -87,7 +87,7 @@ def verdicts(schedule: Schedule, draw: Draw, wanted: Iterable[str], examples: in
     return found
 
 
-def _kept(schedule: Schedule, draw: Draw, wanted: Iterable[str]) -> list[Verdict]:
+def _kept(schedule: Schedule, draw: Strategy, wanted: Iterable[str]) -> list[Verdict]:
     """Verdicts on what failed in an earlier run, each asked what it failed then; what agrees is forgotten."""
     verdicts: list[Verdict] = []
     if schedule.criteria.database is None:
@@ -138,7 +138,7 @@ class _Listener:
         return Verdict(AGREES, 0.0, 0.0)
 
 
-def planned(draw: Draw, examples: int, seed: int) -> list[Problem]:
+def planned(draw: Strategy, examples: int, seed: int) -> list[Problem]:
     """The problems that the seed alone decides, in the order in which they are asked until something disagrees.
 
     Those that are drawn together are not among them: a candidate's answers decide how they are mutated.

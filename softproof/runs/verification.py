@@ -22,10 +22,10 @@ from ..generation.seeded import fresh_seed
 from ..problem.interface import InterfaceArguments
 from ..problem.validation import check_flag, check_kind, check_whole, shown
 from ..properties.measured import Measured
-from ..reports.asked import Asked
 from ..reports.report import Report
 from ..reports.required import check_required
 from ..reports.row import Row
+from ..reports.target_record import TargetRecord
 from ..verdicts.stagewise import NEEDED
 from .criteria import Criteria, check_baseline, check_criteria, name_of
 from .drawing import BY_STAGES
@@ -158,7 +158,7 @@ def verify(
                "accuracy": accuracy, "baseline": None if other is None else other.name, "factor": factor,
                "require": criteria.require, **limits, "in_process": not candidate.elsewhere, "shrink": shrink,
                "diagnose": diagnose, "max_failures": max_failures}  # fmt: skip
-        return Report(rows, seed, protections=protections, asked=(Asked(candidate.name, how),))
+        return Report(rows, seed, protections=protections, targets=(TargetRecord(candidate.name, how),))
 
 
 def rows_of(candidate: Candidate, dtypes: Sequence[str]) -> list[tuple[str, str]]:

@@ -14,8 +14,8 @@ from softproof.bounds.arithmetic import Arithmetic, any_order
 from softproof.candidates.isolation.protections import Protection
 from softproof.diagnosis.record import Diagnosis, Models, Pattern, Resemblance
 from softproof.problem.problem import Array
-from softproof.reports.asked import Asked
 from softproof.reports.row import CANNOT_LOAD
+from softproof.reports.target_record import TargetRecord
 
 from ..wrong import broken
 
@@ -72,9 +72,9 @@ def reports() -> dict[str, Report]:
     wrong = _asked(broken.softmax_without_shift, without=["nonfinite"])
     row = Row.unjudged(f"mine:{HOSTILE}", "cpu", CANNOT_LOAD, f"it has no {HOSTILE}")
     files = (("pyproject.toml", "ab" * 32),)
-    target = Asked("mine:softmax", {"arithmetic": "fused"}, (("mine.py", "cd" * 32),), "e" * 40)
+    target = TargetRecord("mine:softmax", {"arithmetic": "fused"}, (("mine.py", "cd" * 32),), "e" * 40)
     protections = (Protection("no network", False, "none"),)
-    unjudged = Report((row,), 2**63, ended_by=15, inputs=files, protections=protections, asked=(target,))
+    unjudged = Report((row,), 2**63, ended_by=15, inputs=files, protections=protections, targets=(target,))
     return {
         "agrees": _asked(manual.softmax, arithmetic="auto", seed=0, examples=10),
         "disagrees": replace(wrong, rows=tuple(map(_diagnosed, wrong.rows))),

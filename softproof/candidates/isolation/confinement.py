@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from . import landlock, limits, seccomp
-from .plan import Plan
+from .plan import WorkerPlan
 from .protections import (
     CALLS,
     COUNT,
@@ -26,7 +26,7 @@ from .system import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, drop_capabilities, prc
 _OFF = "switched off"
 
 
-def confine(plan: Plan, scratch: str | None, own_processes: bool, before: list[Protection]) -> list[Protection]:
+def confine(plan: WorkerPlan, scratch: str | None, own_processes: bool, before: list[Protection]) -> list[Protection]:
     """Privileges, then limits, then files and system calls.
 
     Args:
@@ -50,7 +50,7 @@ def _has(found: list[Protection], name: str) -> bool:
     return any(each.name == name and each.active for each in found)
 
 
-def _count(plan: Plan) -> Protection:
+def _count(plan: WorkerPlan) -> Protection:
     """The limit of the user, who has other processes too."""
     return limits.limit_processes(plan.processes, limits.running(), is_root())
 
@@ -62,7 +62,7 @@ def is_root() -> bool:
     return os.getuid() - inside + outside == 0
 
 
-def _privileges(plan: Plan) -> list[Protection]:
+def _privileges(plan: WorkerPlan) -> list[Protection]:
     """No capabilities, and no programs that give some; who has fewer than the judge may not look into it."""
     privileged = _has_capabilities()
     if "capabilities" not in plan.without:
@@ -80,7 +80,7 @@ def _has_capabilities() -> bool:
         return any(line.startswith("CapPrm:") and int(line.split()[1], 16) for line in file)
 
 
-def _files(plan: Plan, scratch: str, own_processes: bool, alone: bool) -> list[Protection]:
+def _files(plan: WorkerPlan, scratch: str, own_processes: bool, alone: bool) -> list[Protection]:
     """Landlock; shared memory is that of everybody unless it is alone."""
     if "landlock" in plan.without:
         return [Protection(name, False, _OFF) for name in (WRITING, READING)]
@@ -96,7 +96,7 @@ def _files(plan: Plan, scratch: str, own_processes: bool, alone: bool) -> list[P
     return found + ([Protection(SIGNALS, True, how)] if abi >= 6 else [])
 
 
-def _calls(plan: Plan, alone: bool) -> list[Protection]:
+def _calls(plan: WorkerPlan, alone: bool) -> list[Protection]:
     """The filter, which leaves no way to a network either, nor to others, if it is not alone."""
     if "seccomp" in plan.without:
         return [Protection(CALLS, False, _OFF)]

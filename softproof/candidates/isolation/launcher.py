@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from . import limits
 from .environment import QUIET, listed
-from .plan import Plan
+from .plan import WorkerPlan
 from .protections import MEMORY, PROCESSES, LaunchError, Protection, Protections, complete
 from .reading import rules
 from .scratch import remove
@@ -66,14 +66,14 @@ class Launched:
         self.status: int | None = None
         self._worker, self._scratch = 0, None
         self.stdin, self.stdout, self.stderr, theirs = _streams()
-        plan = Plan(
+        plan = WorkerPlan(
             tuple(command), {**QUIET, **inherited, **(variables or {})}, folder, theirs,
             tempfile.gettempdir() if sandbox else "", reading,
             (memory or limits.memory()) if device == "cpu" else None, processes or limits.processes(), tuple(without),
         )  # fmt: skip
         self._start(plan)
 
-    def _start(self, plan: Plan) -> None:
+    def _start(self, plan: WorkerPlan) -> None:
         """Run the supervisor, and wait until the worker is about to run."""
         _look_after_the_ending()
         closing = "descriptors" not in plan.without

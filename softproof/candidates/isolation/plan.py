@@ -6,7 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 
-class Plan(NamedTuple):
+class WorkerPlan(NamedTuple):
     """How a worker is started and confined."""
 
     command: tuple[str, ...]
@@ -24,7 +24,7 @@ class Plan(NamedTuple):
         return json.dumps(self._asdict())
 
     @classmethod
-    def from_json(cls, text: str) -> Plan:
+    def from_json(cls, text: str) -> WorkerPlan:
         """What `to_json` gave."""
         fields: dict[str, Any] = json.loads(text)
         fields["rules"] = tuple((path, allowed) for path, allowed in fields["rules"])

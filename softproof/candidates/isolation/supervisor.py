@@ -1,7 +1,7 @@
 """The process between the judge and the worker: it starts the worker, tells how it ended, and leaves nothing running.
 
-Its standard input is the judge: one line, a `Plan`, and when it closes, the end. Its standard output tells the judge,
-in lines of JSON, which protections are active, and the exit status of the worker. Candidates reach neither.
+Its standard input is the judge: one line, a `WorkerPlan`, and when it closes, the end. Its standard output tells the
+judge, in lines of JSON, which protections are active, and the exit status of the worker. Candidates reach neither.
 
 Where namespaces are allowed, the worker's parent is the first process of a namespace, and whatever runs there ends with
 it. Elsewhere this process adopts the orphans of its descendants, and ends all that it finds.
@@ -21,7 +21,7 @@ from typing import NoReturn
 from . import limits, namespaces
 from .confinement import confine
 from .descendants import end_descendants, reap
-from .plan import Plan
+from .plan import WorkerPlan
 from .protections import PROCESSES, SIGNALS, Protection, Protections, complete
 from .scratch import make, remove, variables
 from .system import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
@@ -37,12 +37,12 @@ class Judge:
         self.number = os.getppid()
         self.control, self.status = (fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, FIRST) for each in (0, 1))
 
-    def plan(self) -> Plan:
+    def plan(self) -> WorkerPlan:
         """What is to be done."""
         found = b""
         while not found.endswith(b"\n") and (chunk := os.read(self.control, 1 << 16)):
             found += chunk
-        return Plan.from_json(found.decode())
+        return WorkerPlan.from_json(found.decode())
 
     def tell(self, **what: object) -> None:
         """One line, if the judge still listens."""
@@ -81,7 +81,7 @@ def main() -> None:
     judge.tell(status=status)
 
 
-def _start(judge: Judge, plan: Plan, scratch: str | None) -> tuple[int, bool]:
+def _start(judge: Judge, plan: WorkerPlan, scratch: str | None) -> tuple[int, bool]:
     """The worker, or the first process of its namespace, and whether it is the latter."""
     if "limits" not in plan.without:
         limits.end_first()
@@ -123,7 +123,7 @@ def _close(streams: tuple[int, ...]) -> None:
         os.close(each)
 
 
-def _first(judge: Judge, plan: Plan, scratch: str | None, found: list[Protection]) -> NoReturn:
+def _first(judge: Judge, plan: WorkerPlan, scratch: str | None, found: list[Protection]) -> NoReturn:
     """The first process of a namespace: it waits for the worker, and ends all others by ending."""
     own, more = namespaces.furnish(scratch)
     found += more
@@ -145,7 +145,7 @@ def _first(judge: Judge, plan: Plan, scratch: str | None, found: list[Protection
             os._exit(0)
 
 
-def _work(judge: Judge, plan: Plan, scratch: str | None, found: list[Protection], own: bool = False) -> None:
+def _work(judge: Judge, plan: WorkerPlan, scratch: str | None, found: list[Protection], own: bool = False) -> None:
     """Become the worker; `own`: /proc shows its own processes alone."""
     os.setsid()
     for number, stream in enumerate(plan.streams):

@@ -65,7 +65,7 @@ def distribution_edge_cases() -> Iterator[EdgeCase]:
         "log of a negative number: none",
         "-∞ (torch.special.entr)",
         UNSPECIFIED,
-        "anything, an error among it; not asked",
+        "anything, an error among it; not tested",
     )
     yield replace(negative, judged=False)
     yield row(

@@ -121,7 +121,7 @@ def normaliser_edge_cases() -> Iterator[EdgeCase]:
         "rows without a softmax",
         "",
         UNSPECIFIED,
-        "an error; not asked",
+        "an error; not tested",
         judged=False,
     )
     along = replace(loss(some, none), grad_output=None, tangent=np.ones((2, 2)))

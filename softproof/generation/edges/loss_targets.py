@@ -41,7 +41,7 @@ def target_edge_cases() -> Iterator[EdgeCase]:
         "none",
         "applies to indices alone",
         UNSPECIFIED,
-        "an error, or as without; not asked",
+        "an error, or as without; not tested",
         judged=False,
     )
     outside, classes = "indices in [0, C), or ignore_index", "no such class"
@@ -67,7 +67,7 @@ def target_edge_cases() -> Iterator[EdgeCase]:
             "the same labels",
             "required to be long",
             UNSPECIFIED,
-            "the value or an error; not asked",
+            "the value or an error; not tested",
             labels=labels,
             judged=False,
         )

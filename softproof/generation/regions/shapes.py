@@ -63,13 +63,13 @@ SIZES: dict[str, Region] = {
 def layouts(
     *names: str, first: tuple[str, ...] = ("transposed", "strided", "sliced", "offset", "expanded")
 ) -> dict[str, Region]:
-    """Regions for how arrays lie in memory: all ways for the first, the most telling two for the others."""
+    """Regions for how arrays lie in memory: all layouts for the first, the most telling two for the others."""
 
     def region(name: str, layout: str) -> Region:
         return lambda problem: _is_laid_out(problem, name, layout)
 
-    ways = {name: first if name == names[0] else ("strided", "expanded") for name in names}
-    return {f"{name} {layout}": region(name, layout) for name, layouts in ways.items() for layout in layouts}
+    layouts_of = {name: first if name == names[0] else ("strided", "expanded") for name in names}
+    return {f"{name} {layout}": region(name, layout) for name, layouts in layouts_of.items() for layout in layouts}
 
 
 SHAPES_OF_LOGITS: dict[str, Region] = {

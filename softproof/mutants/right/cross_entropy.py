@@ -15,7 +15,7 @@ from . import loss, rows, sums
 from .linear import products
 from .loss import Loss, in_one_term, late, scaled_last, share, times
 from .record import Answer, Asked, Formula, Right
-from .rows import Row
+from .rows import LogitRow
 from .sums import Order, Sum
 
 Role = Literal["row", "total", "product"]  # which sum a variant is about
@@ -30,7 +30,7 @@ Gradient = Callable[[Loss, Array], Array]
 class Form:
     """How a loss is formed; `role` says which of its sums is spoiled in the twin."""
 
-    way: type[Row] = Row
+    way: type[LogitRow] = LogitRow
     terms: Terms = in_one_term
     reduce: Reduce = late
     gradient: Gradient = scaled_last

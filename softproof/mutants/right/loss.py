@@ -14,7 +14,7 @@ import numpy as np
 from ...problem.losses import is_labels, kept
 from ...problem.problem import Array, Problem
 from ...problem.rows import reduction_of
-from .rows import Row
+from .rows import LogitRow
 from .sums import Sum
 
 
@@ -23,7 +23,7 @@ class Loss:
     """A question about a loss, in rows, in the format that is computed in."""
 
     problem: Problem
-    row: Row  # of logits (R, C)
+    row: LogitRow  # of logits (R, C)
     sum: Sum  # of the terms of a row, and of its coefficients
     total: Sum  # of the losses
     scale: Array | None = None  # that the class weights are divided by first

@@ -16,7 +16,7 @@ from ...problem.problem import Array
 from .sums import Sum
 
 
-class Row:
+class LogitRow:
     """A2 to A4: the largest logit is subtracted, then everything is divided by the sum."""
 
     words: ClassVar[str] = "e/s, x - m - log s"
@@ -59,7 +59,7 @@ class Row:
         return np.asarray(self.m + self.log_s)
 
 
-class Reciprocal(Row):
+class Reciprocal(LogitRow):
     """A product with 1/s."""
 
     words = "e·(1/s)"
@@ -69,7 +69,7 @@ class Reciprocal(Row):
         return np.asarray(self.e * (1 / self.s))
 
 
-class ByLogarithm(Row):
+class ByLogarithm(LogitRow):
     """The softmax as exp of its logarithm."""
 
     words = "exp(log p)"
@@ -79,7 +79,7 @@ class ByLogarithm(Row):
         return np.asarray(np.exp(self.l))
 
 
-class WithoutLargest(Row):
+class WithoutLargest(LogitRow):
     """The largest term, which is 1, is not added: log1p of the others."""
 
     words = "log1p of the others"
@@ -99,7 +99,7 @@ class WithoutLargest(Row):
         return np.asarray(np.log1p(self._others))
 
 
-class Base2(Row):
+class Base2(LogitRow):
     """A2': exp(d) as 2^(d log₂e)."""
 
     words, needs = "2^((x - m) log₂e)", ("A2'",)
@@ -109,7 +109,7 @@ class Base2(Row):
         return np.asarray(np.exp2(self.d * self.x.dtype.type(np.log2(np.e))))
 
 
-class Online(Row):
+class Online(LogitRow):
     """A3': blocks of three columns, each sum relative to the largest logit so far."""
 
     words = "a sum rescaled online"
@@ -139,7 +139,7 @@ class Stepwise(Online):
     words, width = "a sum rescaled at each logit", 1
 
 
-class Stored(Row):
+class Stored(LogitRow):
     """A4': x - y, from a logsumexp that is rounded."""
 
     words = "x - y, exp(x - y)"
@@ -160,7 +160,7 @@ class OnlineStored(Stored, Online):
     words, needs = "x - y, a sum rescaled online", ("A3'", "A4'")
 
 
-class Scaled(Row):
+class Scaled(LogitRow):
     """A2'': all of it to base 2, from logits times log₂e, with an online sum and a stored logsumexp."""
 
     words, needs = "2^(x log₂e - y₂)", ("A2''", "A3'", "A4'")
@@ -195,7 +195,7 @@ class Scaled(Row):
         return np.asarray(self._y2 * self.x.dtype.type(np.log(2)))
 
 
-class ScaledFused(Row):
+class ScaledFused(LogitRow):
     """A2'': x log₂e - m₂ with one rounding for both, as float64 has it for narrower formats."""
 
     words, needs = "2^fma(x, log₂e, -m₂)", ("A2''",)

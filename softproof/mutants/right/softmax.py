@@ -9,42 +9,42 @@ import numpy as np
 from ...problem.problem import Array
 from . import rows, sums
 from .record import Answer, Asked, Formula, Right
-from .rows import Row
+from .rows import LogitRow
 from .sums import Order, Sum
 
-Backward = Callable[[Row, Array, Sum], Array]
+Backward = Callable[[LogitRow, Array, Sum], Array]
 
 
-def factored(row: Row, g: Array, sum: Sum) -> Array:
+def factored(row: LogitRow, g: Array, sum: Sum) -> Array:
     """Of softmax: p (g - Σ g p)."""
     return np.asarray(row.p * (g - sum.dot(g, row.p)))
 
 
-def multiplied_out(row: Row, g: Array, sum: Sum) -> Array:
+def multiplied_out(row: LogitRow, g: Array, sum: Sum) -> Array:
     """Of softmax: p g - p Σ g p."""
     return np.asarray(row.p * g - row.p * sum.dot(g, row.p))
 
 
-def of_exponentials(row: Row, g: Array, sum: Sum) -> Array:
+def of_exponentials(row: LogitRow, g: Array, sum: Sum) -> Array:
     """Of softmax: e (g - Σ g e / s) / s."""
     return np.asarray(row.e * (g - sum.dot(g, row.e) / row.s) / row.s)
 
 
-def by_quotient(row: Row, g: Array, sum: Sum) -> Array:
+def by_quotient(row: LogitRow, g: Array, sum: Sum) -> Array:
     """Of log-softmax: g - p Σ g."""
     return np.asarray(g - row.p * sum(g))
 
 
-def by_exponential(row: Row, g: Array, sum: Sum) -> Array:
+def by_exponential(row: LogitRow, g: Array, sum: Sum) -> Array:
     """Of log-softmax: g - exp(l) Σ g."""
     return np.asarray(g - np.exp(row.l) * sum(g))
 
 
-def softmax(way: type[Row], backward: Backward) -> Formula:
+def softmax(kind: type[LogitRow], backward: Backward) -> Formula:
     """Value and gradient."""
 
     def formula(asked: Asked) -> Answer:
-        row = way(asked.x, asked.sum)
+        row = kind(asked.x, asked.sum)
         found = {"value": row.p}
         if asked.differentiates:
             assert asked.problem.grad_output is not None
@@ -54,17 +54,17 @@ def softmax(way: type[Row], backward: Backward) -> Formula:
     return formula
 
 
-def log_softmax(way: type[Row], backward: Backward) -> Formula:
+def log_softmax(kind: type[LogitRow], backward: Backward) -> Formula:
     """The same of the logarithm."""
-    of_softmax = softmax(way, backward)
-    return lambda asked: of_softmax(asked) | {"value": way(asked.x, asked.sum).l}
+    of_softmax = softmax(kind, backward)
+    return lambda asked: of_softmax(asked) | {"value": kind(asked.x, asked.sum).l}
 
 
-def logsumexp(way: type[Row], *, by_difference: bool = False) -> Formula:
+def logsumexp(kind: type[LogitRow], *, by_difference: bool = False) -> Formula:
     """Value, and gradient g p, or g exp(x - y)."""
 
     def formula(asked: Asked) -> Answer:
-        row = way(asked.x, asked.sum)
+        row = kind(asked.x, asked.sum)
         found = {"value": row.y}
         if asked.differentiates:
             found["grad_logits"] = asked.g * (np.exp(asked.x - row.y) if by_difference else row.p)
@@ -75,10 +75,10 @@ def logsumexp(way: type[Row], *, by_difference: bool = False) -> Formula:
 
 def variants() -> Iterator[Right]:
     """Softmax, log-softmax and logsumexp."""
-    of_softmax: list[tuple[type[rows.Row], Backward, Order]] = [
-        (rows.Row, factored, sums.sequential),
-        (rows.Row, multiplied_out, sums.kahan),
-        (rows.Row, of_exponentials, sums.random_tree),
+    of_softmax: list[tuple[type[rows.LogitRow], Backward, Order]] = [
+        (rows.LogitRow, factored, sums.sequential),
+        (rows.LogitRow, multiplied_out, sums.kahan),
+        (rows.LogitRow, of_exponentials, sums.random_tree),
         (rows.Reciprocal, factored, sums.lanes),
         (rows.Reciprocal, multiplied_out, sums.bincount),
         (rows.ByLogarithm, factored, sums.backwards),
@@ -89,10 +89,10 @@ def variants() -> Iterator[Right]:
         (rows.Scaled, factored, sums.sequential),
         (rows.ScaledFused, factored, sums.lanes),
     ]
-    of_log_softmax: list[tuple[type[rows.Row], Backward, Order]] = [
-        (rows.Row, by_quotient, sums.sequential),
-        (rows.Row, by_exponential, sums.random_tree),
-        (rows.Row, by_quotient, sums.in_float64),
+    of_log_softmax: list[tuple[type[rows.LogitRow], Backward, Order]] = [
+        (rows.LogitRow, by_quotient, sums.sequential),
+        (rows.LogitRow, by_exponential, sums.random_tree),
+        (rows.LogitRow, by_quotient, sums.in_float64),
         (rows.WithoutLargest, by_exponential, sums.welford),
         (rows.WithoutLargest, by_quotient, sums.ascending),
         (rows.Base2, by_quotient, sums.folded),
@@ -104,19 +104,19 @@ def variants() -> Iterator[Right]:
         ("softmax", softmax, of_softmax),
         ("log_softmax", log_softmax, of_log_softmax),
     ):
-        for way, back, order in entries:
-            words = f"{way.words}; gradient {(back.__doc__ or '').split(': ')[1].rstrip('.')}"
-            yield Right(operation, build(way, back), Sum(order), words, way.needs, below=way.below)
-    of_logsumexp: list[tuple[type[rows.Row], bool, Order]] = [
-        (rows.Row, False, sums.sequential),
-        (rows.Row, True, sums.scattered),
+        for kind, back, order in entries:
+            words = f"{kind.words}; gradient {(back.__doc__ or '').split(': ')[1].rstrip('.')}"
+            yield Right(operation, build(kind, back), Sum(order), words, kind.needs, below=kind.below)
+    of_logsumexp: list[tuple[type[rows.LogitRow], bool, Order]] = [
+        (rows.LogitRow, False, sums.sequential),
+        (rows.LogitRow, True, sums.scattered),
         (rows.WithoutLargest, False, sums.random_tree),
         (rows.WithoutLargest, True, sums.exact),
         (rows.Base2, True, sums.by_einsum),
         (rows.Stepwise, False, sums.sequential),
         (rows.Scaled, True, sums.sequential),
     ]
-    for way, difference, order in of_logsumexp:
-        words = f"{way.words}; gradient g {'exp(x - y)' if difference else 'p'}"
-        formula = logsumexp(way, by_difference=difference)
-        yield Right("logsumexp", formula, Sum(order), words, way.needs, below=way.below)
+    for kind, difference, order in of_logsumexp:
+        words = f"{kind.words}; gradient g {'exp(x - y)' if difference else 'p'}"
+        formula = logsumexp(kind, by_difference=difference)
+        yield Right("logsumexp", formula, Sum(order), words, kind.needs, below=kind.below)

@@ -19,7 +19,7 @@ from .softmax import LogSoftmax, Softmax
 
 
 @dataclass
-class Case:
+class LossCase:
     """One question about a loss, in rows."""
 
     z: Tensor  # (R, C)
@@ -89,7 +89,7 @@ class CrossEntropy(Operation):
         ignore_index: int,
         reduction: str,
         label_smoothing: float,
-    ) -> Case:
+    ) -> LossCase:
         """Everything in rows."""
         if not 0 <= label_smoothing <= 1:
             raise ValueError(f"label_smoothing is {label_smoothing}; expected a number in [0, 1]")
@@ -102,7 +102,7 @@ class CrossEntropy(Operation):
             labels = self.labels(target)
             kept = self.kept(labels, ignore_index)
             q = self.one_hot(labels, kept, rows)
-        return Case(rows, labels, q, kept, w, weight is not None, ignore_index, reduction, label_smoothing, shape)
+        return LossCase(rows, labels, q, kept, w, weight is not None, ignore_index, reduction, label_smoothing, shape)
 
     def rows(self, z: Tensor) -> Tensor:
         """The logits (R, C)."""
@@ -125,52 +125,52 @@ class CrossEntropy(Operation):
 
     # -- the answer --
 
-    def log_softmax(self, case: Case) -> Tensor:
+    def log_softmax(self, case: LossCase) -> Tensor:
         """l (R, C)."""
         return LogSoftmax().forward(case.z, -1)
 
-    def softmax(self, case: Case) -> Tensor:
+    def softmax(self, case: LossCase) -> Tensor:
         """p (R, C)."""
         return Softmax().forward(case.z, -1)
 
-    def smooth(self, case: Case) -> Tensor:
+    def smooth(self, case: LossCase) -> Tensor:
         """What smoothing adds to q: ε/C in each class (R, C)."""
         return torch.full_like(case.q, case.epsilon / case.classes)
 
-    def coefficients(self, case: Case) -> Tensor:
+    def coefficients(self, case: LossCase) -> Tensor:
         """t (R, C); 0 in rows that are ignored."""
         t = case.w * ((1 - case.epsilon) * case.q + self.smooth(case))
         return torch.where(case.kept[:, None], t, 0.0)
 
-    def losses(self, case: Case) -> Tensor:
+    def losses(self, case: LossCase) -> Tensor:
         """-Σ t l (R,), where 0 times -inf is 0; and 0 in rows that are ignored, whatever is in them."""
         t, log_p = self.coefficients(case), self.log_softmax(case)
         nothing = (t == 0) & ((log_p == -torch.inf) | ~case.kept[:, None])
         return -torch.where(nothing, 0.0, t * log_p).sum(-1)
 
-    def denominator(self, case: Case) -> Tensor:
+    def denominator(self, case: LossCase) -> Tensor:
         """What the mean divides by: the rows, or the weights of the labels that count."""
         if case.labels is None:
             return case.z.new_tensor(len(case.z))
         return torch.where(case.kept, case.w[torch.where(case.kept, case.labels, 0)], 0.0).sum()
 
-    def reduced(self, case: Case, losses: Tensor) -> Tensor:
+    def reduced(self, case: LossCase, losses: Tensor) -> Tensor:
         """The losses, their sum or their mean."""
         if case.reduction == "none":
             return losses.reshape(case.shape)
         return losses.sum() / self.denominator(case) if case.reduction == "mean" else losses.sum()
 
-    def upstream(self, case: Case, g: Tensor) -> Tensor:
+    def upstream(self, case: LossCase, g: Tensor) -> Tensor:
         """c (R, 1)."""
         c = wide(g).reshape(-1, 1).expand(len(case.z), 1)
         return c / self.denominator(case) if case.reduction == "mean" else c
 
-    def of_logits(self, case: Case, c: Tensor) -> Tensor:
+    def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
         """∂z (R, C); exactly 0 in rows that are ignored, whatever is in them."""
         t = self.coefficients(case)
         return torch.where(case.kept[:, None], c * (self.softmax(case) * t.sum(-1, keepdim=True) - t), 0.0)
 
-    def of_target(self, case: Case, c: Tensor) -> Tensor:
+    def of_target(self, case: LossCase, c: Tensor) -> Tensor:
         """∂q (R, C)."""
         return -c * case.w * (1 - case.epsilon) * self.log_softmax(case)
 
@@ -202,7 +202,7 @@ class LinearCrossEntropy(Operation):
         for start in range(0, max(rows, 1), self.chunk):
             yield slice(start, start + self.chunk)
 
-    def cases(self, *tensors: Any, **options: Any) -> Iterator[tuple[Tensor, Case]]:
+    def cases(self, *tensors: Any, **options: Any) -> Iterator[tuple[Tensor, LossCase]]:
         """Rows of x, and the question about the loss of their logits."""
         x, w, target, b, weight = tensors
         x = matrix(wide(x))
@@ -216,13 +216,13 @@ class LinearCrossEntropy(Operation):
         losses = torch.cat([self.loss.losses(case) for case in cases])
         return self.reduced(cases, losses, tensors[0].shape[:-1])
 
-    def reduced(self, cases: list[Case], losses: Tensor, shape: tuple[int, ...]) -> Tensor:
+    def reduced(self, cases: list[LossCase], losses: Tensor, shape: tuple[int, ...]) -> Tensor:
         """The losses of all chunks, their sum or their mean."""
         if cases[0].reduction == "none":
             return losses.reshape(shape)
         return losses.sum() / self.denominator(cases) if cases[0].reduction == "mean" else losses.sum()
 
-    def denominator(self, cases: list[Case]) -> Tensor:
+    def denominator(self, cases: list[LossCase]) -> Tensor:
         """Of all chunks."""
         return torch.stack([self.loss.denominator(case) for case in cases]).sum()
 

@@ -55,7 +55,7 @@ def strata(dimension: str) -> tuple[tuple[int, int], ...]:
 
 # ---- places ---------------------------------------------------------------------------------------------------------
 
-WAYS = ("limits", "blocks", "points")
+PATTERNS = ("limits", "blocks", "points")
 FEW = 24  # points
 
 
@@ -64,10 +64,10 @@ def standing_out(rng: np.random.Generator, dimension: str, size: int) -> Array:
 
     The last place and the middle are always among them: a tile that is forgotten is most often the last, or any other.
     """
-    found, way = np.zeros(size, bool), WAYS[rng.integers(len(WAYS))]
-    if way == "limits":
+    found, pattern = np.zeros(size, bool), PATTERNS[rng.integers(len(PATTERNS))]
+    if pattern == "limits":
         found[[0, *(each for each in limits(dimension) if each < size)]] = True
-    elif way == "blocks":
+    elif pattern == "blocks":
         for length in 2 ** rng.integers(0, 12, 3):
             start = place(rng, dimension, size) // length * length
             found[start : start + length] = True

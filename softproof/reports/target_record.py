@@ -12,7 +12,7 @@ from ..problem.records import NAMES, TEXT, a, check_fields, tuple_of
 
 
 @dataclass(frozen=True)
-class Asked:
+class TargetRecord:
     """One target with the arguments of `softproof.verify`, and its files as they were before it started.
 
     `commit` is what the repository of its files had checked out. Both are empty where nobody looked for them.
@@ -29,7 +29,7 @@ class Asked:
     def to_dict(self) -> dict[str, Any]:
         """For JSON: what was not given has its default.
 
-        >>> Asked("mine:loss", {"fixed": {"reduction": "none"}, "ndim": [2]}).to_dict()["options"]["fixed"]
+        >>> TargetRecord("mine:loss", {"fixed": {"reduction": "none"}, "ndim": [2]}).to_dict()["options"]["fixed"]
         ["reduction='none'"]
         """
         given = {name: value for name, value in self.options.items() if value is not None}
