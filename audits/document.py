@@ -24,7 +24,7 @@ NOWHERE = "The GPU pack (`python -m audits.gpu`) has not run on a GPU anywhere y
 HEAD = """\
 `python -m audits.gpu --minutes 8 --out DIR` asked these machines, and left a record of each. `make gpu-document` writes
 this page of all records in docs/generated/gpu/. Add yours: copy DIR/record.json there under another name, and write
-into its list `notes` what a reader has to know besides."""
+into its list `notes` what a reader has to know besides. `make offline` packs what a machine without a network needs."""
 
 
 def document(records: Sequence[Record]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -81,6 +82,15 @@ def test_imports_run_one_way(path: str) -> None:
 def test_the_test_of_levels_can_fail(path: str, source: str, found: list[str]) -> None:
     """An import that runs up is seen in each form that it may have."""
     assert upward(path, source) == found
+
+
+def test_readme_has_the_folders_in_this_order() -> None:
+    """Its map goes down the levels, and none is missing."""
+    lines = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("| &emsp;`")]
+    names = [name for line in lines for name in re.findall(r"`(\w+)/`", line.split(" | ")[0])]
+
+    assert set(names) == {path.name for path in (ROOT / "softproof").iterdir() if (path / "__init__.py").exists()}
+    assert [LEVEL[name] for name in names] == sorted(LEVEL[name] for name in names)
 
 
 def test_no_public_name_is_that_of_a_module() -> None:
