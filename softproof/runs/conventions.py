@@ -31,26 +31,28 @@ def conventions(candidate: Candidate, usual: Problem, device: str) -> Iterator[t
     first = interview.ask(usual)
     if first is None or first.verdict.outcome == DISAGREES:
         return
-    supports = candidate.supports(usual.operation)
-    may = {*OPERATIONS[usual.operation].kinds} - OF_REDUCTIONS.keys()
-    for each in (*kinds(usual.operation, usual.dtype, supports, usual), *_infinite(usual, supports)):
-        reply = interview.ask(each.problem) if each.option in may and candidate.takes(each.problem) else None
+    for asked in _questions(candidate, usual):
+        reply = interview.ask(asked.problem)
         if reply is not None and reply.result.raised is None and reply.verdict.outcome == DISAGREES:
-            yield each.option, f"for {each.words} its {reply.verdict.explanation.partition(';')[0]}"
-    many = [each for each in (3, 4) if not candidate.interface.ndim or each in candidate.interface.ndim]
-    for ndim in many if main_input(usual).ndim == 2 else ():
-        asked = plain(usual.operation, usual.dtype, supports, ndim, candidate.interface.fixed)
-        reply = None if asked is None else interview.ask(asked)
-        if reply is not None and reply.result.raised is None and reply.verdict.outcome == DISAGREES:
-            yield "ndim", f"for arrays of {ndim} dimensions its {reply.verdict.explanation.partition(';')[0]}"
-    if "target" not in usual.inputs or not is_labels(usual):
-        return
-    ignored = _ignored_row(usual, supports)
-    reply = None if ignored is None or "nonfinite" not in supports else interview.ask(ignored)
-    if reply is not None and reply.result.raised is None and reply.verdict.outcome == DISAGREES:
-        yield "nonfinite", f"for an ignored row of NaN its {reply.verdict.explanation.partition(';')[0]}"
-    if "invalid_labels" in supports and device == "cpu" and any(_is_taken(candidate, usual, each) for each in NO_CLASS):
+            yield asked.option, f"for {asked.words} its {reply.verdict.explanation.partition(';')[0]}"
+    if device == "cpu" and _takes_any_label(candidate, usual):
         yield "invalid_labels", "for a label of no class it gives numbers, where torch raises an error"
+
+
+def _questions(candidate: Candidate, usual: Problem) -> Iterator[Harmless]:
+    """Of each kind that may be left out, of more dimensions, and of a row that is ignored."""
+    supports, interface = candidate.supports(usual.operation), candidate.interface
+    may = {*OPERATIONS[usual.operation].kinds} - OF_REDUCTIONS.keys()
+    for asked in (*kinds(usual.operation, usual.dtype, supports, usual), *_infinite(usual, supports)):
+        if asked.option in may and candidate.takes(asked.problem):
+            yield asked
+    for ndim in (3, 4) if main_input(usual).ndim == 2 else ():
+        problem = plain(usual.operation, usual.dtype, supports, ndim, interface.fixed)
+        if problem is not None and (not interface.ndim or ndim in interface.ndim):
+            yield Harmless("ndim", f"arrays of {ndim} dimensions", problem)
+    ignored = _ignored_row(usual, supports)
+    if ignored is not None and "nonfinite" in supports:
+        yield Harmless("nonfinite", "an ignored row of NaN", ignored)
 
 
 def _infinite(usual: Problem, supports: frozenset[str]) -> Iterator[Harmless]:
@@ -62,19 +64,29 @@ def _infinite(usual: Problem, supports: frozenset[str]) -> Iterator[Harmless]:
             yield Harmless("nonfinite", words, replace(usual, inputs={**usual.inputs, "logits": logits}))
 
 
-def _is_taken(candidate: Candidate, usual: Problem, label: int) -> bool:
-    """Whether a label of no class is answered by numbers, and is not the one that is ignored."""
-    asked = replace(labelled(usual, label), grad_output=None)
-    ignored = usual.options.get("ignore_index", LOSS_DEFAULTS["ignore_index"])
-    return label != ignored and candidate.answer(asked, "cpu").raised is None
+def _takes_any_label(candidate: Candidate, usual: Problem) -> bool:
+    """Whether a label of no class, other than the one that is ignored, is answered by numbers."""
+    if not _has_labels(usual) or "invalid_labels" not in candidate.supports(usual.operation):
+        return False
+    strange = (replace(labelled(usual, label), grad_output=None) for label in NO_CLASS if label != _ignored(usual))
+    return any(candidate.answer(problem, "cpu").raised is None for problem in strange)
 
 
 def _ignored_row(usual: Problem, supports: frozenset[str]) -> Problem | None:
     """The usual question with a row of NaN that is ignored, if that can be asked."""
-    if ("ignore_index" not in supports and "ignore_index" not in usual.options) or main_input(usual).ndim != 2:
+    may = "ignore_index" in supports or "ignore_index" in usual.options
+    if not _has_labels(usual) or not may or main_input(usual).ndim != 2:
         return None
-    ignored = usual.options.get("ignore_index", LOSS_DEFAULTS["ignore_index"])
-    found, name = labelled(usual, ignored), next(iter(usual.inputs))
-    x = found.inputs[name].copy()
+    problem, name = labelled(usual, _ignored(usual)), next(iter(usual.inputs))
+    x = problem.inputs[name].copy()
     x[0] = np.nan
-    return replace(found, inputs={**found.inputs, name: x})
+    return replace(problem, inputs={**problem.inputs, name: x})
+
+
+def _has_labels(problem: Problem) -> bool:
+    return "target" in problem.inputs and is_labels(problem)
+
+
+def _ignored(problem: Problem) -> int:
+    """The label that is ignored."""
+    return int(problem.options.get("ignore_index", LOSS_DEFAULTS["ignore_index"]))
