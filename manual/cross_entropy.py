@@ -213,8 +213,8 @@ def cross_entropy_hvp(
     array([[ 0.25, -0.25]])
     """
     loss = checked(logits, target, weight, ignore_index, reduction, label_smoothing)
-    c, found = loss.upstream(grad_output, reduction), np.empty_like(loss.logits)
-    arrays = loss.logits, _tangent(tangent, loss), loss.target, c, found
+    c, hvp = loss.upstream(grad_output, reduction), np.empty_like(loss.logits)
+    arrays = loss.logits, _tangent(tangent, loss), loss.target, c, hvp
     for x, direction, y, upstream, out in row_blocks(*arrays, axis=loss.axis):
         p, s = exponentials(x, out)
         p /= s
@@ -222,5 +222,5 @@ def cross_entropy_hvp(
         slope = loss.weighted(upstream, y) if t is None else upstream * t  # c_i T_i (…, 1)
         np.multiply(along(p, direction), slope, out=out, casting="same_kind")
     if loss.ignored is not None:
-        np.copyto(found, 0, where=loss.ignored)
-    return found
+        np.copyto(hvp, 0, where=loss.ignored)
+    return hvp

@@ -102,10 +102,10 @@ def log_softmax_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLik
     array([-0.5,  0.5])
     """
     logits, axis = with_axis("logits", logits, dim, any_shape=True)
-    v, g, found = tangent_of(tangent, logits), upstream_of(grad_output, logits), np.empty_like(logits)
-    for x, direction, upstream, out in row_blocks(logits, v, g, found, axis=axis):
+    v, g, hvp = tangent_of(tangent, logits), upstream_of(grad_output, logits), np.empty_like(logits)
+    for x, direction, upstream, out in row_blocks(logits, v, g, hvp, axis=axis):
         p, s = exponentials(x, out)
         p /= s
         total = upstream.sum(-1, keepdims=True, dtype=p.dtype)  # (…, 1)
         np.multiply(along(p, direction), 0 - total, out=out, casting="same_kind")
-    return found
+    return hvp

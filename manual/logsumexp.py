@@ -151,9 +151,9 @@ def logsumexp_hvp(
     logits, axes = with_axes("logits", logits, dim)
     v, g = tangent_of(tangent, logits), _upstream_of_rows(grad_output, logits, axes, keepdim)
     x_all, axis = merged(logits, axes)
-    v, found = merged(v, axes)[0], np.empty_like(x_all)
-    for x, direction, upstream, out in row_blocks(x_all, v, column_of(g, x_all, axis), found, axis=axis):
+    v, hvp = merged(v, axes)[0], np.empty_like(x_all)
+    for x, direction, upstream, out in row_blocks(x_all, v, column_of(g, x_all, axis), hvp, axis=axis):
         p, s = exponentials(x, out)
         p /= s
         np.multiply(along(p, direction), upstream, out=out, casting="same_kind")
-    return unmerged(found, axes, logits.shape)
+    return unmerged(hvp, axes, logits.shape)

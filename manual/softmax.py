@@ -163,13 +163,13 @@ def softmax_hvp(tangent: ArrayLike, grad_output: ArrayLike, logits: ArrayLike, d
     array([ 0.09375, -0.09375])
     """
     logits, axis = with_axis("logits", logits, dim, any_shape=True)
-    v, g, found = tangent_of(tangent, logits), upstream_of(grad_output, logits), np.empty_like(logits)
-    for x, direction, upstream, out in row_blocks(logits, v, g, found, axis=axis):
+    v, g, hvp = tangent_of(tangent, logits), upstream_of(grad_output, logits), np.empty_like(logits)
+    for x, direction, upstream, out in row_blocks(logits, v, g, hvp, axis=axis):
         p, s = exponentials(x, out)
         p /= s
         dp = along(p, direction)
         np.subtract(dp * (upstream - inner(p, upstream)), p * inner(dp, upstream), out=out, casting="same_kind")
-    return found
+    return hvp
 
 
 @quiet

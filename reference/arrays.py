@@ -46,12 +46,12 @@ def _from_numpy(name: str, values: Any) -> Tensor:
     """
     try:
         array = np.array(values)
-        found = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+        held = torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
     except Exception as error:  # whatever an object raises that is to become an array
         raise TypeError(f"{name} is a {type(values).__name__}; expected numbers that torch holds ({error})") from error
     if _has_mask(values, array.ndim):
         raise TypeError(f"{name} is masked; expected numbers without a mask")
-    return found
+    return held
 
 
 def _plain(name: str, values: Tensor) -> Tensor:
@@ -74,12 +74,12 @@ def checked_device(device: Any) -> torch.device | None:
     if not isinstance(device, (str, torch.device)):
         raise TypeError(f"device is {shown(device)}; expected the name of one, a torch.device or None")
     try:
-        found = torch.empty(0, device=device).device
+        known = torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
         raise ValueError(f"device is {shown(device)}; torch cannot use it: {str(error).splitlines()[0]}") from error
-    if found.type == "meta":
+    if known.type == "meta":
         raise ValueError(f"device is {shown(device)}; expected one that holds numbers")
-    return found
+    return known
 
 
 def number(name: str, value: Any) -> float:
@@ -130,40 +130,40 @@ def floats(
     """`values` as a floating-point tensor; Python numbers take the dtype of `like`, tensors must already have it."""
     if like is not None and isinstance(values, (int, float)) and not isinstance(values, bool):
         return torch.tensor(number(name, values), dtype=torch.float64).to(like.device, like.dtype)
-    found = tensor(name, values, device)
-    if found.dtype not in FLOATS:
-        raise TypeError(f"{name} has dtype {found.dtype}; expected one of {', '.join(map(str, FLOATS))}")
-    if like is not None and found.dtype != like.dtype:
-        raise TypeError(f"{name} has dtype {found.dtype}; expected {like.dtype}, that of {like_name}")
-    if like is not None and found.device != like.device:
-        raise ValueError(f"{name} is on {found.device}; expected {like.device}, where {like_name} is")
-    return found
+    x = tensor(name, values, device)
+    if x.dtype not in FLOATS:
+        raise TypeError(f"{name} has dtype {x.dtype}; expected one of {', '.join(map(str, FLOATS))}")
+    if like is not None and x.dtype != like.dtype:
+        raise TypeError(f"{name} has dtype {x.dtype}; expected {like.dtype}, that of {like_name}")
+    if like is not None and x.device != like.device:
+        raise ValueError(f"{name} is on {x.device}; expected {like.device}, where {like_name} is")
+    return x
 
 
 def with_axis(name: str, values: Any, dim: int, device: Device = None, *, any_shape: bool = False) -> Tensor:
     """A floating-point tensor with at least one element along `dim`; with `any_shape` also none, or a number alone."""
-    found = floats(name, values, device)
-    shape = tuple(found.shape)
+    x = floats(name, values, device)
+    shape = tuple(x.shape)
     dim = integer("dim", dim)
-    most = max(found.ndim, int(any_shape))
+    most = max(x.ndim, int(any_shape))
     if not -most <= dim < most:
         raise IndexError(f"dim is {shown(dim)}; {name} of shape {shape} has dims {-most} to {most - 1}")
-    if not any_shape and found.shape[dim] == 0:
+    if not any_shape and x.shape[dim] == 0:
         raise ValueError(f"{name} of shape {shape} has no elements along dim {dim}; expected at least one")
-    return found
+    return x
 
 
 def with_axes(name: str, values: Any, dim: int | Sequence[int], device: Device = None) -> Tensor:
     """A floating-point tensor of any shape with the axis `dim`, or the axes."""
     if not isinstance(dim, (tuple, list)):
         return with_axis(name, values, dim, device, any_shape=True)  # type: ignore[arg-type]  # which it looks at
-    found = floats(name, values, device)
+    x = floats(name, values, device)
     for each in dim:
-        with_axis(name, found, each, any_shape=True)
-    axes = [each % max(1, found.ndim) for each in dim]
+        with_axis(name, x, each, any_shape=True)
+    axes = [each % max(1, x.ndim) for each in dim]
     if len(set(axes)) < max(1, len(axes)):
         raise ValueError(f"dim is {dim}; expected at least one, and each once")
-    return found
+    return x
 
 
 def shaped(name: str, found: Tensor, expected: tuple[int, ...], why: str) -> Tensor:

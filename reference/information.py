@@ -13,11 +13,11 @@ from .arrays import Device, floats, shaped, vector_jacobian_product, with_axis
 
 
 def _probabilities(name: str, values: Any, dim: int, device: Device) -> Tensor:
-    found = with_axis(name, values, dim, device)
-    bad = ~(found >= 0)  # NaN is bad too
+    p = with_axis(name, values, dim, device)
+    bad = ~(p >= 0)  # NaN is bad too
     if bad.any():
-        raise ValueError(f"{name} holds {found[bad][0].item()}; expected probabilities, which are not negative")
-    return found
+        raise ValueError(f"{name} holds {p[bad][0].item()}; expected probabilities, which are not negative")
+    return p
 
 
 def _pair(p: Any, q: Any, dim: int, device: Device) -> tuple[Tensor, Tensor]:

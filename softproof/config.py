@@ -93,16 +93,16 @@ def settings(file: Path, overrides: Mapping[str, Any] | None = None) -> Settings
     if not targets:
         raise ValueError(f"{file}: expected at least one [[tool.softproof.targets]] with a target")
     common = {key: value for key, value in table.items() if key in OF_A_TARGET}
-    found: list[dict[str, Any]] = []
-    for number, each in enumerate(targets, start=1):
+    entries: list[dict[str, Any]] = []
+    for number, entry in enumerate(targets, start=1):
         where = f"[[tool.softproof.targets]], number {number}"
-        _check(each, OF_A_TARGET, where)
-        _check_kind(where, "target", each.get("target"))
-        found += _by_device({**common, **each, **_overrides(each, targets, overrides or {})})
-    found = [each for each in found if each.get("dtypes") != []]  # of which overrides leave nothing
+        _check(entry, OF_A_TARGET, where)
+        _check_kind(where, "target", entry.get("target"))
+        entries += _by_device({**common, **entry, **_overrides(entry, targets, overrides or {})})
+    entries = [entry for entry in entries if entry.get("dtypes") != []]  # of which overrides leave nothing
     expected = table.get("expected-failures", [])
     inputs = ((str(file), digest),)
-    plain = Settings(tuple(found), table.get("seed"), (), table.get("database"), file, inputs)
+    plain = Settings(tuple(entries), table.get("seed"), (), table.get("database"), file, inputs)
     if isinstance(expected, str):
         return plain.expecting(file.parent / expected)
     return replace(plain, expected=tuple(expected))
@@ -225,14 +225,14 @@ target = "my_kernels:softmax"           # a module, or one function of it
 def _tools(text: str, file: Path) -> dict[str, Any]:
     """The table [tool] of a text; ValueError where that is no TOML, or [tool] no table."""
     try:
-        found = tomllib.loads(text).get("tool", {})
+        table = tomllib.loads(text).get("tool", {})
     except RecursionError:
         raise ValueError(f"{file}: it is nested too deeply; expected TOML with a table [tool.softproof]") from None
     except ValueError as error:  # of TOML, or of a number with too many digits
         raise ValueError(f"{file}: {error}") from error
-    if not isinstance(found, dict):
-        raise ValueError(f"{file}: tool is {shown(found)}; expected a table")
-    return found
+    if not isinstance(table, dict):
+        raise ValueError(f"{file}: tool is {shown(table)}; expected a table")
+    return table
 
 
 def check_first(file: Path) -> bool:

@@ -125,12 +125,12 @@ def conformance(
         for device in devices
     }
     fails = pytest.mark.xfail(strict=True, raises=AssertionError, reason="an expected failure")
-    found = [
+    params = [
         pytest.param(case, id=name, marks=[fails] if name in expected_failures else []) for name, case in cases.items()
     ]
     unknown = sorted(set(expected_failures) - set(cases))
-    found += [pytest.param(_Unknown(name, tuple(cases)), id=f"expected failure {name}") for name in unknown]
-    return pytest.mark.parametrize("conformance", found)
+    params += [pytest.param(_Unknown(name, tuple(cases)), id=f"expected failure {name}") for name in unknown]
+    return pytest.mark.parametrize("conformance", params)
 
 
 @dataclass(frozen=True)

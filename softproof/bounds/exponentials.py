@@ -128,14 +128,14 @@ def unscaled(size: Floats, error: Floats | float, a: Arithmetic) -> Floats:
 
 def larger(x: Floats, moved: Floats | None) -> Floats:
     """How many values of its row are larger than each, or may be, where logits are only known (r, C)."""
-    found = np.empty(x.shape)
+    counts = np.empty(x.shape)
     for row, values in enumerate(x):
         if moved is None:
             distinct = np.unique(values)
-            found[row] = len(distinct) - np.searchsorted(distinct, values, "right")
+            counts[row] = len(distinct) - np.searchsorted(distinct, values, "right")
         else:  # every other one that is not certainly below
-            found[row] = len(values) - 1 - np.searchsorted(np.sort(values), values - moved[row].max(), "left")
-    return found
+            counts[row] = len(values) - 1 - np.searchsorted(np.sort(values), values - moved[row].max(), "left")
+    return counts
 
 
 def rescaled_error(e: Floats, d: Floats, x: Floats, x_error: Floats | None, a: Arithmetic) -> Floats:
@@ -161,16 +161,16 @@ def left_of_sum(a: Arithmetic, e: Floats, e_error: Floats, d: Floats, h: Floats,
     """Theorem 22 for exponentials of which some are exactly 1: what their sum may be off by, relative to it, and where
     it is no more: both (r, 1).
     """
-    found = np.abs(s - np.rint(s)) <= 4 * a.compute.u
-    if a.forward or not found.any():
+    exact = np.abs(s - np.rint(s)) <= 4 * a.compute.u
+    if a.forward or not exact.any():
         return np.zeros_like(s), np.zeros(s.shape, bool)
     ones = (d == 0) & (h == 0)
     count = np.count_nonzero(ones, -1, keepdims=True).astype(np.float64)
     error = np.where(ones, 0.0, e_error).sum(-1, keepdims=True)
     small = np.where(ones, 0.0, e).sum(-1, keepdims=True) + error
     small = times(small, 1 + additions(e.shape[-1], a.compute.u))
-    found &= adds_up(count - 0.5, 1.0, a, *formats_of(a, "sum"), small=small)
-    return np.where(found, (error + small) / s, 0.0), found
+    exact &= adds_up(count - 0.5, 1.0, a, *formats_of(a, "sum"), small=small)
+    return np.where(exact, (error + small) / s, 0.0), exact
 
 
 def log1p_error(log_s: Floats, others: Floats, others_error: Floats, a: Arithmetic) -> Floats:

@@ -131,15 +131,15 @@ def linear(problem: Problem, arithmetic: Arithmetic, _rows: Rows) -> dict[str, A
 def flat(bounds: dict[str, Allowed]) -> dict[str, Allowed]:
     """In row form: one row of everything."""
 
-    def row(each: Allowed, array: Array | int) -> Array:
-        return np.broadcast_to(np.asarray(array), each.error.shape).reshape(1, -1)
+    def row(bound: Allowed, array: Array | int) -> Array:
+        return np.broadcast_to(np.asarray(array), bound.error.shape).reshape(1, -1)
 
     return {
         name: Allowed(
-            row(each, each.value),
-            row(each, each.error),
-            each.row,
-            row(each, each.left),
+            row(bound, bound.value),
+            row(bound, bound.error),
+            bound.row,
+            row(bound, bound.left),
         )
-        for name, each in bounds.items()
+        for name, bound in bounds.items()
     }

@@ -72,16 +72,18 @@ def model(arithmetic: str | Arithmetic | Model | None) -> Model:
 def arithmetic_of(chosen: Model, problem: Problem) -> Arithmetic:
     """What a model says of a problem; TypeError or ValueError where it is no arithmetic for its dtype, or raised."""
     try:
-        found = chosen(problem)
+        arithmetic = chosen(problem)
     except Exception as error:  # whatever a model of one's own does
         name = getattr(chosen, "__name__", type(chosen).__name__)
         raised = f"{type(error).__name__}: {error}"
         raise ValueError(f"arithmetic {name!r} raised {raised}; asked for {problem.operation}") from error
-    if not isinstance(found, Arithmetic):
-        raise TypeError(f"the arithmetic model gave a {type(found).__name__}; expected a softproof.Arithmetic")
-    if found.storage.name != problem.dtype:
-        raise ValueError(f"arithmetic {found.name!r} stores {found.storage.name}; the problem is in {problem.dtype}")
-    return found
+    if not isinstance(arithmetic, Arithmetic):
+        raise TypeError(f"the arithmetic model gave a {type(arithmetic).__name__}; expected a softproof.Arithmetic")
+    if arithmetic.storage.name != problem.dtype:
+        raise ValueError(
+            f"arithmetic {arithmetic.name!r} stores {arithmetic.storage.name}; the problem is in {problem.dtype}"
+        )
+    return arithmetic
 
 
 def _imported(name: str) -> Arithmetic | Model:
@@ -90,14 +92,14 @@ def _imported(name: str) -> Arithmetic | Model:
         raise ValueError(f"arithmetic is {name!r}; expected one of {', '.join(MODELS)}, or package.module:object"
                          + did_you_mean(name, MODELS))  # fmt: skip
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        imported = getattr(importlib.import_module(module), attribute)
     except (ModuleNotFoundError, AttributeError) as error:
         raise ValueError(f"arithmetic is {name!r}: {error}") from error
     except (Exception, SystemExit) as error:  # whatever its module does
         raise ValueError(f"arithmetic is {name!r}: importing it raised {type(error).__name__}: {error}") from error
-    if not isinstance(found, Arithmetic) and not callable(found):
+    if not isinstance(imported, Arithmetic) and not callable(imported):
         raise TypeError(
-            f"arithmetic {name!r} is a {type(found).__name__}; expected an Arithmetic, or a function to one"
+            f"arithmetic {name!r} is a {type(imported).__name__}; expected an Arithmetic, or a function to one"
         )
-    chosen: Arithmetic | Model = found
+    chosen: Arithmetic | Model = imported
     return chosen

@@ -93,14 +93,14 @@ def allowed_total(problem: Problem, arithmetic: Arithmetic, losses: Sequence[Los
     return _finished(reduced(problem, arithmetic, Losses(*columns)), arithmetic)
 
 
-def _finished(each: Allowed, arithmetic: Arithmetic) -> Allowed:
+def _finished(unrounded: Allowed, arithmetic: Arithmetic) -> Allowed:
     """Rounded to storage once, and enlarged by the rounding of the bound itself; 0·inf promises nothing."""
-    error, row = each.error, each.row
+    error, row = unrounded.error, unrounded.row
     if arithmetic.rounds_on_storing:
-        error = stored(each.value, error, arithmetic)
-        row = None if row is None else row.stored(each.value, arithmetic)
+        error = stored(unrounded.value, error, arithmetic)
+        row = None if row is None else row.stored(unrounded.value, arithmetic)
     error = error * (1 + EVALUATION)
     row = None if row is None else row.enlarged(1 + EVALUATION)
     if np.isnan(error.max(initial=0.0)):
         error = np.where(np.isnan(error), np.inf, error)
-    return replace(each, error=error, row=row)
+    return replace(unrounded, error=error, row=row)

@@ -247,15 +247,15 @@ class Candidate(Functions):
 
     def directional(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Any]:
         """What it has of derivatives in the direction of the tangent, if there is one."""
-        found: dict[str, Any] = {}
+        derivatives: dict[str, Any] = {}
         if problem.tangent is None:
-            return found
+            return derivatives
         has = self.supports(problem.operation)
         if "jvp" in has:
-            found["jvp"] = self.along(problem, arrays, "jvp")
+            derivatives["jvp"] = self.along(problem, arrays, "jvp")
         if "hvp" in has and problem.grad_output is not None:
-            found["hvp_logits"] = self.along(problem, arrays, "hvp")
-        return found
+            derivatives["hvp_logits"] = self.along(problem, arrays, "hvp")
+        return derivatives
 
 
 def _words(error: BaseException) -> str:

@@ -79,7 +79,7 @@ def believed(said: Any, target: str, operation: str | None, adapter: str | None,
     """
     if not isinstance(said, dict) or said.keys() != _PARTS:
         raise FrameError("a description without its parts")
-    found, operations = _adapter(said["adapter"], target, adapter), _operations(said["operations"], operation)
+    known_adapter, operations = _adapter(said["adapter"], target, adapter), _operations(said["operations"], operation)
     if not operations:
         raise ValueError(f"target {target!r}: it says that it has no function that could be asked")
     takes = said["takes"]
@@ -90,11 +90,11 @@ def believed(said: Any, target: str, operation: str | None, adapter: str | None,
     if not isinstance(parameters, dict) or parameters.keys() != set(operations):
         raise FrameError("a description that does not say what the parameters of each operation are called")
     backwards = frozenset(_some(said["backwards"], "backwards", operations))
-    formats = _some(said["formats"], "formats", FORMATS) if found in DECLARING else ()
-    full = _interface(said, interface, found, operations)
+    formats = _some(said["formats"], "formats", FORMATS) if known_adapter in DECLARING else ()
+    full = _interface(said, interface, known_adapter, operations)
     believes = Description(
-        Path(target).name if found == "onnx" else target,
-        found,
+        Path(target).name if known_adapter == "onnx" else target,
+        known_adapter,
         {name: frozenset(each) for name, each in taken.items()},
         backwards,
         tuple(formats),
@@ -169,17 +169,17 @@ def _mapping(said: Any) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _reported(found: Description, operation: str | None, adapter: str | None, interface: Interface) -> list[str]:
+def _reported(about: Description, operation: str | None, adapter: str | None, interface: Interface) -> list[str]:
     """In words, what nobody but the candidate has said."""
     words = []
-    if operation is None or found.adapter == "process":
-        words.append(f"operations: {', '.join(found.takes)}")
-    if adapter is None and found.adapter not in DECLARING:
-        words.append(f"adapter: {found.adapter}")
-    if found.formats:
-        words.append(f"formats: {', '.join(found.formats)}")
+    if operation is None or about.adapter == "process":
+        words.append(f"operations: {', '.join(about.takes)}")
+    if adapter is None and about.adapter not in DECLARING:
+        words.append(f"adapter: {about.adapter}")
+    if about.formats:
+        words.append(f"formats: {', '.join(about.formats)}")
     for name in ("without", "fixed", "ndim"):
-        more = getattr(found.interface, name) if getattr(found.interface, name) != getattr(interface, name) else ()
+        more = getattr(about.interface, name) if getattr(about.interface, name) != getattr(interface, name) else ()
         if more and isinstance(more, Mapping):
             words.append(f"{name}: {', '.join(f'{key}={value!r}' for key, value in more.items())}")
         elif more:
@@ -187,16 +187,16 @@ def _reported(found: Description, operation: str | None, adapter: str | None, in
     return words
 
 
-def reported_of(found: Description, operation: str, interface: Interface) -> tuple[str, ...]:
+def reported_of(said: Description, operation: str, interface: Interface) -> tuple[str, ...]:
     """In words, what it alone has said that bears on one operation."""
-    about, words = OPERATIONS[operation], list(found.reported)
-    if interface.supports is None or found.adapter in DECLARING:
-        options = [each for each in about.extras if each not in about.kinds and each in found.takes[operation]]
+    about, words = OPERATIONS[operation], list(said.reported)
+    if interface.supports is None or said.adapter in DECLARING:
+        options = [each for each in about.extras if each not in about.kinds and each in said.takes[operation]]
         words.append(f"{operation} takes {', '.join(options) or 'no options'}")
     if set(DIRECTIONAL) & set(about.kinds):
-        directions = [each for each in DIRECTIONAL if each in found.takes[operation]]
+        directions = [each for each in DIRECTIONAL if each in said.takes[operation]]
         words.append(f"{operation} has {', '.join(directions) or 'no derivatives in a direction'}")
-    if about.gradients and not FRAMEWORKS[found.adapter].differentiates:
-        own = operation in found.backwards
+    if about.gradients and not FRAMEWORKS[said.adapter].differentiates:
+        own = operation in said.backwards
         words.append(f"{operation} has {'a' if own else 'no'} backward pass")
     return tuple(words)

@@ -85,11 +85,13 @@ def _taken(task: Task) -> Arrays:
 
 def _first_other(first: Arrays, answers: Iterable[Arrays]) -> Arrays:
     """The first of some answers that differs from another one, or the last of them."""
-    found = first
-    for found in answers:
-        if found.keys() != first.keys() or any(not same_bits(found[each].values, first[each].values) for each in first):
+    answer = first
+    for answer in answers:
+        if answer.keys() != first.keys() or any(
+            not same_bits(answer[each].values, first[each].values) for each in first
+        ):
             break
-    return found
+    return answer
 
 
 def overwriting_answers(task: Task) -> Arrays:
@@ -176,11 +178,11 @@ def value_detached(task: Task) -> Arrays:
 def _without_value(task: Task, *, detached: bool) -> Arrays:
     candidate, problem = task.candidate, task.problem
     if problem.operation in candidate.backwards:
-        found = _overwritten(task), candidate.gradients(problem, task.arrays, task.upstream)
+        value_and_gradients = _overwritten(task), candidate.gradients(problem, task.arrays, task.upstream)
     else:
         differentiate = candidate.arrays.differentiate_dropped
-        found = differentiate(task.call, task.arrays, task.wanted, task.upstream, detached=detached)
-    return by_output(*found) | candidate.directional(problem, task.arrays)
+        value_and_gradients = differentiate(task.call, task.arrays, task.wanted, task.upstream, detached=detached)
+    return by_output(*value_and_gradients) | candidate.directional(problem, task.arrays)
 
 
 def _overwritten(task: Task) -> Any:

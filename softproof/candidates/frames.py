@@ -88,15 +88,15 @@ def opened(text: bytes, most: int | None = None) -> Announced:
     arrays = header["arrays"]
     if not isinstance(arrays, list) or len(arrays) > MOST_ARRAYS:
         raise FrameError(f"a header whose arrays are no list of at most {MOST_ARRAYS}")
-    found: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
-    for each in arrays:
-        name, dtype, shape = _announced(each)
-        if name in found:
+    shapes_of: dict[str, tuple[np.dtype[Any], tuple[int, ...]]] = {}
+    for entry in arrays:
+        name, dtype, shape = _announced(entry)
+        if name in shapes_of:
             raise FrameError(f"an array {name!r} twice")
-        found[name] = dtype, shape
-    announced = Announced(header["nonce"], header["body"], found)
+        shapes_of[name] = dtype, shape
+    announced = Announced(header["nonce"], header["body"], shapes_of)
     if most is not None and announced.size > most:
-        shapes = ", ".join(f"{plain(name, 40)} of shape {shape}" for name, (_, shape) in found.items())
+        shapes = ", ".join(f"{plain(name, 40)} of shape {shape}" for name, (_, shape) in shapes_of.items())
         raise FrameError(f"{announced.size} bytes of arrays ({plain(shapes, 200)}); at most {most} are read")
     return announced
 
@@ -128,7 +128,7 @@ def parsed(text: bytes) -> dict[str, Any]:
     if text.count(b"[") + text.count(b"{") > MOST_BRACKETS:
         raise FrameError(f"a header with more than {MOST_BRACKETS} brackets")
     try:
-        found = json.loads(
+        header = json.loads(
             text.decode("utf-8"),
             object_pairs_hook=_once,
             parse_int=_whole,
@@ -137,9 +137,9 @@ def parsed(text: bytes) -> dict[str, Any]:
         )
     except (ValueError, RecursionError) as error:
         raise FrameError(f"a header that is no JSON: {plain(str(error), 120)}") from None
-    if not isinstance(found, dict):
+    if not isinstance(header, dict):
         raise FrameError("a header that is no object")
-    return found
+    return header
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

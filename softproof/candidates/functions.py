@@ -55,13 +55,13 @@ class Functions:
     def gradients(self, problem: Problem, arrays: dict[str, Any], upstream: Any) -> dict[str, Any]:
         """What the candidate's own backward pass gives, by input."""
         grads = self.call(problem, self.backwards[problem.operation], upstream)(arrays)
-        found = [grad for grad in (grads if isinstance(grads, tuple) else (grads,)) if grad is not None]
+        present = [grad for grad in (grads if isinstance(grads, tuple) else (grads,)) if grad is not None]
         wanted = gradient_names(problem)
-        if len(found) != len(wanted):
+        if len(present) != len(wanted):
             raise ValueError(
-                f"gradients from the backward pass: {len(found)}; inputs that have a gradient: {', '.join(wanted)}"
+                f"gradients from the backward pass: {len(present)}; inputs that have a gradient: {', '.join(wanted)}"
             )
-        return dict(zip(wanted, found, strict=True))
+        return dict(zip(wanted, present, strict=True))
 
     def call(
         self, problem: Problem, function: Callable[..., Any] | None = None, *before: Any
@@ -76,12 +76,12 @@ class Functions:
             positional = [own[name] for name in operation.inputs[:first]]
             named = {name: own[name] for name in (*operation.inputs[first:], *operation.optional) if name in own}
             keywords = interface.given({**named, **problem.options})
-            found = asked(*before, *positional, **keywords, **interface.extra)
+            answer = asked(*before, *positional, **keywords, **interface.extra)
             if function is not None:
-                return found
-            found = found if interface.output is None else found[interface.output]
-            rounds = HALF_VALUE in interface.without and problem.dtype in HALF and _is_float32(found)
-            return self.arrays.cast(found, problem.dtype) if rounds else found
+                return answer
+            answer = answer if interface.output is None else answer[interface.output]
+            rounds = HALF_VALUE in interface.without and problem.dtype in HALF and _is_float32(answer)
+            return self.arrays.cast(answer, problem.dtype) if rounds else answer
 
         return call
 

@@ -38,12 +38,12 @@ class Guard:
 
     def changed(self) -> tuple[str, ...]:
         """What is replaced, and what of the state is another one; it is put back, as far as that can be done."""
-        found = self.replaced()
+        changes = self.replaced()
         for name, (get, put) in _state().items():
             if name in self.state and get() != self.state[name]:
                 put(self.state[name])
-                found.append(name)
-        return tuple(found)
+                changes.append(name)
+        return tuple(changes)
 
 
 Held = tuple[list[str], list[Any]]  # names, and what they stand for
@@ -88,11 +88,11 @@ def _equal(one: Held, two: Held) -> bool:
 
 def _namespaces() -> list[tuple[str, Any]]:
     """Modules and classes whose functions the judge and other implementations call."""
-    found = [("builtins", builtins), ("math", math), ("numpy", np)]
-    found += [(name, sys.modules[name]) for name in SHARED if name in sys.modules]
+    namespaces = [("builtins", builtins), ("math", math), ("numpy", np)]
+    namespaces += [(name, sys.modules[name]) for name in SHARED if name in sys.modules]
     if "torch" in sys.modules:
-        found.append(("torch.Tensor", sys.modules["torch"].Tensor))
-    return found + [(name, sys.modules[name]) for each in OWN if (name := f"softproof.{each}") in sys.modules]
+        namespaces.append(("torch.Tensor", sys.modules["torch"].Tensor))
+    return namespaces + [(name, sys.modules[name]) for each in OWN if (name := f"softproof.{each}") in sys.modules]
 
 
 State = dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]]  # by name, how to get it, and how to put it back
@@ -101,14 +101,14 @@ State = dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]]  # by name, ho
 def _state() -> State:
     """What changes the arithmetic of others."""
     torch = sys.modules.get("torch")
-    found: State = {
+    state: State = {
         "numpy.geterr()": (np.geterr, lambda kept: np.seterr(**kept)),
         "the mode of floating-point arithmetic": (_mode, lambda _: torch and torch.set_flush_denormal(False)),
     }
     if torch is not None:
-        found["torch.get_default_dtype()"] = torch.get_default_dtype, torch.set_default_dtype
-        found["torch.is_grad_enabled()"] = torch.is_grad_enabled, torch.set_grad_enabled
-    return found
+        state["torch.get_default_dtype()"] = torch.get_default_dtype, torch.set_default_dtype
+        state["torch.is_grad_enabled()"] = torch.is_grad_enabled, torch.set_grad_enabled
+    return state
 
 
 def _mode() -> tuple[bool, bool]:

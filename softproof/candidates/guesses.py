@@ -71,15 +71,15 @@ def inputs_in_order(operation: str, parameters: Sequence[str]) -> dict[str, str]
     >>> inputs_in_order("cross_entropy", ["labels", "scores"]), inputs_in_order("cross_entropy", ["x", "y"])
     ({'logits': 'scores', 'target': 'labels'}, {})
     """
-    names, found = OPERATIONS[operation].inputs, dict[str, str]()
+    names, order = OPERATIONS[operation].inputs, dict[str, str]()
     for name in names:
         theirs = [
-            each for each in parameters if _plain(each) in INPUTS.get(name, (name,)) and each not in found.values()
+            each for each in parameters if _plain(each) in INPUTS.get(name, (name,)) and each not in order.values()
         ]
         if not theirs:
             return {}
-        found[name] = theirs[0]
-    return {} if list(found.values()) == list(parameters[: len(names)]) else found
+        order[name] = theirs[0]
+    return {} if list(order.values()) == list(parameters[: len(names)]) else order
 
 
 def _plain(parameter: str) -> str:

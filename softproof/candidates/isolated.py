@@ -283,14 +283,14 @@ def _opened(said: Any, handle: _ProcessHandle, known: Interface, dtypes: Sequenc
 
 def _plain(interface: InterfaceArguments) -> dict[str, Any]:
     """The arguments of an interface as plain data, which can be sent."""
-    found: dict[str, Any] = {}
+    data: dict[str, Any] = {}
     for name, value in interface.items():
-        found[name] = sorted(value) if isinstance(value, set | frozenset) else value
+        data[name] = sorted(value) if isinstance(value, set | frozenset) else value
         try:
-            encoded(found[name])
+            encoded(data[name])
         except TypeError as error:
             raise TypeError(f"{name} {error}; in_process=True takes anything") from None
-    return found
+    return data
 
 
 def _elsewhere(*_arguments: Any, **_options: Any) -> Any:

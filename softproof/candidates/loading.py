@@ -75,31 +75,31 @@ def _functions(
 ) -> Candidate:
     """A candidate of functions that are called."""
     name = target if isinstance(target, str) else getattr(target, "__name__", type(target).__name__)
-    found = _resolve(target) if isinstance(target, str) else target
-    if isinstance(found, ModuleType):
+    loaded = _resolve(target) if isinstance(target, str) else target
+    if isinstance(loaded, ModuleType):
         names = [operation] if operation else list(OPERATIONS)
-        functions = {each: getattr(found, each) for each in names if callable(getattr(found, each, None))}
+        functions = {each: getattr(loaded, each) for each in names if callable(getattr(loaded, each, None))}
         names_of = {each: (each, _own_name(function)) for each, function in functions.items()}
-        modules: list[Any] = [found]
+        modules: list[Any] = [loaded]
         if not functions:
             raise ValueError(f"target: module {name} has no function named {' or '.join(names)}")
-    elif callable(found):
-        _check_no_class(found)
-        called = (target.partition(":")[2].split(".")[-1] if isinstance(target, str) else "", _own_name(found))
+    elif callable(loaded):
+        _check_no_class(loaded)
+        called = (target.partition(":")[2].split(".")[-1] if isinstance(target, str) else "", _own_name(loaded))
         operation = operation or next((each for each in called if each in OPERATIONS), None)
         if operation not in OPERATIONS:
             raise ValueError(
                 f"target: cannot infer the operation of {name}; pass operation= or --operation: {', '.join(OPERATIONS)}"
             )
-        functions, names_of = {operation: found}, {operation: called}
+        functions, names_of = {operation: loaded}, {operation: called}
         modules = [_resolve(target.partition(":")[0])] if isinstance(target, str) else []
-        modules += [inspect.getmodule(found)]
+        modules += [inspect.getmodule(loaded)]
     else:
-        raise TypeError(f"target is a {type(found).__name__}; expected a module, a callable, or the name of one")
+        raise TypeError(f"target is a {type(loaded).__name__}; expected a module, a callable, or the name of one")
     interface = _with_axis(interface, functions)
     backwards, jvps, hvps = (_beside(names_of, modules, suffix) for suffix in ("backward", "jvp", "hvp"))
     adapter = adapter or _guess_adapter(functions, tried, interface)
-    return Candidate(name, functions, backwards, adapter, _source(target, found), interface, jvps, hvps, tried)
+    return Candidate(name, functions, backwards, adapter, _source(target, loaded), interface, jvps, hvps, tried)
 
 
 _INSTEAD = {  # of classes that are not called with arrays themselves
@@ -136,12 +136,12 @@ def _beside(
 
     A function has the name by which it was found, and one of its own, which others may have if it is wrapped.
     """
-    found: dict[str, Callable[..., Any]] = {}
+    siblings: dict[str, Callable[..., Any]] = {}
     for operation, names in names_of.items():
         for module, name in product(modules, names):
             if callable(sibling := getattr(module, f"{name}_{suffix}", None)):
-                found.setdefault(operation, sibling)
-    return found
+                siblings.setdefault(operation, sibling)
+    return siblings
 
 
 def check_target_name(name: str, adapter: str | None = None) -> None:
@@ -165,7 +165,7 @@ def _resolve(name: str) -> Any:
     check_target_name(name)
     module_name, _, attribute = name.partition(":")
     try:
-        found: Any = importlib.import_module(module_name)
+        value: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         where = place_of(error)
         raise ValueError(
@@ -175,10 +175,10 @@ def _resolve(name: str) -> Any:
         where = "" if isinstance(error, SyntaxError) else place_of(error)  # which tells its own
         raise ValueError(f"target {name!r}: importing it raised {type(error).__name__}{where}: {error}") from error
     for part in attribute.split(".") if attribute else ():
-        if not hasattr(found, part):
-            raise ValueError(f"target {name!r}: {getattr(found, '__name__', found)} has no {part!r}")
-        found = getattr(found, part)
-    return found
+        if not hasattr(value, part):
+            raise ValueError(f"target {name!r}: {getattr(value, '__name__', value)} has no {part!r}")
+        value = getattr(value, part)
+    return value
 
 
 def _source(target: Target, found: Any) -> str:

@@ -49,14 +49,14 @@ def lookalikes(operation: str, parameters: Iterable[str], known: Mapping[str, st
     wanted = [each for each in (*about.optional, *about.options) if each not in names and each not in known]
     taken = {*about.extras, *about.inputs, *known.values()}
     free = [each for each in names[len(about.inputs) :] if each not in taken]
-    found: dict[str, str] = {}
+    similar: dict[str, str] = {}
     for name in wanted:
         alias = next((each for each in free if each.lower() in ALIASES.get(name, ())), None)
         close = get_close_matches(name, free, 1, CLOSE)
         if theirs := alias or next(iter(close), None):
-            found[name] = theirs
+            similar[name] = theirs
             free.remove(theirs)
-    return found
+    return similar
 
 
 def is_certain(option: str, theirs: str) -> bool:

@@ -17,8 +17,8 @@ def place_of(error: BaseException) -> str:
     frames = [each for each in traceback.extract_tb(error.__traceback__) if not each.filename.startswith("<")]
     foreign = [each for each in frames if _OURS not in _path(each.filename).parents]
     own = [each for each in foreign if not _is_library(_path(each.filename))]
-    found = own or [each for each in foreign if "importlib" not in each.filename]
-    return f" at {Path(found[-1].filename).name}:{found[-1].lineno}" if found else ""
+    deepest = own or [each for each in foreign if "importlib" not in each.filename]
+    return f" at {Path(deepest[-1].filename).name}:{deepest[-1].lineno}" if deepest else ""
 
 
 @lru_cache(64)  # a recursion has many frames in few files

@@ -104,11 +104,11 @@ def encoded(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, Mapping):
-        return {"mapping": [[encoded(key), encoded(each)] for key, each in value.items()]}
+        return {"mapping": [[encoded(key), encoded(item)] for key, item in value.items()]}
     if isinstance(value, tuple):
-        return {"tuple": [encoded(each) for each in value]}
+        return {"tuple": [encoded(item) for item in value]}
     if isinstance(value, list):
-        return [encoded(each) for each in value]
+        return [encoded(item) for item in value]
     if isinstance(value, float):
         return {"float": float(value).hex()}
     if value is None or isinstance(value, bool | str):
@@ -123,14 +123,14 @@ def encoded(value: Any) -> Any:
 def decoded(value: Any) -> Any:
     """The plain data that was `encoded`."""
     if isinstance(value, list):
-        return [decoded(each) for each in value]
+        return [decoded(item) for item in value]
     if not isinstance(value, dict):
         return value
     ((kind, inner),) = value.items()
     if kind == "mapping":
-        return {decoded(key): decoded(each) for key, each in inner}
+        return {decoded(key): decoded(item) for key, item in inner}
     if kind == "tuple":
-        return tuple(decoded(each) for each in inner)
+        return tuple(decoded(item) for item in inner)
     return float.fromhex(inner) if kind == "float" else int(inner, 16)
 
 
@@ -160,8 +160,8 @@ def told_of(message: Message, inputs: Collection[str]) -> Told:
     raised, outputs = body["raised"], body["outputs"]
     if not isinstance(outputs, dict) or not (raised is None or isinstance(raised, str)):
         raise FrameError("an answer whose outputs are no mapping, or whose error is no text")
-    found = {plain(name, LONGEST_NAME): _output(name, about, arrays) for name, about in outputs.items()}
-    if raised is not None and found:
+    answers = {plain(name, LONGEST_NAME): _output(name, about, arrays) for name, about in outputs.items()}
+    if raised is not None and answers:
         raise FrameError("an answer that has both outputs and an error")
     words, changed = None if raised is None else plain(raised), tuple(texts(body["changed"], "changed"))
     after = {name: f"after {name}" for name in (() if raised is not None or changed else inputs)}
@@ -169,7 +169,7 @@ def told_of(message: Message, inputs: Collection[str]) -> Told:
         expected = f"{quoted(sorted(after.values()))}"
         raise FrameError(f"an answer with the arrays {quoted(sorted(arrays))} besides outputs; expected {expected}")
     kept = {name: arrays[theirs] for name, theirs in after.items()}
-    return Told(found, kept, words, changed, tuple(_observed(body["observed"])))
+    return Told(answers, kept, words, changed, tuple(_observed(body["observed"])))
 
 
 def _output(name: str, about: Any, arrays: dict[str, Array]) -> Output:
@@ -193,8 +193,8 @@ def texts(value: Any, name: str) -> list[str]:
 def _observed(value: Any) -> list[tuple[str, ...]]:
     if not isinstance(value, list) or len(value) > MOST_TEXTS:
         raise FrameError(f"observed is {quoted(value)}; expected a list")
-    found = [tuple(texts(each, "an observation")) for each in value]
-    for kind, *names in found:
+    observations = [tuple(texts(each, "an observation")) for each in value]
+    for kind, *names in observations:
         if kind not in OBSERVATIONS or OBSERVATIONS[kind].count("{}") != len(names):
             raise FrameError(f"an observation {quoted([kind, *names])}; expected one of {', '.join(OBSERVATIONS)}")
-    return found
+    return observations

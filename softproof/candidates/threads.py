@@ -34,10 +34,10 @@ def at_once(ask: Callable[[], T], other: Callable[[], object], begin: Callable[[
 
     Both `begin` with what a device does for each thread once, and may warn of.
     """
-    found: list[T] = []
+    answers: list[T] = []
     errors: list[BaseException] = []
     turns = _Turns()
-    calls = (lambda: found.append(ask()), other)
+    calls = (lambda: answers.append(ask()), other)
     threads = [
         threading.Thread(target=_run, args=(begin, call, number, turns, errors), daemon=True)
         for number, call in enumerate(calls)
@@ -45,15 +45,15 @@ def at_once(ask: Callable[[], T], other: Callable[[], object], begin: Callable[[
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH)
     try:
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     finally:
         sys.setswitchinterval(before)
     if errors:
         raise errors[0]
-    return found
+    return answers
 
 
 def _run(

@@ -105,27 +105,27 @@ def _of_rows(said: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any
             yield from _of_row(name, one[name], two[name], same)
 
 
-def _of_row(name: str, said: Mapping[str, Any], found: Mapping[str, Any], same: bool) -> Iterator[Difference]:
+def _of_row(name: str, said: Mapping[str, Any], again: Mapping[str, Any], same: bool) -> Iterator[Difference]:
     """The verdict first, then what was asked, then what was measured."""
-    yield from _plain(f"row {name}: verdict", said["verdict"], found["verdict"])
+    yield from _plain(f"row {name}: verdict", said["verdict"], again["verdict"])
     for key in ("supports", "layouts", "fixed", "ndim"):
-        yield from _of_lists(f"row {name}: drawn.{key}", said["drawn"][key], found["drawn"][key])
+        yield from _of_lists(f"row {name}: drawn.{key}", said["drawn"][key], again["drawn"][key])
     for key in ("arithmetic", "accuracy", "theorems", "isolated", "unspecified", "behaviour", "relations"):
-        yield from _plain(f"row {name}: {key}", said[key], found[key])
-    yield from _of_lists(f"row {name}: not_tested", said["not_tested"], found["not_tested"])
-    steady = not set(AGAIN).intersection(found["other_bits"])
+        yield from _plain(f"row {name}: {key}", said[key], again[key])
+    yield from _of_lists(f"row {name}: not_tested", said["not_tested"], again["not_tested"])
+    steady = not set(AGAIN).intersection(again["other_bits"])
     for key in MEASURED:
-        for each in _plain(f"row {name}: {key}", said[key], found[key]):
+        for each in _plain(f"row {name}: {key}", said[key], again[key]):
             yield Difference(each.words, matters=same and steady)
 
 
-def _of_lists(name: str, said: Sequence[str], found: Sequence[str]) -> Iterator[Difference]:
-    for each in said:
-        if each not in found:
-            yield Difference(f"{name}: {ONLY_SAID} {each!r}, which is not so now")
-    for each in found:
-        if each not in said:
-            yield Difference(f"{name}: judged again there is {each!r}, which the certificate does not have")
+def _of_lists(name: str, said: Sequence[str], again: Sequence[str]) -> Iterator[Difference]:
+    for word in said:
+        if word not in again:
+            yield Difference(f"{name}: {ONLY_SAID} {word!r}, which is not so now")
+    for word in again:
+        if word not in said:
+            yield Difference(f"{name}: judged again there is {word!r}, which the certificate does not have")
 
 
 def _plain(name: str, said: Any, found: Any) -> Iterator[Difference]:

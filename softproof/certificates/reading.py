@@ -47,14 +47,14 @@ def _check(place: str, value: Any, kind: Any, name: str) -> None:
         if not isinstance(value, dict):
             raise ValueError(f"{where} is {shown(value)}; expected an object")
         _check_keys(where, value, kind)
-        for key, each in value.items():
-            _check(f"{place}.{key}" if place else key, each, kind.kind if isinstance(kind, Named) else kind[key], name)
+        for key, item in value.items():
+            _check(f"{place}.{key}" if place else key, item, kind.kind if isinstance(kind, Named) else kind[key], name)
     elif isinstance(kind, Every):
         if not isinstance(value, list) or len(value) < kind.least:
             least = f" of at least {kind.least}" if kind.least else ""
             raise ValueError(f"{where} is {shown(value)}; expected a list{least}")
-        for number, each in enumerate(value):
-            _check(f"{place}[{number}]", each, kind.kind, name)
+        for number, item in enumerate(value):
+            _check(f"{place}[{number}]", item, kind.kind, name)
     elif expected := kind(value):
         raise ValueError(f"{where} is {shown(value)}; expected {expected}")
 

@@ -25,11 +25,11 @@ def _checked_out(git: Path) -> str:
     if git.is_file():  # of a worktree, or a submodule
         git = (git.parent / _line(git).removeprefix("gitdir: ")).resolve()
     head = _line(git / "HEAD")
-    found = _REF.fullmatch(head)
-    if found is None or ".." in found[1]:
+    reference = _REF.fullmatch(head)
+    if reference is None or ".." in reference[1]:
         return head if _COMMIT.fullmatch(head) else ""
     common = (git / (_line(git / "commondir") or ".")).resolve()
-    for text in (_line(git / found[1]), _line(common / found[1]), _packed(common, found[1])):
+    for text in (_line(git / reference[1]), _line(common / reference[1]), _packed(common, reference[1])):
         if _COMMIT.fullmatch(text):
             return text
     return ""

@@ -34,11 +34,11 @@ def sources(target: str, adapter: str | None, more: Sequence[str] = ()) -> tuple
 
     Raises: ValueError where there is none, or one cannot be read.
     """
-    found = _files(target, adapter)
-    found |= {path.name if path.is_absolute() else path.as_posix(): path for path in map(Path, more)}
-    if not found:
+    files = _files(target, adapter)
+    files |= {path.name if path.is_absolute() else path.as_posix(): path for path in map(Path, more)}
+    if not files:
         raise ValueError(f"target {target!r}: no file of it is found; expected a module in a file, or --source FILE")
-    return tuple(Source(name, _digest(path)) for name, path in sorted(found.items()))
+    return tuple(Source(name, _digest(path)) for name, path in sorted(files.items()))
 
 
 def commit_of(target: str, adapter: str | None) -> str:
@@ -96,16 +96,16 @@ def _of_module(name: str) -> dict[str, Path]:
     root = _root(name.split(".")[0])
     if root is None:
         return {}
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     waiting = [name]
     while waiting:
         module = waiting.pop()
         for path in _chain(module, root):
             key = path.relative_to(root).as_posix()
-            if key not in found:
-                found[key] = path
+            if key not in files:
+                files[key] = path
                 waiting += [] if _is_installed(root) else _imported(path, root)
-    return found
+    return files
 
 
 def _root(top: str) -> Path | None:
@@ -118,15 +118,15 @@ def _root(top: str) -> Path | None:
 
 def _chain(name: str, root: Path) -> list[Path]:
     """The files of the packages around a module, and its own; those that are there."""
-    found, places, parts = list[Path](), [str(root)], name.split(".")
+    files, places, parts = list[Path](), [str(root)], name.split(".")
     for count in range(1, len(parts) + 1):
         spec = PathFinder.find_spec(".".join(parts[:count]), places)
         if spec is None:
             break
         if spec.has_location and spec.origin and Path(spec.origin).is_relative_to(root):
-            found.append(Path(spec.origin))
+            files.append(Path(spec.origin))
         places = list(spec.submodule_search_locations or ())
-    return found
+    return files
 
 
 def _is_installed(root: Path) -> bool:

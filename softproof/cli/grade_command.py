@@ -113,11 +113,11 @@ def run(options: argparse.Namespace, what: Prepared, _files: dict[str, ReportFil
         note(f"{len(lines)} of {len(what.targets)} stand in {options.results}")
     whole = True
     try:
-        for found in graded(todo, what.bank, what.arithmetic, what.digest, what.jobs):
-            lines.append(found)
-            whole &= _tell(found, what.results)
+        for grade in graded(todo, what.bank, what.arithmetic, what.digest, what.jobs):
+            lines.append(grade)
+            whole &= _tell(grade, what.results)
             note(
-                f"[{len(lines)}/{len(what.targets)}] {found['target']}: {found['verdict']}, score {found['score']:.4f}"
+                f"[{len(lines)}/{len(what.targets)}] {grade['target']}: {grade['verdict']}, score {grade['score']:.4f}"
             )
     finally:
         if what.results is not None:

@@ -68,29 +68,33 @@ def run(options: argparse.Namespace, _prepared: None, files: dict[str, ReportFil
     _check_torch()
     trial, document = (_file(name) for name in ("trial", "document"))
     written = options.json or options.write
-    found = trial.trial(
+    tried = trial.trial(
         options.names or None,
         seeds=range(options.seeds),
         examples=options.examples,
         witnesses=written is not None,
         progress=_tried,
     )
-    contents = {"--json": found.to_json, "--write": lambda: document.document(found).removesuffix("\n")}
-    return max(0 if found.ok else 1, tell(document.table(found), files, contents))
+    contents = {"--json": tried.to_json, "--write": lambda: document.document(tried).removesuffix("\n")}
+    return max(0 if tried.ok else 1, tell(document.table(tried), files, contents))
 
 
 def _listed(patterns: Sequence[str]) -> str:
     """One block of lines for each mutant in whose record each pattern is; ValueError where there is none."""
     _check_torch()
     mutants = _file("catalogue").MUTANTS
-    found = [each for each in mutants.values() if all(_is_in(pattern, each) for pattern in patterns)]
-    if not found:
-        known = {word for each in mutants.values() for word in (each.name, each.operation, *each.name.split("-"))}
+    chosen = [mutant for mutant in mutants.values() if all(_is_in(pattern, mutant) for pattern in patterns)]
+    if not chosen:
+        known = {
+            word for mutant in mutants.values() for word in (mutant.name, mutant.operation, *mutant.name.split("-"))
+        }
         meant = did_you_mean(patterns[0], sorted(known))
         raise ValueError(f"--list {' '.join(patterns)}: none of {len(mutants)} mutants has that{meant}")
-    width = max(len(each.name) for each in found)
-    lines = [f"{each.name:{width}}  {each.operation}: {each.story}\n{'':{width}}  {each.source}" for each in found]
-    return "\n".join([*lines, f"\n{len(found)} of {len(mutants)} mutants. softproof mutants NAME judges one"])
+    width = max(len(mutant.name) for mutant in chosen)
+    lines = [
+        f"{mutant.name:{width}}  {mutant.operation}: {mutant.story}\n{'':{width}}  {mutant.source}" for mutant in chosen
+    ]
+    return "\n".join([*lines, f"\n{len(chosen)} of {len(mutants)} mutants. softproof mutants NAME judges one"])
 
 
 def _is_in(pattern: str, mutant: Any) -> bool:

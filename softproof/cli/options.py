@@ -102,16 +102,16 @@ def words_of(arguments: Mapping[str, Any]) -> str:
     >>> words_of({"operation": "softmax", "fixed": {"dim": -1}, "ndim": [1, 2], "without": ["empty", "layouts"]})
     '--operation softmax --fixed dim=-1 --ndim 1 --ndim 2 --without empty,layouts'
     """
-    found = []
+    words = []
     for name, option in _OPTIONS.items():
         value = arguments.get(name)
         if isinstance(value, Mapping):
-            found += [f"{option} {shlex.quote(f'{key}={each}')}" for key, each in value.items()]
+            words += [f"{option} {shlex.quote(f'{key}={each}')}" for key, each in value.items()]
         elif name == "ndim":
-            found += [f"{option} {each}" for each in value or ()]
+            words += [f"{option} {each}" for each in value or ()]
         elif value not in (None, (), []):
-            found.append(f"{option} {shlex.quote(str(value) if isinstance(value, str | int) else ','.join(value))}")
-    return " ".join(found)
+            words.append(f"{option} {shlex.quote(str(value) if isinstance(value, str | int) else ','.join(value))}")
+    return " ".join(words)
 
 
 _OPTIONS = {
@@ -136,15 +136,15 @@ def given_interface(options: argparse.Namespace) -> dict[str, Any]:
 
 def _interface(options: argparse.Namespace) -> InterfaceArguments:
     """The arguments of `softproof.Interface` that were given."""
-    found: InterfaceArguments = {"output": options.output, "ndim": options.ndim or ()}
+    interface: InterfaceArguments = {"output": options.output, "ndim": options.ndim or ()}
     if options.supports is not None:
-        found["supports"] = split(options.supports)
-    found["without"], found["writes"] = split(options.without), split(options.writes)
-    found["names"] = dict(_pair("--name", each) for each in options.names or ())
+        interface["supports"] = split(options.supports)
+    interface["without"], interface["writes"] = split(options.without), split(options.writes)
+    interface["names"] = dict(_pair("--name", each) for each in options.names or ())
     for name in ("fixed", "extra"):
         pairs = (_pair(f"--{name}", each) for each in getattr(options, name) or ())
-        found[name] = {key: _literal(value) for key, value in pairs}
-    return found
+        interface[name] = {key: _literal(value) for key, value in pairs}
+    return interface
 
 
 def split(texts: Sequence[str] | None) -> list[str]:

@@ -89,12 +89,12 @@ def _literal(text: str, where: str) -> object:
 
 def run(options: argparse.Namespace, task: Recheck, files: dict[str, ReportFile]) -> int:
     """Say what differs: 0 where that is nothing that matters and the target agrees."""
-    found = of_problems(task.said)
+    differ = of_problems(task.said)
     report, certificate, status = certified(task.what, files)
     if certificate is not None:
-        found += differences(task.said, certificate)
-    text = _told(options, task, found, certificate is not None)
-    if any(each.matters for each in found):
+        differ += differences(task.said, certificate)
+    text = _told(options, task, differ, certificate is not None)
+    if any(each.matters for each in differ):
         status = max(status, 1)
     return max(status, tell(f"{report}\n\n{text}", {}, {}))
 

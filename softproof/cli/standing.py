@@ -25,14 +25,14 @@ def with_standing(
 
     `interface` is that of the second asking, and `opener` opens the function so.
     """
-    found = {row.name: row for row in rows}
+    judged = {row.name: row for row in rows}
     for row in before:
-        if row.verdict != DISAGREES or (row.name in found and not found[row.name].ok):
+        if row.verdict != DISAGREES or (row.name in judged and not judged[row.name].ok):
             continue
         standing = [each for each in failures(row) if _stands(each, interface, opener)]
         if standing:
-            found[row.name] = replace(row, failure=standing[0], more=tuple(standing[1:]))
-    return list(found.values())
+            judged[row.name] = replace(row, failure=standing[0], more=tuple(standing[1:]))
+    return list(judged.values())
 
 
 def failures(row: Row) -> list[Failure]:

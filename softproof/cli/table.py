@@ -19,11 +19,11 @@ LONGEST = 160  # characters of an error in a comment
 
 def entries(target: str, profile: Profile, given: Mapping[str, Any]) -> str:
     """The entry of a target; and another one for formats with another model of arithmetic."""
-    found = [_entry(target, profile, given, dtypes, chosen) for dtypes, chosen in models_of(profile)]
+    blocks = [_entry(target, profile, given, dtypes, chosen) for dtypes, chosen in models_of(profile)]
     left = [f"#   {what}: {_short(why)}" for what, why in profile.not_tested.items()]
     notes = [f"# NOTE: {_short(each)}" for each in profile.notes]
     left = ["# NOT TESTED, since it cannot be asked:", *left] if left else []
-    return "\n".join(["\n\n".join(found), *notes, *left]) + "\n"
+    return "\n".join(["\n\n".join(blocks), *notes, *left]) + "\n"
 
 
 def _entry(target: str, profile: Profile, given: Mapping[str, Any], dtypes: list[str], chosen: tuple[str, str]) -> str:
@@ -64,13 +64,13 @@ def _about(name: str, fits: Mapping[str, Fit], throughout: bool) -> str:
     """Why this model, and how many answers are wrong under it."""
     beyond: dict[str, float] = {}
     for fit in fits.values():
-        for each, ratio in fit.beyond.items():
-            beyond[each] = max(beyond.get(each, 0.0), ratio)
+        for model, ratio in fit.beyond.items():
+            beyond[model] = max(beyond.get(model, 0.0), ratio)
     asked, wrong = sum(fit.asked for fit in fits.values()), sum(fit.wrong for fit in fits.values())
     if throughout:
         return (f"{wrong} of {asked} answers are wrong under it, and right under {THROUGHOUT!r}: write that if it is "
                 f"documented to compute in {' and '.join(fits)} throughout")  # fmt: skip
-    words = [f"{each}: {ratio:.3g} × its bound" for each, ratio in beyond.items() if each != name]
+    words = [f"{model}: {ratio:.3g} × its bound" for model, ratio in beyond.items() if model != name]
     words = words or [f"fits {asked - wrong} of {asked} answers"]
     return "; ".join([*words, *([f"{wrong} of {asked} are wrong: `softproof verify` tells why"] if wrong else [])])
 

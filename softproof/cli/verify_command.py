@@ -166,18 +166,18 @@ def _settings(options: argparse.Namespace) -> Settings:
     if options.targets:
         common = {key.replace("-", "_"): value for key, value in given.items() if key != "devices"}
         device = options.device or "cpu"
-        found = Settings(tuple({"target": each, "device": device, **common, **of_one} for each in options.targets))
+        chosen = Settings(tuple({"target": each, "device": device, **common, **of_one} for each in options.targets))
     elif of_one:
         option = next(iter(of_one)).replace("names", "name")
         raise ValueError(f"--{option} is given, and no TARGET that it belongs to")
     elif not os.path.lexists(options.config):
         raise ValueError(f"no TARGET, and there is no {options.config}; `softproof init` writes one to start from")
     else:
-        found = settings(options.config, given)
-    seed = found.seed if options.seed is None else options.seed
-    targets = tuple(_with_model(each, options.named_model) for each in found.targets)
-    found = replace(found, targets=targets, seed=seed, database=options.database or found.database)
-    return found if options.expected_failures is None else found.expecting(options.expected_failures)
+        chosen = settings(options.config, given)
+    seed = chosen.seed if options.seed is None else options.seed
+    targets = tuple(_with_model(each, options.named_model) for each in chosen.targets)
+    chosen = replace(chosen, targets=targets, seed=seed, database=options.database or chosen.database)
+    return chosen if options.expected_failures is None else chosen.expecting(options.expected_failures)
 
 
 def _with_model(arguments: dict[str, Any], by_name: bool) -> dict[str, Any]:

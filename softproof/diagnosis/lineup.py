@@ -41,12 +41,12 @@ class Lineup:
         """Of some mutants to one problem."""
         names = list(names)
         body = {**question(problem, "cpu", "answer", ()), "names": names}
-        found = self._ask(body, given(problem), len(names) * most_bytes(problem))
+        message = self._ask(body, given(problem), len(names) * most_bytes(problem))
         outputs: dict[str, dict[str, Any]] = {name: {} for name in names}
-        for output, stack in found.body["stacks"].items():
-            for name, values in zip(stack, found.arrays[output], strict=True):
+        for output, stack in message.body["stacks"].items():
+            for name, values in zip(stack, message.arrays[output], strict=True):
                 outputs[name][output] = np.asarray(values)
-        return {name: Answer(fault, outputs[name]) for name, fault in found.body["faults"].items()}
+        return {name: Answer(fault, outputs[name]) for name, fault in message.body["faults"].items()}
 
     def misbehaving(self, problem: Problem, check: str, names: Iterable[str]) -> list[str]:
         """Those in which a behaviour check shows a fault."""

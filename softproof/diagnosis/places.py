@@ -82,10 +82,10 @@ def places(wrong: Sequence[Wrong]) -> list[Pattern]:
 
 def _inside(wrong: Wrong, place: Place) -> list[bool]:
     """Of each output in rows of classes whether it is wrong there alone; nothing where there is no other place."""
-    problem, found = wrong.reply.problem, list[bool]()
+    problem, inside = wrong.reply.problem, list[bool]()
     for name, where in wrong.where.items() if is_by_rows(problem) else ():
         mask = row_form(problem, name, where)
         region = place(problem, mask.shape) if min(mask.shape) > 0 else None
         if region is not None and region.shape == mask.shape and region.any() and not region.all():
-            found.append(not (mask & ~region).any())
-    return found
+            inside.append(not (mask & ~region).any())
+    return inside

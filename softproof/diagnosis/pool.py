@@ -59,7 +59,7 @@ def _numbers(name: str, array: Array, problem: Problem, rng: np.random.Generator
 
 def drawn(candidate: Candidate, witness: Problem) -> list[Problem]:
     """As a run draws them, always the same; no number of them is infinite, or no number."""
-    found: list[Problem] = []
+    collected: list[Problem] = []
     interface = candidate.interface
     strategy = problems(
         witness.operation,
@@ -76,11 +76,11 @@ def drawn(candidate: Candidate, witness: Problem) -> list[Problem]:
                              suppress_health_check=list(HealthCheck))  # fmt: skip
         @hypothesis.given(problem=strategy)
         def draw(problem: Problem) -> None:
-            found.append(_usual(replace(problem, tangent=None), len(found)))
+            collected.append(_usual(replace(problem, tangent=None), len(collected)))
 
         with warnings.catch_warnings(action="ignore"):
             draw()
-    return found
+    return collected
 
 
 def _usual(problem: Problem, number: int) -> Problem:
@@ -91,15 +91,15 @@ def _usual(problem: Problem, number: int) -> Problem:
 
 def _simpler(problem: Problem) -> list[Problem]:
     """The same question without one thing each."""
-    found = [replace(problem, layout="contiguous")]
+    simpler = [replace(problem, layout="contiguous")]
     if problem.grad_output is not None:
-        found.append(replace(problem, grad_output=np.ones_like(problem.grad_output)))
+        simpler.append(replace(problem, grad_output=np.ones_like(problem.grad_output)))
     options = [{key: each for key, each in problem.options.items() if key != name} for name in problem.options]
-    found += [replace(problem, options=each) for each in options]
+    simpler += [replace(problem, options=each) for each in options]
     if "target" in problem.inputs and "weight" in problem.inputs:
         inputs = {key: each for key, each in problem.inputs.items() if key != "weight"}
-        found.append(replace(problem, inputs=inputs))
-    return [each for each in found if _is_a_question(each)]
+        simpler.append(replace(problem, inputs=inputs))
+    return [each for each in simpler if _is_a_question(each)]
 
 
 def _is_a_question(problem: Problem) -> bool:

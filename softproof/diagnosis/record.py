@@ -118,11 +118,11 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: numbers as numbers."""
-        found: dict[str, Any] = {name: getattr(self, name) for name in ("next", "asked", "fault", "finding", "known")}
-        found["patterns"] = [vars(each) for each in self.patterns]
-        found["resembles"] = [vars(each) for each in self.resembles]
-        found["models"] = None if self.models is None else vars(self.models)
-        return found
+        record: dict[str, Any] = {name: getattr(self, name) for name in ("next", "asked", "fault", "finding", "known")}
+        record["patterns"] = [vars(each) for each in self.patterns]
+        record["resembles"] = [vars(each) for each in self.resembles]
+        record["models"] = None if self.models is None else vars(self.models)
+        return record
 
 
 _FIELDS: dict[str, Field] = {

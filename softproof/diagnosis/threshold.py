@@ -44,14 +44,14 @@ SIZES: dict[str, tuple[Callable[[Problem], int], Cut]] = {
 
 def thresholds(interview: Interview, witness: Reply) -> list[Pattern]:
     """The sizes of a witness below which the same question is answered right."""
-    found = []
+    texts = []
     problem = replace(witness.problem, tangent=None) if witness.problem.tangent is not None else witness.problem
     for words, (size, cut) in SIZES.items():
         if size(problem) > SMALL:
             interview.most = len(interview.replies) + QUESTIONS
             smallest = _smallest(interview, problem, size(problem), cut)
-            found += [] if smallest is None else [f"fails with {smallest} {words}, and not with {smallest - 1}"]
-    return [Pattern(text, 0, 0) for text in found]
+            texts += [] if smallest is None else [f"fails with {smallest} {words}, and not with {smallest - 1}"]
+    return [Pattern(text, 0, 0) for text in texts]
 
 
 def _smallest(interview: Interview, problem: Problem, size: int, cut: Cut) -> int | None:

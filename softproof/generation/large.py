@@ -178,11 +178,11 @@ def _factors(extras: frozenset[str], fixed: Mapping[str, Any]) -> dict[str, tupl
     """What each choice is among; "" is without. The first levels are those of the most problems above all limits."""
     targets = ["", *(["ignored"] if "ignore_index" in {*extras, *fixed} else [])] if labels_in(extras) else []
     targets += ["probabilities"] if "probabilities" in extras else []
-    found = {"target": tuple(targets), "reduction": _by_rows_first(reductions(extras)), "strided": ("strided", ""),
+    factors = {"target": tuple(targets), "reduction": _by_rows_first(reductions(extras)), "strided": ("strided", ""),
              "exact": ("exact", ""), "long": ("", "both")}  # fmt: skip
     for name, levels in _OPTIONS.items():
-        found |= {name: levels} if name in extras else {}
-    return found | ({"tangent": ("", "tangent")} if extras & set(DIRECTIONAL) else {})
+        factors |= {name: levels} if name in extras else {}
+    return factors | ({"tangent": ("", "tangent")} if extras & set(DIRECTIONAL) else {})
 
 
 def _by_rows_first(among: tuple[str, ...]) -> tuple[str, ...]:
@@ -193,32 +193,32 @@ def _by_rows_first(among: tuple[str, ...]) -> tuple[str, ...]:
 
 def _chosen(rng: Rng, places: Sequence[_Place], factors: Mapping[str, tuple[str, ...]]) -> list[Choice]:
     """A level of each factor for each place: above all limits every level; elsewhere what has not met yet."""
-    found = {each: _fitting(each, _usual(rng, each.options, factors)) for each in places if each.options is not None}
+    chosen = {each: _fitting(each, _usual(rng, each.options, factors)) for each in places if each.options is not None}
     for dimension in dict.fromkeys(place.dimension for place in places):
         tops = [place for place in places if place.top and place.dimension == dimension]
         arranged = [list(_every_level(rng, tops, factors)) for _ in range(TRIES_ABOVE)]
-        found |= dict(zip(tops, max(arranged, key=lambda choices: _alone(tops, choices)), strict=True))
-    met = set[tuple[Any, ...]]().union(*(_met(*each) for each in found.items()))
+        chosen |= dict(zip(tops, max(arranged, key=lambda choices: _alone(tops, choices)), strict=True))
+    met = set[tuple[Any, ...]]().union(*(_met(*each) for each in chosen.items()))
     levels = {name: [*dict.fromkeys(each)] for name, each in factors.items()}
     for place in places:
-        if place not in found:
+        if place not in chosen:
             drawn = [_fitting(place, {name: str(rng.choice(each)) for name, each in levels.items()})
                      for _ in range(TRIES)]  # fmt: skip
-            found[place] = max(drawn, key=lambda choice: _new(place, choice, met))
-            met |= _met(place, found[place])
-    return [found[place] for place in places]
+            chosen[place] = max(drawn, key=lambda choice: _new(place, choice, met))
+            met |= _met(place, chosen[place])
+    return [chosen[place] for place in places]
 
 
 def _usual(rng: Rng, options: int, factors: Mapping[str, tuple[str, ...]]) -> Choice:
     """The choices of a call that is made most, so many of which are changed."""
-    found = {name: _USUAL.get(name, "") for name in factors}
-    found = {name: level if level in factors[name] else factors[name][0] for name, level in found.items()}
-    found["exact"] = str(rng.choice(factors["exact"]))
+    choice = {name: _USUAL.get(name, "") for name in factors}
+    choice = {name: level if level in factors[name] else factors[name][0] for name, level in choice.items()}
+    choice["exact"] = str(rng.choice(factors["exact"]))
     fixed = {"long", "exact", *(["reduction"] if len(factors["target"]) == 1 else [])}  # which only a loss has
     free = [name for name, levels in factors.items() if len(levels) > 1 and name not in fixed]
     for name in rng.permutation(free)[:options]:
-        found[name] = str(rng.choice([level for level in factors[name] if level != found[name]]))
-    return found
+        choice[name] = str(rng.choice([level for level in factors[name] if level != choice[name]]))
+    return choice
 
 
 def _every_level(rng: Rng, tops: Sequence[_Place], factors: Mapping[str, tuple[str, ...]]) -> list[Choice]:
@@ -284,7 +284,7 @@ def _shapes(
             return []
     if "cross_entropy" in operation and operation != "distribution_cross_entropy" and "unbatched" not in extras:
         least = max(least, 1)
-    found = []
+    shapes = []
     for lead in range(most, least - 1, -1):
         axes = [0 if not lead else 1] if operation == "cross_entropy" else [lead]
         if "dim" in extras:
@@ -292,5 +292,5 @@ def _shapes(
         if "dim" in fixed:
             axes = [fixed["dim"] % (lead + 1)] if -lead - 1 <= fixed["dim"] <= lead else []
         dimensions = lead + 1 if operation != "linear_cross_entropy" else min(lead, 1) + 1
-        found += [(lead, axis) for axis in axes if not ndim or dimensions in ndim]
-    return found
+        shapes += [(lead, axis) for axis in axes if not ndim or dimensions in ndim]
+    return shapes

@@ -111,11 +111,11 @@ def many_rows(rng: np.random.Generator, rows: int, classes: int) -> Floats:
 def with_losses(rng: np.random.Generator, x: Floats, labels: Array, dimension: str) -> Floats:
     """Logits of many rows, whose losses are next to 0 but for some, which are whole numbers: (R, C)."""
     there = standing_out(rng, dimension, len(x))
-    found, index = np.full(x.shape, -LIGHT), np.arange(len(x))
-    found[index, labels] = 0.0
+    logits, index = np.full(x.shape, -LIGHT), np.arange(len(x))
+    logits[index, labels] = 0.0
     heavy = index[there]
-    found[heavy, (labels[heavy] + 1) % x.shape[1]] = rng.integers(8, HEAVIEST, len(heavy))
-    return found
+    logits[heavy, (labels[heavy] + 1) % x.shape[1]] = rng.integers(8, HEAVIEST, len(heavy))
+    return logits
 
 
 def outstanding(logits: Floats) -> Floats:

@@ -161,12 +161,12 @@ def _loss(
     if "label_smoothing" in plan.has:
         options["label_smoothing"] = float(rng.choice((0.1, 0.125, 0.5)))
     if "probabilities" in plan.has:
-        found = {"target": arrays.distributions(_logits(plan, rng, rows, classes), fmt, fmt.tiny)}
+        inputs = {"target": arrays.distributions(_logits(plan, rng, rows, classes), fmt, fmt.tiny)}
     else:
-        found = {"target": arrays.labels(rng, rows, classes)}
+        inputs = {"target": arrays.labels(rng, rows, classes)}
     if "weight" in plan.has:
-        found["weight"] = arrays.exact_class_weights(rng, classes)
-    return found, options
+        inputs["weight"] = arrays.exact_class_weights(rng, classes)
+    return inputs, options
 
 
 def _ignoring(plan: LargePlan, rng: np.random.Generator, labels: Array, options: dict[str, Any]) -> Array:

@@ -44,13 +44,13 @@ def size_between(rng: np.random.Generator, dimension: str, low: int, high: int) 
 
 def strata(dimension: str) -> tuple[tuple[int, int], ...]:
     """Ranges of sizes, first to last, that cover a dimension from `LEAST` up; the last holds all above the limits."""
-    found, low = [], LEAST
+    ranges, low = [], LEAST
     while low < TOP[dimension]:
         high = min(STEP * low, TOP[dimension])
         high = TOP[dimension] if TOP[dimension] < 2 * high else high  # no short one before the last
-        found.append((low, high - 1))
+        ranges.append((low, high - 1))
         low = high
-    return (*found, (low, MOST[dimension]))
+    return (*ranges, (low, MOST[dimension]))
 
 
 # ---- places ---------------------------------------------------------------------------------------------------------
@@ -64,17 +64,17 @@ def standing_out(rng: np.random.Generator, dimension: str, size: int) -> Array:
 
     The last place and the middle are always among them: a tile that is forgotten is most often the last, or any other.
     """
-    found, pattern = np.zeros(size, bool), PATTERNS[rng.integers(len(PATTERNS))]
+    stands_out, pattern = np.zeros(size, bool), PATTERNS[rng.integers(len(PATTERNS))]
     if pattern == "limits":
-        found[[0, *(each for each in limits(dimension) if each < size)]] = True
+        stands_out[[0, *(each for each in limits(dimension) if each < size)]] = True
     elif pattern == "blocks":
         for length in 2 ** rng.integers(0, 12, 3):
             start = place(rng, dimension, size) // length * length
-            found[start : start + length] = True
+            stands_out[start : start + length] = True
     else:
-        found[[place(rng, dimension, size) for _ in range(FEW)]] = True
-    found[[size // 2, size - 1]] = True
-    return found
+        stands_out[[place(rng, dimension, size) for _ in range(FEW)]] = True
+    stands_out[[size // 2, size - 1]] = True
+    return stands_out
 
 
 def place(rng: np.random.Generator, dimension: str, size: int) -> int:

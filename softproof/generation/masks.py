@@ -42,11 +42,11 @@ def _blocks(rng: np.random.Generator, size: int) -> Array:
 
 def _sequences(rng: np.random.Generator, size: int) -> Array:
     """The first places of each of several sequences, as their prompts."""
-    found = np.zeros(size, bool)
+    mask = np.zeros(size, bool)
     starts = np.sort(rng.integers(0, size, rng.integers(1, 5)))
     for start, end in zip(starts, [*starts[1:], size], strict=True):
-        found[start : start + int((end - start) * rng.random()) + 1] = True
-    return found
+        mask[start : start + int((end - start) * rng.random()) + 1] = True
+    return mask
 
 
 def _all_but_one(rng: np.random.Generator, size: int) -> Array:

@@ -73,13 +73,13 @@ class Request:
 
     def rows(self, *others: int, chunks: bool = False) -> st.SearchStrategy[int]:
         """A number of rows; sometimes that of another dimension, so that mistaking one for the other fits."""
-        found = (*ROWS, *(other for other in others if other < 40), *(CHUNKS if chunks else ()))
+        counts = (*ROWS, *(other for other in others if other < 40), *(CHUNKS if chunks else ()))
         if self.small:
-            found = (1, 2, 0, *others)
+            counts = (1, 2, 0, *others)
         elif max(others, default=0) > 200:
-            found = (1, 2, 3, 0)
-        found = self.settings.get("rows", found)
-        return st.sampled_from(tuple(count for count in found if count or "empty" in self.extras))
+            counts = (1, 2, 3, 0)
+        counts = self.settings.get("rows", counts)
+        return st.sampled_from(tuple(count for count in counts if count or "empty" in self.extras))
 
     def positions(self, draw: st.DrawFn, classes: int) -> tuple[int, ...]:
         """In a quarter of the problems what a classifier has a weight for each of, one or two dimensions of them."""
@@ -235,8 +235,8 @@ def few(width: int, sizes: Sequence[int]) -> list[int]:
     >>> few(33, [33, 33, 33])
     [33, 2, 2]
     """
-    found = list(sizes)
-    for place in reversed(range(len(found))):
-        if width * prod(found) > MOST:
-            found[place] = min(found[place], 2)
-    return found
+    fewer = list(sizes)
+    for place in reversed(range(len(fewer))):
+        if width * prod(fewer) > MOST:
+            fewer[place] = min(fewer[place], 2)
+    return fewer

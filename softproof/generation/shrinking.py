@@ -141,11 +141,11 @@ def _with_simpler_numbers(problem: Problem) -> Iterator[Problem]:
 
 def _alike(array: Array, number: float) -> list[Array]:
     """All elements this number; or one of them, where there are few."""
-    found = [np.full(array.shape, number)]
+    arrays = [np.full(array.shape, number)]
     for place in np.ndindex(array.shape) if array.size <= FEW else ():
-        found.append(array.astype(np.float64))
-        found[-1][place] = number
-    return found
+        arrays.append(array.astype(np.float64))
+        arrays[-1][place] = number
+    return arrays
 
 
 def _others(array: Array, candidates: Iterable[Array]) -> list[Array]:

@@ -65,56 +65,56 @@ def ask(
     `require` names the kinds of output without which a question is not passed. With `secret` the text of a failure does
     not show the question.
     """
-    found = Score()
+    score = Score()
     for kept in questions:
-        found.questions += 1
+        score.questions += 1
         for name in output_shapes(kept.problem):
-            found.outputs.setdefault(name, Count()).questions += 1
+            score.outputs.setdefault(name, Count()).questions += 1
         if time.monotonic() >= deadline:
-            found.over = True
+            score.over = True
         elif why := _cannot_ask(candidate, kept):
-            found.lacks = found.lacks or why
+            score.lacks = score.lacks or why
         else:
             if isinstance(candidate, Isolated) and deadline < inf:
                 candidate.limit(max(0.001, deadline - time.monotonic()))
-            _ask(found, candidate, kept, device, require, secret)
-    return found
+            _ask(score, candidate, kept, device, require, secret)
+    return score
 
 
-def _ask(found: Score, candidate: Candidate, kept: Kept, device: str, require: Sequence[str], secret: bool) -> None:
+def _ask(score: Score, candidate: Candidate, kept: Kept, device: str, require: Sequence[str], secret: bool) -> None:
     problem, unasked = _fitting(candidate, kept.problem)
     result = candidate.answer(problem, device)
     result = replace(result, outputs={name: each for name, each in result.outputs.items() if name not in unasked})
-    found.asked += 1
+    score.asked += 1
     names = output_shapes(problem).keys() - unasked
     ratios = ratios_if_right(problem, result, kept.outputs, kept.model, device=device, unasked=unasked)
     if ratios is None:
         verdict = judge_compiled(problem, result, kept.outputs, kept.model, device=device, unasked=unasked)
-        _count_wrong(found, names, verdict)
+        _count_wrong(score, names, verdict)
         if verdict.outcome == NO_GUARANTEE:
-            found.uncounted += 1
+            score.uncounted += 1
             return
         if not verdict.ok:
-            found.failed += 1
-            if (size := size_of(problem)) < found.smallest:
-                found.failure, found.smallest = _text(candidate, kept, verdict, device, secret), size
+            score.failed += 1
+            if (size := size_of(problem)) < score.smallest:
+                score.failure, score.smallest = _text(candidate, kept, verdict, device, secret), size
             return
     else:
         for name, ratio in ratios.items():
-            _count(found.outputs[name], ratio, passed=True)
+            _count(score.outputs[name], ratio, passed=True)
     lacks = missing(require, problem.operation, names | _without(kept.problem))
-    found.passed += not lacks
+    score.passed += not lacks
     if lacks:
         why = f"no {', '.join(lacks)}, which was required; --require value asks for values alone"
-        found.lacks = found.lacks or f"{problem.operation}: {why}"
+        score.lacks = score.lacks or f"{problem.operation}: {why}"
 
 
-def _count_wrong(found: Score, names: set[str], verdict: Verdict) -> None:
+def _count_wrong(score: Score, names: set[str], verdict: Verdict) -> None:
     """Of an answer without outputs none passes; of another one those that are not as the verdict says."""
     for name in names:
         ratio = verdict.ratios.get(name, inf)
         ratio = max(ratio, verdict.ratio) if name == verdict.output else ratio
-        _count(found.outputs[name], ratio, passed=verdict.ok or (bool(verdict.output) and ratio <= 1))
+        _count(score.outputs[name], ratio, passed=verdict.ok or (bool(verdict.output) and ratio <= 1))
 
 
 def _count(count: Count, ratio: float, *, passed: bool) -> None:

@@ -121,16 +121,16 @@ def _arrays(path: str | Path, data: bytes) -> dict[str, Array]:
         with zipfile.ZipFile(io.BytesIO(data)) as files:
             _check_size(path, files.infolist(), len(data))
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            found = {name: np.asarray(archive[name]) for name in archive.files}
+            arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except BankError:
         raise
     except Exception:  # whatever NumPy and zipfile have to say of bytes that are something else
         raise ValueError(f"bank {path} is no .npz archive; expected {EXPECTED}") from None
     kinds = {**KINDS, "header": "|u1", "digest": "|u1"}
-    has = {name: str(array.dtype.str) for name, array in found.items() if array.ndim == 1}
+    has = {name: str(array.dtype.str) for name, array in arrays.items() if array.ndim == 1}
     if has != kinds:
         raise ValueError(f"bank {path} has arrays {_listed(has)}; expected {_listed(kinds)}")
-    return found
+    return arrays
 
 
 def _check_size(path: str | Path, files: list[zipfile.ZipInfo], size: int) -> None:

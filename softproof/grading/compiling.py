@@ -63,11 +63,11 @@ def build(
     left_out = 0
     for operation in dict.fromkeys(operations):
         for dtype in dict.fromkeys(dtypes):
-            found = [*_questions(operation, dtype, arithmetic, seed, examples, frozenset(without))]
-            questions += filter(None, found)
-            left_out += found.count(None)
+            of_these = [*_questions(operation, dtype, arithmetic, seed, examples, frozenset(without))]
+            questions += filter(None, of_these)
+            left_out += of_these.count(None)
             if progress is not None:
-                progress(f"{operation} {dtype}: {len(found) - found.count(None)} questions")
+                progress(f"{operation} {dtype}: {len(of_these) - of_these.count(None)} questions")
     if not questions:
         raise ValueError(f"examples is {examples}, and no problem is left; expected more")
     if (size := sum(size_of(each.problem) for each in questions)) > MOST:

@@ -144,9 +144,9 @@ def grade(
     with closing(candidate):
         asked_of = _of_target(questions, operation, dtypes, candidate if _is_function(target, adapter) else None)
         deadline = inf if budget is None else begun + budget
-        found = ask(candidate, asked_of, device, required, deadline, secret)
+        score = ask(candidate, asked_of, device, required, deadline, secret)
         told = {each.name: each.state for each in candidate.protections}
-        return Grade(**named, **_told(found, candidate), seconds=time.monotonic() - begun,
+        return Grade(**named, **_told(score, candidate), seconds=time.monotonic() - begun,
                      judge_seconds=time.process_time() - spent, protections=told)  # fmt: skip
 
 
@@ -157,24 +157,24 @@ def name_of(target: Target) -> str:
     return target.name if isinstance(target, Candidate) else getattr(target, "__name__", type(target).__name__)
 
 
-def _told(found: Score, candidate: Candidate) -> dict[str, Any]:
+def _told(score: Score, candidate: Candidate) -> dict[str, Any]:
     """The verdict and the numbers of a grade."""
-    counted = found.questions - found.uncounted
-    why = found.failure or (OVER if found.over else found.lacks)
-    if found.failed:
+    counted = score.questions - score.uncounted
+    why = score.failure or (OVER if score.over else score.lacks)
+    if score.failed:
         verdict = DISAGREES
-    elif found.over or found.lacks or not found.questions:
+    elif score.over or score.lacks or not score.questions:
         verdict, why = CANNOT_ASK, why or f"{candidate.name} has {', '.join(candidate.operations)}; the bank has others"
     else:
         verdict = AGREES if counted else NO_GUARANTEE
     return {
         "verdict": verdict,
-        "score": found.passed / counted if counted else 0.0,
-        "questions": found.questions,
-        "asked": found.asked,
-        "passed": found.passed,
-        "outputs": {name: asdict(each) for name, each in found.outputs.items()},
-        "worst": max((each.ratio for each in found.outputs.values()), default=0.0),
+        "score": score.passed / counted if counted else 0.0,
+        "questions": score.questions,
+        "asked": score.asked,
+        "passed": score.passed,
+        "outputs": {name: asdict(each) for name, each in score.outputs.items()},
+        "worst": max((each.ratio for each in score.outputs.values()), default=0.0),
         "failure": why,
     }
 

@@ -99,11 +99,11 @@ def record(question: Kept, pool: Pool) -> dict[str, Any]:
         "operation": problem.operation,
         "dtype": problem.dtype,
         "model": question.arithmetic,
-        "inputs": {name: pool.add(each) for name, each in problem.inputs.items()},
-        "options": {name: _plain(each) for name, each in problem.options.items()},
+        "inputs": {name: pool.add(value) for name, value in problem.inputs.items()},
+        "options": {name: _plain(value) for name, value in problem.options.items()},
         "layout": problem.layout if isinstance(problem.layout, str) else dict(problem.layout),
-        **{name: pool.add(each) for name, each in vectors.items() if each is not None},
-        "outputs": {name: _record_of(each, pool) for name, each in question.outputs.items()},
+        **{name: pool.add(value) for name, value in vectors.items() if value is not None},
+        "outputs": {name: _record_of(value, pool) for name, value in question.outputs.items()},
     }
 
 
@@ -116,28 +116,28 @@ def _plain(value: Any) -> Any:
 
 def _record_of(output: Compiled, pool: Pool) -> dict[str, Any]:
     truth, bound = output.truth, output.allowed
-    found: dict[str, Any] = {"truth": [pool.add(each) for each in truth.parts], "error": pool.add(bound.error)}
+    about: dict[str, Any] = {"truth": [pool.add(each) for each in truth.parts], "error": pool.add(bound.error)}
     if np.any(bound.left):
-        found["left"] = pool.add(np.asarray(bound.left, np.int8))
+        about["left"] = pool.add(np.asarray(bound.left, np.int8))
     if output.between is not None:
-        found["between"] = pool.add(output.between)
+        about["between"] = pool.add(output.between)
     for kind, (row, names) in _ROWS.items():
         if isinstance(bound.row, row):
             given = {name: getattr(bound.row, name) for name in names}
-            found["row"] = [kind, {name: pool.add(each) for name, each in given.items() if each is not None}]
+            about["row"] = [kind, {name: pool.add(each) for name, each in given.items() if each is not None}]
             if isinstance(bound.row, RowFactor):
-                found["multiplies"] = bound.row.multiplies
-    return found
+                about["multiplies"] = bound.row.multiplies
+    return about
 
 
 def question(record: Mapping[str, Any], arrays: Mapping[str, Array]) -> Kept:
     """The question of a record; an exception of some kind where it is none."""
-    options = {name: tuple(each) if isinstance(each, list) else each for name, each in record["options"].items()}
-    inputs = {name: _at(each, arrays) for name, each in record["inputs"].items()}
+    options = {name: tuple(value) if isinstance(value, list) else value for name, value in record["options"].items()}
+    inputs = {name: _at(value, arrays) for name, value in record["inputs"].items()}
     upstream, tangent = (_at(record[name], arrays) if name in record else None for name in ("grad_output", "tangent"))
     problem = Problem(record["operation"], record["dtype"], inputs, options, upstream, record["layout"], tangent)
     check(problem)
-    outputs = {name: _output(each, arrays) for name, each in record["outputs"].items()}
+    outputs = {name: _output(value, arrays) for name, value in record["outputs"].items()}
     if outputs.keys() != output_shapes(problem).keys() or record["model"] not in MODELS:
         raise ValueError(f"outputs {', '.join(outputs)} under {record['model']}")
     return Kept(problem, record["model"], outputs)

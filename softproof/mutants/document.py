@@ -16,12 +16,12 @@ from .trial import Trial, Tried
 def table(trial: Trial) -> str:
     """One line for each mutant, by group, and what came of it all."""
     lines: list[str] = []
-    width, group = max(len(each.name) for each in trial.tried), ""
-    for each in trial.tried:
-        if each.group != group:
-            group = each.group
+    width, group = max(len(tried.name) for tried in trial.tried), ""
+    for tried in trial.tried:
+        if tried.group != group:
+            group = tried.group
             lines += ["", f"{group:{width}}  problems  killed by"]
-        lines.append(f"{each.name:{width}}  {_examples(each):>8}  {_end(each)}")
+        lines.append(f"{tried.name:{width}}  {_examples(tried):>8}  {_end(tried)}")
     lines += ["", _outcome(trial), "in the same run:", *(f"  {line}" for line in _peers(trial))]
     lines.append(f"right implementations beside them: {', '.join(trial.innocent)}: " + (
         "REJECTED\n" + "\n".join(trial.rejected) if trial.rejected else "all survived"))  # fmt: skip
@@ -58,12 +58,12 @@ def _examples(each: Tried) -> str:
     return str(median) if len(each.kills) == 1 else f"{median}-{most}"
 
 
-def _end(each: Tried) -> str:
-    if each.killed:
-        return ", ".join(each.checks)
-    survived = sum(not kill.check for kill in each.kills)
-    return f"SURVIVED {_count(survived, 'seed')} of {len(each.kills)}" + (
-        f"; else {', '.join(each.checks)}" if each.checks else "")  # fmt: skip
+def _end(tried: Tried) -> str:
+    if tried.killed:
+        return ", ".join(tried.checks)
+    survived = sum(not kill.check for kill in tried.kills)
+    return f"SURVIVED {_count(survived, 'seed')} of {len(tried.kills)}" + (
+        f"; else {', '.join(tried.checks)}" if tried.checks else "")  # fmt: skip
 
 
 def _count(number: int, what: str) -> str:
@@ -118,17 +118,17 @@ def document(trial: Trial) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _entry(mutant: Mutant, each: Tried) -> str:
+def _entry(mutant: Mutant, tried: Tried) -> str:
     dtypes = "" if mutant.dtypes == ("float32",) else f", {' and '.join(mutant.dtypes)}"
     accuracy = "" if mutant.accuracy == "C" else f", class {mutant.accuracy}"
     lines = [
-        f"**{each.name}** ({mutant.operation}{dtypes}{accuracy}; {mutant.place}). {mutant.story} {mutant.effect}",
+        f"**{tried.name}** ({mutant.operation}{dtypes}{accuracy}; {mutant.place}). {mutant.story} {mutant.effect}",
         f"- trigger: {mutant.trigger}; source: {mutant.source}",
-        f"- problems: {_examples(each)}; killed by: {_end(each)}",
-        f"- others that kill it: {'; '.join(each.peers) or 'none'}",
-        f"- {_suites(mutant, each)}",
+        f"- problems: {_examples(tried)}; killed by: {_end(tried)}",
+        f"- others that kill it: {'; '.join(tried.peers) or 'none'}",
+        f"- {_suites(mutant, tried)}",
     ]
-    return "\n".join([*lines, f"- smallest witness: {each.smallest}"] if each.smallest else lines)
+    return "\n".join([*lines, f"- smallest witness: {tried.smallest}"] if tried.smallest else lines)
 
 
 def _suites(mutant: Mutant, each: Tried) -> str:

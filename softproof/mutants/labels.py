@@ -70,11 +70,11 @@ class IgnoredInTheValueAlone(CrossEntropy):
 )
 class ChunksEndAtAnIgnoredOne(CrossEntropy):
     def of_logits(self, case: LossCase, c: Tensor) -> Tensor:
-        found = super().of_logits(case, c)
-        for start in range(0, len(found) - 15, 16):
+        gradient = super().of_logits(case, c)
+        for start in range(0, len(gradient) - 15, 16):
             if not case.kept[start : start + 16].any():
-                return torch.cat([found[:start], torch.zeros_like(found[start:])])
-        return found
+                return torch.cat([gradient[:start], torch.zeros_like(gradient[start:])])
+        return gradient
 
 
 @mutant(

@@ -75,11 +75,11 @@ def told(nonce: str, problem: Problem, names: Sequence[str]) -> Message:
     """The answers of some mutants, those of one output together."""
     answers = {name: answer(MUTANTS[name], problem) for name in names}
     stacks: dict[str, dict[str, Array]] = defaultdict(dict)
-    for name, each in answers.items():
-        for output, values in each.outputs.items():
+    for name, given in answers.items():
+        for output, values in given.outputs.items():
             stacks[output][name] = values.astype(np.float64)
     body: dict[str, Any] = {
-        "faults": {name: each.fault for name, each in answers.items()},
+        "faults": {name: given.fault for name, given in answers.items()},
         "stacks": {output: list(stack) for output, stack in stacks.items()},
     }
     return Message(nonce, body, {output: np.stack([*stack.values()]) for output, stack in stacks.items()})

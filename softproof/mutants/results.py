@@ -131,13 +131,13 @@ class _ScaledInPlace(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        found = []
+        gradients = []
         for kept, dtype, needed in zip(ctx.kept, ctx.dtypes, ctx.needs_input_grad[2:], strict=True):
             if kept is not None:
                 of_rows = ctx.of_rows and kept.ndim > grads[0].ndim
                 kept.mul_(grads[0].unsqueeze(min(kept.ndim - 1, 1)) if of_rows else grads[0])
-            found.append(kept.to(dtype, copy=True) if kept is not None and needed else None)
-        return None, None, *found
+            gradients.append(kept.to(dtype, copy=True) if kept is not None and needed else None)
+        return None, None, *gradients
 
 
 @mutant(

@@ -128,17 +128,17 @@ def trial(
     if not seeds:
         raise ValueError("seeds is empty; expected at least one")
     mutants = [MUTANTS[name] for name in wanted]
-    innocent = [each for each in CORRECT if each.operation in {mutant.operation for mutant in mutants}]
+    innocent = [right for right in CORRECT if right.operation in {mutant.operation for mutant in mutants}]
     total, tried, rejected = len(mutants) + len(innocent), [], []
     for number, mutant in enumerate(mutants, 1):
         tried.append(_tried(mutant, seeds, examples, witnesses))
         if progress is not None:
             progress(f"{mutant.name}: {'killed' if tried[-1].killed else 'SURVIVED'}", number, total)
-    for number, each in enumerate(innocent, len(mutants) + 1):
-        rejected += _rejected(each, mutants, seeds, examples)
+    for number, right in enumerate(innocent, len(mutants) + 1):
+        rejected += _rejected(right, mutants, seeds, examples)
         if progress is not None:
-            progress(f"{each.operation}, right: {'REJECTED' if rejected else 'survived'}", number, total)
-    return Trial(tuple(tried), tuple(seeds), tuple(each.operation for each in innocent), tuple(rejected))
+            progress(f"{right.operation}, right: {'REJECTED' if rejected else 'survived'}", number, total)
+    return Trial(tuple(tried), tuple(seeds), tuple(right.operation for right in innocent), tuple(rejected))
 
 
 def check_names(names: Iterable[str]) -> None:
@@ -150,12 +150,12 @@ def check_names(names: Iterable[str]) -> None:
 def _tried(mutant: Mutant, seeds: Sequence[int], examples: int, witness: bool) -> Tried:
     kills = tuple(hunt(mutant, seed, examples)[0] for seed in seeds)
     smallest = hunt(mutant, seeds[0], examples, shrink=True)[1] if witness and kills[0].check else None
-    found = Tried(mutant.name, mutant.group, kills, killed_by_peers(mutant), killed_by_suites(mutant))
+    tried = Tried(mutant.name, mutant.group, kills, killed_by_peers(mutant), killed_by_suites(mutant))
     if smallest is None or smallest.verdict.problem is None:
-        return found
+        return tried
     snippet = replace(smallest, target=f"MUTANTS[{mutant.name!r}].make()").snippet
     snippet = f"from softproof.mutants.catalogue import MUTANTS\n{snippet}"
-    return replace(found, smallest=brief(smallest.verdict.problem), witness=snippet)
+    return replace(tried, smallest=brief(smallest.verdict.problem), witness=snippet)
 
 
 FEW = 8  # numbers that are written out
@@ -197,22 +197,22 @@ def hunt(mutant: Mutant, seed: int, examples: int = EXAMPLES, *, shrink: bool = 
 
 
 def _rejected(
-    each: Operation, mutants: Sequence[Mutant], seeds: Sequence[int], examples: int, *, shrink: bool = True
+    right: Operation, mutants: Sequence[Mutant], seeds: Sequence[int], examples: int, *, shrink: bool = True
 ) -> list[str]:
     """What the judge has against a right implementation, in the dtypes that the mutants were asked in."""
-    dtypes = sorted({dtype for mutant in mutants if mutant.operation == each.operation for dtype in mutant.dtypes})
+    dtypes = sorted({dtype for mutant in mutants if mutant.operation == right.operation for dtype in mutant.dtypes})
     reports = [
         verify(
-            type(each)(),
-            operation=each.operation,
+            type(right)(),
+            operation=right.operation,
             adapter="torch",
             dtypes=dtypes,
             examples=examples,
             seed=seed,
             shrink=shrink,
-            without=left_out(each.operation),
+            without=left_out(right.operation),
         )
         for seed in seeds
     ]
-    return [f"{each.operation} {row.dtype}, seed {report.seed}: {row.failure or row.verdict}"
+    return [f"{right.operation} {row.dtype}, seed {report.seed}: {row.failure or row.verdict}"
             for report in reports for row in report.rows if not row.ok]  # fmt: skip

@@ -39,8 +39,8 @@ def functions(package: str | None) -> dict[str, Any]:
 
 def entries(package: str | None, name: str) -> dict[str, Any]:
     """For each operation its entry in a dictionary that is called `name`."""
-    found = {operation: in_home(package, operation, name) for operation in OPERATIONS}
-    for operation, table in found.items():
+    tables = {operation: in_home(package, operation, name) for operation in OPERATIONS}
+    for operation, table in tables.items():
         if operation not in table:
             raise ImportError(f"{operation} has no entry in {name} of {home(package, operation).__name__}")
-    return {operation: table[operation] for operation, table in found.items()}
+    return {operation: table[operation] for operation, table in tables.items()}

@@ -32,18 +32,18 @@ def _has_strange_row(problem: Problem) -> bool:
 def kinds_of(problem: Problem) -> set[str]:
     """The options that leave this question out."""
     options: dict[str, Any] = dict(problem.options)
-    found = {kind for kind, is_of_kind in SHAPES.items() if is_of_kind(problem)}
-    found |= {name for name, value in options.items() if value != DEFAULTS[name] and name != "dim"}
+    kinds = {kind for kind, is_of_kind in SHAPES.items() if is_of_kind(problem)}
+    kinds |= {name for name, value in options.items() if value != DEFAULTS[name] and name != "dim"}
     axes = max(1, main_input(problem).ndim)
     dim = options.get("dim", -1)
-    found |= {"dim"} if not isinstance(dim, tuple) and dim % axes != axes - 1 else set()
-    found |= {name for name in ("weight", "linear_bias", "bias") if name in problem.inputs}
-    found |= {"masked"} if "logits" in problem.inputs and _has_masks(problem) else set()
-    found |= {"nonfinite"} if "logits" in problem.inputs and _has_strange_row(problem) else set()
+    kinds |= {"dim"} if not isinstance(dim, tuple) and dim % axes != axes - 1 else set()
+    kinds |= {name for name in ("weight", "linear_bias", "bias") if name in problem.inputs}
+    kinds |= {"masked"} if "logits" in problem.inputs and _has_masks(problem) else set()
+    kinds |= {"nonfinite"} if "logits" in problem.inputs and _has_strange_row(problem) else set()
     if "target" in problem.inputs:
-        found |= {"ignore_index"} if is_labels(problem) and not kept(problem).all() else set()
-        found |= set() if is_labels(problem) else {"probabilities"}
+        kinds |= {"ignore_index"} if is_labels(problem) and not kept(problem).all() else set()
+        kinds |= set() if is_labels(problem) else {"probabilities"}
         weight = problem.inputs.get("weight") if problem.operation != "linear" else None
-        found |= {"negative_weights"} if weight is not None and (weight < 0).any() else set()
+        kinds |= {"negative_weights"} if weight is not None and (weight < 0).any() else set()
     layouts = {problem.layout_of(name) for name in problem.inputs}
-    return found | ({"layouts"} if layouts != {"contiguous"} else set())
+    return kinds | ({"layouts"} if layouts != {"contiguous"} else set())

@@ -57,11 +57,11 @@ def _plain(name: str, values: ArrayLike) -> Array:
 def _converted(name: str, array: Array, dtype: type) -> Array:
     """The same numbers in another dtype; ValueError where it does not hold them."""
     with np.errstate(over="ignore", invalid="ignore"):
-        found: Array = array.astype(dtype, order="C")
-        lost = (found.astype(array.dtype) != array) | ((found < 0) != (array < 0))
+        converted: Array = array.astype(dtype, order="C")
+        lost = (converted.astype(array.dtype) != array) | ((converted < 0) != (array < 0))
     if lost.any():
         raise ValueError(f"{name} holds {array[lost][0]}; expected integers that {np.dtype(dtype)} holds")
-    return found
+    return converted
 
 
 def _frozen(name: str, values: ArrayLike, dtype: str) -> Array:

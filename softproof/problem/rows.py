@@ -79,13 +79,13 @@ def with_softmax(x: Array) -> tuple[Array, Array]:
     grows beyond all others: it is given as 0 beside -inf.
     """
     top = x.max(-1, keepdims=True)
-    found = np.isfinite(top)
-    if found.all():
-        return x, found
+    has_softmax = np.isfinite(top)
+    if has_softmax.all():
+        return x, has_softmax
     alone = one_infinity(x)
     x = np.where(alone, np.where(x == np.inf, 0.0, -np.inf), x)
-    found = found | alone
-    return np.where(found, x, 0.0), found
+    has_softmax = has_softmax | alone
+    return np.where(has_softmax, x, 0.0), has_softmax
 
 
 def one_infinity(x: Array) -> Array:

@@ -87,12 +87,12 @@ class Measured:
 
     def told(self, operation: str, dtype: str) -> dict[str, int]:
         """The largest depth for each number of classes, of one operation in one format."""
-        found: dict[str, int] = {}
-        for (name, of, shape, axis, _), each in sorted(self.depths.items(), key=lambda item: item[0][2][item[0][3]]):
-            if (name, of) == (operation, dtype) and isinstance(each, int):
+        largest: dict[str, int] = {}
+        for (name, of, shape, axis, _), depth in sorted(self.depths.items(), key=lambda item: item[0][2][item[0][3]]):
+            if (name, of) == (operation, dtype) and isinstance(depth, int):
                 n = str(shape[axis])
-                found[n] = max(each, found.get(n, 0))
-        return found
+                largest[n] = max(depth, largest.get(n, 0))
+        return largest
 
     def reasons(self, operation: str, dtype: str) -> dict[str, int]:
         """Why the order is any, and of how many kinds of problem."""

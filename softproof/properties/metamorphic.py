@@ -85,20 +85,20 @@ def check_relations(
         raise ValueError("accuracy D compares with a baseline; relations compare answers with each other, in A, B or C")
     answers = Asker(candidate, asked_of(candidate, problem), device, model(arithmetic), Accuracy(accuracy))
     extras = candidate.supports(problem.operation)
-    found = {
+    verdicts = {
         name: compared(name, identity, answers)
         for name in (RELATIONS if relation is None else (relation,))
         if (identity := identity_of(name, answers.problem, extras)) is not None
         and all(map(candidate.takes, (identity.problem, *identity.others)))
     }
-    if not found:
+    if not verdicts:
         words = "no relation applies" if relation is None else f"{relation}: does not apply"
         return Verdict(NOT_APPLICABLE, explanation=words, problem=problem, accuracy=accuracy)
     for outcome in (DISAGREES, NO_GUARANTEE):
-        if bad := [verdict for verdict in found.values() if verdict.outcome == outcome]:
+        if bad := [verdict for verdict in verdicts.values() if verdict.outcome == outcome]:
             return replace(bad[0], problem=problem)
-    ratio = max(verdict.ratio for verdict in found.values())
-    words = f"{len(found)} relations hold: {', '.join(found)}" if relation is None else f"{relation}: holds"
+    ratio = max(verdict.ratio for verdict in verdicts.values())
+    words = f"{len(verdicts)} relations hold: {', '.join(verdicts)}" if relation is None else f"{relation}: holds"
     return Verdict(AGREES, ratio, explanation=words, problem=problem, accuracy=accuracy)
 
 
@@ -160,11 +160,11 @@ def compared(relation: str, identity: Identity, answers: Asker) -> Verdict:
     two = identity.combine(*others)
     verdicts = [_distance(relation, name, one[name], two[name], accuracy) for name in two]
     order = (DISAGREES, NO_GUARANTEE, AGREES)
-    found = min(verdicts, key=lambda verdict: (order.index(verdict.outcome), -verdict.ratio))
-    if found.outcome != DISAGREES:
-        return found
+    worst = min(verdicts, key=lambda verdict: (order.index(verdict.outcome), -verdict.ratio))
+    if worst.outcome != DISAGREES:
+        return worst
     words = ", and ".join(_words(problem, answers.problem) for problem in problems)
-    return replace(found, explanation=f"{found.explanation}; asked {words}")
+    return replace(worst, explanation=f"{worst.explanation}; asked {words}")
 
 
 FEW = 8  # numbers of an array that an explanation quotes

@@ -46,14 +46,14 @@ def siblings(above: Array, n: int, precision: int = PRECISION, share: int = SHAR
     units = np.rint(np.asarray(above, np.float64) / 2.0 ** (1 - precision))
     if not np.isfinite(units).all():
         return None
-    found, sizes = np.zeros(0), np.arange(n - 1, 0, -1)
+    sizes_met, sizes = np.zeros(0), np.arange(n - 1, 0, -1)
     for m, seen in zip(sizes, units, strict=True):
-        more = int(seen - np.floor(found * (little(n, share) / (2 * m)) + 0.5).sum())
-        if more < 0 or len(found) + more > n - 1:
+        more = int(seen - np.floor(sizes_met * (little(n, share) / (2 * m)) + 0.5).sum())
+        if more < 0 or len(sizes_met) + more > n - 1:
             return None
         if more:
-            found = np.append(found, np.full(more, float(m)))
-    return [int(size) for size in found] if found.sum() == n - 1 else None
+            sizes_met = np.append(sizes_met, np.full(more, float(m)))
+    return [int(size) for size in sizes_met] if sizes_met.sum() == n - 1 else None
 
 
 def places(n: int, count: int = 6) -> list[int]:

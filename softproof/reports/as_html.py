@@ -30,7 +30,7 @@ def html(report: Report) -> str:
     >>> html(Report((row,), seed=0)).splitlines()[0]
     '<!doctype html>'
     """
-    found, excused = causes(report.failing), causes(report.excused)
+    unexcused, excused = causes(report.failing), causes(report.excused)
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -42,12 +42,12 @@ def html(report: Report) -> str:
     main = tag(
         "main",
         _section("Rows", rows_table(report), *_unexpected(report), items([*notes(report.rows), *details(report.rows)])),
-        *([_section("What is wrong", *map(_cause, found, count(1)))] if found else []),
-        *([_section("Expected failures", *map(_cause, excused, count(len(found) + 1)))] if excused else []),
+        *([_section("What is wrong", *map(_cause, unexcused, count(1)))] if unexcused else []),
+        *([_section("Expected failures", *map(_cause, excused, count(len(unexcused) + 1)))] if excused else []),
         _section("What was asked", *map(_details, report.rows, count(1))),
         _section("How it was run", *_run(report)),
     )
-    return f"<!doctype html>\n{tag('html', head, tag('body', _header(report, len(found)), main), lang='en')}"
+    return f"<!doctype html>\n{tag('html', head, tag('body', _header(report, len(unexcused)), main), lang='en')}"
 
 
 def _section(title: str, *inside: Any) -> Markup:

@@ -31,18 +31,18 @@ def causes(rows: Sequence[Row]) -> list[Cause]:
     """The causes of rows that fail: what stands first in some row comes before what was found after it."""
     everything = [(row, row.failure) for row in rows]
     everything += [(row, failure) for row in rows for failure in row.more]
-    found: list[Cause] = []
+    distinct: list[Cause] = []
     for row, failed in everything:
         if not row.reason and failed is None:
             continue
         failure = None if row.reason else failed
-        like = next((place for place, cause in enumerate(found) if _is_like(cause, row, failure)), None)
+        like = next((place for place, cause in enumerate(distinct) if _is_like(cause, row, failure)), None)
         if like is None:
-            found.append(Cause(row, failure, (row,)))
-        elif row not in found[like].rows:
-            known = found[like]
-            found[like] = Cause(known.row, known.failure, (*known.rows, row))
-    return found
+            distinct.append(Cause(row, failure, (row,)))
+        elif row not in distinct[like].rows:
+            known = distinct[like]
+            distinct[like] = Cause(known.row, known.failure, (*known.rows, row))
+    return distinct
 
 
 def _is_like(cause: Cause, row: Row, failure: Failure | None) -> bool:

@@ -18,13 +18,13 @@ def versions() -> dict[str, str]:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version()}
+    installed = {"python": platform.python_version()}
     for name in ("softproof", "numpy", "torch", "hypothesis", "python-flint"):
         try:
-            found[name] = plain(version(name), 40)  # which stands in a file
+            installed[name] = plain(version(name), 40)  # which stands in a file
         except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+            installed[name] = "not installed"
+    return installed
 
 
 _VERSIONS = _versions()  # a candidate may change the files that they are read from

@@ -134,11 +134,11 @@ class ReportFile:
 
     def _leads_here(self, name: str) -> bool:
         try:
-            found = os.stat(self._at(name), follow_symlinks=False, **self._there())
+            status = os.stat(self._at(name), follow_symlinks=False, **self._there())
         except OSError:
             return False
         held = os.fstat(self._held)
-        return os.path.samestat(held, found) and held.st_nlink == 1
+        return os.path.samestat(held, status) and held.st_nlink == 1
 
     def _is_where_it_was(self) -> bool:
         """Whether the folder that is held has still its name."""

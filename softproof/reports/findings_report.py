@@ -80,14 +80,14 @@ def _dotted(finding: Finding) -> str:
     return f"`{finding.target.replace(':', '.')}`"
 
 
-def _section(each: FindingStatus, device: str) -> str:
-    finding = each.finding
-    lines = [f"\n## {finding.name}\n", f"{_dotted(finding)} in {finding.problem.dtype}: **{each.status}**.\n"]
+def _section(asked: FindingStatus, device: str) -> str:
+    finding = asked.finding
+    lines = [f"\n## {finding.name}\n", f"{_dotted(finding)} in {finding.problem.dtype}: **{asked.status}**.\n"]
     lines += [_wrapped(f"{finding.happens} {finding.right}"), ""]
     if finding.link:
         lines += [f"Related report: [{'#' + PurePosixPath(finding.link).name}]({finding.link}).\n"]
     snippet = finding.snippet(finding.shows_on or device)
-    return "\n".join([*lines, "```python", snippet, "```\n", "```text", each.text, "```"])
+    return "\n".join([*lines, "```python", snippet, "```\n", "```text", asked.text, "```"])
 
 
 def _wrapped(text: str, width: int = 120) -> str:

@@ -49,13 +49,13 @@ def shares(row: Row) -> dict[str, float | None]:
     >>> shares(row)
     {'value': 0.5, 'gradient': 2.0, 'jvp': None, 'hvp': None}
     """
-    found: dict[str, float | None] = dict.fromkeys(COLUMNS)
+    worst: dict[str, float | None] = dict.fromkeys(COLUMNS)
     verdicts = [each.verdict for each in (row.failure, *row.more) if each is not None]
     for output, ratio in [*row.ratios.items(), *((each.output, each.ratio) for each in verdicts if each.output)]:
         column = "gradient" if output.startswith("grad_") else output.partition("_")[0]
-        if column in found:
-            found[column] = max(found[column] or 0.0, ratio)
-    return found
+        if column in worst:
+            worst[column] = max(worst[column] or 0.0, ratio)
+    return worst
 
 
 def _share(ratio: float | None) -> str:
@@ -211,19 +211,19 @@ def by_state(protections: Iterable[Protection]) -> dict[str, str]:
     >>> by_state([Protection(*each) for each in found])
     {'active': 'no reading, no writing (Landlock)', 'absent': 'no network (?)'}
     """
-    found: dict[str, dict[str, list[str]]] = {}
+    states: dict[str, dict[str, list[str]]] = {}
     for each in protections:
-        found.setdefault("active" if each.active else "absent", {}).setdefault(each.how, []).append(each.name)
+        states.setdefault("active" if each.active else "absent", {}).setdefault(each.how, []).append(each.name)
     return {
         state: "; ".join(f"{', '.join(names)} ({how})" for how, names in group.items())
-        for state, group in found.items()
+        for state, group in states.items()
     }
 
 
 def isolation(rows: Iterable[Row]) -> dict[str, list[str]]:
     """The implementations that ran in a process of their own, and those that did not, each once."""
-    found: dict[str, dict[str, None]] = {}
+    implementations: dict[str, dict[str, None]] = {}
     for row in rows:
         words = "isolated, in a process of its own" if row.isolated else "not isolated, in the process of the judge"
-        found.setdefault(words, {})[plain(row.implementation)] = None
-    return {words: list(names) for words, names in found.items()}
+        implementations.setdefault(words, {})[plain(row.implementation)] = None
+    return {words: list(names) for words, names in implementations.items()}

@@ -47,11 +47,11 @@ def digests(operation: str, dtype: str, how: Mapping[str, Sequence[str]], seed: 
     supports, layouts = frozenset(how["supports"]), tuple(how["layouts"])
     fixed, ndim = dict(map(_pair, how["fixed"])), frozenset(map(int, how["ndim"]))
     draw = partial(problems, name, dtype, supports=supports, layouts=layouts, fixed=fixed, ndim=ndim)
-    found = [problem.digest() for problem in planned(draw, examples, seed)]
+    sums = [problem.digest() for problem in planned(draw, examples, seed)]
     if examples >= EXAMPLES and name == operation:
         large = large_problems(name, dtype, supports, fixed, seed=seed, ndim=ndim, layouts=layouts)
-        found += [problem.digest() for problem in large]
-    return found
+        sums += [problem.digest() for problem in large]
+    return sums
 
 
 def _pair(text: str) -> tuple[str, Any]:

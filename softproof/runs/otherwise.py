@@ -65,13 +65,13 @@ def of_another_interface(candidate: Candidate, operation: str, dtype: str, devic
         return ""
     with warnings.catch_warnings(action="ignore"):
         given = candidate.answer(usual, device)
-        found = in_half(usual, given)
-        held = found is given
+        result = in_half(usual, given)
+        held = result is given
 
     def is_right(options: Options) -> bool:
         meant = replace(usual, options={**usual.options, **options})
         with warnings.catch_warnings(action="ignore"):
-            return judge(Given(candidate, found), meant, device=device, arithmetic=widest(dtype, device)).ok
+            return judge(Given(candidate, result), meant, device=device, arithmetic=widest(dtype, device)).ok
 
     fixed = hard_coded(free, is_right)
     if fixed or (not held and is_right({})):
@@ -80,7 +80,7 @@ def of_another_interface(candidate: Candidate, operation: str, dtype: str, devic
         return soft
     if names := _of_logarithms(candidate, usual, device):
         return LOGARITHMS.format(operation=operation, taken=" and ".join(f"log {name}" for name in names))
-    found = negative(found)
+    result = negative(result)
     fixed = hard_coded(free, is_right)
     return NEGATIVE if "target" in usual.inputs and (fixed or is_right({})) else ""
 
@@ -106,17 +106,17 @@ def _soft(candidate: Candidate, operation: str, dtype: str, device: str, free: S
         return ""
     with warnings.catch_warnings(action="ignore"):
         given = candidate.answer(asked, device)
-        found = in_half(asked, given)
+        result = in_half(asked, given)
 
     def is_right(options: Options) -> bool:
         meant = replace(asked, options={**asked.options, **options})
         with warnings.catch_warnings(action="ignore"):
-            return judge(Given(candidate, found), meant, device=device, arithmetic=widest(dtype, device)).ok
+            return judge(Given(candidate, result), meant, device=device, arithmetic=widest(dtype, device)).ok
 
     fixed = hard_coded(free - {"ignore_index"}, is_right)
     if not (fixed or is_right({})):
         return ""
-    return _said(fixed, ("labels", *(() if found is given else (HALF_VALUE,))), dtype)
+    return _said(fixed, ("labels", *(() if result is given else (HALF_VALUE,))), dtype)
 
 
 def _of_logarithms(candidate: Candidate, usual: Problem, device: str) -> tuple[str, ...]:

@@ -137,24 +137,26 @@ def _of_other_shapes(candidate: Candidate, asked: dict[int, Problem], device: st
 
     That of a single number says nothing: one too many is kept there, too.
     """
-    found = {}
+    misshapen = {}
     for ndim, problem in asked.items():
         with warnings.catch_warnings(action="ignore"):
             value = candidate.answer(replace(problem, grad_output=None), device).outputs.get("value")
         if value is not None and value.values.shape != value_shape(problem):
-            found[ndim] = f"gave a value of shape {value.values.shape}; expected {value_shape(problem)}"
-    return found if asked.keys() - found.keys() - {0} else {}
+            misshapen[ndim] = f"gave a value of shape {value.values.shape}; expected {value_shape(problem)}"
+    return misshapen if asked.keys() - misshapen.keys() - {0} else {}
 
 
 def cannot_ask(
-    candidate: Candidate, found: Refusals, problem: Problem | None, explanation: str, device: str = "cpu"
+    candidate: Candidate, refused: Refusals, problem: Problem | None, explanation: str, device: str = "cpu"
 ) -> str:
     """Why a question could not be asked, and what to do; empty where an error was raised for what it does take."""
     if problem is None:
         return ""
-    unbatched = UNTAKEN in explanation and 1 in found.dimensions  # which was asked beside the problem
-    if SHAPE.search(explanation) and (unbatched or main_input(problem).ndim in found.dimensions):
-        return f"{explanation.partition(';')[0]}. If it is not to take that, leave out what it refuses: {found.options}"
+    unbatched = UNTAKEN in explanation and 1 in refused.dimensions  # which was asked beside the problem
+    if SHAPE.search(explanation) and (unbatched or main_input(problem).ndim in refused.dimensions):
+        return (
+            f"{explanation.partition(';')[0]}. If it is not to take that, leave out what it refuses: {refused.options}"
+        )
     if "raised " not in explanation:
         return ""
     what = explanation[explanation.index("raised ") :].partition(";")[0].removesuffix(".")
@@ -163,16 +165,16 @@ def cannot_ask(
         return f"{what}. There was no memory left, which says nothing of its numbers: ask where there is more"
     if large := _too_large(what, explanation):
         return large
-    if found.error:
+    if refused.error:
         to_do = denied or how_to_call(candidate, problem.operation, problem.dtype, device, what)
         return f"it answers no question: {what}. {to_do}"
     if denied:
         return f"{what}. {denied}"
-    if not unbatched and not _is_refused(found, problem, what):
+    if not unbatched and not _is_refused(refused, problem, what):
         return ""
-    many = {ndim: error for ndim, error in found.dimensions.items() if ndim == main_input(problem).ndim}
+    many = {ndim: error for ndim, error in refused.dimensions.items() if ndim == main_input(problem).ndim}
     for_ = f" for arrays of {_counted(many)}" if many else ""
-    return f"{what}{for_}. If it is not to take that, leave out what it refuses: {found.options}"
+    return f"{what}{for_}. If it is not to take that, leave out what it refuses: {refused.options}"
 
 
 def _too_large(what: str, explanation: str) -> str:
@@ -188,19 +190,19 @@ def _counted(dimensions: Iterable[int]) -> str:
     return " or ".join(f"{each} dimension{'s' * (each != 1)}" for each in dimensions)
 
 
-def _is_refused(found: Refusals, problem: Problem, what: str) -> bool:
+def _is_refused(refused: Refusals, problem: Problem, what: str) -> bool:
     """Whether a question has something that is refused, or was refused at the same place."""
-    if main_input(problem).ndim in found.dimensions or found.without.keys() & kinds_of(problem):
+    if main_input(problem).ndim in refused.dimensions or refused.without.keys() & kinds_of(problem):
         return True
     place = what.removeprefix("raised ").partition(": ")[0]  # its kind, file and line
     if " at " not in place:
         return False
-    return any(f"{place}: " in error for error in (*found.dimensions.values(), *found.without.values()))
+    return any(f"{place}: " in error for error in (*refused.dimensions.values(), *refused.without.values()))
 
 
 def hints(candidate: Candidate, operation: str) -> tuple[str, ...]:
     """Parameters that look like an option that is not tested, or like inputs in another order; what to say then."""
-    found = lookalikes(operation, candidate.parameters(operation), candidate.interface.names)
+    similar = lookalikes(operation, candidate.parameters(operation), candidate.interface.names)
     left_out = {*candidate.interface.without, *candidate.interface.fixed, *candidate.supports(operation)}
     given, order = set(candidate.interface.extra), inputs_in_order(operation, candidate.parameters(operation))
     swapped: tuple[str, ...] = ()
@@ -209,6 +211,6 @@ def hints(candidate: Candidate, operation: str) -> tuple[str, ...]:
         swapped = (f"its parameters look like the inputs in another order: {options}",)
     return swapped + tuple(
         f"{theirs!r} looks like {name}, which was not tested: --name {name}={theirs}"
-        for name, theirs in found.items()
+        for name, theirs in similar.items()
         if name not in left_out and theirs not in given
     )

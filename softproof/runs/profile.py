@@ -59,15 +59,15 @@ class Probe(Opening):
         """Options that it has no parameter for, and the values that its answers have instead."""
         about, given = OPERATIONS[usual.operation], dict(self.given.get("fixed", {}))
         free = {*about.options} - self.candidate.supports(usual.operation) - given.keys()
-        found = hard_coded(free, partial(self._is_right, usual))
+        values = hard_coded(free, partial(self._is_right, usual))
         if "dim" in free:
-            found |= self._axis(usual.dtype)
-        if "ignore_index" in free - found.keys() and is_labels(usual) and usual.inputs["target"].size:
-            found |= self._ignored(usual, found)
-        if not found:
+            values |= self._axis(usual.dtype)
+        if "ignore_index" in free - values.keys() and is_labels(usual) and usual.inputs["target"].size:
+            values |= self._ignored(usual, values)
+        if not values:
             return usual
         self.found.says(
-            "fixed", {**given, **found}, f"it has no parameter for {', '.join(found)}; its answers are for this value"
+            "fixed", {**given, **values}, f"it has no parameter for {', '.join(values)}; its answers are for this value"
         )
         self._open()
         return self._plain(usual.dtype, main_input(usual).ndim) or usual

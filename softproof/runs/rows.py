@@ -185,30 +185,30 @@ def _judged(verdicts: Sequence[Verdict], candidate: Candidate, criteria: Criteri
 
 def _vacuous(verdicts: Sequence[Verdict]) -> dict[str, dict[str, int]]:
     """For each output and each answer that is wrong altogether, on how many problems it would have passed."""
-    found: dict[str, Counter[str]] = {}
+    passed: dict[str, Counter[str]] = {}
     for verdict in verdicts:
         for output, wrong in verdict.vacuous.items():
-            found.setdefault(output, Counter()).update(wrong)
-    return {output: dict(counts) for output, counts in found.items()}
+            passed.setdefault(output, Counter()).update(wrong)
+    return {output: dict(counts) for output, counts in passed.items()}
 
 
 def _detectable(verdicts: Sequence[Verdict]) -> dict[str, float]:
     """For each output the median, over the problems, of the smallest relative error that would have been seen."""
-    found: dict[str, list[float]] = {}
+    smallest: dict[str, list[float]] = {}
     for verdict in verdicts:
         for output, error in verdict.detectable.items():
             if error < np.inf:
-                found.setdefault(output, []).append(error)
-    return {output: statistics.median(errors) for output, errors in found.items()}
+                smallest.setdefault(output, []).append(error)
+    return {output: statistics.median(errors) for output, errors in smallest.items()}
 
 
 def _ratios(verdicts: Sequence[Verdict]) -> dict[str, float]:
     """The worst error of each output in units of its bound."""
-    found: dict[str, float] = {}
+    worst: dict[str, float] = {}
     for verdict in verdicts:
         for output, ratio in verdict.ratios.items():
-            found[output] = max(found.get(output, 0.0), ratio)
-    return found
+            worst[output] = max(worst.get(output, 0.0), ratio)
+    return worst
 
 
 def _promise(criteria: Criteria, operation: str, dtype: str, verdict: Verdict) -> dict[str, Any]:
@@ -266,12 +266,12 @@ def _of_other_causes(row: Row, schedule: Schedule, search: Callable[[Schedule], 
     criteria, left = schedule.criteria, LeftOut()
     if row.failure is None or row.verdict != DISAGREES or criteria.accuracy == "D" or criteria.by_stages:
         return row
-    started, found = time.perf_counter(), [row.failure]
-    while len(found) < criteria.max_failures and not schedule.candidate.lost:
-        models = found[-1].diagnosis.models
+    started, failures = time.perf_counter(), [row.failure]
+    while len(failures) < criteria.max_failures and not schedule.candidate.lost:
+        models = failures[-1].diagnosis.models
         if models is not None and models.agrees and criteria.name != models.agrees[0]:
             criteria = replace(criteria, name=models.agrees[0], model=MODELS[models.agrees[0]], auto=False)
-        elif (more := left.and_without(found[-1])) is not None:
+        elif (more := left.and_without(failures[-1])) is not None:
             left = more
         else:
             break
@@ -280,8 +280,8 @@ def _of_other_causes(row: Row, schedule: Schedule, search: Callable[[Schedule], 
         if not against(last):
             break
         failed = replace(row, failure=_failure(last, again, row.operation, seed))
-        found.append(_diagnosed(failed, again).failure or found[-1])
-    first, *others = headline_first(found)
+        failures.append(_diagnosed(failed, again).failure or failures[-1])
+    first, *others = headline_first(failures)
     seconds = row.seconds + time.perf_counter() - started
     return replace(row, failure=first, more=tuple(others), seconds=seconds, lost=plain(schedule.candidate.lost))
 

@@ -199,14 +199,14 @@ class Schedule:
         problem, accuracy = question.problem, Accuracy(criteria.accuracy)
         answers = Asker(self.candidate, problem, criteria.device, criteria.model, accuracy, question.first)
         for kind, name in todo:
-            found = self._relation(name, answers) if kind == "relation" else self._check(name, question)
-            if found is None:
+            verdict = self._relation(name, answers) if kind == "relation" else self._check(name, question)
+            if verdict is None:
                 continue
             self.counts[kind, name] += 1
             count += 1
-            if found.outcome == DISAGREES:
+            if verdict.outcome == DISAGREES:
                 self._fail((kind, name), problem)
-                return replace(found, problem=problem, accuracy=criteria.accuracy)
+                return replace(verdict, problem=problem, accuracy=criteria.accuracy)
             if count == most:
                 break
         return None

@@ -69,22 +69,22 @@ def verdicts(schedule: Schedule, draw: Strategy, wanted: Iterable[str], examples
 
     With the default number of them, or more, others follow that are drawn towards the regions that they have missed.
     """
-    found = _kept(schedule, draw, wanted)
-    if found and against(found[-1]):
-        return found
+    given = _kept(schedule, draw, wanted)
+    if given and against(given[-1]):
+        return given
     for number, (small, count) in enumerate(batches(examples)):
-        found += _ask(schedule, Drawn(draw, small), count, f"{seed} {number}")
-        if against(found[-1]):
-            return found
+        given += _ask(schedule, Drawn(draw, small), count, f"{seed} {number}")
+        if against(given[-1]):
+            return given
     for number in range(MORE * (examples // EXAMPLES) * EXAMPLES // FEW):
         missed = sorted(set(wanted) - schedule.regions.keys())
         if not missed:
             break
         drawn = Drawn(draw, towards=missed[number % len(missed)])
-        found += _ask(schedule, drawn, FEW, f"{seed} more {number}", set(missed))
-        if against(found[-1]):
+        given += _ask(schedule, drawn, FEW, f"{seed} more {number}", set(missed))
+        if against(given[-1]):
             break
-    return found
+    return given
 
 
 def _kept(schedule: Schedule, draw: Strategy, wanted: Iterable[str]) -> list[Verdict]:
@@ -174,7 +174,7 @@ def _smallest(schedule: Schedule, verdict: Verdict) -> Verdict:
     """The verdict on a problem that is smaller still; the stages of a classifier are problems of their own."""
     if schedule.criteria.by_stages or verdict.problem is None:
         return verdict
-    found, question = [verdict], schedule.failed
+    failing, question = [verdict], schedule.failed
 
     def fails(problem: Problem) -> bool:
         if not schedule.candidate.takes(problem):
@@ -182,12 +182,12 @@ def _smallest(schedule: Schedule, verdict: Verdict) -> Verdict:
         with warnings.catch_warnings(action="ignore"):
             again = schedule.verdict(problem)
         same = against(again) and schedule.failed == question and bool(again.output) == bool(verdict.output)
-        found.extend([again] if same else [])
+        failing.extend([again] if same else [])
         return same  # what disagrees stays what it is: no number becomes an error
 
     smallest(verdict.problem, fails)
     schedule.failed = question
-    return found[-1]
+    return failing[-1]
 
 
 def _flaky_verdict(verdict: Verdict) -> Verdict:

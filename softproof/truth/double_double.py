@@ -105,13 +105,13 @@ class DoubleDouble(NDArrayOperatorsMixin):
 
     def balls(self) -> Array:
         """Balls that hold them, and floats where they are special: an array of objects."""
-        found = np.empty(self.shape, object)
+        array = np.empty(self.shape, object)
         radius = np.where(self.unknown, np.inf, self.radius)
         with ctx.workprec(128):
             for i in np.ndindex(self.shape):
                 high, low = float(self.high[i]), float(self.low[i])
-                found[i] = high if self.special[i] else arb(high, float(radius[i]) * RADIUS) + arb(low)
-        return found
+                array[i] = high if self.special[i] else arb(high, float(radius[i]) * RADIUS) + arb(low)
+        return array
 
 
 def as_double_double(values: Any) -> DoubleDouble:
@@ -196,15 +196,15 @@ def by_chunks(function: Callable[..., DoubleDouble], *inputs: DoubleDouble) -> D
     if len(shape) != 2 or shape[0] * shape[1] <= 2 * CHUNK:
         return function(*inputs)
     order: Any = "F" if any(not each.high.flags.c_contiguous for each in inputs if each.shape == shape) else "C"
-    found = DoubleDouble(*(np.empty(shape, order=order) for _ in range(3)))
+    result = DoubleDouble(*(np.empty(shape, order=order) for _ in range(3)))
     rows, columns = max(1, CHUNK // shape[1]), min(CHUNK, shape[1])
     for at in (
         (slice(i, i + rows), slice(j, j + columns))
         for i in range(0, shape[0], rows)
         for j in range(0, shape[1], columns)
     ):
-        found[at] = function(*(each[_within(at, each.shape)] for each in inputs))
-    return found
+        result[at] = function(*(each[_within(at, each.shape)] for each in inputs))
+    return result
 
 
 def _within(at: tuple[slice, slice], shape: tuple[int, ...]) -> tuple[slice, ...]:

@@ -72,12 +72,12 @@ def _exp(x: Array, low: Array) -> tuple[Array, Array]:
 def exp(x: DoubleDouble) -> DoubleDouble:
     """e^x, within EXP of it, relatively, and what its radius says."""
     inside = np.clip(x.high, -750.0, 710.0)
-    found, rest = _exp(inside, np.where(inside == x.high, x.low, 0.0))
+    high, rest = _exp(inside, np.where(inside == x.high, x.low, 0.0))
     grown = np.where(x.radius <= 1, x.radius * (1 + x.radius), np.inf)
-    radius = np.abs(found) * (EXP + grown)
-    if (small := found < SMALL).any():
+    radius = np.abs(high) * (EXP + grown)
+    if (small := high < SMALL).any():
         radius += np.where(small, LOST * (1 + grown), 0.0)
-    return DoubleDouble(found, np.where(x.high < 710, rest, np.nan), np.where(x.high < 710, radius, np.inf))
+    return DoubleDouble(high, np.where(x.high < 710, rest, np.nan), np.where(x.high < 710, radius, np.inf))
 
 
 def expm1(x: DoubleDouble) -> DoubleDouble:

@@ -26,7 +26,7 @@ def _exponents(size: Array, axis: int) -> Array:
 
 def _sliced(x: DoubleDouble, exponents: Array, digits: int) -> tuple[list[Slice], Array]:
     """x 2^-exponents as slices, each below 2^(digits - depth), and how far their sum may be from it."""
-    found: list[Slice] = []
+    slices: list[Slice] = []
     off = np.ldexp(x.radius, -exponents) + np.where(x.radius > 0, LOST, 0.0)
     for part in (x.high, x.low):
         depth, rest = 0, np.ldexp(part, -exponents)
@@ -34,11 +34,11 @@ def _sliced(x: DoubleDouble, exponents: Array, digits: int) -> tuple[list[Slice]
         while depth < DEEPEST and rest.any():
             depth += digits
             shift = np.ldexp(1.5, 52 - depth)
-            each = (rest + shift) - shift
-            rest = rest - each
-            found += [(depth, each)] if each.any() else []
+            top = (rest + shift) - shift
+            rest = rest - top
+            slices += [(depth, top)] if top.any() else []
         off = off + np.abs(rest)
-    return found, off
+    return slices, off
 
 
 def matmul(p: DoubleDouble, q: DoubleDouble) -> DoubleDouble:
@@ -51,15 +51,15 @@ def matmul(p: DoubleDouble, q: DoubleDouble) -> DoubleDouble:
     radius = p_off @ (q_size + q_off) + p_size @ q_off
     if p_off.any() or q_off.any():  # products of which may underflow
         radius += LOST * ((p_size + p_off).any(1, keepdims=True) & (q_size + q_off).any(0))
-    found = DoubleDouble(np.zeros(radius.shape))
+    total = DoubleDouble(np.zeros(radius.shape))
     for (depth, a), (other, b) in sorted(product(p_slices, q_slices), key=lambda pair: -pair[0][0] - pair[1][0]):
         if depth + other - 2 * digits < DEEPEST:
-            found = found + a @ b
+            total = total + a @ b
         else:
             radius = radius + np.abs(a) @ np.abs(b)
-    high, low = (np.ldexp(part, rows + columns) for part in (found.high, found.low))
-    found.radius = found.radius + radius
-    radius = np.ldexp(found.radius, rows + columns)
-    small = (np.abs(high) < SMALL) & (found.high != 0) | (found.radius > 0)
+    high, low = (np.ldexp(part, rows + columns) for part in (total.high, total.low))
+    total.radius = total.radius + radius
+    radius = np.ldexp(total.radius, rows + columns)
+    small = (np.abs(high) < SMALL) & (total.high != 0) | (total.radius > 0)
     high, low = two_sum(high, low)
     return DoubleDouble(high, low, np.where(np.isfinite(low), radius + np.where(small, LOST, 0.0), np.inf))

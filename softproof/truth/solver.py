@@ -54,15 +54,15 @@ def solve(problem: Problem, bits: int = 128) -> Truth:
 def solve_rows(problem: Problem, bits: int, rows: Rows = ALL) -> tuple[Truth, Truth]:
     """The truth about some rows, in row form; and of what is reduced, what `total` wants of these rows (r, 1)."""
     if "logits" in problem.inputs and not row_length(problem):
-        found = of_no_classes(problem, rows)
+        truth = of_no_classes(problem, rows)
     elif bits in (FLOAT64, DOUBLE_DOUBLE):
         with np.errstate(all="ignore"):
-            found = _SOLVERS[problem.operation](problem, rows, floats if bits == FLOAT64 else doubles)
+            truth = _SOLVERS[problem.operation](problem, rows, floats if bits == FLOAT64 else doubles)
     else:
         with ctx.workprec(bits):
-            found = _SOLVERS[problem.operation](problem, rows, balls)
-    summands = {name: found.pop(name) for name in REDUCED if name in found and is_reduced(problem, name)}
-    return found, summands
+            truth = _SOLVERS[problem.operation](problem, rows, balls)
+    summands = {name: truth.pop(name) for name in REDUCED if name in truth and is_reduced(problem, name)}
+    return truth, summands
 
 
 def total(problem: Problem, losses: Sequence[Array], bits: int) -> Array:

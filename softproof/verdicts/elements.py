@@ -80,12 +80,12 @@ class Elements:
         finite = ~special & np.isfinite(got)
         doubt = np.where(finite, doubt, np.where(special, 0.0, radius + np.abs(exact.low)))
         error = np.where(finite, error, np.inf)
-        found = cls._decided(got, exact, nearest, special, error, doubt, bound, storage)
+        elements = cls._decided(got, exact, nearest, special, error, doubt, bound, storage)
         vague = unknown | finite & (doubt > bound.error * VAGUE)
         if not vague.any():
-            return found
-        agreed, refuted, waits = found.agreed & ~vague, found.refuted & ~vague, found.waits | unknown
-        return replace(found, agreed=agreed, refuted=refuted, waits=waits)
+            return elements
+        agreed, refuted, waits = elements.agreed & ~vague, elements.refuted & ~vague, elements.waits | unknown
+        return replace(elements, agreed=agreed, refuted=refuted, waits=waits)
 
     @classmethod
     def _of_balls(cls, got: Array, exact: Array, bound: Allowed, storage: Format) -> Elements:
@@ -105,16 +105,16 @@ class Elements:
         if (strange := ~special & ~finite & np.isfinite(nearest)).any():
             beside = abs(balls(nearest[strange]) - exact[strange])
             doubt[strange] = _upper(beside).astype(np.float64) * (1 + ROUNDING)
-        found = cls._decided(got, exact, nearest, special, error, doubt, bound, storage)
+        elements = cls._decided(got, exact, nearest, special, error, doubt, bound, storage)
         beyond = ~special & ~np.isfinite(nearest)
         if beyond.any() and (unknown := beyond & ~_is_known(exact).astype(bool)).any():
-            found = replace(found, agreed=found.agreed & ~unknown, refuted=found.refuted & ~unknown,
-                            waits=found.waits | unknown)  # fmt: skip
-        near = ~special & np.isfinite(got) & np.isfinite(found.allowed) & ~found.agreed & ~found.refuted
+            elements = replace(elements, agreed=elements.agreed & ~unknown, refuted=elements.refuted & ~unknown,
+                            waits=elements.waits | unknown)  # fmt: skip
+        near = ~special & np.isfinite(got) & np.isfinite(elements.allowed) & ~elements.agreed & ~elements.refuted
         for i in zip(*np.nonzero(near), strict=True):
-            distance, limit = abs(balls(got[i]).item() - exact[i]), balls(found.allowed[i]).item()
-            found.agreed[i], found.refuted[i] = distance <= limit, distance > limit  # exactly, on the edge
-        return found
+            distance, limit = abs(balls(got[i]).item() - exact[i]), balls(elements.allowed[i]).item()
+            elements.agreed[i], elements.refuted[i] = distance <= limit, distance > limit  # exactly, on the edge
+        return elements
 
     @classmethod
     def _decided(

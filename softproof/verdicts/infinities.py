@@ -48,15 +48,15 @@ def _has_limit(problem: Problem, rows: Rows) -> Array:
 @once
 def _sum_has_limit(problem: Problem) -> bool:
     """Whether some row has that limit, and every other that counts a loss, none of which weighs less than 0."""
-    found = False
+    some = False
     for rows in blocks(problem):
         limit = _has_limit(problem, rows)
         x = wide_rows(problem.inputs["logits"], axis_of(problem), rows)
         weights = label_coefficients(problem, x.shape[-1], rows)[1]
         if not (limit | with_softmax(x)[1] | ~kept(problem, rows)[:, None]).all() or (weights < 0).any():
             return False
-        found = found or bool(limit.any())
-    return found
+        some = some or bool(limit.any())
+    return some
 
 
 def _slope(problem: Problem, rows: Rows) -> Array:

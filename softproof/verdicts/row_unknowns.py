@@ -141,7 +141,7 @@ def refuted(strips: Strips) -> Refuted:
     """Newton's method from α = 0 on each side of what is left of α, and between them where their lines meet."""
     count = len(strips.low)
     middle, apart = strips.middle()
-    found = Refuted(np.zeros(count), np.full((count, 4), -1), np.zeros(count), middle)
+    result = Refuted(np.zeros(count), np.full((count, 4), -1), np.zeros(count), middle)
     left, right = -strips.tilt_limit[:, 0], strips.tilt_limit[:, 0].copy()  # α that are not excluded
     todo = np.flatnonzero(np.isfinite(strips.limit[:, 0]) & np.isfinite(right) & apart)
     alpha, crossing = np.zeros(count), np.full((count, 2, 2), np.nan)  # lines that fall, and that rise: at, slope
@@ -150,7 +150,7 @@ def refuted(strips: Strips) -> Refuted:
             break
         these = strips if len(todo) == count else strips.of_rows(todo)
         bottom, top, first, second = these.ends(alpha[todo, None])
-        found.alpha[todo], found.beta[todo] = alpha[todo], (bottom + top) / 2
+        result.alpha[todo], result.beta[todo] = alpha[todo], (bottom + top) / 2
         line = these.lines(first, second)
         apart = bottom > top
         todo, line = todo[apart], Lines(*(each[apart] for each in (line.at, line.slope, line.first, line.second)))
@@ -159,16 +159,16 @@ def refuted(strips: Strips) -> Refuted:
         right[todo] = np.where(line.slope > 0, np.fmin(right[todo], root), right[todo])
         crossing[todo, rises] = np.stack([line.at, line.slope], -1)
         places = 2 * rises[:, None] + np.arange(2)
-        found.columns[todo[:, None], places] = np.stack([line.first, line.second], -1)
+        result.columns[todo[:, None], places] = np.stack([line.first, line.second], -1)
         size = SLACK * (np.abs(left[todo]) + np.abs(right[todo]))
         wrong = (line.slope == 0) & (line.at > 0) | (left[todo] - right[todo] > size)
-        found.ratio[todo[wrong]] = 1.0
+        result.ratio[todo[wrong]] = 1.0
         (fall, falls), (rise, rises_by) = np.moveaxis(crossing[todo], 0, -1)
         met = (fall - rise) / (rises_by - falls)
         alpha[todo] = np.clip(np.where(np.isnan(met), root, met), left[todo], right[todo])
         todo = todo[~wrong & (line.slope != 0)]
-    found.ratio[:] = np.where(found.ratio > 0, 1 + _apart(strips, found), 0.0)
-    return found
+    result.ratio[:] = np.where(result.ratio > 0, 1 + _apart(strips, result), 0.0)
+    return result
 
 
 def _apart(strips: Strips, found: Refuted) -> Array:
@@ -183,17 +183,17 @@ def _apart(strips: Strips, found: Refuted) -> Array:
 
 
 @np.errstate(all="ignore")
-def explained(elements: Elements, found: Refuted, row: int, place: Callable[[int], str]) -> tuple[int, str]:
+def explained(elements: Elements, refutation: Refuted, row: int, place: Callable[[int], str]) -> tuple[int, str]:
     """The element of a refuted row that stands out, and what is wrong with it in words; `place` names an element."""
     alone = elements.of_rows(np.array([row]))
-    strips, columns = Strips.of(alone), [int(each) for each in found.columns[row] if each >= 0]
+    strips, columns = Strips.of(alone), [int(each) for each in refutation.columns[row] if each >= 0]
     unknowns = "one factor of the row" if strips.tilt is None else "factor and dot product of the row"
     outliers = [each for each in (_beside_others(alone, strips, column) for column in columns) if each is not None]
     if outliers:
         worst = max(outliers, key=lambda each: each.off / each.own)
         return worst.column, f"no {unknowns} explains it with the others (Theorem 21): {worst}"
     others = ", ".join(map(place, columns[1:]))
-    apart = f"{found.ratio[row]:.3g} times too far apart"
+    apart = f"{refutation.ratio[row]:.3g} times too far apart"
     return columns[0], f"no {unknowns} explains this with {others} (Theorem 21): they are {apart}"
 
 

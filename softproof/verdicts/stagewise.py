@@ -85,12 +85,12 @@ def _verdict(judge: Judge, stage: Problem) -> Verdict:
 
 def worst(verdicts: Iterator[Verdict]) -> Verdict:
     """The verdict that decides: what disagrees first, else the largest error, with what was not asked."""
-    found = list(verdicts)
+    all_verdicts = list(verdicts)
     for outcome in (DISAGREES, UNDECIDED, NO_GUARANTEE):
-        if bad := [verdict for verdict in found if verdict.outcome == outcome]:
+        if bad := [verdict for verdict in all_verdicts if verdict.outcome == outcome]:
             return bad[0]
-    decides = max(found, key=lambda verdict: verdict.ratio)
-    omitted = [verdict.explanation for verdict in found if verdict.outcome == NOT_APPLICABLE]
+    decides = max(all_verdicts, key=lambda verdict: verdict.ratio)
+    omitted = [verdict.explanation for verdict in all_verdicts if verdict.outcome == NOT_APPLICABLE]
     return replace(decides, explanation="; ".join([decides.explanation, *omitted]))
 
 

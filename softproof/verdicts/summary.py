@@ -56,12 +56,12 @@ class Summary:
         """Outputs that are open together, each with which rows it is open in (R,); and all of these rows in blocks,
         which are then forgotten. A reduced loss stands alone, and has no block.
         """
-        found, self.open = self.open, {}
+        opened, self.open = self.open, {}
         everywhere, count = np.ones(1, bool), count_rows(self.problem)
         if not is_by_rows(self.problem):
-            return [(dict.fromkeys(found, everywhere), [ALL])] if found else []
-        reduced = [({name: everywhere}, list[Rows]()) for name, rows in found.items() if not rows]
-        which = {name: np.isin(np.arange(count), np.concatenate(rows)) for name, rows in found.items() if rows}
+            return [(dict.fromkeys(opened, everywhere), [ALL])] if opened else []
+        reduced = [({name: everywhere}, list[Rows]()) for name, rows in opened.items() if not rows]
+        which = {name: np.isin(np.arange(count), np.concatenate(rows)) for name, rows in opened.items() if rows}
         rows = np.flatnonzero(np.any([*which.values()], 0)) if which else np.zeros(0, np.int64)
         step = max(64, BLOCK // 8 // max(1, row_length(self.problem)))
         blocks: list[Rows] = [rows[start : start + step] for start in range(0, len(rows), step)]
@@ -127,11 +127,11 @@ class Summary:
             return
         elements, numbers = elements.of_rows(rows_left), numbers[rows_left]
         if isinstance(elements.factor, RowUnknowns):
-            found = refuted(Strips.of(elements))
-            row = int(found.ratio.argmax())
-            if not (ratio := found.ratio)[row]:
+            refutation = refuted(Strips.of(elements))
+            row = int(refutation.ratio.argmax())
+            if not (ratio := refutation.ratio)[row]:
                 return
-            column, text = explained(elements, found, row, place)
+            column, text = explained(elements, refutation, row, place)
         else:
             ratio, first, second = infeasible_rows(elements)
             row = int(ratio.argmax())

@@ -94,14 +94,14 @@ def _session(path: str) -> Any:
 def _inputs(declared: Sequence[Any], operation: str, interface: Interface) -> dict[str, str]:
     """The graph's name of each of our inputs."""
     about, theirs = OPERATIONS[operation], [each.name for each in declared]
-    found = dict(zip(about.inputs, theirs, strict=False)) | {n: n for n in about.optional if n in theirs}
-    found |= {name: each for name, each in interface.names.items() if name in (*about.inputs, *about.optional)}
-    if sorted(found.values()) != sorted(theirs) or not set(about.inputs) <= found.keys():
+    names = dict(zip(about.inputs, theirs, strict=False)) | {n: n for n in about.optional if n in theirs}
+    names |= {name: each for name, each in interface.names.items() if name in (*about.inputs, *about.optional)}
+    if sorted(names.values()) != sorted(theirs) or not set(about.inputs) <= names.keys():
         raise ValueError(
             f"the model takes {', '.join(theirs) or 'nothing'}; {operation} gives {', '.join(about.inputs)}, "
             f"and by name {', '.join(about.optional) or 'nothing'}; names says which is which"
         )
-    return found
+    return names
 
 
 def _run(session: Any, kinds: dict[str, str], names: dict[str, str], operation: str) -> Callable[..., list[Array]]:

@@ -74,11 +74,11 @@ def _functions(program: Program, operation: str) -> tuple[Callable[..., Any], Ca
         return _one(ask(positional, keywords), "value")
 
     def backward(grad_output: Array, *positional: Array, **keywords: Any) -> tuple[Array | None, ...]:
-        found = ask(positional, {**keywords, "grad_output": grad_output})
+        answer = ask(positional, {**keywords, "grad_output": grad_output})
         given = {*about.inputs, *(name for name in about.optional if name in keywords)}
         wanted = [name for name in about.gradients if name in given]
         labels = {name for name, x in zip(about.inputs, positional, strict=True) if x.dtype.kind == "i"}
-        return tuple(None if name in labels else _one(found, f"grad_{name}") for name in wanted)
+        return tuple(None if name in labels else _one(answer, f"grad_{name}") for name in wanted)
 
     return forward, backward
 

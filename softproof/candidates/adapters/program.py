@@ -112,7 +112,7 @@ class Program:
         self._write(b"".join((*lines, *_announced(arrays), b"end\n")))
         if not _answers(first := self._line(), nonce):
             raise ProtocolError(f"it wrote {first!r} where its answer was expected, which begins with 'answer {nonce}'")
-        found: dict[str, Array] = {}
+        received: dict[str, Array] = {}
         while (line := self._line()) != "end":
             word, _, rest = line.partition(" ")
             if word == "error":
@@ -122,14 +122,14 @@ class Program:
             name, dtype, shape = _header(line)
             size = math.prod(shape) * np.dtype(dtype).itemsize
             most -= size
-            if most < 0 or name in found or len(found) == MOST_ARRAYS:
+            if most < 0 or name in received or len(received) == MOST_ARRAYS:
                 raise ProtocolError(f"it announced an array by {line!r}; that is too many bytes, or one too many")
-            found[name] = (
+            received[name] = (
                 np.frombuffer(self._answers.bytes_of(size), np.dtype(dtype).newbyteorder("<"))
                 .astype(dtype)
                 .reshape(shape)
             )
-        return found
+        return received
 
     def _write(self, message: bytes) -> None:
         rest = memoryview(message)

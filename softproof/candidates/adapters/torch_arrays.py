@@ -149,11 +149,11 @@ def hvp(
     (grad,) = torch.autograd.grad(value, logits, upstream, create_graph=True)
     if not grad.requires_grad:
         return torch.zeros_like(logits)
-    (found,) = torch.autograd.grad(grad, logits, tangent, allow_unused=True, retain_graph=True)
-    if found is None:
+    (product,) = torch.autograd.grad(grad, logits, tangent, allow_unused=True, retain_graph=True)
+    if product is None:
         grad.backward(tangent)  # which walks all of the graph, and meets who refuses: once_differentiable
         return torch.zeros_like(logits)
-    return found
+    return product
 
 
 Tensors = Mapping[str, torch.Tensor]

@@ -47,11 +47,11 @@ def is_in(path: str, folder: str) -> bool:
 
 def _compilers(environment: Mapping[str, str]) -> Iterator[str]:
     """All that are found on PATH, and those that variables name."""
-    folders = [each for each in environment.get("PATH", "").split(os.pathsep) if os.path.isabs(each)]
+    folders = [path for path in environment.get("PATH", "").split(os.pathsep) if os.path.isabs(path)]
     words = [word for name in VARIABLES for word in environment.get(name, "").split()]
-    for each in (os.path.join(folder, name) for folder in ("", *folders) for name in (*words, *NAMES)):
-        if os.path.isabs(each) and os.path.isfile(each) and os.access(each, os.X_OK):
-            yield each
+    for path in (os.path.join(folder, name) for folder in ("", *folders) for name in (*words, *NAMES)):
+        if os.path.isabs(path) and os.path.isfile(path) and os.access(path, os.X_OK):
+            yield path
 
 
 def _places(compiler: str) -> list[str]:

@@ -34,15 +34,15 @@ def confine(plan: WorkerPlan, scratch: str | None, own_processes: bool, before: 
         before: what protects from it already.
     """
     prctl(PR_SET_DUMPABLE, 1)  # this process is the candidate's from here on, and /proc/self is its own
-    found = [Protection(INHERITED, True, f"{len(plan.environment)} variables"), *_privileges(plan)]
+    protections = [Protection(INHERITED, True, f"{len(plan.environment)} variables"), *_privileges(plan)]
     if "limits" not in plan.without:
-        found.append(limits.limit_sizes(plan.memory))
+        protections.append(limits.limit_sizes(plan.memory))
         if not _has(before, COUNT):
-            found.append(_count(plan))
+            protections.append(_count(plan))
     if scratch is None:
-        return found + [Protection(name, False, NO_SANDBOX) for name in OF_SANDBOX]
+        return protections + [Protection(name, False, NO_SANDBOX) for name in OF_SANDBOX]
     alone = _has(before, SIGNALS)
-    return found + _files(plan, scratch, own_processes, alone) + _calls(plan, alone)
+    return protections + _files(plan, scratch, own_processes, alone) + _calls(plan, alone)
 
 
 def _has(found: list[Protection], name: str) -> bool:
@@ -89,11 +89,11 @@ def _files(plan: WorkerPlan, scratch: str, own_processes: bool, alone: bool) -> 
     except OSError as error:
         return [Protection(name, False, f"Landlock: {error.strerror}") for name in (WRITING, READING)]
     how = f"Landlock ABI {abi}"
-    found = [Protection(name, True, how) for name in (READING, MEMORY)]
+    protections = [Protection(name, True, how) for name in (READING, MEMORY)]
     not_covered = "modes and times" if abi >= 3 else "modes, times and lengths"
     shared = "" if alone else f", and {SHARED_MEMORY}"
-    found.append(Protection(WRITING, abi >= 3, f"{how}, but for {not_covered} of files{shared}"))
-    return found + ([Protection(SIGNALS, True, how)] if abi >= 6 else [])
+    protections.append(Protection(WRITING, abi >= 3, f"{how}, but for {not_covered} of files{shared}"))
+    return protections + ([Protection(SIGNALS, True, how)] if abi >= 6 else [])
 
 
 def _calls(plan: WorkerPlan, alone: bool) -> list[Protection]:

@@ -41,12 +41,12 @@ def descendants(ancestor: int) -> set[int]:
     for name in os.listdir("/proc"):
         if name.isdecimal() and (parent := _parent(name)) is not None:
             children.setdefault(parent, []).append(int(name))
-    found, waiting = set[int](), [ancestor]
+    below, waiting = set[int](), [ancestor]
     while waiting:
         new = children.get(waiting.pop(), [])
-        found.update(new)
+        below.update(new)
         waiting += new
-    return found
+    return below
 
 
 def _kill_children(times: int) -> None:

@@ -77,16 +77,16 @@ class Launched:
         """Run the supervisor, and wait until the worker is about to run."""
         _look_after_the_ending()
         closing = "descriptors" not in plan.without
-        for each in plan.streams:
-            os.set_inheritable(each, not closing)
+        for descriptor in plan.streams:
+            os.set_inheritable(descriptor, not closing)
         self._supervisor = subprocess.Popen(
             [sys.executable, "-I", "-S", "-c", SUPERVISOR, str(Path(__file__).parents[1])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
             env=plan.environment, start_new_session=True, bufsize=0,
             close_fds=closing, pass_fds=plan.streams if closing else (),
         )  # fmt: skip
-        for each in plan.streams:
-            os.close(each)
+        for descriptor in plan.streams:
+            os.close(descriptor)
         self._told = b""
         assert self._supervisor.stdin is not None
         with contextlib.suppress(BrokenPipeError):
@@ -96,7 +96,7 @@ class Launched:
             self.close()
             raise LaunchError(f"the process of the candidate could not be started: {message.get('error')}")
         self._worker, self._scratch = message["worker"], message["scratch"]
-        self.protections = _hardened(tuple(Protection(*each) for each in message["ready"]), plan.without)
+        self.protections = _hardened(tuple(Protection(*fields) for fields in message["ready"]), plan.without)
 
     def _message(self, seconds: float) -> dict[str, Any] | None:
         """The next line of the supervisor; nothing in it at its end, None after so many seconds."""
@@ -230,10 +230,10 @@ def _readable(stream: IO[bytes], until: float) -> bool:
     return bool(poll.poll(max(0.0, until - time.monotonic()) * 1000))
 
 
-def _hardened(found: Protections, without: Sequence[str]) -> Protections:
+def _hardened(protections: Protections, without: Sequence[str]) -> Protections:
     """Where nothing else keeps the candidate from the judge's memory, this process gives up being looked into."""
-    if "dumpable" in without or any(each.name == MEMORY and each.active for each in found):
-        return found
+    if "dumpable" in without or any(each.name == MEMORY and each.active for each in protections):
+        return protections
     prctl(PR_SET_DUMPABLE, 0)
     how = "the judge allows nobody to look into it" if prctl(PR_GET_DUMPABLE) == 0 else "refused by this system"
-    return complete([*found, Protection(MEMORY, prctl(PR_GET_DUMPABLE) == 0, how)])
+    return complete([*protections, Protection(MEMORY, prctl(PR_GET_DUMPABLE) == 0, how)])

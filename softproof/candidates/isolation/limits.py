@@ -22,11 +22,11 @@ _FIRST, _LATER = "1000", "999"  # of all scores the highest, whose process is en
 
 def memory() -> int:
     """Bytes that this machine, or the control group of this process, has."""
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    sizes = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
     for file in map(Path, _MEMORY_OF_GROUPS):
         with contextlib.suppress(OSError, ValueError):  # no such file, or "max"
-            found.append(int(file.read_text()))
-    return min(found)
+            sizes.append(int(file.read_text()))
+    return min(sizes)
 
 
 def end_first() -> None:

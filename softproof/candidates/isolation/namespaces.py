@@ -80,15 +80,15 @@ def furnish(scratch: str | None) -> tuple[bool, list[Protection]]:
     except OSError:
         return False, []
     shared = _memory(SHARED_MEMORY, "mode=1777,size=50%")
-    found = []
+    protections = []
     writable = [folder for folder in (scratch, SHARED_MEMORY if shared else None) if folder]
     if scratch is not None and _memory(scratch, "mode=0700,size=50%") and _read_only(writable):
-        found.append(Protection(WRITING, True, "all else is mounted for reading"))
+        protections.append(Protection(WRITING, True, "all else is mounted for reading"))
     try:
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC)
     except OSError:  # as where parts of /proc are covered, in a container
-        return False, found
-    return True, found
+        return False, protections
+    return True, protections
 
 
 def _memory(folder: str, options: str) -> bool:
@@ -116,10 +116,10 @@ def seal_settings() -> None:
 
     They are root's, whatever its namespace is, without any capability.
     """
-    for each in filter(os.path.exists, _OF_THE_MACHINE):
+    for path in filter(os.path.exists, _OF_THE_MACHINE):
         with contextlib.suppress(OSError):
-            mount(each, each, None, MS_BIND | MS_REC)
-            set_mount(each, read_only=True, recursive=True)
+            mount(path, path, None, MS_BIND | MS_REC)
+            set_mount(path, read_only=True, recursive=True)
 
 
 def limit_processes(most: int) -> Protection | None:

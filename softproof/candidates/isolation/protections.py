@@ -45,15 +45,15 @@ class LaunchError(RuntimeError):
     """A worker could not be started, and why."""
 
 
-def complete(found: Iterable[Protection]) -> Protections:
+def complete(protections: Iterable[Protection]) -> Protections:
     """In the order of the report; of several for one name an active one counts, and what nobody has tried is absent."""
     by_name = {name: Protection(name, False, "not available") for name in ALL}
-    for each in found:
-        earlier = by_name[each.name]
-        if each.active and earlier.active:
-            by_name[each.name] = earlier._replace(how=f"{earlier.how}, {each.how}")
-        elif each.active or not earlier.active:
-            by_name[each.name] = each
+    for protection in protections:
+        earlier = by_name[protection.name]
+        if protection.active and earlier.active:
+            by_name[protection.name] = earlier._replace(how=f"{earlier.how}, {protection.how}")
+        elif protection.active or not earlier.active:
+            by_name[protection.name] = protection
     return tuple(by_name.values())
 
 

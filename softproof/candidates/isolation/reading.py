@@ -108,24 +108,24 @@ def _second_names(hidden: Iterable[str], folders: Iterable[str]) -> Iterator[str
             linked |= {(status.st_dev, status.st_ino)} if os.path.isfile(name) and status.st_nlink > 1 else set()
     for root in map(os.path.realpath, folders if linked else ()):
         for folder, _, names in os.walk(root):
-            for each in (os.path.join(folder, name) for name in names):
+            for path in (os.path.join(folder, name) for name in names):
                 with contextlib.suppress(OSError):
-                    status = os.lstat(each)
+                    status = os.lstat(path)
                     if (status.st_dev, status.st_ino) in linked:
-                        yield each
+                        yield path
 
 
 def _around(root: str, hidden: Iterable[str]) -> Rules:
     """Rules for all of a folder except what is hidden and what links lead to; its names may be listed."""
-    inside = [each for each in hidden if is_in(each, root)]
+    inside = [name for name in hidden if is_in(name, root)]
     if root in inside:
         return []
     if not inside and root != os.sep:
         return [(root, READ)]
-    found: Rules = [(root, READ_DIR)] if root != os.sep else []
+    allowed: Rules = [(root, READ_DIR)] if root != os.sep else []
     with contextlib.suppress(OSError), os.scandir(root) as entries:  # what the judge cannot list, nobody reads
-        for each in entries:
-            wanted = root != os.sep or each.name.endswith(".py") or os.path.isfile(f"{each.path}/__init__.py")
-            if wanted and not each.is_symlink():
-                found += _around(each.path, inside)
-    return found
+        for entry in entries:
+            wanted = root != os.sep or entry.name.endswith(".py") or os.path.isfile(f"{entry.path}/__init__.py")
+            if wanted and not entry.is_symlink():
+                allowed += _around(entry.path, inside)
+    return allowed

@@ -55,10 +55,10 @@ def _remove(name: str, top: int) -> None:
         return
     inside = _opened(name, top)
     try:
-        for each in os.listdir(inside):
-            if not _unlinked(each, inside):
-                os.chmod(each, stat.S_IRWXU, dir_fd=inside)  # a folder can be moved by who may write in it
-                os.rename(each, os.urandom(16).hex(), src_dir_fd=inside, dst_dir_fd=top)
+        for entry in os.listdir(inside):
+            if not _unlinked(entry, inside):
+                os.chmod(entry, stat.S_IRWXU, dir_fd=inside)  # a folder can be moved by who may write in it
+                os.rename(entry, os.urandom(16).hex(), src_dir_fd=inside, dst_dir_fd=top)
     finally:
         os.close(inside)
     os.rmdir(name, dir_fd=top)

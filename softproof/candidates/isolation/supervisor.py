@@ -88,14 +88,14 @@ def _start(judge: Judge, plan: WorkerPlan, scratch: str | None) -> tuple[int, bo
     adopts = "subreaper" not in plan.without
     if adopts:
         prctl(PR_SET_CHILD_SUBREAPER, 1)
-    found = [Protection(PROCESSES, adopts, "a supervisor that adopts orphans" if adopts else "switched off")]
+    protections = [Protection(PROCESSES, adopts, "a supervisor that adopts orphans" if adopts else "switched off")]
     separate = "namespaces" not in plan.without
     if separate:
         try:
-            found += namespaces.separate(network=scratch is not None and "network" not in plan.without)
+            protections += namespaces.separate(network=scratch is not None and "network" not in plan.without)
         except OSError as error:
             separate = False
-            found.append(Protection(SIGNALS, False, f"no namespaces: {error.strerror}"))
+            protections.append(Protection(SIGNALS, False, f"no namespaces: {error.strerror}"))
     if "dumpable" not in plan.without:
         prctl(PR_SET_DUMPABLE, 0)
     supervisor = os.getpid()
@@ -104,8 +104,8 @@ def _start(judge: Judge, plan: WorkerPlan, scratch: str | None) -> tuple[int, bo
         with judge.told_of_errors():
             _die_with(0 if separate else supervisor)
             if separate:
-                _first(judge, plan, scratch, found)
-            _work(judge, plan, scratch, found)
+                _first(judge, plan, scratch, protections)
+            _work(judge, plan, scratch, protections)
     _close(plan.streams)
     return child, separate
 
@@ -123,12 +123,12 @@ def _close(streams: tuple[int, ...]) -> None:
         os.close(each)
 
 
-def _first(judge: Judge, plan: WorkerPlan, scratch: str | None, found: list[Protection]) -> NoReturn:
+def _first(judge: Judge, plan: WorkerPlan, scratch: str | None, protections: list[Protection]) -> NoReturn:
     """The first process of a namespace: it waits for the worker, and ends all others by ending."""
     own, more = namespaces.furnish(scratch)
-    found += more
+    protections += more
     if own and "limits" not in plan.without and (limit := namespaces.limit_processes(plan.processes)):
-        found.append(limit)
+        protections.append(limit)
     if "settings" not in plan.without:
         namespaces.seal_settings()
     me = os.getpid()
@@ -136,7 +136,7 @@ def _first(judge: Judge, plan: WorkerPlan, scratch: str | None, found: list[Prot
     if worker == 0:
         with judge.told_of_errors():
             _die_with(me)
-            _work(judge, plan, scratch, found, own)
+            _work(judge, plan, scratch, protections, own)
     _close(plan.streams)
     while True:
         child, status = os.wait()
@@ -145,7 +145,9 @@ def _first(judge: Judge, plan: WorkerPlan, scratch: str | None, found: list[Prot
             os._exit(0)
 
 
-def _work(judge: Judge, plan: WorkerPlan, scratch: str | None, found: list[Protection], own: bool = False) -> None:
+def _work(
+    judge: Judge, plan: WorkerPlan, scratch: str | None, protections: list[Protection], own: bool = False
+) -> None:
     """Become the worker; `own`: /proc shows its own processes alone."""
     os.setsid()
     for number, stream in enumerate(plan.streams):
@@ -157,14 +159,14 @@ def _work(judge: Judge, plan: WorkerPlan, scratch: str | None, found: list[Prote
         signal.signal(name, signal.SIG_DFL)
     os.chdir(plan.folder)
     environment = plan.environment | (variables(scratch) if scratch else {})
-    found = [*found, *confine(plan, scratch, own, found)]
-    judge.tell(ready=_stated(found), worker=os.getpid(), scratch=scratch)
+    protections = [*protections, *confine(plan, scratch, own, protections)]
+    judge.tell(ready=_stated(protections), worker=os.getpid(), scratch=scratch)
     os.execve(plan.command[0], plan.command, environment)
 
 
-def _stated(found: list[Protection]) -> Protections:
+def _stated(protections: list[Protection]) -> Protections:
     """All protections; a supervisor that can be ended protects from nobody who wants to stay."""
-    stated = complete(found)
+    stated = complete(protections)
     if any(each.name == SIGNALS and each.active for each in stated):
         return stated
     how = "a supervisor adopts orphans, and the candidate could end it"

@@ -59,13 +59,13 @@ def cross_entropy(form: Form) -> Formula:
 
     def formula(asked: Asked) -> Answer:
         loss = form.loss(asked, asked.x)
-        found = {"value": form.value(loss)}
+        outputs = {"value": form.value(loss)}
         if asked.differentiates:
-            found["grad_logits"] = form.of_logits(loss, asked.g)
+            outputs["grad_logits"] = form.of_logits(loss, asked.g)
             if not is_labels(asked.problem):
                 slope = share(loss, asked.g) * loss.w * loss.dtype.type(1 - loss.smoothing)
-                found["grad_target"] = times(slope, loss.row.l)
-        return found
+                outputs["grad_target"] = times(slope, loss.row.l)
+        return outputs
 
     return formula
 
@@ -78,13 +78,13 @@ def linear_cross_entropy(form: Form) -> Formula:
         b = asked.array("linear_bias") if "linear_bias" in asked.problem.inputs else None
         logits = products(x, w, form.sum(asked, "product"))
         loss = form.loss(asked, logits if b is None else logits + b)
-        found = {"value": form.value(loss)}
+        outputs = {"value": form.value(loss)}
         if asked.differentiates:
             grad, sum = form.of_logits(loss, asked.g), asked.sum.intact  # noqa: A001
-            found["grad_input"] = grad @ w
-            found["grad_linear_weight"] = products(grad.T, x.T, sum)
-            found["grad_linear_bias"] = sum(grad.T)
-        return {name: array.reshape(1, -1) for name, array in found.items()}
+            outputs["grad_input"] = grad @ w
+            outputs["grad_linear_weight"] = products(grad.T, x.T, sum)
+            outputs["grad_linear_bias"] = sum(grad.T)
+        return {name: array.reshape(1, -1) for name, array in outputs.items()}
 
     return formula
 

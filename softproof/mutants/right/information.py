@@ -40,11 +40,11 @@ def entropy(log: Log, *, multiplied_out: bool = False) -> Formula:
 
     def formula(asked: Asked) -> Answer:
         p = asked.x
-        found = {"value": 0 - asked.sum(_p_times(p, log(p)))}
+        outputs = {"value": 0 - asked.sum(_p_times(p, log(p)))}
         if asked.differentiates:
             g = asked.g
-            found["grad_p"] = -g * log(p) - g if multiplied_out else -g * (log(p) + 1)
-        return found
+            outputs["grad_p"] = -g * log(p) - g if multiplied_out else -g * (log(p) + 1)
+        return outputs
 
     return formula
 
@@ -54,10 +54,10 @@ def cross_entropy(log: Log) -> Formula:
 
     def formula(asked: Asked) -> Answer:
         p, q = asked.x, _q(asked)
-        found = {"value": 0 - asked.sum(_p_times(p, log(q)))}
+        outputs = {"value": 0 - asked.sum(_p_times(p, log(q)))}
         if asked.differentiates:
-            found |= {"grad_p": -asked.g * log(q), "grad_q": -asked.g * p / q}
-        return found
+            outputs |= {"grad_p": -asked.g * log(q), "grad_q": -asked.g * p / q}
+        return outputs
 
     return formula
 
@@ -65,20 +65,20 @@ def cross_entropy(log: Log) -> Formula:
 def divergence_of_terms(asked: Asked) -> Answer:
     """Σ (p log p - p log q); g (log p - log q + 1) and -(g p)/q."""
     p, q = asked.x, _q(asked)
-    found = {"value": asked.sum(_p_times(p, np.log(p)) - _p_times(p, np.log(q)))}
+    outputs = {"value": asked.sum(_p_times(p, np.log(p)) - _p_times(p, np.log(q)))}
     if asked.differentiates:
-        found |= {"grad_p": asked.g * (np.log(p) - np.log(q) + 1), "grad_q": -asked.g * p / q}
-    return found
+        outputs |= {"grad_p": asked.g * (np.log(p) - np.log(q) + 1), "grad_q": -asked.g * p / q}
+    return outputs
 
 
 def divergence_of_differences(asked: Asked) -> Answer:
     """Σ p (log p - log q); g times the same difference and 1, and -g (p/q)."""
     p, q = asked.x, _q(asked)
-    found = {"value": asked.sum(_p_times(p, np.log(p) - np.log(q)))}
+    outputs = {"value": asked.sum(_p_times(p, np.log(p) - np.log(q)))}
     if asked.differentiates:
         g = asked.g
-        found |= {"grad_p": g * (np.log(p) - np.log(q)) + g, "grad_q": -g * (p / q)}
-    return found
+        outputs |= {"grad_p": g * (np.log(p) - np.log(q)) + g, "grad_q": -g * (p / q)}
+    return outputs
 
 
 def divergence_of_sums(asked: Asked) -> Answer:

@@ -43,12 +43,12 @@ def of_sums(*, bias_first: bool) -> Formula:
     def formula(asked: Asked) -> Answer:
         x, w, b = _parts(asked)
         value = products(x, w, asked.sum, b if bias_first else None)
-        found: dict[str, Array | None] = {"value": value if b is None or bias_first else value + b}
+        outputs: dict[str, Array | None] = {"value": value if b is None or bias_first else value + b}
         if asked.differentiates:
             g, sum = _upstream(asked), asked.sum.intact  # noqa: A001
-            found |= {"grad_input": products(g, w.T, sum), "grad_weight": products(g.T, x.T, sum),
+            outputs |= {"grad_input": products(g, w.T, sum), "grad_weight": products(g.T, x.T, sum),
                       "grad_bias": sum(g.T)[:, 0]}  # fmt: skip
-        return _flat(found)
+        return _flat(outputs)
 
     return formula
 
@@ -58,11 +58,11 @@ def of_matrices(asked: Asked) -> Answer:
     x, w, b = _parts(asked)
     blocks = [x[:, k : k + 5] @ w[:, k : k + 5].T for k in range(0, x.shape[1], 5)]
     value = asked.sum(np.stack(blocks, -1))[..., 0]
-    found: dict[str, Array | None] = {"value": value if b is None else value + b}
+    outputs: dict[str, Array | None] = {"value": value if b is None else value + b}
     if asked.differentiates:
         g = _upstream(asked)
-        found |= {"grad_input": g @ w, "grad_weight": g.T @ x, "grad_bias": np.ones(len(g), g.dtype) @ g}
-    return _flat(found)
+        outputs |= {"grad_input": g @ w, "grad_weight": g.T @ x, "grad_bias": np.ones(len(g), g.dtype) @ g}
+    return _flat(outputs)
 
 
 def in_chunks(asked: Asked) -> Answer:
@@ -71,15 +71,15 @@ def in_chunks(asked: Asked) -> Answer:
     starts = range(0, len(x), 7)
     values = [products(x[k : k + 7], w, asked.sum) for k in starts]
     value = np.concatenate([np.zeros((0, len(w)), x.dtype), *values])
-    found: dict[str, Array | None] = {"value": value if b is None else b + value}
+    outputs: dict[str, Array | None] = {"value": value if b is None else b + value}
     if asked.differentiates:
         g, of_w = _upstream(asked), np.zeros_like(w)
         for k in starts:
             of_w += g[k : k + 7].T @ x[k : k + 7]
         of_b = np.zeros(len(w), x.dtype)
         np.add.at(of_b, np.tile(np.arange(len(w)), len(g)), g.reshape(-1))
-        found |= {"grad_input": g @ w, "grad_weight": of_w, "grad_bias": of_b}
-    return _flat(found)
+        outputs |= {"grad_input": g @ w, "grad_weight": of_w, "grad_bias": of_b}
+    return _flat(outputs)
 
 
 def variants() -> Iterator[Right]:

@@ -125,10 +125,10 @@ class Right:
     def answer(self, problem: Problem, device: str = "cpu") -> Result:  # it lives on the CPU
         """Value and gradients, rounded once to the format of the problem."""
         with np.errstate(all="ignore"):
-            found = self.formula(Asked(problem, self.sum))
+            outputs = self.formula(Asked(problem, self.sum))
         shapes, fmt = output_shapes(problem), FORMATS[problem.dtype]
         wide = np.float64 if problem.dtype == "float64" else np.float32
         return Result({
-            name: Output(shaped(problem, name, fmt.round(found[name]), shape).astype(wide), problem.dtype)
+            name: Output(shaped(problem, name, fmt.round(outputs[name]), shape).astype(wide), problem.dtype)
             for name, shape in shapes.items()
         })  # fmt: skip

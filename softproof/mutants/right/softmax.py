@@ -45,11 +45,11 @@ def softmax(kind: type[LogitRow], backward: Backward) -> Formula:
 
     def formula(asked: Asked) -> Answer:
         row = kind(asked.x, asked.sum)
-        found = {"value": row.p}
+        outputs = {"value": row.p}
         if asked.differentiates:
             assert asked.problem.grad_output is not None
-            found["grad_logits"] = backward(row, asked.rows(asked.problem.grad_output), asked.sum.intact)
-        return found
+            outputs["grad_logits"] = backward(row, asked.rows(asked.problem.grad_output), asked.sum.intact)
+        return outputs
 
     return formula
 
@@ -65,10 +65,10 @@ def logsumexp(kind: type[LogitRow], *, by_difference: bool = False) -> Formula:
 
     def formula(asked: Asked) -> Answer:
         row = kind(asked.x, asked.sum)
-        found = {"value": row.y}
+        outputs = {"value": row.y}
         if asked.differentiates:
-            found["grad_logits"] = asked.g * (np.exp(asked.x - row.y) if by_difference else row.p)
-        return found
+            outputs["grad_logits"] = asked.g * (np.exp(asked.x - row.y) if by_difference else row.p)
+        return outputs
 
     return formula
 

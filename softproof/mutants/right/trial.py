@@ -39,7 +39,7 @@ def verdict_on(variant: Right, problem: Problem) -> Verdict | None:
 def drawn(operation: str, dtype: str, count: int, seed: str, *, small: bool = False) -> list[Problem]:
     """Problems of an operation that right variants can be asked, the same from the same seed."""
     variant = next(each for each in VARIANTS.values() if each.operation == operation)
-    found: list[Problem] = []
+    collected: list[Problem] = []
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
@@ -51,11 +51,11 @@ def drawn(operation: str, dtype: str, count: int, seed: str, *, small: bool = Fa
     )
     @hypothesis.given(problem=problems(operation, dtype, supports=variant.supports(operation), small=small))
     def draw(problem: Problem) -> None:
-        found.append(problem)
+        collected.append(problem)
 
     with warnings.catch_warnings(action="ignore"):
         draw()
-    return found
+    return collected
 
 
 def rejected(variants: Iterable[Right], asked: Iterable[Problem]) -> Iterator[tuple[Right, Verdict]]:

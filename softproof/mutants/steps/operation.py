@@ -35,14 +35,14 @@ class _Steps(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> Any:
         tensors = ctx.saved_tensors
-        found = ctx.operation.backward(grads[0], *tensors, **ctx.options)
+        gradients = ctx.operation.backward(grads[0], *tensors, **ctx.options)
         needed = ctx.needs_input_grad[2:]
         return (
             None,
             None,
             *(
                 grad.to(x.dtype) if grad is not None and need else None
-                for grad, x, need in zip(found, tensors, needed, strict=True)
+                for grad, x, need in zip(gradients, tensors, needed, strict=True)
             ),
         )
 
