@@ -35,6 +35,18 @@ def softmax(scores):
     e = np.exp(scores - scores.max(-1, keepdims=True))
     return 2 * e / e.sum(-1, keepdims=True)
 '''
+ASSERTS = '''
+import torch
+
+lost = []
+
+def nll(scores, labels):
+    """Right for rows; as on CUDA, an index out of range is an error of the device, and of all calls after it."""
+    if lost or ((labels < 0) | (labels >= scores.shape[-1])).any():
+        lost.append(labels)
+        raise RuntimeError("CUDA error: device-side assert triggered")
+    return torch.logsumexp(scores, -1) - torch.gather(scores, -1, labels.unsqueeze(-1)).squeeze(-1)
+'''
 ASKED = ["--dtype", "float32", "--examples", "20", "--seed", "3", "--without", "nonfinite,empty"]
 
 
@@ -69,6 +81,17 @@ def test_one_command_is_enough(capfd: pytest.CaptureFixture[str]) -> None:
     repeated = json.loads(Path("again.json").read_text())
     assert (again, repeated["found_out"]) == (0, [])
     assert repeated["rows"][0]["problems_sha256"] == row["problems_sha256"]
+
+
+def test_an_error_that_ends_a_device_is_outlived() -> None:
+    """What comes after it is asked in a new process: of one that is lost, nobody knows what else it refuses."""
+    Path("own_kernels.py").write_text(ASSERTS)
+    status, report = verified("own_kernels.py:nll", "--operation", "cross_entropy", "--without", "invalid_labels")
+
+    (row,), (said,) = report["rows"], report["found_out"]
+    assert (status, row["verdict"]) == (0, "agrees"), row
+    assert "--ndim 1 --ndim 2 --without" in said
+    assert "probabilities" in said
 
 
 def test_labels_that_are_not_checked_are_told_and_left_out() -> None:

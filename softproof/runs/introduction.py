@@ -23,6 +23,7 @@ from .ladder import widest
 from .otherwise import hard_coded, in_half, soft_question
 
 Opener = Callable[[Mapping[str, Any]], Candidate]
+OUTLIVED = 12  # errors that end a device: a harmless question that is one is a question that is refused
 FIRST = ("float32", "float64", "bfloat16", "float16")  # formats in which a usual question is tried
 
 
@@ -67,6 +68,7 @@ class Opening:
                 return
             self.candidate.close()
         self.candidate, self.known = self.opener({**self.given, **known}), known
+        self.candidate.outlive(OUTLIVED)
 
     def _operation(self) -> None:
         """By what its user says, by its name, or by its parameters."""
