@@ -221,12 +221,23 @@ def test_the_words_say_what_was_given(words: str) -> None:
         ("../kernels.py:f", "../kernels.py:f"),
         ("/a/kernels.py:f", "/a/kernels.py:f"),
         ("kernels.py", "kernels.py"),
-        ("my-kernels.py:f", "my-kernels.py:f"),
+        ("my-kernels/01.py:f", "my-kernels.01:f"),
+        ("my kernels.py:f", "my kernels.py:f"),
         ("python kernels.py", "python kernels.py"),
         (":f", ":f"),
         ("", ""),
     ],
 )
 def test_a_function_in_a_file_is_one_of_a_module(text: str, name: str) -> None:
-    """Where its file is below the working directory, and has the name of a module."""
+    """Where its file is below the working directory, and a module can have its name."""
     assert target_name(text) == name
+
+
+@pytest.mark.parametrize("file", ["01-softmax.py", "./my-kernels/x.py", "{here}/1.py"])
+def test_a_file_has_the_name_that_it_has(file: str, tmp_path: Path) -> None:
+    """It need not be one that Python's `import` could spell, and its path may be absolute."""
+    path = Path(file.format(here=tmp_path))
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(KERNELS)
+    status, report = verified(f"{path}:softmax")
+    assert (status, report["rows"][0]["verdict"]) == (1, "disagrees")

@@ -101,7 +101,9 @@ def test_json_is_written(tmp_path: Path) -> None:
     [
         (["verify"], "no TARGET, and pyproject.toml has no table [tool.softproof]; `softproof init` writes one"),
         (["verify", ":softmax"], "target ':softmax': it names no module; expected package.module"),
-        (["verify", "../my_kernels.py:f"], "a target is a module, not a file; try my_kernels or my_kernels:function"),
+        (["verify", "../my_kernels.py:f"], "'../my_kernels.py:f' is no file below the working directory"),
+        (["verify", "../my_kernels.py:f"], "in .., ask my_kernels:f"),
+        (["verify", "my_kernels.v2.py:f"], "a module cannot have a dot in its name: rename it"),
         (["verify", "manual", "--operation", "argmax"], "argument --operation: invalid choice: 'argmax'"),
         (["verify", "manual", "--adapter", "mlx"], "argument --adapter: invalid choice: 'mlx'"),
         (["verify", "manual", "--dtype", "float8"], "dtype is 'float8'; expected one of float64, float32"),

@@ -98,9 +98,6 @@ class Candidate(Functions):
     def renew(self) -> None:
         """Start again, as if it had not been asked anything."""
 
-    def outlive(self, errors: int) -> None:
-        """Start again by itself after so many errors that end a device; one that lives in this process cannot."""
-
     def close(self) -> None:
         """End what was started for it."""
 

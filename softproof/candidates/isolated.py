@@ -102,10 +102,6 @@ class Isolated(Candidate):
         """Start again; if that cannot be done, it is lost."""
         self._handle.restart()
 
-    def outlive(self, errors: int) -> None:
-        """Start again by itself after so many errors that end a device."""
-        self._handle.outlives = errors
-
     def limit(self, seconds: float) -> None:
         """Let no question take longer from now on."""
         self._handle.seconds = min(self._handle.seconds, seconds)
@@ -125,7 +121,6 @@ class _ProcessHandle:
         self.closed = closed
         self.protections: Protections = ()
         self.lost, self.earlier = "", 0
-        self.outlives = 0  # errors that end a device
         self.child: Child | None = None
 
     def start(self, since: float) -> Any:
@@ -151,9 +146,6 @@ class _ProcessHandle:
             raise LostError(self._strange(error)) from error
         if told.raised is not None and ends_a_device(told.raised):
             self.lost = f"raised {told.raised}"  # nothing is computed after it
-            if self.outlives:
-                self.outlives -= 1
-                self.restart()
         return told
 
     def denied(self, error: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
@@ -22,6 +23,7 @@ from .frameworks import ADAPTERS
 from .places import place_of
 from .signature import named_by
 
+PART = r"[\w-]+"  # of the name of a module: what the name of a file can be, spelled by `import` or not
 Target = str | ModuleType | Callable[..., Any] | Candidate
 
 
@@ -148,15 +150,16 @@ def check_target_name(name: str, adapter: str | None = None) -> None:
     """ValueError for what cannot be the name of a target, whatever there is to be imported."""
     if adapter in ("onnx", "process") or name.endswith(".onnx"):
         return
-    module_name, _, _ = name.partition(":")
+    module_name, _, function = name.partition(":")
     if "/" in module_name or module_name.endswith(".py"):
-        suggestion = Path(module_name).stem
-        raise ValueError(
-            f"target {name!r}: a target is a module, not a file; try {suggestion} or {suggestion}:function"
-        )
+        path = Path(module_name)
+        to_do = f"in {path.parent}, ask {path.stem}:{function or 'function'}"
+        if "." in path.stem:
+            to_do = "a module cannot have a dot in its name: rename it"
+        raise ValueError(f"target {name!r} is no file below the working directory that can be imported; {to_do}")
     if not module_name:
         raise ValueError(f"target {name!r}: it names no module; expected package.module or package.module:function")
-    if not all(part.isidentifier() for part in module_name.replace("-", "_").split(".")):
+    if not all(re.fullmatch(PART, part) for part in module_name.split(".")):
         raise ValueError(f"target {name!r}: {module_name!r} names no module; expected package.module")
 
 

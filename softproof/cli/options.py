@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import ast
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from ..candidates.isolated import SECONDS, STARTUP_SECONDS
+from ..candidates.loading import PART
 from ..problem.interface import InterfaceArguments
 from ..problem.operations import OPERATIONS
 from ..reports.files import ReportFile
@@ -86,14 +88,18 @@ def add_interface(command: argparse.ArgumentParser) -> None:
 def target_name(text: str) -> str:
     """A target as its user names it; a function in a file below the working directory is one of a module.
 
-    >>> target_name("kernels/fused.py:loss"), target_name("kernels.fused:loss")
-    ('kernels.fused:loss', 'kernels.fused:loss')
+    >>> target_name("kernels/fused.py:loss"), target_name("./01-softmax.py:f"), target_name("kernels.fused:loss")
+    ('kernels.fused:loss', '01-softmax:f', 'kernels.fused:loss')
     """
     file, colon, function = text.partition(":")
-    parts = PurePath(file.removeprefix("./")).parts
-    stems = [*parts[:-1], parts[-1].removesuffix(".py")] if parts else []
-    below = file.endswith(".py") and all(each.isidentifier() for each in stems)
-    return f"{'.'.join(stems)}:{function}" if colon and below else text
+    if not (colon and file.endswith(".py")):
+        return text
+    path = PurePath(file)
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    stems = path.with_suffix("").parts
+    is_below = all(re.fullmatch(PART, each) for each in stems)
+    return f"{'.'.join(stems)}:{function}" if is_below else text
 
 
 def words_of(arguments: Mapping[str, Any]) -> str:

@@ -57,7 +57,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
         nargs="*",
         type=target_name,
         metavar="TARGET",
-        help="a module, package.module:function, model.onnx or, with --adapter process, a command "
+        help="a module, package.module:function, file.py:function, model.onnx or, with --adapter process, a command "
         "(default: the targets of [tool.softproof] in pyproject.toml)",
     )
     command.add_argument(

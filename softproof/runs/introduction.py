@@ -12,6 +12,7 @@ from typing import Any
 from ..candidates.candidate import Candidate
 from ..candidates.guesses import inputs_in_order, operation_of
 from ..candidates.lookalikes import is_certain, lookalikes
+from ..candidates.outliving import outliving
 from ..diagnosis.interview import Given
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem, Result
@@ -23,7 +24,6 @@ from .ladder import widest
 from .otherwise import hard_coded, in_half, soft_question
 
 Opener = Callable[[Mapping[str, Any]], Candidate]
-OUTLIVED = 12  # errors that end a device: a harmless question that is one is a question that is refused
 FIRST = ("float32", "float64", "bfloat16", "float16")  # formats in which a usual question is tried
 
 
@@ -67,8 +67,7 @@ class Opening:
             if known == self.known and not (afresh or self.candidate.lost):
                 return
             self.candidate.close()
-        self.candidate, self.known = self.opener({**self.given, **known}), known
-        self.candidate.outlive(OUTLIVED)
+        self.candidate, self.known = outliving(self.opener({**self.given, **known})), known
 
     def _operation(self) -> None:
         """By what its user says, by its name, or by its parameters."""
