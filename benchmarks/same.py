@@ -25,8 +25,8 @@ from typing import Any
 import hypothesis
 
 from softproof import OPERATIONS, problems
+from softproof.problem.formats import FORMATS
 
-DTYPES = ("float64", "float32", "float16", "bfloat16")
 DRAWN = 40  # problems of an operation and dtype
 TIMES = ("seconds", "elapsed", "time")  # keys and words that differ from run to run
 
@@ -65,7 +65,7 @@ def command(*words: str) -> dict[str, Any]:
 
 def drawn() -> dict[str, list[str]]:
     """The digests of all operations and dtypes."""
-    return {f"{operation} {dtype}": digests(operation, dtype) for operation in OPERATIONS for dtype in DTYPES}
+    return {f"{operation} {dtype}": digests(operation, dtype) for operation in OPERATIONS for dtype in FORMATS}
 
 
 PARTS: dict[str, Callable[[], Any]] = {

@@ -12,7 +12,6 @@ import pytest
 
 import manual
 import reference
-import softproof
 
 from .helpers.recorder import PublicRecorder, public
 
@@ -306,6 +305,46 @@ WRONG: dict[str, tuple[Call, type[Exception], str]] = {
         IndexError,
         "target holds 3; expected labels from 0 to 2",
     ),
+    "accurate, probabilities": (
+        lambda f: f.accurate_cross_entropy(X, np.full((2, 3), 0.25)),
+        TypeError,
+        "target has dtype (torch.)?float64; expected (torch.)?int64 or (torch.)?uint8 labels",
+    ),
+    "accurate, labels in int32": (
+        lambda f: f.accurate_cross_entropy_backward(1.0, X, Y.astype(np.int32)),
+        TypeError,
+        "target has dtype (torch.)?int32; expected (torch.)?int64 or (torch.)?uint8 labels",
+    ),
+    "accurate, label too large": (
+        lambda f: f.accurate_cross_entropy(X, np.array([0, 3])),
+        IndexError,
+        "target holds 3; expected labels from 0 to 2, or -100",
+    ),
+    "accurate, too few labels": (
+        lambda f: f.accurate_cross_entropy(X, Y[:1]),
+        ValueError,
+        "target has shape (1,); expected (2,), for labels of logits (2, 3)",
+    ),
+    "accurate, logits of integers": (
+        lambda f: f.accurate_cross_entropy(X.astype(np.int64), Y),
+        TypeError,
+        "logits has dtype (torch.)?int64; expected one of",
+    ),
+    "accurate, class weights do not fit": (
+        lambda f: f.accurate_cross_entropy(X, Y, weight=np.ones(2)),
+        ValueError,
+        "weight has shape (2,); expected (3,), one for each class",
+    ),
+    "accurate, unknown reduction": (
+        lambda f: f.accurate_cross_entropy(X, Y, reduction="avg"),
+        ValueError,
+        "reduction is 'avg'; expected one of mean, sum, none",
+    ),
+    "accurate, upstream of no reduction": (
+        lambda f: f.accurate_cross_entropy_backward(1.0, X, Y, reduction="none"),
+        ValueError,
+        "grad_output has shape (); expected (2,)",
+    ),
 }
 
 
@@ -343,123 +382,3 @@ def test_a_device_that_is_not_there_is_an_error() -> None:
     """The reference moves inputs to `device`, if torch can."""
     with pytest.raises(ValueError, match="device is 'nowhere'; torch cannot use it"):
         reference.softmax(X, device="nowhere")
-
-
-@pytest.mark.parametrize(
-    ("problem", "kind", "words"),
-    [
-        (softproof.Problem("argmax", "float32", {}), ValueError, "operation is 'argmax'; expected one of softmax"),
-        (softproof.Problem("softmax", "int8", {}), ValueError, "dtype is 'int8'; expected one of float64"),
-        (softproof.Problem("softmax", "float32", {}), TypeError, "softmax needs logits; missing logits"),
-        (
-            softproof.Problem("softmax", "float32", {"logits": [0.1]}),
-            ValueError,
-            "logits holds 0.1, which is not a float32 number",
-        ),
-        (
-            softproof.Problem("softmax", "float32", {"logits": [1.0]}, {"axis": 0}),
-            TypeError,
-            "softmax has no axis; it has logits, dim",
-        ),
-        (
-            softproof.Problem("softmax", "float32", {"logits": [1.0]}, layout="upside down"),
-            ValueError,
-            "layout of logits is 'upside down'; expected one of contiguous",
-        ),
-        (
-            softproof.Problem("softmax", "float32", {"logits": [1.0]}, grad_output=[1.0, 2.0]),
-            ValueError,
-            "grad_output has shape (2,); the value of softmax has (1,)",
-        ),
-        (
-            softproof.Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [-1]}),
-            IndexError,
-            "target holds -1; expected labels from 0 to 1, or -100",
-        ),
-        (
-            softproof.Problem(
-                "cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [0]}, {"label_smoothing": 1.5}
-            ),
-            ValueError,
-            "label_smoothing is 1.5; expected a number from 0 to 1",
-        ),
-        (
-            softproof.Problem("cross_entropy", "float32", {"logits": [[0.0]], "target": [0], "weight": [np.inf]}),
-            ValueError,
-            "weight holds inf; expected finite numbers",
-        ),
-        (
-            softproof.Problem("linear", "float32", {"input": [1.0], "weight": [[1.0]]}, tangent=[1.0]),
-            TypeError,
-            "linear takes no tangent; softmax, log_softmax, logsumexp, cross_entropy do",
-        ),
-        (
-            softproof.Problem("softmax", "float32", {"logits": [1.0]}, tangent=[[1.0]]),
-            ValueError,
-            "tangent has shape (1, 1); the logits have (1,)",
-        ),
-        (
-            softproof.Problem("softmax", "float32", {"logits": [1.0]}, tangent=[np.inf]),
-            ValueError,
-            "tangent holds inf; expected finite numbers",
-        ),
-        (
-            softproof.Problem("softmax", "float32", {"logits": [1.0]}, tangent=[0.1]),
-            ValueError,
-            "tangent holds 0.1, which is not a float32 number",
-        ),
-    ],
-    ids=[
-        "operation",
-        "dtype",
-        "missing input",
-        "not representable",
-        "option",
-        "layout",
-        "upstream",
-        "label",
-        "smoothing",
-        "weight",
-        "no tangent",
-        "tangent shape",
-        "tangent not finite",
-        "tangent not representable",
-    ],
-)
-def test_the_judge_refuses_a_question_without_sense(
-    problem: softproof.Problem, kind: type[Exception], words: str
-) -> None:
-    """Before anybody is asked."""
-    with pytest.raises(kind, match=re.escape(words)):
-        softproof.judge(softproof.load("manual"), problem)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "kind", "words"),
-    [
-        ({"operation": "argmax"}, ValueError, "operation is 'argmax'; expected one of softmax"),
-        ({"adapter": "mlx"}, ValueError, "adapter is 'mlx'; expected one of numpy, torch"),
-        ({"device": "cuda"}, ValueError, "device is 'cuda'; the numpy adapter has cpu only"),
-        ({"dtypes": "float32"}, TypeError, "dtypes is 'float32'; expected a list of names such as ['float32']"),
-        ({"dtypes": ["float8"]}, ValueError, "dtype is 'float8'; expected one of float64"),
-        ({"dtypes": []}, ValueError, "dtypes is []; expected at least one name"),
-        ({"examples": 0}, ValueError, "examples is 0; expected a whole number of at least 1"),
-        ({"examples": 2.5}, ValueError, "examples is 2.5; expected a whole number of at least 1"),
-        ({"seed": "x"}, TypeError, "seed is 'x'; expected a whole number or None"),
-    ],
-    ids=lambda value: str(value) if isinstance(value, dict) else "",
-)
-def test_verify_refuses_wrong_arguments(arguments: dict[str, Any], kind: type[Exception], words: str) -> None:
-    """Before anybody is asked."""
-    with pytest.raises(kind, match=re.escape(words)):
-        softproof.verify("manual", **arguments)
-
-
-def test_strategies_refuse_wrong_arguments() -> None:
-    """An unknown name would draw nothing, and a test of nothing passes."""
-    with pytest.raises(ValueError, match="operation is 'argmax'"):
-        softproof.problems("argmax", "float32")
-    with pytest.raises(ValueError, match="dtype is 'float8'"):
-        softproof.problems("softmax", "float8")
-    with pytest.raises(ValueError, match="supports names axis; softmax has dim"):
-        softproof.problems("softmax", "float32", supports=frozenset({"axis"}))

@@ -20,6 +20,7 @@ from benchmarks.independent import interval
 from benchmarks.nasty import CORNERS, draw
 from benchmarks.truths import meets, wrong
 from softproof import OPERATIONS, Problem
+from softproof.problem.formats import FORMATS
 from softproof.problem.losses import class_weights, coefficients, is_labels, kept
 from softproof.problem.problem import Array
 from softproof.problem.rows import ALL, Rows, class_count
@@ -27,7 +28,6 @@ from softproof.truth.balls import Number, balls
 from softproof.truth.double_double import DoubleDouble
 
 INF, NAN = float("inf"), float("nan")
-DTYPES = ("float64", "float32", "float16", "bfloat16")
 
 
 @pytest.mark.parametrize("corner", CORNERS)
@@ -35,7 +35,7 @@ def test_no_truth_is_wrong(corner: str, thorough: bool) -> None:
     """In a small dose; make truths asks a hundred thousand."""
     counts: Counter[str] = Counter()
     size = 500 if thorough else 4
-    for dtype in DTYPES:
+    for dtype in FORMATS:
         for number in range(size):
             problem = draw(corner, dtype, 1000, number)
             assert wrong(problem, counts) == [], problem

@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from functools import partial
 
+from softproof.problem.formats import FORMATS
+
 from ..record import LONGEST, NOT_IN_TORCH, NOT_INSTALLED, MissingError, Part, Record, Step, Where, pipe_table
 
-DTYPES = ("float64", "float32", "float16", "bfloat16")
 COMPILED = ("torch_compiled:softmax", "torch_compiled:log_softmax", "torch_compiled:cross_entropy",
             "torch_compiled_linear:linear", "torch_compiled_linear:linear_cross_entropy")  # fmt: skip
 EXAMPLES, SEED = 40, 0
@@ -17,12 +18,13 @@ _MODELS = {"cpu": "torch-cpu", "cuda": "torch-cuda"}
 
 def parts(kind: str) -> list[Part]:
     """The reference in each dtype under each model, compiled functions one by one, and the chunked loss."""
-    found = [_part("reference", _MODELS[kind], dtype) for dtype in DTYPES]
+    found = [_part("reference", _MODELS[kind], dtype) for dtype in FORMATS]
     found.append(_part("examples.candidates.torch_tf32", _tf32(kind), "float32"))
     found += [_part("reference", "fused", dtype) for dtype in ("float32", "float64")]
-    found += [_part("reference", "auto", dtype) for dtype in DTYPES]  # what a user gets who names none
+    found += [_part("reference", "auto", dtype) for dtype in FORMATS]  # what a user gets who names none
     found += [_part(f"examples.candidates.{name}", "fused", "float32", without(name), 10) for name in COMPILED]
-    found += [_part("examples.candidates.torch_chunked", _MODELS[kind], dtype, ("unbatched",)) for dtype in DTYPES[:2]]
+    chunked = partial(_part, "examples.candidates.torch_chunked", _MODELS[kind], without=("unbatched",))
+    found += [chunked(dtype) for dtype in ("float64", "float32")]
     return found
 
 

@@ -21,11 +21,11 @@ from ..problem.formats import FORMATS
 from ..problem.outputs import output_shapes
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import ALL, Rows, blocks, row_form, shaped
+from ..verdicts.elements import ROUNDING
 from ..verdicts.lost_terms import rounding_decides
 from ..verdicts.unspecified import rules
 
 U = 2.0**-53
-ROUNDING = 2.0**-48  # of the few float64 operations on a radius, and between a distance and its comparison
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ OVERFLOW = 13  # the theorem of docs/theory/bounds.md
 NEVER = "NaN and infinity are never accepted here"
 VAGUE = 2.0**-20  # of a bound: a larger radius would show in what is reported, and is left to balls
 LEAST, FINE = 2.0**-1074, 2.0**-1021  # the least float64 number, and up to where it is half a unit or more
-ROUNDING = 2.0**-48  # of the few float64 operations between an error and its comparison
+ROUNDING = 2.0**-48  # of the few float64 operations on a radius, and between an error and its comparison
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from softproof.verdicts.case import Case
 
 from ..helpers.candidates import MANUAL, REFERENCE
 from ..helpers.small_formats import Machine, Row, leans, small
-from ..helpers.wrong_answers import Wrong, just_outside
+from ..helpers.wrong_answers import EVERYWHERE, Wrong, just_outside
 
 HALVES = {"manual": MANUAL, "reference": REFERENCE}
 ALL_DTYPES = tuple(FORMATS)
@@ -95,9 +95,7 @@ HELD = [
 
 
 WRONG: dict[str, Wrong] = {
-    "zero": lambda exact, *_: np.zeros_like(exact),
-    "sign flipped": lambda exact, *_: -exact,
-    "doubled": lambda exact, *_: 2 * exact,
+    **EVERYWHERE,
     "uniform": lambda exact, *_: np.full_like(exact, exact.mean() + 2.0**-6),
     "nan": lambda exact, *_: np.where(exact == exact.max(), np.nan, exact),
     "just outside": just_outside,

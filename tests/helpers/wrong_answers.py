@@ -11,6 +11,11 @@ from softproof.problem.formats import Format
 from softproof.problem.problem import Array
 
 Wrong = Callable[[Array, Array, Format], Array]  # of the exact values, their bounds and the format of the answer
+EVERYWHERE: dict[str, Wrong] = {
+    "zero": lambda exact, *_: np.zeros_like(exact),
+    "sign flipped": lambda exact, *_: -exact,
+    "doubled": lambda exact, *_: 2 * exact,
+}
 
 
 def just_outside(exact: Array, limit: Array, storage: Format) -> Array:

@@ -13,9 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from ...problem.formats import FORMATS
 from ...problem.problem import Array, Output
 
-DTYPES = ("float64", "float32", "float16", "bfloat16")
+DTYPES = tuple(FORMATS)
 LAYOUTS = ("contiguous",)  # an array of JAX has no strides
 
 jax.config.update("jax_enable_x64", True)

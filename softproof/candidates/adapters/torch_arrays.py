@@ -9,10 +9,11 @@ from typing import Any
 import torch
 from torch.autograd import forward_ad
 
+from ...problem.formats import FORMATS
 from ...problem.problem import COMMON_LAYOUTS, Array, Output
 from .numpy_arrays import is_repeated
 
-DTYPES = ("float64", "float32", "float16", "bfloat16")
+DTYPES = tuple(FORMATS)
 LAYOUTS = COMMON_LAYOUTS
 _detach = torch.Tensor.detach  # an answer may have an attribute of that name, which gives other numbers
 
