@@ -357,19 +357,6 @@ def test_who_does_not_take_masks_is_told_what_leaves_them_out() -> None:
     assert "masked classes" not in again.regions
 
 
-def needs_a_bias(input: Array, weight: Array, bias: Array) -> Array:
-    """A linear layer that has to be given one."""
-    return np.asarray(input @ weight.T + bias)
-
-
-def test_who_needs_what_is_optional_is_told_so() -> None:
-    """No option says that it is always to be given; a default does."""
-    (row,) = softproof.verify(needs_a_bias, operation="linear", examples=5, **QUICK).rows
-
-    assert row.verdict == "cannot ask"
-    assert "Some questions have no bias: give that parameter a default" in row.reason
-
-
 def one_format(logits: Array, dim: int = -1) -> Array:
     """In float64 alone."""
     if logits.dtype != np.float64:

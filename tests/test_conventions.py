@@ -16,7 +16,7 @@ from tests.helpers.profiles import profile_of
 
 
 def zero_where_nothing_counts(logits: Tensor, target: Tensor, ignore_index: int = -100) -> Tensor:
-    """The loss of training code: 0 over nothing, labels are not checked, and matrices alone are meant."""
+    """The loss of training code: 0 over nothing, labels are not checked, and classes lie along the last axis."""
     keep = target != ignore_index
     picked = logits.log_softmax(-1).gather(-1, (target % logits.shape[-1])[..., None])[..., 0]
     return -(picked * keep).sum() / keep.sum().clamp(min=1)
@@ -32,10 +32,10 @@ def test_conventions_are_told_and_not_left_out() -> None:
     found = profile_of(zero_where_nothing_counts, operation="cross_entropy")
     left = {"empty", "all_ignored", "masked", "nonfinite", "invalid_labels"}
     how: dict[str, Any] = {"operation": "cross_entropy", "adapter": "torch", "dtypes": ["float32"], "seed": 0,
-                           "ndim": [2], "examples": 40, "arithmetic": "auto"}  # fmt: skip
+                           "fixed": {"dim": -1}, "examples": 40, "arithmetic": "auto"}  # fmt: skip
 
     assert told(found) == left - {"masked"}
-    assert any("write ndim = [2]" in each for each in found.notes)
+    assert any("its classes lie along the last axis" in each for each in found.notes)
     assert not left & set(found.arguments.get("without", ()))
     without = [*found.arguments["without"], *left]
     assert softproof.verify(zero_where_nothing_counts, without=without, **how).ok

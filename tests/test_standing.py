@@ -77,11 +77,11 @@ def test_a_failure_stands_if_it_is_still_asked(
         return softproof.load(function, operation="softmax", adapter="torch")
 
     for rows in ([second], []):
-        found = with_standing([row], rows, interface, opener)
+        found = with_standing([row], rows, Interface(), interface, opener)
         assert found == ([row] if stands else rows)
         assert not found or failures(found[0])[:1] == failures(row if stands else second)[:1]
     other = replace(row, problems=row.problems + 1)
-    assert with_standing([row], [other], interface, opener) == [other]
+    assert with_standing([row], [other], Interface(), interface, opener) == [other]
 
 
 def test_an_error_that_is_not_raised_any_more_does_not_stand() -> None:
@@ -92,4 +92,4 @@ def test_an_error_that_is_not_raised_any_more_does_not_stand() -> None:
     def opener() -> Candidate:
         return softproof.load(torch.nn.Softmax(-1), operation="softmax", adapter="torch")
 
-    assert with_standing([row], [other], Interface(), opener) == [other]
+    assert with_standing([row], [other], Interface(), Interface(), opener) == [other]

@@ -20,6 +20,7 @@ from ..problem.operations import DEFAULTS, DIRECTIONAL, OPERATIONS
 from ..problem.outputs import value_shape
 from ..problem.problem import LAYOUTS, Output, Problem, Result
 from ..problem.records import CALLABLE, FLAG, TEXT, a, by_name, check_fields, one_of, tuple_of
+from .classes_last import taken_so
 from .directives import DIRECTIVES
 from .frameworks import ADAPTERS, FRAMEWORKS
 from .functions import Functions
@@ -225,13 +226,15 @@ class Candidate(Functions):
         """The candidate's side of an answer, where its functions are."""
         task, guard = Task(self, problem, self.made(problem, device), arguments, device), Guard()
         try:
-            outputs = {name: self._taken_from(array) for name, array in DIRECTIVES[directive](task).items()}
+            found = {name: self._taken_from(array) for name, array in DIRECTIVES[directive](task).items()}
         except (Exception, SystemExit) as error:  # any failure of the candidate is an answer, and a wrong one
             return Told(raised=f"{type(error).__name__}{place_of(error)}: {_words(error)}", changed=guard.changed())
         if changed := guard.changed():
             return Told(changed=changed)
-        after = {name: self.arrays.take(array).values for name, array in task.arrays.items()}
-        return Told(outputs, after, observed=tuple(task.observed))
+        after = {name: self.arrays.take(array) for name, array in task.arrays.items()}
+        outputs, after = ({name: taken_so(name, each, problem, self.interface) for name, each in some.items()}
+                          for some in (found, after))  # fmt: skip
+        return Told(outputs, {name: each.values for name, each in after.items()}, observed=tuple(task.observed))
 
     def denied(self, error: str) -> str:  # noqa: ARG002 - a candidate in this process is denied nothing
         """What was kept from it, as far as an error of its tells, and how to allow that."""

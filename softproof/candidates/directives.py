@@ -218,8 +218,8 @@ def updated_in_place(task: Task) -> Arrays:
     small = sum(each.size for each in task.problem.inputs.values()) < SMALL
     held = [task.candidate.made(task.problem, task.device) for _ in range(HELD if small else 1)]
     for problem in (other, task.problem):
-        for name, values in problem.inputs.items():
-            if arrays_of.may_be_written(held[-1][name]):
+        for name, values in task.candidate.placed(problem).items():
+            if name in problem.inputs and arrays_of.may_be_written(held[-1][name]):
                 arrays_of.write(held[-1][name], values)
         found = task.candidate.outputs(task.problem, held[-1])
     return found

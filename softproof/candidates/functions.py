@@ -6,13 +6,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ..problem.formats import HALF
 from ..problem.interface import HALF_VALUE, Interface
 from ..problem.operations import OPERATIONS
 from ..problem.outputs import gradient_names
-from ..problem.problem import Problem
+from ..problem.problem import Array, Problem
+from .classes_last import given_so
 from .frameworks import arrays_of
 from .protocol import given
+from .unsaid import unsaid
 
 
 @dataclass(frozen=True)
@@ -33,11 +37,15 @@ class Functions:
         """The adapter's module: `make`, `take`, `check_device`, `DTYPES`."""
         return arrays_of(self.adapter)
 
+    def placed(self, problem: Problem) -> dict[str, Array]:
+        """The numbers of a problem, with their axes in the candidate's order."""
+        return {name: given_so(name, values, problem, self.interface) for name, values in given(problem).items()}
+
     def made(self, problem: Problem, device: str) -> dict[str, Any]:
         """The arrays of a problem, as the adapter has them."""
         return {
             name: self.arrays.make(values, problem.dtype, problem.layout_of(name), device)
-            for name, values in given(problem).items()
+            for name, values in self.placed(problem).items()
         }
 
     def value_and_gradients(self, problem: Problem, arrays: dict[str, Any]) -> dict[str, Any]:
@@ -56,12 +64,14 @@ class Functions:
         """What the candidate's own backward pass gives, by input."""
         grads = self.call(problem, self.backwards[problem.operation], upstream)(arrays)
         present = [grad for grad in (grads if isinstance(grads, tuple) else (grads,)) if grad is not None]
-        wanted = gradient_names(problem)
+        about = OPERATIONS[problem.operation]
+        missing = unsaid(self.backwards[problem.operation], problem, self.interface, 1 + len(about.inputs))
+        wanted = [name for name in about.gradients if name in {*gradient_names(problem), *missing}]
         if len(present) != len(wanted):
             raise ValueError(
                 f"gradients from the backward pass: {len(present)}; inputs that have a gradient: {', '.join(wanted)}"
             )
-        return dict(zip(wanted, present, strict=True))
+        return {name: grad for name, grad in zip(wanted, present, strict=True) if name not in missing}
 
     def call(
         self, problem: Problem, function: Callable[..., Any] | None = None, *before: Any
@@ -70,12 +80,16 @@ class Functions:
         operation, interface = OPERATIONS[problem.operation], self.interface
         asked = function or self.functions[problem.operation]
         first = next((i for i, name in enumerate(operation.inputs) if name in interface.names), len(operation.inputs))
+        missing = unsaid(asked, problem, interface, len(before) + first)
 
         def call(arrays: Mapping[str, Any]) -> Any:
             own = {name: self.arrays.copy(x) if name in interface.writes else x for name, x in arrays.items()}
             positional = [own[name] for name in operation.inputs[:first]]
             named = {name: own[name] for name in (*operation.inputs[first:], *operation.optional) if name in own}
-            keywords = interface.given({**named, **problem.options})
+            first_of_all = own[operation.inputs[0]]
+            filled = {name: self.arrays.like(first_of_all, x) if isinstance(x, np.ndarray) else x
+                      for name, x in missing.items()}  # fmt: skip
+            keywords = interface.given({**filled, **named, **problem.options})
             answer = asked(*before, *positional, **keywords, **interface.extra)
             if function is not None:
                 return answer

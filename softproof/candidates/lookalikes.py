@@ -40,7 +40,8 @@ DOUBTFUL = frozenset(  # names that are as often those of something else
 def lookalikes(operation: str, parameters: Iterable[str], known: Mapping[str, str]) -> dict[str, str]:
     """For optional inputs and options that a function does not have by name: the parameter that looks like it.
 
-    `known` has the names that are given already. The positional inputs come first, whatever they are called.
+    `known` has the names that are given already. The positional inputs come first, whatever they are called, unless
+    they have names.
 
     >>> lookalikes("cross_entropy", ["scores", "labels", "ignore_idx", "chunk"], {})
     {'ignore_index': 'ignore_idx'}
@@ -48,7 +49,8 @@ def lookalikes(operation: str, parameters: Iterable[str], known: Mapping[str, st
     about, names = OPERATIONS[operation], list(parameters)
     wanted = [each for each in (*about.optional, *about.options) if each not in names and each not in known]
     taken = {*about.extras, *about.inputs, *known.values()}
-    free = [each for each in names[len(about.inputs) :] if each not in taken]
+    first = next((place for place, name in enumerate(about.inputs) if name in known), len(about.inputs))
+    free = [each for each in names[first:] if each not in taken]
     similar: dict[str, str] = {}
     for name in wanted:
         alias = next((each for each in free if each.lower() in ALIASES.get(name, ())), None)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..candidates.candidate import Candidate
+from ..candidates.classes_last import is_moved
 from ..candidates.description import DECLARING
 from ..candidates.plain_text import plain
 from ..candidates.preparation import DTYPES
@@ -91,8 +92,13 @@ def _is_otherwise(row: Row) -> bool:
 
 
 def _may_be_otherwise(failure: Failure) -> bool:
-    """An error, labels of no class that are not refused, or a derivative in a direction: no wrong value or gradient."""
+    """An error, labels of no class that are not refused, or a derivative in a direction: no wrong value or gradient.
+
+    Or an array whose classes may lie elsewhere.
+    """
     along = tuple(OUTPUTS[kind] for kind in DIRECTIONAL)
+    if is_moved(failure.verdict.problem):
+        return True
     return failure.question == INVALID or is_error(failure) or failure.verdict.output.startswith(along)
 
 

@@ -53,7 +53,8 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
                 targets[number : number + 1] = [replace(each, options=again.arguments) for each in targets[number:][:1]]
                 _judge(again.arguments, plan, rows, protections, progress)
                 opener = partial(opened, again.arguments, plan.hidden)
-                rows[before:] = with_standing(first, rows[before:], interface_in(again.arguments), opener)
+                interfaces = interface_in(arguments), interface_in(again.arguments)
+                rows[before:] = with_standing(first, rows[before:], *interfaces, opener)
     except KeyboardInterrupt:
         ended_by = interruption.signal or signal.SIGINT
     about = plan.inputs, weakest(protections), tuple(targets)

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import replace
 
 from ..candidates.candidate import Candidate
+from ..candidates.classes_last import is_moved, last_axis
 from ..problem.interface import Interface
 from ..problem.kinds import kinds_of
 from ..problem.operations import DIRECTIONAL
@@ -19,17 +20,19 @@ INVALID, UNCHECKED = ("check", "invalid labels"), "invalid_labels"  # a question
 
 
 def with_standing(
-    before: Sequence[Row], rows: Sequence[Row], interface: Interface, opener: Callable[[], Candidate]
+    before: Sequence[Row], rows: Sequence[Row], first: Interface, interface: Interface, opener: Callable[[], Candidate]
 ) -> list[Row]:
     """The rows of the second asking; where one agrees, or is missing, what failed in the first and stands comes back.
 
-    `interface` is that of the second asking, and `opener` opens the function so.
+    `first` is the interface of the first asking, `interface` that of the second, and `opener` opens the function so.
     """
+    turned = last_axis(first) != last_axis(interface)
     judged = {row.name: row for row in rows}
     for row in before:
         if row.verdict != DISAGREES or (row.name in judged and not judged[row.name].ok):
             continue
-        standing = [each for each in failures(row) if _stands(each, interface, opener)]
+        same = (each for each in failures(row) if not (turned and is_moved(each.verdict.problem)))
+        standing = [each for each in same if _stands(each, interface, opener)]
         if standing:
             judged[row.name] = replace(row, failure=standing[0], more=tuple(standing[1:]))
     return list(judged.values())

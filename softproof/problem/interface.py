@@ -68,7 +68,8 @@ class Interface:
             ``"more_than_65536_classes"``; and behaviour checks, such as ``"after another backward"``.
         names: what it calls an input or an option, such as ``{"dim": "axis"}``. A positional input that has a name here
             is given by that name.
-        fixed: options that it does not take, and the values that it has instead, such as ``{"reduction": "none"}``.
+        fixed: options that it does not take, and the values that it has instead, such as ``{"reduction": "none"}``;
+            for a cross-entropy ``{"dim": -1}`` says that its classes lie along the last axis, (N, d1, …, C).
         extra: arguments of its own that are always given, by name.
         ndim: how many dimensions the logits, probabilities or features may have; by default any number.
         writes: inputs that it is documented to overwrite. It is given a copy of these.
@@ -131,7 +132,7 @@ class Interface:
             ("supports", self.supports or (), extras - kinds),
             ("without", words, extras | {"layouts", "gradient", HALF_VALUE}),
             ("names", self.names, arrays | options),
-            ("fixed", self.fixed, options),
+            ("fixed", self.fixed, options | ({"dim"} if "cross_entropy" in operations else set())),
             ("writes", self.writes, arrays | {"grad_output"}),
         ):
             if unknown := set(named) - known:
@@ -144,6 +145,10 @@ class Interface:
                 raise ValueError(f"{argument} gives {_listed(unknown)}; {whose} takes {_listed(taken) or 'nothing'}")
         for name, value in self.fixed.items():
             check_option(name, value)
+        if "dim" not in options and self.fixed.get("dim", -1) not in (-1, 1):
+            raise ValueError(
+                f"fixed dim is {self.fixed['dim']}; expected -1, classes along the last axis, or 1, along the second"
+            )
         if self.without >= OF_REDUCTIONS.keys():
             raise ValueError(f"without names {_listed(OF_REDUCTIONS)}; expected at most two of these, or reduction")
         if both := set(self.fixed) & set(self.supports or ()):

@@ -25,13 +25,6 @@ def _answers(candidate: Candidate, operation: str, dtype: str, device: str) -> b
         return candidate.answer(replace(asked, grad_output=None), device).raised is None
 
 
-def _required(operation: str, raised: str) -> list[str]:
-    """Optional inputs and options of ours that it lacks: it takes them, and has to be given them."""
-    about, missing = OPERATIONS[operation], MISSING.search(raised)
-    names = re.findall(r"'(\w+)'", missing[1]) if missing else []
-    return [each for each in names if each in (*about.optional, *about.options)]
-
-
 def options_for(candidate: Candidate, operation: str, raised: str) -> list[str]:
     """Options of the command line for what an error says; empty where it does not tell.
 
@@ -54,10 +47,6 @@ def how_to_call(candidate: Candidate, operation: str, dtype: str, device: str, r
     """What to do where no question is answered."""
     if others := [each for each in candidate.dtypes if each != dtype and _answers(candidate, operation, each, device)]:
         return f"It answers in {', '.join(others)}: {' '.join(f'--dtype {each}' for each in others)}"
-    if ours := _required(operation, raised):
-        return (
-            f"Some questions have no {' or '.join(ours)}: give that parameter a default, as torch.nn.functional has it"
-        )
     if "int32" in raised and "target" in OPERATIONS[operation].inputs:
         return "Labels are given as int64: judge a function that converts them, and calls it"
     found = options_for(candidate, operation, raised)

@@ -15,6 +15,7 @@ from ..problem.problem import Array, Problem
 from ..problem.rows import main_input
 
 ROWS, CLASSES, FEATURES = 2, 3, 4
+SIZES = (ROWS, 5, 4, 7, 6)  # of axes that are not the classes: equal sizes would hide that axes are confused
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,10 @@ def _arrays(operation: str, ndim: int) -> dict[str, Array]:
     layer = operation in ("linear", "linear_cross_entropy")
     place = min(1, ndim - 1) if operation == "cross_entropy" else ndim - 1
     size = FEATURES if layer else CLASSES
-    shape = [size if axis == place else ROWS for axis in range(ndim)]
+    shape = [size if axis == place else SIZES[axis] for axis in range(ndim)]
     x = np.resize([0.0, 0.5, -1.0, 2.0, 0.25], shape)
     p = np.resize([0.5, 0.25, 0.25], shape)
-    labels = np.resize([1, 0, 2], [ROWS] * (ndim - 1))
+    labels = np.resize([1, 0, 2], [each for axis, each in enumerate(shape) if axis != place])
     weight = np.resize([0.5, -0.25, 1.0, 0.0, 0.75], (CLASSES, FEATURES))
     rows = {"logits": x, "input": x, "p": p, "q": p, "target": labels}
     return rows | {"weight": weight, "linear_weight": weight, "linear_bias": np.ones(CLASSES)}
@@ -88,6 +89,8 @@ def kinds(operation: str, dtype: str, supports: Set[str], usual: Problem) -> Ite
         single = {next(iter(usual.inputs)): np.array(0.5)}
         yield Harmless("scalars", "a single number", with_ones(Problem(operation, dtype, single, usual.options)))
     yield Harmless("layouts", "arrays that are not contiguous", replace(usual, layout="strided"))
+    if (cube := plain(operation, dtype, supports, 3, usual.options)) is not None:
+        yield Harmless("layouts", "transposed arrays of 3 dimensions", replace(cube, layout="transposed"))
 
 
 def _but(usual: Problem, changed: Mapping[str, Any]) -> Problem:
@@ -140,8 +143,8 @@ def _of_losses(usual: Problem) -> Iterator[Changed]:
         return
     yield "ignore_index", "a label that is ignored", {"target": np.where(labels == 1, -100, labels)}
     yield "all_ignored", "labels that are all ignored", {"target": np.full_like(labels, -100)}
+    yield "probabilities", "target probabilities", {"target": _shares(labels.shape, 1)}
     if main_input(usual).ndim == 2:
-        yield "probabilities", "target probabilities", {"target": np.resize([0.5, 0.25, 0.25], (ROWS, CLASSES))}
         wide = np.resize([0.5, -0.25, 1.0, 0.0], (CLASSES, 2, FEATURES))
         yield "k_dimensional", "a weight with positions", {
             "linear_weight": wide, "target": np.resize(labels, (ROWS, 2))}  # fmt: skip

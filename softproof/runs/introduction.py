@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from ..candidates.candidate import Candidate
+from ..candidates.classes_last import OF_LOSSES
 from ..candidates.guesses import inputs_in_order, operation_of
 from ..candidates.lookalikes import is_certain, lookalikes
 from ..candidates.outliving import outliving
 from ..diagnosis.interview import Given
-from ..problem.operations import OPERATIONS
+from ..problem.operations import OPERATIONS, REDUCTIONS
+from ..problem.outputs import value_shape
 from ..problem.problem import Problem, Result
 from ..verdicts.judgement import judge
 from .calling import MISSING, SEVERAL, TOO_MANY
@@ -123,28 +125,61 @@ class Opening:
         raise CannotAskError(self._advice(raised))
 
     def _usual_or_soft(self) -> Problem:
-        """The same; of a loss that raises an error for labels, and is right for target probabilities, with these."""
+        """The same; of a loss that raises an error for labels, and answers target probabilities, with these.
+
+        Whether it is right for them is another question; who is right for labels somewhere takes labels.
+        """
         error, usual = None, None
         try:
             usual = self._usual()
         except CannotAskError as raised:
+            if self._classes_last(None):
+                return self._usual()
             error = raised
         soft = soft_question(
             self.candidate, self.found.operation, FIRST[0] if usual is None else usual.dtype, self.device
         )
-        if soft is not None:
-            free = {*OPERATIONS[soft.operation].options} - self.candidate.supports(soft.operation) - {"ignore_index"}
-            if self._fits(soft, free):
-                self.found.not_tested["labels"] = "it raises an error for labels, and is right for target probabilities"
-                self._leaves_out("labels")
-                self._open()
-                return self._usual()
+        if soft is not None and (self._fits(soft) or (self._is_answered(soft) and not (usual and self._fits(usual)))):
+            self.found.not_tested["labels"] = "it raises an error for labels of several rows, and answers probabilities"
+            self._leaves_out("labels")
+            self._open()
+            return self._usual()
         if usual is None:
             raise error or CannotAskError("it answers no question")
         return usual
 
-    def _fits(self, asked: Problem, free: Set[str]) -> bool:
+    def _classes_last(self, usual: Problem | None) -> bool:
+        """Whether a loss of positions is right with its classes along the last axis, and not along the second.
+
+        Then it is asked so. `usual` is the usual question, if it answers one.
+        """
+        operation, given = self.found.operation, self.candidate.interface.fixed
+        if operation not in OF_LOSSES or "dim" in given or (usual is not None and not self._is_right(usual)):
+            return False
+        asked = self._plain(FIRST[0] if usual is None else usual.dtype, 3)
+        if asked is None or not self.candidate.takes(asked) or self._is_right(asked):
+            return False
+        before = self.found.arguments.get("fixed"), self.found.comments.get("fixed", "")
+        self.found.says("fixed", {**given, "dim": -1}, "the values that its answers have")
+        self._open()
+        if self._is_right(asked) or (usual is None and self._fits(asked)):
+            self.found.notes.append(LAST_AXIS)
+            return True
+        self.found.arguments.pop("fixed")
+        if before[0] is not None:
+            self.found.says("fixed", *before)
+        self._open()
+        return False
+
+    def _is_answered(self, soft: Problem) -> bool:
+        """Whether a loss of target probabilities has a value of a shape that such a loss may have."""
+        value = self._asked(soft).outputs.get("value")
+        shapes = [value_shape(replace(soft, options={**soft.options, "reduction": each})) for each in REDUCTIONS]
+        return value is not None and value.values.shape in shapes
+
+    def _fits(self, asked: Problem) -> bool:
         """Whether the value is right for some values of the options that it has no parameter for."""
+        free = {*OPERATIONS[asked.operation].options} - self.candidate.supports(asked.operation) - {"ignore_index"}
         return self._is_right(asked) or bool(hard_coded(free, partial(self._is_right, asked)))
 
     def _plain(self, dtype: str, ndim: int) -> Problem | None:
@@ -157,18 +192,40 @@ class Opening:
             return self.candidate.answer(replace(problem, grad_output=None), self.device)
 
     def _called_otherwise(self, error: str) -> bool:
-        """Whether an error tells that it has several results, or takes its inputs by name; then it is opened so."""
+        """Whether an error tells that it has several results, or takes its inputs by name; then it is opened so.
+
+        What it has to be given, and looks like an option, is that.
+        """
         inputs = OPERATIONS[self.found.operation].inputs
         parameters = self.candidate.parameters(self.found.operation)
+        needed = self._needed(error)
         if SEVERAL.search(error) and self.candidate.interface.output is None:
             self.found.says("output", 0, "it gives several results; this one is judged")
         elif TOO_MANY.search(error) and inputs[0] not in self.candidate.interface.names:
             names = dict(zip(inputs, parameters, strict=False)) | dict(self.candidate.interface.names)
             self.found.says("names", names, "what it calls them")
+        elif needed:
+            self._gives(needed)
         else:
             return False
         self._open()
         return True
+
+    def _needed(self, error: str) -> dict[str, str]:
+        """What it says that it lacks, by the optional input or option that looks like it."""
+        missing, operation = MISSING.search(error), self.found.operation
+        names = re.findall(r"'(\w+)'", missing[1]) if missing else []
+        known = self.candidate.interface.names
+        alike = lookalikes(operation, self.candidate.parameters(operation), known) if names else {}
+        return {ours: theirs for ours, theirs in alike.items() if theirs in names}
+
+    def _gives(self, needed: Mapping[str, str]) -> None:
+        """These parameters have no default, and are always given; it is asked anew which arrays it takes."""
+        self.found.says("names", {**self.candidate.interface.names, **needed}, "what it calls them")
+        self.found.notes += [GIVEN.format(theirs=theirs, ours=ours) for ours, theirs in needed.items()]
+        self.found.arguments.pop("adapter")
+        self._open()
+        self.found.says("adapter", self.candidate.adapter, self.found.comments["adapter"])
 
     def _advice(self, raised: str) -> str:
         """What to do where nothing is answered."""
@@ -196,4 +253,6 @@ class Opening:
 
 
 _OF_AN_INTERFACE = ("operation", "adapter", "names", "fixed", "output", "without", "ndim")
+GIVEN = "{theirs} has no default: without {ours} it is given what changes no number (0 for a bias, 1 for weights)"
+LAST_AXIS = "its classes lie along the last axis of arrays with positions, (N, d1, …, C), and it is asked so"
 LEFT_OUT = "what it answers with an error, or in float32"

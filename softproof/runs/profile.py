@@ -45,6 +45,7 @@ class Probe(Opening):
             self._names()
             usual = self._usual_or_soft()
             usual = self._hard_coded(usual)
+            self._classes_last(usual)
             self._doubtful(usual)
             self._dtypes(usual)
             self._refused(usual)
@@ -57,7 +58,7 @@ class Probe(Opening):
 
     def _hard_coded(self, usual: Problem) -> Problem:
         """Options that it has no parameter for, and the values that its answers have instead."""
-        about, given = OPERATIONS[usual.operation], dict(self.given.get("fixed", {}))
+        about, given = OPERATIONS[usual.operation], dict(self.candidate.interface.fixed)
         free = {*about.options} - self.candidate.supports(usual.operation) - given.keys()
         values = hard_coded(free, partial(self._is_right, usual))
         if "dim" in free:

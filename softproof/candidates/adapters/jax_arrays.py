@@ -45,6 +45,11 @@ def make(values: Array, dtype: str, _layout: str, device: str) -> jax.Array:
     return jax.device_put(jnp.asarray(values, dtype if values.dtype.kind == "f" else "int64"), _device(device))
 
 
+def like(array: jax.Array, values: Array) -> jax.Array:
+    """Numbers in the type of an array."""
+    return jnp.asarray(values, array.dtype)
+
+
 def copy(array: jax.Array) -> jax.Array:
     """The array itself, which nobody can write to."""
     return array

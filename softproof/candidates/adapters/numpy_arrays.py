@@ -57,6 +57,11 @@ def _placed(view: Array, values: Array) -> Array:
     return view
 
 
+def like(array: Array, values: Array) -> Array:
+    """Numbers in the type of an array."""
+    return values.astype(array.dtype)
+
+
 def copy(array: Array) -> Array:
     """The same numbers at the same strides elsewhere in memory, which may be written to."""
     if array.size < 2 or 0 in array.strides:

@@ -16,6 +16,7 @@ from .numpy_arrays import is_repeated
 DTYPES = tuple(FORMATS)
 LAYOUTS = COMMON_LAYOUTS
 _detach = torch.Tensor.detach  # an answer may have an attribute of that name, which gives other numbers
+like = torch.Tensor.new_tensor  # numbers in the type of a tensor, where that is
 
 
 def check_device(device: str) -> None:
@@ -79,8 +80,7 @@ class _Copy(torch.autograd.Function):
 
 def copy(tensor: torch.Tensor) -> torch.Tensor:
     """The same numbers at the same strides elsewhere in memory, which may be written to, and carry gradients."""
-    found: torch.Tensor = _Copy.apply(tensor)  # type: ignore[no-untyped-call]  # torch's own
-    return found
+    return _Copy.apply(tensor)  # type: ignore[no-untyped-call, no-any-return]  # torch's own
 
 
 def cast(tensor: torch.Tensor, dtype: str) -> torch.Tensor:

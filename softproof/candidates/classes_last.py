@@ -1,0 +1,50 @@
+"""Losses with their classes along the last axis, as in language models: (N, d1, …, C), where torch has (N, C, d1, …).
+
+A user says so by the value that such a loss has in the place of an axis, `--fixed dim=-1`. Problems stay as they are;
+the arrays of the candidate have their axes in its order, and its answers come back in ours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ..problem.interface import Interface
+from ..problem.problem import Array, Output, Problem
+
+OF_LOSSES = ("cross_entropy",)  # operations whose axis of classes is the second, and no option
+_SECOND, _LAST = 1, -1
+
+
+def last_axis(interface: Interface) -> bool:
+    """Whether the classes of a loss lie along the last axis."""
+    return bool(interface.fixed.get("dim", _SECOND) == _LAST)
+
+
+def is_moved(problem: Problem | None) -> bool:
+    """Whether the classes of a question lie elsewhere in that order."""
+    return problem is not None and problem.operation in OF_LOSSES and problem.inputs["logits"].ndim > 2
+
+
+def _has_classes(name: str, problem: Problem, interface: Interface) -> bool:
+    """Whether an input, a tangent, or a derivative with its shape has classes that lie elsewhere for the candidate."""
+    if not last_axis(interface) or not is_moved(problem):
+        return False
+    named = name.removeprefix("grad_").removeprefix("hvp_")
+    return named in ("logits", "tangent") or (named == "target" and problem.inputs["target"].dtype.kind == "f")
+
+
+def given_so(name: str, values: Array, problem: Problem, interface: Interface) -> Array:
+    """The numbers of an array in the order in which a candidate takes them."""
+    if not _has_classes(name, problem, interface):
+        return values
+    return np.ascontiguousarray(np.moveaxis(values, _SECOND, _LAST))
+
+
+def taken_so(name: str, output: Output, problem: Problem, interface: Interface) -> Output:
+    """An answer in our order; one with another number of dimensions stays as it is, and is wrong."""
+    values = output.values
+    if not _has_classes(name, problem, interface) or values.ndim != problem.inputs["logits"].ndim:
+        return output
+    return replace(output, values=np.ascontiguousarray(np.moveaxis(values, _LAST, _SECOND)))

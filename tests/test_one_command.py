@@ -1,0 +1,60 @@
+"""A right kernel of a stranger agrees after one command, whatever its style; a wrong one beside it disagrees."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from softproof.cli.commands import main
+
+KERNELS = """
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+def affine(x, w, b): return x @ w.T + b
+def affine_wrong(x, w, b): return x @ w.T + 2 * b
+
+def matrices(logits, labels):
+    z = logits - logits.max(1, keepdims=True)
+    return (np.log(np.exp(z).sum(1)) - z[np.arange(len(labels)), labels]).mean()
+def matrices_wrong(logits, labels):
+    z = logits - logits.max(1, keepdims=True)
+    return (np.log(np.exp(z).sum(0)) - z[np.arange(len(labels)), labels]).mean()
+
+def shares(logits, probs): return -(probs * torch.log_softmax(logits, -1)).sum(-1).mean()
+def shares_wrong(logits, probs): return -(probs * torch.log_softmax(logits, -1)).mean()
+
+def tokens(logits, labels): return F.cross_entropy(logits.view(-1, logits.size(-1)), labels.view(-1))
+def tokens_wrong(logits, labels): return F.cross_entropy(logits.view(-1, logits.size(-1)), labels.view(-1)) / 2
+"""
+OPERATIONS = {"affine": "linear"}
+KINDS = ("affine", "matrices", "shares", "tokens")
+
+
+@pytest.mark.parametrize("name", [*KINDS, *(f"{each}_wrong" for each in KINDS)])
+def test_one_command_tells(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its operation alone."""
+    monkeypatch.chdir(tmp_path)
+    Path("kernels_of_others.py").write_text(KERNELS)
+    operation = OPERATIONS.get(name.partition("_")[0], "cross_entropy")
+    how = [
+        "--dtype",
+        "float32",
+        "--examples",
+        "40",
+        "--seed",
+        "1",
+        "--in-process",
+        "--no-diagnosis",
+        "--json",
+        "report.json",
+    ]
+    status = main(["verify", f"kernels_of_others.py:{name}", "--operation", operation, *how, "--json", "report.json"])
+
+    row: dict[str, Any]
+    (row,) = json.loads(Path("report.json").read_text())["rows"]
+    assert (status, row["verdict"]) == ((1, "disagrees") if name.endswith("_wrong") else (0, "agrees")), row

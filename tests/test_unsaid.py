@@ -1,0 +1,111 @@
+"""What a function has to be given and a question does not have: it is given what changes no number."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch.nn.functional as F
+from torch import Tensor
+
+import softproof
+from softproof.problem.problem import Array
+from tests.helpers.profiles import profile_of
+
+QUICK: Any = {"dtypes": ["float32"], "examples": 30, "seed": 1}
+
+
+def affine(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """A layer that has to be given a bias."""
+    return x @ w.T + b
+
+
+def twice_the_bias(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """Wrong with a bias, and right with one of 0."""
+    return x @ w.T + 2 * b
+
+
+def no_bias(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+    """Takes a bias, and forgets it."""
+    return x @ w.T + 0 * b.sum()
+
+
+def classifier(h: Tensor, w: Tensor, b: Tensor, y: Tensor) -> Tensor:
+    """A layer and a loss, with the bias before the labels."""
+    return F.cross_entropy(h @ w.T + b, y)
+
+
+def all_given(logits: Tensor, labels: Tensor, weight: Tensor, reduction: str, label_smoothing: float) -> Tensor:
+    """Nothing has a default."""
+    return F.cross_entropy(logits, labels, weight, reduction=reduction, label_smoothing=label_smoothing)
+
+
+def unweighted(logits: Tensor, labels: Tensor, weight: Tensor, reduction: str) -> Tensor:
+    """Has to be given weights, and takes no notice of them."""
+    return F.cross_entropy(logits, labels, reduction=reduction) + 0 * weight.sum()
+
+
+@pytest.mark.parametrize(
+    ("function", "operation", "names", "right"),
+    [
+        (affine, "linear", {"bias": "b"}, True),
+        (twice_the_bias, "linear", {"bias": "b"}, False),
+        (no_bias, "linear", {"bias": "b"}, False),
+        (classifier, "linear_cross_entropy",
+         {"input": "h", "linear_weight": "w", "target": "y", "linear_bias": "b"}, True),
+        (all_given, "cross_entropy", {}, True),
+        (unweighted, "cross_entropy", {}, False),
+    ],
+)  # fmt: skip
+def test_what_has_no_default_is_always_given(function: Any, operation: str, names: dict[str, str], right: bool) -> None:
+    """Its name is found out and told; and it is asked with other numbers too, so that a wrong one disagrees."""
+    found = profile_of(function, operation=operation)
+
+    assert found.arguments.get("names", {}) == names
+    assert any("b has no default" in each for each in found.notes) == ("b" in names.values())
+    without = {*found.arguments.get("without", ()), *({"nonfinite"} if operation == "cross_entropy" else ())}
+    (row,) = softproof.verify(function, operation=operation, adapter="torch", names=names, without=sorted(without),
+                              arithmetic="auto", ndim=found.arguments.get("ndim", ()), **QUICK).rows  # fmt: skip
+    assert row.verdict == ("agrees" if right else "disagrees"), row.failure
+
+
+def layer(input: Array, weight: Array, bias: Array) -> Array:
+    """Of NumPy."""
+    return np.asarray(input @ weight.T + bias)
+
+
+def layer_backward(grad_output: Array, input: Array, weight: Array, bias: Array) -> tuple[Array, Array, Array]:
+    """All three gradients, whether they are asked or not."""
+    rows = grad_output.reshape(-1, len(bias))
+    return grad_output @ weight, rows.T @ input.reshape(len(rows), -1), rows.sum(0)
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_a_backward_pass_of_its_own_is_given_the_same(factor: int) -> None:
+    """What it gives for what nobody asked is left alone; what it gives for the rest is judged."""
+
+    def backward(grad_output: Array, input: Array, weight: Array, bias: Array) -> tuple[Array, ...]:
+        first, *others = layer_backward(grad_output, input, weight, bias)
+        return first * factor, *others
+
+    candidate = softproof.Candidate("layer", {"linear": layer}, {"linear": backward}, "numpy")
+    (row,) = softproof.verify(candidate, without=["empty"], **QUICK).rows
+    assert row.verdict == ("agrees" if factor == 1 else "disagrees"), row.failure
+    assert row.gradients
+
+
+def test_the_options_are_those_of_torch() -> None:
+    """Of JAX, too, an array is one of its own."""
+    import jax
+
+    seen: list[Any] = []
+
+    def loss(logits: jax.Array, _y: jax.Array, weight: jax.Array, reduction: str, ignore_index: int) -> jax.Array:
+        seen.append((type(weight), weight.shape, reduction, ignore_index))
+        return logits.sum()
+
+    problem = softproof.Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [0]})
+    result = softproof.load(loss, "cross_entropy", "jax").answer(problem)
+    assert result.raised is None
+    assert seen == [(type(jax.numpy.zeros(1)), (2,), "mean", -100)]
