@@ -147,11 +147,13 @@ def _pip(*words: str) -> None:
 
 
 def tracked() -> list[str]:
-    """The files of the repository that travel, by git; pictures and figures stay."""
-    told = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *FOLDERS, *FILES],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout.split("\0")  # fmt: skip
+    """The files of the repository that travel, by git; where that says nothing, all there are but Python's caches."""
+    words = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *FOLDERS, *FILES]
+    try:
+        told = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
+    except (OSError, subprocess.CalledProcessError):
+        paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*"))]
+        told = [path.relative_to(ROOT).as_posix() for path in paths if "__pycache__" not in path.parts] + [*FILES]
     return [name for name in told if name and (ROOT / name).is_file()]
 
 

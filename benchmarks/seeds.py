@@ -31,9 +31,12 @@ Record = dict[str, Any]
 
 
 def commit() -> str:
-    """The commit that is tested, and whether something is changed beside it."""
+    """The commit that is tested, and whether something is changed beside it, if git can tell."""
     words = ["git", "describe", "--always", "--abbrev=12", "--dirty", "--exclude=*"]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    try:
+        return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
 
 
 def ask(seed: int, arguments: Sequence[str]) -> Record:

@@ -52,6 +52,13 @@ def test_a_wheel_suits_a_python(tmp_path: Path, wheel: str, suits: bool) -> None
     assert _install(tmp_path).suits(Path(wheel), (3, 12)) is suits
 
 
+def test_what_travels_is_known_without_git(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a folder that somebody has downloaded."""
+    files = set(offline.tracked())
+    monkeypatch.setenv("PATH", "")
+    assert files <= set(offline.tracked())
+
+
 def test_what_is_missing_is_installed_and_nothing_else(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

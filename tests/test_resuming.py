@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from shutil import which
 
 import pytest
 
@@ -37,6 +38,8 @@ def test_that_leaves_a_mess(broken):
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A repository with tests in it."""
+    if which("git") is None:
+        pytest.skip("git is not installed")
     (tmp_path / "test_it.py").write_text(TESTS)
     (tmp_path / ".gitignore").write_text("__pycache__\npassed.jsonl\n")
     for command in (["git", "init", "-q"], ["git", "add", "."], [*COMMIT, "-qm", "first"]):

@@ -78,3 +78,9 @@ def test_every_run_is_written_down(
     assert len({record["seed"] for record in new}) == 3
     assert all(record["arguments"] == ["-n", "auto"] for record in new)
     assert "NOT MET  40 seeds in a row are green: 3" in capsys.readouterr().out
+
+
+def test_a_commit_that_nobody_knows_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a folder that somebody has downloaded."""
+    monkeypatch.setenv("PATH", "")
+    assert seeds.commit() == "unknown"
