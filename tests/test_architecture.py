@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "reference": {"torch", "numpy"},
     "softproof": {"numpy", "hypothesis", "flint"},
     "softproof/candidates/adapters/torch_arrays.py": {"numpy", "torch"},
+    "softproof/candidates/adapters/torch_directions.py": {"torch"},
     "softproof/candidates/adapters/jax_arrays.py": {"numpy", "jax"},
     "softproof/testing.py": {"pytest"},
     "softproof/runs/failures.py": {"hypothesis", "redis"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 import softproof
+from softproof.mutants.smoothing import second_derivative_of_zero
 from softproof.problem.problem import Array
 from softproof.runs.harmless import plain
 from softproof.runs.probing import refusals
@@ -56,6 +58,41 @@ class _Twice(torch.autograd.Function):
         return 2 * y * (tangents[0] - (tangents[0] * y).sum(-1, keepdim=True))
 
 
+class _Zeros(torch.autograd.Function):
+    """The gradient of a softmax at y, which says that its own derivatives are 0."""
+
+    @staticmethod
+    def forward(_x: Tensor, y: Tensor, grad: Tensor) -> Tensor:
+        return y * (grad - (grad * y).sum(-1, keepdim=True))
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, _output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        x, y, _ = ctx.saved_tensors
+        return torch.zeros_like(x), None, y * (grads[0] - (grads[0] * y).sum(-1, keepdim=True))
+
+
+class _SecondOfZeros(_Twice):
+    """Its second derivative, and that in forward mode, are zeros of its own."""
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        ctx.save_for_backward(*inputs, output.detach())
+        ctx.save_for_forward(output)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        x, y = ctx.saved_tensors
+        return _Zeros.apply(x, y, grads[0])  # type: ignore[no-untyped-call]
+
+    @staticmethod
+    def jvp(_ctx: Any, *tangents: Tensor) -> Any:
+        return torch.zeros_like(tangents[0])
+
+
 def slope(x: Tensor) -> Tensor:
     """A gradient that is wrong, and constant."""
     return torch.softmax(x, -1).detach() + 0.5 * (x - x.detach())
@@ -69,6 +106,9 @@ def slope(x: Tensor) -> Tensor:
         (now_and_then, "jvp", False),
         (_Twice.apply, "jvp", False),
         (slope, "hvp", False),
+        (partial(second_derivative_of_zero, dim=-1), "hvp", True),
+        (_SecondOfZeros.apply, "hvp", False),
+        (_SecondOfZeros.apply, "jvp", False),
         (torch.nn.Softmax(-1), "jvp", False),
     ],
 )

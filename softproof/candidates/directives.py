@@ -231,9 +231,18 @@ def labels_cast(task: Task) -> Arrays:
     return task.candidate.outputs(task.problem, {**task.arrays, "target": labels})
 
 
+def derivative_seen(task: Task) -> Arrays:
+    """The usual answer, if autograd has a number for the derivative that is named; RuntimeError if not."""
+    (kind,) = task.arguments
+    if not task.candidate.arrays.sees(kind, task.call, task.arrays, task.upstream, task.arrays["tangent"]):
+        raise RuntimeError(f"autograd sees no {kind}")
+    return task.outputs()
+
+
 DIRECTIVES: dict[str, Callable[[Task], Arrays]] = {
     "answer": Task.outputs,
     "labels cast": labels_cast,
+    "derivative seen": derivative_seen,
     "twice": twice,
     "many times": many_times,
     "two threads": two_threads,

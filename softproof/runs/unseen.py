@@ -66,7 +66,8 @@ def no_second_backward(candidate: Candidate, usual: Problem, device: str) -> str
 def is_silent(candidate: Candidate, usual: Problem, kind: str, device: str) -> bool:
     """Whether autograd gives 0 for a derivative in a direction without a word, wherever the gradient is right.
 
-    So it does where it takes the gradient for a constant, and in forward mode where it sees no more than a number.
+    So it does where it takes the gradient for a constant, and in forward mode where it sees no more than a number. A
+    function that gives 0 itself has given a number.
     """
     if "logits" not in usual.inputs or not candidate.by_framework or usual.operation in candidate.backwards:
         return False
@@ -90,8 +91,10 @@ def _along(candidate: Candidate, usual: Problem) -> Iterator[Problem]:
 
 
 def _is_silent(candidate: Candidate, problem: Problem, kind: str, device: str) -> bool:
-    found = candidate.answer(problem, device).outputs.get(OUTPUTS[kind])
-    if found is None or found.values.any():
+    derivative = candidate.answer(problem, device).outputs.get(OUTPUTS[kind])
+    if derivative is None or derivative.values.any():
+        return False
+    if candidate.ask(problem, device, "derivative seen", kind).raised is None:
         return False
     alone = replace(problem, tangent=None)
     verdict = judge(candidate, alone, device=device, arithmetic=widest(problem.dtype, device))

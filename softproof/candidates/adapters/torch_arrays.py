@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch.autograd import forward_ad
 
 from ...problem.formats import FORMATS
 from ...problem.problem import COMMON_LAYOUTS, Array, Output
 from .numpy_arrays import is_repeated
+from .torch_directions import Call, hvp, jvp, sees  # noqa: F401  # of what an adapter has
 
 DTYPES = tuple(FORMATS)
 LAYOUTS = COMMON_LAYOUTS
@@ -124,37 +124,6 @@ def _differentiable(value: Any, wanted: tuple[str, ...]) -> torch.Tensor:
     if not value.requires_grad:
         raise RuntimeError(f"the result does not depend on {', '.join(wanted)} as far as autograd can tell")
     return value
-
-
-Call = Callable[[Mapping[str, Any]], torch.Tensor]
-
-
-def jvp(call: Call, inputs: Mapping[str, torch.Tensor], tangent: torch.Tensor) -> torch.Tensor:
-    """The derivative of `call` in the direction `tangent` of the logits by forward mode, 0 where autograd sees none."""
-    with warnings.catch_warnings(action="ignore", category=DeprecationWarning), forward_ad.dual_level():  # torch's own
-        primal, along = inputs["logits"].detach().contiguous(), tangent.contiguous()  # torch refuses expanded ones
-        logits = forward_ad.make_dual(primal, along)  # type: ignore[no-untyped-call]
-        value, found = forward_ad.unpack_dual(call({**inputs, "logits": logits}))  # type: ignore[no-untyped-call]
-        return torch.zeros_like(value) if found is None else found
-
-
-def hvp(
-    call: Call, inputs: Mapping[str, torch.Tensor], grad_output: torch.Tensor, tangent: torch.Tensor
-) -> torch.Tensor:
-    """The Hessian with respect to the logits of Σ grad_output·call times `tangent`: the gradient of the gradient.
-
-    It is 0 where autograd takes the gradient for a constant, as it is wherever that gradient is part of a larger sum.
-    """
-    logits, upstream = inputs["logits"].detach().requires_grad_(), grad_output.detach().requires_grad_()
-    value = call({**inputs, "logits": logits})
-    (grad,) = torch.autograd.grad(value, logits, upstream, create_graph=True)
-    if not grad.requires_grad:
-        return torch.zeros_like(logits)
-    (product,) = torch.autograd.grad(grad, logits, tangent, allow_unused=True, retain_graph=True)
-    if product is None:
-        grad.backward(tangent)  # which walks all of the graph, and meets who refuses: once_differentiable
-        return torch.zeros_like(logits)
-    return product
 
 
 Tensors = Mapping[str, torch.Tensor]
