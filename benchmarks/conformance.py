@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from softproof import verify
-from softproof.config import settings
 from softproof.reports.environment import versions
+from softproof.runs.config import settings
 
 from . import text
 from .disagreements import DISAGREEMENTS

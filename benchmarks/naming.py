@@ -118,7 +118,7 @@ def failure(candidate: Candidate, part: Part, arithmetic: str = "any-order") -> 
     if not against(found[-1]):
         return None
     question = schedule.failed if schedule.call != "judge" else None
-    return Failed(found[-1], question, schedule.first, schedule.seen)
+    return schedule.failure(found[-1], question)
 
 
 def ask(part: Part, lineup: Lineup) -> Record:

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from .reports.report import Report as Report
     from .reports.row import Row as Row
     from .runs.failures import database as database
+    from .runs.testing import conformance as conformance
     from .runs.verification import verify as verify
-    from .testing import conformance as conformance
     from .truth.solver import solve as solve
     from .verdicts.judgement import judge as judge
     from .verdicts.judgement import judge_refusal as judge_refusal
@@ -70,8 +70,8 @@ _MODULES = {
     "properties.checks": ("CHECKS",),
     "reports.report": ("Report", "Row"),
     "runs.failures": ("database",),
+    "runs.testing": ("conformance",),
     "runs.verification": ("verify",),
-    "testing": ("conformance",),
     "truth.solver": ("solve",),
     "verdicts.verdict": ("Verdict",),
     "verdicts.judgement": ("judge", "judge_refusal", "judge_result"),

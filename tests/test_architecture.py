@@ -28,7 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "softproof/candidates/adapters/torch_arrays.py": {"numpy", "torch"},
     "softproof/candidates/adapters/torch_directions.py": {"torch"},
     "softproof/candidates/adapters/jax_arrays.py": {"numpy", "jax"},
-    "softproof/testing.py": {"pytest"},
+    "softproof/runs/testing.py": {"pytest"},
     "softproof/runs/failures.py": {"hypothesis", "redis"},
     "softproof/mutants": {"numpy", "torch"},
     "softproof/mutants/right": {"numpy", "hypothesis"},

@@ -13,7 +13,7 @@ import pytest
 
 from softproof import Report, Row
 from softproof.cli.commands import main
-from softproof.config import KINDS, OF_A_TARGET, OF_ALL, TEMPLATE, read_expected, settings
+from softproof.runs.config import KINDS, OF_A_TARGET, OF_ALL, TEMPLATE, read_expected, settings
 
 ROW = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order")
 TABLE = """

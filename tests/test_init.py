@@ -16,9 +16,9 @@ import softproof
 from softproof.candidates.guesses import inputs_in_order, operation_of
 from softproof.cli.commands import main
 from softproof.cli.table import entries, models_of
-from softproof.config import settings
 from softproof.mutants.catalogue import MUTANTS
 from softproof.problem.operations import OPERATIONS
+from softproof.runs.config import settings
 from softproof.runs.fitting import Fit
 from softproof.runs.introduction import CannotAskError, Profile
 from softproof.runs.profile import option_of

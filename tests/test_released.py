@@ -14,7 +14,7 @@ import torch
 from benchmarks import conformance
 from benchmarks.disagreements import DISAGREEMENTS
 from softproof import Candidate, load
-from softproof.config import settings
+from softproof.runs.config import settings
 
 ROOT = Path(__file__).parents[1]
 KNOWN = next(each for each in DISAGREEMENTS if "chunked" in each.name)

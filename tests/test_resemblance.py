@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from softproof.diagnosis.pool import pool
 from softproof.diagnosis.record import Diagnosis
 from softproof.mutants.catalogue import MUTANTS
 from softproof.problem.problem import Array
+from softproof.properties.metamorphic import compared_problems
 
 pytestmark = pytest.mark.known_bugs
 
@@ -148,7 +150,8 @@ def test_a_relation_is_broken_by_one_of_its_answers(lineup: Lineup) -> None:
     mutant = load(MUTANTS["mean-ignores-weights"].make(), "cross_entropy", "torch")
     question = Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [0], "weight": [1.0, 1.0]})
     assert judge(mutant, question).ok
-    found = diagnosis(lineup, mutant, question, question=("relation", "class weights"))
+    problems = partial(compared_problems, "class weights", question, mutant)
+    found = diagnosis(lineup, mutant, question, question=("relation", "class weights"), compared=problems)
 
     assert [each.name for each in found.resembles] == ["mean-ignores-weights"]
 

@@ -33,7 +33,7 @@ OTHERS: tuple[dict[str, Any], ...] = (
 
 def parts(_kind: str) -> list[Part]:
     """Ours, and those of the table in examples/candidates/ that are written for a GPU; each with its number."""
-    from softproof.config import settings
+    from softproof.runs.config import settings
 
     table = [each for each in settings(CONFIG).targets if "liger" in each["target"] or "cut_" in each["target"]]
     targets = [*OURS, *table, *OTHERS]

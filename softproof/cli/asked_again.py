@@ -16,11 +16,11 @@ from ..candidates.classes_last import is_moved
 from ..candidates.description import DECLARING
 from ..candidates.plain_text import plain
 from ..candidates.preparation import DTYPES
-from ..config import INTERFACE
 from ..problem.formats import FORMATS
 from ..problem.operations import DIRECTIONAL
 from ..reports.required import CANNOT_ASK, OUTPUTS
 from ..reports.row import CANNOT_LOAD, Failure, Row
+from ..runs.config import INTERFACE
 from ..runs.introduction import Profile
 from ..runs.profile import NOTHING_TO_ASK, Probe
 from ..verdicts.verdict import DISAGREES

@@ -15,13 +15,13 @@ from ..candidates.frameworks import ADAPTERS
 from ..certificates.form import PASSED, canonical, level
 from ..certificates.sources import Source, sources
 from ..certificates.statement import statement
-from ..config import Settings
 from ..problem.operations import OPERATIONS
 from ..problem.validation import did_you_mean
 from ..reports.files import ReportFile
 from ..reports.report import Report
 from ..reports.required import EXPECTED
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
+from ..runs.config import Settings
 from ..runs.ladder import AUTO
 from ..runs.search import EXAMPLES
 from .batch import judged

@@ -13,11 +13,11 @@ from ..candidates.candidate import Candidate
 from ..candidates.description import DECLARING
 from ..candidates.frameworks import ADAPTERS
 from ..candidates.plain_text import plain
-from ..config import check_first, write_first
 from ..problem.operations import OPERATIONS
 from ..reports.files import ReportFile
 from ..reports.row import CANNOT_LOAD
 from ..reports.terminal import printable
+from ..runs.config import check_first, write_first
 from ..runs.introduction import CannotAskError, Profile
 from ..runs.profile import Probe
 from .console import note, say

@@ -14,12 +14,12 @@ from ..candidates.isolation.start import check_more, check_sandbox
 from ..candidates.loading import check_target_name
 from ..candidates.preparation import check_arguments
 from ..certificates.sources import commit_of, sources
-from ..config import INTERFACE, Settings
 from ..generation.seeded import fresh_seed
 from ..problem.interface import Interface
 from ..problem.validation import check_flag
 from ..reports.required import check_required
 from ..reports.target_record import TargetRecord
+from ..runs.config import INTERFACE, Settings
 from ..runs.criteria import check_baseline
 from ..runs.failures import database
 from ..runs.further import MOST

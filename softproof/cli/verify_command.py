@@ -15,7 +15,6 @@ from ..bounds.models import MODELS
 from ..candidates.frameworks import ADAPTERS
 from ..candidates.plain_text import plain
 from ..certificates.sources import defined
-from ..config import CRITERIA, Settings, settings
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_whole
 from ..properties.measured import MEASURED
@@ -30,6 +29,7 @@ from ..reports.required import EXPECTED
 from ..reports.row import Row
 from ..reports.target_record import TargetRecord
 from ..reports.terminal import printable, table
+from ..runs.config import CRITERIA, Settings, settings
 from ..runs.failures import FORMS
 from ..runs.further import MOST
 from ..runs.ladder import AUTO, LADDER

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..bounds.models import Model
 from ..candidates.candidate import Candidate
 from ..candidates.channel import LostError
 from ..problem.problem import Problem
-from ..properties.metamorphic import identity_of
 from ..verdicts.verdict import DISAGREES, Verdict
 from .features import Seen
 from .interview import Interview, Reply
@@ -36,6 +35,7 @@ class Failed:
     question: tuple[str, str] | None = None
     first: Problem | None = None
     seen: Sequence[Seen] = ()  # problems of the row, and whether each agreed
+    compared: Callable[[], Sequence[Problem]] = tuple  # the problems of a relation that failed
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Diagnosing:
         if problem is None:
             return Diagnosis()
         failed = _of_its_operation(failed, problem.operation)
-        witness = _of_a_relation(interview, problem, check) if kind == "relation" else interview.ask(problem)
+        witness = _of_a_relation(interview, failed.compared()) if kind == "relation" else interview.ask(problem)
         if witness is None:
             return Diagnosis()
         problem, check = witness.problem, check if kind == "check" else ""
@@ -157,11 +157,10 @@ def _quoted(check: str) -> str:
     return f"'{name}'" if " " in name else name
 
 
-def _of_a_relation(interview: Interview, problem: Problem, relation: str) -> Reply | None:
+def _of_a_relation(interview: Interview, problems: Sequence[Problem]) -> Reply | None:
     """The first of the answers that a relation compares which is wrong on its own, if one is."""
-    identity = identity_of(relation, problem, interview.candidate.supports(problem.operation))
-    for each in () if identity is None else (identity.problem, *identity.others):
-        reply = interview.ask(each)
+    for problem in problems:
+        reply = interview.ask(problem)
         if reply is not None and reply.verdict.outcome == DISAGREES:
             interview.replies = [reply]
             return reply

@@ -113,6 +113,12 @@ def identity_of(relation: str, problem: Problem, extras: Extras) -> Identity | N
     return RELATIONS[relation](problem, extras, np.random.default_rng(zlib.crc32(main_input(problem).tobytes())))
 
 
+def compared_problems(relation: str, problem: Problem, candidate: Implementation) -> tuple[Problem, ...]:
+    """The problems whose answers a relation compares; none where it says nothing."""
+    identity = identity_of(relation, problem, candidate.supports(problem.operation))
+    return () if identity is None else (identity.problem, *identity.others)
+
+
 @dataclass(frozen=True)
 class Asker:
     """Asks a candidate; the answer to `problem` is kept, since most relations start from it."""

@@ -19,7 +19,6 @@ from ..bounds.models import MODELS, arithmetic_of
 from ..bounds.theorems import theorems
 from ..candidates.candidate import Candidate
 from ..candidates.plain_text import plain
-from ..diagnosis.diagnose import Failed
 from ..generation.coverage import REGIONS
 from ..generation.strategies import problems
 from ..problem.interface import HALF_VALUE
@@ -255,7 +254,7 @@ def _diagnosed(row: Row, schedule: Schedule) -> Row:
     diagnosing = schedule.criteria.diagnosing
     if row.failure is None or diagnosing is None:
         return row
-    failed = Failed(row.failure.verdict, row.failure.question, schedule.first, schedule.seen)
+    failed = schedule.failure(row.failure.verdict, row.failure.question)
     model = widest(row.dtype, row.device) if schedule.criteria.auto else schedule.criteria.model
     found = diagnosing.diagnosis(schedule.candidate, failed, model)
     return replace(row, failure=replace(row.failure, diagnosis=found))

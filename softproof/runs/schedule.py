@@ -11,6 +11,7 @@ from warnings import catch_warnings
 
 from ..bounds.accuracy import Accuracy
 from ..candidates.candidate import Candidate
+from ..diagnosis.diagnose import Failed
 from ..generation.coverage import regions
 from ..generation.regions.usual import is_usual
 from ..problem.losses import is_labels
@@ -18,7 +19,7 @@ from ..problem.problem import Problem, Result
 from ..problem.rows import main_input, reduction_of
 from ..properties.behaviour import asked_at_the_end, check_answers
 from ..properties.checks import CHECKS, LIFETIMES, OF_LARGE
-from ..properties.metamorphic import RELATIONS, Asker, compared, identity_of
+from ..properties.metamorphic import RELATIONS, Asker, compared, compared_problems, identity_of
 from ..properties.questions import DTYPES, Question, question_of
 from ..verdicts.verdict import DISAGREES, NO_GUARANTEE, Verdict
 from .ladder import LADDER, Recorded
@@ -273,3 +274,13 @@ class Schedule:
             else ""
         )
         return f"{self.failed[0]}={self.failed[1]!r}, {dtypes}{words}"
+
+    def failure(self, verdict: Verdict, question: tuple[str, str] | None) -> Failed:
+        """What is known of a failure of this row, by the check or the relation that was asked, if it was one."""
+
+        def problems() -> Sequence[Problem]:
+            if question is None or verdict.problem is None:
+                return ()
+            return compared_problems(question[1], verdict.problem, self.candidate)
+
+        return Failed(verdict, question, self.first, self.seen, problems)

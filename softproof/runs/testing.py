@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from inspect import signature
 from typing import Any
 
-from .bounds.models import model
-from .candidates.candidate import Candidate
-from .candidates.isolated import SECONDS, STARTUP_SECONDS
-from .candidates.loading import Target
+from ..bounds.models import model
+from ..candidates.candidate import Candidate
+from ..candidates.isolated import SECONDS, STARTUP_SECONDS
+from ..candidates.loading import Target
+from ..problem.validation import check_flag, check_names
+from ..reports.report import Report
 from .config import INTERFACE
-from .problem.validation import check_flag, check_names
-from .reports.report import Report
-from .runs.criteria import check_baseline, check_criteria
-from .runs.ladder import check_ladder, named
-from .runs.opening import open_baseline, open_candidate
-from .runs.search import EXAMPLES
-from .runs.verification import check_run, dtypes_of, verify
+from .criteria import check_baseline, check_criteria
+from .ladder import check_ladder, named
+from .opening import open_baseline, open_candidate
+from .search import EXAMPLES
+from .verification import check_run, dtypes_of, verify
 
 WHERE: dict[str, Any] = {"in_process": None, "time_limit": SECONDS, "startup_limit": STARTUP_SECONDS,
                          "sandbox": "off", "sandbox_read": (), "sandbox_env": ()}  # fmt: skip

@@ -10,9 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from .problem.interface import InterfaceArguments
-from .problem.validation import did_you_mean, shown
-from .reports.odd_files import read_file
+from ..problem.interface import InterfaceArguments
+from ..problem.validation import did_you_mean, shown
+from ..reports.odd_files import read_file
 
 INTERFACE = tuple(InterfaceArguments.__annotations__)
 CRITERIA = (
