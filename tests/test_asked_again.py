@@ -47,6 +47,31 @@ def nll(scores, labels):
         raise RuntimeError("CUDA error: device-side assert triggered")
     return torch.logsumexp(scores, -1) - torch.gather(scores, -1, labels.unsqueeze(-1)).squeeze(-1)
 '''
+BACKWARD = '''
+import torch
+import torch.nn.functional as F
+
+class Own(torch.autograd.Function):
+    """Its forward pass takes all that torch takes, its backward pass labels of rows alone."""
+
+    @staticmethod
+    def forward(ctx, logits, labels, reduction):
+        ctx.save_for_backward(logits, labels)
+        ctx.reduction = reduction
+        return F.cross_entropy(logits, labels, reduction=reduction)
+
+    @staticmethod
+    def backward(ctx, grad):
+        logits, labels = ctx.saved_tensors
+        kept = (labels != -100).float()
+        slope = torch.softmax(logits, 1) - F.one_hot(labels.clamp_min(0), logits.shape[1])
+        slope = torch.where(kept[:, None] > 0, slope * SCALE, 0.0)
+        slope = slope / kept.sum() if ctx.reduction == "mean" else slope
+        return (slope * grad if grad.ndim == 0 else slope * grad[:, None]), None, None
+
+def loss(logits, labels, reduction="mean"):
+    return Own.apply(logits, labels, reduction)
+'''
 ASKED = ["--dtype", "float32", "--examples", "20", "--seed", "3", "--without", "nonfinite,empty"]
 
 
@@ -90,8 +115,35 @@ def test_an_error_that_ends_a_device_is_outlived() -> None:
 
     (row,), (said,) = report["rows"], report["found_out"]
     assert (status, row["verdict"]) == (0, "agrees"), row
-    assert "--ndim 1 --ndim 2 --without" in said
-    assert "probabilities" in said
+    assert said.endswith(",probabilities")
+
+
+@pytest.mark.parametrize(
+    ("backward", "verdict"),
+    [
+        (BACKWARD.replace("SCALE", "1"), "agrees"),
+        (BACKWARD.replace("SCALE", "2"), "disagrees"),
+        (
+            BACKWARD.replace("SCALE", "(1 if logits.shape[1] < 5 else 1 / 0)"),
+            "disagrees",
+        ),  # raises an error for more classes
+        (
+            BACKWARD.replace("SCALE", "1").replace("grad[:, None]", "grad[None, 1 / 0]"),
+            "cannot ask",
+        ),  # for its own reduction
+    ],
+)
+def test_a_backward_pass_that_takes_less(backward: str, verdict: str) -> None:
+    """Is an interface of its own, as a forward pass that does, if it is a kind of question that may be left out."""
+    Path("own_kernels.py").write_text(backward)
+    status, report = verified("own_kernels.py:loss", "--operation", "cross_entropy", "--without", "all_ignored,hvp")
+
+    (row,) = report["rows"]
+    assert (status, row["verdict"]) == (verdict != "agrees", verdict), row
+    if verdict == "agrees":
+        (said,) = report["found_out"]
+        assert "--ndim 2" in said
+        assert "probabilities" in said
 
 
 def test_labels_that_are_not_checked_are_told_and_left_out() -> None:

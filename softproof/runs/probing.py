@@ -71,6 +71,8 @@ def refusals(candidate: Candidate, operation: str, dtype: str, device: str = "cp
         asked.pop(1, None)
     raised = {ndim: _raised(candidate, each, device) for ndim, each in asked.items() if each is not None}
     answered = {ndim: each for ndim, each in asked.items() if each is not None and not raised[ndim]}
+    backward = {ndim: _raised_in_backward(candidate, each, device) for ndim, each in answered.items()}
+    raised |= backward if "" in backward.values() else {}
     raised |= _along_another_axis(candidate, operation, answered, device)
     raised |= _of_other_shapes(candidate, answered, device)
     takes = tuple(ndim for ndim, error in raised.items() if not error)
@@ -80,8 +82,12 @@ def refusals(candidate: Candidate, operation: str, dtype: str, device: str = "cp
     assert usual is not None  # since it was asked
     without: dict[str, str] = {}
     for each in kinds(operation, dtype, supports, usual):
-        narrow = main_input(each.problem).ndim in takes
-        if narrow and each.option not in without and (error := _raised(candidate, each.problem, device)):
+        if main_input(each.problem).ndim not in takes or each.option in without:
+            continue
+        error = _raised(candidate, each.problem, device)
+        if not error and not backward[main_input(usual).ndim]:
+            error = _raised_in_backward(candidate, each.problem, device)
+        if error:
             without[each.option] = f"{each.words}: {error}"
     if without.keys() >= OF_REDUCTIONS.keys():
         without = {"reduction": without[min(OF_REDUCTIONS)]} | {
@@ -124,12 +130,21 @@ def _inputs(asked: dict[int, Problem | None]) -> set[str]:
 
 
 def _raised(candidate: Candidate, problem: Problem, device: str) -> str:
-    """What it raises for a value, or nothing; that it gives no answer any more, or no gradient, is no refusal."""
+    """What it raises for a value, or nothing; that it gives no answer any more is no refusal."""
     if not candidate.takes(problem):
         return ""
     problem = replace(problem, grad_output=None)
     with warnings.catch_warnings(action="ignore"):
         return candidate.answer(problem, device).raised or ""
+
+
+def _raised_in_backward(candidate: Candidate, problem: Problem, device: str) -> str:
+    """What it raises itself where it gives a value and is asked for its gradient; that there is none is no refusal."""
+    if not candidate.differentiates(problem.operation) or not candidate.takes(problem):
+        return ""
+    with warnings.catch_warnings(action="ignore"):
+        raised = candidate.answer(problem, device).raised or ""
+    return raised if " at " in raised.partition(":")[0] else ""
 
 
 def _of_other_shapes(candidate: Candidate, asked: dict[int, Problem], device: str) -> dict[int, str]:
