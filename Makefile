@@ -5,7 +5,7 @@
 # make seeds    the test suite with random seeds, one after the other, until it is stopped; written to seeds.jsonl
 # make lint     ruff and mypy
 # make findings ask all known findings about torch again, and write docs/generated/findings.md
-# make semantics  what torch and both halves do in the corners, written to docs/theory/semantics.md
+# make semantics  what torch and both halves do in edge cases, written to docs/theory/semantics.md
 # make mutants  known wrong implementations before the judge, written to docs/generated/mutants.md
 # make matrix   each property alone before every mutant, written to docs/generated/matrix.md
 # make judge-mutants  small changes to the judge before its tests; takes days, a name pattern (MUTANTS=…) less
@@ -13,9 +13,9 @@
 # make coverage  the lines and branches of the judge that no test runs
 # make bench    speed and memory, as ratios measured in one run
 # make figures  violations, sharpness, detection and cost of the judge, measured in one run
-# make alarms   drawn problems from 20 seeds, answered by both halves and by right variants: none may be accused; takes hours
+# make alarms   drawn problems from 20 seeds, answered by both halves and by right variants: none may be rejected; takes hours
 # make truths   small nasty problems, their truth held against an independent evaluation: none may differ
-# make garbage  garbage before every model of arithmetic, on problems from the nastiest corners: none may agree; takes an hour
+# make garbage  garbage before every model of arithmetic, on problems of the nastiest kinds: none may agree; takes an hour
 # make conformance  what the judge says of released implementations, written to docs/generated/conformance.md; takes half an hour
 # make notebook run examples/backprop.ipynb, and compare what it prints with what is committed
 # make pictures draw the pictures of docs/theory/backprop.md

@@ -1,4 +1,4 @@
-"""Garbage: answers that are wrong, on problems from the nastiest corners; the judge may be content with none.
+"""Garbage: answers that are wrong, on problems of the nastiest kinds; the judge may be content with none.
 
 python -m benchmarks.garbage --jobs 2 --log garbage.jsonl
 
@@ -225,11 +225,11 @@ def _quietly(problem: Problem, rng: np.random.Generator, seen: Counter[str]) -> 
 
 
 def _nasty(part: Part, rng: np.random.Generator) -> Iterator[Problem]:
-    """A quarter of the problems; of those operations that a corner has at random."""
+    """A quarter of the problems; of those operations that a kind has at random."""
     left = part.problems // 4
     while left:
-        corner = str(rng.choice(list(nasty.CORNERS)))
-        problem = nasty.draw(corner, part.dtype, part.seed, int(rng.integers(2**32)))
+        kind = str(rng.choice(list(nasty.NASTY)))
+        problem = nasty.draw(kind, part.dtype, part.seed, int(rng.integers(2**32)))
         if problem.operation == part.operation:
             left -= 1
             yield problem

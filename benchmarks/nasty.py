@@ -1,4 +1,4 @@
-"""Small problems from the nastiest corners: what cancels, underflows, overflows, is 0 or nearly, masked or ignored."""
+"""Small problems of the nastiest kinds: what cancels, underflows, overflows, is 0 or nearly, masked or ignored."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def _distributions(rng: Rng, dtype: str) -> Problem:
     return Problem(operation, dtype, inputs, {"dim": -1}, _numbers(rng, dtype, _UPSTREAM, rows))
 
 
-CORNERS: dict[str, Callable[[Rng, str], Problem]] = {
+NASTY: dict[str, Callable[[Rng, str], Problem]] = {
     "weights, labels": _losses(masked=0.05, weighted=1.0, soft=0.0),
     "weights, masks": _losses(masked=0.3, weighted=1.0, soft=0.0),
     "weights, probabilities": _losses(masked=0.1, weighted=1.0, soft=1.0),
@@ -170,7 +170,7 @@ CORNERS: dict[str, Callable[[Rng, str], Problem]] = {
 }
 
 
-def draw(corner: str, dtype: str, seed: int, number: int) -> Problem:
+def draw(kind: str, dtype: str, seed: int, number: int) -> Problem:
     """One problem, the same for the same arguments."""
-    name = [ord(each) for each in f"{corner} {dtype}"]
-    return CORNERS[corner](np.random.default_rng([seed, number, *name]), dtype)
+    name = [ord(each) for each in f"{kind} {dtype}"]
+    return NASTY[kind](np.random.default_rng([seed, number, *name]), dtype)

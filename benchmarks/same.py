@@ -28,7 +28,7 @@ from softproof import OPERATIONS, problems
 from softproof.problem.formats import FORMATS
 
 DRAWN = 40  # problems of an operation and dtype
-TIMES = ("seconds", "elapsed", "time")  # keys and words that differ from run to run
+UNSTEADY = ("seconds", "elapsed", "time", "date", "sources", "commit")  # keys that differ from run to run, or by files
 
 
 def digests(operation: str, dtype: str) -> list[str]:
@@ -78,7 +78,7 @@ PARTS: dict[str, Callable[[], Any]] = {
 def flat(value: Any, place: str = "") -> dict[str, Any]:
     """The leaves of a JSON value by their places, without times."""
     if isinstance(value, dict):
-        parts = [(f"{place}/{key}", each) for key, each in value.items() if key not in TIMES]
+        parts = [(f"{place}/{key}", each) for key, each in value.items() if key not in UNSTEADY]
     elif isinstance(value, list):
         parts = [(f"{place}/{index}", each) for index, each in enumerate(value)]
     else:

@@ -6,7 +6,7 @@ python -m benchmarks.truths --jobs 2 --log truths.jsonl
 `softproof.truth` or `softproof.problem.rows`. At 64, 106 (double-double numbers), 128 and 512 bits each element of the
 value and of every derivative must be of the right kind, a number, inf, -inf or nan, and a ball must meet the interval;
 or it is undecided, and 8192 bits must decide it. Where the judge lets float64 decide, float64 must give the same kind.
-A line of the log is one corner in one dtype from one seed, and a run goes on where its log ends.
+A line of the log is one kind in one dtype from one seed, and a run goes on where its log ends.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from softproof.verdicts.float64 import float64_decides
 from . import text
 from .alarms import Part, Record, read, run, unfinished
 from .independent_losses import evaluate
-from .nasty import CORNERS, draw
+from .nasty import NASTY, draw
 
 BITS, LAST, FLOAT64 = (64, 106, 128, 512), 8192, 53
 SHARP = 2.0**-60  # a ball whose radius is below this part of its middle says what the number is
-PROBLEMS = {"float64": 500, "float32": 250, "float16": 125, "bfloat16": 125}  # of a corner, from one seed
+PROBLEMS = {"float64": 500, "float32": 250, "float16": 125, "bfloat16": 125}  # of a kind, from one seed
 SEEDS = 10
 GOAL = 100_000
 
@@ -41,9 +41,9 @@ GOAL = 100_000
 def parts(seeds: int, sizes: dict[str, int]) -> Iterator[Part]:
     """All of a search, one seed after the other."""
     for seed in range(seeds):
-        for corner in CORNERS:
+        for kind in NASTY:
             for dtype, size in sizes.items():
-                yield Part(corner, dtype, seed, size)
+                yield Part(kind, dtype, seed, size)
 
 
 def ask(part: Part) -> Record:
@@ -137,14 +137,14 @@ COLUMNS = ("asked", "numbers", "sharp", "inf", "-inf", "nan", "undecided", "more
 
 
 def summary(records: Sequence[Record]) -> str:
-    """What was compared at 512 bits in each corner, and every failure."""
-    sums: dict[str, Counter[str]] = {corner: Counter() for corner in CORNERS}
+    """What was compared at 512 bits of each kind, and every failure."""
+    sums: dict[str, Counter[str]] = {kind: Counter() for kind in NASTY}
     for record in records:
         sums[record["operation"]].update({name: record.get(name, 0) for name in COLUMNS})
         sums[record["operation"]]["failures"] += len(record["failures"])
-    lines: list[tuple[str, ...]] = [("corner", "problems", *COLUMNS[1:], "failures")]
+    lines: list[tuple[str, ...]] = [("kind", "problems", *COLUMNS[1:], "failures")]
     names = (*COLUMNS, "failures")
-    lines += [(corner, *(f"{found[name]:,}" for name in names)) for corner, found in sums.items()]
+    lines += [(kind, *(f"{found[name]:,}" for name in names)) for kind, found in sums.items()]
     whole = sum(sums.values(), Counter[str]())
     lines.append(("all", *(f"{whole[name]:,}" for name in names)))
     failures = [f"FAILURE: seed {record['seed']}: {each}" for record in records for each in record["failures"]]

@@ -17,7 +17,7 @@ from flint import arb, ctx, fmpz
 from benchmarks import independent, independent_losses, truths
 from benchmarks.alarms import Part, Record
 from benchmarks.independent import interval
-from benchmarks.nasty import CORNERS, draw
+from benchmarks.nasty import NASTY, draw
 from benchmarks.truths import meets, wrong
 from softproof import OPERATIONS, Problem
 from softproof.problem.formats import FORMATS
@@ -30,14 +30,14 @@ from softproof.truth.double_double import DoubleDouble
 INF, NAN = float("inf"), float("nan")
 
 
-@pytest.mark.parametrize("corner", CORNERS)
-def test_no_truth_is_wrong(corner: str, thorough: bool) -> None:
+@pytest.mark.parametrize("kind", NASTY)
+def test_no_truth_is_wrong(kind: str, thorough: bool) -> None:
     """In a small dose; make truths asks a hundred thousand."""
     counts: Counter[str] = Counter()
     size = 500 if thorough else 4
     for dtype in FORMATS:
         for number in range(size):
-            problem = draw(corner, dtype, 1000, number)
+            problem = draw(kind, dtype, 1000, number)
             assert wrong(problem, counts) == [], problem
 
     assert counts["asked"] == 4 * size
@@ -45,8 +45,8 @@ def test_no_truth_is_wrong(corner: str, thorough: bool) -> None:
 
 
 def test_every_operation_is_asked() -> None:
-    """By the corners, and each has a definition of its own."""
-    asked = {draw(corner, "float32", 0, number).operation for corner in CORNERS for number in range(20)}
+    """By the kinds, and each has a definition of its own."""
+    asked = {draw(kind, "float32", 0, number).operation for kind in NASTY for number in range(20)}
 
     assert asked == OPERATIONS.keys() == independent_losses.DEFINITIONS.keys()
 
@@ -122,7 +122,7 @@ ISSUE: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_wrong_truths_are_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where they were seen, and among drawn problems."""
-    name, old, corner = FAULTS[fault]
+    name, old, kind = FAULTS[fault]
     witness = Problem("cross_entropy", "float64", ISSUE[fault], {"reduction": "mean"}, 1.0)
     assert wrong(witness, Counter()) == []
 
@@ -130,7 +130,7 @@ def test_wrong_truths_are_found(fault: str, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(f"softproof.truth.{module}.{name}", old)
 
     assert wrong(witness, Counter())
-    drawn = (draw(corner, "float64", 0, number) for number in range(400))
+    drawn = (draw(kind, "float64", 0, number) for number in range(400))
     assert any(wrong(problem, Counter()) for problem in drawn)
 
 

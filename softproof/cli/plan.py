@@ -52,16 +52,16 @@ class Plan:
     probing: bool = False  # a function that cannot be asked as it is, is asked what it takes
 
     @classmethod
-    def of(cls, found: Settings, shrink: bool) -> Plan:
+    def of(cls, settings: Settings, shrink: bool) -> Plan:
         """What the settings say, once every argument is known to fit; ValueError or TypeError otherwise."""
-        for arguments in found.targets:
+        for arguments in settings.targets:
             check_target(arguments)
-        check_run(found.seed, shrink)
-        seed = fresh_seed() if found.seed is None else found.seed
-        if found.database is not None:
-            database(found.database)
-        hidden = [file for file, _ in found.inputs] + ([] if found.database is None else [found.database])
-        return cls(found.targets, seed, shrink, found.database, found.expected, found.inputs, tuple(hidden))
+        check_run(settings.seed, shrink)
+        seed = fresh_seed() if settings.seed is None else settings.seed
+        if settings.database is not None:
+            database(settings.database)
+        hidden = [file for file, _ in settings.inputs] + ([] if settings.database is None else [settings.database])
+        return cls(settings.targets, seed, shrink, settings.database, settings.expected, settings.inputs, tuple(hidden))
 
     def told(self) -> Plan:
         """With what is asked of each target and with its files, as they are before any of them starts."""
