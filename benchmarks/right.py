@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from softproof import MODELS, Problem
-from softproof.mutants.right.catalogue import VARIANTS
 from softproof.mutants.right.record import Right
 from softproof.mutants.right.sums import Spoiled
-from softproof.mutants.right.trial import hunt, verdict_on
+from softproof.mutants.right.trial import hunt, variants_of, verdict_on
 
 TWINS: tuple[Spoiled, ...] = ("dropped", "doubled")
 Record = dict[str, Any]
@@ -41,19 +40,14 @@ class Variants:
                 "alarms": self.alarms}  # fmt: skip
 
 
-def _of(operation: str, dtype: str) -> list[Right]:
-    """Those that can be asked."""
-    return [each for each in VARIANTS.values() if each.operation == operation and dtype in each.dtypes]
-
-
 def by_model(operation: str, dtype: str) -> list[Variants]:
     """The same, those under one model together."""
-    asked = _of(operation, dtype)
+    asked = variants_of(operation, dtype)
     return [Variants(name, [each for each in asked if each.model == name]) for name in MODELS
             if any(each.model == name for each in asked)]  # fmt: skip
 
 
 def twins_of(operation: str, dtype: str, seed: int) -> Record:
     """How many wrong twins were hunted, and which were not rejected."""
-    twins = [each.twin(spoiled) for each in _of(operation, dtype) for spoiled in TWINS]
+    twins = [each.twin(spoiled) for each in variants_of(operation, dtype) for spoiled in TWINS]
     return {"hunted": len(twins), "accepted": [each.name for each in twins if hunt(each, dtype, f"{seed}") is None]}

@@ -20,7 +20,7 @@ from softproof.verdicts.elements import ROUNDING
 from softproof.verdicts.float64 import float64_decides, float64_share
 from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
 
-from .helpers.candidates import MANUAL
+from .helpers.candidates import MANUAL, with_a_moved_gradient
 
 WIDE = 262_144  # classes
 
@@ -66,19 +66,11 @@ def test_rows_lie_one_after_another(order: Literal["C", "F"]) -> None:
     assert wide_rows(logits, 0, np.array([1, 4])).flags.c_contiguous
 
 
-def _spoiled(problem: Problem, by: float) -> Result:
-    """The answer by hand with one element of the gradient moved, relatively."""
-    result = MANUAL.answer(problem)
-    values = result.outputs["grad_logits"].values.copy()
-    values[1, 2] *= 1 + by
-    return Result({**result.outputs, "grad_logits": Output(values, problem.dtype)})
-
-
 def test_a_disagreement_is_stated_by_balls(dtype: str) -> None:
     """All digits of the exact value, whatever found it."""
     problem = _loss(3, 40, dtype)
 
-    verdicts = [judge_result(problem, _spoiled(problem, 1e-3), bits=bits) for bits in (BITS, BITS[1:])]
+    verdicts = [judge_result(problem, with_a_moved_gradient(problem, 1e-3), bits=bits) for bits in (BITS, BITS[1:])]
 
     assert [verdict.outcome for verdict in verdicts] == [DISAGREES] * 2
     assert verdicts[0].index == (1, 2)

@@ -24,6 +24,8 @@ from softproof.mutants.catalogue import MUTANTS
 from softproof.problem.problem import Array
 from softproof.properties.metamorphic import compared_problems
 
+from .helpers.candidates import stored_logsumexp
+
 pytestmark = pytest.mark.known_bugs
 
 LOSS = Problem("cross_entropy", "float32", {"logits": [[0.0, 0.0]], "target": [1]}, grad_output=0.0)
@@ -56,12 +58,6 @@ def nobodys(logits: Tensor, target: Tensor) -> Tensor:
     """Wrong as no known bug is."""
     loss: Tensor = _Loss.apply(logits, target, 0.37)  # type: ignore[no-untyped-call]  # torch's own
     return loss
-
-
-def stored_logsumexp(logits: Array, dim: int = -1) -> Array:
-    """Right in another model."""
-    m = logits.max(dim, keepdims=True)
-    return np.asarray(logits - (m + np.log(np.exp(logits - m).sum(dim, keepdims=True))))
 
 
 def divided_by_the_last_axis(logits: Array, dim: int = -1) -> Array:

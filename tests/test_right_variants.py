@@ -15,7 +15,7 @@ from softproof.mutants.right import sums
 from softproof.mutants.right.catalogue import VARIANTS, table
 from softproof.mutants.right.record import Right
 from softproof.mutants.right.sums import Order, Spoiled, Sum
-from softproof.mutants.right.trial import drawn, hunt, rejected, verdict_on
+from softproof.mutants.right.trial import drawn, hunt, rejected, variants_of, verdict_on
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 
@@ -32,10 +32,6 @@ def seed(number_of_the_run: int) -> int:
 # ---- never rejected -------------------------------------------------------------------------------------------------
 
 
-def _of(operation: str, dtype: str) -> list[Right]:
-    return [each for each in VARIANTS.values() if each.operation == operation and dtype in each.dtypes]
-
-
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_no_right_variant_is_rejected(operation: str, seed: int, thorough: bool) -> None:
     """On drawn problems in a format of this run, value and gradients together; all variants do answer some."""
@@ -43,10 +39,11 @@ def test_no_right_variant_is_rejected(operation: str, seed: int, thorough: bool)
         answered = set[str]()
         for number in range(40 if thorough else 1):
             asked = drawn(operation, dtype, 10 if thorough else 4, f"{seed} {number}", small=number % 3 == 2)
-            found = [(variant.name, str(verdict)) for variant, verdict in rejected(_of(operation, dtype), asked)]
+            variants = variants_of(operation, dtype)
+            found = [(variant.name, str(verdict)) for variant, verdict in rejected(variants, asked)]
             assert found == [], f"seed {seed} {number}, {dtype}"
-            answered |= {each.name for each in _of(operation, dtype) if any(map(each.takes, asked))}
-        assert not thorough or answered == {each.name for each in _of(operation, dtype)}
+            answered |= {variant.name for variant in variants if any(map(variant.takes, asked))}
+        assert not thorough or answered == {variant.name for variant in variants_of(operation, dtype)}
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean"])
@@ -162,7 +159,7 @@ SHAPES = {
 def test_shapes_that_are_drawn_seldom(kind: str) -> None:
     """Each is answered rightly, or not taken where there are no rows of classes."""
     problem = SHAPES[kind]
-    verdicts = [verdict_on(each, problem) for each in _of(problem.operation, "float32")]
+    verdicts = [verdict_on(each, problem) for each in variants_of(problem.operation, "float32")]
 
     assert verdicts
     if kind in ("no classes", "a weight for each position"):

@@ -23,7 +23,7 @@ from softproof.verdicts.case import BALLS, BITS, FEW
 from softproof.verdicts.elements import Elements
 from softproof.verdicts.verdict import AGREES, DISAGREES
 
-from .helpers.candidates import MANUAL
+from .helpers.candidates import MANUAL, with_a_moved_gradient
 
 INF, NAN = np.inf, np.nan
 
@@ -134,18 +134,11 @@ def test_the_rung_decides_without_a_ball(monkeypatch: pytest.MonkeyPatch) -> Non
     assert judge_result(problem, result, bits=BITS[1:]).outcome == AGREES
 
 
-def _answer(problem: Problem, by: float) -> Result:
-    """The answer by hand, with one element of the gradient moved, relatively."""
-    result = MANUAL.answer(problem)
-    values = result.outputs["grad_logits"].values.copy()
-    values[1, 2] *= 1 + by
-    return Result({**result.outputs, "grad_logits": Output(values, problem.dtype)})
-
-
 def test_a_disagreement_on_the_rung_is_stated_by_balls() -> None:
     """Word by word."""
     problem = _usual("cross_entropy", 20, 60)
-    first, second = (judge_result(problem, _answer(problem, 1e-6), bits=bits) for bits in (BITS[1:], BALLS))
+    moved = with_a_moved_gradient(problem, 1e-6)
+    first, second = (judge_result(problem, moved, bits=bits) for bits in (BITS[1:], BALLS))
 
     assert (first.outcome, first.index) == (DISAGREES, (1, 2))
     assert first.explanation == second.explanation

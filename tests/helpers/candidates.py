@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 import manual
 import reference
-from softproof import Candidate, Problem, load
+from softproof import Candidate, Output, Problem, Result, load
 from softproof.problem.problem import Array
 
 MANUAL = load(manual, adapter="numpy")
@@ -41,3 +43,17 @@ def answers(candidate: Candidate, problem: Problem, device: str = "cpu") -> dict
     result = candidate.answer(problem, device)
     assert result.raised is None, result.raised
     return {name: output.values for name, output in result.outputs.items()}
+
+
+def with_a_moved_gradient(problem: Problem, by: float) -> Result:
+    """The answer by hand with one element of the gradient moved, relatively."""
+    result = MANUAL.answer(problem)
+    values = result.outputs["grad_logits"].values.copy()
+    values[1, 2] *= 1 + by
+    return Result({**result.outputs, "grad_logits": Output(values, problem.dtype)})
+
+
+def stored_logsumexp(logits: Array, dim: int = -1) -> Array:
+    """A log-softmax by a stored logsumexp, which rounds once more than "any-order" has it."""
+    m = logits.max(dim, keepdims=True)
+    return np.asarray(logits - (m + np.log(np.exp(logits - m).sum(dim, keepdims=True))))

@@ -36,6 +36,11 @@ def verdict_on(variant: Right, problem: Problem) -> Verdict | None:
     return None if asked is None else judge(variant, asked, arithmetic=variant.model)
 
 
+def variants_of(operation: str, dtype: str) -> list[Right]:
+    """Those that can be asked."""
+    return [each for each in VARIANTS.values() if each.operation == operation and dtype in each.dtypes]
+
+
 def drawn(operation: str, dtype: str, count: int, seed: str, *, small: bool = False) -> list[Problem]:
     """Problems of an operation that right variants can be asked, the same from the same seed."""
     variant = next(each for each in VARIANTS.values() if each.operation == operation)
