@@ -94,6 +94,22 @@ def test_log_probabilities_are_no_loss() -> None:
     assert operation_of("by_token_log_softmax", ["logits", "index"]) == "cross_entropy"
 
 
+def soft_loss(logits: Tensor, probabilities: Tensor) -> Tensor:
+    """Of logits and target probabilities."""
+    return -(probabilities * torch.log_softmax(logits, -1)).sum(-1)
+
+
+def test_a_cross_entropy_of_logits_has_target_probabilities() -> None:
+    """One between distributions has none, and the advice names the operation that has."""
+    how: dict[str, Any] = {"adapter": "torch", "dtypes": ["float32"], "examples": 5}
+    (row,) = softproof.verify(soft_loss, operation="distribution_cross_entropy", **how).rows
+    assert row.verdict == "cannot ask"
+    assert row.reason.endswith("which cross_entropy does, with target probabilities: --operation cross_entropy")
+
+    (row,) = softproof.verify(lambda p, q: -(p.exp() * q).sum(-1), operation="distribution_cross_entropy", **how).rows
+    assert row.reason.endswith("of which it is made, can be judged")
+
+
 def test_another_shape_is_another_interface() -> None:
     """If with some dimensions it has the right one."""
     found = profile_of(loss_by_token, operation="cross_entropy")

@@ -51,6 +51,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     ('cross_entropy', 'linear_cross_entropy', 'cross_entropy')
     >>> operation_of("selective_log_softmax", []), operation_of("selective_log_softmax", ["logits", "index"])
     ('log_softmax', 'cross_entropy')
+    >>> operation_of("soft_cross_entropy", ["p", "q"]), operation_of("soft_cross_entropy", ["logits", "probs"])
+    ('distribution_cross_entropy', 'cross_entropy')
     """
     if name in OPERATIONS:
         return name
@@ -58,6 +60,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     by_name = next((operation for operation, pattern in _WORDS if re.search(pattern, words)), "")
     first = [_plain(each) for each in parameters[:4]]
     target = next((place for place, each in enumerate(first) if each in _TARGETS), None)
+    if by_name == "distribution_cross_entropy" and first and first[0] in _LOGITS and "pred" not in first[0]:
+        return "cross_entropy"
     of_one = by_name in OPERATIONS and len(OPERATIONS[by_name].inputs) == 1
     if target is None or (by_name and not (of_one and target == 1)):
         return by_name

@@ -79,7 +79,8 @@ def of_another_interface(candidate: Candidate, operation: str, dtype: str, devic
     if soft := _soft(candidate, operation, dtype, device, free):
         return soft
     if names := _of_logarithms(candidate, usual, device):
-        return LOGARITHMS.format(operation=operation, taken=" and ".join(f"log {name}" for name in names))
+        instead = OF_LOGITS if operation == "distribution_cross_entropy" and len(names) == 1 else NO_OPERATION
+        return LOGARITHMS.format(operation=operation, taken=" and ".join(f"log {name}" for name in names)) + instead
     result = negative(result)
     fixed = hard_coded(free, is_right)
     return NEGATIVE if "target" in usual.inputs and (fixed or is_right({})) else ""
@@ -136,9 +137,10 @@ def _of_logarithms(candidate: Candidate, usual: Problem, device: str) -> tuple[s
 
 
 LOGARITHMS = (
-    "{operation} takes probabilities, and its value is right for {taken}: it takes logits, or log-probabilities, which "
-    "no such operation does; log_softmax, softmax and logsumexp, of which it is made, can be judged"
+    "{operation} takes probabilities, and its value is right for {taken}: it takes logits, or log-probabilities, "
 )
+OF_LOGITS = "which cross_entropy does, with target probabilities: --operation cross_entropy"
+NO_OPERATION = "which no such operation does; log_softmax, softmax and logsumexp, of which it is made, can be judged"
 NEGATIVE = (
     "its value is right times -1: it gives log-probabilities, and a loss is minus these. Judge a function that returns "
     "the loss, such as: def loss(logits, labels): return -function(logits, labels)"
