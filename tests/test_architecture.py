@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "softproof": {"numpy", "hypothesis", "flint"},
     "softproof/candidates/adapters/torch_arrays.py": {"numpy", "torch"},
     "softproof/candidates/adapters/torch_directions.py": {"torch"},
+    "softproof/candidates/adapters/torch_modules.py": {"torch"},
     "softproof/candidates/adapters/jax_arrays.py": {"numpy", "jax"},
     "softproof/runs/testing.py": {"pytest"},
     "softproof/runs/failures.py": {"hypothesis", "redis"},

@@ -41,8 +41,8 @@ import torch
 lost = []
 
 def nll(scores, labels):
-    """Right for rows; as on CUDA, an index out of range is an error of the device, and of all calls after it."""
-    if lost or ((labels < 0) | (labels >= scores.shape[-1])).any():
+    """Right for matrices; as on CUDA, an index out of range is an error of the device, and of all calls after it."""
+    if lost or scores.ndim > 2 or ((labels < 0) | (labels >= scores.shape[-1])).any():
         lost.append(labels)
         raise RuntimeError("CUDA error: device-side assert triggered")
     return torch.logsumexp(scores, -1) - torch.gather(scores, -1, labels.unsqueeze(-1)).squeeze(-1)

@@ -30,31 +30,41 @@ def shares_wrong(logits, probs): return -(probs * torch.log_softmax(logits, -1))
 
 def tokens(logits, labels): return F.cross_entropy(logits.view(-1, logits.size(-1)), labels.view(-1))
 def tokens_wrong(logits, labels): return F.cross_entropy(logits.view(-1, logits.size(-1)), labels.view(-1)) / 2
+
+def shifted_(x):
+    x -= x.max(-1, keepdim=True).values
+    x.exp_()
+    x /= x.sum(-1, keepdim=True)
+    return x
+def shifted_wrong_(x): return shifted_(x).mul_(2)
+def overwrites_wrong(x): return shifted_(x)
+
+def with_gradient(scores, y):
+    z = scores - scores.max(axis=1, keepdims=True)
+    p = np.exp(z)
+    p /= p.sum(axis=1, keepdims=True)
+    n = len(y)
+    d = p.copy()
+    d[np.arange(n), y] -= 1
+    return (np.log(np.exp(z).sum(axis=1)) - z[np.arange(n), y]).mean(), d / n
+def with_gradient_wrong(scores, y):
+    loss, d = with_gradient(scores, y)
+    return loss * 2, d
 """
-OPERATIONS = {"affine": "linear"}
-KINDS = ("affine", "matrices", "shares", "tokens")
+OPERATIONS = {"affine": "linear", "shifted": "softmax", "overwrites": "softmax"}
+RIGHT = ("affine", "matrices", "shares", "tokens", "shifted_", "with_gradient")
+WRONG = ("affine", "matrices", "shares", "tokens", "shifted", "overwrites", "with_gradient")
 
 
-@pytest.mark.parametrize("name", [*KINDS, *(f"{each}_wrong" for each in KINDS)])
+@pytest.mark.parametrize("name", [*RIGHT, *(f"{each}_wrong{'_' * (each == 'shifted')}" for each in WRONG)])
 def test_one_command_tells(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By its operation alone."""
     monkeypatch.chdir(tmp_path)
     Path("kernels_of_others.py").write_text(KERNELS)
     operation = OPERATIONS.get(name.partition("_")[0], "cross_entropy")
-    how = [
-        "--dtype",
-        "float32",
-        "--examples",
-        "40",
-        "--seed",
-        "1",
-        "--in-process",
-        "--no-diagnosis",
-        "--json",
-        "report.json",
-    ]
+    how = ["--dtype", "float32", "--examples", "40", "--seed", "1", "--in-process", "--no-diagnosis"]
     status = main(["verify", f"kernels_of_others.py:{name}", "--operation", operation, *how, "--json", "report.json"])
 
     row: dict[str, Any]
     (row,) = json.loads(Path("report.json").read_text())["rows"]
-    assert (status, row["verdict"]) == ((1, "disagrees") if name.endswith("_wrong") else (0, "agrees")), row
+    assert (status, row["verdict"]) == ((1, "disagrees") if "_wrong" in name else (0, "agrees")), row

@@ -86,5 +86,14 @@ def inputs_in_order(operation: str, parameters: Sequence[str]) -> dict[str, str]
     return {} if list(order.values()) == list(parameters[: len(names)]) else order
 
 
+def is_in_place(name: str) -> bool:
+    """Whether a function of this name is meant to overwrite what it is given, as torch's are by their last letter.
+
+    >>> is_in_place("softmax_"), is_in_place("inplace_softmax"), is_in_place("softmaxInPlace"), is_in_place("_softmax")
+    (True, True, True, False)
+    """
+    return name.endswith("_") or bool(re.search(r"\bin ?place\b", words_of(name)))
+
+
 def _plain(parameter: str) -> str:
     return parameter.lower().strip("_")

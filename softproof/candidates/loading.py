@@ -93,7 +93,7 @@ def _functions(
             raise ValueError(
                 f"target: cannot infer the operation of {name}; pass operation= or --operation: {', '.join(OPERATIONS)}"
             )
-        functions, names_of = {operation: loaded}, {operation: called}
+        functions, names_of = {operation: _given_its_weight(loaded, operation)}, {operation: called}
         modules = [_resolve(target.partition(":")[0])] if isinstance(target, str) else []
         modules += [inspect.getmodule(loaded)]
     else:
@@ -104,10 +104,20 @@ def _functions(
     return Candidate(name, functions, backwards, adapter, _source(target, loaded), interface, jvps, hvps, tried)
 
 
+MODULE = "torch.nn.modules.module.Module"
 _INSTEAD = {  # of classes that are not called with arrays themselves
-    "torch.nn.modules.module.Module": "an instance of it: in its module, write kernel = {}() and name kernel",
+    MODULE: "an instance of it: in its module, write kernel = {}() and name kernel",
     "torch.autograd.function.Function": "{}.apply, or a function that calls it",
 }
+
+
+def _given_its_weight(function: Callable[..., Any], operation: str) -> Callable[..., Any]:
+    """A module of torch that holds the weight of a linear layer itself, as a function that is given one."""
+    bases = {f"{base.__module__}.{base.__qualname__}" for base in type(function).__mro__}
+    if operation != "linear" or MODULE not in bases:
+        return function
+    made: Callable[..., Any] = importlib.import_module(f"{__package__}.adapters.torch_modules").as_layer(function)
+    return made
 
 
 def _check_no_class(found: Any) -> None:
@@ -140,7 +150,7 @@ def _beside(
     """
     siblings: dict[str, Callable[..., Any]] = {}
     for operation, names in names_of.items():
-        for module, name in product(modules, names):
+        for module, name in product(modules, filter(None, names)):
             if callable(sibling := getattr(module, f"{name}_{suffix}", None)):
                 siblings.setdefault(operation, sibling)
     return siblings
@@ -204,8 +214,9 @@ def _guess_adapter(functions: Mapping[str, Callable[..., Any]], tried: bool, int
         *(["torch"] if importlib.util.find_spec("torch") else []),
         *(["jax"] if "jax" in imported else []),
     ]
-    for adapter in asked if tried else ():
-        candidate = Candidate("probe", {operation: function}, {}, adapter, interface=interface)
+    first = [interface, *([replace(interface, output=0)] if interface.output is None else [])]  # of several results
+    for how, adapter in product(first, asked if tried else ()):
+        candidate = Candidate("probe", {operation: function}, {}, adapter, interface=how)
         question = candidate.probe(operation)
         if any(candidate.answer(question, device).raised is None for device in candidate.arrays.devices()):
             return adapter

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -16,6 +17,7 @@ from ..reports.required import OUTPUTS
 from ..reports.row import Failure, Row
 from ..verdicts.verdict import DISAGREES
 
+_WRITTEN = re.compile(r"(?:^|: )the call changed its input ([a-z_]+(?:, [a-z_]+)*)$")
 INVALID, UNCHECKED = ("check", "invalid labels"), "invalid_labels"  # a question, and what leaves it out
 
 
@@ -48,9 +50,16 @@ def is_error(failure: Failure) -> bool:
     return not failure.verdict.output and "raised " in failure.verdict.explanation
 
 
+def written_by(failure: Failure) -> set[str]:
+    """The inputs that a call changed, if that is all that failed."""
+    told = _WRITTEN.search(failure.verdict.explanation)
+    return set(told[1].split(", ")) if told else set()
+
+
 def _stands(failure: Failure, interface: Interface, opener: Callable[[], Candidate]) -> bool:
     """Whether it is asked that, and fails: what a problem raised is asked again, since it is called otherwise now."""
-    if not _is_taken(failure, interface):
+    changed = written_by(failure)
+    if not _is_taken(failure, interface) or (changed and changed <= interface.writes):
         return False
     return bool(failure.question) or not is_error(failure) or _raises(failure, interface, opener)
 

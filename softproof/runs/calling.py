@@ -13,6 +13,11 @@ from .harmless import plain
 
 MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
 TOO_MANY = re.compile(r"takes .*positional argument")
+FORWARD = re.compile(r"takes 2 positional arguments but 3 were given")  # a method of one input, and a weight
+HOLDS_ITS_WEIGHT = (
+    "It seems to hold its weight itself. Judge a function that is given one, such as: def layer(x, w): "
+    "return torch.func.functional_call(module, {'linear.weight': w}, (x,))"
+)
 SEVERAL = re.compile(r"the answer is a (tuple|list)")
 
 
@@ -49,6 +54,8 @@ def how_to_call(candidate: Candidate, operation: str, dtype: str, device: str, r
         return f"It answers in {', '.join(others)}: {' '.join(f'--dtype {each}' for each in others)}"
     if "int32" in raised and "target" in OPERATIONS[operation].inputs:
         return "Labels are given as int64: judge a function that converts them, and calls it"
+    if operation == "linear" and FORWARD.search(raised):
+        return HOLDS_ITS_WEIGHT
     found = options_for(candidate, operation, raised)
     many = SEVERAL.search(raised)
     words = "It gives several results; say which is the value" if many else "Describe how it is called"

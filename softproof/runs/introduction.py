@@ -198,7 +198,7 @@ class Opening:
         """
         inputs = OPERATIONS[self.found.operation].inputs
         parameters = self.candidate.parameters(self.found.operation)
-        needed = self._needed(error)
+        needed, neutral = self._needed(error), self._neutral(error)
         if SEVERAL.search(error) and self.candidate.interface.output is None:
             self.found.says("output", 0, "it gives several results; this one is judged")
         elif TOO_MANY.search(error) and inputs[0] not in self.candidate.interface.names:
@@ -206,6 +206,9 @@ class Opening:
             self.found.says("names", names, "what it calls them")
         elif needed:
             self._gives(needed)
+        elif neutral:
+            self.found.says("extra", {**self.given.get("extra", {}), **neutral}, "what it has to be given")
+            self.found.not_tested |= {f"another {name} than {value}": HAS_NO_DEFAULT for name, value in neutral.items()}
         else:
             return False
         self._open()
@@ -218,6 +221,12 @@ class Opening:
         known = self.candidate.interface.names
         alike = lookalikes(operation, self.candidate.parameters(operation), known) if names else {}
         return {ours: theirs for ours, theirs in alike.items() if theirs in names}
+
+    def _neutral(self, error: str) -> dict[str, float]:
+        """What it says that it lacks, if all of that is a temperature, with the value of one that does nothing."""
+        missing = MISSING.search(error)
+        names = re.findall(r"'(\w+)'", missing[1]) if missing else []
+        return dict.fromkeys(names, 1.0) if names and all(each in TEMPERATURES for each in names) else {}
 
     def _gives(self, needed: Mapping[str, str]) -> None:
         """These parameters have no default, and are always given; it is asked anew which arrays it takes."""
@@ -252,7 +261,9 @@ class Opening:
         self.found.says("without", left, self.found.comments.get("without", LEFT_OUT))
 
 
-_OF_AN_INTERFACE = ("operation", "adapter", "names", "fixed", "output", "without", "ndim")
+_OF_AN_INTERFACE = ("operation", "adapter", "names", "fixed", "output", "without", "ndim", "writes", "extra")
+TEMPERATURES = ("temperature", "temp", "tau")
+HAS_NO_DEFAULT = "it has no default, and the operation has no such option"
 GIVEN = "{theirs} has no default: without {ours} it is given what changes no number (0 for a bias, 1 for weights)"
 LAST_AXIS = "its classes lie along the last axis of arrays with positions, (N, d1, …, C), and it is asked so"
 LEFT_OUT = "what it answers with an error, or in float32"

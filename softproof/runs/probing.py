@@ -93,8 +93,9 @@ def refusals(candidate: Candidate, operation: str, dtype: str, device: str = "cp
         without = {"reduction": without[min(OF_REDUCTIONS)]} | {
             name: error for name, error in without.items() if name not in OF_REDUCTIONS
         }
-    whole = usual if candidate.differentiates(operation) else replace(usual, grad_output=None)
-    written = candidate.answer(whole, device).written
+    alone = replace(usual, grad_output=None)  # of leaves that ask for gradients autograd lets nobody write
+    asked_so = (usual, alone) if candidate.differentiates(operation) else (alone,)
+    written = next(filter(None, (candidate.answer(each, device).written for each in asked_so)), ())
     return Refusals(takes, {ndim: error for ndim, error in raised.items() if error}, without, written)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from ..candidates.guesses import is_in_place
 from ..candidates.lookalikes import lookalikes
 from ..problem.formats import FORMATS, HALF
 from ..problem.interface import HALF_VALUE
@@ -170,7 +171,13 @@ class Probe(Opening):
             self.found.not_tested[option] = error
         if without:
             self.found.says("without", without, LEFT_OUT)
-        for name in refused.written:
+        meant = [name for name in refused.written if name in OPERATIONS[usual.operation].gradients]
+        if meant and is_in_place(self.name):
+            self.found.says("writes", meant, "what it overwrites, as its name says")
+            self.found.not_tested["inputs that stay as they are"] = (
+                f"it overwrites {', '.join(meant)}, as its name says"
+            )
+        for name in refused.written if "writes" not in self.found.arguments else ():
             self.found.notes.append(f'it overwrites {name}; if that is documented: writes = ["{name}"]')
         about = OPERATIONS[usual.operation]
         missing = {*about.optional, *about.options} - self.candidate.supports(usual.operation)

@@ -20,6 +20,7 @@ from .harmless import kinds, plain
 from .ladder import widest
 
 NO_GRADIENT = ("does not depend on", "NotImplementedError", "do not support JVP")  # in an error where there is none
+IN_PLACE = "modified by an inplace operation"  # the same, of a function that is meant to overwrite what it is given
 OUTPUTS = {"jvp": "jvp", "hvp": "hvp_logits"}
 SECOND = "after another backward"  # the check that asks for a gradient twice
 FEW = 3  # problems that tell enough
@@ -30,11 +31,11 @@ def no_backward(candidate: Candidate, usual: Problem, dtypes: Sequence[str], dev
 
     A graph that is cut for some sizes, formats, options or kinds of input alone is a bug.
     """
-    said = ""
+    said, words = "", (*NO_GRADIENT, *([IN_PLACE] if candidate.interface.writes else []))
     with warnings.catch_warnings(action="ignore"):
         for problem in _of_all_kinds(candidate, usual, dtypes):
             raised = candidate.answer(problem, device).raised
-            if raised is not None and any(each in raised for each in NO_GRADIENT):
+            if raised is not None and any(each in raised for each in words):
                 said = said or raised
             elif raised is None or candidate.answer(replace(problem, grad_output=None), device).raised is None:
                 return ""
