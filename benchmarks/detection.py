@@ -1,7 +1,7 @@
 """How small an error the judge sees, beside the comparisons that torch offers with their default tolerances.
 
 The answers are exact values rounded to the dtype, so that the only error is the one that is planted. The model is any
-order: what is seen here is seen in the answer of a kernel that nobody has read.
+order: what is seen here is seen when you know nothing about the internals of a kernel.
 """
 
 from __future__ import annotations

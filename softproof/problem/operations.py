@@ -43,7 +43,7 @@ class Operation:
 
 
 # Kinds of input that not everybody takes: labels, or probabilities, as target, and such that do not sum to 1 or are
-# negative; logits without a batch; class weights below 0; labels of no class, which want an error; losses of rows
+# negative; logits without a batch; class weights below 0; labels of no class, which must raise; losses of rows
 # that are all ignored; rows that are not finite;
 # classes that are masked, by -inf in a row that has other logits; no rows; rows of no class; a single number; logsumexp
 # over several axes; a classifier with a weight for each of many positions, (C, d1, …, D), the K-dimensional form.
