@@ -39,6 +39,9 @@ def shifted_(x):
 def shifted_wrong_(x): return shifted_(x).mul_(2)
 def overwrites_wrong(x): return shifted_(x)
 
+def heated(x, temperature): return torch.softmax(x / temperature, -1)
+def heated_wrong(x, temperature): return torch.softmax(x * 2 / temperature, -1)
+
 def with_gradient(scores, y):
     z = scores - scores.max(axis=1, keepdims=True)
     p = np.exp(z)
@@ -51,9 +54,9 @@ def with_gradient_wrong(scores, y):
     loss, d = with_gradient(scores, y)
     return loss * 2, d
 """
-OPERATIONS = {"affine": "linear", "shifted": "softmax", "overwrites": "softmax"}
-RIGHT = ("affine", "matrices", "shares", "tokens", "shifted_", "with_gradient")
-WRONG = ("affine", "matrices", "shares", "tokens", "shifted", "overwrites", "with_gradient")
+OPERATIONS = {"affine": "linear", "shifted": "softmax", "heated": "softmax", "overwrites": "softmax"}
+RIGHT = ("affine", "matrices", "shares", "tokens", "shifted_", "heated", "with_gradient")
+WRONG = ("affine", "matrices", "shares", "tokens", "shifted", "overwrites", "heated", "with_gradient")
 
 
 @pytest.mark.parametrize("name", [*RIGHT, *(f"{each}_wrong{'_' * (each == 'shifted')}" for each in WRONG)])

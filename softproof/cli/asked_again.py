@@ -22,7 +22,7 @@ from ..reports.required import CANNOT_ASK, OUTPUTS
 from ..reports.row import CANNOT_LOAD, Failure, Row
 from ..runs.config import INTERFACE
 from ..runs.introduction import Profile
-from ..runs.profile import NO_DERIVATIVE, NOTHING_TO_ASK, Probe
+from ..runs.profile import NOTHING_TO_ASK, Probe
 from ..verdicts.verdict import DISAGREES
 from .options import words_of
 from .standing import INVALID, UNCHECKED, failures, is_error, written_by
@@ -56,9 +56,6 @@ def asked_again(arguments: Mapping[str, Any], rows: Sequence[Row], opener: Opene
     without = found.get("without", given.get("without", ()))
     if profile.unchecked and UNCHECKED not in without:
         found["without"] = [*without, UNCHECKED]
-    for kind in _now_and_then(rows, profile):
-        found["without"] = [*found.get("without", without), kind]
-        profile.not_tested[kind] = "autograd has it in some processes, and gives 0"
     found["dtypes"] = _dtypes(arguments, profile)
     known = {"operation": rows[0].operation, "dtypes": list({row.dtype: None for row in rows}), **given}
     if all(known.get(name) == value for name, value in found.items()):
@@ -67,17 +64,6 @@ def asked_again(arguments: Mapping[str, Any], rows: Sequence[Row], opener: Opene
     own = [] if arguments.get("dtypes") or found["dtypes"] == list(DTYPES) else found["dtypes"]
     said = " ".join([shlex.quote(plain(target)), words_of(merged), *(f"--dtype {each}" for each in own)])
     return Again(merged, f"softproof verify {said}", tuple(_notes(profile, merged["dtypes"])))
-
-
-def _now_and_then(rows: Sequence[Row], profile: Profile) -> list[str]:
-    """Derivatives in a direction that were 0, and of which a process that was started anew has none."""
-    failed = [each.verdict for row in rows for each in failures(row)]
-    return [
-        kind
-        for kind in DIRECTIONAL
-        if profile.not_tested.get(kind) == NO_DERIVATIVE
-        and any(each.output.startswith(OUTPUTS[kind]) and "got 0.0, " in each.explanation for each in failed)
-    ]
 
 
 def _notes(profile: Profile, dtypes: Sequence[str]) -> Iterator[str]:
