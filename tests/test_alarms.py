@@ -71,7 +71,7 @@ def test_the_right_variants_answer_one_batch_in_ten() -> None:
 def test_a_right_variant_that_is_rejected_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a half is."""
     variant = next(each for each in VARIANTS.values() if each.operation == "entropy")
-    monkeypatch.setattr("benchmarks.right.VARIANTS", {"twin": variant.twin("doubled")})
+    monkeypatch.setattr("softproof.mutants.right.trial.VARIANTS", {"twin": variant.twin("doubled")})
     record = alarms.ask(Part("entropy", "float32", 0, 20, True))
 
     told = record["variants"][0]["alarms"]

@@ -238,7 +238,7 @@ def test_a_process_that_hangs_ends_with_the_one_that_asks() -> None:
     code = (
         "import threading; from softproof import Problem; from softproof.candidates.isolated import isolated\n"
         "found = isolated('tests.wrong.fooling:hangs', 'softmax', 'numpy')\n"
-        "told = threading.Timer(1, lambda: print(found.home.child._process.pid, flush=True)); told.start()\n"
+        "told = threading.Timer(1, lambda: print(found.handle.child._process.pid, flush=True)); told.start()\n"
         "found.answer(Problem('softmax', 'float32', {'logits': [[0.0], [0.0]]}))"
     )
     asking = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)

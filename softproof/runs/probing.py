@@ -33,6 +33,7 @@ SHAPE = re.compile(r"value has shape \(.*\); expected \(")
 _AT_MOST = re.compile(r"; (\w+): \d+, and with (\d+) it agrees$")
 DELIBERATE = ("ValueError", "TypeError", "NotImplementedError", "AssertionError")  # what people raise on purpose
 _ON_PURPOSE = re.compile(rf"raised ({'|'.join(DELIBERATE)}|RuntimeError) at (?!.*CUDA error)")
+OTHER_INPUTS = ("labels", "probabilities")  # kinds that a backward pass may refuse alone; others are values of the same
 ANOTHER_AXIS = "gave numbers of another axis than the last"
 
 
@@ -59,8 +60,10 @@ class Refusals:
         return f"{' '.join(words)} (in Python: {', '.join(python)})"
 
 
-def refusals(candidate: Candidate, operation: str, dtype: str, device: str = "cpu") -> Refusals:
-    """Ask harmless questions, and keep those that are answered by an error."""
+def refusals(
+    candidate: Candidate, operation: str, dtype: str, device: str = "cpu", *, in_backward: bool = False
+) -> Refusals:
+    """Ask harmless questions, and keep those that are answered by an error; if asked so, by one `in_backward` too."""
     supports, allowed = candidate.supports(operation), candidate.interface.ndim
     fixed = candidate.interface.fixed
     may = [ndim for ndim in DIMENSIONS if not allowed or ndim in allowed]
@@ -71,7 +74,7 @@ def refusals(candidate: Candidate, operation: str, dtype: str, device: str = "cp
         asked.pop(1, None)
     raised = {ndim: _raised(candidate, each, device) for ndim, each in asked.items() if each is not None}
     answered = {ndim: each for ndim, each in asked.items() if each is not None and not raised[ndim]}
-    backward = {ndim: _raised_in_backward(candidate, each, device) for ndim, each in answered.items()}
+    backward = {ndim: _raised_in_backward(candidate, each, device) for ndim, each in answered.items() if in_backward}
     raised |= backward if "" in backward.values() else {}
     raised |= _along_another_axis(candidate, operation, answered, device)
     raised |= _of_other_shapes(candidate, answered, device)
@@ -85,7 +88,7 @@ def refusals(candidate: Candidate, operation: str, dtype: str, device: str = "cp
         if main_input(each.problem).ndim not in takes or each.option in without:
             continue
         error = _raised(candidate, each.problem, device)
-        if not error and not backward[main_input(usual).ndim]:
+        if not error and each.option in OTHER_INPUTS and backward.get(main_input(usual).ndim) == "":
             error = _raised_in_backward(candidate, each.problem, device)
         if error:
             without[each.option] = f"{each.words}: {error}"

@@ -154,7 +154,7 @@ class Probe(Opening):
 
     def _refused(self, usual: Problem) -> None:
         """Dimensions, options and kinds of input that it answers with an error."""
-        refused = refusals(self.candidate, usual.operation, usual.dtype, self.device)
+        refused = refusals(self.candidate, usual.operation, usual.dtype, self.device, in_backward=True)
         narrow = {ndim: error for ndim, error in refused.dimensions.items() if error != ANOTHER_AXIS}
         if narrow and "ndim" not in self.given:
             self.found.says("ndim", sorted(set(refused.ndim) | (set(refused.dimensions) - set(narrow))),
