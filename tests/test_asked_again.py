@@ -75,9 +75,9 @@ def loss(logits, labels, reduction="mean"):
 ASKED = ["--dtype", "float32", "--examples", "20", "--seed", "3", "--without", "nonfinite,empty"]
 
 
-def verified(*arguments: str) -> tuple[int, dict[str, Any]]:
+def verified(*arguments: str, dtype: str = "float32") -> tuple[int, dict[str, Any]]:
     """The exit status and the report of a command."""
-    status = main(["verify", *arguments, *ASKED, "--json", "report.json"])
+    status = main(["verify", *arguments, "--dtype", dtype, *ASKED[2:], "--json", "report.json"])
     return status, json.loads(Path("report.json").read_text())
 
 
@@ -139,6 +139,27 @@ def test_a_backward_pass_that_takes_less(backward: str, verdict: str) -> None:
         (said,) = report["found_out"]
         assert "--ndim 2" in said
         assert "probabilities" in said
+
+
+HALF = """
+import torch
+
+def softmax(x, dim=-1):
+    if x.dtype == torch.bfloat16:
+        x.shape[0]
+        return torch.softmax(x.float(), dim).bfloat16()
+    return torch.softmax(x, dim)
+"""
+
+
+def test_what_one_format_refuses_is_found_out() -> None:
+    """In the format that is asked: its path may take less than others."""
+    Path("own_kernels.py").write_text(HALF)
+    status, report = verified("own_kernels.py:softmax", "--without", "jvp,hvp", dtype="bfloat16")
+
+    (row,), (said,) = report["rows"], report["found_out"]
+    assert (status, row["verdict"]) == (0, "agrees"), row
+    assert "--ndim 1 --ndim 2 --ndim 3 --ndim 4 --ndim 5" in said
 
 
 def test_labels_that_are_not_checked_are_told_and_left_out() -> None:

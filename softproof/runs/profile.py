@@ -154,7 +154,9 @@ class Probe(Opening):
 
     def _refused(self, usual: Problem) -> None:
         """Dimensions, options and kinds of input that it answers with an error."""
-        refused = refusals(self.candidate, usual.operation, usual.dtype, self.device, in_backward=True)
+        wanted = self.given.get("dtypes") or [usual.dtype]
+        dtype = usual.dtype if usual.dtype in wanted else wanted[0]  # a path of half precision may take less
+        refused = refusals(self.candidate, usual.operation, dtype, self.device, in_backward=True)
         narrow = {ndim: error for ndim, error in refused.dimensions.items() if error != ANOTHER_AXIS}
         if narrow and "ndim" not in self.given:
             self.found.says("ndim", sorted(set(refused.ndim) | (set(refused.dimensions) - set(narrow))),
