@@ -141,6 +141,19 @@ def test_a_backward_pass_that_takes_less(backward: str, verdict: str) -> None:
         assert "probabilities" in said
 
 
+def test_a_process_that_ends_is_no_convention() -> None:
+    """It gave no answer that somebody might mean."""
+    ends = KERNELS.replace(
+        "    loss =", "    if labels.size and (labels == ignore_idx).all(): __import__('os')._exit(3)\n    loss ="
+    )
+    Path("own_kernels.py").write_text(ends)
+    status, report = verified("own_kernels.py:token_loss")
+
+    (row,) = report["rows"]
+    assert (status, row["verdict"]) == (3, "disagrees")
+    assert [note for note in report["notes"] if "all ignored" in note] == []
+
+
 HALF = """
 import torch
 
