@@ -23,6 +23,7 @@ from softproof.diagnosis.record import Diagnosis
 from softproof.mutants.catalogue import MUTANTS
 from softproof.problem.problem import Array
 from softproof.properties.metamorphic import compared_problems
+from softproof.verdicts.verdict import DISAGREES, Verdict
 
 from .helpers.candidates import stored_logsumexp
 
@@ -58,6 +59,13 @@ def nobodys(logits: Tensor, target: Tensor) -> Tensor:
     """Wrong as no known bug is."""
     loss: Tensor = _Loss.apply(logits, target, 0.37)  # type: ignore[no-untyped-call]  # torch's own
     return loss
+
+
+def refused(logits: Tensor, target: Tensor) -> Tensor:
+    """Right, but for an error where there are no rows."""
+    if not len(logits):
+        raise RuntimeError("a grid of no blocks")
+    return torch.nn.functional.cross_entropy(logits, target)
 
 
 def divided_by_the_last_axis(logits: Array, dim: int = -1) -> Array:
@@ -105,6 +113,16 @@ def test_what_nobody_knows_is_not_named(lineup: Lineup) -> None:
     assert (found.resembles, found.fault) == ((), "")
     assert found.models is not None
     assert not found.models.agrees
+
+
+def test_errors_alone_are_like_nothing(lineup: Lineup) -> None:
+    """`nothing-to-launch` raises an error for no rows, too, and is right elsewhere; so are many others."""
+    empty = Problem("cross_entropy", "float32", {"logits": np.ones((0, 2)), "target": np.ones(0, int)}, grad_output=1.0)
+    candidate = load(refused, "cross_entropy", "torch", ndim=[2], without=["probabilities", "invalid_labels"])
+    found = diagnosis(lineup, candidate, empty)
+
+    assert (found.resembles, found.fault) == ((), "")
+    assert found.asked > 3
 
 
 def test_a_mutant_that_is_taken_out_is_not_named(lineup: Lineup, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,6 +176,17 @@ def test_a_fault_that_only_a_way_of_asking_shows(lineup: Lineup) -> None:
     found = diagnosis(lineup, kept, ROWS, question=("check", "overwritten answers"))
 
     assert "one-buffer-for-all" in [each.name for each in found.resembles]
+
+
+def test_an_error_under_a_way_of_asking_is_like_nothing(lineup: Lineup) -> None:
+    """Though `one-buffer-for-all` fails the same check."""
+    kept = load(MUTANTS["one-buffer-for-all"].make(), "softmax", "torch")
+    verdict = Verdict(DISAGREES, explanation="overwritten answers: raised ValueError: no more", problem=ROWS)
+    failed = Failed(verdict, question=("check", "overwritten answers"))
+    found = Diagnosing("cpu", "C", lineup).diagnosis(kept, failed, model(None))
+
+    assert (found.resembles, found.fault) == ((), "")
+    assert "--without 'overwritten answers'" in found.next
 
 
 def test_without_torch_it_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from ..runs.introduction import Profile
 from ..runs.profile import NOTHING_TO_ASK, Probe
 from ..verdicts.verdict import DISAGREES
 from .options import words_of
-from .standing import INVALID, UNCHECKED, failures, is_error, written_by
+from .standing import INVALID, UNCHECKED, failures, written_by
 from .table import LONGEST
 
 Opener = Callable[[Mapping[str, Any]], Candidate]
@@ -99,7 +99,7 @@ def _may_be_otherwise(failure: Failure) -> bool:
     along = tuple(OUTPUTS[kind] for kind in DIRECTIONAL)
     if is_moved(failure.verdict.problem) or written_by(failure):
         return True
-    return failure.question == INVALID or is_error(failure) or failure.verdict.output.startswith(along)
+    return failure.question == INVALID or failure.verdict.is_error or failure.verdict.output.startswith(along)
 
 
 def _dtypes(arguments: Mapping[str, Any], profile: Profile) -> list[str]:

@@ -45,11 +45,6 @@ def failures(row: Row) -> list[Failure]:
     return [each for each in (row.failure, *row.more) if each is not None]
 
 
-def is_error(failure: Failure) -> bool:
-    """Whether an error was raised, and no number is wrong."""
-    return not failure.verdict.output and "raised " in failure.verdict.explanation
-
-
 def written_by(failure: Failure) -> set[str]:
     """The inputs that a call changed, if that is all that failed."""
     told = _WRITTEN.search(failure.verdict.explanation)
@@ -61,7 +56,7 @@ def _stands(failure: Failure, interface: Interface, opener: Callable[[], Candida
     changed = written_by(failure)
     if not _is_taken(failure, interface) or (changed and changed <= interface.writes):
         return False
-    return bool(failure.question) or not is_error(failure) or _raises(failure, interface, opener)
+    return bool(failure.question) or not failure.verdict.is_error or _raises(failure, interface, opener)
 
 
 def _is_taken(failure: Failure, interface: Interface) -> bool:
@@ -73,7 +68,7 @@ def _is_taken(failure: Failure, interface: Interface) -> bool:
     output = next((each for each, begin in OUTPUTS.items() if failure.verdict.output.startswith(begin)), "value")
     left = {name, output, *kinds_of(problem), *(["gradient"] if output in DIRECTIONAL else [])} & without
     unchecked = failure.question == INVALID and UNCHECKED in without
-    untaken = kind == "relation" and is_error(failure)
+    untaken = kind == "relation" and failure.verdict.is_error
     return not (left or unchecked or untaken) and interface.takes(problem)
 
 

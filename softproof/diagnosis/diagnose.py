@@ -74,7 +74,8 @@ class Diagnosing:
         problems = pool(interview.candidate, problem)
         replies = [witness, *self._more(interview, failed, problems)]
         models = None if check else under_models(interview, replies)
-        resembles, fault = self._resembling(interview, replies, problems, check, models)
+        nothing = bool(check) and failed.verdict.is_error  # an error is like any other
+        resembles, fault = ((), "") if nothing else self._resembling(interview, replies, problems, check, models)
         cause, advice = ((), "") if check or (models and models.agrees) else _cause(interview, witness)
         if check and (not resembles or check == INVALID):
             advice = f"if it is not meant to be asked so, leave that out: --without {_quoted(check)}"

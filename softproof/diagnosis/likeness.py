@@ -20,6 +20,7 @@ from ..truth.solver import FLOAT64, solve
 from ..verdicts.misfits import not_an_answer
 
 BITS = 128  # of the truth, where float64 does not do
+RAISED = "raised"
 DIRECTIONAL = ("jvp", "hvp_logits")
 
 
@@ -34,7 +35,7 @@ class Answer:
 def answer_of(problem: Problem, result: Result, device: str = "cpu") -> Answer:
     """What a result has; an error is like any other error."""
     if result.raised is not None:
-        return Answer("raised")
+        return Answer(RAISED)
     lacks = frozenset(each for each in DIRECTIONAL if each not in result.outputs)
     if fault := not_an_answer(problem, result, device, lacks):
         return Answer(fault)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ..problem.problem import Problem
 from .interview import Interview, Reply
-from .likeness import Answer, Yardstick, answer_of
+from .likeness import RAISED, Answer, Yardstick, answer_of
 from .lineup import Lineup
 from .record import Resemblance
 
@@ -49,6 +49,7 @@ class Search:
         self.records = {each["name"]: each for each in lineup.records(operation)}
         self.alive = list(self.records)
         self.wrong = self.right = 0
+        self.shown = False  # whether something is wrong that is no error, which many raise for many reasons
 
     def compared(self, problem: Problem) -> Comparison:
         """A problem with the answers of those that are left."""
@@ -62,13 +63,14 @@ class Search:
         own = answer_of(reply.problem, reply.result, self.interview.device)
         wrong = comparison.yardstick.wrong(own)
         self.wrong, self.right = self.wrong + wrong, self.right + (not wrong)
+        self.shown |= wrong and own.fault != RAISED
         alike = comparison.yardstick.alike
         self.alive = [name for name in self.alive if alike(own, comparison.answers[name])]
 
     def misbehaving(self, problem: Problem, check: str) -> None:
         """Those that show no fault under a behaviour check go."""
         self.alive = self.lineup.misbehaving(problem, check, self.alive)
-        self.wrong += 1
+        self.wrong, self.shown = self.wrong + 1, True
 
     def narrow(self, pool: Iterable[Problem]) -> None:
         """Ask what tells those that are left apart, and then what they do wrong, and right."""
@@ -100,8 +102,8 @@ class Search:
 
     @property
     def found(self) -> tuple[Resemblance, ...]:
-        """What is left, if that is little enough to be told."""
-        if not self.wrong or not 1 <= len(self.alive) <= MOST_NAMED:
+        """What is left, if that is little enough to be told, and more than errors that are alike."""
+        if not self.shown or not 1 <= len(self.alive) <= MOST_NAMED:
             return ()
         total = self.wrong + self.right
         return tuple(

@@ -54,6 +54,11 @@ class Verdict:
         """
         return self.outcome in (AGREES, UNSPECIFIED)
 
+    @property
+    def is_error(self) -> bool:
+        """Whether an error was raised, and no number is wrong."""
+        return not self.output and "raised " in self.explanation
+
     def __str__(self) -> str:
         return f"{self.outcome}: {self.explanation}"
 
