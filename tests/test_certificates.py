@@ -373,3 +373,16 @@ def test_the_files_of_a_target(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for target, words in (("nothing_of_this_name", "no file of it is found"), ("absent.onnx", "cannot be read")):
         with pytest.raises(ValueError, match=words):
             sources(target, None)
+
+
+def test_a_folder_that_is_no_package_has_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python imports from one without an `__init__.py`; one with such a file comes first, wherever it lies."""
+    for name in ("loose", "elsewhere/loose"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "loose" / "fused.py").write_text("from loose import common\n")
+    (tmp_path / "loose" / "common.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path / "elsewhere"))
+    assert [each.name for each in sources("loose.fused:loss", None)] == ["loose/common.py", "loose/fused.py"]
+    (tmp_path / "elsewhere" / "loose" / "__init__.py").write_text("")
+    assert [each.name for each in sources("loose.fused:loss", None)] == ["loose/__init__.py"]

@@ -46,7 +46,7 @@ def commit_of(target: str, adapter: str | None) -> str:
     if adapter in ("onnx", "process") or target.endswith(".onnx"):
         found = next(iter(reversed(_files(target, adapter).values())), None)
         return "" if found is None else commit(found.resolve().parent)
-    root = _root(target.partition(":")[0].split(".")[0])
+    root = _root(target.partition(":")[0])
     return "" if root is None or _is_installed(root) else commit(root.resolve())
 
 
@@ -56,7 +56,7 @@ def defined(target: str, operation: str) -> tuple[str, int] | None:
     Of a module it is the function of the operation.
     """
     module, _, name = target.partition(":")
-    here, root = Path.cwd().resolve(), _root(module.split(".")[0])
+    here, root = Path.cwd().resolve(), _root(module)
     found = [] if root is None or _is_installed(root) else _chain(module, root)
     if not found or not found[-1].resolve().is_relative_to(here):
         return None
@@ -93,7 +93,7 @@ def _digest(path: Path) -> str:
 
 def _of_module(name: str) -> dict[str, Path]:
     """By their names from the folder in which the first part of the name is found."""
-    root = _root(name.split(".")[0])
+    root = _root(name)
     if root is None:
         return {}
     files: dict[str, Path] = {}
@@ -108,12 +108,14 @@ def _of_module(name: str) -> dict[str, Path]:
     return files
 
 
-def _root(top: str) -> Path | None:
-    """The folder in which the worker finds a module or a package: the working directory comes first."""
-    for folder in (str(Path.cwd()), *(each for each in sys.path if each)):
-        if _chain(top, Path(folder)):
-            return Path(folder)
-    return None
+def _root(name: str) -> Path | None:
+    """The folder in which the worker finds a module: the working directory comes first.
+
+    As in Python, a package without an `__init__.py` comes after all that have one.
+    """
+    folders = [Path.cwd(), *(Path(each) for each in sys.path if each)]
+    parts = name.split(".")[0], name
+    return next((folder for part in parts for folder in folders if _chain(part, folder)), None)
 
 
 def _chain(name: str, root: Path) -> list[Path]:
@@ -160,4 +162,4 @@ def _parsed(path: Path) -> ast.Module:
 
 
 def _there(names: Iterable[str], root: Path) -> Iterator[str]:
-    yield from (name for name in names if name and _chain(name.split(".")[0], root))
+    yield from (name for name in names if name and _chain(name, root))

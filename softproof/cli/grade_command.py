@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,8 @@ from ..bounds.models import MODELS
 from ..candidates.frameworks import ADAPTERS
 from ..certificates.sources import sources
 from ..grading.bank_file import bank
-from ..grading.grades import REQUIRED, check_asked_of, check_budget, chosen_model
-from ..grading.many import Line, Results, graded, key_of, written
+from ..grading.grades import REQUIRED, cannot_load, check_asked_of, check_budget, chosen_model
+from ..grading.many import Line, Results, graded, key_of, line, written
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_whole
 from ..reports.files import ReportFile
@@ -23,6 +24,7 @@ from ..reports.required import EXPECTED, check_required
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED
 from ..verdicts.verdict import AGREES
 from .console import note, say
+from .folders import named
 from .options import Command, add_interface, add_process, split, target_name
 from .output import JUDGE_ITSELF
 from .plan import checked_targets
@@ -33,6 +35,7 @@ class Prepared:
     """Whom to ask what."""
 
     targets: tuple[Mapping[str, Any], ...]
+    unloaded: tuple[Line, ...]  # of files without a function that could be asked
     bank: Path
     digest: str
     arithmetic: str
@@ -42,7 +45,10 @@ class Prepared:
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """The candidates, the bank, how they are called, where they run, and where the lines go."""
-    command.add_argument("targets", nargs="+", type=target_name, metavar="TARGET", help="as of `softproof verify`")
+    targets = "as of `softproof verify`; or a folder, or a file, for a function of each file"
+    command.add_argument("targets", nargs="+", type=target_name, metavar="TARGET", help=targets)
+    functions = "the function of each file (default: the one named after the operation, or the only public one)"
+    command.add_argument("--function", metavar="NAME", help=functions)
     command.add_argument("--bank", type=Path, metavar="FILE", required=True, help="what `softproof bank build` wrote")
     command.add_argument(
         "-o", "--results", type=Path, metavar="FILE",
@@ -81,8 +87,7 @@ def prepare(options: argparse.Namespace) -> Prepared:
     jobs = check_whole("--jobs", options.jobs, "a whole number of at least 1", 1)
     if options.budget is not None:
         check_budget(options.budget)
-    if twice := [each for each in options.targets if options.targets.count(each) > 1]:
-        raise ValueError(f"TARGET {twice[0]} is given {options.targets.count(twice[0])} times; expected each once")
+    names = named(options.targets, options.function, options.operation, options.adapter)
     more = {
         "budget": options.budget,
         "secret": options.secret,
@@ -90,9 +95,15 @@ def prepare(options: argparse.Namespace) -> Prepared:
         "dtypes": options.dtypes,
         "hidden": [str(each.absolute()) for each in (options.bank, options.results) if each is not None],
     }
-    targets = tuple({"sandbox": "on", **each, **more, "files": _files(each)} for each in checked_targets(options))
+    asked = checked_targets(options, [each.target for each in names if not each.why])
+    targets = tuple({"sandbox": "on", **each, **more, "files": _files(each)} for each in asked)
+    unloaded = tuple(
+        line(cannot_load(*each, opened, chosen, options.operation, options.dtypes), key_of(each._asdict()))
+        for each in names
+        if each.why
+    )
     results = None if options.results is None else Results(options.results, opened.digest, chosen)
-    return Prepared(targets, options.bank, opened.digest, chosen, jobs, results)
+    return Prepared(targets, unloaded, options.bank, opened.digest, chosen, jobs, results)
 
 
 def _files(target: Mapping[str, Any]) -> str:
@@ -107,18 +118,19 @@ def _files(target: Mapping[str, Any]) -> str:
 def run(options: argparse.Namespace, what: Prepared, _files: dict[str, ReportFile]) -> int:
     """A line for each; 0 where all agree, 3 where one could not be loaded or judged, 1 otherwise."""
     known = {} if what.results is None else what.results.known
-    todo = [each for each in what.targets if key_of(each) not in known]
-    lines = [known[key_of(each)] for each in what.targets if key_of(each) in known]
+    todo = {key_of(each): each for each in what.targets}
+    keys = [*(each["key"] for each in what.unloaded), *todo]
+    lines = [known[key] for key in keys if key in known]
     if lines:
-        note(f"{len(lines)} of {len(what.targets)} stand in {options.results}")
+        note(f"{len(lines)} of {len(keys)} stand in {options.results}")
+    rest = [each for key, each in todo.items() if key not in known]
+    unloaded = [each for each in what.unloaded if each["key"] not in known]
     whole = True
     try:
-        for grade in graded(todo, what.bank, what.arithmetic, what.digest, what.jobs):
+        for grade in chain(unloaded, graded(rest, what.bank, what.arithmetic, what.digest, what.jobs)):
             lines.append(grade)
             whole &= _tell(grade, what.results)
-            note(
-                f"[{len(lines)}/{len(what.targets)}] {grade['target']}: {grade['verdict']}, score {grade['score']:.4f}"
-            )
+            note(f"[{len(lines)}/{len(keys)}] {grade['target']}: {grade['verdict']}, score {grade['score']:.4f}")
     finally:
         if what.results is not None:
             what.results.close()

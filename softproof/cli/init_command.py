@@ -56,7 +56,7 @@ def prepare(options: argparse.Namespace) -> list[dict[str, Any]]:
     folder = Path(os.path.realpath(options.config.parent))  # which does not mind a link to itself
     if not folder.is_dir():
         raise ValueError(f"--config {options.config}: there is no folder {folder}")
-    return checked_targets(options)
+    return checked_targets(options, options.targets)
 
 
 def run(options: argparse.Namespace, prepared: list[dict[str, Any]], _files: dict[str, ReportFile]) -> int:

@@ -99,13 +99,13 @@ def check_target(arguments: Mapping[str, Any]) -> None:
         check_target_name(arguments["baseline"])
 
 
-def checked_targets(options: argparse.Namespace) -> list[dict[str, Any]]:
+def checked_targets(options: argparse.Namespace, targets: Sequence[str]) -> list[dict[str, Any]]:
     """The arguments of each target on a command line that makes all alike: how it is called, and where it runs."""
     given = {**given_interface(options), "device": options.device}
     given |= {"in_process": True} if options.in_process else {}
     names = (*LIMITS, *MORE, "sandbox")
     given |= {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-    found = [{"target": target, **given} for target in options.targets]
+    found = [{"target": target, **given} for target in targets]
     for arguments in found:
         check_target(arguments)
     return found

@@ -36,7 +36,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
 
 def prepare(options: argparse.Namespace) -> list[dict[str, Any]]:
     """The arguments of each target."""
-    return checked_targets(options)
+    return checked_targets(options, options.targets)
 
 
 def run(options: argparse.Namespace, prepared: Sequence[Mapping[str, Any]], files: dict[str, ReportFile]) -> int:

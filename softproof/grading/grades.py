@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from pathlib import Path
 from types import ModuleType
@@ -137,10 +137,8 @@ def grade(
     except (ValueError, TypeError) as error:
         if not isinstance(target, str):
             raise
-        asked = len(_of_target(questions, operation, dtypes, None))
-        return Grade(
-            **named, verdict=CANNOT_LOAD, questions=asked, failure=str(error), seconds=time.monotonic() - begun
-        )
+        unloaded = cannot_load(target, str(error), opened, chosen, operation, dtypes)
+        return replace(unloaded, seconds=time.monotonic() - begun)
     with closing(candidate):
         asked_of = _of_target(questions, operation, dtypes, candidate if _is_function(target, adapter) else None)
         deadline = inf if budget is None else begun + budget
@@ -148,6 +146,15 @@ def grade(
         told = {each.name: each.state for each in candidate.protections}
         return Grade(**named, **_told(score, candidate), seconds=time.monotonic() - begun,
                      judge_seconds=time.process_time() - spent, protections=told)  # fmt: skip
+
+
+def cannot_load(
+    target: str, why: str, opened: Bank, arithmetic: str, operation: str | None, dtypes: Sequence[str] | None
+) -> Grade:
+    """Of a target that cannot be asked at all."""
+    questions = [each for each in opened.questions if each.arithmetic == arithmetic]
+    count = len(_of_target(questions, operation, dtypes, None))
+    return Grade(target, CANNOT_LOAD, questions=count, failure=why, bank=opened.digest, arithmetic=arithmetic)
 
 
 def name_of(target: Target) -> str:
