@@ -24,6 +24,7 @@ import torch
 
 from softproof import Candidate, Interface, judge, load, problems
 from softproof.bounds.models import model
+from softproof.candidates.implementation import HERE
 from softproof.diagnosis.diagnose import Diagnosing, Failed
 from softproof.diagnosis.lineup import Lineup
 from softproof.generation.coverage import REGIONS
@@ -76,7 +77,7 @@ class Variant:
     """A right variant as a candidate that lives in this process."""
 
     def __init__(self, variant: Right) -> None:
-        self.variant, self.interface, self.layouts, self.lost = variant, Interface(), ("contiguous",), ""
+        self.variant, self.interface, self.layouts, self.process = variant, Interface(), ("contiguous",), HERE
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.variant, name)

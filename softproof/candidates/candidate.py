@@ -25,7 +25,7 @@ from .directives import DIRECTIVES
 from .frameworks import ADAPTERS, FRAMEWORKS
 from .functions import Functions
 from .guard import Guard
-from .isolation.protections import Protections
+from .implementation import HERE, Process
 from .places import place_of
 from .protocol import Told, result_of
 from .signature import named_by, named_in_order
@@ -73,34 +73,17 @@ class Candidate(Functions):
         return self.arrangements or FRAMEWORKS[self.adapter].layouts
 
     @property
-    def elsewhere(self) -> bool:
-        """Whether its functions live in another process."""
-        return False
+    def process(self) -> Process:
+        """Where its functions live."""
+        return HERE
+
+    def close(self) -> None:
+        """End the process that was started for it, if there is one."""
+        self.process.end()
 
     def reported(self, _operation: str) -> tuple[str, ...]:
         """What is believed of it because it says so, and for no other reason."""
         return ()
-
-    @property
-    def lost(self) -> str:
-        """Why there will be no more answers; empty for one that lives in this process."""
-        return ""
-
-    @property
-    def protections(self) -> Protections:
-        """What protects the judge from it: nothing, where it lives in this process."""
-        return ()
-
-    @property
-    def printed(self) -> int:
-        """How many bytes it has printed and nobody has seen."""
-        return 0
-
-    def renew(self) -> None:
-        """Start again, as if it had not been asked anything."""
-
-    def close(self) -> None:
-        """End what was started for it."""
 
     def parameters(self, operation: str) -> tuple[str, ...]:
         """The names of what its function takes, as far as they are known; they are suggested, and no more."""
@@ -235,10 +218,6 @@ class Candidate(Functions):
         outputs, after = ({name: taken_so(name, each, problem, self.interface) for name, each in some.items()}
                           for some in (found, after))  # fmt: skip
         return Told(outputs, {name: each.values for name, each in after.items()}, observed=tuple(task.observed))
-
-    def denied(self, error: str) -> str:  # noqa: ARG002 - a candidate in this process is denied nothing
-        """What was kept from it, as far as an error of its tells, and how to allow that."""
-        return ""
 
     def _taken_from(self, array: Any) -> Output:
         """What came back, which a directive may have taken already."""

@@ -49,20 +49,16 @@ class Isolated(Candidate):
 
     def reported(self, operation: str) -> tuple[str, ...]:
         """What is believed of it because it says so, and for no other reason."""
-        device = self._handle.arguments.get("device", "cpu")
+        device = self.process.arguments.get("device", "cpu")
         own = () if device == "cpu" else (f"device: {device}",)  # at which its process alone has looked
         return (*own, *reported_of(self._about, operation, self.interface))
 
     def tell(self, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> Told:
         """From its process, or why there is nothing."""
         try:
-            return self._handle.tell(problem, device, directive, arguments)
+            return self.process.tell(problem, device, directive, arguments)
         except LostError as error:
             return Told(lost=str(error))
-
-    def denied(self, error: str) -> str:
-        """By its sandbox, or because it is not given all variables."""
-        return self._handle.denied(error)
 
     @property
     def _about(self) -> Description:
@@ -71,48 +67,19 @@ class Isolated(Candidate):
         return self.about
 
     @property
-    def _handle(self) -> _ProcessHandle:
+    def process(self) -> _ProcessHandle:
+        """One of its own."""
         if self.handle is None:
             raise TypeError(
                 f"{self.name} is described, and has no process; softproof.candidates.isolated.isolated gives one"
             )
         return self.handle
 
-    @property
-    def elsewhere(self) -> bool:
-        """In a process of its own, which has looked at the device."""
-        return True
-
-    @property
-    def lost(self) -> str:
-        """Why it gives no answers any more; empty while it does."""
-        return self._handle.lost
-
-    @property
-    def protections(self) -> Protections:
-        """What has protected the judge from its processes."""
-        return self._handle.protections
-
-    @property
-    def printed(self) -> int:
-        """How many bytes have been printed in its processes."""
-        return self._handle.printed
-
-    def renew(self) -> None:
-        """Start again; if that cannot be done, it is lost."""
-        self._handle.restart()
-
-    def limit(self, seconds: float) -> None:
-        """Let no question take longer from now on."""
-        self._handle.seconds = min(self._handle.seconds, seconds)
-
-    def close(self) -> None:
-        """End its process."""
-        self._handle.end()
-
 
 class _ProcessHandle:
     """One process after the other, each with the same candidate."""
+
+    elsewhere = True
 
     def __init__(
         self, arguments: Mapping[str, Any], seconds: float, startup: float, place: Place = DEFAULT, closed: bool = False
@@ -148,8 +115,8 @@ class _ProcessHandle:
             self.lost = f"raised {told.raised}"  # nothing is computed after it
         return told
 
-    def denied(self, error: str) -> str:
-        """What was kept from it; of a program that failed, what was printed tells why."""
+    def denied(self, error: str, /) -> str:
+        """By its sandbox, or with a variable that it is not given; of a program that failed, what was printed tells."""
         printed = self.child.last_printed if self.child and "exit status" in error else ""
         return advice(f"{error} {printed}", self.place, self.protections)
 
@@ -164,6 +131,10 @@ class _ProcessHandle:
         if self.child is not None:
             self.child.end()
             self.earlier, self.child, self.lost = self.printed, None, "its process has been closed"
+
+    def limit(self, seconds: float, /) -> None:
+        """Let no question take longer from now on."""
+        self.seconds = min(self.seconds, seconds)
 
     def restart(self) -> None:
         """What was started once should be the same again."""

@@ -22,7 +22,7 @@ class Outliving(Isolated):
         """From its process; after an error of the device, the next answer is from another."""
         told = super().tell(problem, device, directive, arguments)
         if told.raised is not None and ends_a_device(told.raised):
-            self.renew()
+            self.process.restart()
         return told
 
 

@@ -48,7 +48,7 @@ class Diagnosing:
 
     def diagnosis(self, candidate: Candidate, failed: Failed, model: Model) -> Diagnosis:
         """What is known about a failure under a model."""
-        if candidate.lost or failed.verdict.problem is None or self.accuracy == "D":
+        if candidate.process.lost or failed.verdict.problem is None or self.accuracy == "D":
             return Diagnosis()
         interview = Interview(candidate, self.device, model, self.accuracy, QUESTIONS)
         try:

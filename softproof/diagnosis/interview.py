@@ -79,7 +79,7 @@ class Interview:
     @property
     def open(self) -> bool:
         """Whether one more question may be asked."""
-        return len(self.replies) < self.most and not self.candidate.lost
+        return len(self.replies) < self.most and not self.candidate.process.lost
 
     def ask(self, problem: Problem) -> Reply | None:
         """The answer to a problem; None where it cannot be asked, or not any more."""

@@ -11,7 +11,6 @@ from math import inf
 import numpy as np
 
 from ..candidates.candidate import Candidate
-from ..candidates.isolated import Isolated
 from ..candidates.plain_text import plain
 from ..problem.outputs import gradient_names, output_shapes
 from ..problem.problem import Problem
@@ -75,8 +74,8 @@ def ask(
         elif why := _cannot_ask(candidate, kept):
             score.lacks = score.lacks or why
         else:
-            if isinstance(candidate, Isolated) and deadline < inf:
-                candidate.limit(max(0.001, deadline - time.monotonic()))
+            if deadline < inf:
+                candidate.process.limit(max(0.001, deadline - time.monotonic()))
             _ask(score, candidate, kept, device, require, secret)
     return score
 

@@ -143,7 +143,7 @@ def grade(
         asked_of = _of_target(questions, operation, dtypes, candidate if _is_function(target, adapter) else None)
         deadline = inf if budget is None else begun + budget
         score = ask(candidate, asked_of, device, required, deadline, secret)
-        told = {each.name: each.state for each in candidate.protections}
+        told = {each.name: each.state for each in candidate.process.protections}
         return Grade(**named, **_told(score, candidate), seconds=time.monotonic() - begun,
                      judge_seconds=time.process_time() - spent, protections=told)  # fmt: skip
 

@@ -66,7 +66,7 @@ class Opening:
         """With all that is known so far, if that is more than before; `afresh` in any case."""
         known = {key: value for key, value in self.found.arguments.items() if key in _OF_AN_INTERFACE}
         if hasattr(self, "candidate"):
-            if known == self.known and not (afresh or self.candidate.lost):
+            if known == self.known and not (afresh or self.candidate.process.lost):
                 return
             self.candidate.close()
         self.candidate, self.known = outliving(self.opener({**self.given, **known})), known
@@ -238,7 +238,7 @@ class Opening:
 
     def _advice(self, raised: str) -> str:
         """What to do where nothing is answered."""
-        if denied := self.candidate.denied(raised):
+        if denied := self.candidate.process.denied(raised):
             return f"it answers no question: raised {raised}. {denied}"
         if missing := MISSING.search(raised):
             names = re.findall(r"'(\w+)'", missing[1])

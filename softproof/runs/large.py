@@ -47,7 +47,7 @@ def verdicts_on_large(schedule: Schedule, operation: str, dtype: str, seed: int)
             continue
         schedule.sign(problem)
         verdict, asked.source = _judged(schedule, problem), f"{words}[{number}]"
-        if against(verdict) and criteria.shrink and not candidate.lost:
+        if against(verdict) and criteria.shrink and not candidate.process.lost:
             verdict, asked.source = _shorter(schedule, problems, number, verdict, words)
         elif number in longest and verdict.ok and not verdict.unspecified:
             with warnings.catch_warnings(action="ignore"):

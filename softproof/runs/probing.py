@@ -179,7 +179,7 @@ def cannot_ask(
     if "raised " not in explanation:
         return ""
     what = explanation[explanation.index("raised ") :].partition(";")[0].removesuffix(".")
-    denied = candidate.denied(explanation)
+    denied = candidate.process.denied(explanation)
     if lacks_memory(what):
         return f"{what}. There was no memory left, which says nothing of its numbers: ask where there is more"
     if large := _too_large(what, explanation):

@@ -56,13 +56,13 @@ def all_rows(
             candidate.close()
             for each in (criteria.baseline, candidate):  # in this order, as they were started
                 if each is not None:
-                    each.renew()
+                    each.process.restart()
         rows.append(_row_or_why_not(candidate, name, dtype, criteria, examples, seed))
         if progress is not None:
             progress(rows[-1], number, len(asked))
     if not rows:
         words = f"{candidate.name} has no operation in {' or '.join(criteria.dtypes) or 'any dtype'}"
-        rows = [Row.unjudged(candidate.name, criteria.device, CANNOT_LOAD, words, isolated=candidate.elsewhere)]
+        rows = [Row.unjudged(candidate.name, criteria.device, CANNOT_LOAD, words, isolated=candidate.process.elsewhere)]
     return tuple(rows)
 
 
@@ -75,7 +75,7 @@ def _row_or_why_not(
         return _row(candidate, operation, dtype, criteria, examples, seed)
     except Exception as error:  # a fault of the judge's own ends one row, and no run
         about = {"operation": operation, "dtype": dtype, "arithmetic": criteria.name, "accuracy": criteria.accuracy}
-        seconds, isolated_ = time.perf_counter() - started, candidate.elsewhere
+        seconds, isolated_ = time.perf_counter() - started, candidate.process.elsewhere
         words = f"{JUDGE_FAILED}: {fault(error)}; seed {seed}"
         return Row.unjudged(
             candidate.name, criteria.device, JUDGE_FAILED, words, isolated=isolated_, seconds=seconds, **about
@@ -87,7 +87,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, e
     started = time.perf_counter()
     label, operation = operation, operation.removesuffix(BY_STAGES)
     criteria = replace(criteria, by_stages=label != operation)
-    supports, printed = candidate.supports(operation), candidate.printed
+    supports, printed = candidate.supports(operation), candidate.process.printed
     schedule = Schedule(candidate, criteria, supports, f"{label} {dtype}")
     fixed, ndim = candidate.interface.fixed, candidate.interface.ndim
     draw = partial(problems, operation, dtype, supports=supports, layouts=candidate.layouts, fixed=fixed, ndim=ndim)
@@ -96,7 +96,9 @@ def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, e
     except ValueError as error:  # of an interface that leaves nothing to ask of this operation
         about = {"operation": label, "dtype": dtype, "arithmetic": criteria.name, "accuracy": criteria.accuracy}
         why = f"{CANNOT_ASK}: {error}"
-        return Row.unjudged(candidate.name, criteria.device, CANNOT_ASK, why, isolated=candidate.elsewhere, **about)
+        return Row.unjudged(
+            candidate.name, criteria.device, CANNOT_ASK, why, isolated=candidate.process.elsewhere, **about
+        )
     small = verdicts(schedule, draw, REGIONS[operation], examples, seed)
     more = not against(small[-1]) and examples >= EXAMPLES
     asked = verdicts_on_large(schedule, operation, dtype, seed) if more else OnLarge()
@@ -149,9 +151,9 @@ def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, e
         ratios=_ratios(measured),
         **_promise(schedule.criteria, operation, dtype, last),
         digest=schedule.digest.hexdigest(),
-        printed=candidate.printed - printed,
-        isolated=candidate.elsewhere,
-        lost=plain(candidate.lost),
+        printed=candidate.process.printed - printed,
+        isolated=candidate.process.elsewhere,
+        lost=plain(candidate.process.lost),
         reported=candidate.reported(operation),
         hints=hints(candidate, operation),
         drawing=drawing(supports, candidate.layouts, fixed, ndim),
@@ -266,7 +268,7 @@ def _of_other_causes(row: Row, schedule: Schedule, search: Callable[[Schedule], 
     if row.failure is None or row.verdict != DISAGREES or criteria.accuracy == "D" or criteria.by_stages:
         return row
     started, failures = time.perf_counter(), [row.failure]
-    while len(failures) < criteria.max_failures and not schedule.candidate.lost:
+    while len(failures) < criteria.max_failures and not schedule.candidate.process.lost:
         models = failures[-1].diagnosis.models
         if models is not None and models.agrees and criteria.name != models.agrees[0]:
             criteria = replace(criteria, name=models.agrees[0], model=MODELS[models.agrees[0]], auto=False)
@@ -282,7 +284,7 @@ def _of_other_causes(row: Row, schedule: Schedule, search: Callable[[Schedule], 
         failures.append(_diagnosed(failed, again).failure or failures[-1])
     first, *others = headline_first(failures)
     seconds = row.seconds + time.perf_counter() - started
-    return replace(row, failure=first, more=tuple(others), seconds=seconds, lost=plain(schedule.candidate.lost))
+    return replace(row, failure=first, more=tuple(others), seconds=seconds, lost=plain(schedule.candidate.process.lost))
 
 
 def fault(error: BaseException) -> str:

@@ -91,9 +91,9 @@ class Schedule:
         if self.lost is None:
             self.sign(problem)
             verdict = self._verdict(problem)
-            if verdict.ok and self.candidate.lost:  # in a question that may be answered by an error
+            if verdict.ok and self.candidate.process.lost:  # in a question that may be answered by an error
                 verdict = self._ended(problem)
-            self.lost = verdict if self.candidate.lost else None
+            self.lost = verdict if self.candidate.process.lost else None
             return verdict
         return self.lost
 
@@ -104,7 +104,7 @@ class Schedule:
 
     def _ended(self, problem: Problem) -> Verdict:
         """Nothing that was not asked agrees."""
-        text = f"it gives no answers any more: {self.candidate.lost}"
+        text = f"it gives no answers any more: {self.candidate.process.lost}"
         return Verdict(DISAGREES, inf, inf, explanation=text, problem=problem, accuracy=self.criteria.accuracy)
 
     def _verdict(self, problem: Problem) -> Verdict:

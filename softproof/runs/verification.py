@@ -152,11 +152,11 @@ def verify(
         rows = all_rows(
             candidate, criteria, asked if only is None else check_only(only, asked), examples, seed, progress
         )
-        protections = weakest([*candidate.protections, *(() if other is None else other.protections)])
+        protections = weakest([*candidate.process.protections, *(() if other is None else other.process.protections)])
         how = {**vars(candidate.interface), "operation": operation, "adapter": adapter, "device": device,
                "dtypes": criteria.dtypes, "examples": examples, "arithmetic": name_of(arithmetic) or None,
                "accuracy": accuracy, "baseline": None if other is None else other.name, "factor": factor,
-               "require": criteria.require, **limits, "in_process": not candidate.elsewhere, "shrink": shrink,
+               "require": criteria.require, **limits, "in_process": not candidate.process.elsewhere, "shrink": shrink,
                "diagnose": diagnose, "max_failures": max_failures}  # fmt: skip
         return Report(rows, seed, protections=protections, targets=(TargetRecord(candidate.name, how),))
 
