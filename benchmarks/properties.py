@@ -431,8 +431,6 @@ ELSEWHERE = {  # tests that take an implementation and are not asked, and why
     "test_behaviour.test_the_checks_that_apply_are_named": "about the names that the judge tells",
     "test_relations.test_the_relations_that_apply_are_named": "about the names that the judge tells",
     "test_extremes.test_rows_of_extremes": "asked output by output and relation by relation, of such rows as well",
-    "test_errors.test_the_error_names_both_sides": "about the words of an error",
-    "test_errors.test_every_public_function_is_in_the_table": "about that test's own table",
     "test_models.test_each_half_follows_its_library": "about the model of a library, which no mutant follows",
     **dict.fromkeys(
         (
