@@ -108,8 +108,8 @@ def test_who_gives_0_where_all_rows_are_ignored() -> None:
 
     (again,) = softproof.verify(clamped, without=[*left, "all_ignored"], arithmetic="auto", **how).rows
     assert again.verdict == "agrees", again.failure
-    assert again.regions.get("some rows ignored", 0) > 5
-    assert "all rows ignored" not in again.regions
+    assert again.coverage.regions.get("some rows ignored", 0) > 5
+    assert "all rows ignored" not in again.coverage.regions
 
 
 def rows_alone(logits: Array, target: Array) -> Array:

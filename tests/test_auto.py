@@ -75,11 +75,11 @@ def test_the_narrowest_model_that_it_fits(number_of_the_run: int) -> None:
     shifted = verified(of_shifted, seed=seed)
 
     assert (alone.verdict, stored.verdict, shifted.verdict) == ("disagrees", "agrees", "agrees")
-    assert stored.arithmetic == "stored-logsumexp"
-    assert list(stored.beyond) == ["any-order"]
-    assert stored.beyond["any-order"] > 1
+    assert stored.basis.arithmetic == "stored-logsumexp"
+    assert list(stored.errors.beyond) == ["any-order"]
+    assert stored.errors.beyond["any-order"] > 1
     assert "agrees under stored-logsumexp (any-order: " in cells(stored)[-1]
-    assert (shifted.arithmetic, shifted.beyond, cells(shifted)[-1]) == ("any order", {}, "agrees")
+    assert (shifted.basis.arithmetic, shifted.errors.beyond, cells(shifted)[-1]) == ("any order", {}, "agrees")
 
 
 @pytest.mark.parametrize("function", [wrong_by_half, without_maximum, wrong_once()])
@@ -98,7 +98,7 @@ def test_its_failure_can_be_seen_again() -> None:
     row = verified(wrong_by_half)
 
     assert row.failure is not None
-    arithmetic = None if row.arithmetic == "any order" else row.arithmetic
+    arithmetic = None if row.basis.arithmetic == "any order" else row.basis.arithmetic
     candidate = softproof.load(wrong_by_half, operation="log_softmax", adapter="numpy")
     problem = row.failure.verdict.problem
     assert problem is not None
@@ -152,7 +152,7 @@ def test_torch_in_half_precision_is_found(operation: str, number_of_the_run: int
     found = softproof.verify(f"reference:{operation}", in_process=True, arithmetic="auto", **wanted)
 
     assert found.ok, str(found)
-    assert {row.arithmetic for row in found.rows} == {"eager"}
+    assert {row.basis.arithmetic for row in found.rows} == {"eager"}
 
 
 @pytest.mark.parametrize("half_format", HALF)
@@ -234,7 +234,7 @@ def test_a_kernel_that_flushes_is_found(number_of_the_run: int) -> None:
                               "seed": number_of_the_run, "shrink": False}  # fmt: skip
     found = [softproof.verify(below(least), **wanted).rows[0] for least in (tiny, 64 * tiny)]
     assert [row.verdict for row in found] == ["agrees", "disagrees"]
-    assert found[0].arithmetic == "fused-flush-to-zero"
+    assert found[0].basis.arithmetic == "fused-flush-to-zero"
 
 
 @pytest.mark.parametrize(("outcome", "model"), [(NO_GUARANTEE, "any-order"), (AGREES, "stored-logsumexp")])

@@ -385,7 +385,7 @@ def test_a_row_is_judged_in_its_own_dtype(number_of_the_run: int) -> None:
     report = softproof.verify(in_float32, operation="softmax", adapter="torch", examples=50, seed=seed)
 
     assert [row.verdict for row in report.rows] == ["disagrees", "agrees"]
-    assert "after another dtype" in report.rows[1].checks
+    assert "after another dtype" in report.rows[1].asked.checks
 
 
 def test_an_answer_in_another_dtype_is_no_error_of_this_one() -> None:
@@ -412,7 +412,7 @@ def test_what_disagrees_is_not_told_to_be_within_its_bound() -> None:
     found = softproof.verify(wrong.gradient_of_the_first_pass(), operation="log_softmax", adapter="torch", seed=0,
                              dtypes=["float64"], without=_unrelated("log_softmax"), shrink=False).rows[0]  # fmt: skip
 
-    assert (found.verdict, found.differ) == ("disagrees", ())
+    assert (found.verdict, found.asked.differ) == ("disagrees", ())
     problem = Problem("log_softmax", "float64", {"logits": ROWS}, grad_output=G)
     again = check_behaviour(
         load(wrong.gradient_of_the_first_pass(), "log_softmax", "torch"), problem, check="after another backward"
@@ -453,8 +453,8 @@ def test_other_bits_are_told_and_no_failure() -> None:
 
     report.check()
     assert "asked again: within bounds: softmax (" in report.in_full()
-    assert report.rows[0].differ
-    assert json.loads(report.to_json())["rows"][0]["other_bits"] == list(report.rows[0].differ)
+    assert report.rows[0].asked.differ
+    assert json.loads(report.to_json())["rows"][0]["other_bits"] == list(report.rows[0].asked.differ)
 
 
 def test_the_same_bits_are_told() -> None:
@@ -463,14 +463,14 @@ def test_the_same_bits_are_told() -> None:
 
     assert "asked again: bitwise" in report.in_full()
     assert "batch invariance: " in report.in_full()
-    assert {"asked twice", "rows alone"} <= set(report.rows[0].checks)
+    assert {"asked twice", "rows alone"} <= set(report.rows[0].asked.checks)
 
 
 def test_every_check_that_applies_is_asked_in_turn() -> None:
     """Within forty problems."""
     row = softproof.verify(F.cross_entropy, dtypes=["float32"], seed=0, examples=40, without=["nonfinite"]).rows[0]
 
-    assert set(row.checks) == set(CHECKS) - {"after another dtype"}
+    assert set(row.asked.checks) == set(CHECKS) - {"after another dtype"}
 
 
 def test_a_hundred_problems_ask_each_question_ten_times() -> None:

@@ -58,7 +58,7 @@ def test_one_that_takes_single_numbers_alone_is_asked_what_a_number_is() -> None
 
     row = row_of(softmax)
     assert (row.verdict, row.status) == ("cannot ask", 1)
-    assert "--ndim 0" in row.reason
+    assert "--ndim 0" in row.outcome.reason
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -67,9 +67,9 @@ def test_what_is_refused_cannot_be_asked_and_the_options_say_how() -> None:
     row = row_of(of_matrices)
 
     assert (row.verdict, row.status) == ("cannot ask", 1)
-    assert "raised AxisError at test_cannot_ask.py:" in row.reason
-    assert "--ndim 2 --without empty_classes" in row.reason
-    assert "in Python: ndim=[2], without=['empty_classes']" in row.reason
+    assert "raised AxisError at test_cannot_ask.py:" in row.outcome.reason
+    assert "--ndim 2 --without empty_classes" in row.outcome.reason
+    assert "in Python: ndim=[2], without=['empty_classes']" in row.outcome.reason
     again = row_of(of_matrices, ndim=[2], without=["empty_classes"])
     assert again.verdict == "agrees", again.failure
 
@@ -94,7 +94,7 @@ def test_labels_of_another_dtype_are_converted_by_whoever_wants_them() -> None:
         return np.zeros((), logits.dtype)
 
     (row,) = softproof.verify(loss, operation="cross_entropy", examples=5, **QUICK).rows
-    assert (row.verdict, row.reason.rpartition(". ")[2]) == (
+    assert (row.verdict, row.outcome.reason.rpartition(". ")[2]) == (
         "cannot ask", "Labels are given as int64: judge a function that converts them, and calls it"
     )  # fmt: skip
 
@@ -104,7 +104,7 @@ def test_who_answers_nothing() -> None:
     row = row_of(never)
 
     assert row.verdict == "cannot ask"
-    assert "it answers no question: raised ValueError at test_cannot_ask.py:" in row.reason
+    assert "it answers no question: raised ValueError at test_cannot_ask.py:" in row.outcome.reason
 
 
 def test_an_error_for_what_is_taken_disagrees() -> None:
@@ -167,7 +167,7 @@ def test_who_takes_single_samples_alone() -> None:
     without = ["nonfinite", "invalid_labels", "probabilities"]
     (row,) = softproof.verify(loss, operation="cross_entropy", without=without, examples=10, **QUICK).rows
     assert row.verdict == "cannot ask"
-    assert "--ndim 1" in row.reason
+    assert "--ndim 1" in row.outcome.reason
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -270,12 +270,12 @@ def test_what_is_right_for_another_interface_is_no_disagreement(
     arguments = {**LOSS, "dtypes": [form]}
     (row,) = softproof.verify(function, **arguments).rows
     assert (row.verdict, row.status) == ("cannot ask", 1)
-    assert f"Say so: {options} (in Python: " in row.reason
+    assert f"Say so: {options} (in Python: " in row.outcome.reason
 
     left = [*LOSS["without"], *(["half_value"] if "half_value" in options else [])]
     (again,) = softproof.verify(function, **{**arguments, "without": left}, **more).rows
     assert again.verdict == "agrees", again.failure
-    assert ("half_value" in again.unsupported) == ("half_value" in left)
+    assert ("half_value" in again.asked.unsupported) == ("half_value" in left)
 
 
 def test_what_is_right_for_nothing_disagrees() -> None:
@@ -332,7 +332,7 @@ def test_who_is_called_otherwise_is_told_how(function: Any, option: str) -> None
     row = row_of(function)
 
     assert row.verdict == "cannot ask"
-    assert f": {option}; or let `softproof init` find out" in row.reason
+    assert f": {option}; or let `softproof init` find out" in row.outcome.reason
 
 
 def without_masks(logits: Array, dim: int = -1) -> Array:
@@ -354,7 +354,7 @@ def test_who_does_not_take_masks_is_told_what_leaves_them_out() -> None:
 
     again = row_of(without_masks, without=["empty_classes", "nonfinite", "masked"], examples=100)
     assert again.verdict == "agrees", again.failure
-    assert "masked classes" not in again.regions
+    assert "masked classes" not in again.coverage.regions
 
 
 def one_format(logits: Array, dim: int = -1) -> Array:
@@ -367,7 +367,7 @@ def one_format(logits: Array, dim: int = -1) -> Array:
 
 def test_who_answers_in_another_dtype_is_told_which() -> None:
     """And nothing about how it is called."""
-    assert row_of(one_format).reason.endswith("It answers in float64: --dtype float64")
+    assert row_of(one_format).outcome.reason.endswith("It answers in float64: --dtype float64")
 
 
 def of_batches(logits: Array, target: Array) -> Array:
@@ -383,7 +383,7 @@ def test_a_relation_that_asks_for_what_is_refused_cannot_be_asked() -> None:
     (row,) = softproof.verify(of_batches, operation="cross_entropy", without=without, examples=60, **QUICK).rows
 
     assert row.verdict == "cannot ask"
-    assert "--ndim 2" in row.reason
+    assert "--ndim 2" in row.outcome.reason
 
 
 def breaks_elsewhere(logits: Array, dim: int = -1) -> Array:
@@ -416,13 +416,13 @@ def the_other_way_round(labels: Array, scores: Array) -> Array:
 def test_inputs_in_another_order_are_noticed() -> None:
     """By their names, until they are named; then the kernel agrees."""
     (row,) = softproof.verify(the_other_way_round, **LOSS).rows
-    assert row.hints == (
+    assert row.asked.hints == (
         "its parameters look like the inputs in another order: --name logits=scores --name target=labels",
     )
 
     names = {"logits": "scores", "target": "labels"}
     (again,) = softproof.verify(the_other_way_round, names=names, fixed={"reduction": "none"}, **LOSS).rows
-    assert (again.hints, again.verdict) == ((), "agrees"), again.failure
+    assert (again.asked.hints, again.verdict) == ((), "agrees"), again.failure
 
 
 # ---- too large ------------------------------------------------------------------------------------------------------
@@ -449,11 +449,11 @@ def test_longer_rows_than_it_takes_are_left_out() -> None:
     left_out = row_of(limited, examples=100, without=["nonfinite", "masked", "empty", "more_than_3000_classes"])
 
     assert refused.verdict == "cannot ask"
-    assert refused.reason.endswith(
+    assert refused.outcome.reason.endswith(
         "With 3000 classes it agrees. If it is not to take more: --without more_than_3000_classes"
     )
     assert left_out.verdict == "agrees"
-    assert "more_than_3000_classes" in left_out.unsupported
+    assert "more_than_3000_classes" in left_out.asked.unsupported
 
 
 @pytest.mark.parametrize("error", [IndexError("index 70000"), KeyError("no such row")])
@@ -468,8 +468,8 @@ def test_no_memory_says_nothing_of_numbers(error: Exception) -> None:
     row = row_of(_at_most(3000, error), examples=100, without=["nonfinite", "masked", "empty"])
 
     assert row.verdict == "cannot ask"
-    assert "There was no memory left" in row.reason
-    assert row.lost == ""
+    assert "There was no memory left" in row.outcome.reason
+    assert row.outcome.lost == ""
 
 
 def test_a_size_has_a_name() -> None:

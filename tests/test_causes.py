@@ -54,13 +54,13 @@ def report() -> Report:
 def test_a_row_goes_on_without_what_failed(report: Report) -> None:
     """Its first failure is all there is without --max-failures, and others are of other outputs."""
     (first,) = softproof.verify(softmax, dtypes=["float32"], **ABOUT).rows
-    assert first.more == ()
+    assert len(first.failures) == 1
 
     for row in report.rows:
         assert row.failure is not None
-        assert {failure.check for failure in (row.failure, *row.more)} == {"value", "grad_logits"}
+        assert {failure.check for failure in row.failures} == {"value", "grad_logits"}
         assert row.verdict == first.verdict
-    assert (report.rows[0].problems, report.rows[0].ratio) == (first.problems, first.ratio)
+    assert (report.rows[0].coverage, report.rows[0].errors) == (first.coverage, first.errors)
 
 
 def test_each_cause_is_told_once(report: Report) -> None:
@@ -102,7 +102,7 @@ def test_an_ordinary_number_is_the_headline(report: Report) -> None:
 
 def test_what_is_left_out(report: Report) -> None:
     """A check by its name, a derivative by its output; where nothing is left to leave out, that is the end."""
-    failures = [failure for row in report.rows for failure in (row.failure, *row.more) if failure is not None]
+    failures = [failure for row in report.rows for failure in row.failures]
     gradient = next(replace(each, diagnosis=type(each.diagnosis)()) for each in failures if each.check == "grad_logits")
     bare = softproof.Problem("softmax", "float32", {"logits": [0.0, 1.0]}, {"dim": 0})
     plain = replace(gradient.verdict, problem=bare)

@@ -315,7 +315,7 @@ def test_the_problems_of_a_certificate_are_those_that_were_asked(
     monkeypatch.setattr(Schedule, "verdict", spy)
     monkeypatch.setattr("softproof.runs.large._judged", spy_of_large)
     report = verify("manual:softmax", dtypes=["float32"], examples=examples, seed=seed, in_process=True)
-    found = digests("softmax", "float32", report.rows[0].drawing, seed, examples)
+    found = digests("softmax", "float32", report.rows[0].coverage.drawing, seed, examples)
     drawn = examples - examples // 5
 
     assert report.ok

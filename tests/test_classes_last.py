@@ -76,7 +76,7 @@ def test_classes_along_the_last_axis_are_found_out(function: Any, last: bool, ri
     (row,) = softproof.verify(function, **interface, examples=60, **HOW).rows
     assert row.verdict == ("agrees" if right else "disagrees"), row.failure
     if right:
-        assert row.regions["more than one batch dimension"] > 3
+        assert row.coverage.regions["more than one batch dimension"] > 3
 
 
 def shares(logits: Array, target: Array) -> Array:

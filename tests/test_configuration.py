@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from softproof import Report, Row
+from softproof import Report
 from softproof.cli.commands import main
 from softproof.runs.config import KINDS, OF_A_TARGET, OF_ALL, TEMPLATE, read_expected, settings
 
-ROW = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order")
+from .helpers.rows import AGREEING, changed
+
 TABLE = """
 [tool.softproof]
 examples = 5
@@ -236,15 +236,15 @@ def test_names_of_expected_failures(tmp_path: Path) -> None:
     [
         ("agrees", (), True, ""),
         ("disagrees", (), False, ""),
-        ("disagrees", (ROW.name,), True, "expected failure: mine softmax float32 cpu"),
-        ("no guarantee", (ROW.name,), True, "expected failure: mine softmax float32 cpu"),
-        ("agrees", (ROW.name,), False, "expected to fail, and agrees: mine softmax float32 cpu"),
-        ("disagrees", (ROW.name, "no such row"), False, "expected to fail, and no row has that name: no such row"),
+        ("disagrees", (AGREEING.name,), True, "expected failure: mine softmax float32 cpu"),
+        ("no guarantee", (AGREEING.name,), True, "expected failure: mine softmax float32 cpu"),
+        ("agrees", (AGREEING.name,), False, "expected to fail, and agrees: mine softmax float32 cpu"),
+        ("disagrees", (AGREEING.name, "no such row"), False, "expected to fail, and no row has that name: no such row"),
     ],
 )
 def test_a_report_with_expected_failures(verdict: str, expected: tuple[str, ...], ok: bool, words: str) -> None:
     """Is right when these, and no others, do not agree."""
-    report = Report((replace(ROW, verdict=verdict),), 0, expected)
+    report = Report((changed(AGREEING, verdict=verdict),), 0, expected)
 
     assert report.ok == ok
     assert words in str(report)

@@ -90,7 +90,7 @@ def test_log_probabilities_are_no_loss() -> None:
     (row,) = softproof.verify(by_token, operation="cross_entropy", adapter="torch", dtypes=["float32"], examples=5).rows
 
     assert row.verdict == "cannot ask"
-    assert "right times -1" in row.reason
+    assert "right times -1" in row.outcome.reason
     assert operation_of("by_token_log_softmax", ["logits", "index"]) == "cross_entropy"
 
 
@@ -104,10 +104,10 @@ def test_a_cross_entropy_of_logits_has_target_probabilities() -> None:
     how: dict[str, Any] = {"adapter": "torch", "dtypes": ["float32"], "examples": 5}
     (row,) = softproof.verify(soft_loss, operation="distribution_cross_entropy", **how).rows
     assert row.verdict == "cannot ask"
-    assert row.reason.endswith("which cross_entropy does, with target probabilities: --operation cross_entropy")
+    assert row.outcome.reason.endswith("which cross_entropy does, with target probabilities: --operation cross_entropy")
 
     (row,) = softproof.verify(lambda p, q: -(p.exp() * q).sum(-1), operation="distribution_cross_entropy", **how).rows
-    assert row.reason.endswith("of which it is made, can be judged")
+    assert row.outcome.reason.endswith("of which it is made, can be judged")
 
 
 def test_another_shape_is_another_interface() -> None:
@@ -121,7 +121,7 @@ def test_another_shape_is_another_interface() -> None:
     (row,) = softproof.verify(loss_by_token, operation="cross_entropy", adapter="torch", dtypes=["float32"], seed=0,
                               ndim=[1, 2], examples=40, **how).rows  # fmt: skip
     assert row.verdict == "cannot ask"
-    assert "--ndim 2" in row.reason
+    assert "--ndim 2" in row.outcome.reason
 
 
 def padded(logits: Tensor, labels: Tensor, smoothing: float = 0.0, padding_idx: int = 0) -> Tensor:
@@ -191,14 +191,14 @@ def test_a_loss_of_target_probabilities_alone() -> None:
                            "ndim": [2], "examples": 40, "arithmetic": "auto"}  # fmt: skip
     (row,) = softproof.verify(of_shares, **how).rows
     assert row.verdict == "cannot ask"
-    assert row.reason.endswith("--without labels (in Python: without=['labels'])")
+    assert row.outcome.reason.endswith("--without labels (in Python: without=['labels'])")
 
     found = profile_of(of_shares, operation="cross_entropy")
     assert "labels" in found.arguments["without"]
     (again,) = softproof.verify(of_shares, without=["labels", "masked", "nonfinite"], **how).rows
     assert again.verdict == "agrees", again.failure
-    assert "labels" in again.unsupported
-    assert again.regions["probabilities"] == again.problems > 30
+    assert "labels" in again.asked.unsupported
+    assert again.coverage.regions["probabilities"] == again.coverage.problems > 30
 
     def wrong(logits: Tensor, target: Tensor) -> Tensor:
         return of_shares(logits, target) if target.is_floating_point() else 3 * F.cross_entropy(logits, target)
@@ -224,7 +224,7 @@ def test_a_divergence_of_equal_numbers_tells_nothing() -> None:
     assert row.verdict == "disagrees"
 
     (row,) = softproof.verify(lambda p, q: (p * (p.log() - q)).sum(-1), examples=5, **how).rows
-    assert (row.verdict, "its value is right for log q:" in row.reason) == ("cannot ask", True)
+    assert (row.verdict, "its value is right for log q:" in row.outcome.reason) == ("cannot ask", True)
 
 
 @pytest.mark.parametrize("name", ["float32", "float16"])
@@ -238,4 +238,4 @@ def test_probabilities_of_0_may_be_left_out(name: str) -> None:
 
     (again,) = softproof.verify(plain_divergence, without=["zeros"], arithmetic="auto", **how).rows
     assert again.verdict == "agrees", again.failure
-    assert "a probability of 0" not in again.regions
+    assert "a probability of 0" not in again.coverage.regions

@@ -50,8 +50,8 @@ def test_what_failed_is_asked_first(tmp_path: Path) -> None:
         again = run(1, kept, examples=1).rows[0]
 
         assert run(1, None, examples=1).ok
-        assert first.problems > 1
-        assert again.problems == 1
+        assert first.coverage.problems > 1
+        assert again.coverage.problems == 1
         assert first.failure is not None
         assert again.failure is not None
         assert again.failure.snippet == first.failure.snippet.replace("seed 0", "seed 1")
@@ -65,9 +65,9 @@ def test_what_failed_towards_a_region_is_asked_first(monkeypatch: pytest.MonkeyP
         first = run(0, kept).rows[0]
     again = run(1, kept, examples=1).rows[0]
 
-    assert first.problems > 1
+    assert first.coverage.problems > 1
     assert not first.ok
-    assert again.problems == 1
+    assert again.coverage.problems == 1
     assert not again.ok
     monkeypatch.setattr("tests.test_database.LEAST", np.inf)
     assert run(0, kept, examples=20).ok
@@ -90,7 +90,7 @@ def test_each_row_has_its_own() -> None:
     kept = InMemoryExampleDatabase()
     softproof.verify(broken.softmax_without_shift, operation="softmax", dtypes=["float32"], seed=0, database=kept)
 
-    assert run(1, kept, examples=1).rows[0].problems == 1
+    assert run(1, kept, examples=1).rows[0].coverage.problems == 1
     one, other = Named(kept, lambda: "one"), Named(kept, lambda: "other")
     one.save(b"key", b"value")
     one.save(b"key.pareto", b"value")
@@ -129,9 +129,9 @@ def test_what_failed_is_asked_first_by_others() -> None:
         again = run(1, where, examples=1).rows[0]
         server.shutdown()
 
-    assert first.problems > 1
+    assert first.coverage.problems > 1
     assert not first.ok
-    assert again.problems == 1
+    assert again.coverage.problems == 1
     assert not again.ok
 
 

@@ -58,8 +58,8 @@ def reason(place: Path, code: str, **more: Any) -> str:
     """Of its row."""
     (place / "own" / "denied.py").write_text(KERNEL.replace("CODE", code.replace("PLACE", str(place))))
     (row,) = softproof.verify("denied:softmax", **{**ARGUMENTS, "sandbox": "strict", **more}).rows
-    assert row.verdict == ("cannot ask" if row.reason else "agrees")
-    return row.reason.replace(str(place), "PLACE")
+    assert row.verdict == ("cannot ask" if row.outcome.reason else "agrees")
+    return row.outcome.reason.replace(str(place), "PLACE")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_what_a_page_says() -> None:
     assert row.failure is not None
 
     assert "✗ DISAGREES" in wrong
-    assert f"not tested of softmax: {', '.join(row.unsupported)}, gradients (no backward pass)" in wrong
+    assert f"not tested of softmax: {', '.join(row.asked.unsupported)}, gradients (no backward pass)" in wrong
     assert row.failure.snippet in wrong
     assert str(row.failure.verdict) in wrong
     for line in row.failure.diagnosis.lines:
@@ -65,7 +65,7 @@ def test_what_a_page_says() -> None:
     assert row.failure.snippet in known
     agreeing = html(reports()["agrees"])
     (right,) = reports()["agrees"].rows
-    for output, ratio in right.ratios.items():
+    for output, ratio in right.errors.ratios.items():
         assert f'<th scope="row">{output}</th><td><svg' in agreeing
         assert f'width="{100 * ratio:.1f}"' in agreeing
     assert "vacuous here: softmax" in Page(agreeing).said
@@ -91,8 +91,8 @@ def test_the_test_of_markup_reaches_every_text() -> None:
     changed = with_text(reports()["disagrees"], "harmless")
     (row,) = changed.rows
 
-    assert (row.implementation, row.device, row.hints) == ("harmless", "harmless", ("harmless",))
-    assert (row.failure.target, row.failure.verdict.explanation, row.more[0].source) == ("harmless", "harmless", "")
+    assert (row.implementation, row.device, row.asked.hints) == ("harmless", "harmless", ("harmless",))
+    assert (row.failure.target, row.failure.verdict.explanation, row.failures[1].source) == ("harmless", "harmless", "")
     assert row.failure.diagnosis.resembles[0].story == row.failure.diagnosis.patterns[0].words == "harmless"
     assert changed.targets[0].target == "harmless"
 

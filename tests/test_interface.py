@@ -56,9 +56,9 @@ def test_a_loss_with_an_interface_of_its_own_is_judged() -> None:
     report = softproof.verify(losses_by_row, seed=0, examples=30, **OWN)
     report.check()
 
-    assert report.rows[0].gradients
-    assert "label_smoothing" not in report.rows[0].unsupported
-    assert {"reduction", "weight", "ignore_index"} <= set(report.rows[0].unsupported)
+    assert report.rows[0].asked.gradients
+    assert "label_smoothing" not in report.rows[0].asked.unsupported
+    assert {"reduction", "weight", "ignore_index"} <= set(report.rows[0].asked.unsupported)
 
 
 def test_the_smallest_problem_has_the_dimensions_that_are_taken() -> None:
@@ -119,7 +119,7 @@ def test_each_part_of_an_interface_is_needed(missing: str) -> None:
         **{**OWN, missing: Interface().__dict__[missing]},
     )
 
-    assert not report.ok or "label_smoothing" in report.rows[0].unsupported
+    assert not report.ok or "label_smoothing" in report.rows[0].asked.unsupported
 
 
 def test_a_failure_is_seen_again_with_the_interface() -> None:
@@ -460,9 +460,9 @@ def test_ways_of_asking_can_be_left_out(without: list[str], words: str) -> None:
 
     assert report.ok is not bool(words)
     assert words in str(report)
-    assert not set(without) & set(report.rows[0].checks)
-    assert "layouts" not in without or "logits strided" not in report.rows[0].regions
-    assert set(without) <= set(report.rows[0].unsupported)
+    assert not set(without) & set(report.rows[0].asked.checks)
+    assert "layouts" not in without or "logits strided" not in report.rows[0].coverage.regions
+    assert set(without) <= set(report.rows[0].asked.unsupported)
 
 
 def test_a_check_that_is_left_out_is_asked_where_it_is_wanted() -> None:
@@ -528,13 +528,13 @@ def test_one_value_of_an_option_is_left_out_and_the_others_are_asked() -> None:
     about: dict[str, Any] = {"operation": "cross_entropy", "adapter": "torch", "dtypes": ["float32"], "seed": 0}
     asked = softproof.verify(reduced_losses, without=["nonfinite"], examples=20, **about)
     assert asked.rows[0].verdict == "cannot ask"
-    assert "reduction=none" in asked.rows[0].reason
+    assert "reduction=none" in asked.rows[0].outcome.reason
 
     without = ["nonfinite", "probabilities", "reduction=none"]
     row = softproof.verify(reduced_losses, without=without, examples=20, **about).rows[0]
     assert row.verdict == "agrees", row.failure
-    assert {name for name in row.regions if name in NAMES_OF_REDUCTIONS} == {"reduction mean", "reduction sum"}
-    assert "reduction=none" in row.unsupported
+    assert {name for name in row.coverage.regions if name in NAMES_OF_REDUCTIONS} == {"reduction mean", "reduction sum"}
+    assert "reduction=none" in row.asked.unsupported
     supports = load(reduced_losses, "cross_entropy", "torch", without=without).supports("cross_entropy")
     large = softproof.large_problems("cross_entropy", "float32", list(supports))
     assert {str(each.options["reduction"]) for each in islice(large, 12)} == {"mean", "sum"}

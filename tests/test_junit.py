@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from softproof import Report, Row
+from softproof import Report
 from softproof.cli import commands
 from softproof.reports.junit import junit
 
-ROW = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order", seconds=1.5)
+from .helpers.rows import AGREEING, changed
+
+ROW = changed(AGREEING, seconds=1.5)
 
 
 def test_rows_are_test_cases() -> None:
     """A failure, an expected one, one that agrees all the same, and one that is not there."""
-    wrong = replace(ROW, dtype="float64", verdict="disagrees")
-    known = replace(ROW, operation="entropy", verdict="no guarantee")
+    wrong = changed(ROW, dtype="float64", verdict="disagrees")
+    known = changed(ROW, operation="entropy", verdict="no guarantee")
     suite = ET.fromstring(junit(Report((ROW, wrong, known), 0, (known.name, ROW.name, "nobody"))))[0]
     cases = {(case.get("classname"), case.get("name")): [each.tag for each in case] for case in suite.iter("testcase")}
 
@@ -47,6 +48,6 @@ def test_a_failure_says_what_the_report_says(tmp_path: Path) -> None:
     assert "got nan, exact 1.0" in (failure.get("message") or "")
     assert "Problem(" in (failure.text or "")
 
-    control = replace(ROW, implementation="a \x1b[31mred\x00 name", verdict="disagrees")
+    control = changed(ROW, implementation="a \x1b[31mred\x00 name", verdict="disagrees")
     assert r"a \x1b[31mred\x00 name" in junit(Report((control,), 0))
     ET.fromstring(junit(Report((control,), 0)))

@@ -313,7 +313,7 @@ def test_a_counter_of_16_bits_is_caught(
 
     row = report.rows[0]
     assert row.failure is not None
-    assert row.problems > EXAMPLES
+    assert row.coverage.problems > EXAMPLES
     assert f"{dimension}: 65537, and with 65536 it agrees" in str(row.failure.verdict)
     assert ", seed=0).resized(" in row.failure.snippet
     assert "from softproof import judge, large_problems, load" in row.failure.snippet
@@ -336,9 +336,10 @@ def test_the_report_counts_what_is_left_out() -> None:
     report = verify("manual:log_softmax", dtypes=["float16"], arithmetic="storage", seed=0, in_process=True)
 
     row = report.rows[0]
-    assert (row.verdict, row.uncounted >= 1) == ("agrees", True)
-    assert row.problems + row.uncounted >= EXAMPLES + 2  # both large ones, and what the search for regions adds
-    assert f"no guarantee by the arithmetic, nor counted: log_softmax in {row.uncounted} problems" in str(report)
+    problems, uncounted = row.coverage.problems, row.coverage.uncounted
+    assert (row.verdict, uncounted >= 1) == ("agrees", True)
+    assert problems + uncounted >= EXAMPLES + 2  # both large ones, and what the search for regions adds
+    assert f"no guarantee by the arithmetic, nor counted: log_softmax in {uncounted} problems" in str(report)
 
 
 def _rows_again_from_the_first(input: torch.Tensor, target: torch.Tensor, reduction: str = "mean") -> torch.Tensor:

@@ -208,7 +208,7 @@ def test_an_answer_of_another_shape_is_wrong_and_no_fault_of_the_judge(operation
 
     asked: Any = {"operation": operation, "adapter": "numpy", "dtypes": ["float32"], "examples": 3, "seed": 0}
     row = softproof.verify(misshapen, arithmetic="measured", **asked).rows[0]
-    assert row.verdict == "disagrees", row.reason
+    assert row.verdict == "disagrees", row.outcome.reason
     measured = Measured(load(misshapen, operation=operation, adapter="numpy"))
     assert measured.depth(problem(operation, "float32", 8, 17)) == "no answer"
 

@@ -68,10 +68,10 @@ def test_its_weight_and_bias_are_those_of_the_question(module: Any, verdict: str
     assert row.verdict == verdict, row
     assert all(map(torch.equal, before, module.parameters()))
     if verdict == "agrees":
-        assert row.gradients
-        assert ("bias" in row.unsupported) == (len(before) == 1)
+        assert row.asked.gradients
+        assert ("bias" in row.asked.unsupported) == (len(before) == 1)
     if verdict == "cannot ask":
-        assert "It seems to hold its weight itself. Judge a function that is given one" in row.reason
+        assert "It seems to hold its weight itself. Judge a function that is given one" in row.outcome.reason
 
 
 def test_a_helper_is_no_backward_pass_of_who_has_no_name() -> None:

@@ -41,7 +41,7 @@ def outcome(options: dict[str, Any]) -> str:
     except (ValueError, TypeError) as error:
         return f"wrong usage: {error}"
     assert report.rows
-    return "; ".join(f"{row.verdict}: {row.reason}" for row in report.rows)
+    return "; ".join(f"{row.verdict}: {row.outcome.reason}" for row in report.rows)
 
 
 @pytest.mark.parametrize(

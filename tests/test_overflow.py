@@ -13,11 +13,11 @@ from softproof import Candidate, Output, Problem, Result, Verdict, bound, judge,
 from softproof.bounds.algebra import Allowed
 from softproof.bounds.overflow import ABOVE, ANYTHING, BELOW, UNDEFINED, allows, anything, exceeds, left_by
 from softproof.problem.formats import FORMATS
-from softproof.reports.row import Row
 from softproof.verdicts.elements import Elements
 from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE, citation
 
 from .helpers.candidates import MANUAL, REFERENCE
+from .helpers.rows import AGREEING, changed
 
 NOT_FINITE = (np.nan, np.inf, -np.inf)
 
@@ -460,5 +460,5 @@ def test_no_agreement_with_an_error_above_its_bound() -> None:
     with pytest.raises(ValueError, match="ratio, error/bound, is nan"):
         Verdict("unspecified", np.nan)
     with pytest.raises(ValueError, match=r"mine softmax float32 cpu reads agrees, and its error/bound is 2\.0"):
-        Row("mine", "softmax", "float32", "cpu", 1, 0.0, 2.0, AGREES, True, (), "any-order")
+        changed(AGREEING, ratio=2.0)
     assert Verdict(DISAGREES, 1.5).ratio == 1.5

@@ -163,12 +163,12 @@ def test_the_report_counts_them() -> None:
     report = verify("manual:softmax", dtypes=["float32"], examples=60, seed=0)
     (row,) = report.rows
 
-    assert row.vacuous["grad_logits"]["zero"] > 0
+    assert row.errors.vacuous["grad_logits"]["zero"] > 0
     said = report.in_full()
     assert "vacuous here: softmax: " in said
-    assert f"grad_logits in {max(row.vacuous['grad_logits'].values())}" in said
+    assert f"grad_logits in {max(row.errors.vacuous['grad_logits'].values())}" in said
     assert "of 60 problems: an all-zero answer, or another that is wrong altogether, would also pass" in said
     assert "softmax    float32  value" in report.power()
     told = {each["output"]: each["vacuous"] for each in json.loads(report.to_json())["rows"][0]["outputs"]}
-    assert {each["answer"]: each["problems"] for each in told["grad_logits"]} == row.vacuous["grad_logits"]
-    assert 1e-8 < row.detectable["value"] < 1e-4
+    assert {each["answer"]: each["problems"] for each in told["grad_logits"]} == row.errors.vacuous["grad_logits"]
+    assert 1e-8 < row.errors.detectable["value"] < 1e-4

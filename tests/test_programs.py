@@ -34,7 +34,7 @@ def test_the_program_in_c_agrees(tmp_path: Path) -> None:
     report = softproof.verify(shlex.quote(str(program)), adapter="process", seed=0, examples=30)
     report.check()
 
-    assert [(row.dtype, row.gradients) for row in report.rows] == [("float32", True)]
+    assert [(row.dtype, row.asked.gradients) for row in report.rows] == [("float32", True)]
 
 
 def test_a_program_in_c_that_is_wrong_disagrees(tmp_path: Path) -> None:
@@ -55,8 +55,8 @@ def test_the_program_in_javascript_agrees() -> None:
     report = softproof.verify(command, adapter="process", seed=0, examples=30)
     report.check()
 
-    assert [(row.dtype, row.gradients) for row in report.rows] == [("float64", True)]
-    assert {"probabilities", "unbatched", "weight", "reduction"} <= set(report.rows[0].unsupported)
+    assert [(row.dtype, row.asked.gradients) for row in report.rows] == [("float64", True)]
+    assert {"probabilities", "unbatched", "weight", "reduction"} <= set(report.rows[0].asked.unsupported)
 
 
 # ---- the protocol ---------------------------------------------------------------------------------------------------
@@ -228,9 +228,9 @@ def test_functions_of_jax_are_differentiated_by_jax(thorough: bool) -> None:
                               arithmetic="flush-to-zero", without=["scalars"])  # fmt: skip
     report.check()
 
-    assert all(row.gradients for row in report.rows)
-    assert not {"jvp", "hvp", "dim"} & set(report.rows[0].unsupported)
-    assert {"after another backward", "no gradients"} <= {check for row in report.rows for check in row.checks}
+    assert all(row.asked.gradients for row in report.rows)
+    assert not {"jvp", "hvp", "dim"} & set(report.rows[0].asked.unsupported)
+    assert {"after another backward", "no gradients"} <= {check for row in report.rows for check in row.asked.checks}
 
 
 def test_a_wrong_rule_of_jax_disagrees() -> None:
@@ -333,7 +333,7 @@ def test_a_model_is_judged(runtime: Any, tmp_path: Path) -> None:
     report = softproof.verify(path, operation="softmax", seed=0, examples=30, arithmetic=FLUSHES)
     report.check()
 
-    assert [(row.implementation, row.dtype, row.gradients) for row in report.rows] == [
+    assert [(row.implementation, row.dtype, row.asked.gradients) for row in report.rows] == [
         ("softmax.onnx", "float32", False)
     ]
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import is_dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from softproof import OPERATIONS, Report, Row
+from softproof import OPERATIONS, Report
 from softproof.candidates.frameworks import ADAPTERS
 from softproof.candidates.isolation.protections import ALL
 from softproof.certificates.repository import commit
@@ -22,10 +23,12 @@ from softproof.cli.commands import main
 from softproof.problem.formats import FORMATS
 from softproof.reports.as_json import FORMAT, SCHEMA
 from softproof.reports.environment import versions
+from softproof.reports.row import Outcome
 from softproof.reports.target_record import TargetRecord
 
 from .helpers.json_schema import refusals
 from .helpers.reports import KINDS, reports
+from .helpers.rows import AGREEING, changed
 
 ROOT = Path(__file__).parents[1]
 WHOLE: dict[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))
@@ -147,8 +150,7 @@ def test_a_number_that_is_none_of_json() -> None:
     """Infinity and NaN are words that Python and JavaScript read, and NumPy's numbers are numbers."""
     more: dict[str, Any] = {"detectable": {"value": np.float32("inf")}, "regions": {"small": np.int64(3)}}
     more["ratios"] = {"value": np.float32(0.5)}
-    about = ("mine", "softmax", "float32", "cpu", 1, np.float64("nan"), float("inf"), "disagrees", True, ())
-    row = Row(*about, "any-order", **more)
+    row = changed(AGREEING, ulps=np.float64("nan"), ratio=float("inf"), verdict="disagrees", **more)
     found = json.loads(Report((row,), 0).to_json(), parse_constant=pytest.fail)
 
     assert refusals(WHOLE, found) == []
@@ -160,13 +162,23 @@ def test_a_number_that_is_none_of_json() -> None:
     assert refusals(WHOLE, found)
 
 
+def test_a_row_is_a_few_small_groups() -> None:
+    """Of at most eight fields each, of which no name stands twice."""
+    groups = [vars(each) for each in vars(AGREEING).values() if is_dataclass(each)]
+    names = [name for group in (vars(AGREEING), *groups) for name in group]
+
+    assert len(groups) == 5
+    assert max(map(len, groups)) <= 8
+    assert len(set(names)) == len(names)
+
+
 def test_names_in_the_schema_are_those_of_the_judge() -> None:
     """Verdicts, operations, formats, adapters, protections, packages, options: none is missing or left over."""
     verdicts = re.findall("'([^']+)'", str(ROW["verdict"]["enum"]))
     options = WHOLE["properties"]["targets"]["items"]["properties"]["options"]["properties"]
 
     with pytest.raises(ValueError, match="verdict is 'nothing'") as refused:
-        Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "nothing", True, (), "any-order")
+        Outcome("nothing")
     assert str(refused.value).endswith(f"expected one of {', '.join(verdicts)}")
     assert ROW["operation"]["enum"] == [*OPERATIONS, "linear_cross_entropy, by stages", "-"]
     assert ROW["dtype"]["enum"] == [*FORMATS, "-"]

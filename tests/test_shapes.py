@@ -179,7 +179,7 @@ def test_a_function_without_keepdim_is_not_asked() -> None:
     )  # fmt: skip
 
     assert report.ok
-    assert "keepdim" in report.rows[0].unsupported
+    assert "keepdim" in report.rows[0].asked.unsupported
 
 
 def test_both_signs_of_a_dim_are_one() -> None:

@@ -213,7 +213,7 @@ def test_a_row_is_the_same_without_the_others() -> None:
     (alone,) = softproof.verify(MANUAL, only=[("linear", "float32")], **common).rows
 
     assert len(whole) == 10
-    assert (alone.digest, alone.ratio, alone.problems) == tuple(
+    assert (alone.coverage.digest, alone.errors.ratio, alone.coverage.problems) == tuple(
         getattr(whole["linear"], name) for name in ("digest", "ratio", "problems")
     )
     with pytest.raises(ValueError, match=r"only names \('linear', 'float64'\); expected some of .*'float32'"):

@@ -11,9 +11,11 @@ from torch import Tensor
 
 import softproof
 from softproof.candidates.candidate import Candidate
-from softproof.cli.standing import failures, with_standing
+from softproof.cli.standing import with_standing
 from softproof.problem.interface import Interface
 from softproof.reports.row import Row
+
+from .helpers.rows import changed
 
 HOW: dict[str, Any] = {"operation": "softmax", "adapter": "torch", "dtypes": ["float32"], "seed": 0, "examples": 20}
 
@@ -79,8 +81,8 @@ def test_a_failure_stands_if_it_is_still_asked(
     for rows in ([second], []):
         found = with_standing([row], rows, Interface(), interface, opener)
         assert found == ([row] if stands else rows)
-        assert not found or failures(found[0])[:1] == failures(row if stands else second)[:1]
-    other = replace(row, problems=row.problems + 1)
+        assert not found or found[0].failures[:1] == (row if stands else second).failures[:1]
+    other = changed(row, problems=row.coverage.problems + 1)
     assert with_standing([row], [other], Interface(), interface, opener) == [other]
 
 

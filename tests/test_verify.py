@@ -57,7 +57,7 @@ def test_torch_functions_are_judged_by_autograd(function: Callable[..., Any], op
     report = softproof.verify(function, operation=operation, examples=10, seed=2, without=without)
 
     report.check()
-    assert [(row.dtype, row.problems, row.gradients) for row in report.rows] == [
+    assert [(row.dtype, row.coverage.problems, row.asked.gradients) for row in report.rows] == [
         ("float64", 10, True),
         ("float32", 10, True),
     ]
@@ -108,7 +108,7 @@ def test_a_function_without_a_backward_is_judged_on_its_value() -> None:
     report = softproof.verify(_only_value, operation="softmax", examples=20, seed=0)
 
     report.check()
-    assert not report.rows[0].gradients
+    assert not report.rows[0].asked.gradients
     assert "not tested of softmax: hvp, jvp, gradients (no backward pass)" in str(report)
 
 
@@ -126,8 +126,8 @@ def test_a_backward_beside_the_function_is_found_and_judged() -> None:
     """By name, in the same module; what the signature lacks is not asked, and the report says so."""
     report = softproof.verify(softmax, examples=20, seed=0, dtypes=["float64"])
 
-    assert report.rows[0].gradients
-    assert report.rows[0].unsupported == ("dim", "hvp", "jvp")
+    assert report.rows[0].asked.gradients
+    assert report.rows[0].asked.unsupported == ("dim", "hvp", "jvp")
     assert "grad_logits" in str(report)
     assert "not tested of softmax: dim" in str(report)
 
@@ -256,7 +256,7 @@ def test_what_nothing_is_promised_of_does_not_count(
     report = softproof.verify(MANUAL.only("softmax"), dtypes=["float32"], seed=0)
     (row,) = report.rows
 
-    assert (row.verdict, row.problems, row.uncounted, row.ratio) == expected
+    assert (row.verdict, row.coverage.problems, row.coverage.uncounted, row.errors.ratio) == expected
     assert ("nothing is promised" in str(report)) == (row.verdict == "no guarantee")
 
 

@@ -20,7 +20,7 @@ def test_the_smallest_witness(witness: Witness, trial_seed: int) -> None:
                     without=without)  # fmt: skip
 
     failure = report.rows[0].failure
-    assert failure is not None, f"survived {report.rows[0].problems} problems"
+    assert failure is not None, f"survived {report.rows[0].coverage.problems} problems"
     problem = failure.verdict.problem
     assert problem is not None
     assert problem.inputs["logits"].size <= witness.most

@@ -49,7 +49,7 @@ def _asked(candidate: str, should: str, device: str) -> Record:
     report = softproof.verify(target, operation="softmax", device=device, dtypes=["float32"], examples=10, seed=SEED,
                               shrink=False)  # fmt: skip
     row = report.rows[0]
-    said = f"{row.failure.verdict if row.failure else row.lost or row.reason}"[:LONGEST]
+    said = f"{row.failure.verdict if row.failure else row.outcome.lost or row.outcome.reason}"[:LONGEST]
     return {"candidate": candidate, "device": device, "verdict": row.verdict, "expected": should, "said": said}
 
 

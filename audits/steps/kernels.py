@@ -58,7 +58,7 @@ def ask(arguments: dict[str, Any], where: Where) -> Record:
     given = {name.replace("-", "_"): value for name, value in arguments.items() if name != "device"}
     given |= {"examples": 20, "time_limit": max(60.0, where.seconds), "startup_limit": max(60.0, where.seconds)}
     report = softproof.verify(target, device=where.device, seed=SEED, **given)
-    witnesses = {row.operation: f"{row.failure or row.reason}"[:LONGEST] for row in report.rows if not row.ok}
+    witnesses = {row.operation: f"{row.failure or row.outcome.reason}"[:LONGEST] for row in report.rows if not row.ok}
     rows = json.loads(report.to_json())["rows"]
     kept = ("implementation", "operation", "dtype", "problems", "ulps", "ratio", "verdict", "reason", "lost", "seconds")
     return {"rows": [{name: row[name] for name in kept} for row in rows], "witnesses": witnesses,

@@ -57,7 +57,7 @@ def ask(target: str, arithmetic: str, dtype: str, without: Sequence[str], exampl
                               seed=SEED, without=list(without), time_limit=limit, startup_limit=limit)  # fmt: skip
     rows = json.loads(report.to_json())["rows"]
     kept = ("implementation", "operation", "dtype", "problems", "ulps", "ratio", "verdict", "reason", "lost", "seconds")
-    witnesses = {row.operation: f"{row.failure or row.reason}"[:LONGEST] for row in report.rows if not row.ok}
+    witnesses = {row.operation: f"{row.failure or row.outcome.reason}"[:LONGEST] for row in report.rows if not row.ok}
     return {"rows": [{name: row[name] for name in kept} for row in rows], "witnesses": witnesses, "model": arithmetic}
 
 

@@ -53,7 +53,7 @@ def statement(report: Report, arguments: Mapping[str, Any], files: Sequence[Sour
         "rows": sorted(rows, key=lambda row: (row["operation"], list(FORMATS).index(row["dtype"]), row["device"])),
         "not_tested": _not_tested(report.rows, arguments["device"], examples),
         "assumptions": _assumptions(report.rows, arguments["arithmetic"]),
-        "reported": sorted({f"{row.operation}: {plain(words)}" for row in report.rows for words in row.reported}),
+        "reported": sorted({f"{row.operation}: {plain(words)}" for row in report.rows for words in row.basis.reported}),
         "verifier": {"name": "softproof", "version": versions()["softproof"], "sha256": _own_digest()},
         "environment": _environment(report),
     }
@@ -94,29 +94,30 @@ def arguments_of_run(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
 
 def _row(row: Row, arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """One row, failed or not; `drawn` are the problems that follow from the seed alone."""
-    how = {name: list(row.drawing.get(name, ())) for name in ("supports", "layouts", "fixed", "ndim")}
+    how = {name: list(row.coverage.drawing.get(name, ())) for name in ("supports", "layouts", "fixed", "ndim")}
+    operation = row.operation.removesuffix(BY_STAGES)
     count, digest = drawn(row.operation, row.dtype, how, seed, arguments["examples"])
     return {
         "operation": row.operation,
         "dtype": row.dtype,
         "device": row.device,
-        "arithmetic": row.arithmetic,
-        "accuracy": row.accuracy,
-        "theorems": list(theorems(row.operation.removesuffix(BY_STAGES), _of(arguments, row.dtype), row.accuracy)),
+        "arithmetic": row.basis.arithmetic,
+        "accuracy": row.basis.accuracy,
+        "theorems": list(theorems(operation, _of(arguments, row.dtype), row.basis.accuracy)),
         "result": PASSED if row.ok else FAILED,
         "verdict": row.verdict,
-        "reason": plain(row.lost or row.reason or _failure(row)),
-        "problems": row.problems,
+        "reason": plain(row.outcome.lost or row.outcome.reason or _failure(row)),
+        "problems": row.coverage.problems,
         "drawn": {"count": count, "sha256": digest, **how},
-        "worst": {"error_over_bound": _hex(row.ratio), "ulps": _hex(row.ulps)},
-        "detectable": {output: _hex(error) for output, error in row.detectable.items()},
-        "vacuous": {output: max(wrong.values(), default=0) for output, wrong in row.vacuous.items()},
-        "behaviour": list(row.checks),
-        "other_bits": list(row.differ),
-        "relations": list(row.relations),
+        "worst": {"error_over_bound": _hex(row.errors.ratio), "ulps": _hex(row.errors.ulps)},
+        "detectable": {output: _hex(error) for output, error in row.errors.detectable.items()},
+        "vacuous": {output: max(wrong.values(), default=0) for output, wrong in row.errors.vacuous.items()},
+        "behaviour": list(row.asked.checks),
+        "other_bits": list(row.asked.differ),
+        "relations": list(row.asked.relations),
         "not_tested": _in_row(row),
-        "unspecified": list(row.unspecified),
-        "isolated": row.isolated,
+        "unspecified": list(row.outcome.unspecified),
+        "isolated": row.basis.isolated,
     }
 
 
@@ -141,10 +142,10 @@ def _of(arguments: Mapping[str, Any], dtype: str) -> Arithmetic:
 
 def _in_row(row: Row) -> list[str]:
     """What this row was not asked."""
-    found = left_out(row)
-    found += [f"no derivative promised by the model, nor asked: {row.unbounded} problems"] if row.unbounded else []
-    found += [f"no guarantee by the model, nor counted: {row.uncounted} problems"] if row.uncounted else []
-    return [*found, *map(plain, row.hints)]
+    found, unbounded, uncounted = left_out(row), row.coverage.unbounded, row.coverage.uncounted
+    found += [f"no derivative promised by the model, nor asked: {unbounded} problems"] if unbounded else []
+    found += [f"no guarantee by the model, nor counted: {uncounted} problems"] if uncounted else []
+    return [*found, *map(plain, row.asked.hints)]
 
 
 def _not_tested(rows: Iterable[Row], device: str, examples: int) -> list[str]:

@@ -18,14 +18,15 @@ from ..candidates.plain_text import plain
 from ..candidates.preparation import DTYPES
 from ..problem.formats import FORMATS
 from ..problem.operations import DIRECTIONAL
+from ..reports.failure import Failure
 from ..reports.required import CANNOT_ASK, OUTPUTS
-from ..reports.row import CANNOT_LOAD, Failure, Row
+from ..reports.row import CANNOT_LOAD, Row
 from ..runs.config import INTERFACE
 from ..runs.introduction import Profile
 from ..runs.profile import NOTHING_TO_ASK, Probe
 from ..verdicts.verdict import DISAGREES
 from .options import words_of
-from .standing import INVALID, UNCHECKED, failures, written_by
+from .standing import INVALID, UNCHECKED, written_by
 from .table import LONGEST
 
 Opener = Callable[[Mapping[str, Any]], Candidate]
@@ -86,9 +87,10 @@ def _is_function(arguments: Mapping[str, Any]) -> bool:
 
 def _is_otherwise(row: Row) -> bool:
     """Whether it could not be asked, nobody knows what it computes, or some failure may come from its interface."""
-    if row.reason.startswith(f"{CANNOT_ASK}: ") or (row.verdict == CANNOT_LOAD and "cannot infer" in row.reason):
+    reason = row.outcome.reason
+    if reason.startswith(f"{CANNOT_ASK}: ") or (row.verdict == CANNOT_LOAD and "cannot infer" in reason):
         return True
-    return row.verdict == DISAGREES and any(map(_may_be_otherwise, failures(row)))
+    return row.verdict == DISAGREES and any(map(_may_be_otherwise, row.failures))
 
 
 def _may_be_otherwise(failure: Failure) -> bool:

@@ -13,8 +13,9 @@ from ..candidates.classes_last import is_moved, last_axis
 from ..problem.interface import Interface
 from ..problem.kinds import kinds_of
 from ..problem.operations import DIRECTIONAL
+from ..reports.failure import Failure
 from ..reports.required import OUTPUTS
-from ..reports.row import Failure, Row
+from ..reports.row import Row
 from ..verdicts.verdict import DISAGREES
 
 _WRITTEN = re.compile(r"(?:^|: )the call changed its input ([a-z_]+(?:, [a-z_]+)*)$")
@@ -33,16 +34,11 @@ def with_standing(
     for row in before:
         if row.verdict != DISAGREES or (row.name in judged and not judged[row.name].ok):
             continue
-        same = (each for each in failures(row) if not (turned and is_moved(each.verdict.problem)))
-        standing = [each for each in same if _stands(each, interface, opener)]
+        same = (each for each in row.failures if not (turned and is_moved(each.verdict.problem)))
+        standing = tuple(each for each in same if _stands(each, interface, opener))
         if standing:
-            judged[row.name] = replace(row, failure=standing[0], more=tuple(standing[1:]))
+            judged[row.name] = replace(row, failures=standing)
     return list(judged.values())
-
-
-def failures(row: Row) -> list[Failure]:
-    """All that a row has."""
-    return [each for each in (row.failure, *row.more) if each is not None]
 
 
 def written_by(failure: Failure) -> set[str]:

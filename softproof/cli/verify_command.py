@@ -241,14 +241,14 @@ def _progress(live: Live, row: Row, number: int, total: int) -> None:
 
 def _summary(report: Report, verbose: bool) -> str:
     """Of how many rows agree; what was asked of them where that is wanted, and how to see it where it is not."""
-    problems = sum(row.problems for row in report.rows)
+    problems = sum(row.coverage.problems for row in report.rows)
     agreeing = sum(row.verdict == AGREES for row in report.rows)
     used = ", ".join(f"{name} {number}" for name, number in versions().items())
-    asked = [row for row in report.rows if row.arithmetic]
-    models = ", ".join(sorted({row.arithmetic for row in asked}))
-    classes = ", ".join(sorted({f"{row.accuracy}, {NAMES[row.accuracy]}" for row in asked}))
+    asked = [row for row in report.rows if row.basis.arithmetic]
+    models = ", ".join(sorted({row.basis.arithmetic for row in asked}))
+    classes = ", ".join(sorted({f"{row.basis.accuracy}, {NAMES[row.basis.accuracy]}" for row in asked}))
     promise = f"accuracy class {classes}; arithmetic: {models}; docs/theory/bounds.md says what both promise"
-    found, failures = len(causes(report.failing)), sum(1 + len(row.more) for row in report.failing)
+    found, failures = len(causes(report.failing)), sum(max(1, len(row.failures)) for row in report.failing)
     told = f"; {found} cause{'s' * (found != 1)} of {failures} failures" if failures > 1 else ""
     share = "a number is the worst error as a share of its proven bound, above 1 it is wrong"
     lines = [f"{agreeing} of {len(report.rows)} rows agree; {problems} problems; seed {report.seed}{told}"]

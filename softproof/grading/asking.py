@@ -14,8 +14,8 @@ from ..candidates.candidate import Candidate
 from ..candidates.plain_text import plain
 from ..problem.outputs import gradient_names, output_shapes
 from ..problem.problem import Problem
+from ..reports.failure import Failure
 from ..reports.required import missing
-from ..reports.row import Failure
 from ..verdicts.compiled import judge_compiled, ratios_if_right
 from ..verdicts.judgement import narrowed
 from ..verdicts.verdict import DISAGREES, NO_GUARANTEE, Verdict

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 
 from ..problem.problem import Array, Problem
-from ..reports.row import Failure
+from ..reports.failure import Failure
 from ..runs.search import EXAMPLES
 from ..runs.verification import verify
 from .catalogue import CORRECT, MUTANTS, NOT_COVERED
@@ -190,7 +190,7 @@ def hunt(mutant: Mutant, seed: int, examples: int = EXAMPLES, *, shrink: bool = 
         )  # fmt: skip
     problems = 0
     for row in report.rows:
-        problems += row.problems
+        problems += row.coverage.problems
         if row.failure is not None:
             return Kill(seed, row.failure.check, problems), row.failure
     return Kill(seed, "", problems), None

@@ -12,9 +12,10 @@ from ..bounds.accuracy import NAMES
 from ..diagnosis.record import WIDTH
 from .causes import Cause, causes
 from .environment import gpus, machine, versions
+from .failure import Failure
 from .markup import Markup, folded, items, joined, pairs, table, tag
 from .report import Report
-from .row import Failure, Row
+from .row import Row
 from .target_record import TargetRecord
 from .terminal import details, left_out, notes, under
 
@@ -26,7 +27,7 @@ NO_NUMBER = "–"
 def html(report: Report) -> str:
     """The page. Whatever comes from a candidate is text in it, and nothing that a browser obeys.
 
-    >>> row = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order")
+    >>> row = Row.unjudged("mine:softmax", "cpu", "cannot load", "there is no module 'mine'")
     >>> html(Report((row,), seed=0)).splitlines()[0]
     '<!doctype html>'
     """
@@ -64,8 +65,8 @@ def heading(report: Report) -> str:
 def _header(report: Report, found: int) -> Markup:
     """The verdict, and how much was asked."""
     said = f"{found} cause{'s' * (found != 1)}, " if found else ""
-    problems = sum(row.problems for row in report.rows)
-    seconds = sum(row.seconds for row in report.rows)
+    problems = sum(row.coverage.problems for row in report.rows)
+    seconds = sum(row.outcome.seconds for row in report.rows)
     return tag(
         "header",
         tag("h1", tag("span", heading(report), class_="good" if report.ok else "bad")),
@@ -87,9 +88,9 @@ def _line(report: Report, row: Row, link: str | None) -> tuple[Any, ...]:
     words = f"{row.verdict if row.ok else row.verdict.upper()}{under(row)}"
     excused = " (expected failure)" if row in report.excused else ""
     verdict = tag("span", f"{'✓' if row.ok else '✗'} {words}", class_="good" if row.ok else "bad")
-    worst = _number(row.ratio) if row.problems else NO_NUMBER
+    worst = _number(row.errors.ratio) if row.coverage.problems else NO_NUMBER
     name = row.name if link is None else tag("a", row.name, href=link)
-    return name, row.problems, worst, joined(verdict, excused)
+    return name, row.coverage.problems, worst, joined(verdict, excused)
 
 
 def _unexpected(report: Report) -> Iterator[Markup]:
@@ -115,7 +116,7 @@ def _cause(cause: Cause, number: int) -> Markup:
     """What failed, where, on which problem, what it comes from, and how to see it again."""
     seen = ", ".join(row.name for row in cause.rows)
     title = tag("h3", f"{number}. ", tag("span", cause.check, class_="bad"))
-    inside = _failure(cause.failure) if cause.failure is not None else [tag("pre", cause.row.reason)]
+    inside = _failure(cause.failure) if cause.failure is not None else [tag("pre", cause.row.outcome.reason)]
     return tag("article", title, pairs(("seen in", seen)), *inside, id=f"cause-{number}")
 
 
@@ -134,40 +135,44 @@ def _failure(failure: Failure) -> list[Markup]:
 
 def _details(row: Row, number: int) -> Markup:
     """One row: by what it was judged, each output, what was not tested, and where its problems lay."""
-    theorems = ", ".join(map(str, row.theorems))
-    unspecified = ", ".join(map(str, row.unspecified))
+    outcome, basis = row.outcome, row.basis
+    unbounded, uncounted = row.coverage.unbounded, row.coverage.uncounted
+    theorems = ", ".join(map(str, basis.theorems))
+    unspecified = ", ".join(map(str, outcome.unspecified))
     about = pairs(
         ("verdict", tag("span", row.verdict, class_="good" if row.ok else "bad")),
-        ("reason", row.reason),
-        ("lost", row.lost),
-        ("arithmetic", f"{row.arithmetic}{under(row)}"),
-        ("model", row.model),
-        ("class", f"{row.accuracy}, {NAMES[row.accuracy]}"),
+        ("reason", outcome.reason),
+        ("lost", outcome.lost),
+        ("arithmetic", f"{basis.arithmetic}{under(row)}"),
+        ("model", basis.model),
+        ("class", f"{basis.accuracy}, {NAMES[basis.accuracy]}"),
         ("theorems", f"{theorems} of docs/theory/bounds.md" if theorems else ""),
-        ("worst error", f"{_number(row.ulps)} ulp" if row.problems else ""),
+        ("worst error", f"{_number(row.errors.ulps)} ulp" if row.coverage.problems else ""),
         ("not tested", ", ".join(left_out(row))),
-        ("unbounded", f"no derivative promised, nor asked, in {row.unbounded} problems" if row.unbounded else ""),
-        ("uncounted", f"no guarantee by the arithmetic in {row.uncounted} problems" if row.uncounted else ""),
+        ("unbounded", f"no derivative promised, nor asked, in {unbounded} problems" if unbounded else ""),
+        ("uncounted", f"no guarantee by the arithmetic in {uncounted} problems" if uncounted else ""),
         ("unspecified", f"accepted: rows {unspecified} of docs/theory/semantics.md" if unspecified else ""),
-        ("warning", "; ".join(row.hints)),
-        ("reported", "; ".join(row.reported)),
-        ("printed", f"{row.printed:,} bytes, not shown" if row.printed else ""),
-        ("ran", "in a process of its own" if row.isolated else "not isolated, in the process of the judge"),
+        ("warning", "; ".join(row.asked.hints)),
+        ("reported", "; ".join(basis.reported)),
+        ("printed", f"{outcome.printed:,} bytes, not shown" if outcome.printed else ""),
+        ("ran", "in a process of its own" if basis.isolated else "not isolated, in the process of the judge"),
     )
     return tag("article", tag("h3", row.name), about, *_outputs(row), *_questions(row), id=f"row-{number}")
 
 
 def _outputs(row: Row) -> Iterator[Markup]:
     """The worst error of each output, as a share of its bound, and what would have passed besides."""
-    names = dict.fromkeys([*row.ratios, *row.detectable, *row.vacuous])
+    errors = row.errors
+    names = dict.fromkeys([*errors.ratios, *errors.detectable, *errors.vacuous])
     lines = [(name, *_output(row, name)) for name in names]
     if lines:
         yield table(("output", "share of the bound", "error/bound", "error seen from", "vacuous"), *lines)
 
 
 def _output(row: Row, name: str) -> tuple[Any, ...]:
-    ratio, seen, wrong = row.ratios.get(name), row.detectable.get(name), row.vacuous.get(name, {})
-    passing = f"{max(wrong.values())} of {row.problems}: {', '.join(wrong)} would pass" if wrong else NO_NUMBER
+    errors = row.errors
+    ratio, seen, wrong = errors.ratios.get(name), errors.detectable.get(name), errors.vacuous.get(name, {})
+    passing = f"{max(wrong.values())} of {row.coverage.problems}: {', '.join(wrong)} would pass" if wrong else NO_NUMBER
     worst = (NO_NUMBER,) * 2 if ratio is None else (bar(ratio, f"{_number(ratio)} of the bound"), _number(ratio))
     return (*worst, NO_NUMBER if seen is None else f"{seen:.1e}", passing)
 
@@ -182,16 +187,17 @@ def bar(part: float, words: str) -> Markup:
 
 def _questions(row: Row) -> Iterator[Markup]:
     """Regions, behaviour checks and relations, which are many."""
-    if row.regions:
-        most, counts = max(row.regions.values()), sorted(row.regions.items())
+    regions, asked = row.coverage.regions, row.asked
+    if regions:
+        most, counts = max(regions.values()), sorted(regions.items())
         lines = ((name, bar(found / most, f"{found} problems"), found) for name, found in counts)
         yield folded(f"Coverage: problems in {len(counts)} regions", table(("region", "share", "problems"), *lines))
-    if row.checks:
-        bits = ", ".join(row.differ)
+    if asked.checks:
+        bits = ", ".join(asked.differ)
         said = f"Other bits, within the bounds: {bits}" if bits else "All answers had the same bits."
-        yield folded(f"Behaviour: {len(row.checks)} checks", tag("p", said), items(row.checks))
-    if row.relations:
-        yield folded(f"Relations: {len(row.relations)} asked", items(row.relations))
+        yield folded(f"Behaviour: {len(asked.checks)} checks", tag("p", said), items(asked.checks))
+    if asked.relations:
+        yield folded(f"Relations: {len(asked.relations)} asked", items(asked.relations))
 
 
 # ---- the run --------------------------------------------------------------------------------------------------------

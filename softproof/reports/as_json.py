@@ -11,7 +11,8 @@ from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
-from .row import Failure, Row
+from .failure import Failure
+from .row import Row
 from .terminal import left_out, printable
 
 FORMAT = 1  # of which "softproof" is the number, at the beginning of each report
@@ -40,7 +41,8 @@ def _word(value: float) -> str:
 
 def record(row: Row, expected: bool) -> dict[str, Any]:
     """A row, and whether it was expected not to agree."""
-    measured = row.problems > 0
+    outcome, asked, coverage, errors, basis = row.outcome, row.asked, row.coverage, row.errors, row.basis
+    measured = coverage.problems > 0
     return {
         "name": row.name,
         "implementation": row.implementation,
@@ -48,49 +50,52 @@ def record(row: Row, expected: bool) -> dict[str, Any]:
         "dtype": row.dtype,
         "device": row.device,
         "verdict": row.verdict,
-        "reason": row.reason,
-        "lost": row.lost,
+        "reason": outcome.reason,
+        "lost": outcome.lost,
         "expected_to_fail": expected,
-        "problems": row.problems,
-        "problems_sha256": row.digest or None,
-        "ratio": row.ratio if measured else None,
-        "ulps": row.ulps if measured else None,
-        "accuracy": row.accuracy,
-        "arithmetic": row.arithmetic,
-        "model": row.model,
-        "theorems": row.theorems,
-        "beyond": [{"arithmetic": name, "ratio": ratio} for name, ratio in row.beyond.items()],
-        "sums": [{"classes": int(classes), "depth": depth} for classes, depth in row.sums.items()],
-        "unmeasured": [{"why": why, "kinds": count} for why, count in row.unmeasured.items()],
+        "problems": coverage.problems,
+        "problems_sha256": coverage.digest or None,
+        "ratio": errors.ratio if measured else None,
+        "ulps": errors.ulps if measured else None,
+        "accuracy": basis.accuracy,
+        "arithmetic": basis.arithmetic,
+        "model": basis.model,
+        "theorems": basis.theorems,
+        "beyond": [{"arithmetic": name, "ratio": ratio} for name, ratio in errors.beyond.items()],
+        "sums": [{"classes": int(classes), "depth": depth} for classes, depth in basis.sums.items()],
+        "unmeasured": [{"why": why, "kinds": count} for why, count in basis.unmeasured.items()],
         "outputs": _outputs(row),
-        "coverage": [{"region": region, "problems": count} for region, count in row.regions.items()],
-        "behaviour": row.checks,
-        "other_bits": row.differ,
-        "relations": row.relations,
-        "gradients": row.gradients,
+        "coverage": [{"region": region, "problems": count} for region, count in coverage.regions.items()],
+        "behaviour": asked.checks,
+        "other_bits": asked.differ,
+        "relations": asked.relations,
+        "gradients": asked.gradients,
         "not_tested": left_out(row),
-        "unbounded": row.unbounded,
-        "uncounted": row.uncounted,
-        "unspecified": row.unspecified,
-        "hints": row.hints,
-        "reported": row.reported,
-        "isolated": row.isolated,
-        "printed": row.printed,
-        "seconds": float(row.seconds),
+        "unbounded": coverage.unbounded,
+        "uncounted": coverage.uncounted,
+        "unspecified": outcome.unspecified,
+        "hints": asked.hints,
+        "reported": basis.reported,
+        "isolated": basis.isolated,
+        "printed": outcome.printed,
+        "seconds": float(outcome.seconds),
         "drawing": _drawing(row),
-        "failures": [_record_of(each) for each in (row.failure, *row.more) if each is not None],
+        "failures": [_record_of(each) for each in row.failures],
     }
 
 
 def _outputs(row: Row) -> list[dict[str, Any]]:
     """What is known of each output: its worst error, the error that would be seen, and what would pass."""
-    names = dict.fromkeys([*row.ratios, *row.detectable, *row.vacuous])
+    errors = row.errors
+    names = dict.fromkeys([*errors.ratios, *errors.detectable, *errors.vacuous])
     return [
         {
             "output": name,
-            "ratio": row.ratios.get(name),
-            "detectable": row.detectable.get(name),
-            "vacuous": [{"answer": answer, "problems": count} for answer, count in row.vacuous.get(name, {}).items()],
+            "ratio": errors.ratios.get(name),
+            "detectable": errors.detectable.get(name),
+            "vacuous": [
+                {"answer": answer, "problems": count} for answer, count in errors.vacuous.get(name, {}).items()
+            ],
         }
         for name in names
     ]
@@ -98,8 +103,8 @@ def _outputs(row: Row) -> list[dict[str, Any]]:
 
 def _drawing(row: Row) -> dict[str, Any]:
     """What its problems depend on; nothing of a row without one."""
-    found = {name: row.drawing.get(name, ()) for name in ("supports", "layouts", "fixed")}
-    return {**found, "ndim": [int(each) for each in row.drawing.get("ndim", ())]}
+    found = {name: row.coverage.drawing.get(name, ()) for name in ("supports", "layouts", "fixed")}
+    return {**found, "ndim": [int(each) for each in row.coverage.drawing.get("ndim", ())]}
 
 
 def _record_of(failure: Failure) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from ..diagnosis.features import WITH
 from ..problem.kinds import kinds_of
 
 if TYPE_CHECKING:
-    from .row import Failure, Row
+    from .failure import Failure
+    from .row import Row
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ class Cause:
 def causes(rows: Sequence[Row]) -> list[Cause]:
     """The causes of rows that fail: what stands first in some row comes before what was found after it."""
     everything = [(row, row.failure) for row in rows]
-    everything += [(row, failure) for row in rows for failure in row.more]
+    everything += [(row, failure) for row in rows for failure in row.failures[1:]]
     distinct: list[Cause] = []
     for row, failed in everything:
-        if not row.reason and failed is None:
+        if not row.outcome.reason and failed is None:
             continue
-        failure = None if row.reason else failed
+        failure = None if row.outcome.reason else failed
         like = next((place for place, cause in enumerate(distinct) if _is_like(cause, row, failure)), None)
         if like is None:
             distinct.append(Cause(row, failure, (row,)))
@@ -50,7 +51,7 @@ def _is_like(cause: Cause, row: Row, failure: Failure | None) -> bool:
     if (cause.row.implementation, cause.row.operation) != (row.implementation, row.operation):
         return False
     if failure is None or cause.failure is None:
-        return failure is cause.failure and row.reason == cause.row.reason
+        return failure is cause.failure and row.outcome.reason == cause.row.outcome.reason
     return _alike(cause.failure, failure)
 
 

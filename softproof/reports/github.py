@@ -21,8 +21,7 @@ def annotated(report: Report, defined: Callable[[Row], SourceLine | None]) -> li
 
     `defined` tells where the code of a row is. An error that was raised in that file is shown where that was.
 
-    >>> row = Row("mine:f", "softmax", "float32", "cpu", 1, 0.0, 2.0, "no guarantee", True, (), "any-order",
-    ...           reason="100% of it")
+    >>> row = Row.unjudged("mine:f", "cpu", "no guarantee", "100% of it", operation="softmax", dtype="float32")
     >>> annotated(Report((row,), seed=0), lambda row: ("mine.py", 3))
     ['::error file=mine.py,line=3,title=softproof%3A no guarantee::100%25 of it (mine:f softmax float32 cpu)']
     """
@@ -31,7 +30,7 @@ def annotated(report: Report, defined: Callable[[Row], SourceLine | None]) -> li
 
 
 def _annotation(cause: Cause, place: SourceLine | None) -> str:
-    said = cause.row.reason or (str(cause.failure.verdict) if cause.failure is not None else cause.row.verdict)
+    said = cause.row.outcome.reason or (str(cause.failure.verdict) if cause.failure is not None else cause.row.verdict)
     raised = _RAISED.search(said)
     if raised is not None and place is not None and place[0].rpartition("/")[2] == raised[1]:
         place = place[0], int(raised[2])
@@ -68,4 +67,4 @@ def summary(report: Report) -> str:
 
 
 def _told(cause: Cause) -> str:
-    return cause.row.reason if cause.failure is None else cause.failure.told()
+    return cause.row.outcome.reason if cause.failure is None else cause.failure.told()

@@ -13,7 +13,8 @@ from .terminal import isolation, printable
 def junit(report: Report) -> str:
     """The report as JUnit XML: a failure where a row does not agree, *skipped* where that was expected.
 
-    >>> row = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order")
+    >>> from softproof.reports.row import Coverage, Errors, Outcome
+    >>> row = Row("mine", "softmax", "float32", "cpu", Outcome("agrees"), coverage=Coverage(1), errors=Errors(0.0, 0.0))
     >>> print(junit(Report((row,), seed=0)))
     <?xml version='1.0' encoding='utf-8'?>
     <testsuites>
@@ -33,7 +34,7 @@ def junit(report: Report) -> str:
         failures=str(len(report.failing) - len(unjudged) + len(report.unexpected)),
         errors=str(len(unjudged) + report.interrupted),
         skipped=str(len(report.excused)),
-        time=f"{sum(row.seconds for row in report.rows):.3f}",
+        time=f"{sum(row.outcome.seconds for row in report.rows):.3f}",
     )
     properties = ET.SubElement(suite, "properties")
     for name, value in _told(report):
@@ -71,8 +72,8 @@ def _is_unjudged(row: Row) -> bool:
 
 def _message(row: Row) -> str:
     """What failed, in a line that is shown by itself."""
-    if row.reason or row.failure is None:
-        return row.reason.partition("\n")[0] or row.verdict
+    if row.outcome.reason or row.failure is None:
+        return row.outcome.reason.partition("\n")[0] or row.verdict
     return f"{row.failure.check}: {row.failure.verdict.explanation}".partition("\n")[0]
 
 
@@ -81,11 +82,13 @@ def _case(row: Row, fails: bool, expected: bool) -> ET.Element:
         "testcase",
         classname=printable(f"{row.implementation}.{row.operation}"),
         name=printable(f"{row.dtype}-{row.device}"),
-        time=f"{row.seconds:.3f}",
+        time=f"{row.outcome.seconds:.3f}",
     )
     if fails:
         failure = ET.SubElement(case, "error" if _is_unjudged(row) else "failure", message=printable(_message(row)))
-        failure.text = printable("\n\nalso ".join(map(str, (row.reason or row.failure or row.verdict, *row.more))))
+        failure.text = printable(
+            "\n\nalso ".join(map(str, (row.outcome.reason or row.failure or row.verdict, *row.failures[1:])))
+        )
     if expected:
         ET.SubElement(case, "skipped", message="expected failure")
     return case

@@ -77,7 +77,7 @@ class Report:
     def trusted(self) -> tuple[str, ...]:
         """Arithmetic models that are code of somebody else's, which runs where the judge does."""
         own = {*MODELS, MEASURED, *(any_order(name).name for name in FORMATS), ""}
-        return tuple(dict.fromkeys(row.arithmetic for row in self.rows if row.arithmetic not in own))
+        return tuple(dict.fromkeys(row.basis.arithmetic for row in self.rows if row.basis.arithmetic not in own))
 
     @property
     def failing(self) -> tuple[Row, ...]:
@@ -109,8 +109,9 @@ class Report:
     def in_full(self) -> str:
         """The same text with what is known besides: how it was asked, what its process may do, what was read first.
 
-        >>> row = Row("mine", "softmax", "float32", "cpu", 1, 0.5, 0.0, "agrees", True, (), "any-order", isolated=True)
-        >>> print(Report((row,), seed=0).in_full())
+        >>> from softproof.reports.row import Asked, Basis, Coverage, Errors, Outcome
+        >>> groups = Outcome("agrees"), Asked(True), Coverage(1), Errors(0.5, 0.0), Basis(isolated=True)
+        >>> print(Report((Row("mine", "softmax", "float32", "cpu", *groups),), seed=0).in_full())
         implementation  operation  dtype    device  problems  worst ulp  value  gradient  jvp  hvp  verdict
         mine            softmax    float32  cpu            1        0.5      -         -    -    -  agrees
         isolated, in a process of its own: mine
@@ -145,7 +146,7 @@ class Report:
         """How many problems of each operation lay in each region (`generation/coverage.py`), all dtypes together."""
         counts: dict[tuple[str, str], int] = {}
         for row in self.rows:
-            for region, count in row.regions.items():
+            for region, count in row.coverage.regions.items():
                 key = row.operation, region
                 counts[key] = counts.get(key, 0) + count
         width = max((len(operation) for operation, _ in counts), default=0)
@@ -158,8 +159,8 @@ class Report:
         """For each output the relative error that is seen, in the median, and wrong answers that are not."""
         lines = [("operation", "dtype", "output", "seen from", "would pass in")]
         for row in self.rows:
-            for output, error in row.detectable.items():
-                wrong = row.vacuous.get(output, {})
+            for output, error in row.errors.detectable.items():
+                wrong = row.errors.vacuous.get(output, {})
                 words = ", ".join(
                     f"{count}: {name}" for name, count in sorted(wrong.items(), key=lambda each: -each[1])
                 )
@@ -170,9 +171,9 @@ class Report:
     def to_json(self) -> str:
         """The report as JSON, as softproof/reports/report.schema.json has it: how it was asked, and a record per row.
 
-        >>> row = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order")
-        >>> json.loads(Report((row,), seed=0).to_json())["rows"][0]["ratio"]
-        0.0
+        >>> row = Row.unjudged("mine:softmax", "cpu", CANNOT_LOAD, "there is no module 'mine'")
+        >>> json.loads(Report((row,), seed=0).to_json())["rows"][0]["verdict"]
+        'cannot load'
         """
         told = {
             "softproof": FORMAT,
@@ -217,13 +218,13 @@ def _told(cause: Cause) -> str:
     others = [f"{each.dtype} {each.device}" for each in cause.rows if each is not row]
     seen = [f"{'seen in':{WIDTH}} {', '.join([f'{row.dtype} {row.device}', *others])}"] if others else []
     also = "" if failure is None or failure is row.failure else "also "
-    said = failure.told(*seen) if failure is not None else "\n  ".join([row.reason, *seen])
+    said = failure.told(*seen) if failure is not None else "\n  ".join([row.outcome.reason, *seen])
     return f"{row.name}: {also}{said}{_asked_else(row)}"
 
 
 def _asked_else(row: Row) -> str:
     """What else could be asked, where numbers in half precision disagree under the assumption that is usual."""
-    usual = row.dtype in ("float16", "bfloat16") and row.arithmetic in (any_order(row.dtype).name, *_USUAL)
+    usual = row.dtype in ("float16", "bfloat16") and row.basis.arithmetic in (any_order(row.dtype).name, *_USUAL)
     if not usual or row.failure is None or not row.failure.verdict.output:
         return ""
     return (

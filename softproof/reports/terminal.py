@@ -37,21 +37,23 @@ def cells(row: Row) -> tuple[str, ...]:
     verdict += under(row)
     if row.failure is not None and row.failure.diagnosis.finding:
         verdict += f": as in finding {row.failure.diagnosis.finding}"
-    numbers = (str(row.problems), f"{row.ulps:.3g}" if row.problems else NOTHING, *map(_share, shares(row).values()))
+    problems = row.coverage.problems
+    numbers = (str(problems), f"{row.errors.ulps:.3g}" if problems else NOTHING, *map(_share, shares(row).values()))
     return (plain(row.implementation), row.operation, row.dtype, row.device, *numbers, verdict)
 
 
 def shares(row: Row) -> dict[str, float | None]:
     """The worst error of what was judged, as a share of its bound: above 1 it disagrees. None where nothing was.
 
-    >>> row = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 2.0, "disagrees", True, (), "any-order",
-    ...           ratios={"value": 0.5, "grad_logits": 2.0})
+    >>> from softproof.reports.row import Errors, Outcome
+    >>> errors = Errors(ratios={"value": 0.5, "grad_logits": 2.0})
+    >>> row = Row("mine", "softmax", "float32", "cpu", Outcome("disagrees"), errors=errors)
     >>> shares(row)
     {'value': 0.5, 'gradient': 2.0, 'jvp': None, 'hvp': None}
     """
     worst: dict[str, float | None] = dict.fromkeys(COLUMNS)
-    verdicts = [each.verdict for each in (row.failure, *row.more) if each is not None]
-    for output, ratio in [*row.ratios.items(), *((each.output, each.ratio) for each in verdicts if each.output)]:
+    failed = [each.verdict for each in row.failures if each.verdict.output]
+    for output, ratio in [*row.errors.ratios.items(), *((each.output, each.ratio) for each in failed)]:
         column = "gradient" if output.startswith("grad_") else output.partition("_")[0]
         if column in worst:
             worst[column] = max(worst[column] or 0.0, ratio)
@@ -65,18 +67,19 @@ def _share(ratio: float | None) -> str:
 def under(row: Row) -> str:
     """The model that a row has come to, and how far its answers are outside a narrower one.
 
-    >>> row = Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.5, "agrees", True, (), "fused",
-    ...           beyond={"any-order": 743.2, "stored-logsumexp": 2.0})
+    >>> from softproof.reports.row import Basis, Errors, Outcome
+    >>> errors = Errors(beyond={"any-order": 743.2, "stored-logsumexp": 2.0})
+    >>> row = Row("mine", "softmax", "float32", "cpu", Outcome("disagrees"), errors=errors, basis=Basis("fused"))
     >>> under(row)
     ' under fused (any-order: 743 × its bound, stored-logsumexp: 2 × its bound)'
     """
-    if not row.beyond:
+    if not row.errors.beyond:
         return ""
     tried = (
         f"{name}: {ratio:.3g} × its bound" if isfinite(ratio) else f"{name}: an error where its bound is 0"
-        for name, ratio in row.beyond.items()
+        for name, ratio in row.errors.beyond.items()
     )
-    return f" under {row.arithmetic} ({', '.join(tried)})"
+    return f" under {row.basis.arithmetic} ({', '.join(tried)})"
 
 
 def table(rows: Iterable[Row], *, full: bool = False) -> str:
@@ -101,16 +104,16 @@ def notes(rows: Sequence[Row]) -> list[str]:
     for name, text in sorted({(row.operation, not_asked(row)) for row in rows}):
         if text:
             notes.append(f"not tested of {name}: {text}")
-    notes += [f"warning: {text}" for text in dict.fromkeys(hint for row in rows for hint in row.hints)]
-    numbers = sorted({number for row in rows for number in row.unspecified})
+    notes += [f"warning: {text}" for text in dict.fromkeys(hint for row in rows for hint in row.asked.hints)]
+    numbers = sorted({number for row in rows for number in row.outcome.unspecified})
     if numbers:
         notes.append(f"accepted as unspecified behaviour: {_rows_of(numbers)} of docs/theory/semantics.md")
-    return notes + _counted("no guarantee by the arithmetic, nor counted", rows, lambda row: row.uncounted)
+    return notes + _counted("no guarantee by the arithmetic, nor counted", rows, lambda row: row.coverage.uncounted)
 
 
 def details(rows: Sequence[Row]) -> list[str]:
     """What else is known of the rows: what was not promised, how sums are made, what was printed or vacuous."""
-    notes = _counted("no derivative promised, nor asked", rows, lambda row: row.unbounded)
+    notes = _counted("no derivative promised, nor asked", rows, lambda row: row.coverage.unbounded)
     return notes + _sums(rows) + _reported(rows) + _printed(rows) + _power(rows) + _reproducibility(rows)
 
 
@@ -126,12 +129,12 @@ def _sums(rows: Sequence[Row]) -> list[str]:
     """How deep sums are where that was measured, for the number of classes at which it tells most."""
     notes = []
     for row in rows:
-        if row.sums:
-            n, depth = max(row.sums.items(), key=lambda each: (int(each[0]) - 1) / each[1])
+        if row.basis.sums:
+            n, depth = max(row.basis.sums.items(), key=lambda each: (int(each[0]) - 1) / each[1])
             told = f"{depth} deep at n = {n}, as measured; any order would allow {int(n) - 1}"
             notes.append(f"sums of {row.operation} in {row.dtype}: {told}")
-        if row.unmeasured:
-            told = ", ".join(f"{why} ({count} kinds of problem)" for why, count in row.unmeasured.items())
+        if row.basis.unmeasured:
+            told = ", ".join(f"{why} ({count} kinds of problem)" for why, count in row.basis.unmeasured.items())
             notes.append(f"sums of {row.operation} in {row.dtype} in any order: {told}")
     return notes
 
@@ -144,7 +147,7 @@ def _reported(rows: Sequence[Row]) -> list[str]:
     """What is believed of each implementation since it says so itself."""
     said: dict[str, dict[str, None]] = {}
     for row in rows:
-        said.setdefault(row.implementation, {}).update(dict.fromkeys(row.reported))
+        said.setdefault(row.implementation, {}).update(dict.fromkeys(row.basis.reported))
     return [f"reported by the candidate: {name}: {'; '.join(words)}" for name, words in said.items() if words]
 
 
@@ -152,7 +155,7 @@ def _printed(rows: Sequence[Row]) -> list[str]:
     """How much each operation has printed."""
     printed = Counter[str]()
     for row in rows:
-        printed[row.operation] += row.printed
+        printed[row.operation] += row.outcome.printed
     return [f"printed by {name}, not shown: {count:,} bytes" for name, count in printed.items() if count]
 
 
@@ -160,11 +163,11 @@ def _power(rows: Sequence[Row]) -> list[str]:
     """Of each operation, on how many problems the bound of an output would have let a wrong answer pass."""
     counts: dict[str, Counter[str]] = {}
     for row in rows:
-        for output, wrong in row.vacuous.items():
+        for output, wrong in row.errors.vacuous.items():
             counts.setdefault(row.operation, Counter())[output] += max(wrong.values())
     problems = Counter[str]()
     for row in rows:
-        problems[row.operation] += row.problems
+        problems[row.operation] += row.coverage.problems
     return [
         f"vacuous here: {name}: {', '.join(f'{output} in {count}' for output, count in found.most_common())} "
         f"of {problems[name]} problems: an all-zero answer, or another that is wrong altogether, would also pass"
@@ -176,7 +179,8 @@ def _reproducibility(rows: Sequence[Row]) -> list[str]:
     """Whether answers had the same bits when asked again, and whether those of a row depend on its batch."""
     notes = []
     for title, of_rows in (("asked again", False), ("batch invariance", True)):
-        asked = {row.operation: None for row in rows if any(CHECKS[check].of_rows == of_rows for check in row.checks)}
+        of_kind = {check for check, about in CHECKS.items() if about.of_rows == of_rows}
+        asked = {row.operation: None for row in rows if of_kind & set(row.asked.checks)}
         if not asked:
             continue
         within = [text for name in asked if (text := _differing(rows, name, of_rows))]
@@ -186,7 +190,7 @@ def _reproducibility(rows: Sequence[Row]) -> list[str]:
 
 def _differing(rows: Sequence[Row], operation: str, of_rows: bool) -> str:
     """An operation with the checks in which it had other bits."""
-    seen = {check: None for row in rows if row.operation == operation for check in row.differ}
+    seen = {check: None for row in rows if row.operation == operation for check in row.asked.differ}
     checks = [check for check in seen if CHECKS[check].of_rows == of_rows]
     return f"{operation} ({', '.join(checks)})" if checks else ""
 
@@ -200,8 +204,8 @@ def left_out(row: Row) -> list[str]:
     """The same, one by one."""
     if row.operation == NOTHING:
         return []
-    judged = row.gradients or not OPERATIONS[row.operation.split(",")[0]].gradients
-    return [*row.unsupported, *([] if judged else ["gradients (no backward pass)"])]
+    judged = row.asked.gradients or not OPERATIONS[row.operation.split(",")[0]].gradients
+    return [*row.asked.unsupported, *([] if judged else ["gradients (no backward pass)"])]
 
 
 def by_state(protections: Iterable[Protection]) -> dict[str, str]:
@@ -224,6 +228,7 @@ def isolation(rows: Iterable[Row]) -> dict[str, list[str]]:
     """The implementations that ran in a process of their own, and those that did not, each once."""
     implementations: dict[str, dict[str, None]] = {}
     for row in rows:
-        words = "isolated, in a process of its own" if row.isolated else "not isolated, in the process of the judge"
+        isolated = row.basis.isolated
+        words = "isolated, in a process of its own" if isolated else "not isolated, in the process of the judge"
         implementations.setdefault(words, {})[plain(row.implementation)] = None
     return {words: list(names) for words, names in implementations.items()}

@@ -12,7 +12,7 @@ from ..diagnosis.features import WITH, features
 from ..problem.kinds import kinds_of
 from ..problem.operations import OF_REDUCTIONS
 from ..problem.problem import Problem
-from ..reports.row import Failure
+from ..reports.failure import Failure
 
 MOST = 3  # failures of a row that are looked for by default
 _STRANGE = re.compile(r"(got|exact|is|relation) -?(nan|inf)")

@@ -18,6 +18,7 @@ from softproof.reports.row import CANNOT_LOAD
 from softproof.reports.target_record import TargetRecord
 
 from ..wrong import broken
+from .rows import changed
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[31m\u202e\x00\u2066 &lt;b&gt; </pre><img src=//evil.example/x onerror=x>"
 
@@ -63,7 +64,7 @@ def _diagnosed(row: Row) -> Row:
         "torch has it",
     )
     failure = replace(row.failure, diagnosis=found)
-    return replace(row, failure=failure, more=(failure,), hints=("`tau` looks like temperature",), printed=3)
+    return changed(row, failures=(failure, failure), hints=("`tau` looks like temperature",), printed=3)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +18,7 @@ import reference
 import softproof
 from softproof import Problem, Result
 from softproof.problem.formats import FORMATS
+from softproof.reports import row as groups
 
 from . import hostile as meanings
 from .candidates import MANUAL, REFERENCE
@@ -39,6 +40,7 @@ from .hostile import (
     whole,
 )
 from .hostile import word as text
+from .rows import AGREEING
 
 X = np.array([[0.5, 1.0, -2.0], [3.0, 0.25, 0.0]])  # logits (N, C)
 W = np.arange(12.0).reshape(3, 4) / 8  # linear weight (C, D)
@@ -357,7 +359,7 @@ _VERDICT: dict[str, Argument] = {
     "vacuous": _given({"value": ("zero",)}, _NOTHING_ELSE),
     "detectable": _given({"value": 0.5}, _SIZES),
 }  # fmt: skip
-_ROW: dict[str, Argument] = {
+_ROW: dict[str, Argument] = {  # and its groups
     **dict.fromkeys(("implementation", "operation", "dtype", "device", "arithmetic", "lost", "reason"), _TEXT),
     **dict.fromkeys(("problems", "unbounded", "uncounted", "printed"), _COUNT),
     **dict.fromkeys(("ulps", "ratio", "seconds"), _SIZE),
@@ -366,15 +368,16 @@ _ROW: dict[str, Argument] = {
     "verdict": _SAID, "accuracy": _CLASS, "unspecified": _COUNTS,
     "regions": _given({"masked": 1}, _by_name(_at_least_0)),
     "vacuous": _given({"value": {"zero": 1}}, _NOTHING_ELSE), "detectable": _given({"value": 0.5}, _SIZES),
-    "failure": _given(None, optional(nothing)),
+    "outcome": _given(groups.Outcome("disagrees")), "failures": _given((), _tuple_of(nothing)),
 }  # fmt: skip
 
 
 def _records() -> Iterator[Call]:
     yield Call("softproof.Verdict", softproof.Verdict, _VERDICT, str)
-    yield Call("softproof.Row", softproof.Row, _ROW, lambda row: (row.name, row.status))
-    row = softproof.Row("mine", "softmax", "float32", "cpu", 1, 0.0, 0.0, "agrees", True, (), "any-order")
-    report = {"rows": _given((row,), _tuple_of(nothing)), "seed": _given(0, whole), "expected": _WORDS,
+    for kind in (softproof.Row, groups.Outcome, groups.Asked, groups.Coverage, groups.Errors, groups.Basis):
+        own = {each.name: _ROW[each.name] for each in fields(kind) if each.name in _ROW}
+        yield Call(f"softproof.{kind.__name__}", kind, own, repr)
+    report = {"rows": _given((AGREEING,), _tuple_of(nothing)), "seed": _given(0, whole), "expected": _WORDS,
               "ended_by": _COUNT, "inputs": _given((("x", "y"),), _tuple_of(_tuple_of(text))),
               "protections": _given((), _tuple_of(nothing))}  # fmt: skip
     yield Call("softproof.Report", softproof.Report, report, lambda report: int(report.status))
