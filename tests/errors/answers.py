@@ -6,6 +6,7 @@ from typing import Any
 
 from softproof import Result
 from softproof.problem.formats import FORMATS
+from softproof.reports.row import Errors, Outcome
 
 from ..wrong.no_answers import NO_ANSWERS
 from .inputs import GOOD, Call, Table
@@ -54,7 +55,7 @@ ANSWERS: Table = {
         "verdict is 'agrees'; expected a softproof.Verdict",
     ),
     "a row beyond its bound": (
-        lambda f: f.Row("mine", "softmax", "float32", "cpu", 1, 0.0, 2.0, "agrees", True, (), "any-order"),
+        lambda f: f.Row("mine", "softmax", "float32", "cpu", Outcome("agrees"), errors=Errors(0.0, 2.0)),
         ValueError,
         "mine softmax float32 cpu reads agrees, and its error/bound is 2.0; expected at most 1",
     ),
