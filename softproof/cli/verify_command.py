@@ -52,6 +52,20 @@ _REQUIRE = f"outputs that must be judged, or the row does not agree: {EXPECTED}"
 
 def add_options(command: argparse.ArgumentParser) -> None:
     """The targets, by what they are judged, how they are called, where they run, and what is written."""
+    _add_targets(command)
+    _add_questions(command)
+    _add_criteria(command)
+    add_interface(command)
+    _add_failures(command)
+    add_process(command)
+    jobs = f"processes that share the rows of a target (default: one for each core, up to {SIDE_BY_SIDE}, on the CPU)"
+    command.add_argument("--jobs", type=int, metavar="N", help=jobs)
+    _add_files(command)
+    _add_words(command)
+
+
+def _add_targets(command: argparse.ArgumentParser) -> None:
+    """Who is judged."""
     command.add_argument(
         "targets",
         nargs="*",
@@ -67,6 +81,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
         default=Path("pyproject.toml"),
         help="where [tool.softproof] is (default: %(default)s)",
     )
+
+
+def _add_questions(command: argparse.ArgumentParser) -> None:
+    """What is asked."""
     names = ", ".join(OPERATIONS)
     command.add_argument(
         "--operation", choices=OPERATIONS, metavar="NAME", help=f"what a function computes (default: its name): {names}"
@@ -77,6 +95,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--dtype", action="append", dest="dtypes", metavar="NAME", help=dtypes)
     command.add_argument("--examples", type=int, help=f"problems per row (default: {EXAMPLES})")
     command.add_argument("--seed", type=int, help="repeat a run (default: a new seed, which is printed)")
+
+
+def _add_criteria(command: argparse.ArgumentParser) -> None:
+    """By what is judged."""
     command.add_argument(
         "--arithmetic",
         metavar="NAME",
@@ -90,7 +112,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--baseline", metavar="TARGET", help="class D: the implementation to compare with")
     command.add_argument("--require", action="append", metavar="NAME,…", help=_REQUIRE)
     command.add_argument("--factor", type=float, help="class D: how many times its error is allowed (default: 1)")
-    add_interface(command)
+
+
+def _add_failures(command: argparse.ArgumentParser) -> None:
+    """What is done where a candidate cannot be asked, or fails."""
     command.add_argument(
         "--as-it-is",
         dest="probing",
@@ -111,9 +136,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
     )
     more = f"failures of a row to look for, each of another cause (default: {MOST}); 1 stops at the first"
     command.add_argument("--max-failures", type=int, default=MOST, metavar="N", help=more)
-    add_process(command)
-    jobs = f"processes that share the rows of a target (default: one for each core, up to {SIDE_BY_SIDE}, on the CPU)"
-    command.add_argument("--jobs", type=int, metavar="N", help=jobs)
+
+
+def _add_files(command: argparse.ArgumentParser) -> None:
+    """What is read and written besides."""
     command.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON")
     command.add_argument("--junit", type=Path, metavar="FILE", help="also write the report as JUnit XML")
     command.add_argument(
@@ -131,6 +157,10 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--database", metavar="WHERE", help=f"keep failures there, and try them first the next time: {FORMS}"
     )
+
+
+def _add_words(command: argparse.ArgumentParser) -> None:
+    """What is printed besides."""
     told = "also print how it was asked, by what it was judged, and what its process may do"
     command.add_argument("--verbose", "-v", action="store_true", help=told)
     command.add_argument("--regions", action="store_true", help="also print how many problems lay in each region")

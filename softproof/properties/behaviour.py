@@ -95,8 +95,7 @@ def check_behaviour(
     question = question_of(candidate, problem, device, dtypes)
     if text := not_an_answer(question.problem, question.first, device):
         return Behaviour(Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem), (), ())
-    wanted = [name for name in CHECKS if name not in candidate.interface.without] if check is None else [check]
-    names = tuple(name for name in wanted if CHECKS[name].applies(question))
+    names = _applying(question, check)
     if not names:
         text = "no check applies" if check is None else f"{check}: does not apply"
         return Behaviour(Verdict(NOT_APPLICABLE, explanation=text, problem=problem, accuracy=accuracy), (), ())
@@ -110,6 +109,12 @@ def check_behaviour(
     text = f"{len(names)} checks, " if check is None else f"{check}: "
     text += f"with other bits: {', '.join(differ)}" if differ else "with the same bits"
     return Behaviour(Verdict(AGREES, explanation=text, problem=problem, accuracy=accuracy), names, tuple(differ))
+
+
+def _applying(question: Question, check: str | None) -> tuple[str, ...]:
+    """The checks that apply to a question: this one, or all that its candidate is not `without`."""
+    wanted = [name for name in CHECKS if name not in question.candidate.interface.without] if check is None else [check]
+    return tuple(name for name in wanted if CHECKS[name].applies(question))
 
 
 def check_answers(question: Question, check: str, judge: Callable[[Problem, Result], Verdict]) -> tuple[Verdict, bool]:

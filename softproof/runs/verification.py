@@ -122,18 +122,12 @@ def verify(
     arguments = operation, adapter, device, dtypes, examples, interface
     limits: dict[str, Any] = {"time_limit": time_limit, "startup_limit": startup_limit, "sandbox": sandbox,
                               "sandbox_read": sandbox_read, "sandbox_env": sandbox_env}  # fmt: skip
-    with ExitStack() as opened_candidates:
-        limits["in_process"] = in_process
-        other = open_baseline(baseline, operation, **limits)  # before any code of the candidate runs
-        if other is not None:
-            opened_candidates.enter_context(closing(other))
-        candidate = opened_candidates.enter_context(closing(open_candidate(target, *arguments, **limits)))
-        diagnosing = opened_candidates.enter_context(closing(Diagnosing(device, accuracy)))
-        if is_measured(arithmetic):
-            chosen = Measured(candidate, device)
+    with ExitStack() as stack:
+        other, candidate = _opened(stack, baseline, target, *arguments, **limits, in_process=in_process)
+        diagnosing = stack.enter_context(closing(Diagnosing(device, accuracy)))
         criteria = Criteria(
             device,
-            chosen,
+            Measured(candidate, device) if is_measured(arithmetic) else chosen,
             name_of(None if is_auto(arithmetic) else arithmetic),
             accuracy,
             other,
@@ -146,19 +140,35 @@ def verify(
             auto=is_auto(arithmetic),
             max_failures=check_whole("max_failures", max_failures, "a whole number of at least 1", 1),
         )
-        check_criteria(candidate, other, chosen, criteria.dtypes)
+        check_criteria(candidate, other, criteria.model, criteria.dtypes)
         seed = fresh_seed() if seed is None else seed
-        asked = rows_of(candidate, criteria.dtypes)
-        rows = all_rows(
-            candidate, criteria, asked if only is None else check_only(only, asked), examples, seed, progress
-        )
+        names = rows_of(candidate, criteria.dtypes)
+        names = names if only is None else check_only(only, names)
+        rows = all_rows(candidate, criteria, names, examples, seed, progress)
         protections = weakest([*candidate.process.protections, *(() if other is None else other.process.protections)])
-        how = {**vars(candidate.interface), "operation": operation, "adapter": adapter, "device": device,
-               "dtypes": criteria.dtypes, "examples": examples, "arithmetic": name_of(arithmetic) or None,
-               "accuracy": accuracy, "baseline": None if other is None else other.name, "factor": factor,
-               "require": criteria.require, **limits, "in_process": not candidate.process.elsewhere, "shrink": shrink,
-               "diagnose": diagnose, "max_failures": max_failures}  # fmt: skip
-        return Report(rows, seed, protections=protections, targets=(TargetRecord(candidate.name, how),))
+        asked = {"operation": operation, "adapter": adapter, "device": device, "dtypes": criteria.dtypes,
+                 "examples": examples, "arithmetic": name_of(arithmetic) or None}  # fmt: skip
+        record = TargetRecord(candidate.name, _how(candidate, criteria, asked, limits))
+        return Report(rows, seed, protections=protections, targets=(record,))
+
+
+def _opened(
+    stack: ExitStack, baseline: Target | None, target: Target, *arguments: Any, **limits: Any
+) -> tuple[Candidate | None, Candidate]:
+    """The baseline, before any code of the candidate runs, and the candidate; the stack closes both."""
+    other = open_baseline(baseline, arguments[0], **limits)
+    if other is not None:
+        stack.enter_context(closing(other))
+    return other, stack.enter_context(closing(open_candidate(target, *arguments, **limits)))
+
+
+def _how(candidate: Candidate, criteria: Criteria, asked: dict[str, Any], limits: dict[str, Any]) -> dict[str, Any]:
+    """What the report says of how a candidate was called, asked, judged and confined."""
+    other = criteria.baseline
+    return {**vars(candidate.interface), **asked, "accuracy": criteria.accuracy,
+            "baseline": None if other is None else other.name, "factor": criteria.factor, "require": criteria.require,
+            **limits, "in_process": not candidate.process.elsewhere, "shrink": criteria.shrink,
+            "diagnose": criteria.diagnosing is not None, "max_failures": criteria.max_failures}  # fmt: skip
 
 
 def rows_of(candidate: Candidate, dtypes: Sequence[str]) -> list[tuple[str, str]]:

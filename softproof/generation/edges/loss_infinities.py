@@ -15,6 +15,23 @@ from .softmax import LIMIT, of_logits
 
 def infinite_edge_cases() -> Iterator[EdgeCase]:
     """Of -∞, +∞ and NaN, 110 to 129."""
+    yield from _masked_classes()
+    yield from _lost_rows()
+    yield from _ignored_rows()
+    yield EdgeCase(
+        129,
+        "two +∞ beside the label",
+        loss([[inf, inf, 0.0]], [2], reduction="none"),
+        "no softmax: NaN, though the limit of this loss is +∞",
+        "",
+        UNSPECIFIED,
+        "+∞, of the loss, and of what it is reduced to with losses that are not NaN; in the gradient, at logits below "
+        "+∞, -g w/D at the label and 0 elsewhere",
+    )
+
+
+def _masked_classes() -> Iterator[EdgeCase]:
+    """Of -∞ in a row that has a softmax, 110 to 120."""
     x, total = [0.0, -inf, 1.0], {"reduction": "sum"}
     besides = "NaN, in the loss; also where a product in the coefficient may underflow to 0"
     product_ = ("the formula has the product 0·(-∞)", UNSPECIFIED, besides)
@@ -66,6 +83,10 @@ def infinite_edge_cases() -> Iterator[EdgeCase]:
         UNSPECIFIED,
         "NaN, in that element",
     )
+
+
+def _lost_rows() -> Iterator[EdgeCase]:
+    """Of rows without a softmax, 121 to 125."""
     yield EdgeCase(121, "a row of -∞", loss([[-inf, -inf], [0.0, 1.0]], [0, 1], reduction="none"), "no softmax: NaN")
     limit = ("", UNSPECIFIED, "NaN, in the loss and in the derivatives of that row")
     yield EdgeCase(122, "+∞ at the label", loss([[inf, 0.0]], [0]), f"{LIMIT}0", *limit)
@@ -77,6 +98,10 @@ def infinite_edge_cases() -> Iterator[EdgeCase]:
         loss([[nan, 0.0], [0.0, 1.0]], [1, 1], reduction="none"),
         "NaN in that row, and in no other",
     )
+
+
+def _ignored_rows() -> Iterator[EdgeCase]:
+    """Of what is not finite and does not count, 126 to 128."""
     skipped = "an ignored target does not contribute to the input gradient"
     for number, value in ((126, nan), (127, inf), (128, -inf)):
         problem = loss([[value, value], [1.0, 0.0]], [-100, 0])
@@ -84,16 +109,6 @@ def infinite_edge_cases() -> Iterator[EdgeCase]:
         yield EdgeCase(
             number, f"{name} in an ignored row", problem, "the row counts nothing: the loss, and ∂x = 0 there", skipped
         )
-    yield EdgeCase(
-        129,
-        "two +∞ beside the label",
-        loss([[inf, inf, 0.0]], [2], reduction="none"),
-        "no softmax: NaN, though the limit of this loss is +∞",
-        "",
-        UNSPECIFIED,
-        "+∞, of the loss, and of what it is reduced to with losses that are not NaN; in the gradient, at logits below "
-        "+∞, -g w/D at the label and 0 elsewhere",
-    )
 
 
 def rounding_edge_cases() -> Iterator[EdgeCase]:

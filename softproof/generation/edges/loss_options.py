@@ -64,48 +64,79 @@ def _formula(reduction: str, labels: bool, weighted: bool, ignored: bool, smooth
     return row if reduction == "none" else f"{row}; the sum"
 
 
+_SQUARE, _IGNORED = [[0.0, 1.0], [2.0, 3.0]], [-100, -100]
+_QUOTIENT = "Σ l / Σ w_y, which is 0/0"
+
+
 def normaliser_edge_cases() -> Iterator[EdgeCase]:
     """Of rows that are ignored or weigh nothing, 90 to 105."""
-    none, some = [-100, -100], [[0.0, 1.0], [2.0, 3.0]]
+    yield from _all_ignored()
+    yield from _weights()
+    yield from _without_rows()
+    yield from _without_classes()
+    along = replace(loss(_SQUARE, _IGNORED), grad_output=None, tangent=np.ones((2, 2)))
+    besides = ("", UNSPECIFIED, "0, in the derivative")
+    yield EdgeCase(105, "every row ignored, mean, in a direction", along, "the derivative of 0/0: NaN", *besides)
+
+
+def _all_ignored() -> Iterator[EdgeCase]:
+    """90 to 93."""
     skipped = "an ignored target does not contribute to the input gradient"
-    mean = "Σ l / Σ w_y, which is 0/0"
-    yield EdgeCase(90, "every row ignored, none", loss(some, none, reduction="none"), "0 and 0", skipped)
-    yield EdgeCase(91, "every row ignored, sum", loss(some, none, reduction="sum"), "an empty sum: 0; ∂x is 0", skipped)
+    yield EdgeCase(90, "every row ignored, none", loss(_SQUARE, _IGNORED, reduction="none"), "0 and 0", skipped)
     yield EdgeCase(
-        92, "every row ignored, mean", loss(some, none), "0/0: NaN; no row contributes: ∂x is 0", f"{mean}; {skipped}"
+        91, "every row ignored, sum", loss(_SQUARE, _IGNORED, reduction="sum"), "an empty sum: 0; ∂x is 0", skipped
+    )
+    yield EdgeCase(
+        92,
+        "every row ignored, mean",
+        loss(_SQUARE, _IGNORED),
+        "0/0: NaN; no row contributes: ∂x is 0",
+        f"{_QUOTIENT}; {skipped}",
     )
     yield EdgeCase(
         93,
         "every row ignored, mean, weight, smoothing",
-        loss(some, none, [1.0, 2.0], label_smoothing=0.1),
+        loss(_SQUARE, _IGNORED, [1.0, 2.0], label_smoothing=0.1),
         "as 92",
-        f"{mean}; {skipped}",
+        f"{_QUOTIENT}; {skipped}",
     )
+
+
+def _weights() -> Iterator[EdgeCase]:
+    """That are 0, negative, or have no sum, 94 to 98."""
     where = "in the loss and in the derivatives of rows that count"
-    unspecified = (mean, UNSPECIFIED, f"what is not finite, {where}")
-    yield EdgeCase(94, "total weight 0, mean", loss(some, [0, 0], [0.0, 2.0]), "0/0: NaN", *unspecified)
+    unspecified = (_QUOTIENT, UNSPECIFIED, f"what is not finite, {where}")
+    yield EdgeCase(94, "total weight 0, mean", loss(_SQUARE, [0, 0], [0.0, 2.0]), "0/0: NaN", *unspecified)
     yield EdgeCase(
         95,
         "total weight 0, mean, smoothing",
-        loss(some, [0, 0], [0.0, 2.0], label_smoothing=0.5),
+        loss(_SQUARE, [0, 0], [0.0, 2.0], label_smoothing=0.5),
         "x/0 with x > 0: none",
         *unspecified,
     )
     yield EdgeCase(
         96,
         "weights that cancel, mean",
-        loss(some, [0, 1], [-1.0, 1.0]),
+        loss(_SQUARE, [0, 1], [-1.0, 1.0]),
         "x/0, or what is left of rounding: none",
-        mean,
+        _QUOTIENT,
         UNSPECIFIED,
         "what is not finite; and where their sum rounds, a quotient by what that may leave, if its numerator is not 0; "
         f"{where}",
     )
-    yield EdgeCase(97, "weight 0 of a label, sum", loss(some, [0, 1], [0.0, 2.0], reduction="sum"), "its row counts 0")
-    yield EdgeCase(98, "negative weight", loss(some, [0, 1], [-1.0, 2.0]), "the formula, with the sign", "not excluded")
+    yield EdgeCase(
+        97, "weight 0 of a label, sum", loss(_SQUARE, [0, 1], [0.0, 2.0], reduction="sum"), "its row counts 0"
+    )
+    yield EdgeCase(
+        98, "negative weight", loss(_SQUARE, [0, 1], [-1.0, 2.0]), "the formula, with the sign", "not excluded"
+    )
+
+
+def _without_rows() -> Iterator[EdgeCase]:
+    """99 to 102."""
     yield EdgeCase(99, "no rows, none", loss(np.zeros((0, 2)), np.zeros(0, int), reduction="none"), "nothing")
     yield EdgeCase(100, "no rows, sum", loss(np.zeros((0, 2)), np.zeros(0, int), reduction="sum"), "an empty sum: 0")
-    yield EdgeCase(101, "no rows, mean", loss(np.zeros((0, 2)), np.zeros(0, int)), "0/0: NaN", mean)
+    yield EdgeCase(101, "no rows, mean", loss(np.zeros((0, 2)), np.zeros(0, int)), "0/0: NaN", _QUOTIENT)
     yield EdgeCase(
         102,
         "no rows, mean, probabilities",
@@ -113,6 +144,10 @@ def normaliser_edge_cases() -> Iterator[EdgeCase]:
         "0/0: NaN",
         "Σ l / N, which is 0/0",
     )
+
+
+def _without_classes() -> Iterator[EdgeCase]:
+    """Of one class, and of none, 103 and 104."""
     yield EdgeCase(103, "one class", loss([[0.0], [2.0]], [0, 0]), "log 1 = 0; ∂x is 0")
     yield EdgeCase(
         104,
@@ -124,6 +159,3 @@ def normaliser_edge_cases() -> Iterator[EdgeCase]:
         "an error; not tested",
         judged=False,
     )
-    along = replace(loss(some, none), grad_output=None, tangent=np.ones((2, 2)))
-    besides = ("", UNSPECIFIED, "0, in the derivative")
-    yield EdgeCase(105, "every row ignored, mean, in a direction", along, "the derivative of 0/0: NaN", *besides)
