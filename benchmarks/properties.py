@@ -11,7 +11,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache, partial, wraps
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -70,19 +70,20 @@ class Counted(Candidate):
 
     counts: Counter[str] = field(default_factory=Counter)
 
-    def call(
-        self, problem: Problem, function: Callable[..., Any] | None = None, *before: Any
-    ) -> Callable[[Mapping[str, Any]], Any]:
-        """The function, whose inputs are counted each time; those of its own derivatives are not."""
-        call = super().call(problem, function, *before)
-        if function is not None:
-            return call
 
-        def counted(arrays: Mapping[str, Any]) -> Any:
-            self.counts["numbers"] += sum(each.size for each in problem.inputs.values())
-            return call(arrays)
+def counting(functions: Mapping[str, Callable[..., Any]], counts: Counter[str]) -> dict[str, Callable[..., Any]]:
+    """The functions, whose inputs are counted each time."""
 
-        return counted
+    def counted(function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            given = (*arguments, *keywords.values())
+            counts["numbers"] += sum(each.numel() for each in given if isinstance(each, torch.Tensor))
+            return function(*arguments, **keywords)
+
+        return call
+
+    return {name: counted(function) for name, function in functions.items()}
 
 
 Asks = Callable[[Mutant, Counted, Drawing], Iterator[bool]]
@@ -119,13 +120,14 @@ def made(mutant: Mutant) -> Counted:
     found = load(mutant.make(), operation=mutant.operation, adapter="torch")
     of_labels = {"probabilities", "unnormalised"} if mutant.name == OF_LABELS else set()
     interface = Interface(without=frozenset(left_out(mutant.operation)) | of_labels)
-    return Counted(mutant.name, found.functions, found.backwards, "torch", interface=interface, jvps=found.jvps,
-                   hvps=found.hvps)  # fmt: skip
+    counts = Counter[str]()
+    return Counted(mutant.name, counting(found.functions, counts), found.backwards, "torch", interface=interface,
+                   jvps=found.jvps, hvps=found.hvps, counts=counts)  # fmt: skip
 
 
 def _in_the_reference(mutant: Mutant, candidate: Counted) -> Counted:
     """The half in torch, with one of its operations replaced."""
-    functions = {**REFERENCE.functions, **candidate.functions}
+    functions = {**counting(REFERENCE.functions, candidate.counts), **candidate.functions}
     backwards = {name: each for name, each in REFERENCE.backwards.items() if name != mutant.operation}
     return Counted(mutant.name, functions, backwards | {**candidate.backwards}, "torch", counts=candidate.counts)
 

@@ -177,7 +177,7 @@ def test_a_keyword_that_changes_nothing_is_not_taken(function: Any, taken: set[s
 
     assert candidate.supports("cross_entropy") & ALL == taken
     if isinstance(function, nn.Module):
-        assert candidate.parameters("cross_entropy") == ("input", "target")
+        assert candidate.capabilities.parameters("cross_entropy") == ("input", "target")
 
 
 def of_shares(logits: Tensor, soft_targets: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import manual
 from softproof import Candidate, any_order
 from softproof.bounds.algebra import powers, rmul
+from softproof.candidates.frameworks import arrays_of
 from softproof.generation.drawn_arrays import seeds
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
@@ -32,9 +33,9 @@ DEFINITIONS: dict[str, Values] = {
 
 def _backward(half: Candidate, operation: str, dtype: str, device: str, *given: Array, dim: int = -1) -> list[Array]:
     """The gradients of a half, widened to float64, given the upstream gradient and the distributions."""
-    arrays = [half.arrays.make(np.asarray(each), dtype, "contiguous", device) for each in given]
+    arrays = [arrays_of(half.adapter).make(np.asarray(each), dtype, "contiguous", device) for each in given]
     found = half.backwards[operation](*arrays, dim=dim)
-    outputs = [half.arrays.take(each) for each in (found if isinstance(found, tuple) else (found,))]
+    outputs = [arrays_of(half.adapter).take(each) for each in (found if isinstance(found, tuple) else (found,))]
     assert all(output.dtype == dtype and output.device.startswith(device) for output in outputs)
     return [output.values for output in outputs]
 

@@ -16,6 +16,7 @@ from ..problem.formats import FORMATS
 from ..problem.interface import Interface
 from ..problem.operations import DIRECTIONAL, OPERATIONS
 from .candidate import Candidate
+from .capabilities import Capabilities
 from .frames import FrameError
 from .frameworks import ADAPTERS, FRAMEWORKS
 from .protocol import LONGEST_NAME, MOST_TEXTS, decoded, encoded, texts
@@ -49,6 +50,26 @@ class Description:
         return found - interface.without - interface.fixed.keys()
 
 
+class Described(Capabilities):
+    """Those of a candidate in another process: what of its description is believed."""
+
+    def __init__(self, candidate: Candidate, about: Description) -> None:
+        super().__init__(candidate)
+        self.about = about
+
+    def supports(self, operation: str) -> frozenset[str]:
+        """Which extras it says that it takes."""
+        return self.about.supports(operation, self.candidate.interface)
+
+    def parameters(self, operation: str) -> tuple[str, ...]:
+        """As its process says."""
+        return self.about.parameters[operation]
+
+    def reported(self, operation: str, /) -> tuple[str, ...]:
+        """In words, what it alone has said that bears on the operation."""
+        return reported_of(self.about, operation, self.candidate.interface)
+
+
 def described(candidate: Candidate) -> dict[str, Any]:
     """What a candidate is, as plain data, in its own process."""
     interface = candidate.interface
@@ -63,7 +84,7 @@ def described(candidate: Candidate) -> dict[str, Any]:
         "fixed": encoded(dict(interface.fixed)),
         "ndim": sorted(interface.ndim),
         "output": interface.output,
-        "parameters": {name: _few(candidate.parameters(name)) for name in candidate.operations},
+        "parameters": {name: _few(candidate.capabilities.parameters(name)) for name in candidate.operations},
     }
 
 

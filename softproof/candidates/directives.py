@@ -17,6 +17,7 @@ from .threads import at_once
 if TYPE_CHECKING:
     from .candidate import Candidate
 from .bits import same_bits
+from .functions import made, placed
 from .task import Arrays, Task, by_output, far_away, turned
 
 # The behaviour checks, which `softproof.check_behaviour` makes, by name.
@@ -51,12 +52,6 @@ NAMES_OF_CHECKS = (
 MANY = 32  # answers to the same arrays
 HELD, SMALL = 8, 1 << 16  # sets of arrays that are held where they have fewer numbers
 
-OBSERVATIONS = {  # what may be observed, of one or two names of arrays
-    "changed": "{} of the first answer changed when the second was asked",
-    "shared with an input": "{} shares memory with the input {}",
-    "shared with an answer": "{} shares memory with that of an earlier answer",
-}
-
 
 def twice(task: Task) -> Arrays:
     """The second answer to the same arrays."""
@@ -74,13 +69,13 @@ def two_threads(task: Task) -> Arrays:
     """The first answer with other bits that a thread gives while another one asks something else, or the last."""
     other = replace(task, problem=far_away(turned(task.problem)), arrays=task.others())
     alone = _taken(task)
-    begin = partial(task.candidate.made, task.problem, task.device)
+    begin = partial(made, task.candidate, task.problem, task.device)
     return _first_other(alone, at_once(partial(_taken, task), partial(_taken, other), begin))
 
 
 def _taken(task: Task) -> Arrays:
     """The answer, in arrays that nobody else has."""
-    return {name: task.candidate.arrays.take(array) for name, array in task.outputs().items()}
+    return {name: task.framework.take(array) for name, array in task.outputs().items()}
 
 
 def _first_other(first: Arrays, answers: Iterable[Arrays]) -> Arrays:
@@ -96,7 +91,7 @@ def _first_other(first: Arrays, answers: Iterable[Arrays]) -> Arrays:
 
 def overwriting_answers(task: Task) -> Arrays:
     """The third answer, after the second has been overwritten."""
-    arrays_of, arrays = task.candidate.arrays, task.arrays
+    arrays_of, arrays = task.framework, task.arrays
     first = task.outputs()
     kept = {name: arrays_of.take(array).values for name, array in first.items()}
     second = task.outputs()
@@ -123,24 +118,24 @@ def _may_pass_on(candidate: Candidate, output: str, given: str) -> bool:
 def after_another_backward(task: Task) -> Arrays:
     """Gradients after those for the opposite upstream gradient; by a framework on the same graph."""
     candidate, problem, arrays = task.candidate, task.problem, task.arrays
-    opposite = candidate.arrays.copy(task.upstream)
+    opposite = task.framework.copy(task.upstream)
     opposite *= -1  # where -upstream without axes is a number in NumPy, and no array
-    if problem.operation not in candidate.backwards and candidate.by_framework:
-        found = candidate.arrays.differentiate_twice(task.call, arrays, task.wanted, opposite, task.upstream)
+    if problem.operation not in candidate.backwards and candidate.capabilities.by_framework:
+        found = task.framework.differentiate_twice(task.call, arrays, task.wanted, opposite, task.upstream)
         return by_output(*found)
     value = task.call(arrays)
-    candidate.gradients(problem, arrays, opposite)
-    return by_output(value, candidate.gradients(problem, arrays, task.upstream))
+    task.gradients(opposite)
+    return by_output(value, task.gradients(task.upstream))
 
 
 def accumulated(task: Task) -> Arrays:
     """What leaves have gathered of two backward passes."""
-    return by_output(*task.candidate.arrays.accumulate(task.call, task.arrays, task.wanted, task.upstream))
+    return by_output(*task.framework.accumulate(task.call, task.arrays, task.wanted, task.upstream))
 
 
 def some_gradients(task: Task) -> Arrays:
     """The value, and gradients of the inputs that are named alone."""
-    return by_output(*task.candidate.arrays.differentiate(task.call, task.arrays, task.arguments, task.upstream))
+    return by_output(*task.framework.differentiate(task.call, task.arrays, task.arguments, task.upstream))
 
 
 def value_alone(task: Task) -> Arrays:
@@ -150,18 +145,18 @@ def value_alone(task: Task) -> Arrays:
 
 def switched_off(task: Task) -> Arrays:
     """The value where autograd is switched off, in the mode that is named."""
-    return {"value": task.candidate.arrays.value_in(task.arguments[0], task.call, task.arrays, task.wanted)}
+    return {"value": task.framework.value_in(task.arguments[0], task.call, task.arrays, task.wanted)}
 
 
 def backward_of_sum(task: Task) -> Arrays:
     """backward() of the sum of the value, or "scaled" of twice the sum of its product with the upstream gradient."""
     given = task.upstream if task.arguments == ("scaled",) else None
-    return by_output(*task.candidate.arrays.backward_of_sum(task.call, task.arrays, task.wanted, given))
+    return by_output(*task.framework.backward_of_sum(task.call, task.arrays, task.wanted, given))
 
 
 def overwritten_before_backward(task: Task) -> Arrays:
     """The gradients, when other numbers stand in the array that is named once the forward pass is done."""
-    differentiate = task.candidate.arrays.differentiate_overwritten
+    differentiate = task.framework.differentiate_overwritten
     return by_output(*differentiate(task.call, task.arrays, task.wanted, task.upstream, task.arguments[0]))
 
 
@@ -178,16 +173,16 @@ def value_detached(task: Task) -> Arrays:
 def _without_value(task: Task, *, detached: bool) -> Arrays:
     candidate, problem = task.candidate, task.problem
     if problem.operation in candidate.backwards:
-        value_and_gradients = _overwritten(task), candidate.gradients(problem, task.arrays, task.upstream)
+        value_and_gradients = _overwritten(task), task.gradients(task.upstream)
     else:
-        differentiate = candidate.arrays.differentiate_dropped
+        differentiate = task.framework.differentiate_dropped
         value_and_gradients = differentiate(task.call, task.arrays, task.wanted, task.upstream, detached=detached)
-    return by_output(*value_and_gradients) | candidate.directional(problem, task.arrays)
+    return by_output(*value_and_gradients) | task.directional()
 
 
 def _overwritten(task: Task) -> Any:
     """A copy of the value, which has been overwritten, as have the arrays that it was computed from."""
-    arrays_of = task.candidate.arrays
+    arrays_of = task.framework
     own = {name: arrays_of.copy(x) if arrays_of.may_be_written(x) else x for name, x in task.arrays.items()}
     value = task.call(own)
     kept = arrays_of.take(value)
@@ -203,10 +198,8 @@ def another_call_in_between(task: Task) -> Arrays:
     if problem.operation in candidate.backwards:
         value = task.call(task.arrays)
         task.call(others)
-        return by_output(value, candidate.gradients(problem, task.arrays, task.upstream))
-    return by_output(
-        *candidate.arrays.differentiate_between(task.call, task.arrays, others, task.wanted, task.upstream)
-    )
+        return by_output(value, task.gradients(task.upstream))
+    return by_output(*task.framework.differentiate_between(task.call, task.arrays, others, task.wanted, task.upstream))
 
 
 def updated_in_place(task: Task) -> Arrays:
@@ -214,27 +207,27 @@ def updated_in_place(task: Task) -> Arrays:
 
     Small arrays are the last of several that are held, so that they seldom lie where the answer was asked for before.
     """
-    arrays_of, other = task.candidate.arrays, turned(task.problem)
+    arrays_of, other = task.framework, turned(task.problem)
     small = sum(each.size for each in task.problem.inputs.values()) < SMALL
-    held = [task.candidate.made(task.problem, task.device) for _ in range(HELD if small else 1)]
+    held = [made(task.candidate, task.problem, task.device) for _ in range(HELD if small else 1)]
     for problem in (other, task.problem):
-        for name, values in task.candidate.placed(problem).items():
+        for name, values in placed(task.candidate, problem).items():
             if name in problem.inputs and arrays_of.may_be_written(held[-1][name]):
                 arrays_of.write(held[-1][name], values)
-        found = task.candidate.outputs(task.problem, held[-1])
+        found = replace(task, arrays=held[-1]).outputs()
     return found
 
 
 def labels_cast(task: Task) -> Arrays:
     """The answer to labels of the integer type that is named."""
-    labels = task.candidate.arrays.cast(task.arrays["target"], task.arguments[0])
-    return task.candidate.outputs(task.problem, {**task.arrays, "target": labels})
+    labels = task.framework.cast(task.arrays["target"], task.arguments[0])
+    return replace(task, arrays={**task.arrays, "target": labels}).outputs()
 
 
 def derivative_seen(task: Task) -> Arrays:
     """The usual answer, if autograd has a number for the derivative that is named; RuntimeError if not."""
     (kind,) = task.arguments
-    if not task.candidate.arrays.sees(kind, task.call, task.arrays, task.upstream, task.arrays["tangent"]):
+    if not task.framework.sees(kind, task.call, task.arrays, task.upstream, task.arrays["tangent"]):
         raise RuntimeError(f"autograd sees no {kind}")
     return task.outputs()
 

@@ -14,7 +14,7 @@ import numpy as np
 SHARED = ("torch", "torch.nn.functional", "torch.autograd")  # where they have been imported
 _JUDGE = Path(__file__).parent.parent
 _FILES = sorted(file for folder in ("truth", "verdicts") for file in (_JUDGE / folder).glob("[!_]*.py"))
-_ASKED = ("candidate", "frameworks", "functions", "signature")
+_ASKED = ("candidate", "capabilities", "frameworks", "functions", "signature", "task", "telling")
 OWN = (*(f"candidates.{name}" for name in _ASKED), *(f"{file.parent.name}.{file.stem}" for file in _FILES))
 TINY, LITTLE = 2.0**-1074, 2.0**-60
 

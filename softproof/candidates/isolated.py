@@ -10,14 +10,16 @@ import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from ..problem.interface import Interface, InterfaceArguments
 from ..problem.problem import Array, Problem
 from .candidate import Candidate
+from .capabilities import Capabilities
 from .channel import Child, LostError
-from .description import Description, believed, reported_of
+from .description import Described, Description, believed
 from .devices import ends_a_device
 from .frames import FrameError, Message
 from .isolation.denied import advice
@@ -39,19 +41,12 @@ class Isolated(Candidate):
     about: Description | None = None
     handle: _ProcessHandle | None = None
 
-    def supports(self, operation: str) -> frozenset[str]:
-        """Which extras it has."""
-        return self._about.supports(operation, self.interface)
-
-    def parameters(self, operation: str) -> tuple[str, ...]:
+    @cached_property
+    def capabilities(self) -> Capabilities:
         """As its process says."""
-        return self._about.parameters[operation]
-
-    def reported(self, operation: str) -> tuple[str, ...]:
-        """What is believed of it because it says so, and for no other reason."""
-        device = self.process.arguments.get("device", "cpu")
-        own = () if device == "cpu" else (f"device: {device}",)  # at which its process alone has looked
-        return (*own, *reported_of(self._about, operation, self.interface))
+        if self.about is None:
+            raise TypeError(f"{self.name} has no description; softproof.candidates.isolated.isolated gives one")
+        return Described(replace(self), self.about)
 
     def tell(self, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> Told:
         """From its process, or why there is nothing."""
@@ -59,12 +54,6 @@ class Isolated(Candidate):
             return self.process.tell(problem, device, directive, arguments)
         except LostError as error:
             return Told(lost=str(error))
-
-    @property
-    def _about(self) -> Description:
-        if self.about is None:
-            raise TypeError(f"{self.name} has no description; softproof.candidates.isolated.isolated gives one")
-        return self.about
 
     @property
     def process(self) -> _ProcessHandle:
@@ -245,6 +234,9 @@ def _opened(said: Any, handle: _ProcessHandle, known: Interface, dtypes: Sequenc
         about = believed(said, handle.target, handle.arguments["operation"], handle.arguments["adapter"], known)
     except FrameError as error:
         raise ValueError(f"target {handle.target!r}: what it says of itself is {error}") from error
+    device = handle.arguments["device"]
+    if device != "cpu":  # at which its process alone has looked
+        about = replace(about, reported=(f"device: {device}", *about.reported))
     functions, backwards = (dict.fromkeys(each, _elsewhere) for each in (about.takes, about.backwards))
     candidate = Isolated(about.name, functions, backwards, about.adapter, repr(handle.target), about.interface,
                          formats=about.formats, about=about, handle=handle)  # fmt: skip

@@ -19,7 +19,7 @@ from ..problem.validation import check_flag, check_name
 from .adapters import onnx_model, process
 from .candidate import Candidate
 from .directives import NAMES_OF_CHECKS
-from .frameworks import ADAPTERS
+from .frameworks import ADAPTERS, arrays_of
 from .places import place_of
 from .signature import named_by
 
@@ -64,12 +64,20 @@ def load(
     how = Interface().but(interface)
     if isinstance(target, Candidate):
         candidate = target if operation is None else target.only(operation)
-        return replace(candidate, interface=candidate.interface.but(interface)).checked(NAMES_OF_CHECKS)
+        return _checked(replace(candidate, interface=candidate.interface.but(interface)))
     if adapter == "onnx" or (isinstance(target, str) and target.endswith(".onnx")):
-        return onnx_model.load(target, operation, how).checked(NAMES_OF_CHECKS)
+        return _checked(onnx_model.load(target, operation, how))
     if adapter == "process":
-        return process.load(target, operation, how).checked(NAMES_OF_CHECKS)
-    return _functions(target, operation, adapter, tried, how).checked(NAMES_OF_CHECKS)
+        return _checked(process.load(target, operation, how))
+    return _checked(_functions(target, operation, adapter, tried, how))
+
+
+def _checked(candidate: Candidate) -> Candidate:
+    """The candidate, whose interface fits its operations, their signatures and the behaviour checks."""
+    named = [named_by(each) for each in candidate.functions.values()]
+    taken = None if None in named else {name for each in named if each for name in each}
+    candidate.interface.check(candidate.operations, NAMES_OF_CHECKS, taken, candidate.name)
+    return candidate
 
 
 def _functions(
@@ -217,7 +225,7 @@ def _guess_adapter(functions: Mapping[str, Callable[..., Any]], tried: bool, int
     first = [interface, *([replace(interface, output=0)] if interface.output is None else [])]  # of several results
     for how, adapter in product(first, asked if tried else ()):
         candidate = Candidate("probe", {operation: function}, {}, adapter, interface=how)
-        question = candidate.probe(operation)
-        if any(candidate.answer(question, device).raised is None for device in candidate.arrays.devices()):
+        question = candidate.capabilities.question(operation)
+        if any(candidate.answer(question, device).raised is None for device in arrays_of(adapter).devices()):
             return adapter
     return next((each for each in ("torch", "jax") if each in imported), "numpy")

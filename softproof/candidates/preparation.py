@@ -11,7 +11,7 @@ from ..problem.operations import OPERATIONS
 from ..problem.validation import check_name, check_names, check_text, did_you_mean, is_whole, shown
 from .candidate import Candidate
 from .directives import NAMES_OF_CHECKS
-from .frameworks import ADAPTERS
+from .frameworks import ADAPTERS, arrays_of
 from .loading import Target, load
 
 MOST_EXAMPLES = 10**7
@@ -34,7 +34,7 @@ def prepare(
     """
     sys.path[:0] = folders
     candidate = load(target, operation, adapter, tried=tried, **interface)
-    candidate.arrays.check_device(device)
+    arrays_of(candidate.adapter).check_device(device)
     check_dtypes(candidate, dtypes)
     return candidate
 

@@ -15,7 +15,6 @@ import numpy as np
 from ..problem.outputs import output_shapes
 from ..problem.problem import Array, Output, Problem, Result
 from .bits import alike, identical
-from .directives import OBSERVATIONS
 from .frames import FrameError, Message
 from .plain_text import plain, quoted
 
@@ -23,6 +22,13 @@ SLACK = 1 << 24  # bytes of an answer beyond those that it should have, so that 
 MOST_TEXTS, LONGEST_NAME = 64, 64
 VECTORS = ("grad_output", "tangent")
 _PARTS = {"outputs", "raised", "changed", "observed"}  # of an answer
+
+
+OBSERVATIONS = {  # what may be observed, of one or two names of arrays
+    "changed": "{} of the first answer changed when the second was asked",
+    "shared with an input": "{} shares memory with the input {}",
+    "shared with an answer": "{} shares memory with that of an earlier answer",
+}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a directive is given: a candidate, the question and its arrays."""
+"""What a directive is given: a candidate, the question and its arrays, and how it is answered."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..problem.formats import FORMATS
+from ..problem.operations import OPERATIONS
 from ..problem.outputs import gradient_names
 from ..problem.problem import Problem
+from .frameworks import arrays_of
+from .functions import called, made
+from .unsaid import unsaid
 
 if TYPE_CHECKING:
     from .candidate import Candidate
@@ -31,6 +35,11 @@ class Task:
     observed: list[tuple[str, ...]] = field(default_factory=list)  # a key of OBSERVATIONS, and names
 
     @property
+    def framework(self) -> Any:
+        """The adapter's module: `make`, `take`, `check_device`, `DTYPES`."""
+        return arrays_of(self.candidate.adapter)
+
+    @property
     def upstream(self) -> Any:
         """The upstream gradient."""
         return self.arrays["grad_output"]
@@ -38,7 +47,7 @@ class Task:
     @property
     def call(self) -> Callable[[Mapping[str, Any]], Any]:
         """The candidate's function of the arrays."""
-        return self.candidate.call(self.problem)
+        return called(self.candidate, self.problem)
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -46,12 +55,58 @@ class Task:
         return gradient_names(self.problem)
 
     def outputs(self) -> Arrays:
-        """The answer to the question as usual."""
-        return self.candidate.outputs(self.problem, self.arrays)
+        """The answer to the question as usual: value, gradients and derivatives in a direction by name."""
+        return self.value_and_gradients() | self.directional()
+
+    def value_and_gradients(self) -> Arrays:
+        """By name, from the candidate's own backward pass or by its framework."""
+        call = self.call
+        if self.problem.grad_output is None:
+            return {"value": call(self.arrays)}
+        if self.problem.operation in self.candidate.backwards:
+            return by_output(call(self.arrays), self.gradients(self.upstream))
+        return by_output(*self.framework.differentiate(call, self.arrays, self.wanted, self.upstream))
+
+    def gradients(self, upstream: Any) -> Arrays:
+        """What the candidate's own backward pass gives, by input."""
+        problem, backward = self.problem, self.candidate.backwards[self.problem.operation]
+        grads = called(self.candidate, problem, backward, upstream)(self.arrays)
+        present = [grad for grad in (grads if isinstance(grads, tuple) else (grads,)) if grad is not None]
+        about = OPERATIONS[problem.operation]
+        missing = unsaid(backward, problem, self.candidate.interface, 1 + len(about.inputs))
+        wanted = [name for name in about.gradients if name in {*self.wanted, *missing}]
+        if len(present) != len(wanted):
+            raise ValueError(
+                f"gradients from the backward pass: {len(present)}; inputs that have a gradient: {', '.join(wanted)}"
+            )
+        return {name: grad for name, grad in zip(wanted, present, strict=True) if name not in missing}
+
+    def directional(self) -> Arrays:
+        """What the candidate has of derivatives in the direction of the tangent, if there is one."""
+        derivatives: Arrays = {}
+        if self.problem.tangent is None:
+            return derivatives
+        has = self.candidate.supports(self.problem.operation)
+        if "jvp" in has:
+            derivatives["jvp"] = self.along("jvp")
+        if "hvp" in has and self.problem.grad_output is not None:
+            derivatives["hvp_logits"] = self.along("hvp")
+        return derivatives
+
+    def along(self, kind: str) -> Any:
+        """A derivative in the direction of the tangent: "jvp" of the value, "hvp" of the gradient of the logits."""
+        candidate, tangent = self.candidate, self.arrays["tangent"]
+        siblings = candidate.jvps if kind == "jvp" else candidate.hvps
+        vectors = [tangent] if kind == "jvp" else [tangent, self.upstream]
+        if self.problem.operation in siblings:
+            return called(candidate, self.problem, siblings[self.problem.operation], *vectors)(self.arrays)
+        if kind == "jvp":
+            return self.framework.jvp(self.call, self.arrays, tangent)
+        return self.framework.hvp(self.call, self.arrays, self.upstream, tangent)
 
     def others(self) -> Arrays:
         """Arrays of the same shapes with the numbers in the opposite order, logits far away: another question."""
-        return self.candidate.made(far_away(turned(self.problem)), self.device)
+        return made(self.candidate, far_away(turned(self.problem)), self.device)
 
 
 def turned(problem: Problem) -> Problem:

@@ -55,7 +55,7 @@ class Question:
     def by_framework(self) -> bool:
         """Whether gradients are taken by torch or JAX."""
         own = self.problem.operation in self.candidate.backwards
-        return self.differentiates and self.candidate.by_framework and not own
+        return self.differentiates and self.candidate.capabilities.by_framework and not own
 
     @property
     def by_autograd(self) -> bool:

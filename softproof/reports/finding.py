@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ..candidates.candidate import Candidate
+from ..candidates.frameworks import arrays_of
 from ..candidates.loading import load
 from ..problem.problem import Problem
 from ..verdicts.judgement import judge, judge_refusal
@@ -131,4 +132,5 @@ def ask(finding: Finding, device: str = "cpu") -> FindingStatus:
 
 def check_device(device: str) -> None:
     """Raise ValueError where torch, or the device, is missing."""
-    load("torch.nn.functional:softmax", adapter="torch").arrays.check_device(device)
+    torch = load("torch.nn.functional:softmax", adapter="torch")
+    arrays_of(torch.adapter).check_device(device)

@@ -35,7 +35,7 @@ def options_for(candidate: Candidate, operation: str, raised: str) -> list[str]:
 
     What is missing and looks like an option is named so; anything else that is missing needs a value.
     """
-    parameters, interface = candidate.parameters(operation), candidate.interface
+    parameters, interface = candidate.capabilities.parameters(operation), candidate.interface
     if SEVERAL.search(raised):
         return ["--output 0"]
     if missing := MISSING.search(raised):

@@ -130,7 +130,7 @@ def basis(judged: Judged, schedule: Schedule, operation: str, dtype: str) -> Bas
         theorems=theorems(operation, arithmetic, criteria.accuracy),
         sums=sums,
         unmeasured=unmeasured,
-        reported=candidate.reported(operation),
+        reported=candidate.capabilities.reported(operation),
         isolated=candidate.process.elsewhere,
     )
 

@@ -78,13 +78,14 @@ class Opening:
         if operation and why == "by its name":
             self.found.arguments["operation"] = operation
             self._open()
-            parameters = self.candidate.parameters(operation)
+            parameters = self.candidate.capabilities.parameters(operation)
             if (other := operation_of(self.name, parameters)) != operation:
                 operation, why = other, "by its name and its parameters"
         if not operation:
             self.found.arguments["operation"] = "cross_entropy"  # any, since all tell their parameters
             self._open()
-            operation, why = operation_of(self.name, self.candidate.parameters("cross_entropy")), "by its parameters"
+            parameters = self.candidate.capabilities.parameters("cross_entropy")
+            operation, why = operation_of(self.name, parameters), "by its parameters"
         if not operation:
             self.candidate.close()
             raise CannotAskError(
@@ -97,7 +98,7 @@ class Opening:
 
     def _names(self) -> None:
         """What it calls inputs and options; doubtful names are tried out later."""
-        operation, parameters = self.found.operation, self.candidate.parameters(self.found.operation)
+        operation, parameters = self.found.operation, self.candidate.capabilities.parameters(self.found.operation)
         names = {**inputs_in_order(operation, parameters), **self.given.get("names", {})}
         for option, theirs in lookalikes(operation, parameters, names).items():
             names |= {option: theirs} if is_certain(option, theirs) else {}
@@ -197,7 +198,7 @@ class Opening:
         What it has to be given, and looks like an option, is that.
         """
         inputs = OPERATIONS[self.found.operation].inputs
-        parameters = self.candidate.parameters(self.found.operation)
+        parameters = self.candidate.capabilities.parameters(self.found.operation)
         needed, neutral = self._needed(error), self._neutral(error)
         if SEVERAL.search(error) and self.candidate.interface.output is None:
             self.found.says("output", 0, "it gives several results; this one is judged")
@@ -219,7 +220,7 @@ class Opening:
         missing, operation = MISSING.search(error), self.found.operation
         names = re.findall(r"'(\w+)'", missing[1]) if missing else []
         known = self.candidate.interface.names
-        alike = lookalikes(operation, self.candidate.parameters(operation), known) if names else {}
+        alike = lookalikes(operation, self.candidate.capabilities.parameters(operation), known) if names else {}
         return {ours: theirs for ours, theirs in alike.items() if theirs in names}
 
     def _neutral(self, error: str) -> dict[str, float]:

@@ -221,9 +221,10 @@ def _is_refused(refused: Refusals, problem: Problem, what: str) -> bool:
 
 def hints(candidate: Candidate, operation: str) -> tuple[str, ...]:
     """Parameters that look like an option that is not tested, or like inputs in another order; what to say then."""
-    similar = lookalikes(operation, candidate.parameters(operation), candidate.interface.names)
+    parameters = candidate.capabilities.parameters(operation)
+    similar = lookalikes(operation, parameters, candidate.interface.names)
     left_out = {*candidate.interface.without, *candidate.interface.fixed, *candidate.supports(operation)}
-    given, order = set(candidate.interface.extra), inputs_in_order(operation, candidate.parameters(operation))
+    given, order = set(candidate.interface.extra), inputs_in_order(operation, parameters)
     swapped: tuple[str, ...] = ()
     if order and not order.keys() & candidate.interface.names.keys():
         options = " ".join(f"--name {ours}={theirs}" for ours, theirs in order.items())

@@ -102,7 +102,7 @@ class Probe(Opening):
     def _doubtful(self, usual: Problem) -> None:
         """Parameters that may be an option by another name: they are, if the answers to it are right."""
         operation = usual.operation
-        found = lookalikes(operation, self.candidate.parameters(operation), self.candidate.interface.names)
+        found = lookalikes(operation, self.candidate.capabilities.parameters(operation), self.candidate.interface.names)
         left = {*self.candidate.interface.without, *self.candidate.interface.fixed, *self.given.get("extra", {})}
         for option, theirs in found.items():
             if option in left or option in self.candidate.supports(operation):

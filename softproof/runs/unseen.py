@@ -70,7 +70,8 @@ def is_silent(candidate: Candidate, usual: Problem, kind: str, device: str) -> b
     So it does where it takes the gradient for a constant, and in forward mode where it sees no more than a number. A
     function that gives 0 itself has given a number.
     """
-    if "logits" not in usual.inputs or not candidate.by_framework or usual.operation in candidate.backwards:
+    by_framework = candidate.capabilities.by_framework and usual.operation not in candidate.backwards
+    if "logits" not in usual.inputs or not by_framework:
         return False
     with warnings.catch_warnings(action="ignore"):
         asked = [each for each in _along(candidate, usual) if _is_a_number(solve(each, FLOAT64)[OUTPUTS[kind]])]
