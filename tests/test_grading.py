@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from pathlib import Path
@@ -15,7 +16,9 @@ import manual
 import reference
 from softproof import Bank, Grade, grade, judge
 from softproof.cli import commands
+from softproof.generation.coverage import regions
 from softproof.grading.compiling import build
+from softproof.grading.grades import least
 from softproof.grading.many import Results, _Worker, key_of, line
 from softproof.problem.problem import Array
 
@@ -69,10 +72,51 @@ def test_the_score_is_the_share_that_the_judge_would_pass(bank: Bank) -> None:
     assert found.failure.startswith("softmax float64: disagrees: value[")
     assert "arithmetic='any-order'" in found.failure
     assert "Problem(" in found.failure
-    secret = grade(candidate, bank, arithmetic="any-order", secret=True).failure
-    assert secret.startswith("softmax float64: disagrees: value ")
-    assert "Problem(" not in secret
-    assert "got" not in secret
+    secret = grade(candidate, bank, arithmetic="any-order", secret=True)
+    assert secret.failure.startswith("softmax float64: disagrees: value ")
+    assert "Problem(" not in secret.failure
+    assert "got" not in secret.failure
+    assert (secret.score, secret.regions, secret.diagnosis) == (found.score, {}, "")
+
+
+def test_the_score_by_region(bank: Bank) -> None:
+    """All questions count, those after the first that failed, too; the least is told in a line."""
+
+    def softmax(logits: Array, dim: int = -1) -> Array:
+        return manual.softmax(logits, dim) * (1.5 if logits.ndim < 2 else 1.0)
+
+    found = grade(softmax, bank, arithmetic="any-order", adapter="numpy", require=["value"], diagnose=False)
+    asked = [each for each in bank.questions if (each.arithmetic, each.problem.operation) == ("any-order", "softmax")]
+    wrong = [each for each in asked if each.problem.inputs["logits"].ndim < 2]
+    assert found.passed == len(asked) - len(wrong) < found.questions - 1
+    assert found.regions.keys() == {name for each in asked for name in regions(each.problem)}
+    for name, count in found.regions.items():
+        there = [each for each in asked if name in regions(each.problem)]
+        assert count["questions"] == count["asked"] == len(there) > 0
+        assert count["passed"] == len([each for each in there if each not in wrong])
+        assert (count["ratio"] > 1) == (count["passed"] < count["asked"])
+    assert found.regions["no batch"]["passed"] < found.regions["no batch"]["questions"]
+    assert found.diagnosis == ""
+    assert least(found.outputs).startswith("value 0.")
+
+
+def test_a_failure_has_a_diagnosis(bank: Bank) -> None:
+    """Which features the failures have in common, over all questions, and whether it is a matter of rounding."""
+
+    def softmax(logits: Array, dim: int = -1) -> Array:
+        return manual.softmax(logits, dim) * (1.5 if dim not in (-1, logits.ndim - 1) else 1.0)
+
+    found = grade(softmax, bank, arithmetic="any-order", adapter="numpy", require=["value"])
+    lines = found.diagnosis.splitlines()
+    for words in (
+        "pattern    fails only with ",
+        "pattern    the answer is the right one times 1.5: ",
+        "models     wrong under all ",
+    ):
+        assert any(each.startswith(words) for each in lines), lines
+    assert found.to_dict()["diagnosis"] == found.diagnosis
+    right = grade(manual, bank, arithmetic="any-order", operation="softmax")
+    assert (right.ok, right.diagnosis) == (True, "")
 
 
 def test_what_is_not_asked_is_not_passed(bank: Bank) -> None:
@@ -177,6 +221,10 @@ def test_many_candidates(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "its process ended with exit status 3" in found["crashing"]["failure"]
     assert "a_module_that_is_not_there" in found["softmax"]["failure"]
     assert found["wrong"]["protections"]
+    assert "models     wrong under all " in found["wrong"]["diagnosis"]
+    assert re.search(
+        r"kernels:wrong: disagrees, score 0.\d{4}; value 0.\d{4}; [\w ]+ 0.0000\n", capsys.readouterr().err
+    )
     assert {each["questions"] for each in found.values()} == {found["right"]["questions"]} != {0}
 
     before = results.read_bytes()

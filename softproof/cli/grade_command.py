@@ -13,9 +13,10 @@ from typing import Any
 
 from ..bounds.models import MODELS
 from ..candidates.frameworks import ADAPTERS
+from ..candidates.plain_text import plain
 from ..certificates.sources import sources
 from ..grading.bank_file import bank
-from ..grading.grades import REQUIRED, cannot_load, check_asked_of, check_budget, chosen_model
+from ..grading.grades import REQUIRED, cannot_load, check_asked_of, check_budget, chosen_model, least
 from ..grading.many import Line, Results, graded, key_of, line, written
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_whole
@@ -60,6 +61,8 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--secret", action="store_true", help="tell which output failed, and nothing else of a question"
     )
+    more = "do not ask what a failure may come from"
+    command.add_argument("--no-diagnosis", dest="diagnose", action="store_false", help=more)
     command.add_argument(
         "--arithmetic",
         metavar="NAME",
@@ -91,6 +94,7 @@ def prepare(options: argparse.Namespace) -> Prepared:
     more = {
         "budget": options.budget,
         "secret": options.secret,
+        "diagnose": options.diagnose and not options.secret,
         "require": REQUIRED if options.require is None else check_required(split(options.require)),
         "dtypes": options.dtypes,
         "hidden": [str(each.absolute()) for each in (options.bank, options.results) if each is not None],
@@ -130,11 +134,17 @@ def run(options: argparse.Namespace, what: Prepared, _files: dict[str, ReportFil
         for grade in chain(unloaded, graded(rest, what.bank, what.arithmetic, what.digest, what.jobs)):
             lines.append(grade)
             whole &= _tell(grade, what.results)
-            note(f"[{len(lines)}/{len(keys)}] {grade['target']}: {grade['verdict']}, score {grade['score']:.4f}")
+            note(f"[{len(lines)}/{len(keys)}] {_in_short(grade)}")
     finally:
         if what.results is not None:
             what.results.close()
     return JUDGE_ITSELF if not whole else status(lines)
+
+
+def _in_short(found: Line) -> str:
+    """The score, and of which output and which kind of question the least was passed."""
+    lowest = filter(None, (least(found["outputs"]), least(found["regions"])))
+    return plain("; ".join([f"{found['target']}: {found['verdict']}, score {found['score']:.4f}", *lowest]))
 
 
 def _tell(found: Line, results: Results | None) -> bool:

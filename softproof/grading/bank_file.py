@@ -24,7 +24,7 @@ from ..reports.environment import versions
 from ..reports.odd_files import read_file
 from .kept import KINDS, Kept, Pool, question, record, size_of
 
-SCHEMA, VERSION = "softproof bank", 1
+SCHEMA, VERSION = "softproof bank", 2
 LARGEST = 1 << 33  # bytes
 EXPECTED = "a file that `softproof bank build` has written"
 

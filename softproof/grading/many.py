@@ -12,12 +12,13 @@ import os
 import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from ..diagnosis.lineup import Lineup
 from ..reports.files import NOT_FOLLOWED
 from ..reports.odd_files import read_file
 from ..reports.row import JUDGE_FAILED
@@ -108,11 +109,12 @@ class _Worker:
 def _serve(end: Connection, path: str, arithmetic: str, digest: str) -> None:
     """Grade what comes, until nobody asks."""
     opened = bank(path)
-    with suppress(EOFError, OSError):
+    with suppress(EOFError, OSError), closing(Lineup()) as lineup:
         while True:
             arguments = end.recv()
             key, target = key_of(arguments), str(arguments.pop("target"))
             arguments.pop("files", None)
+            arguments["diagnose"] = arguments.get("diagnose", True) and lineup
             try:
                 if opened.digest != digest:
                     raise ValueError(f"bank {path} is {opened.digest} by now; expected {digest}")
