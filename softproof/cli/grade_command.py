@@ -59,7 +59,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--jobs", type=int, default=1, metavar="N", help="candidates at a time (default: 1)")
     command.add_argument("--budget", type=float, metavar="SECONDS", help="for each candidate (default: no limit)")
     command.add_argument(
-        "--secret", action="store_true", help="tell which output failed, and nothing else of a question"
+        "--secret", action="store_true", help="say which output failed, and nothing else about a question"
     )
     more = "do not ask what a failure may come from"
     command.add_argument("--no-diagnosis", dest="diagnose", action="store_false", help=more)
