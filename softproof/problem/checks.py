@@ -210,4 +210,4 @@ def check_asked(implementation: Any, problem: Problem, device: str, whose: str =
         raise ValueError(f"the problem is in dtype {problem.dtype}; {implementation.name} has {', '.join(dtypes)}")
     process = getattr(implementation, "process", None)
     if process is not None and not process.elsewhere:
-        implementation.arrays.check_device(device)
+        implementation.capabilities.check_device(device)
