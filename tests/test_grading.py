@@ -6,6 +6,7 @@ import json
 import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import pytest
 
 import manual
 import reference
+import softproof
 from softproof import Bank, Grade, grade, judge
 from softproof.cli import commands
 from softproof.generation.coverage import regions
 from softproof.grading.compiling import build
+from softproof.grading.executors import Processes, _Worker
 from softproof.grading.grades import least
-from softproof.grading.many import Results, _Worker, key_of, line
+from softproof.grading.many import Results, graded, key_of, line
 from softproof.problem.problem import Array
 
 from .helpers.candidates import MANUAL, REFERENCE
@@ -290,7 +293,7 @@ class _Once:
 
 def test_a_worker_is_ended_once() -> None:
     """By the thread that has nothing more to do, or by the judge: a second end would close a descriptor of others."""
-    worker, end = _Worker(Path("bank.npz"), "any-order", ""), _Once()
+    worker, end = _Worker(), _Once()
     worker._end = end  # type: ignore[assignment]
     threads = [threading.Thread(target=worker.end) for _ in range(4)]
     for each in threads:
@@ -301,3 +304,29 @@ def test_a_worker_is_ended_once() -> None:
     assert end.closed == 1
     with pytest.raises(EOFError):
         worker._started()
+
+
+def test_a_process_that_ends_is_replaced(tmp_path: Path) -> None:
+    """And its call is made again, once; what ends it each time costs one call, and an exception is one of its own."""
+    ends_once = ("import os; f = {!r}; n = os.path.exists(f); open(f, 'w').close(); n or os._exit(1)").format(
+        str(tmp_path / "there")
+    )
+    with Processes(1) as executor:
+        calls = [executor.submit(exec, text) for text in ("import os; os._exit(1)", "1 / 0", ends_once)]
+        whole = executor.submit(divmod, 7, 2)
+        assert whole.result() == (3, 1)
+        assert [type(each.exception()).__name__ for each in calls] == ["BrokenExecutor", "RuntimeError", "NoneType"]
+        assert "ZeroDivisionError" in str(calls[1].exception())
+
+
+def test_any_executor_will_do(folder: Path) -> None:
+    """A line for each target, from whatever has the interface."""
+    path = folder / "bank.npz"
+    built = softproof.bank(path)
+    targets = [{"target": f"kernels:{name}", "operation": "softmax", "adapter": "numpy", "diagnose": False}
+               for name in ("right", "wrong")]  # fmt: skip
+    with ThreadPoolExecutor(2) as executor:
+        lines = [*graded(targets, path, "any-order", built.digest, executor=executor)]
+    assert {each["target"]: each["verdict"] for each in lines} == {
+        "kernels:right": "agrees", "kernels:wrong": "disagrees",
+    }  # fmt: skip
