@@ -1,4 +1,4 @@
-"""Parameters without a default of which a question says nothing: they are given what changes no number."""
+"""Parameters of which a question says nothing: those without a default, and masks, get what changes no number."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import numpy as np
 from ..problem.interface import Interface
 from ..problem.operations import DEFAULTS, OPERATIONS
 from ..problem.problem import Array, Problem
+from ..problem.row_masks import MASKS
 from ..problem.rows import class_count
-from .signature import signature_of
+from .signature import named_in_order, signature_of
 
 _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -20,9 +21,9 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 def unsaid(
     function: Callable[..., Any], problem: Problem, interface: Interface, positional: int = 0
 ) -> Mapping[str, Any]:
-    """By our names: weights of 1 and a bias of 0, as NumPy arrays; an option as torch.nn.functional has it.
+    """By our names: weights of 1, a bias of 0 and masks as NumPy arrays; an option as torch.nn.functional has it.
 
-    The first parameters are given by position: so many.
+    The first parameters are given by position: so many. A mask is given where its parameter is named.
 
     >>> def layer(x, weight, bias): ...
     >>> problem = Problem("linear", "float32", {"input": [[0.0]], "weight": [[1.0], [2.0]]})
@@ -33,7 +34,9 @@ def unsaid(
     said = {*problem.inputs, *problem.options, *interface.fixed}
     missing = [name for name in (*about.optional, *about.options)
                if name not in said and interface.names.get(name, name) in required]  # fmt: skip
-    return {name: DEFAULTS[name] if name in about.options else _neutral(name, problem) for name in missing}
+    masks = {name: made(problem) for name, made in MASKS.items()
+             if interface.names.get(name) in named_in_order(function)[positional:]}  # fmt: skip
+    return {name: DEFAULTS[name] if name in about.options else _neutral(name, problem) for name in missing} | masks
 
 
 def _required(function: Callable[..., Any], positional: int) -> Iterator[str]:
