@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -236,3 +237,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         commands.main(["bank", "build", "-o", str(place), "--arithmetic", "auto"])
     assert exited.value.code == 2
     assert "arithmetic is 'auto'; expected one of any-order" in capsys.readouterr().err
+
+
+def test_the_digest_is_that_of_what_was_read(file: Path) -> None:
+    """And not worked out again; a part of a bank has one of its own."""
+    found = bank(file)
+    assert found.digest == replace(found).digest != replace(found, questions=found.questions[1:]).digest
+    assert "_archive" not in vars(found)

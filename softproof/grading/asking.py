@@ -70,7 +70,7 @@ def ask(
     score = Score()
     for kept in questions:
         score.questions += 1
-        for name in output_shapes(kept.problem):
+        for name in kept.outputs:
             score.outputs.setdefault(name, Count()).questions += 1
         for name in kept.regions:
             score.regions.setdefault(name, Count()).questions += 1
