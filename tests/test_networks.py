@@ -18,12 +18,12 @@ from softproof.generation.edge_cases import EDGE_CASES
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.verdicts.networks.answers import KINK, ask, compare
-from softproof.verdicts.networks.carried import Carried, carried, product
+from softproof.verdicts.networks.carried import Carried, carried, mean_loss, product
 from softproof.verdicts.networks.drawn import FARTHEST, STYLES, logits, problem_of
 from softproof.verdicts.networks.layers import Layers, Linear, layers_of
 
-from .helpers.small_formats import Machine, small
-from .helpers.small_networks import outputs
+from .helpers.small_formats import Machine, Row, leans, small
+from .helpers.small_networks import outputs, products
 from .wrong.networks import (
     RIGHT,
     WRONG,
@@ -291,15 +291,31 @@ def test_the_bound_is_the_limit(stated: list[Any], dtype: str) -> None:
             assert each.error.max() < 2e-3 * max(1.0, each.size.max()), name
 
 
-def test_what_one_product_loses_is_allowed() -> None:
-    """Where nothing is added, and nothing else is inexact: a rounding of the product, and no more."""
+@pytest.mark.parametrize(("terms", "needed"), [(1, 0.9), (2, 0.5), (6, 0.2)])
+def test_what_products_and_sums_lose_is_allowed(terms: int, needed: float) -> None:
+    """Where all factors are exact and no term cancels; and some need much of it."""
     a, rng = small(11, -126, 127), np.random.default_rng(2)
-    p, q = (a.compute.round(rng.normal(size=shape)) for shape in ((40, 1), (1, 40)))
+    p, q = (np.abs(a.compute.round(rng.normal(size=shape))) for shape in ((8, terms), (terms, 8)))
     with ctx.workprec(128):
         found = product(Carried.given(p), Carried.given(q), a)
-    ratios = np.abs(a.compute.round(p @ q) - p @ q) / found.error
+    worst = max(float((np.abs(products(Machine(a, rng), p, q) - p @ q) / found.error).max()) for _ in range(200))
 
-    assert 0.9 < ratios.max() <= 1
+    assert needed < worst <= 1
+
+
+def test_what_the_logarithm_of_a_probability_loses_is_allowed() -> None:
+    """Of one that is far from 1, by which a logarithm that is off by so many u of itself is off."""
+    a, rng, z = small(11, -126, 127, 5.0), np.random.default_rng(2), np.array([[0.0, -26.0]])
+    with ctx.workprec(128):
+        loss, _ = mean_loss(Carried.given(z), np.array([1]), a)
+    machine, worst = Machine(a, rng), 0.0
+    for _ in range(50):
+        p = Row(machine, z, leans(rng, z.shape), leans(rng, (1, 1))).p
+        worst = max(
+            worst, float(np.abs(-machine.log(p, leans(rng, z.shape))[0, 1] - float(loss.exact[()])) / loss.error)
+        )
+
+    assert 0.5 < worst <= 1
 
 
 @pytest.mark.parametrize("variant", [ByHand, OneAfterAnother], ids=lambda each: each.__name__)

@@ -14,8 +14,8 @@ from softproof.verdicts.networks.layers import Layers, Linear
 from .small_formats import Machine, Row, leans
 
 
-def _products(m: Machine, p: Floats, q: Floats, bias: Floats | None = None) -> Floats:
-    """P Q + bias, each element by an order of its own."""
+def products(m: Machine, p: Floats, q: Floats, bias: Floats | None = None) -> Floats:
+    """P Q + bias, in any order."""
     found = m.dot(p[:, None, :], q.T[None])[..., 0]
     return found if bias is None else m.add(found, bias)
 
@@ -53,7 +53,7 @@ def outputs(m: Machine, layers: Layers, inputs: Mapping[str, Array]) -> dict[str
         kept.append(h)
         if isinstance(layer, Linear):
             weight, bias = (inputs[name] for name in layer.names)
-            h = _products(m, h, weight.T, bias)
+            h = products(m, h, weight.T, bias)
         else:
             h = _tanh(m, h) if layer == "tanh" else np.maximum(h, 0.0)
     row = Row(m, h, leans(m.rng, h.shape), leans(m.rng, (len(h), 1)))
@@ -64,8 +64,8 @@ def outputs(m: Machine, layers: Layers, inputs: Mapping[str, Array]) -> dict[str
     for place, layer in reversed([*enumerate(layers)]):
         if isinstance(layer, Linear):
             of_weight, of_bias = layer.names
-            found |= {of_weight: _products(m, g.T, kept[place]), of_bias: m.sum(g.T)[:, 0]}
-            g = _products(m, g, inputs[of_weight])
+            found |= {of_weight: products(m, g.T, kept[place]), of_bias: m.sum(g.T)[:, 0]}
+            g = products(m, g, inputs[of_weight])
         else:
             after = [*kept, h][place + 1]
             g = m.mul(g, _slope(m, kept[place], after) if layer == "tanh" else np.where(kept[place] > 0, 1.0, 0.0))
