@@ -19,11 +19,11 @@ from .helpers.reports import HOSTILE, KINDS, reports, with_text
 TAGS = {
     "html", "head", "meta", "title", "style", "body", "header", "main", "section", "article", "h1", "h2", "h3", "p",
     "a", "span", "div", "table", "thead", "tbody", "tr", "th", "td", "dl", "dt", "dd", "ul", "li", "pre", "code",
-    "details", "summary", "svg", "rect",
+    "details", "summary", "svg", "rect", "path", "text", "figure", "figcaption", "b",
 }  # fmt: skip
 ATTRIBUTES = {
     "lang", "charset", "name", "content", "http-equiv", "class", "id", "href", "scope", "role", "aria-label", "viewbox",
-    "preserveaspectratio", "width", "height",
+    "preserveaspectratio", "width", "height", "open", "d", "x", "y",
 }  # fmt: skip
 
 
@@ -129,18 +129,19 @@ STYLE = Page(html(Report((), 0))).style
 
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_there_is_contrast_enough(theme: int) -> None:
-    """4.5:1 of each colour of text on each ground, and 3:1 of bars on what is behind them."""
+    """4.5:1 of each colour of text on each ground, and 3:1 of what is drawn on what is behind it."""
     colours = themes(STYLE)[theme]
     text = set(re.findall(r"(?<![-\w])color: var\(--(\w+)\)", STYLE))
+    text |= set(re.findall(r" text \{[^}]*fill: var\(--(\w+)\)", STYLE))
     grounds = set(re.findall(r"background: var\(--(\w+)\)", STYLE))
-    bars = set(re.findall(r"fill: var\(--(\w+)\)", STYLE)) - grounds
+    drawn = set(re.findall(r"(?:fill|stroke): var\(--(\w+)\)", STYLE)) - grounds
 
     assert text == {"ink", "quiet", "good", "bad"}
     assert grounds == {"ground", "panel"}
-    assert bars == {"good", "bad"}
+    assert drawn == {"good", "bad", "quiet"}
     for ground in grounds:
         assert all(contrast(colours[name], colours[ground]) >= 4.5 for name in text), (ground, colours)
-        assert all(contrast(colours[name], colours[ground]) >= 3 for name in bars), (ground, colours)
+        assert all(contrast(colours[name], colours[ground]) >= 3 for name in drawn), (ground, colours)
 
 
 def test_both_themes_have_colours_of_their_own() -> None:
@@ -154,7 +155,7 @@ def test_both_themes_have_colours_of_their_own() -> None:
     assert "color-scheme: light dark" in STYLE
     outside = re.sub(r":root \{.*?\}", "", STYLE, flags=re.DOTALL)
     assert not re.search(r"#[0-9a-f]{3,8}\b|rgb|hsl|transparent|white\b(?!-)|black\b", outside)
-    assert set(re.findall(r"(?<![-\w])(?:color|background|fill): ([^;]+);", outside)) <= {
+    assert set(re.findall(r"(?<![-\w])(?:color|background|fill|stroke): ([^;]+);", outside)) <= {
         f"var(--{name})" for name in light
     }
 
@@ -166,7 +167,7 @@ def test_a_narrow_window_shows_everything() -> None:
     assert "white-space: pre-wrap" in STYLE
     assert "@media (max-width: 60ch)" in STYLE
     widths = re.findall(r"(?<![-\w])(?:min-)?width: ([^;]+);", STYLE)
-    assert sorted(set(widths)) == ["100%", "11ch", "4rem", "9rem", "auto"]
+    assert sorted(set(widths)) == ["0", "100%", "11ch", "4rem", "9rem", "auto"]
     for tag, attributes in Page(html(reports()["agrees"])).elements:
         assert "width" not in attributes or tag == "rect"
         assert "style" not in attributes

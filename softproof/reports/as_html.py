@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from .causes import Cause, causes
 from .environment import gpus, machine, versions
 from .failure import Failure
 from .markup import Markup, folded, items, joined, pairs, table, tag
+from .pictures import NO_NUMBER, bar, pictures, short
 from .report import Report
 from .row import Row
 from .target_record import TargetRecord
@@ -21,7 +21,6 @@ from .terminal import details, left_out, notes, under
 
 STYLE = Path(__file__).with_name("report.css")
 NOTHING_ELSE = "default-src 'none'; style-src 'unsafe-inline'"  # nothing is fetched, and nothing runs
-NO_NUMBER = "–"
 
 
 def html(report: Report) -> str:
@@ -88,7 +87,7 @@ def _line(report: Report, row: Row, link: str | None) -> tuple[Any, ...]:
     words = f"{row.verdict if row.ok else row.verdict.upper()}{under(row)}"
     excused = " (expected failure)" if row in report.excused else ""
     verdict = tag("span", f"{'✓' if row.ok else '✗'} {words}", class_="good" if row.ok else "bad")
-    worst = _number(row.errors.ratio) if row.coverage.problems else NO_NUMBER
+    worst = short(row.errors.ratio) if row.coverage.problems else NO_NUMBER
     name = row.name if link is None else tag("a", row.name, href=link)
     return name, row.coverage.problems, worst, joined(verdict, excused)
 
@@ -99,17 +98,6 @@ def _unexpected(report: Report) -> Iterator[Markup]:
         yield tag("div", items(report.unexpected), class_="bad")
     if report.interrupted:
         yield tag("p", "The run was interrupted: rows that are not here were not judged.", class_="bad")
-
-
-def _number(value: float) -> str:
-    """With three digits.
-
-    >>> _number(0.35914), _number(743.25), _number(float("inf"))
-    ('0.359', '743', '∞')
-    """
-    if not isfinite(value):
-        return "∞" if value > 0 else "NaN"
-    return f"{value:.3f}" if 0.001 <= value < 1 or not value else f"{value:.3g}"
 
 
 def _cause(cause: Cause, number: int) -> Markup:
@@ -147,7 +135,7 @@ def _details(row: Row, number: int) -> Markup:
         ("model", basis.model),
         ("class", f"{basis.accuracy}, {NAMES[basis.accuracy]}"),
         ("theorems", f"{theorems} of docs/theory/bounds.md" if theorems else ""),
-        ("worst error", f"{_number(row.errors.ulps)} ulp" if row.coverage.problems else ""),
+        ("worst error", f"{short(row.errors.ulps)} ulp" if row.coverage.problems else ""),
         ("not tested", ", ".join(left_out(row))),
         ("unbounded", f"no derivative promised, nor asked, in {unbounded} problems" if unbounded else ""),
         ("uncounted", f"no guarantee by the arithmetic in {uncounted} problems" if uncounted else ""),
@@ -157,7 +145,9 @@ def _details(row: Row, number: int) -> Markup:
         ("printed", f"{outcome.printed:,} bytes, not shown" if outcome.printed else ""),
         ("ran", "in a process of its own" if basis.isolated else "not isolated, in the process of the judge"),
     )
-    return tag("article", tag("h3", row.name), about, *_outputs(row), *_questions(row), id=f"row-{number}")
+    return tag(
+        "article", tag("h3", row.name), about, *_outputs(row), *pictures(row), *_questions(row), id=f"row-{number}"
+    )
 
 
 def _outputs(row: Row) -> Iterator[Markup]:
@@ -173,16 +163,8 @@ def _output(row: Row, name: str) -> tuple[Any, ...]:
     errors = row.errors
     ratio, seen, wrong = errors.ratios.get(name), errors.detectable.get(name), errors.vacuous.get(name, {})
     passing = f"{max(wrong.values())} of {row.coverage.problems}: {', '.join(wrong)} would pass" if wrong else NO_NUMBER
-    worst = (NO_NUMBER,) * 2 if ratio is None else (bar(ratio, f"{_number(ratio)} of the bound"), _number(ratio))
+    worst = (NO_NUMBER,) * 2 if ratio is None else (bar(ratio, f"{short(ratio)} of the bound"), short(ratio))
     return (*worst, NO_NUMBER if seen is None else f"{seen:.1e}", passing)
-
-
-def bar(part: float, words: str) -> Markup:
-    """A bar that is full from 1 on, and of the other colour above 1 or where it is no number."""
-    kind, width = ("bar", 100 * part) if part <= 1 else ("over", 100)
-    track = tag("rect", class_="track", width="100", height="10")
-    filled = tag("rect", class_=kind, width=f"{width:.1f}", height="10")
-    return tag("svg", track, filled, viewBox="0 0 100 10", preserveAspectRatio="none", role="img", aria_label=words)
 
 
 def _questions(row: Row) -> Iterator[Markup]:

@@ -1,7 +1,8 @@
 """A report as JSON; report.schema.json, beside this file, says what stands in it.
 
 A number is a number. Of those that JSON has no word for, infinity is the text "Infinity" and no number "NaN", which
-`float` of Python and `Number` of JavaScript both read. What was not measured is null.
+`float` of Python and `Number` of JavaScript both read. What was not measured is null. `Errors.points`, of which the
+page draws its pictures, is left out: it may be a part of the problems, and `outputs` and `coverage` sum up all of them.
 """
 
 from __future__ import annotations

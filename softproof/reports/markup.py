@@ -57,6 +57,6 @@ def items(listed: Any) -> Markup:
     return tag("ul", *(tag("li", each) for each in listed))
 
 
-def folded(title: str, *inside: Any) -> Markup:
-    """What is shown when its title is chosen."""
-    return tag("details", tag("summary", title), *inside)
+def folded(title: str, *inside: Any, **attributes: Any) -> Markup:
+    """What is shown when its title is chosen; with `open_=""` until then, too."""
+    return tag("details", tag("summary", title), *inside, **attributes)

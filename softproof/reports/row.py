@@ -19,6 +19,7 @@ from ..problem.records import (
     by_name,
     check_fields,
     one_of,
+    optional,
     tuple_of,
 )
 from ..verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, UNDECIDED, UNSPECIFIED
@@ -75,6 +76,19 @@ class Coverage(_Checked):
 
 
 @dataclass(frozen=True)
+class Point(_Checked):
+    """One problem in the pictures of a row: its size, and how far off the answer was."""
+
+    rows: int
+    classes: int
+    ratio: float  # the worst error, in units of the bound
+    ratios: dict[str, float] = field(default_factory=dict)  # the same by output
+    confidence: float | None = None  # the largest probability of the row in which the worst error is
+    passing: tuple[str, ...] = ()  # outputs of which an answer that is wrong altogether would have passed
+    is_limit: bool = False  # whether errors are no larger than that, and no more is known
+
+
+@dataclass(frozen=True)
 class Errors(_Checked):
     """How far off its answers were, and how small an error would have been seen."""
 
@@ -84,6 +98,7 @@ class Errors(_Checked):
     beyond: dict[str, float] = field(default_factory=dict)  # the same under narrower models that were tried
     detectable: dict[str, float] = field(default_factory=dict)  # by output, the median relative error that is seen
     vacuous: dict[str, dict[str, int]] = field(default_factory=dict)  # by output and wrong answer, in how many problems
+    points: tuple[Point, ...] = field(default=(), compare=False, repr=False)  # its problems, or a few hundred of them
 
 
 @dataclass(frozen=True)
@@ -180,10 +195,10 @@ _FIELDS: dict[str, Field] = {  # of a row and its groups
     **dict.fromkeys(
         ("implementation", "operation", "dtype", "device", "arithmetic", "lost", "reason", "model", "digest"), TEXT
     ),
-    **dict.fromkeys(("problems", "unbounded", "uncounted", "printed"), COUNT),
+    **dict.fromkeys(("problems", "unbounded", "uncounted", "printed", "rows", "classes"), COUNT),
     **dict.fromkeys(("ulps", "ratio", "seconds"), NUMBER),
-    **dict.fromkeys(("gradients", "isolated"), FLAG),
-    **dict.fromkeys(("unsupported", "checks", "differ", "relations", "reported", "hints"), NAMES),
+    **dict.fromkeys(("gradients", "isolated", "is_limit"), FLAG),
+    **dict.fromkeys(("unsupported", "checks", "differ", "relations", "reported", "hints", "passing"), NAMES),
     **dict.fromkeys(("unspecified", "theorems"), COUNTS),
     **dict.fromkeys(("ratios", "beyond", "detectable"), by_name(NUMBER, "numbers")),
     **dict.fromkeys(("sums", "unmeasured"), by_name(COUNT, "counts")),
@@ -191,6 +206,8 @@ _FIELDS: dict[str, Field] = {  # of a row and its groups
         (AGREES, DISAGREES, UNDECIDED, NO_GUARANTEE, UNSPECIFIED, NOT_APPLICABLE, CANNOT_ASK, CANNOT_LOAD, JUDGE_FAILED)
     ),
     "accuracy": one_of("ABCD"),
+    "confidence": optional(NUMBER),
+    "points": tuple_of(a(Point, "a Point"), "Points"),
     "regions": by_name(COUNT, "whole numbers"),
     "vacuous": by_name(by_name(COUNT, "whole numbers"), "mappings from names to whole numbers"),
     "drawing": by_name(NAMES, "tuples of texts"),

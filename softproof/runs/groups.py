@@ -26,6 +26,7 @@ from ..reports.row import Asked, Basis, Coverage, Errors, Outcome
 from ..verdicts.verdict import AGREES, UNSPECIFIED, Verdict
 from .drawing import drawing
 from .large import OnLarge
+from .points import points
 from .probing import hints
 from .schedule import Schedule, counts
 
@@ -114,6 +115,7 @@ def errors(judged: Judged, schedule: Schedule) -> Errors:
         beyond=schedule.beyond,
         detectable=_detectable(judged.drawn),
         vacuous=_vacuous(judged.drawn),
+        points=points(judged.drawn, judged.large),
     )
 
 
