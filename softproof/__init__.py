@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from .verdicts.judgement import judge as judge
     from .verdicts.judgement import judge_refusal as judge_refusal
     from .verdicts.judgement import judge_result as judge_result
+    from .verdicts.networks.stated import Network as Network
+    from .verdicts.networks.stated import network as network
     from .verdicts.stagewise import stages as stages
     from .verdicts.verdict import Verdict as Verdict
 
@@ -75,6 +77,7 @@ _MODULES = {
     "truth.solver": ("solve",),
     "verdicts.verdict": ("Verdict",),
     "verdicts.judgement": ("judge", "judge_refusal", "judge_result"),
+    "verdicts.networks.stated": ("Network", "network"),
     "verdicts.stagewise": ("stages",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
@@ -92,6 +95,7 @@ __all__ = [
     "Implementation",
     "Interface",
     "Measured",
+    "Network",
     "Output",
     "Problem",
     "Report",
@@ -111,6 +115,7 @@ __all__ = [
     "judge_result",
     "large_problems",
     "load",
+    "network",
     "problems",
     "solve",
     "stages",

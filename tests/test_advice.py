@@ -57,7 +57,7 @@ def test_a_gradient_that_is_taken_for_a_constant() -> None:
 
 @pytest.mark.parametrize(
     ("target", "words"),
-    [(torch.nn.Softmax, "kernel = Softmax() and name kernel"), (_Constant, "such as _Constant.apply, or a function")],
+    [(torch.nn.Linear, "kernel = Linear() and name kernel"), (_Constant, "such as _Constant.apply, or a function")],
 )
 def test_a_class_is_no_function(target: Any, words: str) -> None:
     """What is to be named is told."""

@@ -132,6 +132,31 @@ def test_the_test_of_lengths_can_fail() -> None:
     assert too_long({"manual/softmax.py": LONGEST + 1, table: LONGEST}) == sorted(["manual/softmax.py", table])
 
 
+MOST = 15  # methods of a class of candidates/
+
+
+def too_many(path: str, source: str) -> list[str]:
+    """The classes of a file that have more methods than that."""
+    classes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef)]
+    return [
+        f"{path}: {one.name}" for one in classes if sum(isinstance(each, ast.FunctionDef) for each in one.body) > MOST
+    ]
+
+
+def test_no_candidate_does_everything() -> None:
+    """What a candidate is, what it can do, how it is called and where it lives are parts of their own."""
+    paths = [path for path in FILES if path.startswith("softproof/candidates/")]
+    assert [each for path in paths for each in too_many(path, (ROOT / path).read_text())] == []
+
+
+def test_the_test_of_methods_can_fail() -> None:
+    """By one method more."""
+    methods = [f"    def m{number}(self): ...\n" for number in range(MOST + 1)]
+
+    assert too_many("p", "class A:\n" + "".join(methods[:MOST])) == []
+    assert too_many("p", "class A:\n" + "".join(methods)) == ["p: A"]
+
+
 def test_problem_imports_nothing_of_ours() -> None:
     """The question and the answer stand alone."""
     tree = ast.parse((ROOT / "softproof/problem/problem.py").read_text())

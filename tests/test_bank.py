@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import softproof
 from softproof import Bank, bank, problems
 from softproof.bounds.algebra import RowFactor, RowUnknowns
 from softproof.cli import commands
+from softproof.generation.coverage import regions
 from softproof.grading.bank_file import _digest
 from softproof.grading.compiling import build
 from softproof.problem.problem import Array
@@ -62,6 +64,7 @@ def test_what_was_built_is_read(built: Bank, file: Path) -> None:
     rows = set()
     for read, kept in zip(found.questions, built.questions, strict=True):
         assert (read.problem.digest(), read.arithmetic) == (kept.problem.digest(), kept.arithmetic)
+        assert read.regions == kept.regions == regions(kept.problem) != ()
         assert repr(read.problem) == repr(kept.problem)
         assert read.outputs.keys() == kept.outputs.keys()
         for name, output in read.outputs.items():
@@ -142,7 +145,7 @@ def _rewritten(change: Callable[[dict[str, Array], dict[str, Any]], None], diges
 
 
 def _of_another_time(_arrays: dict[str, Array], header: dict[str, Any]) -> None:
-    header["version"] = 2
+    header["version"] = 1
 
 
 def _with_another_bound(arrays: dict[str, Array], _header: dict[str, Any]) -> None:
@@ -184,7 +187,7 @@ def _pickled(_data: bytes) -> bytes:
         (_zip, "expected a file|has arrays of no such kind; expected b"),
         (_pickled, "is no .npz archive; expected a file"),
         (_npz, "has arrays a <f8; expected b .i1, d <f8"),
-        (_rewritten(_of_another_time, True), "version 2; expected schema 'softproof bank', version 1"),
+        (_rewritten(_of_another_time, True), "version 1; expected schema 'softproof bank', version 2"),
         (_rewritten(_with_another_bound, False), "is damaged: its content has the SHA-256 .{64}; expected .{64}"),
         (_rewritten(_with_no_such_array, True), r"holds no question that can be asked \(no array at \['d', 1000000000"),
         (_rewritten(_about_nothing, True), "can be asked .operation is 'sofmax'; expected one of"),
@@ -234,3 +237,10 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         commands.main(["bank", "build", "-o", str(place), "--arithmetic", "auto"])
     assert exited.value.code == 2
     assert "arithmetic is 'auto'; expected one of any-order" in capsys.readouterr().err
+
+
+def test_the_digest_is_that_of_what_was_read(file: Path) -> None:
+    """And not worked out again; a part of a bank has one of its own."""
+    found = bank(file)
+    assert found.digest == replace(found).digest != replace(found, questions=found.questions[1:]).digest
+    assert "_archive" not in vars(found)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,14 @@ import pytest
 
 import manual
 import reference
+import softproof
 from softproof import Bank, Grade, grade, judge
 from softproof.cli import commands
+from softproof.generation.coverage import regions
 from softproof.grading.compiling import build
-from softproof.grading.many import Results, _Worker, key_of, line
+from softproof.grading.executors import Processes, _Worker
+from softproof.grading.grades import least
+from softproof.grading.many import Results, graded, key_of, line
 from softproof.problem.problem import Array
 
 from .helpers.candidates import MANUAL, REFERENCE
@@ -69,10 +75,51 @@ def test_the_score_is_the_share_that_the_judge_would_pass(bank: Bank) -> None:
     assert found.failure.startswith("softmax float64: disagrees: value[")
     assert "arithmetic='any-order'" in found.failure
     assert "Problem(" in found.failure
-    secret = grade(candidate, bank, arithmetic="any-order", secret=True).failure
-    assert secret.startswith("softmax float64: disagrees: value ")
-    assert "Problem(" not in secret
-    assert "got" not in secret
+    secret = grade(candidate, bank, arithmetic="any-order", secret=True)
+    assert secret.failure.startswith("softmax float64: disagrees: value ")
+    assert "Problem(" not in secret.failure
+    assert "got" not in secret.failure
+    assert (secret.score, secret.regions, secret.diagnosis) == (found.score, {}, "")
+
+
+def test_the_score_by_region(bank: Bank) -> None:
+    """All questions count, those after the first that failed, too; the least is told in a line."""
+
+    def softmax(logits: Array, dim: int = -1) -> Array:
+        return manual.softmax(logits, dim) * (1.5 if logits.ndim < 2 else 1.0)
+
+    found = grade(softmax, bank, arithmetic="any-order", adapter="numpy", require=["value"], diagnose=False)
+    asked = [each for each in bank.questions if (each.arithmetic, each.problem.operation) == ("any-order", "softmax")]
+    wrong = [each for each in asked if each.problem.inputs["logits"].ndim < 2]
+    assert found.passed == len(asked) - len(wrong) < found.questions - 1
+    assert found.regions.keys() == {name for each in asked for name in regions(each.problem)}
+    for name, count in found.regions.items():
+        there = [each for each in asked if name in regions(each.problem)]
+        assert count["questions"] == count["asked"] == len(there) > 0
+        assert count["passed"] == len([each for each in there if each not in wrong])
+        assert (count["ratio"] > 1) == (count["passed"] < count["asked"])
+    assert found.regions["no batch"]["passed"] < found.regions["no batch"]["questions"]
+    assert found.diagnosis == ""
+    assert least(found.outputs).startswith("value 0.")
+
+
+def test_a_failure_has_a_diagnosis(bank: Bank) -> None:
+    """Which features the failures have in common, over all questions, and whether it is a matter of rounding."""
+
+    def softmax(logits: Array, dim: int = -1) -> Array:
+        return manual.softmax(logits, dim) * (1.5 if dim not in (-1, logits.ndim - 1) else 1.0)
+
+    found = grade(softmax, bank, arithmetic="any-order", adapter="numpy", require=["value"])
+    lines = found.diagnosis.splitlines()
+    for words in (
+        "pattern    fails only with ",
+        "pattern    the answer is the right one times 1.5: ",
+        "models     wrong under all ",
+    ):
+        assert any(each.startswith(words) for each in lines), lines
+    assert found.to_dict()["diagnosis"] == found.diagnosis
+    right = grade(manual, bank, arithmetic="any-order", operation="softmax")
+    assert (right.ok, right.diagnosis) == (True, "")
 
 
 def test_what_is_not_asked_is_not_passed(bank: Bank) -> None:
@@ -177,6 +224,10 @@ def test_many_candidates(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert "its process ended with exit status 3" in found["crashing"]["failure"]
     assert "a_module_that_is_not_there" in found["softmax"]["failure"]
     assert found["wrong"]["protections"]
+    assert "models     wrong under all " in found["wrong"]["diagnosis"]
+    assert re.search(
+        r"kernels:wrong: disagrees, score 0.\d{4}; value 0.\d{4}; [\w ]+ 0.0000\n", capsys.readouterr().err
+    )
     assert {each["questions"] for each in found.values()} == {found["right"]["questions"]} != {0}
 
     before = results.read_bytes()
@@ -242,7 +293,7 @@ class _Once:
 
 def test_a_worker_is_ended_once() -> None:
     """By the thread that has nothing more to do, or by the judge: a second end would close a descriptor of others."""
-    worker, end = _Worker(Path("bank.npz"), "any-order", ""), _Once()
+    worker, end = _Worker(), _Once()
     worker._end = end  # type: ignore[assignment]
     threads = [threading.Thread(target=worker.end) for _ in range(4)]
     for each in threads:
@@ -253,3 +304,29 @@ def test_a_worker_is_ended_once() -> None:
     assert end.closed == 1
     with pytest.raises(EOFError):
         worker._started()
+
+
+def test_a_process_that_ends_is_replaced(tmp_path: Path) -> None:
+    """And its call is made again, once; what ends it each time costs one call, and an exception is one of its own."""
+    ends_once = ("import os; f = {!r}; n = os.path.exists(f); open(f, 'w').close(); n or os._exit(1)").format(
+        str(tmp_path / "there")
+    )
+    with Processes(1) as executor:
+        calls = [executor.submit(exec, text) for text in ("import os; os._exit(1)", "1 / 0", ends_once)]
+        whole = executor.submit(divmod, 7, 2)
+        assert whole.result() == (3, 1)
+        assert [type(each.exception()).__name__ for each in calls] == ["BrokenExecutor", "RuntimeError", "NoneType"]
+        assert "ZeroDivisionError" in str(calls[1].exception())
+
+
+def test_any_executor_will_do(folder: Path) -> None:
+    """A line for each target, from whatever has the interface."""
+    path = folder / "bank.npz"
+    built = softproof.bank(path)
+    targets = [{"target": f"kernels:{name}", "operation": "softmax", "adapter": "numpy", "diagnose": False}
+               for name in ("right", "wrong")]  # fmt: skip
+    with ThreadPoolExecutor(2) as executor:
+        lines = [*graded(targets, path, "any-order", built.digest, executor=executor)]
+    assert {each["target"]: each["verdict"] for each in lines} == {
+        "kernels:right": "agrees", "kernels:wrong": "disagrees",
+    }  # fmt: skip

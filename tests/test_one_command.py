@@ -15,6 +15,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+def nll(logits, labels): return torch.logsumexp(logits, -1) - logits.gather(-1, labels[:, None])[:, 0]
+
 def affine(x, w, b): return x @ w.T + b
 def affine_wrong(x, w, b): return x @ w.T + 2 * b
 
@@ -42,6 +44,21 @@ def overwrites_wrong(x): return shifted_(x)
 def heated(x, temperature): return torch.softmax(x / temperature, -1)
 def heated_wrong(x, temperature): return torch.softmax(x * 2 / temperature, -1)
 
+def masked(logits, labels, mask): return (nll(logits, labels) * mask).sum() / mask.sum()
+def masked_wrong(logits, labels, mask): return (nll(logits, labels) * mask).sum() / mask.sum() * 3
+def padded(logits, labels, padding_mask):
+    return nll(logits, labels).masked_fill(padding_mask, 0).sum() / (~padding_mask).sum()
+def padded_wrong(logits, labels, padding_mask): return padded(logits, labels, padding_mask) * 3
+
+def weighed(logits, labels, sample_weight):
+    z = logits - logits.max(-1, keepdims=True)
+    loss = np.log(np.exp(z).sum(-1)) - z[np.arange(len(labels)), labels]
+    return loss @ sample_weight / sample_weight.sum()
+def weighed_wrong(logits, labels, sample_weight): return weighed(2 * logits, labels, sample_weight)
+
+def row(logits, label): return torch.logsumexp(logits, 0) - logits[label]
+def row_wrong(logits, label): return torch.logsumexp(logits, 0) - logits[label] * 1.01
+
 def with_gradient(scores, y):
     z = scores - scores.max(axis=1, keepdims=True)
     p = np.exp(z)
@@ -55,8 +72,10 @@ def with_gradient_wrong(scores, y):
     return loss * 2, d
 """
 OPERATIONS = {"affine": "linear", "shifted": "softmax", "heated": "softmax", "overwrites": "softmax"}
-RIGHT = ("affine", "matrices", "shares", "tokens", "shifted_", "heated", "with_gradient")
-WRONG = ("affine", "matrices", "shares", "tokens", "shifted", "overwrites", "heated", "with_gradient")
+RIGHT = ("affine", "matrices", "shares", "tokens", "shifted_", "heated", "masked", "padded",
+         "weighed", "row", "with_gradient")  # fmt: skip
+WRONG = ("affine", "matrices", "shares", "tokens", "shifted", "overwrites", "heated", "masked", "padded",
+         "weighed", "row", "with_gradient")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*RIGHT, *(f"{each}_wrong{'_' * (each == 'shifted')}" for each in WRONG)])
@@ -71,3 +90,22 @@ def test_one_command_tells(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
     row: dict[str, Any]
     (row,) = json.loads(Path("report.json").read_text())["rows"]
     assert (status, row["verdict"]) == ((1, "disagrees") if "_wrong" in name else (0, "agrees")), row
+
+
+ROW = """
+import jax
+
+def loss(logits, label): return jax.nn.logsumexp(logits) - logits[label]
+"""
+
+
+def test_a_row_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JAX answers for a matrix, too, since it clips what is out of range; the value has another shape."""
+    monkeypatch.chdir(tmp_path)
+    Path("row_of_others.py").write_text(ROW)
+    how = ["--operation", "cross_entropy", "--dtype", "float32", "--examples", "20", "--in-process", "--no-diagnosis"]
+    status = main(["verify", "row_of_others.py:loss", *how, "--seed", "1", "--json", "report.json"])
+
+    report = json.loads(Path("report.json").read_text())
+    assert (status, report["rows"][0]["verdict"]) == (0, "agrees"), report
+    assert "--ndim 1" in report["found_out"][0]

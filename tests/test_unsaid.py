@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -109,3 +110,36 @@ def test_the_options_are_those_of_torch() -> None:
     result = softproof.load(loss, "cross_entropy", "jax").answer(problem)
     assert result.raised is None
     assert seen == [(type(jax.numpy.zeros(1)), (2,), "mean", -100)]
+
+
+def per_row(logits: Tensor, labels: Tensor, reduction: str = "none", ignore_index: int = 0) -> Tensor:
+    """Right, with defaults that are not torch's."""
+    return F.cross_entropy(logits, labels, reduction=reduction, ignore_index=ignore_index)
+
+
+def twice_per_row(logits: Tensor, labels: Tensor, reduction: str = "none", ignore_index: int = 0) -> Tensor:
+    """Wrong, with the same."""
+    return 2 * per_row(logits, labels, reduction, ignore_index)
+
+
+@pytest.mark.parametrize("function", [per_row, twice_per_row])
+def test_an_option_with_another_default_is_always_given(function: Any) -> None:
+    """What a question does not say is what torch has."""
+    problem = softproof.Problem("cross_entropy", "float32", {"logits": [[0.0, 2.0], [1.0, 0.0]], "target": [0, 1]})
+    verdict = softproof.judge(softproof.load(function, "cross_entropy", "torch"), problem)
+    assert verdict.ok == (function is per_row), verdict
+
+
+def padded(logits: Tensor, labels: Tensor, reduction: str = "token_mean", ignore_index: int = 0) -> Tensor:
+    """Right by default alone: a label of -100 is an error in it, and so is "mean"."""
+    loss = torch.logsumexp(logits, 1) - logits.gather(1, labels[:, None])[:, 0]
+    counts = labels != ignore_index
+    return {"token_mean": (loss * counts).sum() / counts.sum(), "sum": (loss * counts).sum()}[reduction]
+
+
+def test_what_is_right_by_default_alone_is_left_to_that() -> None:
+    """It is judged with its own values, which are told, and others are not tested."""
+    found = profile_of(padded, operation="cross_entropy", dtypes=["float32"])
+
+    assert found.arguments["fixed"] == {"reduction": "mean", "ignore_index": 0}
+    assert {"another reduction", "another ignore_index"} <= found.not_tested.keys()

@@ -95,7 +95,7 @@ class Allowed:
 
 
 def spoiled(each: Allowed, where: Array) -> Allowed:
-    """The same `where` what it is made of may be no number."""
+    """The same bound; `where` an operand may be infinite or NaN, so may the result be."""
     return replace(each, left=each.left | anything(where)) if where.any() else each
 
 
@@ -124,13 +124,13 @@ class Known:
 
 
 def times(error: Array | float, factor: Array | float) -> Array:
-    """What is lost where a number that is off by an error, be it infinite, is multiplied; 0 where the factor is."""
+    """error·factor, where the error may be infinite; 0 where the factor, which is exact, is 0."""
     product = np.asarray(error * factor)
     return product if all_finite(product) else np.where(np.equal(factor, 0), 0.0, product)
 
 
 def all_finite(array: Array) -> bool:
-    """Whether all numbers are: certainly where their sum is."""
+    """Whether all numbers are finite; a finite sum is enough to know it."""
     return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
 
 
@@ -158,10 +158,10 @@ def powers(count: Array | int, u: float) -> Array:
 
 
 def additions(count: Array | np.integer[Any] | int, u: float, depth: str | int = "any order", among: int = 0) -> Array:
-    """Relative error, against Σ|terms|, of adding `count` numbers that are not 0, `among` others that are.
+    """Relative error, against Σ|terms|, of adding `count` nonzero numbers, `among` so many numbers in all.
 
-    In any order (count - 1)u (Jeannerod & Rump 2013); where no summand goes through more than h additions also
-    (1 + u)^h - 1 (Higham, Accuracy and Stability of Numerical Algorithms, 4.2). The smaller is right.
+    In any order it is (count - 1)u (Jeannerod & Rump 2013). If no summand goes through more than h additions, it is
+    also (1 + u)^h - 1 (Higham, Accuracy and Stability of Numerical Algorithms, 4.2). Both hold; the smaller is taken.
     """
     order_free = np.maximum(np.asarray(count, np.float64) - 1, 0) * u
     order_free = np.where(order_free < 1, order_free, np.inf)  # everything may be lost
@@ -172,7 +172,7 @@ def additions(count: Array | np.integer[Any] | int, u: float, depth: str | int =
 
 
 def stored(value: Array | float, error: Array, arithmetic: Arithmetic) -> Array:
-    """Theorem 1: one rounding to the storage format; of what is known and held by the format already, none."""
+    """Theorem 1: one rounding to the storage format; of none for what is exact and a number of the format already."""
     storage = arithmetic.storage
     reach = np.abs(value) + error
     reach *= 1 + BESIDE

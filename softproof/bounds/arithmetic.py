@@ -1,8 +1,8 @@
 """Arithmetic models: what an implementation is assumed to do, as data with sources. Bounds are theorems about these.
 
 A *model* chooses the arithmetic for a problem, since one library does different things for different operations and
-layouts. The default, *any order*, is for a kernel that nobody has read: every sum may be taken in any order, every
-product may be fused, and exp and log are as inaccurate as in the least accurate of the libraries named in `source`.
+layouts. The default, *any order*, is for a kernel whose source you do not know. Every sum may be taken in any order,
+every product may be fused, and exp and log are as inaccurate as in the least accurate library named in `source`.
 """
 
 from __future__ import annotations
@@ -45,23 +45,26 @@ class Arithmetic:
     `c_exp` and `c_log` bound the relative error of exp and log in units of `compute.u`; `exp_subnormals` bounds the
     absolute error of an exp whose result is subnormal, in units of the smallest subnormal. `source` says why.
 
-    `depth` names in DEPTHS how many additions one summand of a row's sum can go through; `backward_depth` does the same
-    for the sums of a row in a backward pass, and `total_depth` for the sum of losses over rows, or is that number; the
-    sum is taken in the format `total`. `stored` names the intermediate results that are rounded to `storage`: "shift"
-    x - m, "exp", "sum" and "log" of a row; "output", when the backward pass starts from the stored result of the
-    forward pass; "terms" of a loss or of its gradient, and their "total"; "logits" of a classifier and their gradient;
-    a "product" before the bias is added, or "partial products"; the "gradient" of a loss, made in its forward pass,
-    before it is multiplied by the upstream gradient; and "derivatives" in a direction, every step of which is then
-    rounded; a "logsumexp" before it is subtracted, and logits that are "scaled" by log₂e.
-    `quotient` says that softmax is known to be formed as a quotient, and not as exp of a logarithm, `divides` that a
-    mean is divided after its sum, and its gradient once, and not multiplied by a rounded reciprocal. `flushes` says
-    that subnormal numbers may be taken for 0. `factors` is the format that the factors of a matrix product are rounded
-    to first, if they are. `forward` asks for more than the usual algorithm gives, accuracy class B.
+    `depth` says how many additions one summand of a row's sum can go through, by a name in DEPTHS or as a number.
+    `backward_depth` says the same of the sums of a row in a backward pass, by a name, and `total_depth` of the sum of
+    losses over rows, which is taken in the format `total`.
 
-    Four say what a fused kernel may do instead of what A2 to A4 of docs/theory/bounds.md assume: `online` that the sum
-    of exponentials is rescaled whenever a larger maximum is met; `base2` that exp(x) is formed as 2^(x log₂e), the
-    product rounded; `subtracts_logsumexp` that log-probabilities are formed as x - ŷ, with ŷ a rounded logsumexp;
-    `scales_logits` that logits are multiplied by log₂e before anything is subtracted, and the row is taken to base 2.
+    `stored` names the intermediate results that are rounded to `storage`: "shift" x - m, "exp", "sum" and "log" of a
+    row; "output", when the backward pass starts from the stored result of the forward pass; "terms" of a loss or of its
+    gradient, and their "total"; "logits" of a classifier and their gradient; a "product" before the bias is added, or
+    "partial products"; the "gradient" of a loss, made in its forward pass, before it is multiplied by the upstream
+    gradient; "derivatives" in a direction, every step of which is then rounded; a "logsumexp" before it is subtracted;
+    and logits that are "scaled" by log₂e.
+
+    `quotient` says that softmax is formed as a quotient, not as exp of a logarithm. `divides` says that a mean is
+    divided after its sum, and its gradient once; neither is multiplied by a rounded reciprocal. `flushes` says that
+    subnormal numbers may be flushed to 0. `factors` is the format that the factors of a matrix product are rounded to
+    first, if they are. `forward` asks for accuracy class B, more than the usual algorithm gives.
+
+    Four fields say what a fused kernel may do instead of what A2 to A4 of docs/theory/bounds.md assume. `online`: the
+    sum of exponentials is rescaled whenever a larger maximum is met. `base2`: exp(x) is formed as 2^(x log₂e), with the
+    product rounded. `subtracts_logsumexp`: log-probabilities are formed as x - ŷ, with ŷ a rounded logsumexp.
+    `scales_logits`: logits are multiplied by log₂e before anything is subtracted, and the row is taken to base 2.
     """
 
     name: str
@@ -127,7 +130,7 @@ class Arithmetic:
         return sum(each.tiny if self.flushes else each.subnormal for each in formats)
 
     def flushed(self, additions: Array | int) -> Array | float:
-        """What sums may lose where subnormal numbers count as 0."""
+        """What sums may lose where subnormal numbers are flushed to 0."""
         return additions * self.compute.tiny if self.flushes else 0.0
 
     @property

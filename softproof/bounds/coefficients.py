@@ -25,7 +25,7 @@ from .softmax_rows import SoftmaxRows
 
 
 def smoothing_of(problem: Problem) -> float:
-    """ε, 0 where it is not an option."""
+    """ε, or 0 where the problem has no label smoothing."""
     return float(problem.options.get("label_smoothing", 0.0))
 
 
@@ -107,8 +107,8 @@ class Mean:
 def adds_exactly(problem: Problem, a: Arithmetic) -> bool:
     """Whether no order of summation rounds the class weights of the labels that count.
 
-    All sums of some of them are multiples of a unit, and at most what is positive in them, or negative; none is more
-    than 2^precision units then.
+    Every partial sum is a multiple of one unit, and lies between the sum of the negative weights and that of the
+    positive ones. It is exact where neither of these exceeds 2^precision units.
     """
     labels, total = problem.inputs["target"].reshape(-1)[kept(problem)], a.total or a.compute
     weights = class_weights(problem, class_count(problem))[labels]
@@ -123,5 +123,5 @@ def largest_of_sums(a: Arithmetic) -> float:
 
 
 def largest_term(a: Arithmetic) -> float:
-    """And of that in which one is computed."""
+    """The largest number of the format in which one loss is computed."""
     return (a.storage if "terms" in a.stored else a.compute).largest

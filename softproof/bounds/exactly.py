@@ -19,7 +19,7 @@ SMALL = 2.0**-6  # of half a unit of roundoff: how much of a unit may be left ov
 
 
 def units(x: Floats) -> Floats:
-    """The largest power of 2 that each number is a multiple of; inf for 0, and 0 for what is subnormal or no number.
+    """The largest power of 2 that each number is a multiple of; inf for 0; 0 for subnormal numbers, infinities and NaN.
 
     >>> units(np.array([3.0, 0.75, 0.0])).tolist()
     [1.0, 0.25, inf]

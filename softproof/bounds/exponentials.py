@@ -22,7 +22,7 @@ LARGEST, LOG2E = np.finfo(np.float64).max, np.log2(np.e)
 
 
 def promising(p: Floats, error: Floats) -> Floats:
-    """An error of p̂, but inf where every number from 0 to 1 is within it: what is promised of p̂ is then nothing."""
+    """An error of p̂, or inf where it admits every number from 0 to 1: such a bound promises nothing."""
     nothing = error >= np.maximum(p, 1 - p)
     return np.where(nothing, np.inf, error) if nothing.any() else error
 
@@ -51,8 +51,8 @@ def subtraction_error(d: Floats, x: Floats, top: Floats, compute: Format) -> Flo
 
 
 def shift_error(d: Floats, x: Floats, top: Floats, x_error: Floats | None, a: Arithmetic) -> Floats:
-    """h: the error of the shifted logit, but for what all of a row share because their maximum moved (Theorem 12); and
-    in class B what another form may add.
+    """h: the error of the shifted logit, without what a whole row shares because its maximum moved (Theorem 12); in
+    class B with what another form may add.
     """
     moved, h = np.zeros(1), subtraction_error(d, x, top, a.compute)
     if x_error is not None:
@@ -127,7 +127,7 @@ def unscaled(size: Floats, error: Floats | float, a: Arithmetic) -> Floats:
 
 
 def larger(x: Floats, moved: Floats | None) -> Floats:
-    """How many values of its row are larger than each, or may be, where logits are only known (r, C)."""
+    """How many distinct values of its row are larger than each; for inexact logits how many others may be (r, C)."""
     counts = np.empty(x.shape)
     for row, values in enumerate(x):
         if moved is None:

@@ -1,4 +1,4 @@
-"""Arithmetic models of kernels of one's own: sums in any order, fused, eager."""
+"""Arithmetic models of your own kernels: sums in any order, fused, eager."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def default(problem: Problem) -> Arithmetic:
 
 
 def flush_to_zero(problem: Problem) -> Arithmetic:
-    """Any order, and subnormal numbers may count as 0 (torch.set_flush_denormal, CUDA's -ftz=true)."""
+    """Any order, and subnormal numbers may be flushed to 0 (torch.set_flush_denormal, CUDA's -ftz=true)."""
     arithmetic = any_order(problem.dtype)
     return replace(arithmetic, name=f"{arithmetic.name}, flush to zero", flushes=True)
 
@@ -104,7 +104,7 @@ def eager_base_2(problem: Problem) -> Arithmetic:
 
 
 def _stores(arithmetic: Arithmetic, name: str, more: Set[str]) -> Arithmetic:
-    """The same, which in half precision stores more."""
+    """The same model, which also stores these results in half precision."""
     stored = arithmetic.stored | more if arithmetic.storage.name in HALF else arithmetic.stored
     return replace(arithmetic, name=f"{arithmetic.name}, {name}", stored=stored)
 

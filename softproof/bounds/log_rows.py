@@ -98,7 +98,7 @@ class LogRows:
 
     @property
     def lost(self) -> Array:
-        """Rows with a logit that may be no number when it is used (r, 1)."""
+        """Rows with a logit that may be infinite or NaN when it is used (r, 1)."""
         none = np.zeros((len(self.p), 1), bool)
         return none if self.x_error is None else none | np.isinf(self.x_error).any(-1, keepdims=True)
 

@@ -24,7 +24,7 @@ from .losses import underflow_of_terms
 
 @dataclass(frozen=True)
 class MaskedTerms:
-    """Of the terms -t·(-inf) of rows, whose t is not 0, or a sum that cancels: each (r, 1), or (1, 1) of all rows."""
+    """What the terms -t·(-inf) with t ≠ 0, or with a t that may cancel, can be: each (r, 1), or (1, 1) of all rows."""
 
     may_be_up: Array  # some term may be +inf
     may_be_down: Array  # some term may be -inf
@@ -51,7 +51,7 @@ class MaskedTerms:
 
     @property
     def uncertain(self) -> Array:
-        """Where the loss may be one thing or another."""
+        """Where more than one value of the loss is possible."""
         return np.asarray((self.up & self.down) | self.left_out | self.undefined)
 
     def divided(self, mean: Mean) -> MaskedTerms:
@@ -64,7 +64,7 @@ class MaskedTerms:
 
 
 def masked_terms(problem: Problem, rows: Rows, a: Arithmetic) -> MaskedTerms | None:
-    """Of the losses of some rows, or of what all of them are reduced to; None where no class is masked."""
+    """The masked terms in the losses of some rows, or in the reduced loss of all; None where no class is masked."""
     if "logits" not in problem.inputs:
         return _of_distributions(problem, rows, a) if a.flushes and "q" in problem.inputs else None
     if not (problem.inputs["logits"] == -np.inf).any():

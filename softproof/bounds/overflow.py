@@ -1,7 +1,7 @@
 """What an overflow on the way to a result may leave of it (docs/theory/bounds.md, Theorem 13).
 
-It is decided by how large the intermediate results of this one element may become, which has a limit where its error
-has none: an exponential of a shifted logit is at most 1, and the logarithm of their sum at most that of their number.
+What decides is how large the intermediate results of this one element may become. That is bounded even where its
+error is not: the exponential of a shifted logit is at most 1, and the logarithm of their sum at most log C.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What rounding may leave of class weights whose exact sum is 0, and what a mean that is divided by it can be.
 
-No document fixes such a mean (docs/theory/semantics.md, row 96), and yet not everything is one.
+No document fixes such a mean (docs/theory/semantics.md, row 96), but not every number can be one.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _numerator(problem: Problem, name: str, rows: Rows, arithmetic: Arithmetic) 
 
 
 def _largest_factor(problem: Problem) -> float:
-    """Of what may still be multiplied after a division that underflows."""
+    """The largest product of factors that may still follow a division that underflows."""
     given = (problem.inputs["weight"], problem.grad_output, problem.tangent, problem.inputs.get("linear_weight"))
     sizes = (float(np.abs(each.astype(np.float64)).max(initial=0.0)) for each in given if each is not None)
     return float(np.prod([max(1.0, size) for size in sizes]))

@@ -64,5 +64,5 @@ def curvature(p: Known, g: Known, v: Known, a: Arithmetic) -> Floats:
 
 
 def _most(known: Known) -> Floats:
-    """What of a row may still be multiplied: at least 1 (r, 1)."""
+    """The largest factor in a row that may still be multiplied, at least 1 (r, 1)."""
     return np.asarray(known.size.max(-1, keepdims=True, initial=1.0))

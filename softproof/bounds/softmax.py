@@ -40,7 +40,7 @@ def _rows(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> SoftmaxRows:
 
 
 def _inside(f: SoftmaxRows, problem: Problem, rows: Rows) -> SoftmaxRows:
-    """The same rows as derivatives in a direction see them."""
+    """The same rows in the arithmetic of derivatives in a direction."""
     arithmetic = inside(f.arithmetic)
     return f if arithmetic is f.arithmetic else _rows(problem, arithmetic, rows)
 
@@ -108,7 +108,7 @@ def centred_reach(f: SoftmaxRows, p_error: Floats, g: Floats) -> Floats:
 
 
 def _largest(a: Arithmetic) -> float:
-    """Of what a derivative is computed in."""
+    """The largest number of the format that a derivative is computed in."""
     return (a.storage if a.stored & {"terms", "derivatives"} else a.compute).largest
 
 

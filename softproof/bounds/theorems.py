@@ -79,7 +79,7 @@ def allowed(problem: Problem, arithmetic: Arithmetic, rows: Rows = ALL) -> tuple
 
 
 def _of_no_classes(problem: Problem, rows: Rows) -> dict[str, Allowed]:
-    """Nothing is computed of rows without a class, and nothing is lost."""
+    """Rows without a class: nothing is computed, so there is no error."""
     count = len(np.arange(count_rows(problem))[rows])
     one = REDUCED if problem.operation == "logsumexp" else ()
     nothing = {name: np.zeros((count, int(name in one))) for name in output_shapes(problem)}

@@ -37,6 +37,10 @@ class Capabilities:
         own = operation in self.candidate.backwards and "gradient" not in self.candidate.interface.without
         return bool(OPERATIONS[operation].gradients) and (own or self.by_framework)
 
+    def check_device(self, device: str) -> None:
+        """ValueError where its arrays cannot live there."""
+        arrays_of(self.candidate.adapter).check_device(device)
+
     def parameters(self, operation: str) -> tuple[str, ...]:
         """The names of what its function takes, as far as they are known; they are suggested, and no more."""
         return named_in_order(self.candidate.functions[operation])

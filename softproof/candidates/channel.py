@@ -184,14 +184,16 @@ class _Line:
 
     def _fill(self, rest: memoryview) -> None:
         """Read until there is no place left; EOFError where nothing more can come."""
+        living = True
         while rest:
-            living = self.lives()
             try:
                 count = _read_into(self.answers, rest[:AT_ONCE])
             except BlockingIOError:
                 if not living:  # others may hold its stream open
                     raise EOFError from None
-                self._wait(self.answers)
+                living = self.lives()  # what was written before the end is still read
+                if living:
+                    self._wait(self.answers)
                 continue
             if not count:
                 raise EOFError

@@ -48,8 +48,7 @@ def called(
         positional = [own[name] for name in operation.inputs[:first]]
         named = {name: own[name] for name in (*operation.inputs[first:], *operation.optional) if name in own}
         first_of_all = own[operation.inputs[0]]
-        filled = {name: framework.like(first_of_all, x) if isinstance(x, np.ndarray) else x
-                  for name, x in missing.items()}  # fmt: skip
+        filled = {name: _filled(framework, first_of_all, x) for name, x in missing.items()}
         keywords = interface.given({**filled, **named, **problem.options})
         answer = asked(*before, *positional, **keywords, **interface.extra)
         if function is not None:
@@ -59,6 +58,13 @@ def called(
         return framework.cast(answer, problem.dtype) if rounds else answer
 
     return call
+
+
+def _filled(framework: Any, array: Any, value: Any) -> Any:
+    """What a question does not say: numbers in the type of an array, booleans, or an option."""
+    if not isinstance(value, np.ndarray):
+        return value
+    return framework.like(array, value) != 0 if value.dtype == bool else framework.like(array, value)
 
 
 def _is_float32(answer: Any) -> bool:

@@ -53,6 +53,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     ('log_softmax', 'cross_entropy')
     >>> operation_of("soft_cross_entropy", ["p", "q"]), operation_of("soft_cross_entropy", ["logits", "probs"])
     ('distribution_cross_entropy', 'cross_entropy')
+    >>> operation_of("lm_cross_entropy", ["logits", "labels", "reduction"])
+    'cross_entropy'
     """
     if name in OPERATIONS:
         return name
@@ -62,6 +64,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     target = next((place for place, each in enumerate(first) if each in _TARGETS), None)
     if by_name == "distribution_cross_entropy" and first and first[0] in _LOGITS and "pred" not in first[0]:
         return "cross_entropy"
+    if by_name == "linear_cross_entropy" and target == 1 and first[0] in _LOGITS and not set(first) & set(_WEIGHTS):
+        return "cross_entropy"  # as of a language model
     of_one = by_name in OPERATIONS and len(OPERATIONS[by_name].inputs) == 1
     if target is None or (by_name and not (of_one and target == 1)):
         return by_name

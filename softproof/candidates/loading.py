@@ -94,7 +94,7 @@ def _functions(
         if not functions:
             raise ValueError(f"target: module {name} has no function named {' or '.join(names)}")
     elif callable(loaded):
-        _check_no_class(loaded)
+        loaded = _made(loaded)
         called = (target.partition(":")[2].split(".")[-1] if isinstance(target, str) else "", _own_name(loaded))
         operation = operation or next((each for each in called if each in OPERATIONS), None)
         if operation not in OPERATIONS:
@@ -126,6 +126,19 @@ def _given_its_weight(function: Callable[..., Any], operation: str) -> Callable[
         return function
     made: Callable[..., Any] = importlib.import_module(f"{__package__}.adapters.torch_modules").as_layer(function)
     return made
+
+
+def _made(found: Any) -> Any:
+    """A target itself; of a module's class an instance, if it can be made of nothing.
+
+    ValueError for another class of torch that makes, or holds, what is called.
+    """
+    bases = [f"{base.__module__}.{base.__qualname__}" for base in found.__mro__] if isinstance(found, type) else []
+    if MODULE in bases and all(each.default is not each.empty or each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+                               for each in inspect.signature(found).parameters.values()):  # fmt: skip
+        return found()
+    _check_no_class(found)
+    return found
 
 
 def _check_no_class(found: Any) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 from ..problem.operations import OPERATIONS
+from .guesses import words_of
 
 ALIASES = {  # names in use, of PyTorch, JAX, Triton kernels and papers
     "ignore_index": ("ignore_idx", "ignored_index", "ignore_label", "ignore", "padding_idx", "pad_id", "pad_token_id"),
@@ -59,6 +61,18 @@ def lookalikes(operation: str, parameters: Iterable[str], known: Mapping[str, st
             similar[name] = theirs
             free.remove(theirs)
     return similar
+
+
+_MASK = r"\b(mask|masks|valid|keep|(sample|token|row|example|loss) weights?)\b"
+
+
+def is_mask(parameter: str) -> bool:
+    """Whether a parameter of this name is likely to tell which rows of a loss count.
+
+    >>> is_mask("loss_mask"), is_mask("validRows"), is_mask("sample_weight"), is_mask("weight")
+    (True, True, True, False)
+    """
+    return bool(re.search(_MASK, words_of(parameter)))
 
 
 def is_certain(option: str, theirs: str) -> bool:

@@ -22,6 +22,8 @@ def plain(text: str, limit: int = LONGEST) -> str:
     >>> plain("x" * 100, limit=10)
     'xxxxxxxxxx…'
     """
+    if len(text) <= limit and text.isascii() and text.isidentifier():  # such as most names
+        return text
     text = without_commands(text[: limit + 1])
     found = "".join(each if each.isprintable() else _escaped(each) for each in text)
     return found if len(found) <= limit else f"{found[:limit]}…"

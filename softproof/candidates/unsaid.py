@@ -1,16 +1,17 @@
-"""Parameters without a default of which a question says nothing: they are given what changes no number."""
+"""Parameters of which a question says nothing: those without a default, and masks, get what changes no number."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from ..problem.interface import Interface
+from ..problem.interface import Interface, check_option
 from ..problem.operations import DEFAULTS, OPERATIONS
 from ..problem.problem import Array, Problem
+from ..problem.row_masks import MASKS
 from ..problem.rows import class_count
 from .signature import signature_of
 
@@ -20,29 +21,49 @@ _BY_NAME = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_O
 def unsaid(
     function: Callable[..., Any], problem: Problem, interface: Interface, positional: int = 0
 ) -> Mapping[str, Any]:
-    """By our names: weights of 1 and a bias of 0, as NumPy arrays; an option as torch.nn.functional has it.
+    """By our names: weights of 1, a bias of 0 and masks as NumPy arrays; an option as torch.nn.functional has it.
 
-    The first parameters are given by position: so many.
+    The first parameters are given by position: so many. A mask is given where its parameter is named, and an option
+    where its parameter has another default than torch's.
 
     >>> def layer(x, weight, bias): ...
     >>> problem = Problem("linear", "float32", {"input": [[0.0]], "weight": [[1.0], [2.0]]})
     >>> unsaid(layer, problem, Interface(), 2)
     {'bias': array([0., 0.])}
     """
-    about, required = OPERATIONS[problem.operation], {*_required(function, positional)} - interface.extra.keys()
+    about, parameters = OPERATIONS[problem.operation], _by_name(function, positional)
     said = {*problem.inputs, *problem.options, *interface.fixed}
-    missing = [name for name in (*about.optional, *about.options)
-               if name not in said and interface.names.get(name, name) in required]  # fmt: skip
-    return {name: DEFAULTS[name] if name in about.options else _neutral(name, problem) for name in missing}
+    missing = []
+    for name in (*about.optional, *about.options):
+        theirs = interface.names.get(name, name)
+        if name not in said and theirs in parameters.keys() - interface.extra.keys():
+            missing += [name] if _is_otherwise(name, parameters[theirs]) else []
+    masks = {name: made(problem) for name, made in MASKS.items() if interface.names.get(name) in parameters}
+    return {name: DEFAULTS[name] if name in about.options else _neutral(name, problem) for name in missing} | masks
 
 
-def _required(function: Callable[..., Any], positional: int) -> Iterator[str]:
-    """The parameters after the first that have no default and can be given by name, as far as a function tells."""
+def _by_name(function: Callable[..., Any], positional: int) -> dict[str, Any]:
+    """The defaults of the parameters after the first that can be given by name, as far as a function tells."""
     try:
         parameters = list(signature_of(function).parameters.values())
     except (ValueError, TypeError):
-        return
-    yield from (each.name for each in parameters[positional:] if each.kind in _BY_NAME and each.default is each.empty)
+        return {}
+    return {each.name: each.default for each in parameters[positional:] if each.kind in _BY_NAME}
+
+
+def _is_otherwise(name: str, default: Any) -> bool:
+    """Whether there is no default, or that of an option is another value which torch's option may have, too.
+
+    >>> _is_otherwise("ignore_index", 0), _is_otherwise("reduction", "token_mean"), _is_otherwise("dim", None)
+    (True, False, False)
+    """
+    if default is inspect.Parameter.empty:
+        return True
+    try:
+        check_option(name, default)
+    except (ValueError, TypeError):
+        return False
+    return name in DEFAULTS and bool(default != DEFAULTS[name])
 
 
 def _neutral(name: str, problem: Problem) -> Array:

@@ -27,7 +27,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     models = f"what the bounds assume; may be repeated: {', '.join(MODELS)}"
     command.add_argument("--arithmetic", action="append", metavar="NAME", required=True, help=models)
     command.add_argument(
-        "--seed", type=int, help="which problems; who knows it can make them, too (default: a new one)"
+        "--seed", type=int, help="which problems; anyone who knows it can draw them, too (default: a new one)"
     )
     names = ", ".join(OPERATIONS)
     command.add_argument(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -13,9 +14,11 @@ from typing import Any
 
 from ..bounds.models import MODELS
 from ..candidates.frameworks import ADAPTERS
+from ..candidates.plain_text import plain
 from ..certificates.sources import sources
 from ..grading.bank_file import bank
-from ..grading.grades import REQUIRED, cannot_load, check_asked_of, check_budget, chosen_model
+from ..grading.executors import Cluster
+from ..grading.grades import REQUIRED, cannot_load, check_asked_of, check_budget, chosen_model, least
 from ..grading.many import Line, Results, graded, key_of, line, written
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_whole
@@ -40,6 +43,7 @@ class Prepared:
     digest: str
     arithmetic: str
     jobs: int
+    executor: Executor | None  # a cluster
     results: Results | None
 
 
@@ -55,11 +59,14 @@ def add_options(command: argparse.ArgumentParser) -> None:
         help="where the lines go, one for each target; those that stand there are not asked again (default: standard "
         "output)",
     )  # fmt: skip
-    command.add_argument("--jobs", type=int, default=1, metavar="N", help="candidates at a time (default: 1)")
+    command.add_argument("--jobs", type=int, metavar="N", help="candidates at a time (default: 1)")
+    command.add_argument("--dask", metavar="ADDRESS", help="the scheduler of a Dask cluster whose workers grade")
     command.add_argument("--budget", type=float, metavar="SECONDS", help="for each candidate (default: no limit)")
     command.add_argument(
-        "--secret", action="store_true", help="tell which output failed, and nothing else of a question"
+        "--secret", action="store_true", help="say which output failed, and nothing else about a question"
     )
+    more = "do not ask what a failure may come from"
+    command.add_argument("--no-diagnosis", dest="diagnose", action="store_false", help=more)
     command.add_argument(
         "--arithmetic",
         metavar="NAME",
@@ -84,13 +91,18 @@ def prepare(options: argparse.Namespace) -> Prepared:
     opened = bank(options.bank)
     chosen = chosen_model(opened, options.arithmetic)
     check_asked_of(opened, options.operation, options.dtypes)
-    jobs = check_whole("--jobs", options.jobs, "a whole number of at least 1", 1)
+    if options.dask is not None and options.jobs is not None:
+        raise ValueError(
+            f"--jobs is {options.jobs}, and --dask is {options.dask!r}, which has its own workers; expected one"
+        )
+    jobs = check_whole("--jobs", 1 if options.jobs is None else options.jobs, "a whole number of at least 1", 1)
     if options.budget is not None:
         check_budget(options.budget)
     names = named(options.targets, options.function, options.operation, options.adapter)
     more = {
         "budget": options.budget,
         "secret": options.secret,
+        "diagnose": options.diagnose and not options.secret,
         "require": REQUIRED if options.require is None else check_required(split(options.require)),
         "dtypes": options.dtypes,
         "hidden": [str(each.absolute()) for each in (options.bank, options.results) if each is not None],
@@ -103,7 +115,8 @@ def prepare(options: argparse.Namespace) -> Prepared:
         if each.why
     )
     results = None if options.results is None else Results(options.results, opened.digest, chosen)
-    return Prepared(targets, unloaded, options.bank, opened.digest, chosen, jobs, results)
+    executor = None if options.dask is None else Cluster(options.dask)
+    return Prepared(targets, unloaded, options.bank, opened.digest, chosen, jobs, executor, results)
 
 
 def _files(target: Mapping[str, Any]) -> str:
@@ -127,14 +140,26 @@ def run(options: argparse.Namespace, what: Prepared, _files: dict[str, ReportFil
     unloaded = [each for each in what.unloaded if each["key"] not in known]
     whole = True
     try:
-        for grade in chain(unloaded, graded(rest, what.bank, what.arithmetic, what.digest, what.jobs)):
+        for grade in chain(unloaded, _graded(rest, what)):
             lines.append(grade)
             whole &= _tell(grade, what.results)
-            note(f"[{len(lines)}/{len(keys)}] {grade['target']}: {grade['verdict']}, score {grade['score']:.4f}")
+            note(f"[{len(lines)}/{len(keys)}] {_in_short(grade)}")
     finally:
+        if what.executor is not None:
+            what.executor.shutdown(cancel_futures=True)
         if what.results is not None:
             what.results.close()
     return JUDGE_ITSELF if not whole else status(lines)
+
+
+def _graded(targets: Sequence[Mapping[str, Any]], what: Prepared) -> Iterator[Line]:
+    return graded(targets, what.bank, what.arithmetic, what.digest, what.jobs, what.executor)
+
+
+def _in_short(found: Line) -> str:
+    """The score, and of which output and which kind of question the least was passed."""
+    lowest = filter(None, (least(found["outputs"]), least(found["regions"])))
+    return plain("; ".join([f"{found['target']}: {found['verdict']}, score {found['score']:.4f}", *lowest]))
 
 
 def _tell(found: Line, results: Results | None) -> bool:

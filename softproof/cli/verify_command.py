@@ -106,7 +106,7 @@ def _add_criteria(command: argparse.ArgumentParser) -> None:
         f"found), or package.module:object (default: {AUTO}, the first of {', '.join(LADDER)} under which it agrees)",
     )
     command.add_argument(
-        "--named-model", action="store_true", help=f"an error where no model is named, or {AUTO}: for CI"
+        "--named-model", action="store_true", help=f"for CI: fail unless a model is named ({AUTO} does not count)"
     )
     command.add_argument("--accuracy", choices=CLASSES, help=f"accuracy class (default: C): {_CLASSES}")
     command.add_argument("--baseline", metavar="TARGET", help="class D: the implementation to compare with")
@@ -120,7 +120,7 @@ def _add_failures(command: argparse.ArgumentParser) -> None:
         "--as-it-is",
         dest="probing",
         action="store_false",
-        help="do not ask a function what it takes where it cannot be asked as it is called",
+        help="do not try out other ways to call a function that rejects the usual one",
     )
     command.add_argument(
         "--no-shrink",
@@ -132,7 +132,7 @@ def _add_failures(command: argparse.ArgumentParser) -> None:
         "--no-diagnosis",
         dest="diagnose",
         action="store_false",
-        help="report a failure as it is, and do not ask what it may come from",
+        help="do not look for the cause of a failure",
     )
     more = f"failures of a row to look for, each of another cause (default: {MOST}); 1 stops at the first"
     command.add_argument("--max-failures", type=int, default=MOST, metavar="N", help=more)
@@ -161,11 +161,13 @@ def _add_files(command: argparse.ArgumentParser) -> None:
 
 def _add_words(command: argparse.ArgumentParser) -> None:
     """What is printed besides."""
-    told = "also print how it was asked, by what it was judged, and what its process may do"
+    told = "also print how the target was called and judged, and what its process may do"
     command.add_argument("--verbose", "-v", action="store_true", help=told)
-    command.add_argument("--regions", action="store_true", help="also print how many problems lay in each region")
     command.add_argument(
-        "--power", action="store_true", help="also print how small an error of each output would be seen"
+        "--regions", action="store_true", help="also print the coverage: how many problems lay in each region"
+    )
+    command.add_argument(
+        "--power", action="store_true", help="also print the smallest error of each output that would be detected"
     )
 
 

@@ -16,6 +16,7 @@ from .kinds import without_a_kind
 from .known import known_finding, what_to_do
 from .lineup import Lineup
 from .maximum import ADVICE, through_the_maximum
+from .meant import meant_otherwise
 from .models import try_next, under_models
 from .patterns import patterns_of
 from .pool import pool
@@ -122,6 +123,8 @@ def _cause(interview: Interview, witness: Reply) -> tuple[tuple[Pattern, ...], s
     """What was found by asking the witness without something, or by mending one place of its answer; what to do."""
     if (found := without_a_kind(interview, witness)) is not None:
         return (found[0],), found[1]
+    if (found := meant_otherwise(interview, witness)) is not None:
+        return (found[0],), found[1]
     if (advice := unseen(witness)) or (advice := _of_the_call(witness)):
         return (), advice
     pattern = through_the_maximum(interview, witness)
@@ -147,6 +150,10 @@ def _of_the_call(witness: Reply) -> str:
     """What to do where there is no graph at all, or an input is overwritten; empty elsewhere."""
     if "as far as autograd can tell" in (witness.result.raised or ""):
         return "if it has no backward pass, and is meant for its value alone: --without gradient"
+    if "gradients from the backward pass" in (witness.result.raised or ""):
+        return (
+            "give a tuple of the gradients of these inputs, in this order; or judge the value alone: --without gradient"
+        )
     if witness.result.written:
         return f"if it is documented to overwrite that: --writes {','.join(witness.result.written)}"
     return ""

@@ -1,8 +1,7 @@
-"""One candidate and the questions of a bank: what came of each, and the smallest failure as a text."""
+"""One candidate and the questions of a bank: what came of each, and of the smallest failure in words."""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -10,8 +9,12 @@ from math import inf
 
 import numpy as np
 
+from ..bounds.models import MODELS
 from ..candidates.candidate import Candidate
 from ..candidates.plain_text import plain
+from ..diagnosis.diagnose import QUESTIONS, Diagnosing, Failed
+from ..diagnosis.features import Seen
+from ..diagnosis.lineup import Lineup
 from ..problem.outputs import gradient_names, output_shapes
 from ..problem.problem import Problem
 from ..reports.failure import Failure
@@ -27,7 +30,7 @@ OVER = "its budget was spent"
 
 @dataclass
 class Count:
-    """How often an output was asked for and passed, and its worst error/bound."""
+    """How often an output, or a question in a region, was asked and passed, and the worst error/bound."""
 
     questions: int = 0
     asked: int = 0
@@ -45,8 +48,10 @@ class Score:
     failed: int = 0
     uncounted: int = 0  # of which nothing is guaranteed
     outputs: dict[str, Count] = field(default_factory=dict)
-    failure: str = ""  # on the smallest question that failed
-    smallest: int = sys.maxsize
+    regions: dict[str, Count] = field(default_factory=dict)
+    failed_on: Kept | None = None  # the smallest question that failed
+    verdict: Verdict | None = None  # on that
+    seen: list[Seen] = field(default_factory=list)
     lacks: str = ""  # why the first of those that could not be asked could not
     over: bool = False
 
@@ -57,55 +62,72 @@ def ask(
     device: str,
     require: Sequence[str],
     deadline: float = inf,
-    secret: bool = False,
 ) -> Score:
     """Each question, until the deadline; what is not asked is not passed.
 
-    `require` names the kinds of output without which a question is not passed. With `secret` the text of a failure does
-    not show the question.
+    `require` names the kinds of output without which a question is not passed.
     """
     score = Score()
     for kept in questions:
         score.questions += 1
-        for name in output_shapes(kept.problem):
+        for name in kept.outputs:
             score.outputs.setdefault(name, Count()).questions += 1
+        for name in kept.regions:
+            score.regions.setdefault(name, Count()).questions += 1
         if time.monotonic() >= deadline:
             score.over = True
         elif why := _cannot_ask(candidate, kept):
             score.lacks = score.lacks or why
         else:
-            if deadline < inf:
-                candidate.process.limit(max(0.001, deadline - time.monotonic()))
-            _ask(score, candidate, kept, device, require, secret)
+            limit(candidate, deadline - time.monotonic())
+            passed, ratio = _ask(score, candidate, kept, device, require)
+            score.asked += 1
+            score.passed += passed
+            for name in kept.regions:
+                _count(score.regions[name], ratio, passed=passed)
     return score
 
 
-def _ask(score: Score, candidate: Candidate, kept: Kept, device: str, require: Sequence[str], secret: bool) -> None:
+def limit(candidate: Candidate, seconds: float) -> None:
+    """Let no question take longer, where the candidate can be stopped."""
+    if seconds < inf:
+        candidate.process.limit(max(0.001, seconds))
+
+
+def _ask(score: Score, candidate: Candidate, kept: Kept, device: str, require: Sequence[str]) -> tuple[bool, float]:
+    """Whether one question is passed, and its worst error/bound."""
     problem, unasked = _fitting(candidate, kept.problem)
     result = candidate.answer(problem, device)
     result = replace(result, outputs={name: each for name, each in result.outputs.items() if name not in unasked})
-    score.asked += 1
     names = output_shapes(problem).keys() - unasked
     ratios = ratios_if_right(problem, result, kept.outputs, kept.model, device=device, unasked=unasked)
     if ratios is None:
         verdict = judge_compiled(problem, result, kept.outputs, kept.model, device=device, unasked=unasked)
         _count_wrong(score, names, verdict)
-        if verdict.outcome == NO_GUARANTEE:
-            score.uncounted += 1
-            return
+        score.uncounted += verdict.outcome == NO_GUARANTEE
         if not verdict.ok:
-            score.failed += 1
-            if (size := size_of(problem)) < score.smallest:
-                score.failure, score.smallest = _text(candidate, kept, verdict, device, secret), size
-            return
+            _keep(score, kept, verdict)
+            return False, verdict.ratio
+        ratios = verdict.ratios
     else:
         for name, ratio in ratios.items():
             _count(score.outputs[name], ratio, passed=True)
+    score.seen.append((kept.problem, True, ""))
     lacks = missing(require, problem.operation, names | _without(kept.problem))
-    score.passed += not lacks
     if lacks:
         why = f"no {', '.join(lacks)}, which was required; --require value asks for values alone"
         score.lacks = score.lacks or f"{problem.operation}: {why}"
+    return not lacks, max(ratios.values(), default=0.0)
+
+
+def _keep(score: Score, kept: Kept, verdict: Verdict) -> None:
+    """One that is not passed, and what the smallest of those was that failed."""
+    if verdict.outcome == NO_GUARANTEE:
+        return
+    score.failed += 1
+    score.seen.append((kept.problem, False, verdict.output))
+    if score.failed_on is None or size_of(kept.problem) < size_of(score.failed_on.problem):
+        score.failed_on, score.verdict = kept, verdict
 
 
 def _count_wrong(score: Score, names: set[str], verdict: Verdict) -> None:
@@ -157,8 +179,17 @@ def _cannot_ask(candidate: Candidate, kept: Kept) -> str:
     return "" if candidate.takes(problem) else f"{problem.operation}: its interface does not take such a problem"
 
 
-def _text(candidate: Candidate, kept: Kept, verdict: Verdict, device: str, secret: bool) -> str:
-    """What went wrong, and Python that asks the same again where that is short; a secret question is not shown."""
+# ---- in words -------------------------------------------------------------------------------------------------------
+
+
+def failure_text(candidate: Candidate, score: Score, device: str, secret: bool) -> str:
+    """What went wrong on the smallest question that failed, and Python that asks it again where that is short.
+
+    A `secret` one is not shown.
+    """
+    kept, verdict = score.failed_on, score.verdict
+    if kept is None or verdict is None:
+        return ""
     about = f"{kept.problem.operation} {kept.problem.dtype}"
     if secret:
         by = f" {verdict.ratio:.3g} times outside the allowed error" if np.isfinite(verdict.ratio) else ""
@@ -169,6 +200,16 @@ def _text(candidate: Candidate, kept: Kept, verdict: Verdict, device: str, secre
     ).snippet
     text = f"{about}: {plain(str(verdict), LONGEST)}"
     return f"{text}\n\n{again}" if len(again) <= LONGEST else f"{text}\n\n{_shapes(verdict.problem or kept.problem)}"
+
+
+def diagnosis_text(candidate: Candidate, score: Score, device: str, lineup: Lineup, seconds: float = inf) -> str:
+    """What the failure may come from, a line for each thing that is known; nothing after so many seconds."""
+    if score.failed_on is None or score.verdict is None or seconds <= 0:
+        return ""
+    limit(candidate, seconds / QUESTIONS)
+    failed = Failed(score.verdict, seen=score.seen)
+    model = MODELS[score.failed_on.arithmetic]
+    return "\n".join(Diagnosing(device, "C", lineup).diagnosis(candidate, failed, model).lines)
 
 
 def _shapes(problem: Problem) -> str:

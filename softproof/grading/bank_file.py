@@ -24,7 +24,7 @@ from ..reports.environment import versions
 from ..reports.odd_files import read_file
 from .kept import KINDS, Kept, Pool, question, record, size_of
 
-SCHEMA, VERSION = "softproof bank", 1
+SCHEMA, VERSION = "softproof bank", 2
 LARGEST = 1 << 33  # bytes
 EXPECTED = "a file that `softproof bank build` has written"
 
@@ -73,7 +73,7 @@ class Bank:
         arrays = {"header": np.frombuffer(text, np.uint8), **pool.arrays()}
         return arrays, _digest(arrays)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The SHA-256 of what it holds, in hexadecimal."""
         return self._archive[1]
@@ -108,9 +108,11 @@ def bank(path: str | Path) -> Bank:
     try:
         questions = tuple(question(each, arrays) for each in header["questions"])
         seed, examples, left_out = (int(header[name]) for name in ("seed", "examples", "left out"))
-        return Bank(questions, seed, examples, left_out, dict(header["versions"]), str(Path(path).absolute()))
+        read = Bank(questions, seed, examples, left_out, dict(header["versions"]), str(Path(path).absolute()))
     except Exception as error:  # whatever somebody has written who knows how to make a digest
         raise ValueError(f"bank {path} holds no question that can be asked ({error}); expected {EXPECTED}") from error
+    vars(read)["digest"] = found  # which is not worked out again
+    return read
 
 
 # ---- the archive ----------------------------------------------------------------------------------------------------

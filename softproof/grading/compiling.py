@@ -10,6 +10,7 @@ import numpy as np
 
 from ..bounds.models import MODELS, model
 from ..candidates.preparation import DTYPES
+from ..generation.coverage import regions
 from ..generation.strategies import problems
 from ..problem.formats import FORMATS
 from ..problem.operations import OPERATIONS
@@ -94,7 +95,7 @@ def _questions(
         asked = (criteria.promised(_asked(each, without)) for each in drawn)
         for problem in {each.digest(): each for each in asked}.values():
             outputs = compiled(problem, name) if can_be_compiled(problem) else {}
-            yield Kept(problem, name, outputs) if outputs and _is_guaranteed(outputs) else None
+            yield Kept(problem, name, outputs, regions(problem)) if outputs and _is_guaranteed(outputs) else None
 
 
 def _asked(problem: Problem, without: frozenset[str]) -> Problem:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from math import inf
 from pathlib import Path
@@ -15,6 +15,7 @@ from ..bounds.models import MODELS
 from ..candidates.candidate import Candidate
 from ..candidates.isolated import SECONDS, STARTUP_SECONDS
 from ..candidates.loading import Target
+from ..diagnosis.lineup import Lineup
 from ..problem.formats import FORMATS
 from ..problem.interface import InterfaceArguments
 from ..problem.operations import OPERATIONS
@@ -24,7 +25,7 @@ from ..reports.required import CANNOT_ASK, check_required
 from ..reports.row import CANNOT_LOAD
 from ..runs.opening import open_candidate
 from ..verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE
-from .asking import OVER, Score, ask
+from .asking import OVER, Score, ask, diagnosis_text, failure_text
 from .bank_file import Bank, bank
 from .kept import Kept
 
@@ -35,9 +36,10 @@ REQUIRED = ("value", "gradient")
 class Grade:
     """What came of the questions of a bank.
 
-    `score` is the share of the questions that were passed, and `outputs` has for each output how often it was in a
-    question, asked and passed, and its worst error/bound. A question is passed when everything that the candidate
-    answered agrees, and no output is missing that was required. What was not asked is not passed.
+    `score` is the share of the questions that were passed. `outputs` has for each output how often it was in a
+    question, asked and passed, and its worst error/bound, and `regions` has the same for each kind of question; a
+    secret grade has none. A question is passed when everything that the candidate answered agrees, and no output is
+    missing that was required. What was not asked is not passed.
     """
 
     target: str
@@ -47,8 +49,10 @@ class Grade:
     asked: int = 0
     passed: int = 0
     outputs: dict[str, dict[str, float]] = field(default_factory=dict)
+    regions: dict[str, dict[str, float]] = field(default_factory=dict)
     worst: float = 0.0  # error/bound
     failure: str = ""  # on the smallest question that failed, or why not everything was asked
+    diagnosis: str = ""  # what the failure may come from, and what to do, a line for each thing that is known
     seconds: float = 0.0  # of waiting, for the candidate and for the judge
     judge_seconds: float = 0.0  # of the processor, in the process of the judge
     protections: dict[str, str] = field(default_factory=dict)
@@ -62,8 +66,9 @@ class Grade:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON has it; a number that is not finite is a text."""
-        found: dict[str, Any] = in_json(asdict(self) | {"failure": ""})
-        return found | {"failure": self.failure}
+        texts = {"failure": self.failure, "diagnosis": self.diagnosis}
+        found: dict[str, Any] = in_json(asdict(self) | dict.fromkeys(texts, ""))
+        return found | texts
 
     def __str__(self) -> str:
         return f"{self.target}: {self.verdict}, {self.passed} of {self.questions} questions passed"
@@ -81,6 +86,7 @@ def grade(
     require: Sequence[str] = REQUIRED,
     budget: float | None = None,
     secret: bool = False,
+    diagnose: bool | Lineup = True,
     in_process: bool | None = None,
     time_limit: float = SECONDS,
     startup_limit: float = STARTUP_SECONDS,
@@ -101,7 +107,10 @@ def grade(
             function about its own.
         require: the kinds of output without which a question is not passed, of those that the question has.
         budget: seconds after which nothing more is asked; by default there is no such limit.
-        secret: whether the text of a failure leaves the question out. Use this where candidates learn from the text.
+        secret: whether the text of a failure leaves the question out, and with it the regions and the diagnosis. Use
+            this where candidates learn from the text.
+        diagnose: whether to ask what a failure may come from, which takes a few questions more, and known bugs, which
+            start a process; `softproof.diagnosis.lineup.Lineup()` is one that stays, for many grades.
         in_process, time_limit, startup_limit, sandbox, sandbox_read, sandbox_env: as in `softproof.verify`, but that a
             target that is given by its name is in a sandbox by default.
         hidden: more files that no candidate in a sandbox may read.
@@ -121,6 +130,7 @@ def grade(
     """
     opened = _opened(bank)
     check_flag("secret", secret)
+    check_kind("diagnose", diagnose, (bool, Lineup), "True, False or a Lineup")
     chosen = chosen_model(opened, arithmetic)
     questions = [each for each in opened.questions if each.arithmetic == chosen]
     limits = {"time_limit": time_limit, "startup_limit": startup_limit}
@@ -139,13 +149,17 @@ def grade(
             raise
         unloaded = cannot_load(target, str(error), opened, chosen, operation, dtypes)
         return replace(unloaded, seconds=time.monotonic() - begun)
-    with closing(candidate):
+    known = nullcontext(diagnose) if isinstance(diagnose, Lineup) else closing(Lineup())
+    with closing(candidate), known as lineup:
         asked_of = _of_target(questions, operation, dtypes, candidate if _is_function(target, adapter) else None)
         deadline = inf if budget is None else begun + budget
-        score = ask(candidate, asked_of, device, required, deadline, secret)
-        told = {each.name: each.state for each in candidate.process.protections}
-        return Grade(**named, **_told(score, candidate), seconds=time.monotonic() - begun,
-                     judge_seconds=time.process_time() - spent, protections=told)  # fmt: skip
+        score = ask(candidate, asked_of, device, required, deadline)
+        told = _told(score, candidate, failure_text(candidate, score, device, secret), secret)
+        if diagnose and not secret:
+            told["diagnosis"] = diagnosis_text(candidate, score, device, lineup, deadline - time.monotonic())
+        protections = {each.name: each.state for each in candidate.process.protections}
+        return Grade(**named, **told, seconds=time.monotonic() - begun,
+                     judge_seconds=time.process_time() - spent, protections=protections)  # fmt: skip
 
 
 def cannot_load(
@@ -164,10 +178,21 @@ def name_of(target: Target) -> str:
     return target.name if isinstance(target, Candidate) else getattr(target, "__name__", type(target).__name__)
 
 
-def _told(score: Score, candidate: Candidate) -> dict[str, Any]:
+def least(counts: Mapping[str, Mapping[str, float]]) -> str:
+    """Of what was asked the output, or the region, of which the least share was passed; empty where all was.
+
+    >>> least({"value": {"questions": 8, "asked": 8, "passed": 8}, "jvp": {"questions": 8, "asked": 8, "passed": 2}})
+    'jvp 0.2500'
+    """
+    shares = {name: each["passed"] / each["questions"] for name, each in counts.items() if each["asked"]}
+    name = min(shares, key=lambda name: (shares[name], -counts[name]["questions"]), default="")
+    return f"{name} {shares[name]:.4f}" if name and shares[name] < 1 else ""
+
+
+def _told(score: Score, candidate: Candidate, failure: str, secret: bool) -> dict[str, Any]:
     """The verdict and the numbers of a grade."""
     counted = score.questions - score.uncounted
-    why = score.failure or (OVER if score.over else score.lacks)
+    why = failure or (OVER if score.over else score.lacks)
     if score.failed:
         verdict = DISAGREES
     elif score.over or score.lacks or not score.questions:
@@ -181,6 +206,7 @@ def _told(score: Score, candidate: Candidate) -> dict[str, Any]:
         "asked": score.asked,
         "passed": score.passed,
         "outputs": {name: asdict(each) for name, each in score.outputs.items()},
+        "regions": {} if secret else {name: asdict(each) for name, each in score.regions.items()},
         "worst": max((each.ratio for each in score.outputs.values()), default=0.0),
         "failure": why,
     }

@@ -30,11 +30,12 @@ _ROWS: dict[str, tuple[type[RowFactor | RowUnknowns], tuple[str, ...]]] = {
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """One question of a bank: a problem, the name of a model, and the outputs under it."""
+    """One question of a bank: a problem, the name of a model, the outputs under it, and the regions that it lies in."""
 
     problem: Problem
     arithmetic: str
     outputs: Outputs
+    regions: tuple[str, ...] = ()  # that the problem lies in
 
     @cached_property
     def model(self) -> Arithmetic:
@@ -104,6 +105,7 @@ def record(question: Kept, pool: Pool) -> dict[str, Any]:
         "layout": problem.layout if isinstance(problem.layout, str) else dict(problem.layout),
         **{name: pool.add(value) for name, value in vectors.items() if value is not None},
         "outputs": {name: _record_of(value, pool) for name, value in question.outputs.items()},
+        "regions": question.regions,
     }
 
 
@@ -140,7 +142,7 @@ def question(record: Mapping[str, Any], arrays: Mapping[str, Array]) -> Kept:
     outputs = {name: _output(value, arrays) for name, value in record["outputs"].items()}
     if outputs.keys() != output_shapes(problem).keys() or record["model"] not in MODELS:
         raise ValueError(f"outputs {', '.join(outputs)} under {record['model']}")
-    return Kept(problem, record["model"], outputs)
+    return Kept(problem, record["model"], outputs, tuple(map(str, record["regions"])))
 
 
 def _output(record: Mapping[str, Any], arrays: Mapping[str, Array]) -> Compiled:

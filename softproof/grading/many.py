@@ -1,7 +1,6 @@
 """Many candidates, one after the other in each of a few workers; what each grades is a line of a file at once.
 
-A worker is a process of the judge's, which has read the bank; each candidate has a process of its own beside it. What
-happens to a worker costs one line, and no other.
+A worker is a process of the judge's, which has read the bank; each candidate has a process of its own beside it.
 """
 
 from __future__ import annotations
@@ -9,117 +8,94 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from multiprocessing.connection import Connection
-from multiprocessing.process import BaseProcess
+from concurrent.futures import Executor, Future, as_completed
+from contextlib import ExitStack
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ..diagnosis.lineup import Lineup
 from ..reports.files import NOT_FOLLOWED
 from ..reports.odd_files import read_file
 from ..reports.row import JUDGE_FAILED
-from ..runs.own_processes import closed_to_others, start
+from ..runs.own_processes import closed_to_others
 from ..runs.rows import fault
-from .bank_file import bank
+from .bank_file import Bank, bank
+from .executors import Processes
 from .grades import Grade, grade
 
 Line = dict[str, Any]
 SCHEMA = "softproof grade 1"
 
 
-def graded(targets: Sequence[Mapping[str, Any]], path: Path, arithmetic: str, digest: str, jobs: int) -> Iterator[Line]:
-    """A line for each target, given with the arguments of `grade`, as each ends; `files` is the digest of its files."""
-    todo: queue.SimpleQueue[Mapping[str, Any]] = queue.SimpleQueue()
-    done: queue.SimpleQueue[Line] = queue.SimpleQueue()
-    for target in targets:
-        todo.put(target)
-    workers = [_Worker(path, arithmetic, digest) for _ in range(min(jobs, len(targets)))]
-    threads = [threading.Thread(target=each.work, args=(todo, done), daemon=True) for each in workers]
-    with closed_to_others():
-        try:
-            for thread in threads:
-                thread.start()
-            for _ in targets:
-                yield done.get()
-        finally:
-            for worker in workers:
-                worker.end()
+def graded(
+    targets: Sequence[Mapping[str, Any]],
+    path: Path,
+    arithmetic: str,
+    digest: str,
+    jobs: int = 1,
+    executor: Executor | None = None,
+) -> Iterator[Line]:
+    """A line for each target, given with the arguments of `grade`, as each ends; `files` is the digest of its files.
+
+    They are graded by an executor of `concurrent.futures`, by default in so many processes of this machine. Each of its
+    workers reads the bank, and looks for targets in the working directory of this process.
+    """
+    about = str(path.absolute()), arithmetic, digest, str(Path.cwd())
+    with closed_to_others(), ExitStack() as ending:
+        if executor is None:
+            executor = Processes(min(jobs, len(targets)))
+            ending.callback(executor.shutdown, wait=False, cancel_futures=True)
+        asked = {executor.submit(graded_line, *about, dict(target)): target for target in targets}
+        for each in asked:
+            ending.callback(each.cancel)
+        for future in as_completed(asked):
+            yield _line_of(future, asked[future], arithmetic, digest)
 
 
-class _Worker:
-    """A process that grades, and another one where it ends."""
-
-    def __init__(self, path: Path, arithmetic: str, digest: str) -> None:
-        self._about, self._ended = (str(path), arithmetic, digest), False
-        self._changing = threading.Lock()  # held by whoever starts or ends the process: two threads end it
-        self._process: BaseProcess | None = None
-        self._end: Connection | None = None
-
-    def work(self, todo: queue.SimpleQueue[Mapping[str, Any]], done: queue.SimpleQueue[Line]) -> None:
-        """Until nothing is to be done."""
-        while not self._ended:
-            try:
-                target = todo.get_nowait()
-            except queue.Empty:
-                break
-            done.put(self._line(target))
-        self.end()
-
-    def _line(self, target: Mapping[str, Any]) -> Line:
-        try:
-            end = self._started()
-            end.send(dict(target))
-            return dict(end.recv())
-        except (OSError, EOFError) as error:
-            self.stop()
-            words = f"{JUDGE_FAILED}: its own process ended ({type(error).__name__})"
-            _, arithmetic, digest = self._about
-            found = Grade(target["target"], JUDGE_FAILED, failure=words, bank=digest, arithmetic=arithmetic)
-            return line(found, key_of(target))
-
-    def _started(self) -> Connection:
-        """The judge's end; EOFError once nothing more is to be done."""
-        with self._changing:
-            if self._ended:
-                raise EOFError
-            if self._process is None or self._end is None:
-                self._process, self._end = start(_serve, *self._about)
-            return self._end
-
-    def stop(self) -> None:
-        """End the process; whoever asks for the same meanwhile finds nothing left to be ended."""
-        with self._changing:
-            process, end = self._process, self._end
-            self._process = self._end = None
-            if process is not None:
-                process.terminate()
-            if end is not None:
-                end.close()
-
-    def end(self) -> None:
-        """For good."""
-        self._ended = True
-        self.stop()
+def _line_of(future: Future[Line], target: Mapping[str, Any], arithmetic: str, digest: str) -> Line:
+    """What was graded, or that the process that was to do it has ended."""
+    try:
+        return dict(future.result())
+    except Exception as error:
+        words = f"{JUDGE_FAILED}: {error or type(error).__name__}"
+        found = Grade(target["target"], JUDGE_FAILED, failure=words, bank=digest, arithmetic=arithmetic)
+        return line(found, key_of(target))
 
 
-def _serve(end: Connection, path: str, arithmetic: str, digest: str) -> None:
-    """Grade what comes, until nobody asks."""
+def graded_line(path: str, arithmetic: str, digest: str, folder: str, arguments: Mapping[str, Any]) -> Line:
+    """The line of one target, which is in that folder, in whatever process this is called."""
+    given = {name: value for name, value in arguments.items() if name not in ("target", "files")}
+    target = str(arguments["target"])
+    try:
+        os.chdir(folder)
+        diagnose = given.pop("diagnose", True) and _lineup()
+        found = grade(target, _opened(path, digest), arithmetic=arithmetic, diagnose=diagnose, **given)
+    except Exception as error:  # a fault of the judge's own is one line
+        found = Grade(target, JUDGE_FAILED, failure=fault(error), bank=digest, arithmetic=arithmetic)
+    return line(found, key_of(arguments))
+
+
+@lru_cache(maxsize=1)
+def _opened(path: str, digest: str) -> Bank:
+    """The bank, read once by each process."""
     opened = bank(path)
-    with suppress(EOFError, OSError):
-        while True:
-            arguments = end.recv()
-            key, target = key_of(arguments), str(arguments.pop("target"))
-            arguments.pop("files", None)
-            try:
-                if opened.digest != digest:
-                    raise ValueError(f"bank {path} is {opened.digest} by now; expected {digest}")
-                found = grade(target, opened, arithmetic=arithmetic, **arguments)
-            except Exception as error:  # a fault of the judge's own is one line
-                found = Grade(target, JUDGE_FAILED, failure=fault(error), bank=digest, arithmetic=arithmetic)
-            end.send(line(found, key))
+    if opened.digest != digest:
+        raise ValueError(f"bank {path} is {opened.digest} by now; expected {digest}")
+    return opened
+
+
+_OF_THREAD = threading.local()
+
+
+def _lineup() -> Lineup:
+    """Known bugs, whose process stays for all that this thread grades."""
+    if not hasattr(_OF_THREAD, "lineup"):
+        _OF_THREAD.lineup = Lineup()
+    found: Lineup = _OF_THREAD.lineup
+    return found
 
 
 # ---- the file -------------------------------------------------------------------------------------------------------

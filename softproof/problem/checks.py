@@ -208,5 +208,6 @@ def check_asked(implementation: Any, problem: Problem, device: str, whose: str =
     dtypes = getattr(implementation, "dtypes", FORMATS)
     if problem.dtype not in dtypes:
         raise ValueError(f"the problem is in dtype {problem.dtype}; {implementation.name} has {', '.join(dtypes)}")
-    if not getattr(implementation, "elsewhere", True):
-        implementation.arrays.check_device(device)
+    process = getattr(implementation, "process", None)
+    if process is not None and not process.elsewhere:
+        implementation.capabilities.check_device(device)

@@ -12,6 +12,7 @@ import numpy as np
 from .losses import is_labels, kept
 from .operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS, REDUCTIONS
 from .problem import Problem
+from .row_masks import MASKS
 from .rows import main_input, reduction_of, row_length
 from .size_limits import is_beyond, is_limit, limit
 from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
@@ -67,7 +68,8 @@ class Interface:
             in half precision is given in float32, and is to be rounded before it is judged; sizes, such as
             ``"more_than_65536_classes"``; and behaviour checks, such as ``"after another backward"``.
         names: what it calls an input or an option, such as ``{"dim": "axis"}``. A positional input that has a name here
-            is given by that name.
+            is given by that name. A mask of the rows of a loss is ``"counted"`` (True where a row counts),
+            ``"ignored"`` (True where it does not) or ``"row_weights"`` (1 or 0): it says what `ignore_index` says.
         fixed: options that it does not take, and the values that it has instead, such as ``{"reduction": "none"}``;
             for a cross-entropy ``{"dim": -1}`` says that its classes lie along the last axis, (N, d1, …, C).
         extra: arguments of its own that are always given, by name.
@@ -131,7 +133,7 @@ class Interface:
         for argument, named, known in (
             ("supports", self.supports or (), extras - kinds),
             ("without", words, extras | {"layouts", "gradient", HALF_VALUE}),
-            ("names", self.names, arrays | options),
+            ("names", self.names, arrays | options | ({*MASKS} if "target" in inputs else set())),
             ("fixed", self.fixed, options | ({"dim"} if "cross_entropy" in operations else set())),
             ("writes", self.writes, arrays | {"grad_output"}),
         ):

@@ -30,12 +30,12 @@ def two_losses(question: Question) -> Answers:
 
 
 def holds_twice(question: Question) -> bool:
-    """By autograd, of an upstream gradient whose double is held."""
+    """Gradients by autograd, of an upstream gradient whose double the format holds."""
     return question.by_autograd and _twice(question.problem) is not None
 
 
 def _twice(problem: Problem) -> Problem | None:
-    """The problem with twice the upstream gradient; None where that is not held."""
+    """The problem with twice the upstream gradient; None where the format does not hold it."""
     assert problem.grad_output is not None
     with np.errstate(over="ignore"):
         double = 2 * problem.grad_output.astype(np.float64)
@@ -44,7 +44,7 @@ def _twice(problem: Problem) -> Problem | None:
 
 
 def some_gradients(question: Question) -> Answers:
-    """Every non-empty subset of requires_grad: the gradients asked for are those that were."""
+    """Every non-empty subset of inputs with requires_grad: their gradients are the same as with all."""
     names = gradient_names(question.problem)
     for count in range(1, len(names)):
         for some in combinations(names, count):
@@ -54,7 +54,7 @@ def some_gradients(question: Question) -> Answers:
 
 
 def no_gradients(question: Question) -> Answers:
-    """Nothing that requires a gradient."""
+    """No input requires a gradient."""
     yield question.same("with requires_grad for nothing", question.ask("value alone"), ["value"])
 
 
@@ -84,7 +84,7 @@ def _summed(question: Question, words: str, problem: Problem, *scaled: str) -> A
 
 
 def overwritten_before_backward(question: Question) -> Answers:
-    """The gradient is that of the forward pass, or is refused, when what it may have kept is written to in between."""
+    """If what the forward pass may have saved is overwritten, the gradient is still the right one, or an error."""
     for written in ("value", *question.problem.inputs):
         result = question.ask("overwritten before backward", written)
         if result.raised is None:
@@ -92,7 +92,7 @@ def overwritten_before_backward(question: Question) -> Answers:
 
 
 def without_value(question: Question, *, check: str) -> Answers:
-    """Gradients that are taken when nobody holds the value, or its numbers alone."""
+    """Gradients that are taken after the value was dropped, or detached."""
     yield question.same(check, question.ask(check))
 
 

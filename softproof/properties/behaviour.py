@@ -1,7 +1,7 @@
 """What an implementation does besides its value: the same question asked again, by one behaviour check or another.
 
 Every answer must have the same bits as the first one, or be judged by itself. An answer that agrees with other bits is
-not reproducible bit for bit, which is told and is no failure. docs/theory/behaviour.md says what each checks.
+not reproducible bit for bit; this is reported, and is not a failure. docs/theory/behaviour.md describes each check.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def check_behaviour(
         bits: precisions of the truth to try in turn, as in `softproof.judge`.
     Returns: a `Behaviour`: a verdict, the checks made, and those that differ in their bits. The outcome is
         *not applicable*, which is not ok, where no check applies to the problem.
-    Raises: ValueError for a check that is not there, or an argument that does not fit.
+    Raises: ValueError for an unknown check, or an argument that does not fit.
 
     >>> import numpy as np, softproof
     >>> def softmax(logits, dim=-1):

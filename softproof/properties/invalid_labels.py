@@ -1,4 +1,4 @@
-"""Labels that are none raise an error."""
+"""Out-of-range labels must raise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .questions import Answers, Question
 
 
 def invalid_labels(question: Question) -> Answers:
-    """Labels outside [0, C) raise an error, for every reduction, with gradients and without."""
+    """Labels outside [0, C) must raise, for every reduction, with gradients and without."""
     problem, classes = question.problem, class_count(question.problem)
     extras = question.candidate.supports(problem.operation)
     asked_for = reductions(extras) if "reduction" in extras else ("mean",)

@@ -1,6 +1,6 @@
 """The model `measured`: a candidate's sums over the classes are no deeper than they were found to be.
 
-Nobody has to have read the candidate's source. What is assumed: the order of a sum depends on the operation, the
+You need not know the candidate's source. The assumptions are: the order of a sum depends on the operation, the
 format, the shape, the layout and the device, and not on the numbers; and none of many classes goes through more
 additions than those that were asked. Other numbers are asked too; where they contradict, and where no order of sums
 fits, where a rounded result hides it, or where it would take too long, the order is any.
@@ -49,7 +49,7 @@ class Measured:
 
     Args:
         candidate: who is measured, as `softproof.load` gives it. device: where tensors live.
-    Raises: TypeError for what is none.
+    Raises: TypeError for anything else.
 
     `depths` has what was found for each kind of problem: additions, or why the order is any. The method is
     FPRev's (Xie, arXiv 2411.00442), with terms of one sign: docs/theory/bounds.md, Section 14.

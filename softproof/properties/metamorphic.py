@@ -68,7 +68,7 @@ def check_relations(
         accuracy: the class whose bounds are used, "A" to "C".
     Returns: a `Verdict`; its ratio is the largest distance between two answers in units of both bounds. The outcome is
         *not applicable*, which is not ok, where no relation says anything of the problem.
-    Raises: ValueError for a relation that is not there, or an argument that does not fit.
+    Raises: ValueError for an unknown relation, or an argument that does not fit.
 
     >>> import numpy as np, softproof
     >>> late = softproof.load(lambda x, dim: np.exp(x) / np.exp(x).sum(dim, keepdims=True), operation="softmax")

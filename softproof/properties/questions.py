@@ -1,4 +1,4 @@
-"""A problem, who is asked, and an answer that is to be compared with the first one."""
+"""A problem, the candidate that is asked, and an answer to compare with the first one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Answers = Iterator[AnotherAnswer | str]  # an answer to be compared, or what is 
 
 @dataclass(frozen=True)
 class Question:
-    """A problem, who is asked, and the first answer."""
+    """A problem, the candidate that is asked, and its first answer."""
 
     candidate: Candidate
     problem: Problem

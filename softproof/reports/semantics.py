@@ -97,6 +97,8 @@ def semantics_report(candidates: Sequence[Candidate], device: str = "cpu") -> st
     for title, edge_cases in SECTIONS.items():
         if asked := [edge_case for edge_case in edge_cases if edge_case.problem.operation in had]:
             lines += ["", f"## {title}", "", *_demands(asked), "", *_answers(asked, candidates, device)]
+    if had == set(OPERATIONS):
+        lines += ["", NETWORKS]
     return "\n".join(lines)
 
 
@@ -121,6 +123,17 @@ them has are left out.
 
 `softproof semantics TARGET…` prints the same for your own code. `make semantics` writes docs/theory/semantics.md.
 """
+
+
+NETWORKS = """\
+## Networks
+
+`softproof.network` judges a forward and backward pass of your own by this row; nobody else is asked. torch has 0 there.
+
+| | question | mathematics | documented | demanded |
+|---:|---|---|---|---|
+| 169 | ∂ of a relu at 0, and whatever is made of it | no derivative; 0 from below, 1 from above |  | *unspecified*: \
+any slope from 0 to 1; also where rounding may bring what the relu is taken of to 0, or to the other side of it |"""
 
 
 def _versions(device: str) -> list[str]:

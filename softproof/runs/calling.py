@@ -7,11 +7,11 @@ import warnings
 from dataclasses import replace
 
 from ..candidates.candidate import Candidate
-from ..candidates.lookalikes import lookalikes
+from ..candidates.lookalikes import is_mask, lookalikes
 from ..problem.operations import OPERATIONS
 from .harmless import plain
 
-MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
+_MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
 TOO_MANY = re.compile(r"takes .*positional argument")
 FORWARD = re.compile(r"takes 2 positional arguments but 3 were given")  # a method of one input, and a weight
 HOLDS_ITS_WEIGHT = (
@@ -30,6 +30,16 @@ def _answers(candidate: Candidate, operation: str, dtype: str, device: str) -> b
         return candidate.answer(replace(asked, grad_output=None), device).raised is None
 
 
+def missing_in(error: str) -> list[str]:
+    """The parameters that a function says it lacks.
+
+    >>> missing_in("TypeError: loss() missing 2 required positional arguments: 'mask' and 'scale'")
+    ['mask', 'scale']
+    """
+    missing = _MISSING.search(error)
+    return re.findall(r"'(\w+)'", missing[1]) if missing else []
+
+
 def options_for(candidate: Candidate, operation: str, raised: str) -> list[str]:
     """Options of the command line for what an error says; empty where it does not tell.
 
@@ -38,9 +48,9 @@ def options_for(candidate: Candidate, operation: str, raised: str) -> list[str]:
     parameters, interface = candidate.capabilities.parameters(operation), candidate.interface
     if SEVERAL.search(raised):
         return ["--output 0"]
-    if missing := MISSING.search(raised):
+    if names := missing_in(raised):
         alike = {theirs: ours for ours, theirs in lookalikes(operation, parameters, interface.names).items()}
-        names = re.findall(r"'(\w+)'", missing[1])
+        alike |= {name: "counted" for name in names if is_mask(name) and "target" in OPERATIONS[operation].inputs}
         return [f"--name {alike[name]}={name}" if name in alike else f"--extra {name}=VALUE" for name in names]
     inputs = OPERATIONS[operation].inputs
     if TOO_MANY.search(raised) and inputs[0] not in interface.names and len(parameters) >= len(inputs):

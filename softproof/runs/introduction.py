@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from ..candidates.candidate import Candidate
 from ..candidates.classes_last import OF_LOSSES
 from ..candidates.guesses import inputs_in_order, operation_of
-from ..candidates.lookalikes import is_certain, lookalikes
+from ..candidates.lookalikes import is_certain, is_mask, lookalikes
 from ..candidates.outliving import outliving
 from ..diagnosis.interview import Given
 from ..problem.operations import OPERATIONS, REDUCTIONS
 from ..problem.outputs import value_shape
 from ..problem.problem import Problem, Result
+from ..problem.row_masks import MASKS
 from ..verdicts.judgement import judge
-from .calling import MISSING, SEVERAL, TOO_MANY
+from .calling import SEVERAL, TOO_MANY, missing_in
 from .fitting import Fit
 from .harmless import plain
 from .ladder import widest
@@ -61,6 +63,7 @@ class Opening:
     found: Profile = field(default_factory=lambda: Profile(""))
     candidate: Candidate = field(init=False)
     known: Mapping[str, Any] = field(init=False)  # when it was opened
+    tried: set[str] = field(default_factory=set)  # parameters that look like a mask
 
     def _open(self, *, afresh: bool = False) -> None:
         """With all that is known so far, if that is more than before; `afresh` in any case."""
@@ -108,22 +111,26 @@ class Opening:
         self.found.says("adapter", self.candidate.adapter, "the arrays that it takes")
 
     def _usual(self) -> Problem:
-        """The first usual question that it answers; how it is called is changed where its errors tell how."""
-        raised = ""
+        """The first usual question that it answers, best by a value of a possible shape; errors tell how to call it."""
+        raised, answered = "", None
         for _ in range(3):
             for dtype, ndim in ((dtype, ndim) for ndim in (2, 3, 1, 4, 0) for dtype in FIRST):
                 problem = self._plain(dtype, ndim)
                 if problem is None or dtype not in self.candidate.dtypes or not self.candidate.takes(problem):
                     continue
                 error = self._asked(problem).raised
-                if error is None:
+                raised = raised or error or ""
+                if error is None and self._has_a_shape(problem):
                     return problem
-                raised = raised or error
-                if self._called_otherwise(error):
+                if error is None:
+                    answered = answered or problem
+                elif self._called_otherwise(error, problem):
                     break
             else:
                 break
-        raise CannotAskError(self._advice(raised))
+        if answered is None:
+            raise CannotAskError(self._advice(raised))
+        return answered
 
     def _usual_or_soft(self) -> Problem:
         """The same; of a loss that raises an error for labels, and answers target probabilities, with these.
@@ -140,7 +147,7 @@ class Opening:
         soft = soft_question(
             self.candidate, self.found.operation, FIRST[0] if usual is None else usual.dtype, self.device
         )
-        if soft is not None and (self._fits(soft) or (self._is_answered(soft) and not (usual and self._fits(usual)))):
+        if soft is not None and (self._fits(soft) or (self._has_a_shape(soft) and not (usual and self._fits(usual)))):
             self.found.not_tested["labels"] = "it raises an error for labels of several rows, and answers probabilities"
             self._leaves_out("labels")
             self._open()
@@ -172,11 +179,12 @@ class Opening:
         self._open()
         return False
 
-    def _is_answered(self, soft: Problem) -> bool:
-        """Whether a loss of target probabilities has a value of a shape that such a loss may have."""
-        value = self._asked(soft).outputs.get("value")
-        shapes = [value_shape(replace(soft, options={**soft.options, "reduction": each})) for each in REDUCTIONS]
-        return value is not None and value.values.shape in shapes
+    def _has_a_shape(self, asked: Problem) -> bool:
+        """Whether its value has a shape that one may have; that of a loss depends on its reduction."""
+        value = self._asked(asked).outputs.get("value")
+        reductions = REDUCTIONS if "reduction" in OPERATIONS[asked.operation].options else ()
+        others = [replace(asked, options={**asked.options, "reduction": each}) for each in reductions]
+        return value is not None and value.values.shape in [value_shape(each) for each in (asked, *others)]
 
     def _fits(self, asked: Problem) -> bool:
         """Whether the value is right for some values of the options that it has no parameter for."""
@@ -192,10 +200,10 @@ class Opening:
         with warnings.catch_warnings(action="ignore"):
             return self.candidate.answer(replace(problem, grad_output=None), self.device)
 
-    def _called_otherwise(self, error: str) -> bool:
+    def _called_otherwise(self, error: str, asked: Problem) -> bool:
         """Whether an error tells that it has several results, or takes its inputs by name; then it is opened so.
 
-        What it has to be given, and looks like an option, is that.
+        What it has to be given, and looks like an option or a mask, is that.
         """
         inputs = OPERATIONS[self.found.operation].inputs
         parameters = self.candidate.capabilities.parameters(self.found.operation)
@@ -206,43 +214,62 @@ class Opening:
             names = dict(zip(inputs, parameters, strict=False)) | dict(self.candidate.interface.names)
             self.found.says("names", names, "what it calls them")
         elif needed:
-            self._gives(needed)
+            self._calls({**self.candidate.interface.names, **needed})
+            self.found.notes += [GIVEN.format(theirs=theirs, ours=ours) for ours, theirs in needed.items()]
         elif neutral:
             self.found.says("extra", {**self.given.get("extra", {}), **neutral}, "what it has to be given")
             self.found.not_tested |= {f"another {name} than {value}": HAS_NO_DEFAULT for name, value in neutral.items()}
         else:
-            return False
+            return self._masked(error, asked)
         self._open()
+        return True
+
+    def _masked(self, error: str, asked: Problem) -> bool:
+        """Whether it lacks a mask, and has a loss with one that lets all rows count; of other rows that is 0 or NaN.
+
+        It is best in the format that is asked: a sum of booleans is an integer. No name is tried twice.
+        """
+        missing = missing_in(error)
+        if "target" not in asked.inputs or len(missing) != 1 or not is_mask(missing[0]) or missing[0] in self.tried:
+            return False
+        self.tried.add(missing[0])
+        names, own = dict(self.candidate.interface.names), dict[str, bool]()
+        for kind in MASKS:
+            self._calls({**names, kind: missing[0]})
+            value = self._asked(asked).outputs.get("value")
+            if value is not None and np.nan_to_num(value.values).any():
+                own[kind] = value.dtype == asked.dtype
+        if not own:
+            self._calls(names)
+            return False
+        self._calls({**names, max(own, key=own.__getitem__): missing[0]})
+        self.found.not_tested[f"{missing[0]} of other rows"] = ALL_COUNT
         return True
 
     def _needed(self, error: str) -> dict[str, str]:
         """What it says that it lacks, by the optional input or option that looks like it."""
-        missing, operation = MISSING.search(error), self.found.operation
-        names = re.findall(r"'(\w+)'", missing[1]) if missing else []
+        names, operation = missing_in(error), self.found.operation
         known = self.candidate.interface.names
         alike = lookalikes(operation, self.candidate.capabilities.parameters(operation), known) if names else {}
         return {ours: theirs for ours, theirs in alike.items() if theirs in names}
 
     def _neutral(self, error: str) -> dict[str, float]:
         """What it says that it lacks, if all of that is a temperature, with the value of one that does nothing."""
-        missing = MISSING.search(error)
-        names = re.findall(r"'(\w+)'", missing[1]) if missing else []
+        names = missing_in(error)
         return dict.fromkeys(names, 1.0) if names and all(each in TEMPERATURES for each in names) else {}
 
-    def _gives(self, needed: Mapping[str, str]) -> None:
-        """These parameters have no default, and are always given; it is asked anew which arrays it takes."""
-        self.found.says("names", {**self.candidate.interface.names, **needed}, "what it calls them")
-        self.found.notes += [GIVEN.format(theirs=theirs, ours=ours) for ours, theirs in needed.items()]
-        self.found.arguments.pop("adapter")
+    def _calls(self, names: Mapping[str, str]) -> None:
+        """It is opened so, and it is asked anew which arrays it takes."""
+        self.found.says("names", names, "what it calls them")
+        self.found.arguments.pop("adapter", None)
         self._open()
-        self.found.says("adapter", self.candidate.adapter, self.found.comments["adapter"])
+        self.found.says("adapter", self.candidate.adapter, "the arrays that it takes")
 
     def _advice(self, raised: str) -> str:
         """What to do where nothing is answered."""
         if denied := self.candidate.process.denied(raised):
             return f"it answers no question: raised {raised}. {denied}"
-        if missing := MISSING.search(raised):
-            names = re.findall(r"'(\w+)'", missing[1])
+        if names := missing_in(raised):
             options = " ".join(f"--extra {name}=VALUE" for name in names)
             return f"it answers no question: raised {raised}. Say what it is to be given: {options}"
         device = "; if it needs a GPU: --device cuda" if self.device == "cpu" else ""
@@ -264,6 +291,7 @@ class Opening:
 
 _OF_AN_INTERFACE = ("operation", "adapter", "names", "fixed", "output", "without", "ndim", "writes", "extra")
 TEMPERATURES = ("temperature", "temp", "tau")
+ALL_COUNT = "it is given a mask of the rows whose label is not ignored"
 HAS_NO_DEFAULT = "it has no default, and the operation has no such option"
 GIVEN = "{theirs} has no default: without {ours} it is given what changes no number (0 for a bias, 1 for weights)"
 LAST_AXIS = "its classes lie along the last axis of arrays with positions, (N, d1, …, C), and it is asked so"

@@ -16,7 +16,7 @@ from ..candidates.lookalikes import lookalikes
 from ..problem.formats import FORMATS, HALF
 from ..problem.interface import HALF_VALUE
 from ..problem.losses import is_labels
-from ..problem.operations import DIRECTIONAL, LOSS_DEFAULTS, OPERATIONS
+from ..problem.operations import DIRECTIONAL, LOSS_DEFAULTS, OPERATIONS, REDUCTIONS
 from ..problem.problem import Problem
 from ..problem.rows import main_input
 from .conventions import conventions
@@ -29,6 +29,7 @@ from .unseen import SECOND, is_silent, no_backward, no_second_backward
 
 NOTHING_TO_ASK = NO_PARAMETER, NO_DERIVATIVE = "it has no such parameter", "it has no derivatives of this kind"
 IGNORED = -1  # the label that is hard-coded most often, where it is another than torch's
+BY_DEFAULT = {"reduction": REDUCTIONS, "ignore_index": (0, IGNORED)}
 SILENT = {  # derivatives in a direction, and why they are 0 without a word
     "jvp": "autograd sees nothing in forward mode, so that this would be 0",
     "hvp": "autograd takes its gradient for a constant, so that this would be 0",
@@ -46,6 +47,7 @@ class Probe(Opening):
             self._names()
             usual = self._usual_or_soft()
             usual = self._hard_coded(usual)
+            self._by_default(usual)
             self._classes_last(usual)
             self._doubtful(usual)
             self._dtypes(usual)
@@ -73,6 +75,25 @@ class Probe(Opening):
         )
         self._open()
         return self._plain(usual.dtype, main_input(usual).ndim) or usual
+
+    def _by_default(self, usual: Problem) -> None:
+        """Options whose usual value it answers with an error, and that it is right for by default: it is left that."""
+        supports, given = self.candidate.supports(usual.operation), dict(self.candidate.interface.fixed)
+        asked = {"reduction": usual, "ignore_index": _ignoring(usual, LOSS_DEFAULTS["ignore_index"])}
+        for name, problem in asked.items() if "target" in usual.inputs and is_labels(usual) else ():
+            raised = self._asked(replace(problem, options={**usual.options, name: LOSS_DEFAULTS[name]})).raised
+            for value in BY_DEFAULT[name] if raised and name in supports else ():
+                before = self.found.arguments.get("fixed"), self.found.comments.get("fixed", "")
+                self.found.says("fixed", {**given, name: value}, "what its answers are for")
+                self._open()
+                if self._is_right(_ignoring(usual, value) if name == "ignore_index" else usual, {name: value}):
+                    given[name] = value
+                    self.found.not_tested[f"another {name}"] = f"{name} = {LOSS_DEFAULTS[name]}: {raised}"
+                    break
+                self.found.arguments.pop("fixed")
+                if before[0] is not None:
+                    self.found.says("fixed", *before)
+        self._open()
 
     def _ignored(self, usual: Problem, found: Mapping[str, Any]) -> dict[str, int]:
         """The label that a function without `ignore_index` ignores, where it is another than the usual one."""

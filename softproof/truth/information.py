@@ -70,7 +70,7 @@ def kl_divergence(problem: Problem, rows: Rows, number: Number) -> Truth:
 
 
 def _unless_impossible(total: Array, p: _Distribution, q: _Distribution) -> Array:
-    """`total` (r, 1), and inf where something with p > 0 is impossible in q."""
+    """`total` (r, 1), or inf where a class has q = 0 < p."""
     infinite = (q.zero & ~p.zero).any(-1, keepdims=True)
     return np.where(infinite, np.inf, total) if infinite.any() else total
 
@@ -81,7 +81,7 @@ def _grad_q(g: Array, sign: Array, p: _Distribution, q: _Distribution) -> Array:
 
 
 def without_impossible(problem: Problem, rows: Rows) -> Array:
-    """Of a cross-entropy, or divergence, of distributions: (r, 1)."""
+    """A cross-entropy, or a divergence, summed over the classes where q is not 0: (r, 1)."""
     p, q = (_Distribution.of(problem, name, rows, balls) for name in ("p", "q"))
     own = p.log if problem.operation == "kl_divergence" else balls(np.zeros(1))
     possible = np.where(q.zero, balls(np.zeros(1)), p.p)

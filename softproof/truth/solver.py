@@ -3,10 +3,10 @@
 One set of formulas, three kinds of numbers. With `bits` above 53 each element is a `flint.arb` ball that certainly
 contains the exact value, or one of the Python floats inf, -inf and nan where the exact answer is not a finite number;
 arb is Johansson, "Arb: efficient arbitrary-precision midpoint-radius interval arithmetic", IEEE Trans. Comput. 66(8),
-2017. With 106 bits these balls come from double-double numbers, which whole arrays are computed with at a time; what
-these say nothing about is a ball of everything. With 53 bits the same formulas are evaluated in float64, and how far
-they may be off is a theorem of docs/theory/bounds.md, which `judge` applies. The number of bits is an argument; nothing
-here leaves a global changed.
+2017. With 106 bits these balls come from double-double numbers, computed for whole arrays at a time; where these
+decide nothing, the ball holds every number. With 53 bits the same formulas are evaluated in float64, and a theorem of
+docs/theory/bounds.md, which `judge` applies, says how far they may be off. The number of bits is an argument; no global
+state changes.
 
 Signs, zeros and denominators are decided in integers on the float64 inputs (`exact_sums`, `signs`), never by a ball or
 by float64, and so are the same at every precision. A ball that is not finite decides nothing and asks for more bits.
@@ -37,7 +37,7 @@ FLOAT64, DOUBLE_DOUBLE = 53, 106  # as numbers of bits: not balls, but float64 i
 def solve(problem: Problem, bits: int = 128) -> Truth:
     """Value and derivatives of a problem, each element enclosed with a working precision of `bits`.
 
-    Raises: ValueError, TypeError or IndexError when the problem asks nothing sensible, or `bits` is not at least 53.
+    Raises: ValueError, TypeError or IndexError when the problem is malformed, or `bits` is not at least 53.
 
     >>> problem = Problem("logsumexp", "float64", {"logits": [0.0, 0.0]}, {"dim": -1}, grad_output=1.0)
     >>> print(solve(problem)["value"][()].str(30))

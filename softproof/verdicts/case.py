@@ -92,7 +92,7 @@ class Case:
     def _doubt(
         self, bits: int, rows: Rows, bound: dict[str, Allowed], truth: Mapping[str, Array]
     ) -> tuple[dict[str, Array | float], dict[str, Losses]]:
-        """How far the truth of these rows may be from the truth: nothing for balls, which know it themselves."""
+        """How far the computed truth of these rows may be from the exact one: 0 for balls, which hold their radius."""
         if bits != FLOAT64:
             return dict.fromkeys(bound, 0.0), {}
         sharp = (self._is_sharp(bound[name], values) for name, values in truth.items())
@@ -120,7 +120,7 @@ class Case:
 
     @property
     def _own(self) -> Arithmetic:
-        """That of the float64 evaluation, which is as accurate as it is asked to be."""
+        """The arithmetic of the float64 evaluation, in the accuracy class that is judged."""
         return replace(NUMPY64, forward=self.arithmetic.forward)
 
     @property
@@ -149,7 +149,7 @@ class Case:
         return summary.verdict()
 
     def _is_worth(self, bits: int) -> bool:
-        """Whether it is worth a try."""
+        """Whether this precision may decide something, and costs less than the next."""
         if bits == DOUBLE_DOUBLE:
             return sum(array.size for array in self.problem.inputs.values()) >= FEW
         return bits != FLOAT64 or float64_decides(self.problem)

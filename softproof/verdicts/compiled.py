@@ -1,8 +1,7 @@
-"""A question whose truth and bounds are worked out beforehand: an answer is compared, and nothing else is computed.
+"""A question whose truth and bounds are computed beforehand, so that judging an answer is a comparison and no more.
 
-The comparison is the judge's own. What the numbers that were kept leave open, which is rare, is decided by the judge as
-ever, by balls of more and more bits; and so is which answers no document fixes, where an element is not within its
-bound.
+The comparison is the judge's own. The rare elements that the stored numbers leave open go to the judge, which uses
+balls of more and more bits. So do elements outside their bound where no document fixes the answer.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ def can_be_compiled(problem: Problem) -> bool:
 def compiled(problem: Problem, arithmetic: str | Arithmetic | Model | None = None) -> Outputs:
     """The truth and the bounds of all outputs of a problem under a model.
 
-    Raises: ValueError, TypeError or IndexError where the problem asks nothing sensible, is too large, or does not fit.
+    Raises: ValueError, TypeError or IndexError where the problem is malformed, is too large, or does not fit.
 
     >>> problem = Problem("logsumexp", "float32", {"logits": [0.0, 0.0]}, {"dim": -1})
     >>> compiled(problem, "any-order")["value"].truth.high.tolist()

@@ -1,7 +1,7 @@
-"""Answer, truth and bound in; of each element, whether it agrees out.
+"""Whether each element of an answer agrees with the truth, within its bound.
 
-A comparison is certain: ``|got - exact| <= allowed`` or its opposite, or the truth is not known well enough to tell,
-and more bits are needed.
+A comparison has three outcomes: ``|got - exact| <= allowed`` is certain, its opposite is certain, or the truth is not
+known well enough yet and more bits are needed.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ class Elements:
         return replace(self, **each, factor=None if self.factor is None else self.factor.of_rows(rows))
 
     def unless(self, number: int, where: Array, also: Callable[[Array], Array]) -> Elements:
-        """The same, but `where` row `number` of docs/theory/semantics.md applies, what is `also` right agrees."""
+        """The same; `where` row `number` of docs/theory/semantics.md applies, what is right by `also` agrees, too."""
         excused = ~self.agreed & where & also(self.got)
         if not excused.any():
             return self
@@ -177,13 +177,13 @@ class Elements:
         return replace(self, agreed=self.agreed | excused, refuted=self.refuted & ~excused, excused=numbers)
 
     def without_guarantee(self, where: Array) -> Elements:
-        """The same, but nothing is known of what is not right yet and is `where`."""
+        """The same; nothing is guaranteed of the elements `where` this holds, unless they agree already."""
         where = where & ~self.agreed
         return replace(self, refuted=self.refuted & ~where, open_ended=self.open_ended | where)
 
     @property
     def unsure(self) -> Array:
-        """Where the bound promises nothing, and nothing else does."""
+        """Where neither the bound nor anything else guarantees a number."""
         unsure = ~self.special & ~np.isfinite(self.allowed) & ~np.asarray(self.waits) | self.open_ended
         return np.asarray(unsure if self.excused is None else unsure & (self.excused == 0))
 

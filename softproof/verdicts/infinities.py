@@ -1,6 +1,7 @@
 """Rows with several +inf: they have no softmax, and yet a loss below these, and some derivatives, have a limit.
 
-Who subtracts a logsumexp has that limit: +inf - x_y, and exp(x - inf) = 0. Others have NaN of inf - inf.
+An implementation that subtracts a logsumexp reaches that limit: +inf - x_y, and exp(x - inf) = 0. Others form
+inf - inf, which is NaN.
 """
 
 from __future__ import annotations

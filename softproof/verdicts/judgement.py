@@ -45,9 +45,9 @@ def judge(
         accuracy: the class that is asked for, "A" to "D" (`softproof.bounds.accuracy`).
         baseline: for class D, whose error counts.
         factor: for class D, how many times that error is allowed.
-        bits: precisions of the truth to try in turn; 53 is float64, 106 are two float64 numbers for each.
+        bits: precisions of the truth to try in turn; 53 is float64, and 106 is double-double.
     Returns: a `Verdict`.
-    Raises: ValueError, TypeError or IndexError when the problem asks nothing sensible, or an argument does not fit.
+    Raises: ValueError, TypeError or IndexError when the problem is malformed, or an argument does not fit.
 
     >>> import numpy as np, softproof
     >>> half = softproof.load(lambda logits, dim: np.full_like(logits, 0.5), operation="softmax")
@@ -99,7 +99,7 @@ def judge_result(
 ) -> Verdict:
     """The verdict on an answer that was computed elsewhere, in class A, B or C; the arguments of `judge`."""
     if isinstance(accuracy, str) and accuracy == "D":
-        raise ValueError("accuracy D compares with a baseline; judge asks it")
+        raise ValueError("accuracy D compares with a baseline; softproof.judge asks it")
     check(problem)
     check_kind("result", result, Result, "a softproof.Result")
     check_text("device", device, "the name of one, such as 'cpu'")
@@ -114,14 +114,14 @@ def check_criteria(
     bits: Sequence[int] = BITS,
     factor: float = 1.0,
 ) -> None:
-    """ValueError or TypeError for a model, an accuracy class or precisions that are none, before anybody is asked."""
+    """ValueError or TypeError for an invalid model, accuracy class or precision, before any candidate is asked."""
     arithmetic_of(model(arithmetic), problem)
     Accuracy(accuracy, factor)
     check_precisions("bits", bits)
 
 
 def judge_refusal(problem: Problem, result: Result) -> Verdict:
-    """The verdict on an answer to a question that an error is the one right answer to, such as a label out of range.
+    """The verdict on an answer to a question that must raise, such as one with an out-of-range label.
 
     >>> problem = Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [2]})
     >>> print(judge_refusal(problem, Result(raised="IndexError: target holds 2")))

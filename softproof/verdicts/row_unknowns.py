@@ -1,9 +1,9 @@
 """Theorem 21: rows of a derivative whose errors no values of the row's unknown numbers explain.
 
-Each element confines the unknowns of its row, β, or β and α, to a strip low <= β + tilt·α <= high. How far the strips
-of a row are apart at α is gap(α), the largest low less the least high: a convex function, and each of its points gives
-a straight line that is nowhere above it. A row is refuted by a line, or two, of which one is positive at every α that
-may be. That is certain, whatever the search for such lines misses.
+Each element confines the unknowns of its row, β, or β and α, to a strip low <= β + tilt·α <= high. At α the strips of
+a row are gap(α) apart, the largest low minus the least high. This function is convex, so each of its points gives a
+straight line that is nowhere above it. A row is refuted by one line that is positive at every admissible α, or by two
+of which at every such α one is. A refutation is a proof; a search that finds no such lines proves nothing.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""What a comparison could have told: which answers that are wrong altogether its bound would have let pass.
+"""Vacuity: which answers that are altogether wrong the bound of a comparison would also have accepted.
 
-A comparison that accepts zeros where the truth is not zero has no power there, whatever it says of the answer that it
-was given. The bound that decides is a theorem, so this happens only where numbers are next to underflow, or where a
-sum has no correct digit; it is counted all the same, and reported.
+A comparison is vacuous where an all-zero answer would also pass and the truth is not zero. The bound is a theorem, so
+this happens only where numbers are close to underflow, or where a sum has no correct digit. It is counted and reported.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Rows without a softmax that weigh nothing: what is NaN of them meets a factor that is exactly 0.
 
-IEEE arithmetic has NaN for 0·NaN, and so has torch; whoever leaves out what is multiplied by 0 has 0. No document says
-which, so both are right: where the factor is 0 on the inputs, and nowhere else.
+In IEEE arithmetic, and in torch, 0·NaN is NaN; an implementation that leaves out terms with a factor of 0 gives 0. No
+document says which, so both are right where the inputs make that factor exactly 0, and nowhere else.
 """
 
 from __future__ import annotations

@@ -1,0 +1,42 @@
+"""The judge's end of the line to a child: what was written before its end is read, and then nothing is waited for."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from softproof.candidates.channel import _Line, _Printed
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[int, int]]:
+    """Of a pipe whose other end is still held open by somebody."""
+    theirs = os.pipe()
+    os.set_blocking(theirs[0], False)
+    yield theirs
+    for each in theirs:
+        os.close(each)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of Windows cannot be made not to wait before Python 3.12")
+def test_what_was_written_before_the_end_is_read(ends: tuple[int, int]) -> None:
+    """Between a look at the pipe and a look at the process, too."""
+    answers, theirs = ends
+    last_words = [b"late"]
+
+    def lives() -> bool:
+        if last_words:
+            os.write(theirs, last_words.pop())
+        return False
+
+    printed = _Printed(answers)
+    printed.open = False
+    line = _Line(theirs, answers, printed, time.monotonic() + 60, lives)
+    assert line._bytes(4) == b"late"
+    begun = time.monotonic()
+    with pytest.raises(EOFError):
+        line._bytes(1)
+    assert time.monotonic() - begun < 30

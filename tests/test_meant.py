@@ -1,0 +1,82 @@
+"""A wrong value that is right for one row alone, or for log-probabilities, is told to be that, and stays wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from softproof import Problem, judge, load
+from softproof.bounds.models import model
+from softproof.diagnosis.diagnose import Diagnosing, Failed
+from softproof.diagnosis.lineup import NO_TORCH, Lineup
+from softproof.diagnosis.record import Diagnosis
+from softproof.problem.problem import Array
+
+
+def of_one_row(logits: Array) -> Array:
+    """A softmax of a vector."""
+    x = np.exp(logits - logits.max())
+    return np.asarray(x / x.sum())
+
+
+def halved(logits: Array) -> Array:
+    """Wrong for any."""
+    return of_one_row(logits) / 2
+
+
+def of_logarithms(logp: Tensor, labels: Tensor) -> Tensor:
+    """As NLLLoss."""
+    return -logp.gather(1, labels[:, None]).mean()
+
+
+def twice(logp: Tensor, labels: Tensor) -> Tensor:
+    """Wrong for log-probabilities, too."""
+    return 2 * of_logarithms(logp, labels)
+
+
+ROWS = Problem("softmax", "float32", {"logits": [[1.0, 2.0], [0.0, 0.5]]})
+LOSS = Problem("cross_entropy", "float32", {"logits": [[1.0, 2.0], [0.0, 0.5]], "target": [0, 1]}, grad_output=1.0)
+
+
+@pytest.mark.parametrize(
+    ("function", "problem", "words"),
+    [
+        (of_one_row, ROWS, "--ndim 1"),
+        (halved, ROWS, ""),
+        (of_logarithms, LOSS, "log_softmax(logits, 1)"),
+        (twice, LOSS, ""),
+    ],
+)
+def test_what_it_may_be_meant_for(function: Any, problem: Problem, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what it answers alone."""
+    monkeypatch.setattr(Lineup, "missing", property(lambda _: NO_TORCH))
+    verdict = judge(candidate := load(function, problem.operation), problem)
+    found: Diagnosis = Diagnosing("cpu", "C").diagnosis(candidate, Failed(verdict), model(None))
+
+    assert verdict.outcome == "disagrees"
+    assert (words or "debugger") in found.next, found.lines
+
+
+def test_a_class_of_a_module_is_one_that_is_made() -> None:
+    """Where nothing has to be known to make it."""
+
+    class Loss(torch.nn.Module):
+        def __init__(self, factor: float = 1.0) -> None:
+            super().__init__()
+            self.factor = factor
+
+        def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+            return self.factor * torch.nn.functional.cross_entropy(logits, labels)
+
+    assert judge(load(Loss, "cross_entropy", "torch"), LOSS).ok
+
+    class Wide(Loss):
+        def __init__(self, width: float) -> None:
+            super().__init__(width)
+
+    with pytest.raises(ValueError, match="target is the class Wide"):
+        load(Wide, "cross_entropy")
