@@ -49,7 +49,7 @@ costs: .venv/installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --all-cases --costs=tests/helpers/costs.txt
 
 seeds: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.seeds
+	OMP_NUM_THREADS=1 $(BIN)/python -m audits.seeds
 
 lint: .venv/installed
 	$(BIN)/ruff check .
@@ -66,7 +66,7 @@ mutants: .venv/installed
 	$(BIN)/softproof mutants --seeds 5 --write docs/generated/mutants.md
 
 matrix: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.matrix --jobs 2 --write docs/generated/matrix.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m audits.matrix --jobs 2 --write docs/generated/matrix.md
 	rm -f matrix.jsonl
 
 judge-mutants: .venv/installed
@@ -75,7 +75,7 @@ judge-mutants: .venv/installed
 	$(BIN)/mutmut results
 
 extreme: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.extreme --jobs 2 --only '$(ONLY)' --write
+	OMP_NUM_THREADS=1 $(BIN)/python -m audits.extreme --jobs 2 --only '$(ONLY)' --write
 
 coverage: .venv/installed
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[coverage]"
@@ -85,21 +85,21 @@ bench: .venv/installed
 	$(BIN)/python -m benchmarks.bench
 
 figures: .venv/installed
-	$(BIN)/python -m benchmarks.figures
+	$(BIN)/python -m audits.figures
 
 alarms: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.alarms --jobs 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m audits.alarms --jobs 2
 
 truths: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.truths --jobs 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m audits.truths --jobs 2
 
 garbage: .venv/installed
-	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.garbage --jobs 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m audits.garbage --jobs 2
 
 conformance: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-conformance
 	.venv-conformance/bin/python -m pip install --quiet --constraint constraints.txt --editable ".[conformance]"
-	OMP_NUM_THREADS=1 .venv-conformance/bin/python -m benchmarks.conformance --write docs/generated/conformance.md
+	OMP_NUM_THREADS=1 .venv-conformance/bin/python -m audits.conformance --write docs/generated/conformance.md
 	rm -f conformance.jsonl
 
 notebook: .venv/installed # what the extras name, without building softproof once more

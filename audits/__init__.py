@@ -1,1 +1,1 @@
-"""What audits the judge, and what it assumes, on a machine: a pack of questions that is run where there is a GPU."""
+"""What judges the judge: false alarms, wrong truths, garbage, drawn faults, stubs in its place; and a pack for a GPU."""

@@ -1,1 +1,1 @@
-"""Time and memory of the hand-written half beside SciPy and torch: python -m benchmarks.bench."""
+"""What times and weighs: the hand-written half, a judgement and a grade."""

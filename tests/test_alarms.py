@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import alarms
-from benchmarks.alarms import Part
+from audits import alarms
+from audits.alarms import Part
 from manual import softmax
 from softproof import OPERATIONS, load
 from softproof.mutants.right.catalogue import VARIANTS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import conformance, matrix
+from audits import conformance, matrix
 from softproof.mutants import document
 from softproof.reports import findings_report
 

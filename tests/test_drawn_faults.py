@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import faults
-from benchmarks.alarms import read
-from benchmarks.drawn_faults import asking, record
-from benchmarks.drawn_faults.answers import active, asked, result, right, wrong
-from benchmarks.drawn_faults.asking import ALIVE, HARMLESS, KILLED, NOT_ASKED, VISIBLE, WITHIN, Row, silently
-from benchmarks.drawn_faults.places import REGIONS, index_along, labels_of, sizes, smallest_size, within
-from benchmarks.drawn_faults.record import BUILDING, EFFECTS, KINDS, MOST, REPORTING, RUNS, Fault, drawn
-from benchmarks.drawn_faults.steps import steps_of
-from benchmarks.drawn_faults.tailored import tailored
+from audits import faults
+from audits.alarms import read
+from audits.drawn_faults import asking, record
+from audits.drawn_faults.answers import active, asked, result, right, wrong
+from audits.drawn_faults.asking import ALIVE, HARMLESS, KILLED, NOT_ASKED, VISIBLE, WITHIN, Row, silently
+from audits.drawn_faults.places import REGIONS, index_along, labels_of, sizes, smallest_size, within
+from audits.drawn_faults.record import BUILDING, EFFECTS, KINDS, MOST, REPORTING, RUNS, Fault, drawn
+from audits.drawn_faults.steps import steps_of
+from audits.drawn_faults.tailored import tailored
 from softproof import OPERATIONS, Problem, judge_result
 from softproof.problem.formats import FORMATS
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks import extreme, stubs, warm
-from benchmarks.stubs import functions
-from benchmarks.survivors import State, report
+from audits import extreme, stubs, warm
+from audits.stubs import functions
+from audits.survivors import State, report
 from softproof.problem.formats import FORMATS
 from softproof.verdicts.verdict import DISAGREES, Verdict
 
@@ -175,7 +175,7 @@ def test_a_function_that_is_missed_is_done() -> None:
 @pytest.mark.thorough
 def test_one_function_from_end_to_end(tmp_path: Path) -> None:
     """In forked children, twice: the second run finds everything in its log."""
-    command = [sys.executable, "-m", "benchmarks.extreme", "--only", HOLDS, "--tests", "tests/test_formats.py",
+    command = [sys.executable, "-m", "audits.extreme", "--only", HOLDS, "--tests", "tests/test_formats.py",
                "--log", str(tmp_path / "log"), "--calls", str(tmp_path / "calls")]  # fmt: skip
     runs: list[Any] = [subprocess.run(command, capture_output=True, text=True, check=False) for _ in range(2)]
 

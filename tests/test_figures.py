@@ -1,4 +1,4 @@
-"""What `benchmarks.figures` prints is counted and compared as it says; on problems of a few rows."""
+"""What `audits.figures` prints is counted and compared as it says; on problems of a few rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks import campaign, cost, detection, figures, questions, text
-from benchmarks.campaign import Ask, Campaign, Contestant, Size
+from audits import campaign, detection, figures, questions
+from audits.campaign import Ask, Campaign, Contestant, Size
+from benchmarks import cost, text
 from softproof import OPERATIONS, Problem, load
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import garbage
-from benchmarks.alarms import Part, Record, read
-from benchmarks.edges import STYLES, at_the_edges
-from benchmarks.garbage import NAMES, Asked, failures, judged, right_answer
+from audits import garbage
+from audits.alarms import Part, Record, read
+from audits.edges import STYLES, at_the_edges
+from audits.garbage import NAMES, Asked, failures, judged, right_answer
 from softproof import OPERATIONS, Problem, Verdict, bound, problems
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS

@@ -18,10 +18,10 @@ from torch import Tensor
 
 import manual
 import reference
-from benchmarks import matrix as module
-from benchmarks.matrix import BY_ONE, KEPT, Matrix, document, faults, gathered, point
-from benchmarks.matrix_rest import PROPERTY, shown
-from benchmarks.properties import (
+from audits import matrix as module
+from audits.matrix import BY_ONE, KEPT, Matrix, document, faults, gathered, point
+from audits.matrix_rest import PROPERTY, shown
+from audits.properties import (
     ELSEWHERE,
     OF_LABELS,
     PROPERTIES,

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import matrix, matrix_rest
-from benchmarks.matrix import Matrix, Record, document
-from benchmarks.matrix_rest import Part, joined, missing, shown
-from benchmarks.properties import PROPERTIES, RIGHT, Drawing
+from audits import matrix, matrix_rest
+from audits.matrix import Matrix, Record, document
+from audits.matrix_rest import Part, joined, missing, shown
+from audits.properties import PROPERTIES, RIGHT, Drawing
 from softproof.mutants.catalogue import MUTANTS
 
 NAMES, KNOWN, NEW = ("an answer", "value"), "not-a-number", "infinite"

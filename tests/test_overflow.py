@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flint import arb
 
-from benchmarks.garbage import Asked, right_answer
+from audits.garbage import Asked, right_answer
 from softproof import Candidate, Output, Problem, Result, Verdict, bound, judge, judge_result, load
 from softproof.bounds.algebra import Allowed
 from softproof.bounds.overflow import ABOVE, ANYTHING, BELOW, UNDEFINED, allows, anything, exceeds, left_by

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import conformance
-from benchmarks.disagreements import DISAGREEMENTS
+from audits import conformance
+from audits.disagreements import DISAGREEMENTS
 from softproof import Candidate, load
 from softproof.runs.config import settings
 

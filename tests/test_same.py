@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.same import differences, digests, flat
+from audits.same import differences, digests, flat
 
 BEFORE = {"rows": [{"verdict": "agrees", "ratio": 0.5, "note": "in 3.2 s"}], "seconds": 4}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import seeds
+from audits import seeds
 
 GREEN = {"seed": 1, "commit": "a", "seconds": 100, "passed": 9, "failed": {}}
 RED = {

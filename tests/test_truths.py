@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from flint import arb, ctx, fmpz
 
-from benchmarks import independent, independent_losses, truths
-from benchmarks.alarms import Part, Record
-from benchmarks.independent import interval
-from benchmarks.nasty import NASTY, draw
-from benchmarks.truths import meets, wrong
+from audits import independent, independent_losses, truths
+from audits.alarms import Part, Record
+from audits.independent import interval
+from audits.nasty import NASTY, draw
+from audits.truths import meets, wrong
 from softproof import OPERATIONS, Problem
 from softproof.problem.formats import FORMATS
 from softproof.problem.losses import class_weights, coefficients, is_labels, kept

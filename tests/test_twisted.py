@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from benchmarks import twisted
-from benchmarks.alarms import Part
-from benchmarks.right import Variants
+from audits import twisted
+from audits.alarms import Part
+from audits.right import Variants
 from softproof import OPERATIONS, Problem
 from softproof.mutants.right.catalogue import VARIANTS
 from softproof.mutants.right.trial import drawn

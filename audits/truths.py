@@ -1,6 +1,6 @@
 """A search for wrong truths: small nasty problems, their truth at several precisions held against another evaluation.
 
-python -m benchmarks.truths --jobs 2 --log truths.jsonl
+python -m audits.truths --jobs 2 --log truths.jsonl
 
 `nasty` draws the problems, and `independent_losses` evaluates them, in fractions and intervals, without a line of
 `softproof.truth` or `softproof.problem.rows`. At 64, 106 (double-double numbers), 128 and 512 bits each element of the
@@ -22,11 +22,11 @@ import numpy as np
 from flint import arb
 from mpmath import libmp  # type: ignore[import-untyped]  # mpmath ships no types
 
+from benchmarks import text
 from softproof import Problem, solve
 from softproof.problem.problem import Array
 from softproof.verdicts.float64 import float64_decides
 
-from . import text
 from .alarms import Part, Record, read, run, unfinished
 from .independent_losses import evaluate
 from .nasty import NASTY, draw
@@ -162,7 +162,7 @@ def goals(records: Sequence[Record]) -> list[str]:
 
 def main() -> None:
     """Search, write the log, and print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.truths", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m audits.truths", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds, from 0 on ({SEEDS})")
     parser.add_argument("--share", type=float, default=1.0, help="of the problems of each seed: 0.01 for a rough look")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (1)")

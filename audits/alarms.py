@@ -1,6 +1,6 @@
 """False alarms: problems drawn as `verify` draws them, from many seeds, answered by both halves; none may disagree.
 
-python -m benchmarks.alarms --jobs 2 --log alarms.jsonl
+python -m audits.alarms --jobs 2 --log alarms.jsonl
 
 A line of the log is one operation in one dtype from one seed, and a run goes on where its log ends. It takes hours. An
 answer is what one half makes of one problem, value and gradients judged together; in one problem of five it is also
@@ -25,6 +25,7 @@ import hypothesis
 import torch
 from hypothesis import HealthCheck, Phase
 
+from benchmarks import text
 from softproof import OPERATIONS, Candidate, Problem, Verdict, load, problems
 from softproof.bounds.models import model
 from softproof.generation.coverage import REGIONS, regions
@@ -32,7 +33,6 @@ from softproof.runs.criteria import Criteria
 from softproof.runs.schedule import Schedule, against
 from softproof.runs.search import BATCH
 
-from . import text
 from .campaign import finding
 from .right import Variants, by_model, twins_of
 
@@ -229,7 +229,7 @@ def unfinished(wanted: Iterable[Part], records: Sequence[Record]) -> list[Part]:
 
 def main() -> None:
     """Ask, write the log, and print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.alarms", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m audits.alarms", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds, from 0 on ({SEEDS})")
     parser.add_argument("--share", type=float, default=1.0, help="of the problems of each seed: 0.01 for a rough look")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (1)")

@@ -1,10 +1,10 @@
 """Extreme mutation: each function of the judge is replaced by a stub, and the tests that call it have to notice.
 
-python -m benchmarks.extreme --only '^(compare|judge|rows)' --jobs 2   # some files; without --only all, in hours
-python -m benchmarks.extreme --sample 30 --seed 1   # whether tests that are known to miss 30 functions still do
+python -m audits.extreme --only '^(compare|judge|rows)' --jobs 2   # some files; without --only all, in hours
+python -m audits.extreme --sample 30 --seed 1   # whether tests that are known to miss 30 functions still do
 
 First each test is run once by itself, and which functions it calls is kept in a file (extreme.calls.jsonl). Then a
-function at a time gives its way to a stub (benchmarks/stubs.py), in a forked child that runs tests which call it, the
+function at a time gives its way to a stub (audits/stubs.py), in a forked child that runs tests which call it, the
 cheapest first, until one fails. Last, each test that no stub has failed yet is run with further stubs of what it
 calls. Two lists come of it: functions that no test misses, and tests that no stub fails. A line of the log is one
 function with one stub, and a run goes on where its log ends. docs/generated/judge_mutants.md holds what was found.
@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import text
+from benchmarks import text
+
 from .stubs import functions
 from .survivors import State, report, version
 from .warm import ASSERTED, DIED, PASSED, SKIPPED, Job, Warm, collected
@@ -171,7 +172,7 @@ def sample(count: int, seed: str, jobs: int) -> int:
 
 def main() -> int:
     """Try, write the log, and say what came of it."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.extreme", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m audits.extreme", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", default="", help="functions whose name this pattern matches: '^compare|Verdict'")
     parser.add_argument("--tests", nargs="+", default=TESTS, help="files of tests (all)")
     parser.add_argument("--sample", type=int, metavar="N", help="ask again what is known of N functions")

@@ -1,8 +1,8 @@
 """Garbage: answers that are wrong, on problems of the nastiest kinds; the judge may be content with none.
 
-python -m benchmarks.garbage --jobs 2 --log garbage.jsonl
+python -m audits.garbage --jobs 2 --log garbage.jsonl
 
-The problems are drawn as `verify` draws them, or come from `benchmarks.nasty` and `benchmarks.edges`. Each model judges
+The problems are drawn as `verify` draws them, or come from `audits.nasty` and `audits.edges`. Each model judges
 the exact answer, rounded, and that answer with garbage in one element or in all of one output. A verdict that is
 content must have a reason for every element: the exact value is that infinity or NaN, it is a number within twice its
 bound, or the verdict cites the row of docs/theory/semantics.md, or Theorem 13 of docs/theory/bounds.md where one of the
@@ -27,6 +27,7 @@ import numpy as np
 from flint import arb, ctx
 from hypothesis import HealthCheck, Phase
 
+from benchmarks import text
 from softproof import MODELS, OPERATIONS, Output, Problem, Result, Verdict, bound, judge_result, problems, solve
 from softproof.bounds.models import model
 from softproof.problem.checks import check
@@ -36,7 +37,7 @@ from softproof.problem.problem import Array
 from softproof.problem.rows import class_count, reduction_of
 from softproof.truth.balls import balls
 
-from . import nasty, text
+from . import nasty
 from .alarms import Part, Record, read, run, unfinished
 from .edges import at_the_edges
 
@@ -299,7 +300,7 @@ def goals(records: Sequence[Record]) -> list[str]:
 
 def main() -> None:
     """Ask, write the log, and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.garbage", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m audits.garbage", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds, from 0 on ({SEEDS})")
     parser.add_argument("--size", type=int, default=PROBLEMS, help=f"problems of an operation in a dtype ({PROBLEMS})")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (1)")

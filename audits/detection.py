@@ -13,13 +13,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from benchmarks import text
 from softproof import Output, Problem, Result, judge_result, solve
 from softproof.candidates.adapters.torch_arrays import make
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.problem import Array
 from softproof.truth.solver import FLOAT64
-
-from . import text
 
 SMALLEST, LARGEST = -60, 60  # exponents of the errors that are tried
 ROWS = {10: 256, 1000: 16}  # of the loss whose gradient is spoiled; one where there are more classes

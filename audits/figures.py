@@ -1,4 +1,4 @@
-"""Violations, sharpness, detection and cost of the judge, measured in one run: python -m benchmarks.figures.
+"""Violations, sharpness, detection and cost of the judge, measured in one run: python -m audits.figures.
 
 The goals at the end are reported, not enforced: another machine, or a busy one, may miss those of cost.
 docs/generated/figures.md holds one run's output.
@@ -12,14 +12,15 @@ import platform
 
 import torch
 
+from benchmarks import cost
 from softproof.reports.environment import versions
 
-from . import campaign, cost, detection
+from . import campaign, detection
 
 
 def main() -> None:
     """Measure, print the tables, and say which goals are met."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.figures", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m audits.figures", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer and smaller problems, for a rough look")
     quick = parser.parse_args().quick
     torch.set_num_threads(1)

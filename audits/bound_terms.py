@@ -1,7 +1,7 @@
 """Every term of every bound, and whether some test turns red without it.
 
-python -m benchmarks.bound_terms --jobs 2 --log bound_terms.jsonl   # all of softproof/bounds, in some hours
-python -m benchmarks.bound_terms --only softmax.py --seconds 60     # one file, with no more than a minute of tests each
+python -m audits.bound_terms --jobs 2 --log bound_terms.jsonl   # all of softproof/bounds, in some hours
+python -m audits.bound_terms --only softmax.py --seconds 60     # one file, with no more than a minute of tests each
 
 A summand is taken out of one sum, an argument out of one product of roundings, or one from a count of roundings. The
 changed function takes the place of the old one in a forked child, which runs tests that call it, the cheapest first,

@@ -1,6 +1,6 @@
 """What docs/generated/matrix.md lacks: new properties before all mutants, and all properties before new mutants.
 
-python -m benchmarks.matrix_rest docs/generated/matrix.md --jobs 2
+python -m audits.matrix_rest docs/generated/matrix.md --jobs 2
 
 It asks no pair that the document has, and writes both together. A run goes on where its log ends. `make matrix` asks
 all of them anew: that is for a change of what a property asks, or of what a mutant does.
@@ -21,9 +21,10 @@ from typing import NamedTuple
 
 import torch
 
+from benchmarks import text
 from softproof.mutants.catalogue import MUTANTS
 
-from . import matrix, text
+from . import matrix
 from .matrix import BY_ONE, KEPT, Matrix, Record
 from .properties import PROPERTIES, Drawing
 
@@ -99,7 +100,7 @@ def _later(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str,
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask what is missing, and write the document where nothing is any more."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.matrix_rest")
+    parser = argparse.ArgumentParser(prog="python -m audits.matrix_rest")
     parser.add_argument("document", type=Path, help="docs/generated/matrix.md")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (1)")
     parser.add_argument("--log", type=Path, default=Path("matrix_rest.jsonl"), help="one line for each of them")

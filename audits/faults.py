@@ -1,8 +1,8 @@
 """The share of drawn faults that the default run of `verify` kills: a yardstick for the generator of problems.
 
-python -m benchmarks.faults --jobs 2 --log faults.jsonl
+python -m audits.faults --jobs 2 --log faults.jsonl
 
-A fault (`benchmarks.drawn_faults`) is wrong from some size of one dimension on, in one tile, under one option or in one
+A fault (`audits.drawn_faults`) is wrong from some size of one dimension on, in one tile, under one option or in one
 format. Each is asked the problems of one row of `verify`, in their order, until one is rejected; those of one operation
 and dtype are drawn once for all faults. Then a problem is built for the fault alone: where even that is not rejected
 the bounds allow what is wrong, and no generator could show it. The share is that of the killed among all others.
@@ -24,10 +24,10 @@ from typing import Any, NamedTuple
 
 import torch
 
+from benchmarks import text
 from softproof import OPERATIONS
 from softproof.problem.formats import FORMATS
 
-from . import text
 from .alarms import read
 from .drawn_faults.asking import ALIVE, HARMLESS, KILLED, NOT_ASKED, VISIBLE, WITHIN, Row, silently
 from .drawn_faults.record import BUILDING, REPORTING, Fault, drawn
@@ -182,7 +182,7 @@ def alive(records: Sequence[Record]) -> list[str]:
 
 def main() -> None:
     """Ask, write the log, and print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.faults", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m audits.faults", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--faults", type=int, default=FAULTS, help=f"how many of the family ({FAULTS})")
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds of the generator ({SEEDS})")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (1)")

@@ -1,7 +1,7 @@
 """How sharp the bounds are: each beside a first-order running error analysis of the formula, with the same constants.
 
-python -m benchmarks.tightness                         # any order, 40 problems of each kind, in about a minute
-python -m benchmarks.tightness --arithmetic numpy --problems 10
+python -m audits.tightness                         # any order, 40 problems of each kind, in about a minute
+python -m audits.tightness --arithmetic numpy --problems 10
 
 The analysis is written from the formulas of manual/ and the constants of the arithmetic, not from the bounds: every
 operation adds its own rounding to the errors that it passes on, to first order, and a sum of n numbers as many as the
@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import text
 from softproof import MODELS, Arithmetic, Problem, bound
 from softproof.bounds.arithmetic import height
 from softproof.problem.formats import Floats
 
-from . import text
 from .ordinary import KINDS, Kind
 
 GOAL = 1.3  # times the yardstick, in the median

@@ -1,8 +1,8 @@
 """What a change of form must leave as it was: the problems, outcomes and figures of two commits, one beside the other.
 
-python -m benchmarks.same write before.json     in a checkout of the commit before
-python -m benchmarks.same write after.json      in one of the commit after
-python -m benchmarks.same compare before.json after.json [--names names.json]
+python -m audits.same write before.json     in a checkout of the commit before
+python -m audits.same write after.json      in one of the commit after
+python -m audits.same compare before.json after.json [--names names.json]
 
 Digests of the problems that a seed draws, every row of `softproof verify manual reference --seed 0` without its
 seconds, its exit status, and the table of the mutants. --names is a JSON object from a text in the first file to what
@@ -98,7 +98,7 @@ def differences(before: Any, after: Any, names: dict[str, str]) -> list[str]:
 
 def main() -> int:
     """Write a record, or compare two."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.same", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m audits.same", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("action", choices=["write", "compare"])
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--names", type=Path, help="a JSON object from old names to new ones")

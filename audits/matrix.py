@@ -1,4 +1,4 @@
-"""Property × mutant: each property is asked alone of every mutant that it may concern; python -m benchmarks.matrix.
+"""Property × mutant: each property is asked alone of every mutant that it may concern; python -m audits.matrix.
 
 Every property has to kill a mutant that no cheaper one kills, or to say why it is kept; every mutant is to be killed by
 two. A line of the log is one mutant, or one right implementation, from one seed. A run goes on where its log ends;
@@ -23,11 +23,11 @@ from typing import Any
 
 import torch
 
+from benchmarks import text
 from softproof.mutants.catalogue import MUTANTS
 from softproof.mutants.record import Mutant
 from softproof.reports.environment import versions
 
-from . import text
 from .properties import PROPERTIES, RIGHT, Drawing, kill
 
 EXAMPLES = 50
@@ -219,7 +219,7 @@ def gathered(records: Sequence[Record]) -> Matrix:
 INTRODUCTION = """# Properties and mutants
 
 Each property of the judge, and each property test of tests/ that takes an implementation, alone tries every mutant
-([mutants.md](mutants.md)) that it may concern (`benchmarks/properties.py`). A property kills a mutant if it finds an
+([mutants.md](mutants.md)) that it may concern (`audits/properties.py`). A property kills a mutant if it finds an
 error in one of its answers. Tests of the judge itself concern no mutant.
 
 Problems are drawn as `softproof.verify` draws them; a test that draws its own draws as many. A mutant that fewer
@@ -227,7 +227,7 @@ than two properties kill gets 100 problems, the default of `verify`.
 
 *Cost* is how many numbers a property gives to a right implementation, in each dtype, until it passes: the median
 over the operations. It is the same in every run. *Seconds* is the time that takes on one processor in this run. The
-cheapest property comes first; of two with the same cost, the one that `benchmarks/properties.py` names first.
+cheapest property comes first; of two with the same cost, the one that `audits/properties.py` names first.
 *First* counts the mutants that it kills and no cheaper property does. *Alone* counts those that no other property
 kills. A property that is never the first has a reason to stay, below the table.
 
@@ -276,7 +276,7 @@ def read(log: Path) -> list[Record]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Ask, write the log and the document, and say what is missing."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.matrix", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m audits.matrix", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, default=1, help="how many seeds, from 0 on (1)")
     parser.add_argument("--examples", type=int, default=EXAMPLES, help=f"problems drawn for each property ({EXAMPLES})")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (1)")

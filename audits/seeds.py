@@ -1,6 +1,6 @@
 """Random seeds of `make test`, one after the other: the suite is green on each, or its failures have names.
 
-python -m benchmarks.seeds --log seeds.jsonl
+python -m audits.seeds --log seeds.jsonl
 
 A line of the log is one run of the suite: its seed, its commit, how long it took, how many tests passed, and which did
 not. It stops when somebody stops it, or after --count runs; started again, it goes on counting where its log ends.
@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from . import text
+from benchmarks import text
 
 ROOT = Path(__file__).parent.parent
 GOAL = 40  # in a row
@@ -113,7 +113,7 @@ def _first(records: Sequence[Record], name: str) -> Any:
 
 def main() -> None:
     """Ask seed after seed, write each down, and print the table after each."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.seeds", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m audits.seeds", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--count", type=int, help="how many runs; by default it does not stop")
     parser.add_argument("--log", type=Path, default=Path("seeds.jsonl"), help="one line for each run (seeds.jsonl)")
     parser.add_argument("arguments", nargs="*", help="of pytest, after --; by default -n auto")

@@ -1,8 +1,8 @@
 """Bugs named: a diagnosis should name a known bug that is written anew, and nothing where there is none.
 
-python -m benchmarks.naming --log naming.jsonl
+python -m audits.naming --log naming.jsonl
 
-Three kinds of implementation are asked: bugs written anew (benchmarks/rewritten/), each mutant with its own record
+Three kinds of implementation are asked: bugs written anew (audits/rewritten/), each mutant with its own record
 taken out, and right variants under a model that is too narrow for them. A line of the log is one of them, and a run
 goes on where its log ends.
 """

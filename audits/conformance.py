@@ -2,7 +2,7 @@
 
 examples/candidates/pyproject.toml says what is asked, and how; what is not installed is passed over, and said. A target
 that agrees in class C is also asked for A and B. A line of the log is one target; a run goes on where its log ends.
-Each disagreement has to be explained in `benchmarks/disagreements.py`, and no other; the exit status is 1 where not.
+Each disagreement has to be explained in `audits/disagreements.py`, and no other; the exit status is 1 where not.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from benchmarks import text
 from softproof import verify
 from softproof.reports.environment import versions
 from softproof.runs.config import settings
 
-from . import text
 from .disagreements import DISAGREEMENTS
 
 ROOT = Path(__file__).parents[1]
@@ -159,7 +159,7 @@ def unexplained(records: Iterable[Record]) -> list[str]:
 
 def main() -> int:
     """Ask all targets that the log does not have."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.conformance", description=__doc__,
+    parser = argparse.ArgumentParser(prog="python -m audits.conformance", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("--log", type=Path, default=Path("conformance.jsonl"), help="one line for each (%(default)s)")
     parser.add_argument("--write", type=Path, metavar="FILE", help="write the document")

@@ -1,6 +1,6 @@
 """False alarms where bounds are sharpest: right variants and both halves on large problems, and on twisted ones.
 
-python -m benchmarks.twisted --jobs 2 --log twisted.jsonl
+python -m audits.twisted --jobs 2 --log twisted.jsonl
 
 A twist puts one hard thing into a problem: masked classes, equal or whole logits, logits whose exponentials are
 subnormal, weights of 0, a label smoothing near 1, upstream gradients that are huge, tiny or sum to 0. A line of the log
@@ -206,7 +206,7 @@ def _ask(seen: Variants, variant: Right, problem: Problem) -> None:
 
 def main() -> None:
     """Ask, write the log, and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.twisted", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m audits.twisted", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--seeds", type=int, default=20, help="how many seeds, from 0 on (20)")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (1)")
     parser.add_argument("--log", type=Path, default=Path("twisted.jsonl"), help="one line for each part")

@@ -1,7 +1,7 @@
 """How often an implementation that is right exceeds a bound, which must never happen, and how close it comes to one.
 
 A row-check is one row of one output beside its bound. The implementations are `manual` and `reference`, each under
-every arithmetic model that it should fit; problems are batches of rows of one look (benchmarks/questions.py). Rows of
+every arithmetic model that it should fit; problems are batches of rows of one look (audits/questions.py). Rows of
 131072 classes along the first axis are added up one by one by torch, which nearly reaches the bound of a sum.
 """
 
@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from benchmarks import text
 from softproof import OPERATIONS, Candidate, Problem, judge_result, load
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.losses import denominator, is_labels
@@ -23,7 +24,7 @@ from softproof.problem.rows import axis_of, class_count, reduction_of, row_form,
 from softproof.runs.schedule import counts
 from softproof.verdicts.case import BITS
 
-from . import questions, text
+from . import questions
 
 CHECKS_GOAL = 1_000_000  # at least so many row-checks
 SHARP_GOAL = 0.3  # of its bound, which some error of each operation reaches in each dtype
