@@ -78,22 +78,31 @@ class Probe(Opening):
 
     def _by_default(self, usual: Problem) -> None:
         """Options whose usual value it answers with an error, and that it is right for by default: it is left that."""
+        if "target" not in usual.inputs or not is_labels(usual):
+            return
         supports, given = self.candidate.supports(usual.operation), dict(self.candidate.interface.fixed)
         asked = {"reduction": usual, "ignore_index": _ignoring(usual, LOSS_DEFAULTS["ignore_index"])}
-        for name, problem in asked.items() if "target" in usual.inputs and is_labels(usual) else ():
+        for name, problem in asked.items():
             raised = self._asked(replace(problem, options={**usual.options, name: LOSS_DEFAULTS[name]})).raised
             for value in BY_DEFAULT[name] if raised and name in supports else ():
-                before = self.found.arguments.get("fixed"), self.found.comments.get("fixed", "")
-                self.found.says("fixed", {**given, name: value}, "what its answers are for")
-                self._open()
-                if self._is_right(_ignoring(usual, value) if name == "ignore_index" else usual, {name: value}):
+                if self._is_right_by_default(usual, {**given, name: value}, name):
                     given[name] = value
                     self.found.not_tested[f"another {name}"] = f"{name} = {LOSS_DEFAULTS[name]}: {raised}"
                     break
-                self.found.arguments.pop("fixed")
-                if before[0] is not None:
-                    self.found.says("fixed", *before)
         self._open()
+
+    def _is_right_by_default(self, usual: Problem, fixed: dict[str, Any], name: str) -> bool:
+        """Whether its answers are for this value of an option, which stays fixed then."""
+        before = self.found.arguments.get("fixed"), self.found.comments.get("fixed", "")
+        self.found.says("fixed", fixed, "what its answers are for")
+        self._open()
+        problem = _ignoring(usual, fixed[name]) if name == "ignore_index" else usual
+        if self._is_right(problem, {name: fixed[name]}):
+            return True
+        self.found.arguments.pop("fixed")
+        if before[0] is not None:
+            self.found.says("fixed", *before)
+        return False
 
     def _ignored(self, usual: Problem, found: Mapping[str, Any]) -> dict[str, int]:
         """The label that a function without `ignore_index` ignores, where it is another than the usual one."""
