@@ -167,7 +167,7 @@ def _add_words(command: argparse.ArgumentParser) -> None:
         "--regions", action="store_true", help="also print the coverage: how many problems lay in each region"
     )
     command.add_argument(
-        "--power", action="store_true", help="also print the smallest error of each output that would be detected"
+        "--vacuity", action="store_true", help="also print the smallest error of each output that would be detected"
     )
 
 
@@ -231,7 +231,7 @@ def run(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -
         report = judged(replace(plan, hidden=(*plan.hidden, *places)), partial(_progress, live))
     try:
         more = [report.regions()] if options.regions else []
-        more += [report.power()] if options.power else []
+        more += [report.vacuity()] if options.vacuity else []
         told = report.in_full() if options.verbose else str(report)
         text, status = "\n\n".join([told, *more, _summary(report, options.verbose)]), 0
     except Exception as error:  # a fault of the judge's own costs the details, and not the table

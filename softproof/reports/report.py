@@ -155,7 +155,7 @@ class Report:
         ]
         return "\n".join([f"{'operation'.ljust(width)}  problems in the region", *lines])
 
-    def power(self) -> str:
+    def vacuity(self) -> str:
         """For each output the relative error that is seen, in the median, and wrong answers that are not."""
         lines = [("operation", "dtype", "output", "seen from", "would pass in")]
         for row in self.rows:

@@ -14,7 +14,7 @@ from .elements import Elements
 from .infeasible import infeasible_rows
 from .row_unknowns import Strips, explained, refuted, unexplained
 from .unspecified import fixed
-from .vacuity import Power
+from .vacuity import Vacuity
 from .verdict import AGREES, DISAGREES, NO_GUARANTEE, UNDECIDED, UNSPECIFIED, Verdict
 
 
@@ -40,7 +40,7 @@ class Summary:
     worst: dict[str, Worst] = field(default_factory=dict)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     ratios: dict[str, float] = field(default_factory=dict)
-    power: dict[str, Power] = field(default_factory=dict)  # of each output
+    vacuity: dict[str, Vacuity] = field(default_factory=dict)  # of each output
     ulps: float = 0.0
     unspecified: set[int] = field(default_factory=set)  # rows of docs/theory/semantics.md that made something agree
     decided: bool = False  # whether anything agreed by itself
@@ -84,7 +84,7 @@ class Summary:
             self.decided |= bool((elements.agreed & (elements.excused <= 0)).any())
             self.cited.setdefault(name, []).append((numbers, elements.excused))
         storage = FORMATS[self.problem.dtype]
-        self.power.setdefault(name, Power(storage=storage)).add(
+        self.vacuity.setdefault(name, Vacuity(storage=storage)).add(
             elements.nearest,
             elements.doubt,
             elements.allowed,
@@ -184,6 +184,6 @@ class Summary:
             self.accuracy,
             numbers,
             {name: self._cited(name) for name in self.cited},
-            {name: power.none for name, power in self.power.items() if power.none},
-            {name: power.detectable for name, power in self.power.items()},
+            {name: vacuity.none for name, vacuity in self.vacuity.items() if vacuity.none},
+            {name: vacuity.detectable for name, vacuity in self.vacuity.items()},
         )

@@ -38,7 +38,7 @@ JUST_OUTSIDE = "just outside"
 
 
 @dataclass
-class Power:
+class Vacuity:
     """What was seen of one output, some rows at a time."""
 
     asked: set[str] = field(default_factory=set)  # wrong answers that differ from the right one

@@ -1,4 +1,4 @@
-"""What is said of the power of a comparison is so: the wrong answers are put before the judge."""
+"""What is said of the vacuity of a comparison is so: the wrong answers are put before the judge."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.problem.rows import row_form, shaped
 from softproof.verdicts.case import BITS
-from softproof.verdicts.vacuity import JUST_OUTSIDE, NOT_FINITE, WRONG, Power
+from softproof.verdicts.vacuity import JUST_OUTSIDE, NOT_FINITE, WRONG, Vacuity
 from softproof.verdicts.verdict import Verdict
 
 from .helpers.candidates import MANUAL, three_rows
@@ -96,7 +96,7 @@ def test_what_is_one_rounding_away_is_not_said_to_be_rejected() -> None:
 @pytest.mark.parametrize("name", [*WRONG, NOT_FINITE, JUST_OUTSIDE])
 def test_a_bound_beyond_the_numbers_sees_nothing(name: str) -> None:
     """The largest number is as small as the bound; an infinite bound promises nothing at all."""
-    tight, loose, none = Power(), Power(), Power()
+    tight, loose, none = Vacuity(), Vacuity(), Vacuity()
     x, zero = np.array([[1.0, 3.0, -2.0]]), np.zeros((1, 3))
     tight.add(x, zero, np.full((1, 3), 0.1), False)
     loose.add(x, zero, np.full((1, 3), 8.0), False)
@@ -109,30 +109,30 @@ def test_a_bound_beyond_the_numbers_sees_nothing(name: str) -> None:
 
 def test_one_block_of_rows_is_enough() -> None:
     """What one block sees is seen."""
-    power = Power()
-    power.add(np.array([[1e-9]]), np.zeros((1, 1)), np.ones((1, 1)), False)
-    assert "zero" in power.none
-    power.add(np.array([[1.0]]), np.zeros((1, 1)), np.full((1, 1), 0.5), False)
-    assert "zero" not in power.none
-    assert power.detectable == 0.5
+    vacuity = Vacuity()
+    vacuity.add(np.array([[1e-9]]), np.zeros((1, 1)), np.ones((1, 1)), False)
+    assert "zero" in vacuity.none
+    vacuity.add(np.array([[1.0]]), np.zeros((1, 1)), np.full((1, 1), 0.5), False)
+    assert "zero" not in vacuity.none
+    assert vacuity.detectable == 0.5
 
 
 def test_what_is_right_is_not_counted() -> None:
     """Zero is no wrong answer where the truth is zero, nor an infinity where it is infinite."""
-    power = Power()
-    power.add(np.zeros((2, 3)), np.zeros((2, 3)), np.ones((2, 3)), False)
-    power.add(np.full((2, 3), np.inf), np.zeros((2, 3)), np.ones((2, 3)), False)
+    vacuity = Vacuity()
+    vacuity.add(np.zeros((2, 3)), np.zeros((2, 3)), np.ones((2, 3)), False)
+    vacuity.add(np.full((2, 3), np.inf), np.zeros((2, 3)), np.ones((2, 3)), False)
 
-    assert power.none == ()
-    assert power.detectable == np.inf
+    assert vacuity.none == ()
+    assert vacuity.detectable == np.inf
 
 
 def test_an_overflow_may_be_infinite() -> None:
     """So that an infinity is no wrong answer there."""
-    power = Power()
-    power.add(np.array([[6e4]]), np.zeros((1, 1)), np.array([[32.0]]), np.array([[True]]))
+    vacuity = Vacuity()
+    vacuity.add(np.array([[6e4]]), np.zeros((1, 1)), np.array([[32.0]]), np.array([[True]]))
 
-    assert power.none == (NOT_FINITE,)
+    assert vacuity.none == (NOT_FINITE,)
 
 
 def test_a_wrong_answer_that_overflows_may_pass(dtype: str) -> None:
@@ -168,7 +168,7 @@ def test_the_report_counts_them() -> None:
     assert "vacuous here: softmax: " in said
     assert f"grad_logits in {max(row.errors.vacuous['grad_logits'].values())}" in said
     assert "of 60 problems: an all-zero answer, or another that is wrong altogether, would also pass" in said
-    assert "softmax    float32  value" in report.power()
+    assert "softmax    float32  value" in report.vacuity()
     told = {each["output"]: each["vacuous"] for each in json.loads(report.to_json())["rows"][0]["outputs"]}
     assert {each["answer"]: each["problems"] for each in told["grad_logits"]} == row.errors.vacuous["grad_logits"]
     assert 1e-8 < row.errors.detectable["value"] < 1e-4
