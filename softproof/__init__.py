@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from .verdicts.judgement import judge as judge
     from .verdicts.judgement import judge_refusal as judge_refusal
     from .verdicts.judgement import judge_result as judge_result
-    from .verdicts.networks.stated import Network as Network
     from .verdicts.networks.stated import network as network
     from .verdicts.stagewise import stages as stages
     from .verdicts.verdict import Verdict as Verdict
@@ -77,7 +76,7 @@ _MODULES = {
     "truth.solver": ("solve",),
     "verdicts.verdict": ("Verdict",),
     "verdicts.judgement": ("judge", "judge_refusal", "judge_result"),
-    "verdicts.networks.stated": ("Network", "network"),
+    "verdicts.networks.stated": ("network",),
     "verdicts.stagewise": ("stages",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
@@ -95,7 +94,6 @@ __all__ = [
     "Implementation",
     "Interface",
     "Measured",
-    "Network",
     "Output",
     "Problem",
     "Report",

@@ -376,7 +376,7 @@ def _records() -> Iterator[Call]:
     yield Call("softproof.Verdict", softproof.Verdict, _VERDICT, str)
     for kind in (softproof.Row, groups.Outcome, groups.Asked, groups.Coverage, groups.Errors, groups.Basis):
         own = {each.name: _ROW[each.name] for each in fields(kind) if each.name in _ROW}
-        yield Call(f"softproof.{kind.__name__}", kind, own, repr)
+        yield Call(f"softproof.Row {kind.__name__}".removesuffix(" Row"), kind, own, repr)
     report = {"rows": _given((AGREEING,), _tuple_of(nothing)), "seed": _given(0, whole), "expected": _WORDS,
               "ended_by": _COUNT, "inputs": _given((("x", "y"),), _tuple_of(_tuple_of(text))),
               "protections": _given((), _tuple_of(nothing))}  # fmt: skip
@@ -408,6 +408,9 @@ def _drawn() -> Iterator[Call]:
     large = {**kind, "supports": _given(None, _NAMES), "fixed": _given({}, optional(mapping)), "seed": _given(1, whole),
              "ndim": _given([2], items(whole)), "layouts": _given(["strided"], items(text))}  # fmt: skip
     yield Call("softproof.large_problems", softproof.large_problems, large, len)
+    layers = [("linear", 2, 3), "tanh", ("linear", 3, 2)]
+    stated = {"layers": _given(layers, items(anything)), "loss": _given("cross_entropy", text)}
+    yield Call("softproof.network", softproof.network, stated, repr)
     yield Call("softproof.database", softproof.database, {"where": _given("failures", meanings.place)}, type)
 
 
