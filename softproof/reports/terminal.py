@@ -114,7 +114,7 @@ def notes(rows: Sequence[Row]) -> list[str]:
 def details(rows: Sequence[Row]) -> list[str]:
     """What else is known of the rows: what was not promised, how sums are made, what was printed or vacuous."""
     notes = _counted("no derivative promised, nor asked", rows, lambda row: row.coverage.unbounded)
-    return notes + _sums(rows) + _reported(rows) + _printed(rows) + _power(rows) + _reproducibility(rows)
+    return notes + _sums(rows) + _reported(rows) + _printed(rows) + _vacuous(rows) + _reproducibility(rows)
 
 
 def _counted(words: str, rows: Sequence[Row], count: Callable[[Row], int]) -> list[str]:
@@ -159,7 +159,7 @@ def _printed(rows: Sequence[Row]) -> list[str]:
     return [f"printed by {name}, not shown: {count:,} bytes" for name, count in printed.items() if count]
 
 
-def _power(rows: Sequence[Row]) -> list[str]:
+def _vacuous(rows: Sequence[Row]) -> list[str]:
     """Of each operation, on how many problems the bound of an output would have let a wrong answer pass."""
     counts: dict[str, Counter[str]] = {}
     for row in rows:
