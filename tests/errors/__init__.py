@@ -14,6 +14,7 @@ from .information import INFORMATION
 from .inputs import Table, X
 from .judging import FACTORS, JUDGING
 from .linear import LINEAR
+from .networks import NETWORKS
 from .questions import QUESTIONS
 from .softmax import SOFTMAX
 from .targets import TARGETS
@@ -37,5 +38,5 @@ DEVICES: Table = {
 TABLES = {
     manual: TWIN,
     reference: _whole(TWIN, DEVICES),
-    softproof: _whole(QUESTIONS, JUDGING, FACTORS, ANSWERS, OUTPUTS, TARGETS, COMMANDS),
+    softproof: _whole(QUESTIONS, JUDGING, FACTORS, ANSWERS, OUTPUTS, TARGETS, NETWORKS, COMMANDS),
 }
