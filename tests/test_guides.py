@@ -28,6 +28,7 @@ TOOLS = ("git", "cc", "node")  # which a reader may lack, and a machine that tes
 NOT_RUN = {
     "python3 -m venv .venv": "installs from the network; CI does the same by make",
     "softproof verify my_kernels:fused_loss --device cuda": "needs a CUDA device; tests/test_devices.py has one",
+    "softproof grade candidates --operation softmax": "needs a Dask cluster; tests/test_dask.py starts one",
     "softproof verify model.onnx": "needs a model; tests/test_programs.py makes some",
 }
 BLOCK = re.compile(
