@@ -16,7 +16,7 @@ from softproof.problem.formats import FORMATS
 from softproof.runs.criteria import Criteria
 from softproof.verdicts.case import BITS
 from softproof.verdicts.elements import OVERFLOW
-from softproof.verdicts.verdict import DISAGREES
+from softproof.verdicts.verdict import DISAGREES, NO_GUARANTEE
 
 from .helpers.candidates import MANUAL, REFERENCE, answers
 
@@ -66,7 +66,8 @@ def test_the_halves_are_within_both_bounds_of_each_other(
             near = np.abs(first - second) <= 2 * allowed[name]
         if not (same | near).all():  # what no document fixes, or overflows on the way, need not be the same
             verdicts = judge(by_manual, problem), judge(candidate, problem, device=device)
-            assert all(verdict.ok for verdict in verdicts), (name, first, second, allowed[name])
+            content = [verdict.ok or verdict.outcome == NO_GUARANTEE for verdict in verdicts]  # of another element
+            assert all(content), (name, first, second, allowed[name])
             cited = [verdict.cited[name] != 0 for verdict in verdicts if name in verdict.cited]
             assert (same | near | np.any(cited, axis=0)).all(), (name, first, second, allowed[name])
 

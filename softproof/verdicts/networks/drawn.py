@@ -104,7 +104,8 @@ def problem_of(layers: Layers, dtype: str, number: int, seed: int) -> Problem:
     style(layers, drawn, rng, dtype)
     outputs = logits(layers, drawn)[-1]
     if (apart := np.ptp(outputs, axis=-1).max()) > FARTHEST:
-        drawn[last.names[0]] *= FARTHEST / apart
+        for name in last.names:
+            drawn[name] *= FARTHEST / apart
     rounded = {name: FORMATS[dtype].round(array) for name, array in drawn.items()}
     return Problem("network", dtype, rounded | {"target": rng.integers(last.outputs, size=rows)})
 
@@ -130,4 +131,19 @@ def check_problem(layers: Layers, problem: Any) -> Problem:
     for name, array in problem.inputs.items():
         if not np.isfinite(array).all() or FORMATS[problem.dtype].first_not_held(array) is not None:
             raise ValueError(f"{name} has numbers that are infinite, or none of {problem.dtype}")
+    _check_probabilities(layers, problem)
     return problem
+
+
+def _check_probabilities(layers: Layers, problem: Problem) -> None:
+    """Of a probability that underflows, and of its logarithm, Theorem 26 promises nothing."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        z = logits(layers, problem.inputs)[-1]
+        l = z - np.logaddexp.reduce(z, axis=-1, keepdims=True)  # noqa: E741  # (N, C)
+    least = l[np.arange(len(l)), problem.inputs["target"]] + l.min(-1)
+    if not (least >= np.log(2 * FORMATS[problem.dtype].tiny)).all():
+        row = int(np.argmin(least))
+        raise ValueError(
+            f"the logits of row {row} are {np.ptp(z[row]):.4g} apart; expected so few that no product of its "
+            f"probabilities underflows in {problem.dtype}"
+        )
