@@ -117,6 +117,9 @@ def test_a_failure_has_a_diagnosis(bank: Bank) -> None:
         "models     wrong under all ",
     ):
         assert any(each.startswith(words) for each in lines), lines
+    counts = re.search(r"\d+ of (\d+) with it, 0 of (\d+) without", found.diagnosis)
+    assert counts is not None
+    assert sum(map(int, counts.groups())) > found.asked  # of the bank, and of the interview
     assert found.to_dict()["diagnosis"] == found.diagnosis
     right = grade(manual, bank, arithmetic="any-order", operation="softmax")
     assert (right.ok, right.diagnosis) == (True, "")

@@ -95,6 +95,21 @@ def test_a_verdict_says_where_to_look(wrong: type[ByHand], told: str) -> None:
     assert told in str(net.judge(wrong(net.layers), dtypes=["float64"], seed=1))
 
 
+def test_a_factor_is_told_where_the_bounds_allow_it() -> None:
+    """Of all elements; one that is another number times the exact is none."""
+    net = softproof.network([("linear", 3, 4)])
+
+    def times(factor: Array) -> str:
+        def function(x: Array, labels: Array, parameters: dict[str, Array]) -> Answer:
+            loss, gradients = ByHand(net.layers)(x, labels, parameters)
+            return loss, gradients | {"W1": (gradients["W1"] * factor).astype(x.dtype)}
+
+        return str(net.judge(function, dtypes=["float32"], seed=1))
+
+    assert "; all of it is -0.5 times the exact" in times(np.array(-0.5))
+    assert "times the exact" not in times(np.array([1.5, 1.5, 1.5 + 1e-4]))
+
+
 def test_only_one_gradient_is_wrong() -> None:
     """That of a weight, or that of the input: the step that makes it is named."""
 

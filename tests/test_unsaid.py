@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import softproof
+from softproof.candidates.isolated import isolated
 from softproof.problem.problem import Array
+from softproof.runs.probing import hints
 from tests.helpers.profiles import profile_of
 
 QUICK: Any = {"dtypes": ["float32"], "examples": 30, "seed": 1}
@@ -69,6 +72,22 @@ def test_what_has_no_default_is_always_given(function: Any, operation: str, name
     (row,) = softproof.verify(function, operation=operation, adapter="torch", names=names, without=sorted(without),
                               arithmetic="auto", ndim=found.arguments.get("ndim", ()), **QUICK).rows  # fmt: skip
     assert row.verdict == ("agrees" if right else "disagrees"), row.failure
+
+
+def sums(logits: Tensor, target: Tensor, reduction: str = "sum") -> Tensor:
+    """Right, and by default another loss than torch's."""
+    return F.cross_entropy(logits, target, reduction=reduction)
+
+
+def test_a_default_that_is_not_asked_is_told() -> None:
+    """In its own process, too; not where its user says what it is."""
+    told = ("the default of reduction was not tested: 'mean' was given in its place",)
+    here = softproof.load(sums, operation="cross_entropy", adapter="torch")
+    there = isolated(f"{__name__}:{sums.__name__}", "cross_entropy", "torch")
+    fixed = softproof.load(sums, operation="cross_entropy", adapter="torch", fixed={"reduction": "sum"})
+    with closing(there):
+        assert hints(here, "cross_entropy") == hints(there, "cross_entropy") == told
+    assert hints(fixed, "cross_entropy") == hints(softproof.load(F.cross_entropy), "cross_entropy") == ()
 
 
 def layer(input: Array, weight: Array, bias: Array) -> Array:

@@ -16,6 +16,7 @@ from .functions import made
 from .signature import named_by, named_in_order
 from .swallowing import ignores
 from .task import Task
+from .unsaid import other_defaults
 
 if TYPE_CHECKING:
     from .candidate import Candidate
@@ -44,6 +45,10 @@ class Capabilities:
     def parameters(self, operation: str) -> tuple[str, ...]:
         """The names of what its function takes, as far as they are known; they are suggested, and no more."""
         return named_in_order(self.candidate.functions[operation])
+
+    def other_defaults(self, operation: str) -> tuple[str, ...]:
+        """Options that are another value by default than torch's."""
+        return other_defaults(self.candidate.functions[operation], operation, self.candidate.interface)
 
     def reported(self, _operation: str, /) -> tuple[str, ...]:
         """What is believed of it because it says so, and for no other reason."""

@@ -23,7 +23,7 @@ from .protocol import LONGEST_NAME, MOST_TEXTS, decoded, encoded, texts
 
 DECLARING = ("onnx", "process")  # adapters whose targets say themselves what they take
 _PARTS = {"adapter", "operations", "takes", "backwards", "formats", "without", "names", "fixed", "ndim", "output",
-          "parameters"}  # fmt: skip
+          "parameters", "other_defaults"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Description:
     interface: Interface
     reported: tuple[str, ...] = field(default=())  # in words, what it alone has said
     parameters: dict[str, tuple[str, ...]] = field(default_factory=dict)  # names, which are suggested and no more
+    other_defaults: dict[str, tuple[str, ...]] = field(default_factory=dict)  # options, which are told and no more
 
     def supports(self, operation: str, interface: Interface) -> frozenset[str]:
         """Kinds of input unless they are left out, and what it takes of options and optional inputs."""
@@ -65,6 +66,10 @@ class Described(Capabilities):
         """As its process says."""
         return self.about.parameters[operation]
 
+    def other_defaults(self, operation: str) -> tuple[str, ...]:
+        """As its process says."""
+        return self.about.other_defaults[operation]
+
     def reported(self, operation: str, /) -> tuple[str, ...]:
         """In words, what it alone has said that bears on the operation."""
         return reported_of(self.about, operation, self.candidate.interface)
@@ -85,6 +90,7 @@ def described(candidate: Candidate) -> dict[str, Any]:
         "ndim": sorted(interface.ndim),
         "output": interface.output,
         "parameters": {name: _few(candidate.capabilities.parameters(name)) for name in candidate.operations},
+        "other_defaults": {name: list(candidate.capabilities.other_defaults(name)) for name in candidate.operations},
     }
 
 
@@ -110,6 +116,9 @@ def believed(said: Any, target: str, operation: str | None, adapter: str | None,
     parameters = said["parameters"]
     if not isinstance(parameters, dict) or parameters.keys() != set(operations):
         raise FrameError("a description that does not say what the parameters of each operation are called")
+    others = said["other_defaults"]
+    if not isinstance(others, dict) or others.keys() != set(operations):
+        raise FrameError("a description that does not say which options have another default")
     backwards = frozenset(_some(said["backwards"], "backwards", operations))
     formats = _some(said["formats"], "formats", FORMATS) if known_adapter in DECLARING else ()
     full = _interface(said, interface, known_adapter, operations)
@@ -121,6 +130,9 @@ def believed(said: Any, target: str, operation: str | None, adapter: str | None,
         tuple(formats),
         full,
         parameters={name: tuple(texts(parameters[name], "parameters")) for name in operations},
+        other_defaults={
+            name: tuple(_some(others[name], f"defaults of {name}", OPERATIONS[name].options)) for name in operations
+        },
     )
     return replace(believes, reported=tuple(_reported(believes, operation, adapter, interface)))
 

@@ -42,6 +42,23 @@ def unsaid(
     return {name: DEFAULTS[name] if name in about.options else _neutral(name, problem) for name in missing} | masks
 
 
+def other_defaults(function: Callable[..., Any], operation: str, interface: Interface) -> tuple[str, ...]:
+    """Options with a default of their own, which is not asked: that of torch is given in its place.
+
+    >>> def loss(logits, target, reduction="sum", label_smoothing=0.0): ...
+    >>> other_defaults(loss, "cross_entropy", Interface())
+    ('reduction',)
+    """
+    defaults = {name: each for name, each in _by_name(function, 0).items() if each is not inspect.Parameter.empty}
+    theirs = {name: interface.names.get(name, name) for name in OPERATIONS[operation].options}
+    asked = defaults.keys() - interface.extra.keys()
+    return tuple(
+        name
+        for name, called in theirs.items()
+        if name not in interface.fixed and called in asked and _is_otherwise(name, defaults[called])
+    )
+
+
 def _by_name(function: Callable[..., Any], positional: int) -> dict[str, Any]:
     """The defaults of the parameters after the first that can be given by name, as far as a function tells."""
     try:

@@ -18,7 +18,7 @@ from ..candidates.lookalikes import lookalikes
 from ..diagnosis.interview import Given
 from ..problem.interface import DIMENSIONS
 from ..problem.kinds import kinds_of
-from ..problem.operations import OF_REDUCTIONS, OPERATIONS
+from ..problem.operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS
 from ..problem.outputs import value_shape
 from ..problem.problem import Problem
 from ..problem.rows import main_input
@@ -220,7 +220,7 @@ def _is_refused(refused: Refusals, problem: Problem, what: str) -> bool:
 
 
 def hints(candidate: Candidate, operation: str) -> tuple[str, ...]:
-    """Parameters that look like an option that is not tested, or like inputs in another order; what to say then."""
+    """Parameters that look like an option or like inputs in another order, and defaults that are not torch's."""
     parameters = candidate.capabilities.parameters(operation)
     similar = lookalikes(operation, parameters, candidate.interface.names)
     left_out = {*candidate.interface.without, *candidate.interface.fixed, *candidate.supports(operation)}
@@ -229,8 +229,16 @@ def hints(candidate: Candidate, operation: str) -> tuple[str, ...]:
     if order and not order.keys() & candidate.interface.names.keys():
         options = " ".join(f"--name {ours}={theirs}" for ours, theirs in order.items())
         swapped = (f"its parameters look like the inputs in another order: {options}",)
-    return swapped + tuple(
-        f"{theirs!r} looks like {name}, which was not tested: --name {name}={theirs}"
-        for name, theirs in similar.items()
-        if name not in left_out and theirs not in given
+    others = tuple(
+        f"the default of {name} was not tested: {DEFAULTS[name]!r} was given in its place"
+        for name in candidate.capabilities.other_defaults(operation)
+    )
+    return (
+        swapped
+        + others
+        + tuple(
+            f"{theirs!r} looks like {name}, which was not tested: --name {name}={theirs}"
+            for name, theirs in similar.items()
+            if name not in left_out and theirs not in given
+        )
     )

@@ -195,16 +195,20 @@ def _failed(network: Network, problem: Problem, found: dict[str, Elements], same
 
 
 def _factor(elements: Elements, rows: int) -> str:
-    """Where all of an output is one number times what it should be."""
+    """Where all of an output is one number times what it should be, as far as the bounds tell."""
     some = np.abs(elements.nearest) > 2 * elements.allowed
-    with np.errstate(all="ignore"):
-        factors = elements.got[some] / elements.nearest[some]
-        alike = factors.size and np.ptp(factors) < 1e-3 * abs(factors[0])
-    forgotten = bool(alike and rows > 1 and abs(factors[0] - rows) < 1e-3)
-    if not alike or (factors.size == 1 and not forgotten):
+    got, exact, allowed = elements.got[some], elements.nearest[some], elements.allowed[some]
+
+    def is_factor(factor: float) -> bool:
+        return bool((np.abs(got - factor * exact) <= (1 + abs(factor)) * allowed).all())
+
+    if got.size and rows > 1 and is_factor(rows):
+        return f"; all of it is {rows} times the exact: is 1/N forgotten, of {rows} rows?"
+    if got.size < 2 or not np.isfinite(got).all():
         return ""
-    question = f": is 1/N forgotten, of {rows} rows?" if forgotten else ""
-    return f"; all of it is {factors[0]:.4g} times the exact{question}"
+    largest = np.abs(exact).argmax()
+    factor = float(got[largest] / exact[largest])
+    return f"; all of it is {factor:.4g} times the exact" if is_factor(factor) else ""
 
 
 def _again(network: Network, problem: Problem, where: str) -> str:
