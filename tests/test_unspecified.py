@@ -340,3 +340,19 @@ def test_ignored_rows_of_a_layer_have_no_gradient_whatever_the_mean_divides_by()
     assert np.isnan(right["grad_input"]).tolist() == [[True, True], [False, False]]
     assert _ok(problem, right | {"grad_input": np.array([[INF, -INF], [0.0, 0.0]])})
     assert not _ok(problem, right | {"grad_input": np.array([[NAN, NAN], [NAN, 0.0]])})
+
+
+@pytest.mark.parametrize("library", [MANUAL, REFERENCE], ids=["manual", "reference"])
+def test_a_row_of_several_positions_counts_where_one_of_them_does(library: Candidate) -> None:
+    """A weight (C, d1, D) gives each row of the input d1 labels; ∂input is 0 where all of them are ignored."""
+    inputs: dict[str, Any] = {
+        "input": [[1.0], [2.0], [3.0]], "linear_weight": [[[1.0], [0.5]], [[0.0], [2.0]]],
+        "target": [[0, -100], [-100, 0], [-100, -100]], "weight": [0.0, 1.0],
+    }  # fmt: skip
+    problem = Problem("linear_cross_entropy", "float32", inputs, {"label_smoothing": 0.25}, 1.0)
+    right = _exact(problem)
+
+    assert judge(library, problem).ok
+    assert _ok(problem, right | {"grad_input": np.array([[INF], [NAN], [0.0]])})
+    assert not _ok(problem, right | {"grad_input": np.array([[INF], [NAN], [NAN]])})
+    assert not _ok(problem, right | {"grad_input": np.array([[INF], [1.0], [0.0]])})

@@ -6,6 +6,7 @@ No document fixes such a mean (docs/theory/semantics.md, row 96), but not every 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 
 import numpy as np
 
@@ -23,10 +24,15 @@ OF_ROWS = ("grad_logits", "hvp_logits", "grad_input")
 
 
 def of_rows_that_count(problem: Problem, counts: Array) -> Array:
-    """The rows that count, in the row form of a gradient: (r, 1), or one row of all elements."""
+    """The rows that count, in the row form of a gradient: (r, 1), or one row of all elements.
+
+    A row of an input counts where one of its positions does, those that a weight (C, d1, …, D) gives it.
+    """
     if is_by_rows(problem):
         return counts
-    return np.repeat(counts, problem.inputs["input"].shape[-1], axis=1).reshape(1, -1)
+    positions = prod(problem.inputs["linear_weight"].shape[1:-1])
+    of_inputs = counts.reshape(-1, positions).any(-1, keepdims=True)  # (N, 1)
+    return np.repeat(of_inputs, problem.inputs["input"].shape[-1], axis=1).reshape(1, -1)
 
 
 def _weights_that_count(problem: Problem) -> Array:
