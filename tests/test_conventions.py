@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -9,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+import manual
 import softproof
 from softproof.candidates.guesses import operation_of
 from softproof.runs.introduction import Profile
@@ -91,7 +95,36 @@ def test_log_probabilities_are_no_loss() -> None:
 
     assert row.verdict == "cannot ask"
     assert "right times -1" in row.outcome.reason
+    assert "--negative" in row.outcome.reason
     assert operation_of("by_token_log_softmax", ["logits", "index"]) == "cross_entropy"
+
+
+def test_a_backward_pass_of_the_opposite() -> None:
+    """With `negative`, derivatives are those of minus the loss; of the loss itself they disagree."""
+    functions = [getattr(manual, f"cross_entropy{kind}") for kind in ("", "_backward", "_jvp", "_hvp")]
+    module = ModuleType("log_probabilities")
+    for function in functions:
+        setattr(module, function.__name__, opposite(function))
+    how: dict[str, Any] = {"dtypes": ["float64"], "examples": 20, "require": ["value", "gradient", "jvp", "hvp"]}
+
+    (row,) = softproof.verify(module, negative=True, **how).rows
+    assert row.verdict == "agrees", row
+    module.cross_entropy_backward = manual.cross_entropy_backward  # type: ignore[attr-defined]
+    (row,) = softproof.verify(module, negative=True, **how).rows
+    assert row.verdict == "disagrees"
+    assert row.failure is not None
+    assert row.failure.verdict.output == "grad_logits"
+
+
+def opposite(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, times -1."""
+
+    @wraps(function)
+    def called(*arrays: Any, **options: Any) -> Any:
+        results = function(*arrays, **options)
+        return tuple(None if each is None else -each for each in results) if isinstance(results, tuple) else -results
+
+    return called
 
 
 def soft_loss(logits: Tensor, probabilities: Tensor) -> Tensor:

@@ -17,6 +17,9 @@ import torch.nn.functional as F
 
 def nll(logits, labels): return torch.logsumexp(logits, -1) - logits.gather(-1, labels[:, None])[:, 0]
 
+def token_logps(logits, labels): return -nll(logits, labels)
+def token_logps_wrong(logits, labels): return -nll(logits * 1.01, labels)
+
 def affine(x, w, b): return x @ w.T + b
 def affine_wrong(x, w, b): return x @ w.T + 2 * b
 
@@ -72,9 +75,9 @@ def with_gradient_wrong(scores, y):
     return loss * 2, d
 """
 OPERATIONS = {"affine": "linear", "shifted": "softmax", "heated": "softmax", "overwrites": "softmax"}
-RIGHT = ("affine", "matrices", "shares", "tokens", "shifted_", "heated", "masked", "padded",
+RIGHT = ("token_logps", "affine", "matrices", "shares", "tokens", "shifted_", "heated", "masked", "padded",
          "weighed", "row", "with_gradient")  # fmt: skip
-WRONG = ("affine", "matrices", "shares", "tokens", "shifted", "overwrites", "heated", "masked", "padded",
+WRONG = ("token_logps", "affine", "matrices", "shares", "tokens", "shifted", "overwrites", "heated", "masked", "padded",
          "weighed", "row", "with_gradient")  # fmt: skip
 
 

@@ -51,13 +51,21 @@ def called(
         filled = {name: _filled(framework, first_of_all, x) for name, x in missing.items()}
         keywords = interface.given({**filled, **named, **problem.options})
         answer = asked(*before, *positional, **keywords, **interface.extra)
-        if function is not None:
-            return answer
+        if function is not None:  # a derivative, of one array or of several
+            return _minus(answer) if interface.negative else answer
         answer = answer if interface.output is None else answer[interface.output]
         rounds = HALF_VALUE in interface.without and problem.dtype in HALF and _is_float32(answer)
-        return framework.cast(answer, problem.dtype) if rounds else answer
+        answer = framework.cast(answer, problem.dtype) if rounds else answer
+        return _minus(answer) if interface.negative else answer
 
     return call
+
+
+def _minus(answer: Any) -> Any:
+    """The opposite of an array, or of each of several; what is none stays what it is."""
+    if isinstance(answer, tuple):
+        return tuple(map(_minus, answer))
+    return -answer if hasattr(answer, "__neg__") else answer
 
 
 def _filled(framework: Any, array: Any, value: Any) -> Any:

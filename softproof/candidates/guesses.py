@@ -90,6 +90,15 @@ def inputs_in_order(operation: str, parameters: Sequence[str]) -> dict[str, str]
     return {} if list(order.values()) == list(parameters[: len(names)]) else order
 
 
+def gives_logarithms(name: str) -> bool:
+    """Whether a function of this name gives log-probabilities.
+
+    >>> gives_logarithms("selective_log_softmax"), gives_logarithms("get_batch_logps"), gives_logarithms("log_loss")
+    (True, True, False)
+    """
+    return bool(re.search(r"\blog ?(softmax|p|ps|prob\w*|likelihoods?)\b", words_of(name)))
+
+
 def is_in_place(name: str) -> bool:
     """Whether a function of this name is meant to overwrite what it is given, as torch's are by their last letter.
 

@@ -142,6 +142,7 @@ _INTERFACE = {
     **dict.fromkeys(("names", "fixed", "extra"), Named(_text)),
     "ndim": Every(_count),
     "output": _or_null(_count),
+    "negative": _flag,
 }
 _ASKED = {
     "target": _text,

@@ -75,6 +75,7 @@ def arguments_of_run(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "writes": sorted(arguments.get("writes", ())),
         "ndim": sorted(arguments.get("ndim", ())),
         "output": arguments.get("output"),
+        "negative": arguments.get("negative", False),
     }
     return {
         "target": arguments["target"],

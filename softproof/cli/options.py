@@ -83,6 +83,9 @@ def add_interface(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--writes", action="append", metavar="NAME,…", help="inputs that it overwrites, as documented")
     group.add_argument("--output", type=int, metavar="N", help="which of several results is the value, counted from 0")
+    group.add_argument(
+        "--negative", action="store_true", help="its result is minus the value, as a log-probability is minus a loss"
+    )
 
 
 def target_name(text: str) -> str:
@@ -115,7 +118,9 @@ def words_of(arguments: Mapping[str, Any]) -> str:
             words += [f"{option} {shlex.quote(f'{key}={each}')}" for key, each in value.items()]
         elif name == "ndim":
             words += [f"{option} {each}" for each in value or ()]
-        elif value not in (None, (), []):
+        elif value is True:
+            words.append(option)
+        elif value is not False and value not in (None, (), []):
             words.append(f"{option} {shlex.quote(str(value) if isinstance(value, str | int) else ','.join(value))}")
     return " ".join(words)
 
@@ -128,6 +133,7 @@ _OPTIONS = {
     "fixed": "--fixed",
     "extra": "--extra",
     "output": "--output",
+    "negative": "--negative",
     "ndim": "--ndim",
     "writes": "--writes",
     "without": "--without",
@@ -143,6 +149,8 @@ def given_interface(options: argparse.Namespace) -> dict[str, Any]:
 def _interface(options: argparse.Namespace) -> InterfaceArguments:
     """The arguments of `softproof.Interface` that were given."""
     interface: InterfaceArguments = {"output": options.output, "ndim": options.ndim or ()}
+    if options.negative:
+        interface["negative"] = True
     if options.supports is not None:
         interface["supports"] = split(options.supports)
     interface["without"], interface["writes"] = split(options.without), split(options.writes)

@@ -55,6 +55,7 @@ class InterfaceArguments(TypedDict, total=False):
     ndim: Sequence[int]
     writes: Sequence[str]
     output: int | None
+    negative: bool
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class Interface:
         ndim: how many dimensions the logits, probabilities or features may have; by default any number.
         writes: inputs that it is documented to overwrite. It is given a copy of these.
         output: which of several results is the value, counted from 0; by default there is one.
+        negative: whether its result is minus the value, as a log-probability is minus the loss of its label.
 
     `softproof.load` and `softproof.verify` take the same arguments, as lists, and check them.
 
@@ -95,6 +97,7 @@ class Interface:
     ndim: frozenset[int] = frozenset()
     writes: frozenset[str] = frozenset()
     output: int | None = None
+    negative: bool = False
 
     def __post_init__(self) -> None:
         made: dict[str, Any] = {name: check_mapping(name, getattr(self, name), _EXAMPLES[name]) for name in _MAPPINGS}
@@ -106,6 +109,7 @@ class Interface:
         made["ndim"] = check_dimensions(self.ndim)
         if self.output is not None:
             made["output"] = check_whole("output", self.output, "a whole number, which counts results from 0", 0)
+        check_flag("negative", self.negative)
         for name, value in made.items():
             object.__setattr__(self, name, value)
 

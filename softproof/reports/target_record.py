@@ -83,6 +83,7 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {  # each with its defau
     "ndim": ((), sorted),
     "writes": ((), _texts),
     "output": (None, _itself),
+    "negative": (False, bool),
     "in_process": (False, bool),
     "sandbox": ("off", _itself),
     "sandbox_read": ((), _texts),

@@ -43,7 +43,7 @@ KINDS = {  # what the value of each key is
     **dict.fromkeys(("factor", "time-limit", "startup-limit"), _NUMBER),
     **dict.fromkeys(("examples", "seed", "output"), _WHOLE),
     "ndim": _NUMBERS,
-    "in-process": "true or false",
+    **dict.fromkeys(("in-process", "negative"), "true or false"),
     "expected-failures": "a list of texts, or the name of a file",
     "target": "the name of one",
     "targets": "a list of tables",
@@ -218,6 +218,7 @@ target = "my_kernels:softmax"           # a module, or one function of it
 # ndim = [2]                            # dimensions of the logits that it takes
 # writes = ["logits"]                   # inputs that it is documented to overwrite
 # output = 0                            # which of several results is the value
+# negative = true                       # its result is minus the value, as a log-probability is minus a loss
 # Every key above [[tool.softproof.targets]] but seed, expected-failures and database may stand here as well.
 """
 

@@ -16,6 +16,7 @@ from ..candidates.guesses import inputs_in_order, operation_of
 from ..candidates.lookalikes import is_certain, is_mask, lookalikes
 from ..candidates.outliving import outliving
 from ..diagnosis.interview import Given
+from ..problem.interface import InterfaceArguments
 from ..problem.operations import OPERATIONS, REDUCTIONS
 from ..problem.outputs import value_shape
 from ..problem.problem import Problem, Result
@@ -289,7 +290,7 @@ class Opening:
         self.found.says("without", left, self.found.comments.get("without", LEFT_OUT))
 
 
-_OF_AN_INTERFACE = ("operation", "adapter", "names", "fixed", "output", "without", "ndim", "writes", "extra")
+_OF_AN_INTERFACE = {"operation", "adapter", *InterfaceArguments.__annotations__} - {"supports"}
 TEMPERATURES = ("temperature", "temp", "tau")
 ALL_COUNT = "it is given a mask of the rows whose label is not ignored"
 HAS_NO_DEFAULT = "it has no default, and the operation has no such option"

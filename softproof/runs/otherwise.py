@@ -142,8 +142,8 @@ LOGARITHMS = (
 OF_LOGITS = "which cross_entropy does, with target probabilities: --operation cross_entropy"
 NO_OPERATION = "which no such operation does; log_softmax, softmax and logsumexp, of which it is made, can be judged"
 NEGATIVE = (
-    "its value is right times -1: it gives log-probabilities, and a loss is minus these. Judge a function that returns "
-    "the loss, such as: def loss(logits, labels): return -function(logits, labels)"
+    "its value is right times -1. If it gives log-probabilities, a loss is minus these: --negative (in Python: "
+    "negative=True)"
 )
 
 

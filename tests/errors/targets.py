@@ -29,6 +29,11 @@ TARGETS: Table = {
         ValueError,
         "without names x; expected some of all_ignored, bias, dim",
     ),
+    "negative": (
+        lambda f: f.load("manual:softmax", negative="yes"),
+        TypeError,
+        "negative is 'yes'; expected True or False",
+    ),
     "a conformance test": (
         lambda f: f.conformance("manual:softmax", devices=["gpx"]),
         ValueError,
