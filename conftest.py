@@ -23,7 +23,7 @@ from tests.helpers.candidates import MANUAL, REFERENCE
 SHORT, LONG = 6, 20  # examples of a property, without and with --thorough
 
 DTYPES = ("float64", "float32")
-pytest_plugins = ["tests.helpers.costs", "tests.helpers.draws", "tests.helpers.resuming"]
+pytest_plugins = [f"tests.helpers.{name}" for name in ("costs", "draws", "programs", "resuming")]
 collect_ignore = [] if find_spec("jax") else ["softproof/candidates/adapters/jax_arrays.py"]
 
 

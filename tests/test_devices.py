@@ -1,4 +1,4 @@
-"""A device that was asked for and is not there is an error, never a skip."""
+"""A device or a program that was asked for and is not there is an error, never a skip."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ from reference import arrays
 ROOT = Path(__file__).parent.parent
 
 
-def _pytest(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tests/test_formats.py", "-k", "ulp"]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
+FORMATS = ("tests/test_formats.py", "-k", "ulp")
+
+
+def _pytest(*arguments: str, what: tuple[str, ...] = FORMATS, **more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *what]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"} | more
     return subprocess.run(
         [*command, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
@@ -32,6 +35,19 @@ def test_asking_for_cuda_without_a_device_is_an_error(option: str) -> None:
 
     assert run.returncode == 4
     assert "a CUDA device was asked for, and torch finds none on this machine" in run.stderr
+
+
+def test_asking_for_a_program_that_is_not_there_is_an_error() -> None:
+    """Otherwise its tests are skipped, and say why; where it is there, all of them are asked."""
+    a_test = ("tests/test_browser.py", "-rs", "-k", "faults and every")
+    without, required = (_pytest(*option, what=a_test, PATH="") for option in ((), ("--require-browser",)))
+
+    assert without.returncode == 0
+    assert "1 skipped" in without.stdout
+    assert "browser: absent, its tests are skipped" in without.stdout
+    assert "no browser on this machine: none of chromium, google-chrome, " in without.stdout
+    assert required.returncode == 4
+    assert "--require-browser: none of chromium, google-chrome, " in required.stderr
 
 
 def test_the_header_says_what_is_tried() -> None:

@@ -13,6 +13,7 @@ from softproof.candidates.plain_text import plain
 from softproof.cli.commands import main
 from softproof.reports.as_html import html
 
+from .helpers.colours import contrast, luminance
 from .helpers.pages import Page
 from .helpers.reports import HOSTILE, KINDS, reports, with_text
 
@@ -100,23 +101,6 @@ def test_the_test_of_markup_reaches_every_text() -> None:
 # ---- what it looks like ---------------------------------------------------------------------------------------------
 
 
-def luminance(colour: str) -> float:
-    """Of WCAG 2.2: relative luminance of #rrggbb."""
-    shares = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
-    linear = [each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in shares]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    """Of WCAG 2.2.
-
-    >>> contrast("#000000", "#ffffff")
-    21.0
-    """
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
 def themes(style: str) -> list[dict[str, str]]:
     """The colours by their names: the light theme, and the dark one, in which some are others."""
     blocks = re.findall(r":root \{(.*?)\}", style, re.DOTALL)
@@ -167,7 +151,7 @@ def test_a_narrow_window_shows_everything() -> None:
     assert "white-space: pre-wrap" in STYLE
     assert "@media (max-width: 60ch)" in STYLE
     widths = re.findall(r"(?<![-\w])(?:min-)?width: ([^;]+);", STYLE)
-    assert sorted(set(widths)) == ["0", "100%", "11ch", "4rem", "9rem", "auto"]
+    assert sorted(set(widths)) == ["0", "100%", "11ch", "2rem", "4rem", "9rem", "auto"]
     for tag, attributes in Page(html(reports()["agrees"])).elements:
         assert "width" not in attributes or tag == "rect"
         assert "style" not in attributes
