@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -118,17 +119,100 @@ def replace_inputs(problem: Problem, inputs: dict[str, Any]) -> Problem:
     return replace(problem, inputs=inputs)
 
 
-def test_a_stranger_who_verifies_torch_is_told() -> None:
-    """In the table, in the failure, in JSON; the next step works, both ways."""
-    arguments: dict[str, Any] = {"dtypes": ["float32"], "seed": 538737614, "examples": 30}
-    report = softproof.verify(TORCH, diagnose=True, **arguments)
-    text, name = str(report), KNOWN[0].finding
+ARGUMENTS: dict[str, Any] = {"operation": "cross_entropy", "adapter": "torch", "dtypes": ["float32"],
+                             "seed": 538737614, "examples": 30}  # fmt: skip
 
-    assert report.status == 1
-    assert f"DISAGREES: as in finding {name}" in text
-    assert f"  known      as in finding {name} of {TORCH} (softproof findings): " in text
-    row = f"{TORCH} cross_entropy float32 cpu"
-    assert f"  next       --without nonfinite judges the rest; --expected-failures FILE, with the line {row!r}" in text
-    assert f'"finding": "{name}"' in report.to_json()
-    assert row == report.rows[0].name
-    assert softproof.verify(TORCH, without=["nonfinite"], **arguments).ok
+
+def test_a_stranger_who_verifies_torch_is_told() -> None:
+    """It agrees but for the finding: in the table, below it, in JSON; no bound and no verdict of its own is another."""
+    report, name = softproof.verify(TORCH, diagnose=True, **ARGUMENTS), KNOWN[0].finding
+    (row,), text = report.rows, str(report)
+
+    assert (report.status, row.verdict, row.outcome.findings, row.failures) == (0, "agrees", (name,), ())
+    assert f"agrees, but for finding {name}" in text
+    assert f"as torch's own function does in finding {name} (softproof findings), and right in all else" in text
+    assert json.loads(report.to_json())["rows"][0]["findings"] == [name]
+    assert softproof.verify(TORCH, **ARGUMENTS).rows[0].verdict == "disagrees"
+    assert softproof.verify(TORCH, without=["nonfinite"], **ARGUMENTS).ok
+
+
+class Poisoned(torch.autograd.Function):
+    """NaN where torch has it, and wherever else `spread` has it."""
+
+    spread = staticmethod(lambda wrong: wrong)
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss of each row."""
+        ctx.save_for_backward(logits, target)
+        return F.cross_entropy(logits, target, reduction="none")
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        """p - y of the rows that count."""
+        logits, target = ctx.saved_tensors
+        kept = (target != -100)[:, None]
+        y = F.one_hot(target.clamp(min=0), logits.shape[1])
+        wrong = Poisoned.spread(~kept & ~logits.max(1, keepdim=True).values.isfinite())
+        gradient = torch.where(kept, logits.softmax(1) - y, 0) * upstream[:, None]
+        return torch.where(wrong, NAN, gradient), None
+
+
+def poisoned(logits: Tensor, target: Tensor) -> Tensor:
+    """A loss with such a gradient."""
+    loss: Tensor = Poisoned.apply(logits, target)  # type: ignore[no-untyped-call]
+    return loss
+
+
+def nan_for_nothing(logits: Tensor, target: Tensor) -> Tensor:
+    """The value of an ignored row of NaN is NaN as well."""
+    return poisoned(logits, target) + 0 * logits.sum(1) * (target == -100)
+
+
+@pytest.mark.parametrize(
+    ("target", "spread", "verdict"),
+    [
+        (poisoned, lambda wrong: wrong, "agrees"),
+        (poisoned, lambda wrong: wrong.any(), "disagrees"),  # of one row to all
+        (poisoned, lambda wrong: wrong.roll(1, 0), "disagrees"),  # of another row
+        (nan_for_nothing, lambda wrong: wrong, "disagrees"),
+    ],
+)
+def test_nothing_hides_behind_a_finding(
+    target: Any, spread: Any, verdict: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NaN is excused where torch has it, and nowhere else."""
+    monkeypatch.setattr(Poisoned, "spread", staticmethod(spread))
+    how = ARGUMENTS | {
+        "fixed": {"reduction": "none", "ignore_index": -100},
+        "supports": [],
+        "ndim": [2],
+        "examples": 60,
+    }
+    left = ["probabilities", "invalid_labels", "masked", "empty", "jvp", "hvp"]
+    (row,) = softproof.verify(target, diagnose=True, max_failures=3, without=left, **how).rows
+
+    assert row.verdict == verdict, row
+    assert (KNOWN[0].finding in row.outcome.findings) == (verdict == "agrees")
+
+
+def by_one_hot(logits: Tensor, target: Tensor) -> Tensor:
+    """Right but for masks, of which 0 times -inf is NaN, and for a mean over nothing, which is 0."""
+    counts = target != -100
+    hot = F.one_hot(target.clamp(min=0), logits.shape[1]) * counts[:, None]
+    return -(hot * logits.log_softmax(1)).sum() / counts.sum().clamp(min=1)
+
+
+def test_the_rest_is_told() -> None:
+    """One command after one that disagrees: what was left out on the way, and the number of problems that agree."""
+    how = ARGUMENTS | {"fixed": {"ignore_index": -100}, "supports": [], "ndim": [2], "examples": 60}
+    left = ["probabilities", "invalid_labels", "empty", "nonfinite", "jvp", "hvp", "reduction"]
+    report = softproof.verify(by_one_hot, diagnose=True, max_failures=2, without=left, **how)
+    (row,) = report.rows
+
+    assert row.verdict == "disagrees"
+    without = {failure.diagnosis.without for failure in row.failures}
+    assert without == {"masked", "all_ignored"}
+    assert row.outcome.rest > 30
+    assert f"agrees in {row.outcome.rest} problems; that alone is judged with --without " in str(report)
+    assert softproof.verify(by_one_hot, without=[*left, *without], **how).ok

@@ -14,7 +14,7 @@ from ..bounds.models import MODELS
 from ..candidates.plain_text import plain
 from ..problem.formats import FORMATS, HALF
 from ..problem.losses import denominator, is_labels, kept
-from ..problem.problem import Array, Problem
+from ..problem.problem import Array, Output, Problem
 from ..problem.rows import axis_of, class_count, from_rows, main_input, reduction_of, wide_rows
 from .interview import Interview, Reply
 
@@ -31,7 +31,8 @@ class KnownFinding:
     """A finding by its name, whose it is, and `mended`: the same problem without what it is about, if that is in it.
 
     `without` is what `verify` leaves out so that it does not meet the finding, if there is such a thing; `agrees` says
-    what the mended problem has, and `of_nan` that a derivative is NaN where the finding is met.
+    what the mended problem has, and `of_nan` that a derivative is NaN where the finding is met. `zeroed` gives an
+    output without that NaN, if all else of it can be judged.
     """
 
     finding: str
@@ -41,6 +42,7 @@ class KnownFinding:
     mended: Callable[[Problem], Problem | None]
     agrees: str = NO_SOFTMAX
     of_nan: bool = True
+    zeroed: Callable[[Problem, str, Output], Output] | None = None
 
     def __str__(self) -> str:
         return f"as in finding {self.finding} of {self.target} (softproof findings): it agrees with {self.agrees}"
@@ -94,6 +96,18 @@ def _logits_of_ignored_rows(problem: Problem) -> Problem | None:
     wrong = ~kept(problem) & _no_softmax(rows)
     zeroed = from_rows(np.where(wrong[:, None], 0.0, rows), logits.shape, axis)
     return _with_input(problem, "logits", zeroed.astype(logits.dtype)) if wrong.any() else None
+
+
+def _zeroed(problem: Problem, name: str, output: Output) -> Output:
+    """With 0 for NaN in the gradient of the logits of ignored rows that have no softmax, and in its derivative."""
+    shape = problem.inputs["logits"].shape if problem.operation == "cross_entropy" and is_labels(problem) else None
+    if name not in ("grad_logits", "hvp_logits") or output.values.shape != shape:
+        return output
+    axis = axis_of(problem)
+    wrong = ~kept(problem) & _no_softmax(wide_rows(problem.inputs["logits"], axis))  # (r,)
+    rows = wide_rows(output.values, axis)  # (r, C)
+    zeroed = np.where(wrong[:, None] & np.isnan(rows), rows.dtype.type(0), rows)
+    return replace(output, values=np.ascontiguousarray(from_rows(zeroed, shape, axis)))
 
 
 def _input_of_ignored_rows(problem: Problem) -> Problem | None:
@@ -168,6 +182,7 @@ KNOWN = (
         ("cross_entropy",),
         "nonfinite",
         _logits_of_ignored_rows,
+        zeroed=_zeroed,
     ),
     KnownFinding(
         "gradient-of-an-ignored-row",

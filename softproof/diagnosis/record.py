@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +106,16 @@ class Diagnosis:
         check_fields(self, _FIELDS)
 
     @property
+    def without(self) -> str:
+        """What it says can be left out, by the word of `--without`; empty where that is nothing.
+
+        >>> Diagnosis(next="if it is not to take inputs of no rows, leave them out: --without empty").without
+        'empty'
+        """
+        found = _WITHOUT.search(self.next)
+        return found[1] if found else ""
+
+    @property
     def lines(self) -> list[str]:
         """One line for each thing that is known.
 
@@ -125,6 +136,7 @@ class Diagnosis:
         return record
 
 
+_WITHOUT = re.compile(r"--without ([a-z_]+)\b")
 _FIELDS: dict[str, Field] = {
     "patterns": tuple_of(a(Pattern, "a Pattern"), "Patterns"),
     "resembles": tuple_of(a(Resemblance, "a Resemblance"), "Resemblances"),

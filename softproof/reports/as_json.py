@@ -75,6 +75,8 @@ def record(row: Row, expected: bool) -> dict[str, Any]:
         "unbounded": coverage.unbounded,
         "uncounted": coverage.uncounted,
         "unspecified": outcome.unspecified,
+        "findings": outcome.findings,
+        "rest": outcome.rest,
         "hints": asked.hints,
         "reported": basis.reported,
         "isolated": basis.isolated,

@@ -36,7 +36,8 @@ and what would be right. `make findings` runs all of them again and writes this 
 *reproduces*: the witness disagrees on the versions below. *fixed*: it agrees. *not judged*: this torch lacks the
 function, raised an error, the judge cannot tell, or it shows on another device alone. [On GPUs](gpu.md) has what
 became of all of them on CUDA. Findings are expected failures by name. The judge makes no exception for them, and no
-bound is wider because of them.
+bound is wider because of them. Of a row that fails by `gradient-of-an-ignored-row-of-nan` alone, `verify` says that it
+*agrees, but for* that.
 
 The bound is that of the model `float32-inside`: float32 from the inputs on, and one rounding to the format of the
 result at the end ([bounds.md](../theory/bounds.md), A5); for float32 itself it is the usual one. torch promises no

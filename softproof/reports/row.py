@@ -47,6 +47,8 @@ class Outcome(_Checked):
     reason: str = ""  # of a verdict that belongs to no problem
     lost: str = ""  # why the implementation gave no answers any more, so that the row was not judged to its end
     unspecified: tuple[int, ...] = ()  # rows of docs/theory/semantics.md without which some answers would not agree
+    findings: tuple[str, ...] = ()  # about torch, that it shares, and that is all it fails by
+    rest: int = 0  # problems that agree without what failed, where the row has gone on without that to its end
     printed: int = field(default=0, compare=False)  # bytes that were printed, which are not shown
     seconds: float = field(default=0.0, compare=False)  # that it took
 
@@ -195,10 +197,12 @@ _FIELDS: dict[str, Field] = {  # of a row and its groups
     **dict.fromkeys(
         ("implementation", "operation", "dtype", "device", "arithmetic", "lost", "reason", "model", "digest"), TEXT
     ),
-    **dict.fromkeys(("problems", "unbounded", "uncounted", "printed", "rows", "classes"), COUNT),
+    **dict.fromkeys(("problems", "unbounded", "uncounted", "rest", "printed", "rows", "classes"), COUNT),
     **dict.fromkeys(("ulps", "ratio", "seconds"), NUMBER),
     **dict.fromkeys(("gradients", "isolated", "is_limit"), FLAG),
-    **dict.fromkeys(("unsupported", "checks", "differ", "relations", "reported", "hints", "passing"), NAMES),
+    **dict.fromkeys(
+        ("unsupported", "checks", "differ", "relations", "reported", "hints", "passing", "findings"), NAMES
+    ),
     **dict.fromkeys(("unspecified", "theorems"), COUNTS),
     **dict.fromkeys(("ratios", "beyond", "detectable"), by_name(NUMBER, "numbers")),
     **dict.fromkeys(("sums", "unmeasured"), by_name(COUNT, "counts")),

@@ -37,6 +37,7 @@ def cells(row: Row) -> tuple[str, ...]:
     verdict += under(row)
     if row.failure is not None and row.failure.diagnosis.finding:
         verdict += f": as in finding {row.failure.diagnosis.finding}"
+    verdict += "".join(f", but for finding {each}" for each in row.outcome.findings)
     problems = row.coverage.problems
     numbers = (str(problems), f"{row.errors.ulps:.3g}" if problems else NOTHING, *map(_share, shares(row).values()))
     return (plain(row.implementation), row.operation, row.dtype, row.device, *numbers, verdict)
@@ -105,10 +106,23 @@ def notes(rows: Sequence[Row]) -> list[str]:
         if text:
             notes.append(f"not tested of {name}: {text}")
     notes += [f"warning: {text}" for text in dict.fromkeys(hint for row in rows for hint in row.asked.hints)]
+    notes += [f"{row.name}: {rest}" for row in rows if (rest := _rest(row))]
     numbers = sorted({number for row in rows for number in row.outcome.unspecified})
     if numbers:
         notes.append(f"accepted as unspecified behaviour: {_rows_of(numbers)} of docs/theory/semantics.md")
     return notes + _counted("no guarantee by the arithmetic, nor counted", rows, lambda row: row.coverage.uncounted)
+
+
+def _rest(row: Row) -> str:
+    """What agrees without what failed, or but for a finding, and how to judge that alone; empty of other rows."""
+    if row.outcome.findings:
+        cited = ", ".join(row.outcome.findings)
+        return f"as torch's own function does in finding {cited} (softproof findings), and right in all else"
+    if not row.outcome.rest:
+        return ""
+    advice = dict.fromkeys(failure.diagnosis.without for failure in row.failures)
+    how = f"; that alone is judged with --without {','.join(advice)}" if all(advice) else ""
+    return f"without what failed it agrees in {row.outcome.rest} problems{how}"
 
 
 def details(rows: Sequence[Row]) -> list[str]:

@@ -39,8 +39,10 @@ class LeftOut:
         return replace(problem, tangent=None) if self.tangent and problem.tangent is not None else problem
 
     def and_without(self, failure: Failure) -> LeftOut | None:
-        """The same and what failed, by the pattern of its diagnosis or its smallest problem; None where that is all."""
-        problem, output = failure.verdict.problem, failure.verdict.output
+        """The same and what failed, by its diagnosis or its smallest problem; None where that is all."""
+        problem, output, kind = failure.verdict.problem, failure.verdict.output, failure.diagnosis.without
+        if problem is not None and kind in kinds_of(problem):
+            return replace(self, kinds=self.kinds | {frozenset({kind})})
         if failure.question is not None:
             return replace(self, questions=self.questions | {failure.question})
         if problem is None:

@@ -20,6 +20,7 @@ from ..reports.required import CANNOT_ASK
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
 from ..verdicts.verdict import DISAGREES, Verdict
 from . import groups
+from .as_torch import AsTorch, but_for, finding_of, with_finding
 from .criteria import Criteria
 from .drawing import BY_STAGES
 from .further import LeftOut, headline_first
@@ -28,7 +29,7 @@ from .ladder import widest
 from .large import OnLarge, verdicts_on_large
 from .otherwise import of_another_interface
 from .probing import cannot_ask, refusals
-from .schedule import Schedule, against
+from .schedule import Schedule, against, counts
 from .search import EXAMPLES, Strategy, verdicts
 
 
@@ -101,6 +102,9 @@ def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, e
     )
     row = _or_cannot_ask(row, candidate, operation)
     row = replace(row, failures=tuple(_diagnosed(each, schedule, dtype) for each in row.failures))
+    if (finding := finding_of(row)) and not isinstance(candidate, AsTorch):
+        rest = _row(but_for(candidate, finding), label, dtype, replace(criteria, database=None), examples, seed)
+        return with_finding(rest, row)
     return _of_other_causes(row, schedule, partial(verdicts, draw=draw, wanted=(), examples=examples, seed=seed), seed)
 
 
@@ -169,8 +173,8 @@ def _of_other_causes(row: Row, schedule: Schedule, search: Callable[[Schedule], 
     criteria, left = schedule.criteria, LeftOut()
     if row.failure is None or row.verdict != DISAGREES or criteria.accuracy == "D" or criteria.by_stages:
         return row
-    started, failures = time.perf_counter(), [row.failure]
-    while len(failures) < criteria.max_failures and not schedule.candidate.process.lost:
+    started, failures, rest = time.perf_counter(), [row.failure], 0
+    while criteria.max_failures > 1 and not schedule.candidate.process.lost:
         models = failures[-1].diagnosis.models
         if models is not None and models.agrees and criteria.name != models.agrees[0]:
             criteria = replace(criteria, name=models.agrees[0], model=MODELS[models.agrees[0]], auto=False)
@@ -179,12 +183,15 @@ def _of_other_causes(row: Row, schedule: Schedule, search: Callable[[Schedule], 
         else:
             break
         again = Schedule(schedule.candidate, replace(criteria, database=None), schedule.extras, schedule.row, left=left)
-        last = search(again)[-1]
-        if not against(last):
+        found = search(again)
+        if not against(found[-1]):
+            rest = sum(map(counts, found))
             break
-        failures.append(_diagnosed(_failure(last, again, row.operation, seed), again, row.dtype))
+        if len(failures) == criteria.max_failures:
+            break
+        failures.append(_diagnosed(_failure(found[-1], again, row.operation, seed), again, row.dtype))
     seconds = row.outcome.seconds + time.perf_counter() - started
-    outcome = replace(row.outcome, seconds=seconds, lost=plain(schedule.candidate.process.lost))
+    outcome = replace(row.outcome, seconds=seconds, rest=rest, lost=plain(schedule.candidate.process.lost))
     return replace(row, outcome=outcome, failures=tuple(headline_first(failures)))
 
 

@@ -1,0 +1,56 @@
+"""Who fails as torch itself does is judged on all the rest, and the finding about torch is cited.
+
+A loss that is made of torch's functions has its faults, too. Where a fault is a NaN for a 0, all other numbers of the
+same answers can be judged, and are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+from ..candidates.candidate import Candidate
+from ..diagnosis.known import KNOWN, KnownFinding
+from ..problem.problem import Problem, Result
+from ..reports.row import Row
+
+ALL_BUT = {each.finding: each for each in KNOWN if each.zeroed is not None}  # findings that leave the rest to judge
+
+
+class AsTorch:
+    """A candidate in whose answers NaN is 0 where a finding has it NaN, and is right at 0."""
+
+    def __init__(self, candidate: Candidate, known: KnownFinding) -> None:
+        self._candidate, self._known = candidate, known
+
+    def answer(self, problem: Problem, device: str = "cpu") -> Result:
+        """As `Candidate.answer`."""
+        return self.ask(problem, device)
+
+    def ask(self, problem: Problem, device: str, directive: str = "answer", *arguments: str) -> Result:
+        """As `Candidate.ask`."""
+        result = self._candidate.ask(problem, device, directive, *arguments)
+        assert self._known.zeroed is not None
+        outputs = {name: self._known.zeroed(problem, name, each) for name, each in result.outputs.items()}
+        return replace(result, outputs=outputs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._candidate, name)
+
+
+def finding_of(row: Row) -> str:
+    """The finding that a row failed by first, if all the rest of its answers can be judged; empty for others."""
+    found = row.failure.diagnosis.finding if row.failure is not None else ""
+    return found if found in ALL_BUT else ""
+
+
+def but_for(candidate: Candidate, finding: str) -> Candidate:
+    """The candidate, judged on all but a finding."""
+    return cast("Candidate", AsTorch(candidate, ALL_BUT[finding]))
+
+
+def with_finding(rest: Row, row: Row) -> Row:
+    """The row of all the rest; it names the finding if it agrees, and otherwise fails by that as well."""
+    if rest.ok:
+        return replace(rest, outcome=replace(rest.outcome, findings=(finding_of(row), *rest.outcome.findings)))
+    return replace(rest, failures=(*rest.failures, *row.failures[:1]))
