@@ -35,7 +35,6 @@ WHEELS = {
     "mpmath": "mpmath",
     "expecttest": "expecttest",
     "redis": "redis",
-    "fakeredis": "fakeredis",
     "liger_kernel": "liger-kernel",
     "cut_cross_entropy": "cut-cross-entropy",
 }

@@ -39,13 +39,18 @@ def test_asking_for_cuda_without_a_device_is_an_error(option: str) -> None:
 
 def test_asking_for_a_program_that_is_not_there_is_an_error() -> None:
     """Otherwise its tests are skipped, and say why; where it is there, all of them are asked."""
-    a_test = ("tests/test_browser.py", "-rs", "-k", "faults and every")
-    without, required = (_pytest(*option, what=a_test, PATH="") for option in ((), ("--require-browser",)))
+    two = (
+        "-rs",
+        "tests/test_browser.py::test_a_page_has_no_faults[lost]",
+        "tests/test_database.py::test_two_run_at_once",
+    )
+    without, required = (_pytest(*option, what=two, PATH="") for option in ((), ("--require-browser",)))
 
     assert without.returncode == 0
-    assert "1 skipped" in without.stdout
-    assert "browser: absent, its tests are skipped" in without.stdout
-    assert "no browser on this machine: none of chromium, google-chrome, " in without.stdout
+    assert "2 skipped" in without.stdout
+    for name, programs in (("browser", "chromium, google-chrome, "), ("redis", "redis-server, ")):
+        assert f"{name}: absent, its tests are skipped" in without.stdout
+        assert f"no {name} on this machine: none of {programs}" in without.stdout
     assert required.returncode == 4
     assert "--require-browser: none of chromium, google-chrome, " in required.stderr
 

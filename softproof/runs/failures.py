@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ..reports.odd_files import read_file
 FORMS = "a folder, redis://host:port/number, or github:owner/repository"
 KEPT = "where failures are kept"
 MOST, LARGEST = 1000, 1 << 20  # failures of one question, and bytes of one
+PATIENCE = 10.0  # seconds for a server
 NOT_FOLLOWED = getattr(os, "O_NOFOLLOW", 0)  # a link leads to what is no failure
 
 
@@ -28,10 +30,11 @@ def database(where: str | Path) -> ExampleDatabase:
     """The database of failures that `where` names.
 
     Args:
-        where: a folder, which is made when something fails; ``"redis://host:port/number"``, for which redis has to be
-            installed; or ``"github:owner/repository"``, whose latest artifact named hypothesis-example-db is read,
-            while new failures go to the folder .hypothesis/examples, to be uploaded from there.
-    Raises: TypeError or ValueError where it is none of these, or redis is not installed.
+        where: a folder, which is made when something fails; ``"redis://host:port/number"``, where a server has to
+            answer, and redis has to be installed; or ``"github:owner/repository"``, whose latest artifact named
+            hypothesis-example-db is read, while new failures go to the folder .hypothesis/examples, to be uploaded
+            from there.
+    Raises: TypeError or ValueError where it is none of these, redis is not installed, or no server answers.
 
     >>> type(database("failures")).__name__
     'Folder'
@@ -70,15 +73,20 @@ class Folder(of_hypothesis.DirectoryBasedExampleDatabase):
 
 
 def _redis(url: str) -> ExampleDatabase:
+    told = re.sub("//[^/]*@", "//…@", url)  # a password is told to nobody
     try:
         from hypothesis.extra.redis import RedisExampleDatabase
-        from redis import Redis
+        from redis import Redis, RedisError
     except ImportError as error:
-        raise ValueError(f"database is {url!r}; redis, where failures are kept, is not installed: {error}") from error
+        raise ValueError(f"database is {told!r}; redis, where failures are kept, is not installed: {error}") from error
     try:
-        found: ExampleDatabase = RedisExampleDatabase(Redis.from_url(url), key_prefix=b"softproof:")
+        server = Redis.from_url(url, socket_timeout=PATIENCE)
+        server.ping()
     except ValueError as error:
-        raise ValueError(f"database is {url!r}; expected {FORMS}, {KEPT} ({error})") from error
+        raise ValueError(f"database is {told!r}; expected {FORMS}, {KEPT} ({error})") from error
+    except RedisError as error:
+        raise ValueError(f"database is {told!r}; start the server, or correct the address: {error}") from error
+    found: ExampleDatabase = RedisExampleDatabase(server, key_prefix=b"softproof:")
     return found
 
 

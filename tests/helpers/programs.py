@@ -1,13 +1,17 @@
-"""Programs of others that some tests need: a browser.
+"""Programs of others that some tests need: a browser, and a Redis server.
 
-Where one is missing its tests are skipped, with that reason. With --require-browser that is an error; and where there
-is one all of its tests are asked, whatever the budget pays for.
+Where one is missing its tests are skipped, with that reason. With --require-browser or --require-redis that is an
+error; and where it is there all of its tests are asked, whatever the budget pays for.
 """
 
 from __future__ import annotations
 
 import shutil
+import socket
+import subprocess
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +19,7 @@ from .browser import Browser
 
 PROGRAMS = {
     "browser": ("chromium", "google-chrome", "chromium-browser", "chrome"),
+    "redis": ("redis-server", "valkey-server"),
 }  # each by a fixture of that name
 
 
@@ -30,11 +35,11 @@ def skip_without(name: str) -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """--require-browser."""
+    """--require-browser and --require-redis."""
     group = parser.getgroup("softproof")
     for name in PROGRAMS:
         group.addoption(
-            f"--require-{name}", action="store_true", help=f"all tests that need a {name}; fail at once without"
+            f"--require-{name}", action="store_true", help=f"all tests that need {name}; fail at once without"
         )
 
 
@@ -71,3 +76,29 @@ def browser(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactor
                 raise
             pytest.skip(f"the browser does not start: {error}")
         yield found
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[str]:
+    """The address of an empty server that ends with the test."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [skip_without("redis"), "--bind", "127.0.0.1", "--port", f"{port}", "--save", "", "--dir", f"{tmp_path}"]
+    with (tmp_path / "redis.log").open("wb") as log, subprocess.Popen(command, stdout=log) as server:
+        try:
+            while not _answers(port):
+                assert server.poll() is None, (tmp_path / "redis.log").read_text()
+                time.sleep(0.02)
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.terminate()
+
+
+def _answers(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as line:
+            line.sendall(b"PING\r\n")
+            return line.recv(7) == b"+PONG\r\n"
+    except OSError:
+        return False
