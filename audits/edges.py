@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from softproof.problem.formats import FORMATS, Floats, Format
+from softproof.problem.operations import OPERATIONS
 from softproof.problem.outputs import output_shapes
 from softproof.problem.problem import Array, Problem
 
@@ -95,7 +96,7 @@ def at_the_edges(operation: str, dtype: str, rng: Rng) -> Problem:
     problem = Problem(operation, dtype, *_inputs(operation, rng, storage, rows, classes, features))
     shape = output_shapes(problem)["value"]
     upstream = numbers(rng, shape, storage) if rng.random() < 0.8 else None
-    directional = "logits" in problem.inputs and rng.random() < 0.6
+    directional = "jvp" in OPERATIONS[operation].kinds and rng.random() < 0.6
     tangent = numbers(rng, problem.inputs["logits"].shape, storage) if directional else None
     return Problem(operation, dtype, problem.inputs, problem.options, upstream, tangent=tangent)
 
@@ -104,7 +105,7 @@ def _inputs(
     operation: str, rng: Rng, storage: Format, rows: int, classes: int, features: int
 ) -> tuple[dict[str, Array], dict[str, Any]]:
     """Inputs and options."""
-    if operation in ("softmax", "log_softmax", "logsumexp"):
+    if operation in ("softmax", "log_softmax", "logsumexp", "softmax_entropy"):
         return {"logits": _logits(rng, (rows, classes), storage)}, {"dim": -1}
     if operation in ("entropy", "distribution_cross_entropy", "kl_divergence"):
         names = ("p",) if operation == "entropy" else ("p", "q")

@@ -140,6 +140,16 @@ def logsumexp(row: Row, g: Any, v: Any) -> dict[str, list[Entry]]:
     return found
 
 
+def softmax_entropy(row: Row, g: Any, _v: Any) -> dict[str, list[Entry]]:
+    """-Σ p l, and Σ_k p_j p_k (l_k - l_j), in which no 1 is subtracted."""
+    known = [(p, log_p) for p, log_p in zip(row.p, row.l, strict=True) if not isinstance(log_p, float)]
+    grad = [
+        ZERO if isinstance(own, float) else interval(g[0]) * p * total([p_k * (each - own) for p_k, each in known])
+        for p, own in zip(row.p, row.l, strict=True)
+    ]
+    return {"value": [total([-p * log_p for p, log_p in known])], "grad_logits": grad}
+
+
 def of_rows(of_row: Callable[[Row, Any, Any], Outputs]) -> Callable[[Problem], Outputs]:
     """An operation from what it makes of one row."""
 

@@ -33,6 +33,7 @@ from .independent import (
     signed,
     slopes,
     softmax,
+    softmax_entropy,
     total,
 )
 
@@ -158,6 +159,7 @@ DEFINITIONS: dict[str, Callable[[Problem], Outputs]] = {
     "softmax": of_rows(softmax),
     "log_softmax": of_rows(log_softmax),
     "logsumexp": of_rows(logsumexp),
+    "softmax_entropy": of_rows(softmax_entropy),
     "entropy": information,
     "distribution_cross_entropy": information,
     "kl_divergence": information,

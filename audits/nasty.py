@@ -9,6 +9,7 @@ import numpy as np
 
 from softproof import Problem
 from softproof.problem.formats import FORMATS, Floats
+from softproof.problem.operations import OPERATIONS, PER_ROW
 
 Rng = np.random.Generator
 INF = np.inf
@@ -141,10 +142,11 @@ def _linear(rng: Rng, dtype: str) -> Problem:
 def _rows(rng: Rng, dtype: str) -> Problem:
     """Softmax and its relatives."""
     rows, classes = _sizes(rng)
-    operation = str(rng.choice(["softmax", "log_softmax", "logsumexp"]))
+    operation = str(rng.choice(["softmax", "log_softmax", "logsumexp", "softmax_entropy"]))
     x = _logits(rng, dtype, rows, classes, 0.15, 0.05)
-    g = _numbers(rng, dtype, _UPSTREAM, rows, *([] if operation == "logsumexp" else [classes]))
-    tangent = _numbers(rng, dtype, _PLAIN, rows, classes) if rng.random() < 0.5 else None
+    g = _numbers(rng, dtype, _UPSTREAM, rows, *([] if OPERATIONS[operation].value == PER_ROW else [classes]))
+    may = "jvp" in OPERATIONS[operation].kinds
+    tangent = _numbers(rng, dtype, _PLAIN, rows, classes) if rng.random() < 0.5 and may else None
     return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g, tangent=tangent)
 
 

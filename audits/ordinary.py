@@ -10,6 +10,7 @@ import numpy as np
 from softproof import Problem
 from softproof.problem.formats import FORMATS
 
+_OF_ROWS = ("logsumexp", "softmax_entropy")  # one number for each row
 Kind = Callable[[np.random.Generator, str], Problem]
 
 
@@ -17,7 +18,7 @@ def _rows(operation: str) -> Kind:
     def draw(rng: np.random.Generator, dtype: str) -> Problem:
         fmt, shape = FORMATS[dtype], (int(rng.integers(1, 9)), int(np.exp(rng.uniform(np.log(2), np.log(3000)))))
         x, g = fmt.round(rng.normal(0, rng.choice([0.3, 1, 3]), shape)), fmt.round(rng.normal(size=shape))
-        return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g[:, 0] if operation == "logsumexp" else g)
+        return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g[:, 0] if operation in _OF_ROWS else g)
 
     return draw
 
@@ -49,7 +50,7 @@ def _layer(*, loss: bool) -> Kind:
 
 
 KINDS: dict[str, Kind] = {
-    **{each: _rows(each) for each in ("softmax", "log_softmax", "logsumexp")},
+    **{each: _rows(each) for each in ("softmax", "log_softmax", *_OF_ROWS)},
     **{f"loss, labels, {each}": _losses(each, labels=True) for each in ("none", "sum", "mean")},
     "loss, weighted labels, mean": _losses("mean", labels=True, weights=True),
     **{f"loss, smoothed, {each}": _losses(each, labels=True, epsilon=0.1) for each in ("none", "mean")},

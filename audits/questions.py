@@ -10,10 +10,11 @@ from softproof import Problem
 from softproof.generation.logit_styles import STYLES, styles
 from softproof.generation.softmax import has_gradient
 from softproof.problem.formats import FORMATS, Floats
+from softproof.problem.operations import OPERATIONS, PER_ROW
 from softproof.problem.problem import Array
 
 MASKED = "-inf entries"
-OF_LOGITS = ("softmax", "log_softmax", "logsumexp")
+OF_LOGITS = ("softmax", "log_softmax", "logsumexp", "softmax_entropy")
 OF_DISTRIBUTIONS = ("entropy", "distribution_cross_entropy", "kl_divergence")
 FEATURES = 7  # of a linear layer
 
@@ -51,7 +52,8 @@ def question(rng: np.random.Generator, operation: str, dtype: str, look: str, ro
 
 def of_logits(rng: np.random.Generator, operation: str, dtype: str, x: Floats, last: bool) -> Problem:
     """A problem about the rows x (R, C), with the classes along the last axis or along the first."""
-    shape = (len(x),) if operation == "logsumexp" else x.shape if last else x.T.shape
+    of_rows = OPERATIONS[operation].value == PER_ROW
+    shape = (len(x),) if of_rows else x.shape if last else x.T.shape
     g = _normal(rng, dtype, shape) if has_gradient(operation, x) else None
     return Problem(operation, dtype, {"logits": x if last else x.T}, {"dim": -1 if last else 0}, g)
 

@@ -1,8 +1,9 @@
 """Softmax, cross-entropy and backpropagation by hand, in NumPy and nothing else.
 
-Read the files in this order: softmax, log_softmax, logsumexp, information, loss, cross_entropy, accurate, linear,
-backprop. Beside each, read the file of the same name in `reference`, which does the same with torch. The judge tests
-both and trusts neither. docs/theory/backprop.md derives the equations, and examples/backprop.ipynb tries them out.
+Read the files in this order: softmax, log_softmax, logsumexp, information, softmax_information, loss, cross_entropy,
+accurate, linear, backprop. Beside each, read the file of the same name in `reference`, which does the same with torch.
+The judge tests both and trusts neither. docs/theory/backprop.md derives the equations, and examples/backprop.ipynb
+tries them out.
 """
 
 from .accurate import accurate_cross_entropy as accurate_cross_entropy
@@ -38,3 +39,5 @@ from .softmax import softmax_backward as softmax_backward
 from .softmax import softmax_hvp as softmax_hvp
 from .softmax import softmax_jacobian as softmax_jacobian
 from .softmax import softmax_jvp as softmax_jvp
+from .softmax_information import softmax_entropy as softmax_entropy
+from .softmax_information import softmax_entropy_backward as softmax_entropy_backward

@@ -36,3 +36,5 @@ from .softmax import softmax_backward as softmax_backward
 from .softmax import softmax_hvp as softmax_hvp
 from .softmax import softmax_jacobian as softmax_jacobian
 from .softmax import softmax_jvp as softmax_jvp
+from .softmax_information import softmax_entropy as softmax_entropy
+from .softmax_information import softmax_entropy_backward as softmax_entropy_backward

@@ -201,7 +201,7 @@ def softmax(x):
 
 def entropy_of(logits):
     logp = logits.log_softmax(-1)
-    return -(logp.exp() * logp).sum(-1)
+    return -(logp.exp() * logp.masked_fill(logp.isneginf(), 0)).sum(-1)
 """
 
 
@@ -229,13 +229,16 @@ def test_who_has_no_backward_pass_is_judged_on_its_value(
 
 
 def test_logits_are_no_probabilities(capfd: pytest.CaptureFixture[str]) -> None:
-    """Who takes them is told what is taken for them, and not that its number is wrong."""
+    """Who takes them is judged on them, and not told that its number is wrong; as it is, it is told what they are."""
     Path("own_kernels.py").write_text(FORWARD.replace("CUT", "False"))
-    status = main(["verify", "own_kernels:entropy_of", "--operation", "entropy", *ASKED[:-2]])
+    asked = ["verify", "own_kernels:entropy_of", "--operation", "entropy", *ASKED[:-2]]
+    status = main(asked)
+    out = capfd.readouterr().out
+    assert (status, "asked as what it was found to take: softproof verify own_kernels:entropy_of" in out) == (0, True)
+    assert "--operation softmax_entropy" in out
 
-    out, err = capfd.readouterr()
-    assert (status, "cannot ask" in err, "asked again" in err) == (1, True, False)
-    assert "entropy takes probabilities, and its value is right for log p" in out
+    status, out = main([*asked, "--as-it-is"]), capfd.readouterr().out
+    assert (status, "log p: it takes logits" in out, "--operation softmax_entropy" in out) == (1, True, True)
 
 
 def test_what_is_wrong_stays_wrong() -> None:

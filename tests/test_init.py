@@ -241,6 +241,11 @@ def test_models_of_half_precision() -> None:
         ("LogSoftmax", "log_softmax"),
         ("row_lse", "logsumexp"),
         ("kl_div", "kl_divergence"),
+        ("entropy_from_logits", "softmax_entropy"),
+        ("logits_entropy", "softmax_entropy"),
+        ("softmax_entropy_loss", "softmax_entropy"),
+        ("softmax_cross_entropy_with_logits", "cross_entropy"),
+        ("entropy_loss", "entropy"),
         ("face", ""),
     ],
 )

@@ -158,6 +158,7 @@ OF = {
     "softmax": {"common shift"},
     "log_softmax": {"common shift"},
     "logsumexp": {"common shift", "split classes"},
+    "softmax_entropy": {"common shift"},
     "linear": {"split features"},
     "cross_entropy": {"common shift", *OF_LOSSES},
     "linear_cross_entropy": OF_LOSSES,

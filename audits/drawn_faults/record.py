@@ -44,7 +44,7 @@ COARSER = {
 }
 RUNS = ("first", "last", "any", "all but one")
 _OF_LABELS = ("cross_entropy", "linear_cross_entropy")
-_OF_LOGITS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")
+_OF_LOGITS = ("softmax", "log_softmax", "logsumexp", "softmax_entropy", "cross_entropy")
 _OF_LOSS = ("reduction none", "reduction mean", "reduction sum", "weight", "label_smoothing", "ignored labels",
             "probabilities")  # fmt: skip
 WHEN = dict.fromkeys(OPERATIONS, ("dim not last", "strided")) | {

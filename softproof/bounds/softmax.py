@@ -64,7 +64,7 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
         roundings = rmul(powers(3, u), product)
         beside = np.abs(inner) + inner_error  # (r, 1)
         reach, apart, lost = np.abs(g - inner), np.zeros(1), 3 * eta + arithmetic.underflow("terms")
-        if not arithmetic.quotient and _has_other_forms(arithmetic):
+        if not arithmetic.quotient and has_other_forms(arithmetic):
             reach = size + np.abs(inner)
         elif not arithmetic.quotient:  # p̂ g and p̂ S of two exponentials of one logarithm
             apart = rmul(arithmetic.c_exp * u, arithmetic.rounding("exp"))
@@ -82,7 +82,7 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
     return f.spoiled(bounds)
 
 
-def _has_other_forms(a: Arithmetic) -> bool:
+def has_other_forms(a: Arithmetic) -> bool:
     """Whether two evaluations of one probability may differ by more than one exponential."""
     return a.base2 or a.scales_logits or a.subtracts_logsumexp or a.forward or "output" in a.stored
 

@@ -48,7 +48,11 @@ class SoftmaxRows(LogRows):
     @cached_property
     def p_error(self) -> Floats:
         """|p̂ - p| for p̂ = exp(l̂) as well as for p̂ = ê/ŝ or ê·(1/ŝ) (Theorem 5)."""
-        return self._promising(self._p_error(self._kept(self._shared_error)) + self._p_underflow)
+        return self.p_error_of(self._kept(self._shared_error))
+
+    def p_error_of(self, l_error: Floats) -> Floats:
+        """The same for another error of the logarithms (r, C)."""
+        return self._promising(self._p_error(l_error) + self._p_underflow)
 
     def _promising(self, error: Floats) -> Floats:
         """The same, but inf where every number from 0 to 1 is within it (r, C)."""
@@ -93,7 +97,7 @@ class SoftmaxRows(LogRows):
         """|p̂ - p| for the p̂ that a backward pass starts from."""
         if "output" in self.arithmetic.stored:
             return stored(self.p, self.value_error, self.arithmetic)
-        return self._promising(self._p_error(self._shared_error) + self._p_underflow)
+        return self.p_error_of(self._shared_error)
 
     @property
     def common_factor(self) -> RowFactor:

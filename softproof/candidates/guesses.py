@@ -25,6 +25,7 @@ _WORDS = (  # what a name has among its words, the most telling first
     ("linear_cross_entropy", rf"(?=.*\b(linear|lm|head)\b).*(\b({_LOSS})\b|\bcross entropy\b)|\b(flce|cce|lce)\b"),
     ("distribution_cross_entropy", r"\b(distribution|soft)\b.*\bcross entropy\b"),
     ("cross_entropy", rf"\b({_LOSS})\b|\bcross entropy\b|\bcross entropy loss\b"),
+    ("softmax_entropy", r"\b(softmax|logits?)\b.*\bentropy\b|\bentropy\b.*\blogits?\b|\bcategorical entropy\b"),
     ("log_softmax", r"\blog ?softmax\b|\blsm\b"),
     ("softmax", r"\bsoftmax\b|\bsm\b"),
     ("logsumexp", r"\blog ?sum ?exp\b|\blse\b"),
@@ -55,8 +56,10 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     ('distribution_cross_entropy', 'cross_entropy')
     >>> operation_of("lm_cross_entropy", ["logits", "labels", "reduction"])
     'cross_entropy'
+    >>> operation_of("entropy_from_logits", []), operation_of("entropy", ["logits"]), operation_of("entropy", ["p"])
+    ('softmax_entropy', 'softmax_entropy', 'entropy')
     """
-    if name in OPERATIONS:
+    if name in OPERATIONS and name != "entropy":
         return name
     words = words_of(name)
     by_name = next((operation for operation, pattern in _WORDS if re.search(pattern, words)), "")
@@ -64,6 +67,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     target = next((place for place, each in enumerate(first) if each in _TARGETS), None)
     if by_name == "distribution_cross_entropy" and first and first[0] in _LOGITS and "pred" not in first[0]:
         return "cross_entropy"
+    if by_name == "entropy" and first and "logit" in first[0]:
+        return "softmax_entropy"
     if by_name == "linear_cross_entropy" and target == 1 and first[0] in _LOGITS and not set(first) & set(_WEIGHTS):
         return "cross_entropy"  # as of a language model
     of_one = by_name in OPERATIONS and len(OPERATIONS[by_name].inputs) == 1

@@ -12,7 +12,7 @@ from .edges.linear import linear_edge_cases
 from .edges.loss_infinities import infinite_edge_cases, rounding_edge_cases, weightless_edge_cases
 from .edges.loss_options import normaliser_edge_cases, option_edge_cases
 from .edges.loss_targets import single_edge_cases, target_edge_cases, wide_edge_cases
-from .edges.softmax import logsumexp_edge_cases, softmax_edge_cases
+from .edges.softmax import logsumexp_edge_cases, softmax_edge_cases, softmax_entropy_edge_cases
 
 SECTIONS = {
     "Softmax and log-softmax": tuple(softmax_edge_cases()),
@@ -27,5 +27,6 @@ SECTIONS = {
     "Cross-entropy: without a batch": tuple(single_edge_cases()),
     "Linear classifier": tuple(linear_edge_cases()),
     "Cross-entropy: labels of more than 32 bits": tuple(wide_edge_cases()),
+    "Entropy of a softmax": tuple(softmax_entropy_edge_cases()),
 }
 EDGE_CASES = tuple(edge_case for section in SECTIONS.values() for edge_case in section)

@@ -44,6 +44,10 @@ def _kl_divergence(p: Tensor, q: Tensor, dim: int = -1) -> Tensor:
     return F.kl_div(q.log(), p, reduction="none").sum(dim)
 
 
+def _softmax_entropy(input: Tensor, dim: int = -1) -> Tensor:
+    return 0 - (F.softmax(input, dim) * F.log_softmax(input, dim)).sum(dim)
+
+
 RIGHT: dict[str, Callable[..., Tensor]] = {
     "softmax": F.softmax,
     "log_softmax": F.log_softmax,
@@ -51,6 +55,7 @@ RIGHT: dict[str, Callable[..., Tensor]] = {
     "entropy": _entropy,
     "distribution_cross_entropy": _distribution_cross_entropy,
     "kl_divergence": _kl_divergence,
+    "softmax_entropy": _softmax_entropy,
     "linear": F.linear,
     "cross_entropy": F.cross_entropy,
     "linear_cross_entropy": _linear_cross_entropy,
@@ -64,7 +69,7 @@ def questions(operation: str, rows: int, classes: int, dtype: torch.dtype, *, op
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=random, dtype=torch.float64).to(dtype)
 
-    if operation in ("softmax", "log_softmax", "logsumexp"):
+    if operation in ("softmax", "log_softmax", "logsumexp", "softmax_entropy"):
         yield from (({"input": normal(rows, classes)}, {"dim": dim}) for dim in ((-1, 0) if options else (-1,)))
         return
     if names := [name for name in ("p", "q") if name in OPERATIONS[operation].inputs]:

@@ -88,6 +88,15 @@ OPERATIONS = {
     "kl_divergence": Operation(
         "information", ("p", "q"), options=("dim",), gradients=("p", "q"), kinds=_SHARES, value=PER_ROW, long=_ROWS
     ),
+    "softmax_entropy": Operation(
+        "softmax_information",
+        ("logits",),
+        options=("dim",),
+        gradients=("logits",),
+        kinds=("nonfinite", "masked", *_EMPTY),
+        value=PER_ROW,
+        long=_ROWS,
+    ),
     "linear": Operation(
         "linear",
         ("input", "weight"),

@@ -79,7 +79,7 @@ def of_another_interface(candidate: Candidate, operation: str, dtype: str, devic
     if soft := _soft(candidate, operation, dtype, device, free):
         return soft
     if names := _of_logarithms(candidate, usual, device):
-        instead = OF_LOGITS if operation == "distribution_cross_entropy" and len(names) == 1 else NO_OPERATION
+        instead = INSTEAD_OF_LOGARITHMS.get((operation, len(names)), NO_OPERATION)
         return LOGARITHMS.format(operation=operation, taken=" and ".join(f"log {name}" for name in names)) + instead
     result = negative(result)
     fixed = hard_coded(free, is_right)
@@ -139,7 +139,10 @@ def _of_logarithms(candidate: Candidate, usual: Problem, device: str) -> tuple[s
 LOGARITHMS = (
     "{operation} takes probabilities, and its value is right for {taken}: it takes logits, or log-probabilities, "
 )
-OF_LOGITS = "which cross_entropy does, with target probabilities: --operation cross_entropy"
+INSTEAD_OF_LOGARITHMS = {  # by the operation, and of how many of its inputs logarithms are taken
+    ("distribution_cross_entropy", 1): "which cross_entropy does, with target probabilities: --operation cross_entropy",
+    ("entropy", 1): "which softmax_entropy does: --operation softmax_entropy",
+}
 NO_OPERATION = "which no such operation does; log_softmax, softmax and logsumexp, of which it is made, can be judged"
 NEGATIVE = (
     "its value is right times -1. If it gives log-probabilities, a loss is minus these: --negative (in Python: "

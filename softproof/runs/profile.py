@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from ..candidates.guesses import gives_logarithms, is_in_place
+from ..candidates.guesses import is_in_place
 from ..candidates.lookalikes import lookalikes
 from ..problem.formats import FORMATS, HALF
 from ..problem.interface import HALF_VALUE
@@ -22,13 +22,13 @@ from ..problem.rows import main_input
 from .conventions import conventions
 from .fitting import fitted
 from .harmless import Harmless, kinds
-from .introduction import LEFT_OUT, Opening, Profile
+from .introduction import LEFT_OUT, Profile
+from .meaning import Meaning
 from .otherwise import hard_coded
 from .probing import ANOTHER_AXIS, DELIBERATE, refusals
 from .unseen import SECOND, is_silent, no_backward, no_second_backward
 
 NOTHING_TO_ASK = NO_PARAMETER, NO_DERIVATIVE = "it has no such parameter", "it has no derivatives of this kind"
-MINUS = "it gives log-probabilities, which are minus the losses"
 IGNORED = -1  # the label that is hard-coded most often, where it is another than torch's
 BY_DEFAULT = {"reduction": REDUCTIONS, "ignore_index": (0, IGNORED)}
 SILENT = {  # derivatives in a direction, and why they are 0 without a word
@@ -38,7 +38,7 @@ SILENT = {  # derivatives in a direction, and why they are 0 without a word
 
 
 @dataclass
-class Probe(Opening):
+class Probe(Meaning):
     """One function, and all that is found out about it."""
 
     def profile(self) -> Profile:
@@ -46,7 +46,7 @@ class Probe(Opening):
         self._operation()
         try:
             self._names()
-            usual = self._usual_or_soft()
+            usual = self._of_logits(self._usual_or_soft())
             self._negative(usual)
             usual = self._hard_coded(usual)
             self._by_default(usual)
@@ -60,19 +60,6 @@ class Probe(Opening):
         finally:
             self.candidate.close()
         return self.found
-
-    def _negative(self, usual: Problem) -> None:
-        """Whether its name says that it gives log-probabilities, and these times -1 are the losses."""
-        given = "target" not in usual.inputs or self.candidate.interface.negative
-        if given or not gives_logarithms(self.name) or self._fits(usual):
-            return
-        self.found.says("negative", True, MINUS)
-        self._open()
-        if self._fits(usual):
-            self.found.notes.append(f"{MINUS}, and it is judged so")
-            return
-        self.found.arguments.pop("negative")
-        self._open()
 
     def _hard_coded(self, usual: Problem) -> Problem:
         """Options that it has no parameter for, and the values that its answers have instead."""

@@ -37,7 +37,7 @@ from .infinities import of_infinities
 from .lost_terms import Beside, Rule, of_rounding, with_lost_terms
 from .weightless import of_nothing, without_them
 
-ONE_INFINITY = {"softmax": 3, "log_softmax": 12, "logsumexp": 22, "cross_entropy": 122}
+ONE_INFINITY = {"softmax": 3, "log_softmax": 12, "logsumexp": 22, "cross_entropy": 122, "softmax_entropy": 172}
 SEVERAL_INFINITIES = {("softmax", "value"): 4, ("log_softmax", "value"): 13, ("logsumexp", "grad_logits"): 23}
 SLOPE_AT_ZERO = {"entropy": 31, "distribution_cross_entropy": 34, "kl_divergence": 42}
 SLOPE_AT_TWO_ZEROS = {"distribution_cross_entropy": 35, "kl_divergence": 38}

@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 
 from ..problem.losses import class_weights, exact_denominator, kept
+from ..problem.operations import OPERATIONS, PER_ROW
 from ..problem.problem import Array, Problem
 from ..problem.rows import (
     ALL,
@@ -91,7 +92,7 @@ def _upstream(problem: Problem, rows: Rows) -> Array:
     if "target" in problem.inputs:
         by_row = g.reshape(-1, 1)
         return np.asarray((by_row[rows] if reduction_of(problem) == "none" else by_row) != 0)
-    if problem.operation == "logsumexp":
+    if OPERATIONS[problem.operation].value == PER_ROW:
         return np.asarray(g.reshape(-1, 1)[rows] != 0)
     return np.asarray((wide_rows(g, axis_of(problem), rows) != 0).any(-1, keepdims=True))
 

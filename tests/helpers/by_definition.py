@@ -86,6 +86,17 @@ def _logsumexp_backward(kind: Kind, g: Row, x: Row) -> Row:
     return [g[0] * each for each in _softmax(kind, x)]
 
 
+def _softmax_entropy(kind: Kind, x: Row) -> Row:
+    pairs = zip(_softmax(kind, x), _log_softmax(kind, x), strict=True)
+    return [kind.total([-(p * log_p) for p, log_p in pairs if not isinstance(log_p, float)])]
+
+
+def _softmax_entropy_backward(kind: Kind, g: Row, x: Row) -> Row:
+    one, zero = kind.of(1.0), kind.of(0.0)
+    slopes = [zero if isinstance(each, float) else -(g[0] * (each + one)) for each in _log_softmax(kind, x)]
+    return _softmax_backward(kind, slopes, x)
+
+
 def _identity(kind: Kind, size: int) -> list[Row]:
     return [[kind.of(float(i == j)) for j in range(size)] for i in range(size)]
 
@@ -442,6 +453,7 @@ DEFINITIONS: dict[str, Callable[[Kind, Problem], Outputs]] = {
     "softmax": _of_logits(_softmax, _softmax_backward),
     "log_softmax": _of_logits(_log_softmax, _log_softmax_backward),
     "logsumexp": _of_logits(_logsumexp, _logsumexp_backward, reduces=True),
+    "softmax_entropy": _of_logits(_softmax_entropy, _softmax_entropy_backward, reduces=True),
     "entropy": _of_distributions(_entropy, _entropy_slopes),
     "distribution_cross_entropy": _of_distributions(_cross, _cross_slopes),
     "kl_divergence": _of_distributions(_divergence, _divergence_slopes),

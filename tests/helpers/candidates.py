@@ -33,7 +33,7 @@ def three_rows(operation: str, dtype: str = "float32") -> Problem:
         )
     if operation == "linear_cross_entropy":
         return Problem(operation, dtype, {"input": ROWS, "linear_weight": SHARES, "target": [0, 2, 1]}, {}, 1.0)
-    if operation != "logsumexp":
+    if operation not in ("logsumexp", "softmax_entropy"):
         inputs = {"p": SHARES} | ({} if operation == "entropy" else {"q": SHARES[::-1]})
     return Problem(operation, dtype, inputs, {"dim": -1}, ONE_EACH)
 

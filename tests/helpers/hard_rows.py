@@ -33,6 +33,7 @@ from ..helpers.wrong_answers import EVERYWHERE, Wrong, just_outside
 HALVES = {"manual": MANUAL, "reference": REFERENCE}
 ALL_DTYPES = tuple(FORMATS)
 INFORMATION = ("entropy", "distribution_cross_entropy", "kl_divergence")
+OF_ROWS = ("logsumexp", "softmax_entropy")  # of logits, one number for each row
 
 
 def hard_rows(classes: int, dtype: str, masked: bool = True) -> Floats:
@@ -58,7 +59,7 @@ def problem_of(operation: str, dtype: str, classes: int, dim: str = "last", layo
     rng, fmt = np.random.default_rng(7), FORMATS[dtype]
     x = hard_rows(classes, dtype, masked=operation not in INFORMATION)
     g = fmt.round(rng.normal(size=x.shape))
-    if operation in ("softmax", "log_softmax", "logsumexp", *INFORMATION):
+    if operation in ("softmax", "log_softmax", *OF_ROWS, *INFORMATION):
         upstream = g if operation in ("softmax", "log_softmax") else g[:, 0]
         inputs = {"logits": x}
         if operation in INFORMATION:
@@ -136,7 +137,7 @@ def ordinary(operation: str, dtype: str) -> Problem:
     if operation == "linear_cross_entropy":
         inputs = {"input": x, "linear_weight": fmt.round(rng.normal(0, 0.25, (8, 12))), "linear_bias": x[0, :8]}
         return Problem(operation, dtype, inputs | target, {}, 0.75)
-    return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g[:, 0] if operation == "logsumexp" else g)
+    return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g[:, 0] if operation in OF_ROWS else g)
 
 
 def doubtful(problem: Problem, arithmetic: Arithmetic, letter: str) -> Iterator[tuple[str, float]]:

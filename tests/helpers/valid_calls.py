@@ -44,7 +44,8 @@ from .rows import AGREEING
 
 X = np.array([[0.5, 1.0, -2.0], [3.0, 0.25, 0.0]])  # logits (N, C)
 W = np.arange(12.0).reshape(3, 4) / 8  # linear weight (C, D)
-ROWS = ("logsumexp", "entropy", "distribution_cross_entropy", "kl_divergence")  # one number for each row
+OF_DISTRIBUTIONS = ("entropy", "distribution_cross_entropy", "kl_divergence")
+ROWS = ("logsumexp", "softmax_entropy", *OF_DISTRIBUTIONS)  # one number for each row
 
 # ---- the two halves -------------------------------------------------------------------------------------------------
 

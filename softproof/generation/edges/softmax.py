@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy import inf, nan
 
+from ...problem.operations import OPERATIONS, PER_ROW
 from ...problem.problem import Problem
 from .edge_case import ERROR, F32, UNSPECIFIED, EdgeCase
 
@@ -25,7 +26,7 @@ LIMIT = "the limit of a logit that grows beyond all others: "
 def of_logits(operation: str, logits: Any, dtype: str = F32) -> Problem:
     """Of logits along their last dimension, with an upstream gradient that differs from element to element."""
     x = np.asarray(logits, np.float64)
-    rows = x.shape[:-1] if operation == "logsumexp" else x.shape
+    rows = x.shape[:-1] if OPERATIONS[operation].value == PER_ROW else x.shape
     g = np.arange(1.0, 1.0 + np.prod(rows)).reshape(rows)
     return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g)
 
@@ -88,3 +89,14 @@ def logsumexp_edge_cases() -> Iterator[EdgeCase]:
     )
     twice = replace(of_logits("logsumexp", np.zeros((2, 2))), options={"dim": (1, -1)}, grad_output=None)
     yield EdgeCase(29, "logsumexp over one dimension twice", twice, "no sum over it twice", "", ERROR)
+
+
+def softmax_entropy_edge_cases() -> Iterator[EdgeCase]:
+    """Of rows, 170 to 174."""
+    row = partial(_row_of_logits, "softmax_entropy", 170)
+    yield row(0, "a row with one logit of -∞", [0.0, 0.0, -inf], "0 log 0 = 0, its limit: log 2; ∂x is 0 there")
+    yield row(1, "a row of -∞", [-inf, -inf], "no softmax: NaN")
+    besides = ("", UNSPECIFIED, "NaN, in the value and in its gradient")
+    yield row(2, "a row with one +∞", [inf, 0.0], f"{LIMIT}0; ∂x is 0", *besides)
+    yield row(3, "a row with two +∞", [inf, inf, 0.0], "no softmax: NaN")
+    yield row(4, "a row with NaN", [nan, 0.0], "NaN")
