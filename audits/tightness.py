@@ -143,7 +143,7 @@ class Row:
 
 
 def of_rows(run: Running, problem: Problem) -> dict[str, Near]:
-    """Softmax, log-softmax and logsumexp."""
+    """Softmax, log-softmax, logsumexp, and the entropy of a softmax."""
     x, g = problem.inputs["logits"], Near.exactly(problem.grad_output)
     row, back = Row.of(run, Near.exactly(x)), run.a.backward_depth
     p = row.p()
@@ -152,9 +152,20 @@ def of_rows(run: Running, problem: Problem) -> dict[str, Near]:
         return {"value": row.value(), "grad_logits": run.mul(p, run.sub(g, inner))}
     if problem.operation == "log_softmax":
         return {"value": row.log_p(), "grad_logits": run.sub(g, run.mul(p, run.sum(g, back)))}
+    if problem.operation == "softmax_entropy":
+        return of_entropy(run, p, larger(row.log_p(), run.log(p)), Near.exactly(g.v[:, None]))
     y = run.add(Near.exactly(x.max(-1, keepdims=True)), run.log(row.s))
     p = larger(p, run.exp(run.sub(Near.exactly(x), y)))
     return {"value": y, "grad_logits": run.mul(Near.exactly(g.v[:, None]), p)}
+
+
+def of_entropy(run: Running, p: Near, log_p: Near, g: Near) -> dict[str, Near]:
+    """-Σ p log p; and -g p (log p + H), to which autograd adds g p - p Σ g p, that is 0, but for its errors."""
+    total = run.sum(run.mul(p, log_p), "numpy" if run.a.depth == "numpy" else "any order")
+    entropy, of_p = Near(-total.v, total.e), run.mul(g, p)
+    slope = run.mul(of_p, run.add(log_p, entropy))
+    nothing = run.sub(of_p, run.mul(p, run.sum(of_p, run.a.backward_depth)))
+    return {"value": entropy, "grad_logits": run.add(Near(-slope.v, slope.e), nothing)}
 
 
 def of_losses(run: Running, problem: Problem, x: Near) -> dict[str, Near]:

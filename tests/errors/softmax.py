@@ -1,4 +1,4 @@
-"""Softmax, log-softmax and logsumexp: `dim`, the upstream gradient and the direction."""
+"""Softmax, log-softmax, logsumexp and the entropy of a softmax: `dim`, the upstream gradient and the direction."""
 
 from __future__ import annotations
 
@@ -7,6 +7,21 @@ import numpy as np
 from .inputs import Table, X, Y
 
 SOFTMAX: Table = {
+    "entropy of a number alone": (
+        lambda f: f.softmax_entropy(1.0),
+        IndexError,
+        "dim is -1; logits of shape () has dims",
+    ),
+    "entropy of no class": (
+        lambda f: f.softmax_entropy(np.ones((2, 0))),
+        ValueError,
+        "logits of shape (2, 0) has no elements along dim -1; expected at least one",
+    ),
+    "upstream of the entropy of a softmax": (
+        lambda f: f.softmax_entropy_backward(X, X),
+        ValueError,
+        "grad_output has shape (2, 3); expected (2,)",
+    ),
     "softmax of integers": (lambda f: f.softmax([1, 2]), TypeError, "logits has dtype (torch.)?int64; expected one of"),
     "dim of a number": (lambda f: f.softmax(1.0, 1), IndexError, "dim is 1; logits of shape () has dims -1 to 0"),
     "a dim twice": (
