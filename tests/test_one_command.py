@@ -20,6 +20,9 @@ def nll(logits, labels): return torch.logsumexp(logits, -1) - logits.gather(-1, 
 def token_logps(logits, labels): return -nll(logits, labels)
 def token_logps_wrong(logits, labels): return -nll(logits * 1.01, labels)
 
+def features_first(x, w, b): return x @ w + b
+def features_first_wrong(x, w, b): return x @ w + b * (1 + 1e-5)
+
 def affine(x, w, b): return x @ w.T + b
 def affine_wrong(x, w, b): return x @ w.T + 2 * b
 
@@ -74,11 +77,17 @@ def with_gradient_wrong(scores, y):
     loss, d = with_gradient(scores, y)
     return loss * 2, d
 """
-OPERATIONS = {"affine": "linear", "shifted": "softmax", "heated": "softmax", "overwrites": "softmax"}
-RIGHT = ("token_logps", "affine", "matrices", "shares", "tokens", "shifted_", "heated", "masked", "padded",
-         "weighed", "row", "with_gradient")  # fmt: skip
-WRONG = ("token_logps", "affine", "matrices", "shares", "tokens", "shifted", "overwrites", "heated", "masked", "padded",
-         "weighed", "row", "with_gradient")  # fmt: skip
+OPERATIONS = {
+    "affine": "linear",
+    "features": "linear",
+    "shifted": "softmax",
+    "heated": "softmax",
+    "overwrites": "softmax",
+}
+RIGHT = ("token_logps", "features_first", "affine", "matrices", "shares", "tokens", "shifted_", "heated",
+         "masked", "padded", "weighed", "row", "with_gradient")  # fmt: skip
+WRONG = ("token_logps", "features_first", "affine", "matrices", "shares", "tokens", "shifted", "overwrites",
+         "heated", "masked", "padded", "weighed", "row", "with_gradient")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*RIGHT, *(f"{each}_wrong{'_' * (each == 'shifted')}" for each in WRONG)])
@@ -93,6 +102,53 @@ def test_one_command_tells(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
     row: dict[str, Any]
     (row,) = json.loads(Path("report.json").read_text())["rows"]
     assert (status, row["verdict"]) == ((1, "disagrees") if "_wrong" in name else (0, "agrees")), row
+
+
+LAYER = """
+import torch
+
+def layer(x, w): return x @ w
+
+class Layer(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return x @ w
+    @staticmethod
+    def backward(ctx, upstream):
+        x, w = ctx.saved_tensors
+        return upstream @ w.T, (x.T @ upstream)FACTOR
+
+def layer_by_hand(x, w): return Layer.apply(x, w)
+
+def loss(h, labels, w): return torch.nn.functional.cross_entropy(h @ w, labels)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "operation", "factor", "verdict"),
+    [
+        ("layer", "linear", "", "agrees"),
+        ("layer_by_hand", "linear", "", "agrees"),
+        ("layer_by_hand", "linear", " * 2", "disagrees"),
+        ("loss", "linear_cross_entropy", "", "agrees"),
+    ],
+)
+def test_a_weight_of_features_by_classes(
+    name: str, operation: str, factor: str, verdict: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its gradient is judged, the other way round; what works for NumPy as well is asked in torch, if it uses that."""
+    monkeypatch.chdir(tmp_path)
+    file = f"layer_of_others_{len(factor)}.py"
+    Path(file).write_text(LAYER.replace("FACTOR", factor))
+    how = ["--operation", operation, "--dtype", "float32", "--examples", "20", "--in-process", "--no-diagnosis"]
+    main(["verify", f"{file}:{name}", *how, "--seed", "1", "--json", "report.json"])
+
+    report = json.loads(Path("report.json").read_text())
+    (row,) = report["rows"]
+    assert row["verdict"] == verdict, report
+    assert row["gradients"]
+    assert "--transposed" in report["found_out"][0]
 
 
 ROW = """

@@ -11,7 +11,7 @@ from ..problem.formats import HALF
 from ..problem.interface import HALF_VALUE
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Array, Problem
-from .classes_last import given_so
+from .axes import given_so
 from .frameworks import arrays_of
 from .protocol import given
 from .unsaid import unsaid

@@ -31,7 +31,7 @@ _WORDS = (  # what a name has among its words, the most telling first
     ("logsumexp", r"\blog ?sum ?exp\b|\blse\b"),
     ("kl_divergence", r"\bkl\b|\bkl ?div(ergence)?\b"),
     ("entropy", r"\bentropy\b"),
-    ("linear", r"\b(linear|dense|matmul|gemm)\b"),
+    ("linear", r"\b(linear|affine|dense|matmul|gemm|fully connected|fc)\b"),
 )
 
 
@@ -54,6 +54,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     ('log_softmax', 'cross_entropy')
     >>> operation_of("soft_cross_entropy", ["p", "q"]), operation_of("soft_cross_entropy", ["logits", "probs"])
     ('distribution_cross_entropy', 'cross_entropy')
+    >>> operation_of("affine_forward", ["x", "w", "b"]), operation_of("cross_entropy_dist", ["p", "q"])
+    ('linear', 'distribution_cross_entropy')
     >>> operation_of("lm_cross_entropy", ["logits", "labels", "reduction"])
     'cross_entropy'
     >>> operation_of("entropy_from_logits", []), operation_of("entropy", ["logits"]), operation_of("entropy", ["p"])
@@ -69,6 +71,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
         return "cross_entropy"
     if by_name == "entropy" and first and "logit" in first[0]:
         return "softmax_entropy"
+    if by_name == "cross_entropy" and first[:1] in (["p"], ["p_true"]) and first[1:2] and first[1] in INPUTS["q"]:
+        return "distribution_cross_entropy"
     if by_name == "linear_cross_entropy" and target == 1 and first[0] in _LOGITS and not set(first) & set(_WEIGHTS):
         return "cross_entropy"  # as of a language model
     of_one = by_name in OPERATIONS and len(OPERATIONS[by_name].inputs) == 1

@@ -43,11 +43,12 @@ def load(
         operation: what a callable computes, a key of `softproof.OPERATIONS`; by default what it is named after.
         adapter: the arrays that it takes: ``"numpy"``, ``"torch"``, ``"jax"``, ``"onnx"`` or ``"process"``. By default
             a NumPy array is tried first, then a tensor of torch, then an array of JAX where its module imports that,
-            and what it answers in kind is used; a file that ends in ``.onnx`` is a model.
+            and what it answers in kind is used; where its module imports torch, and no NumPy, a tensor is tried first.
+            A file that ends in ``.onnx`` is a model.
         tried: whether it may be asked harmless questions. One that may not takes tensors if its module imports torch,
             and has no derivatives in a direction but its own functions.
         interface: how it is called, where that differs from torch: `supports`, `without`, `names`, `fixed`, `extra`,
-            `ndim`, `writes`, `output` and `negative` of `softproof.Interface`.
+            `ndim`, `writes`, `output`, `negative` and `transposed` of `softproof.Interface`.
     Returns: a `Candidate`.
     Raises: ValueError or TypeError naming an argument that does not fit.
 
@@ -235,6 +236,8 @@ def _guess_adapter(functions: Mapping[str, Callable[..., Any]], tried: bool, int
         *(["torch"] if importlib.util.find_spec("torch") else []),
         *(["jax"] if "jax" in imported else []),
     ]
+    if "torch" in imported and not {"np", "numpy"} & imported.keys():
+        asked.sort(key=lambda adapter: adapter != "torch")  # an operator works for both, and torch differentiates it
     first = [interface, *([replace(interface, output=0)] if interface.output is None else [])]  # of several results
     for how, adapter in product(first, asked if tried else ()):
         candidate = Candidate("probe", {operation: function}, {}, adapter, interface=how)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..problem.problem import Output, Problem
-from .classes_last import taken_so
+from .axes import taken_so
 from .directives import DIRECTIVES
 from .functions import made
 from .guard import Guard

@@ -73,6 +73,7 @@ def arguments_of_run(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "names": dict(arguments.get("names", {})),
         "without": sorted(arguments.get("without", ())),
         "writes": sorted(arguments.get("writes", ())),
+        "transposed": sorted(arguments.get("transposed", ())),
         "ndim": sorted(arguments.get("ndim", ())),
         "output": arguments.get("output"),
         "negative": arguments.get("negative", False),

@@ -11,8 +11,8 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from ..candidates.axes import is_moved
 from ..candidates.candidate import Candidate
-from ..candidates.classes_last import is_moved
 from ..candidates.description import DECLARING
 from ..candidates.plain_text import plain
 from ..candidates.preparation import DTYPES

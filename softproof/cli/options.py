@@ -82,6 +82,9 @@ def add_interface(command: argparse.ArgumentParser) -> None:
         "--ndim", action="append", type=int, metavar="N", help="how many dimensions the logits may have (default: any)"
     )
     group.add_argument("--writes", action="append", metavar="NAME,…", help="inputs that it overwrites, as documented")
+    group.add_argument(
+        "--transposed", action="append", metavar="NAME", help="a matrix it takes as (features, classes): x @ weight"
+    )
     group.add_argument("--output", type=int, metavar="N", help="which of several results is the value, counted from 0")
     group.add_argument(
         "--negative", action="store_true", help="its result is minus the value, as a log-probability is minus a loss"
@@ -134,6 +137,7 @@ _OPTIONS = {
     "extra": "--extra",
     "output": "--output",
     "negative": "--negative",
+    "transposed": "--transposed",
     "ndim": "--ndim",
     "writes": "--writes",
     "without": "--without",
@@ -149,6 +153,7 @@ def given_interface(options: argparse.Namespace) -> dict[str, Any]:
 def _interface(options: argparse.Namespace) -> InterfaceArguments:
     """The arguments of `softproof.Interface` that were given."""
     interface: InterfaceArguments = {"output": options.output, "ndim": options.ndim or ()}
+    interface["transposed"] = split(options.transposed)
     if options.negative:
         interface["negative"] = True
     if options.supports is not None:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 
+from ..candidates.axes import is_moved, last_axis
 from ..candidates.candidate import Candidate
-from ..candidates.classes_last import is_moved, last_axis
 from ..problem.interface import Interface
 from ..problem.kinds import kinds_of
 from ..problem.operations import DIRECTIONAL

@@ -56,6 +56,7 @@ class InterfaceArguments(TypedDict, total=False):
     writes: Sequence[str]
     output: int | None
     negative: bool
+    transposed: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Interface:
         writes: inputs that it is documented to overwrite. It is given a copy of these.
         output: which of several results is the value, counted from 0; by default there is one.
         negative: whether its result is minus the value, as a log-probability is minus the loss of its label.
+        transposed: matrices that it takes with their last two axes swapped, such as a weight (features, classes).
 
     `softproof.load` and `softproof.verify` take the same arguments, as lists, and check them.
 
@@ -98,6 +100,7 @@ class Interface:
     writes: frozenset[str] = frozenset()
     output: int | None = None
     negative: bool = False
+    transposed: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         made: dict[str, Any] = {name: check_mapping(name, getattr(self, name), _EXAMPLES[name]) for name in _MAPPINGS}
@@ -140,6 +143,7 @@ class Interface:
             ("names", self.names, arrays | options | ({*MASKS} if "target" in inputs else set())),
             ("fixed", self.fixed, options | ({"dim"} if "cross_entropy" in operations else set())),
             ("writes", self.writes, arrays | {"grad_output"}),
+            ("transposed", self.transposed, inputs & {*MATRICES}),
         ):
             if unknown := set(named) - known:
                 more = f", and the checks {', '.join(checks)}" if argument == "without" and checks else ""
@@ -196,7 +200,8 @@ _EXAMPLES = {
     "fixed": "{'reduction': 'none'}",
     "extra": "{'chunk': 256}",
 }
-_MAPPINGS, _COLLECTIONS = tuple(_EXAMPLES), ("supports", "without", "writes")
+_MAPPINGS, _COLLECTIONS = tuple(_EXAMPLES), ("supports", "without", "writes", "transposed")
+MATRICES = ("weight", "linear_weight")  # inputs of a layer that may be given transposed
 
 
 def check_dimensions(value: Any) -> frozenset[int]:

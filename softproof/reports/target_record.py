@@ -82,6 +82,7 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {  # each with its defau
     "extra": ({}, _literals),
     "ndim": ((), sorted),
     "writes": ((), _texts),
+    "transposed": ((), _texts),
     "output": (None, _itself),
     "negative": (False, bool),
     "in_process": (False, bool),

@@ -37,7 +37,8 @@ _NUMBER, _WHOLE, _NUMBERS = "a number", "a whole number", "a list of numbers"
 KINDS = {  # what the value of each key is
     **dict.fromkeys(("operation", "adapter", "arithmetic", "accuracy", "baseline", "database", "sandbox"), _TEXT),
     **dict.fromkeys(
-        ("devices", "dtypes", "supports", "without", "writes", "require", "sandbox-read", "sandbox-env"), _TEXTS
+        ("devices", "dtypes", "supports", "without", "writes", "transposed", "require", "sandbox-read", "sandbox-env"),
+        _TEXTS,
     ),
     **dict.fromkeys(("names", "fixed", "extra"), _TABLE),
     **dict.fromkeys(("factor", "time-limit", "startup-limit"), _NUMBER),
@@ -218,6 +219,7 @@ target = "my_kernels:softmax"           # a module, or one function of it
 # ndim = [2]                            # dimensions of the logits that it takes
 # writes = ["logits"]                   # inputs that it is documented to overwrite
 # output = 0                            # which of several results is the value
+# transposed = ["weight"]               # matrices that it takes as (features, classes)
 # negative = true                       # its result is minus the value, as a log-probability is minus a loss
 # Every key above [[tool.softproof.targets]] but seed, expected-failures and database may stand here as well.
 """

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ..candidates.candidate import Candidate
-from ..candidates.classes_last import OF_LOSSES
 from ..candidates.guesses import inputs_in_order, operation_of
 from ..candidates.lookalikes import is_certain, is_mask, lookalikes
 from ..candidates.outliving import outliving
@@ -26,7 +25,7 @@ from .calling import SEVERAL, TOO_MANY, missing_in
 from .fitting import Fit
 from .harmless import plain
 from .ladder import widest
-from .otherwise import hard_coded, in_half, soft_question
+from .otherwise import hard_coded, in_half
 
 Opener = Callable[[Mapping[str, Any]], Candidate]
 FIRST = ("float32", "float64", "bfloat16", "float16")  # formats in which a usual question is tried
@@ -132,53 +131,6 @@ class Opening:
         if answered is None:
             raise CannotAskError(self._advice(raised))
         return answered
-
-    def _usual_or_soft(self) -> Problem:
-        """The same; of a loss that raises an error for labels, and answers target probabilities, with these.
-
-        Whether it is right for them is another question; who is right for labels somewhere takes labels.
-        """
-        error, usual = None, None
-        try:
-            usual = self._usual()
-        except CannotAskError as raised:
-            if self._classes_last(None):
-                return self._usual()
-            error = raised
-        soft = soft_question(
-            self.candidate, self.found.operation, FIRST[0] if usual is None else usual.dtype, self.device
-        )
-        if soft is not None and (self._fits(soft) or (self._has_a_shape(soft) and not (usual and self._fits(usual)))):
-            self.found.not_tested["labels"] = "it raises an error for labels of several rows, and answers probabilities"
-            self._leaves_out("labels")
-            self._open()
-            return self._usual()
-        if usual is None:
-            raise error or CannotAskError("it answers no question")
-        return usual
-
-    def _classes_last(self, usual: Problem | None) -> bool:
-        """Whether a loss of positions is right with its classes along the last axis, and not along the second.
-
-        Then it is asked so. `usual` is the usual question, if it answers one.
-        """
-        operation, given = self.found.operation, self.candidate.interface.fixed
-        if operation not in OF_LOSSES or "dim" in given or (usual is not None and not self._is_right(usual)):
-            return False
-        asked = self._plain(FIRST[0] if usual is None else usual.dtype, 3)
-        if asked is None or not self.candidate.takes(asked) or self._is_right(asked):
-            return False
-        before = self.found.arguments.get("fixed"), self.found.comments.get("fixed", "")
-        self.found.says("fixed", {**given, "dim": -1}, "the values that its answers have")
-        self._open()
-        if self._is_right(asked) or (usual is None and self._fits(asked)):
-            self.found.notes.append(LAST_AXIS)
-            return True
-        self.found.arguments.pop("fixed")
-        if before[0] is not None:
-            self.found.says("fixed", *before)
-        self._open()
-        return False
 
     def _has_a_shape(self, asked: Problem) -> bool:
         """Whether its value has a shape that one may have; that of a loss depends on its reduction."""
@@ -295,5 +247,4 @@ TEMPERATURES = ("temperature", "temp", "tau")
 ALL_COUNT = "it is given a mask of the rows whose label is not ignored"
 HAS_NO_DEFAULT = "it has no default, and the operation has no such option"
 GIVEN = "{theirs} has no default: without {ours} it is given what changes no number (0 for a bias, 1 for weights)"
-LAST_AXIS = "its classes lie along the last axis of arrays with positions, (N, d1, …, C), and it is asked so"
 LEFT_OUT = "what it answers with an error, or in float32"

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from ..candidates.guesses import gives_logarithms
 from ..problem.problem import Problem
 from ..problem.rows import main_input
-from .introduction import Opening
+from .arranged import Arranged
 
 MINUS = "it gives log-probabilities, which are minus the losses"
 
 
 @dataclass
-class Meaning(Opening):
+class Meaning(Arranged):
     """One function, and which operation it is, by its answers."""
 
     def _negative(self, usual: Problem) -> None:

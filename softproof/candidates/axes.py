@@ -1,7 +1,9 @@
-"""Losses with their classes along the last axis, as in language models: (N, d1, …, C), where torch has (N, C, d1, …).
+"""Arrays whose axes are in another order for the candidate: classes along the last axis, and a transposed weight.
 
-A user says so by the value that such a loss has in the place of an axis, `--fixed dim=-1`. Problems stay as they are;
-the arrays of the candidate have their axes in its order, and its answers come back in ours.
+A loss of a language model has its classes last, (N, d1, …, C), where torch has (N, C, d1, …); its user says so by
+`--fixed dim=-1`. A layer x @ W takes a weight (features, classes), where torch has (classes, features): `--transposed
+weight`. Problems stay as they are; the arrays of the candidate have their axes in its order, and its answers come back
+in ours.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from ..problem.interface import Interface
 from ..problem.problem import Array, Output, Problem
 
 OF_LOSSES = ("cross_entropy",)  # operations whose axis of classes is the second, and no option
-_SECOND, _LAST = 1, -1
+_SECOND, _LAST, _MATRIX = 1, -1, 2
 
 
 def last_axis(interface: Interface) -> bool:
@@ -27,16 +29,29 @@ def is_moved(problem: Problem | None) -> bool:
     return problem is not None and problem.operation in OF_LOSSES and problem.inputs["logits"].ndim > 2
 
 
+def _named(name: str) -> str:
+    """The input that a derivative belongs to; that of the value is "tangent"."""
+    return name.removeprefix("grad_").removeprefix("hvp_")
+
+
 def _has_classes(name: str, problem: Problem, interface: Interface) -> bool:
     """Whether an input, a tangent, or a derivative with its shape has classes that lie elsewhere for the candidate."""
     if not last_axis(interface) or not is_moved(problem):
         return False
-    named = name.removeprefix("grad_").removeprefix("hvp_")
+    named = _named(name)
     return named in ("logits", "tangent") or (named == "target" and problem.inputs["target"].dtype.kind == "f")
+
+
+def _is_transposed(name: str, problem: Problem, interface: Interface) -> bool:
+    """Whether a matrix, or its gradient, is given the other way round."""
+    named = _named(name)
+    return named in interface.transposed and named in problem.inputs and problem.inputs[named].ndim == _MATRIX
 
 
 def given_so(name: str, values: Array, problem: Problem, interface: Interface) -> Array:
     """The numbers of an array in the order in which a candidate takes them."""
+    if _is_transposed(name, problem, interface):
+        return np.ascontiguousarray(values.T)
     if not _has_classes(name, problem, interface):
         return values
     return np.ascontiguousarray(np.moveaxis(values, _SECOND, _LAST))
@@ -45,6 +60,8 @@ def given_so(name: str, values: Array, problem: Problem, interface: Interface) -
 def taken_so(name: str, output: Output, problem: Problem, interface: Interface) -> Output:
     """An answer in our order; one with another number of dimensions stays as it is, and is wrong."""
     values = output.values
+    if _is_transposed(name, problem, interface):
+        return replace(output, values=np.ascontiguousarray(values.T)) if values.ndim == _MATRIX else output
     if not _has_classes(name, problem, interface) or values.ndim != problem.inputs["logits"].ndim:
         return output
     return replace(output, values=np.ascontiguousarray(np.moveaxis(values, _LAST, _SECOND)))
