@@ -58,8 +58,9 @@ def test_what_is_wrong_is_wrong_under_every_model(target: Any, operation: str) -
     found = diagnosis(target, operation)
 
     assert found.models is not None
-    assert len(found.models.wrong) == len(set(MODELS.values())) == 15
-    assert str(found.models) == "wrong under all 15: not a rounding matter"
+    on_a_cpu = {model for name, model in MODELS.items() if "cuda" not in name}
+    assert len(found.models.wrong) == len(on_a_cpu) == 12
+    assert str(found.models) == "wrong under all 12: not a rounding matter"
 
 
 def test_a_report_has_the_lines_between_the_verdict_and_the_replay() -> None:

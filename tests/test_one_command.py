@@ -151,6 +151,32 @@ def test_a_weight_of_features_by_classes(
     assert "--transposed" in report["found_out"][0]
 
 
+OF_JAX = """
+import jax.numpy as jnp
+
+def dense(inputs, kernel): return jnp.dot(inputs, kernel)
+
+def dense_of_two(inputs, kernel, scale): return jnp.dot(inputs, kernel) * scale
+"""
+
+
+def test_jax_by_another_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that has a part of JAX alone; and why a function is not asked whose name tells nothing."""
+    pytest.importorskip("jax")
+    monkeypatch.chdir(tmp_path)
+    Path("dense_of_others.py").write_text(OF_JAX)
+    how = ["--dtype", "float32", "--examples", "10", "--in-process", "--no-diagnosis", "--seed", "1"]
+
+    assert main(["verify", "dense_of_others.py:dense", *how]) == 0
+    out, err = capsys.readouterr()
+    assert "cannot load" not in err
+    assert "--operation linear --transposed weight" in out
+    assert main(["verify", "dense_of_others.py:dense_of_two", *how]) == 3
+    assert "NOTE: it answers no question" in capsys.readouterr().out
+
+
 ROW = """
 import jax
 

@@ -102,6 +102,21 @@ def test_a_region_is_made(operation: str, number_of_the_run: int) -> None:
         assert region in regions(found)
 
 
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_what_is_left_out_is_never_needed(operation: str, number_of_the_run: int) -> None:
+    """Without any one kind of question, each region is drawn towards: by a problem that is asked, and no error."""
+    rng, extras = np.random.default_rng(number_of_the_run), frozenset(OPERATIONS[operation].extras)
+    left, all_regions = sorted(extras), sorted(REGIONS[operation])
+    some = [(str(rng.choice(left)), str(rng.choice(all_regions))) for _ in range(20)]
+    for kind, region in [*(("empty", each) for each in all_regions if settings_of(each)), *some]:
+        drawn = problems(operation, "float32", supports=extras - {kind}, towards=region)
+        check(hypothesis.find(drawn, lambda _: True, settings=_ONE, random=Random(rng.bytes(8))))
+
+
+_ONE = settings(max_examples=1, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+
+
 def _lies_in(region: str, problem: Problem) -> bool:
     return region in regions(problem)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 import inspect
@@ -99,9 +100,7 @@ def _functions(
         called = (target.partition(":")[2].split(".")[-1] if isinstance(target, str) else "", _own_name(loaded))
         operation = operation or next((each for each in called if each in OPERATIONS), None)
         if operation not in OPERATIONS:
-            raise ValueError(
-                f"target: cannot infer the operation of {name}; pass operation= or --operation: {', '.join(OPERATIONS)}"
-            )
+            raise ValueError(f"target: {NO_NAME} {name}; pass operation= or --operation: {', '.join(OPERATIONS)}")
         functions, names_of = {operation: _given_its_weight(loaded, operation)}, {operation: called}
         modules = [_resolve(target.partition(":")[0])] if isinstance(target, str) else []
         modules += [inspect.getmodule(loaded)]
@@ -113,6 +112,7 @@ def _functions(
     return Candidate(name, functions, backwards, adapter, _source(target, loaded), interface, jvps, hvps, tried)
 
 
+NO_NAME = "cannot infer the operation of"
 MODULE = "torch.nn.modules.module.Module"
 _INSTEAD = {  # of classes that are not called with arrays themselves
     MODULE: "an instance of it: in its module, write kernel = {}() and name kernel",
@@ -227,16 +227,25 @@ def _source(target: Target, found: Any) -> str:
     return name.split(".")[-1] if local else repr(f"{module}:{name}")
 
 
+def _packages(function: Callable[..., Any]) -> set[str]:
+    """The packages of which a function's file has modules or functions, under whatever name."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    found = getattr(inspect.unwrap(function), "__globals__", {}).values()
+    names = (each.__name__ if isinstance(each, ModuleType) else getattr(each, "__module__", None) for each in found)
+    return {name.partition(".")[0] for name in names if isinstance(name, str)}
+
+
 def _guess_adapter(functions: Mapping[str, Callable[..., Any]], tried: bool, interface: Interface) -> str:
     """The framework whose arrays the first function answers in kind; failing both, the one its module imports."""
     operation, function = next(iter(functions.items()))
-    imported = getattr(inspect.unwrap(function), "__globals__", {})
+    imported = _packages(function)
     asked = [
         "numpy",
         *(["torch"] if importlib.util.find_spec("torch") else []),
         *(["jax"] if "jax" in imported else []),
     ]
-    if "torch" in imported and not {"np", "numpy"} & imported.keys():
+    if "torch" in imported and "numpy" not in imported:
         asked.sort(key=lambda adapter: adapter != "torch")  # an operator works for both, and torch differentiates it
     first = [interface, *([replace(interface, output=0)] if interface.output is None else [])]  # of several results
     for how, adapter in product(first, asked if tried else ()):

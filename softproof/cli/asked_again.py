@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from ..candidates.axes import is_moved
 from ..candidates.candidate import Candidate
 from ..candidates.description import DECLARING
+from ..candidates.loading import NO_NAME
 from ..candidates.plain_text import plain
 from ..candidates.preparation import DTYPES
 from ..problem.formats import FORMATS
@@ -22,7 +23,7 @@ from ..reports.failure import Failure
 from ..reports.required import CANNOT_ASK, OUTPUTS
 from ..reports.row import CANNOT_LOAD, Row
 from ..runs.config import INTERFACE
-from ..runs.introduction import Profile
+from ..runs.introduction import CannotAskError, Profile
 from ..runs.profile import NOTHING_TO_ASK, Probe
 from ..verdicts.verdict import DISAGREES
 from .options import words_of
@@ -33,7 +34,10 @@ Opener = Callable[[Mapping[str, Any]], Candidate]
 
 
 class Again(NamedTuple):
-    """How a target is asked again, how to say the same, and what to know: what is left out, and why."""
+    """How a target is asked again, how to say the same, and what to know: what is left out, and why.
+
+    Where nothing is `said`, it is not asked again.
+    """
 
     arguments: Mapping[str, Any]
     said: str
@@ -51,6 +55,9 @@ def asked_again(arguments: Mapping[str, Any], rows: Sequence[Row], opener: Opene
     given = {name: value for name, value in arguments.items() if name != "target" and value is not None}
     try:
         profile = Probe(opener, target.partition(":")[2].split(".")[-1], given, given["device"]).profile()
+    except CannotAskError as error:  # which tells more than that its operation is not known
+        told = any(NO_NAME in row.outcome.reason for row in rows)
+        return Again(arguments, "", (plain(f"NOTE: {error}", LONGEST),)) if told else None
     except (ValueError, TypeError):  # which the rows tell already
         return None
     found = {name: profile.arguments[name] for name in (*INTERFACE, "operation") if name in profile.arguments}
@@ -88,7 +95,7 @@ def _is_function(arguments: Mapping[str, Any]) -> bool:
 def _is_otherwise(row: Row) -> bool:
     """Whether it could not be asked, nobody knows what it computes, or some failure may come from its interface."""
     reason = row.outcome.reason
-    if reason.startswith(f"{CANNOT_ASK}: ") or (row.verdict == CANNOT_LOAD and "cannot infer" in reason):
+    if reason.startswith(f"{CANNOT_ASK}: ") or (row.verdict == CANNOT_LOAD and NO_NAME in reason):
         return True
     return row.verdict == DISAGREES and any(map(_may_be_otherwise, row.failures))
 

@@ -14,6 +14,7 @@ from typing import Any
 from ..bounds.models import model
 from ..candidates.candidate import Candidate
 from ..candidates.isolation.protections import Protection, weakest
+from ..candidates.loading import NO_NAME
 from ..candidates.plain_text import plain
 from ..candidates.preparation import dtypes_of
 from ..reports.report import Report
@@ -47,6 +48,9 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
                 again = _asked_again(arguments, plan, rows[before:]) if plan.probing else None
                 if again is None:
                     continue
+                if not again.said:
+                    notes += again.notes
+                    continue
                 first, rows[before:] = rows[before:], []
                 found_out.append(again.said)
                 notes += again.notes
@@ -62,6 +66,9 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
     return replace(report, found_out=tuple(found_out), notes=tuple(notes))
 
 
+FINDING_OUT = "what it computes is found out, since its name is that of no operation"
+
+
 def _asked_again(arguments: Mapping[str, Any], plan: Plan, rows: Sequence[Row]) -> Again | None:
     """How a target is asked again, which is told; a fault of the judge's own leaves its rows as they are."""
 
@@ -73,7 +80,7 @@ def _asked_again(arguments: Mapping[str, Any], plan: Plan, rows: Sequence[Row]) 
     except Exception as error:
         note(f"{plain(arguments['target'])}: {JUDGE_FAILED} to ask what it takes: {fault(error)}")
         return None
-    if again is not None:
+    if again is not None and again.said:
         note(f"it is asked again, as what it takes: {again.said}")
     return again
 
@@ -100,7 +107,8 @@ def _judge(
             except (ValueError, TypeError) as error:
                 why = printable(str(error))
                 lost(CANNOT_LOAD, why)
-                note(f"{plain(arguments['target'])}: {CANNOT_LOAD}: {why}")
+                found_out = plan.probing and NO_NAME in why
+                note(f"{plain(arguments['target'])}: {FINDING_OUT if found_out else f'{CANNOT_LOAD}: {why}'}")
                 return
             asked = rows_of(candidate, dtypes_of(candidate, arguments.get("dtypes")))
 

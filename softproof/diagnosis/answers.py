@@ -124,7 +124,8 @@ def _any_constant(first: Wrong) -> Iterator[tuple[str, Relation]]:
         place = np.unravel_index(np.argmax(np.where(np.isfinite(exact), np.abs(exact), 0.0)), np.shape(exact))
         if exact[place] and np.isfinite(got[place] / exact[place]) and got[place]:
             factor = float(got[place] / exact[place])
-            yield f"the right one times {factor:.4g}", _times(lambda _, factor=factor: factor)  # type: ignore[misc]
+            words = f"{factor:.4g}" if f"{factor:.4g}" != "1" else f"1 {factor - 1:+.1e}"
+            yield f"the right one times {words}", _times(lambda _, factor=factor: factor)  # type: ignore[misc]
 
 
 def _places_taken() -> Iterator[tuple[str, Relation]]:

@@ -33,7 +33,7 @@ def under_models(interview: Interview, replies: Sequence[Reply]) -> Models | Non
         return None
     said: dict[str, list[str]] = {AGREES: [], DISAGREES: [], "": []}
     alone = []
-    for name in _NAMES:
+    for name in _names(interview.device):
         outcome = _outcome(interview, wrong, MODELS[name])
         said[outcome].append(name)
         if outcome != AGREES and _outcome(interview, wrong[:1], MODELS[name]) == AGREES:
@@ -52,7 +52,10 @@ def _outcome(interview: Interview, replies: Sequence[Reply], model: Model) -> st
     return AGREES if outcomes <= {AGREES, UNSPECIFIED} else ""
 
 
-_NAMES = [name for name, model in MODELS.items() if model is not MODELS["any-order"] or name == "any-order"]
+def _names(device: str) -> list[str]:
+    """The models that an answer may have been computed by: those of CUDA not on a CPU, and none by two names."""
+    others = (name for name, model in MODELS.items() if model is not MODELS["any-order"] or name == "any-order")
+    return [name for name in others if "cuda" not in name or device.partition(":")[0] != "cpu"]
 
 
 def next_to_underflow(reply: Reply) -> bool:
@@ -82,7 +85,7 @@ def try_next(
         what = only.words.partition("with ")[2]
         if option := OPTIONS.get(what):
             return f"if it is not to take that, leave it out: {option}"
-        return f"run the program below once more {_without(what)}"
+        return f"see what it does otherwise {_without(what)}, or run the program below in a debugger"
     return "run the program below in a debugger"
 
 

@@ -22,6 +22,7 @@ from .steering import Settings
 # around vectors, warps, tiles and blocks; the fewer, the wider
 WIDTHS = ((1, 2, 3), (4, 5, 7, 8, 9), (15, 16, 17), (31, 32, 33), (64, 65, 127, 129), (255, 257, 513, 780, 1025))
 ROWS = (1, 2, 3, 5, 8, 9, 0, 4, 7, 12)
+SOME = (1, 2, 3)  # rows, where no rows are wanted and none may be asked
 MOST = 1 << 15  # elements of what is drawn; `large_problems` have more
 DIMENSIONS = {name: tuple(range("scalars" not in about.kinds, 6)) for name, about in OPERATIONS.items()}
 DIMENSIONS |= {"linear": (1, 2, 3, 4), "linear_cross_entropy": (1, 2)}
@@ -79,7 +80,7 @@ class Request:
         elif max(others, default=0) > 200:
             counts = (1, 2, 3, 0)
         counts = self.settings.get("rows", counts)
-        return st.sampled_from(tuple(count for count in counts if count or "empty" in self.extras))
+        return st.sampled_from(tuple(count for count in counts if count or "empty" in self.extras) or SOME)
 
     def positions(self, draw: st.DrawFn, classes: int) -> tuple[int, ...]:
         """In a quarter of the problems what a classifier has a weight for each of, one or two dimensions of them."""
