@@ -206,7 +206,10 @@ def updated_in_place(task: Task) -> Arrays:
     """The answer after another question in the same arrays, as an optimiser leaves its weights.
 
     Small arrays are the last of several that are held, so that they seldom lie where the answer was asked for before.
+    Where an argument says so, the value alone is asked, as in inference, where no array wants a gradient.
     """
+    if task.arguments:
+        task = replace(task, problem=replace(task.problem, grad_output=None, tangent=None))
     arrays_of, other = task.framework, turned(task.problem)
     small = sum(each.size for each in task.problem.inputs.values()) < SMALL
     held = [made(task.candidate, task.problem, task.device) for _ in range(HELD if small else 1)]

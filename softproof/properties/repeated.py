@@ -105,6 +105,8 @@ def after_another_shape(question: Question) -> Answers:
 def updated_in_place(question: Question) -> Answers:
     """Other numbers in the same memory, and then the right ones."""
     yield question.same("after its arrays were updated in place", question.ask("updated in place"))
+    alone = question.ask("updated in place", "value")
+    yield question.same("asked for its value alone, after its arrays were updated in place", alone, ("value",))
 
 
 def has_rows(question: Question) -> bool:

@@ -41,6 +41,13 @@ CAUGHT = [
     (wrong.value_given_back_too_early, "log_softmax", "torch", "value detached", "value detached: value[0, 0]: got"),
     (wrong.saved_for_the_last_call, "log_softmax", "torch", "another call in between", "with another call before the"),
     (wrong.logits_by_address, "softmax", "torch", "updated in place", "after its arrays were updated in place: value"),
+    (
+        wrong.by_address_in_inference,
+        "softmax",
+        "torch",
+        "updated in place",
+        "asked for its value alone, after its arrays",
+    ),
     (wrong.labels_modulo_classes, "cross_entropy", "torch", "invalid labels", "with the label 3 among 3 classes"),
     (wrong.negative_labels_from_the_end, "cross_entropy", "numpy", "invalid labels", "with the label -1 among 3"),
     (wrong.blocks_of_twelve_rows, "softmax", "torch", "padding rows", "with other rows before and after: "),

@@ -293,6 +293,16 @@ def logits_by_address() -> Function:
     return softmax
 
 
+def by_address_in_inference() -> Function:
+    """The same, where no gradient is wanted."""
+    by_address = logits_by_address()
+
+    def softmax(input: Tensor, dim: int) -> Tensor:
+        return torch.softmax(input, dim) if input.requires_grad else by_address(input, dim)
+
+    return softmax
+
+
 def linear_for_training_alone() -> Function:
     """Raises where some input needs no gradient."""
 
