@@ -1,4 +1,4 @@
-"""A wrong value that is right for one row alone, or for log-probabilities, is told to be that, and stays wrong."""
+"""A wrong value that is right for one row alone, log-probabilities or the next token is told so, and stays wrong."""
 
 from __future__ import annotations
 
@@ -38,6 +38,16 @@ def twice(logp: Tensor, labels: Tensor) -> Tensor:
     return 2 * of_logarithms(logp, labels)
 
 
+def of_the_next(logits: Tensor, labels: Tensor) -> Tensor:
+    """A causal loss."""
+    return torch.nn.functional.cross_entropy(logits[:-1], labels[1:])
+
+
+def of_the_last(logits: Tensor, labels: Tensor) -> Tensor:
+    """Shifted to the wrong side."""
+    return torch.nn.functional.cross_entropy(logits[1:], labels[:-1])
+
+
 ROWS = Problem("softmax", "float32", {"logits": [[1.0, 2.0], [0.0, 0.5]]})
 LOSS = Problem("cross_entropy", "float32", {"logits": [[1.0, 2.0], [0.0, 0.5]], "target": [0, 1]}, grad_output=1.0)
 
@@ -49,6 +59,8 @@ LOSS = Problem("cross_entropy", "float32", {"logits": [[1.0, 2.0], [0.0, 0.5]], 
         (halved, ROWS, ""),
         (of_logarithms, LOSS, "log_softmax(logits, 1)"),
         (twice, LOSS, ""),
+        (of_the_next, LOSS, "shifts labels by one token"),
+        (of_the_last, LOSS, ""),
     ],
 )
 def test_what_it_may_be_meant_for(function: Any, problem: Problem, words: str, monkeypatch: pytest.MonkeyPatch) -> None:
