@@ -107,6 +107,8 @@ def _inputs(
     """Inputs and options."""
     if operation in ("softmax", "log_softmax", "logsumexp", "softmax_entropy"):
         return {"logits": _logits(rng, (rows, classes), storage)}, {"dim": -1}
+    if operation == "softmax_kl_divergence":
+        return {name: numbers(rng, (rows, classes), storage) for name in ("p_logits", "q_logits")}, {"dim": -1}
     if operation in ("entropy", "distribution_cross_entropy", "kl_divergence"):
         names = ("p",) if operation == "entropy" else ("p", "q")
         return {name: _shares(rng, (rows, classes), storage) for name in names}, {"dim": -1}

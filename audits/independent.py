@@ -196,6 +196,24 @@ def information(problem: Problem) -> Outputs:
     return found
 
 
+def softmax_divergence(problem: Problem) -> Outputs:
+    """Σ p (l - k) of two rows, and Σ_k p_j p_k ((l_j - k_j) - (l_k - k_k)), in which no 1 is subtracted, and q - p."""
+    found: Outputs = {"value": [], "grad_p_logits": [], "grad_q_logits": []}
+    for x, y, g in zip(*(exact(problem.inputs[name]) for name in ("p_logits", "q_logits")), exact(problem.grad_output),
+                       strict=True):  # fmt: skip
+        of_x, of_y = row_of(x), row_of(y)
+        assert of_x is not None  # since logits are finite
+        assert of_y is not None
+        p, apart = of_x.p, [l - k for l, k in zip(of_x.l, of_y.l, strict=True)]  # noqa: E741
+        found["value"].append(total([p_j * each for p_j, each in zip(p, apart, strict=True)]))
+        found["grad_p_logits"] += [
+            interval(g) * p_j * total([p_k * (own - each) for p_k, each in zip(p, apart, strict=True)])
+            for p_j, own in zip(p, apart, strict=True)
+        ]
+        found["grad_q_logits"] += [interval(g) * (q_j - p_j) for q_j, p_j in zip(of_y.p, p, strict=True)]
+    return found
+
+
 def _slope_of_p(kind: str, a: Fraction, b: Fraction, g: Fraction) -> Entry:
     if kind == "kl_divergence" and not a:
         return signed(g, -INF)

@@ -33,6 +33,7 @@ from .independent import (
     signed,
     slopes,
     softmax,
+    softmax_divergence,
     softmax_entropy,
     total,
 )
@@ -160,6 +161,7 @@ DEFINITIONS: dict[str, Callable[[Problem], Outputs]] = {
     "log_softmax": of_rows(log_softmax),
     "logsumexp": of_rows(logsumexp),
     "softmax_entropy": of_rows(softmax_entropy),
+    "softmax_kl_divergence": softmax_divergence,
     "entropy": information,
     "distribution_cross_entropy": information,
     "kl_divergence": information,

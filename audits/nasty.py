@@ -150,6 +150,13 @@ def _rows(rng: Rng, dtype: str) -> Problem:
     return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g, tangent=tangent)
 
 
+def _divergences(rng: Rng, dtype: str) -> Problem:
+    """Of two arrays of finite logits."""
+    rows, classes = _sizes(rng)
+    inputs = {name: _logits(rng, dtype, rows, classes, 0.0, 0.0) for name in ("p_logits", "q_logits")}
+    return Problem("softmax_kl_divergence", dtype, inputs, {"dim": -1}, _numbers(rng, dtype, _UPSTREAM, rows))
+
+
 def _distributions(rng: Rng, dtype: str) -> Problem:
     rows, classes = _sizes(rng)
     operation = str(rng.choice(["entropy", "distribution_cross_entropy", "kl_divergence"]))
@@ -168,6 +175,7 @@ NASTY: dict[str, Callable[[Rng, str], Problem]] = {
     "layer, huge logits": _layers((1e150, -1e200, 1e200, 1e308, 1e-200, 1.0, 0.0)),
     "linear": _linear,
     "softmax": _rows,
+    "divergences of softmaxes": _divergences,
     "distributions": _distributions,
 }
 

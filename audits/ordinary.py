@@ -23,6 +23,13 @@ def _rows(operation: str) -> Kind:
     return draw
 
 
+def _divergence(rng: np.random.Generator, dtype: str) -> Problem:
+    of_p = _rows("softmax_entropy")(rng, dtype)
+    x = of_p.inputs["logits"]
+    inputs = {"p_logits": x, "q_logits": FORMATS[dtype].round(rng.normal(size=x.shape))}
+    return Problem("softmax_kl_divergence", dtype, inputs, {"dim": -1}, of_p.grad_output)
+
+
 def _losses(reduction: str, *, labels: bool, epsilon: float = 0.0, weights: bool = False) -> Kind:
     def draw(rng: np.random.Generator, dtype: str) -> Problem:
         fmt, n, c = FORMATS[dtype], int(rng.integers(1, 200)), int(np.exp(rng.uniform(np.log(2), np.log(300))))
@@ -51,6 +58,7 @@ def _layer(*, loss: bool) -> Kind:
 
 KINDS: dict[str, Kind] = {
     **{each: _rows(each) for each in ("softmax", "log_softmax", *_OF_ROWS)},
+    "softmax_kl_divergence": _divergence,
     **{f"loss, labels, {each}": _losses(each, labels=True) for each in ("none", "sum", "mean")},
     "loss, weighted labels, mean": _losses("mean", labels=True, weights=True),
     **{f"loss, smoothed, {each}": _losses(each, labels=True, epsilon=0.1) for each in ("none", "mean")},

@@ -161,11 +161,35 @@ def of_rows(run: Running, problem: Problem) -> dict[str, Near]:
 
 def of_entropy(run: Running, p: Near, log_p: Near, g: Near) -> dict[str, Near]:
     """-Σ p log p; and -g p (log p + H), to which autograd adds g p - p Σ g p, that is 0, but for its errors."""
-    total = run.sum(run.mul(p, log_p), "numpy" if run.a.depth == "numpy" else "any order")
-    entropy, of_p = Near(-total.v, total.e), run.mul(g, p)
-    slope = run.mul(of_p, run.add(log_p, entropy))
+    total = run.sum(run.mul(p, log_p), _order(run))
+    slope = of_centred(run, p, log_p, total, g)
+    return {"value": Near(-total.v, total.e), "grad_logits": Near(-slope.v, slope.e)}
+
+
+def _order(run: Running) -> str:
+    """That of a sum over classes which is none of exponentials."""
+    return "numpy" if run.a.depth == "numpy" else "any order"
+
+
+def of_centred(run: Running, p: Near, log_p: Near, total: Near, g: Near) -> Near:
+    """g p (l - Σ p l), with what autograd adds."""
+    of_p = run.mul(g, p)
     nothing = run.sub(of_p, run.mul(p, run.sum(of_p, run.a.backward_depth)))
-    return {"value": entropy, "grad_logits": run.add(Near(-slope.v, slope.e), nothing)}
+    return run.add(run.mul(of_p, run.sub(log_p, total)), nothing)
+
+
+def of_divergence(run: Running, problem: Problem) -> dict[str, Near]:
+    """Σ p (log p - log q), or Σ (p log p - p log q); and g q Σ p - g p."""
+    x, y, g = (Near.exactly(each) for each in (*problem.inputs.values(), problem.grad_output))
+    of_x, of_y, g = Row.of(run, x), Row.of(run, y), Near.exactly(g.v[:, None])
+    p, q = of_x.p(), of_y.p()
+    log_p, log_q = larger(of_x.log_p(), run.log(p)), larger(of_y.log_p(), run.log(q))
+    apart, one, other = run.sub(log_p, log_q), run.mul(p, log_p), run.mul(p, log_q)
+    terms = Near(np.concatenate((one.v, -other.v), -1), np.concatenate((one.e, other.e), -1))
+    total = larger(run.sum(run.mul(p, apart), _order(run)), run.sum(terms, _order(run)))
+    slope = of_centred(run, p, apart, total, g)
+    of_q = run.sub(run.mul(q, run.sum(run.mul(g, p), run.a.backward_depth)), run.mul(g, p))
+    return {"value": total, "grad_p_logits": slope, "grad_q_logits": of_q}
 
 
 def of_losses(run: Running, problem: Problem, x: Near) -> dict[str, Near]:
@@ -215,7 +239,9 @@ def of_layer(run: Running, problem: Problem) -> dict[str, Near]:
 def yardstick(problem: Problem, arithmetic: Arithmetic) -> dict[str, Floats]:
     """The first-order error of each output."""
     run = Running(arithmetic)
-    if "input" in problem.inputs:
+    if "p_logits" in problem.inputs:
+        found = of_divergence(run, problem)
+    elif "input" in problem.inputs:
         found = of_layer(run, problem)
     else:
         x = Near.exactly(problem.inputs["logits"])

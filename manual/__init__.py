@@ -41,3 +41,5 @@ from .softmax import softmax_jacobian as softmax_jacobian
 from .softmax import softmax_jvp as softmax_jvp
 from .softmax_information import softmax_entropy as softmax_entropy
 from .softmax_information import softmax_entropy_backward as softmax_entropy_backward
+from .softmax_information import softmax_kl_divergence as softmax_kl_divergence
+from .softmax_information import softmax_kl_divergence_backward as softmax_kl_divergence_backward

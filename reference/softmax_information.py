@@ -1,4 +1,6 @@
-"""The entropy of a softmax by torch, with its gradient by autograd: the twin of manual/softmax_information.py."""
+"""Entropy of a softmax, and divergence of two, by torch, with gradients by autograd: the twin of
+manual/softmax_information.py.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .arrays import Device, vector_jacobian_product, with_axis
+from .arrays import Device, floats, shaped, vector_jacobian_product, with_axis
 
 
 def _entropy(a: Tensor, dim: int) -> Tensor:
@@ -36,3 +38,39 @@ def softmax_entropy_backward(grad_output: Any, logits: Any, dim: int = -1, *, de
     """
     x = with_axis("logits", logits, dim, device)
     return vector_jacobian_product(lambda a: _entropy(a, dim), grad_output, x)[0]
+
+
+def _pair(p_logits: Any, q_logits: Any, dim: int, device: Device) -> tuple[Tensor, Tensor]:
+    a = with_axis("p_logits", p_logits, dim, device)
+    b = floats("q_logits", q_logits, device, a, "p_logits")
+    return a, shaped("q_logits", b, tuple(a.shape), "that of p_logits")
+
+
+def _divergence(a: Tensor, b: Tensor, dim: int) -> Tensor:
+    """Σ p (log p - log q), of two that are given as logarithms."""
+    terms = F.kl_div(F.log_softmax(b, dim), F.log_softmax(a, dim), reduction="none", log_target=True)
+    return terms.sum(dim)
+
+
+def softmax_kl_divergence(p_logits: Any, q_logits: Any, dim: int = -1, *, device: Device = None) -> Tensor:
+    """Divergence of softmax(p_logits) and softmax(q_logits), in nats: torch.nn.functional.kl_div, summed; as
+    `manual.softmax_kl_divergence`.
+
+    >>> softmax_kl_divergence([0.0, 0.0], [1.0, 0.0]).round(decimals=4)
+    tensor(0.1201, dtype=torch.float64)
+    """
+    a, b = _pair(p_logits, q_logits, dim, device)
+    return _divergence(a, b, dim)
+
+
+def softmax_kl_divergence_backward(
+    grad_output: Any, p_logits: Any, q_logits: Any, dim: int = -1, *, device: Device = None
+) -> tuple[Tensor, Tensor]:
+    """Gradients of both arrays of logits, given that of D, by autograd; as `manual.softmax_kl_divergence_backward`.
+
+    >>> softmax_kl_divergence_backward(1.0, [0.0, 0.0], [1.0, 0.0])[1].round(decimals=4)
+    tensor([ 0.2311, -0.2311], dtype=torch.float64)
+    """
+    a, b = _pair(p_logits, q_logits, dim, device)
+    grads = vector_jacobian_product(lambda x, y: _divergence(x, y, dim), grad_output, a, b)
+    return grads[0], grads[1]

@@ -240,6 +240,19 @@ def test_a_loss_of_target_probabilities_alone() -> None:
     assert "labels" not in profile_of(wrong, operation="cross_entropy").arguments.get("without", ())
 
 
+def of_two_logits(p: Tensor, q: Tensor) -> Tensor:
+    """Which looks like that of distributions."""
+    log_p, log_q = p.log_softmax(-1), q.log_softmax(-1)
+    return (log_p.exp() * (log_p - log_q)).sum(-1)
+
+
+@pytest.mark.parametrize("operation", ["kl_divergence", "softmax_kl_divergence"])
+def test_a_divergence_of_logits(operation: str) -> None:
+    """Is found out by distributions that differ: of equal numbers it is 0, whatever these are."""
+    assert profile_of(of_two_logits, operation=operation).operation == "softmax_kl_divergence"
+    assert profile_of(plain_divergence, operation="kl_divergence").operation == "kl_divergence"
+
+
 def plain_divergence(p: Tensor, q: Tensor) -> Tensor:
     """Of positive probabilities."""
     return (p * (p.log() - q.log())).sum(-1)

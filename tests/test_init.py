@@ -246,6 +246,7 @@ def test_models_of_half_precision() -> None:
         ("softmax_entropy_loss", "softmax_entropy"),
         ("softmax_cross_entropy_with_logits", "cross_entropy"),
         ("entropy_loss", "entropy"),
+        ("kl_divergence_with_logits", "softmax_kl_divergence"),
         ("face", ""),
     ],
 )

@@ -69,6 +69,7 @@ def _usual(operation: str, rows: int, classes: int) -> Problem:
         "log_softmax": ({"logits": x["logits"]}, d, g, t),
         "logsumexp": ({"logits": x["logits"]}, d, g[:, 0], t),
         "softmax_entropy": ({"logits": x["logits"]}, d, g[:, 0]),
+        "softmax_kl_divergence": ({"p_logits": x["logits"], "q_logits": x["input"]}, d, g[:, 0]),
         "entropy": ({"p": p}, d, g[:, 0]),
         "distribution_cross_entropy": ({"p": p, "q": q}, d, g[:, 0]),
         "kl_divergence": ({"p": p, "q": q}, d, g[:, 0]),

@@ -1,4 +1,4 @@
-"""The entropy of a softmax: Theorem 27 at work in small formats that do their worst, and both halves by differences."""
+"""Entropy of a softmax, divergence of two: Theorem 27 in small formats that do their worst, and both halves."""
 
 from __future__ import annotations
 
@@ -111,29 +111,70 @@ def _entropies(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, fl
     return found
 
 
+def _divergences(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, float]:
+    """Theorem 27 (e): of rows and others that are as hard."""
+    one = row_of(rng, arithmetic, int(rng.choice([1, 2, 3, 6, 14])))
+    m, other = one.machine, replace(one, x=one.x[::-1].copy() if rng.random() < 0.7 else one.x.copy())
+    g = m.round(rng.normal(size=(len(one.x), 1)))
+    p, q = (_without_gone(m, row.d * row.unit, row.p) for row in (one, other))
+    log_p, log_q = one.log_p, other.log_p
+    values: dict[str, Callable[[], Floats]] = {
+        "Σ p (l - k)": lambda: m.dot(p, m.round(log_p - log_q)),
+        "Σ p l - p k": lambda: m.sum(np.concatenate((m.mul(p, log_p), -m.mul(p, log_q)), -1)),
+        "two sums": lambda: m.round(m.dot(p, log_p) - m.dot(p, log_q)),
+    }
+    if not (one.scaled or other.scaled):
+        d = m.round(one.d - other.d)
+        values["of shifted logits"] = lambda: m.add(m.dot(p, d), -one.log_s, other.log_s)
+    inputs = {"p_logits": one.x, "q_logits": other.x}
+    truth, limit = limits_of("softmax_kl_divergence", arithmetic, inputs, {"dim": -1}, g[:, 0])
+    made = {name: form() for name, form in values.items()}
+    found = {name: worst_of(value, truth["value"], limit["value"].error) for name, value in made.items()}
+    value, between, c = made[str(rng.choice(list(made)))], m.round(log_p - log_q), g * np.ones_like(p)
+    inner = m.dot(m.mul(c, between), p)
+    slopes: dict[str, Callable[[], Floats]] = {
+        "closed": lambda: m.mul(c, p, m.round(between - value)),
+        "through both": lambda: m.add(m.mul(p, m.round(m.mul(c, between) - inner)), vjp(m, p, m.mul(c, p))),
+    }
+    for name, slope in slopes.items():
+        found[name] = worst_of(slope(), truth["grad_p_logits"], limit["grad_p_logits"].error)
+    slopes = {"q - p": lambda: m.mul(c, m.round(q - p)), "h - q Σ h": lambda: vjp(m, q, -m.mul(c, p))}
+    for name, slope in slopes.items():
+        found[name] = worst_of(slope(), truth["grad_q_logits"], limit["grad_q_logits"].error)
+    return found
+
+
 def _fused(rng: np.random.Generator) -> Iterator[Arithmetic]:
     for usual in arithmetics(rng):
         stored = replace(usual, subtracts_logsumexp=True)
         yield from (stored, replace(stored, online=True, base2=True), replace(stored, online=True, scales_logits=True))
 
 
-def _searched(drawn: Callable[[np.random.Generator], Iterator[Arithmetic]], times: int) -> dict[str, float]:
+def _searched(
+    simulate: Callable[[np.random.Generator, Arithmetic], dict[str, float]],
+    drawn: Callable[[np.random.Generator], Iterator[Arithmetic]],
+    times: int,
+) -> dict[str, float]:
     rng, worst = np.random.default_rng(1), dict[str, float]()
     with np.errstate(all="ignore"):
         for _ in range(times):
             for arithmetic in drawn(rng):
-                for name, ratio in _entropies(rng, arithmetic).items():
+                for name, ratio in simulate(rng, arithmetic).items():
                     if not ratio <= worst.get(name, 0.0):  # NaN too
                         worst[name] = ratio
     return worst
 
 
+@pytest.mark.parametrize("simulate", [_entropies, _divergences])
 @pytest.mark.parametrize(("drawn", "times", "least"), [(arithmetics, 15, 0.2), (_fused, 5, 0.04)])
 def test_no_evaluation_exceeds_its_bound(
-    drawn: Callable[[np.random.Generator], Iterator[Arithmetic]], times: int, least: float
+    simulate: Callable[[np.random.Generator, Arithmetic], dict[str, float]],
+    drawn: Callable[[np.random.Generator], Iterator[Arithmetic]],
+    times: int,
+    least: float,
 ) -> None:
     """In whatever order, fused or not, with exp and log as far off as A2 allows; and all come near."""
-    worst = _searched(drawn, times)
+    worst = _searched(simulate, drawn, times)
 
     assert {name: ratio for name, ratio in worst.items() if not ratio <= 1} == {}
     assert min(worst.values()) >= least, worst
@@ -206,6 +247,22 @@ def test_it_is_the_entropy_of_the_softmax() -> None:
 
     assert manual.softmax_entropy(x) == pytest.approx(manual.entropy(p), rel=1e-15)
     assert manual.softmax_entropy_backward(g, x) == pytest.approx(manual.softmax_backward(of_p, x), abs=1e-15)
+
+
+def test_it_is_the_divergence_of_the_softmaxes() -> None:
+    """And its gradients go through both; of the same logits it is 0, and so are they."""
+    x = np.array([[0.5, -2.0, 1.0, 3.0], [0.0, 0.0, 0.0, 0.0]])
+    y = np.array([[1.0, 1.0, 0.0, -1.0], [0.5, 0.0, 0.0, 2.0]])
+    (p, q), g = (manual.softmax(each) for each in (x, y)), np.array([2.0, -0.5])
+    of_p, of_q = manual.kl_divergence_backward(g, p, q)
+    through = manual.softmax_backward(of_p, x), manual.softmax_backward(of_q, y)
+
+    for half in (manual, reference):
+        assert np.asarray(half.softmax_kl_divergence(x, y)) == pytest.approx(manual.kl_divergence(p, q), rel=1e-14)
+        for found, expected in zip(half.softmax_kl_divergence_backward(g, x, y), through, strict=True):
+            assert np.asarray(found) == pytest.approx(expected, abs=1e-15)
+        assert not np.asarray(half.softmax_kl_divergence(x, x)).any()
+        assert np.abs(np.asarray(half.softmax_kl_divergence_backward(g, x, x))).max() < 1e-15
 
 
 def _naive(logits: torch.Tensor, dim: int = -1) -> torch.Tensor:

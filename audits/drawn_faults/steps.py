@@ -127,6 +127,7 @@ def steps_of(operation: str) -> tuple[tuple[str, str], ...]:
         "logits": rng.normal(size=(n, c)), "p": rng.random((n, c)), "q": rng.random((n, c)),
         "input": rng.normal(size=(n, d)), "linear_weight": rng.normal(size=(c, d)), "target": rng.integers(0, c, n),
         "bias": rng.normal(size=c), "linear_bias": rng.normal(size=c),
+        "p_logits": rng.normal(size=(n, c)), "q_logits": rng.normal(size=(n, c)),
         "weight": rng.normal(size=(c, d)) if operation == "linear" else rng.random(c),
     }  # fmt: skip
     inputs = {name: FORMATS["float64"].round(arrays[name]) if name != "target" else arrays[name]

@@ -102,7 +102,7 @@ def _stored_on_cpu(problem: Problem) -> set[str]:
     if problem.operation == "linear":
         strided = "bias" in problem.inputs and problem.layout != "contiguous"
         return {"product"} if strided else set()
-    if problem.operation == "softmax_entropy":  # of log_softmax, softmax, a product and a sum
+    if problem.operation.startswith(("softmax_entropy", "softmax_kl")):  # log_softmax, softmax, a product and a sum
         return {"output", "exp", "sum", "log", "terms", "total"}
     if "target" not in problem.inputs:
         return _ROW.get((problem.operation, _layout(problem)), {"terms"})

@@ -17,15 +17,19 @@ INPUTS = {  # names in use of the inputs of each operation
     "input": _FEATURES,
     "weight": _WEIGHTS,
     "linear_weight": _WEIGHTS,
+    "p_logits": ("p_logits", "logits_p", "teacher_logits", "teacher", "target_logits", "old_logits"),
+    "q_logits": ("q_logits", "logits_q", "student_logits", "student", "new_logits"),
     "p": ("p", "prob", "probs", "probabilities", "p_true", "target", "y_true"),
     "q": ("q", "q_pred", "pred", "y_pred"),
 }
 _LOSS = r"ce|cel|xent|xentropy|nll|crossentropy|crossentropyloss"
+OF_LOGITS = {"entropy": "softmax_entropy", "kl_divergence": "softmax_kl_divergence"}  # of probabilities, and of logits
 _WORDS = (  # what a name has among its words, the most telling first
     ("linear_cross_entropy", rf"(?=.*\b(linear|lm|head)\b).*(\b({_LOSS})\b|\bcross entropy\b)|\b(flce|cce|lce)\b"),
     ("distribution_cross_entropy", r"\b(distribution|soft)\b.*\bcross entropy\b"),
     ("cross_entropy", rf"\b({_LOSS})\b|\bcross entropy\b|\bcross entropy loss\b"),
     ("softmax_entropy", r"\b(softmax|logits?)\b.*\bentropy\b|\bentropy\b.*\blogits?\b|\bcategorical entropy\b"),
+    ("softmax_kl_divergence", r"(?=.*\b(softmax|logits?)\b).*\bkl( ?div(ergence)?)?\b"),
     ("log_softmax", r"\blog ?softmax\b|\blsm\b"),
     ("softmax", r"\bsoftmax\b|\bsm\b"),
     ("logsumexp", r"\blog ?sum ?exp\b|\blse\b"),
@@ -60,8 +64,10 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     'cross_entropy'
     >>> operation_of("entropy_from_logits", []), operation_of("entropy", ["logits"]), operation_of("entropy", ["p"])
     ('softmax_entropy', 'softmax_entropy', 'entropy')
+    >>> operation_of("kl_from_logits", []), operation_of("kl_div", ["student_logits", "teacher_logits"])
+    ('softmax_kl_divergence', 'softmax_kl_divergence')
     """
-    if name in OPERATIONS and name != "entropy":
+    if name in OPERATIONS and name not in OF_LOGITS:
         return name
     words = words_of(name)
     by_name = next((operation for operation, pattern in _WORDS if re.search(pattern, words)), "")
@@ -69,8 +75,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     target = next((place for place, each in enumerate(first) if each in _TARGETS), None)
     if by_name == "distribution_cross_entropy" and first and first[0] in _LOGITS and "pred" not in first[0]:
         return "cross_entropy"
-    if by_name == "entropy" and first and "logit" in first[0]:
-        return "softmax_entropy"
+    if by_name in OF_LOGITS and first and "logit" in first[0]:
+        return OF_LOGITS[by_name]
     if by_name == "cross_entropy" and first[:1] in (["p"], ["p_true"]) and first[1:2] and first[1] in INPUTS["q"]:
         return "distribution_cross_entropy"
     if by_name == "linear_cross_entropy" and target == 1 and first[0] in _LOGITS and not set(first) & set(_WEIGHTS):

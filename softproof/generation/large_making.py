@@ -135,8 +135,8 @@ def _of_rows(plan: LargePlan, rng: np.random.Generator) -> tuple[dict[str, Array
             targets["target"] = whole(targets["target"])
         return {"logits": whole(fmt.round(x)), **targets}, options
     options = {"dim": plan.axis - (len(shape) if plan.axis == len(lead) else 0)} if "dim" in plan.supports else {}
-    if names == ("logits",):
-        return {"logits": whole(fmt.round(drawn()))}, options
+    if "p" not in names:
+        return {name: whole(fmt.round(drawn())) for name in names}, options
     found = {name: whole(arrays.distributions(drawn(), fmt, fmt.tiny)) for name in names}
     if plan.dimension == "classes" and "exact" in plan.has:  # a sum of which float16's smallest normal numbers are most
         found["p"] = whole(arrays.distributions(arrays.outstanding(drawn()), fmt, fmt.subnormal))

@@ -189,7 +189,7 @@ class Request:
 
     def axes(self, name: str, array: Array, options: dict[str, Any]) -> tuple[int, ...]:
         """The axes along which an array holds a distribution, or its logits, if it does."""
-        if name not in ("p", "q", "target", "logits") or array.dtype.kind == "i":
+        if name not in ("p", "q", "target", "logits", "p_logits", "q_logits") or array.dtype.kind == "i":
             return ()
         if "cross_entropy" in self.operation and name in ("target", "logits"):
             return (min(array.ndim - 1, 1),)

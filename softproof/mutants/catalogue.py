@@ -9,6 +9,7 @@ from ..problem.operations import OPERATIONS
 from . import (
     axes,
     distributions,
+    divergences,
     formulas,
     labels,
     layout,
@@ -49,6 +50,7 @@ _FAULTS = (
     formulas,
     distributions,
     linear,
+    divergences,
 )
 GROUPS = (*_FAULTS, *_of_homes(*_FAULTS))
 _ORDER = [module.__name__ for module in GROUPS]

@@ -7,9 +7,9 @@ from .steps.information import DistributionCrossEntropy, Entropy, KlDivergence
 from .steps.linear import Linear
 from .steps.operation import Operation
 from .steps.softmax import LogSoftmax, LogSumExp, Softmax
-from .steps.softmax_information import SoftmaxEntropy
+from .steps.softmax_information import SoftmaxEntropy, SoftmaxKlDivergence
 
 CORRECT: tuple[Operation, ...] = (
     Softmax(), LogSoftmax(), LogSumExp(), Entropy(), DistributionCrossEntropy(), KlDivergence(), SoftmaxEntropy(),
-    Linear(), CrossEntropy(), LinearCrossEntropy(),
+    SoftmaxKlDivergence(), Linear(), CrossEntropy(), LinearCrossEntropy(),
 )  # fmt: skip

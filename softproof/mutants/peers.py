@@ -48,6 +48,10 @@ def _softmax_entropy(input: Tensor, dim: int = -1) -> Tensor:
     return 0 - (F.softmax(input, dim) * F.log_softmax(input, dim)).sum(dim)
 
 
+def _softmax_kl_divergence(p_logits: Tensor, q_logits: Tensor, dim: int = -1) -> Tensor:
+    return F.kl_div(F.log_softmax(q_logits, dim), F.softmax(p_logits, dim), reduction="none").sum(dim)
+
+
 RIGHT: dict[str, Callable[..., Tensor]] = {
     "softmax": F.softmax,
     "log_softmax": F.log_softmax,
@@ -56,6 +60,7 @@ RIGHT: dict[str, Callable[..., Tensor]] = {
     "distribution_cross_entropy": _distribution_cross_entropy,
     "kl_divergence": _kl_divergence,
     "softmax_entropy": _softmax_entropy,
+    "softmax_kl_divergence": _softmax_kl_divergence,
     "linear": F.linear,
     "cross_entropy": F.cross_entropy,
     "linear_cross_entropy": _linear_cross_entropy,
@@ -71,6 +76,10 @@ def questions(operation: str, rows: int, classes: int, dtype: torch.dtype, *, op
 
     if operation in ("softmax", "log_softmax", "logsumexp", "softmax_entropy"):
         yield from (({"input": normal(rows, classes)}, {"dim": dim}) for dim in ((-1, 0) if options else (-1,)))
+        return
+    if operation == "softmax_kl_divergence":
+        for dim in (-1, 0) if options else (-1,):
+            yield {name: normal(rows, classes) for name in OPERATIONS[operation].inputs}, {"dim": dim}
         return
     if names := [name for name in ("p", "q") if name in OPERATIONS[operation].inputs]:
         for dim in (-1, 0) if options else (-1,):

@@ -120,6 +120,8 @@ def _expected(problem: Problem) -> Iterator[tuple[str, Shape, str]]:
     yield from ((name, (), "one number for all rows has") for name in OPERATIONS[problem.operation].constants)
     if "q" in problem.inputs:
         yield "q", main, "p has"
+    elif "q_logits" in problem.inputs:
+        yield "q_logits", main, "p_logits has"
     elif problem.operation == "linear":
         yield "bias", problem.inputs["weight"].shape[:1], "one for each class is"
     elif problem.operation == "cross_entropy":

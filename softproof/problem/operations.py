@@ -97,6 +97,15 @@ OPERATIONS = {
         value=PER_ROW,
         long=_ROWS,
     ),
+    "softmax_kl_divergence": Operation(
+        "softmax_information",
+        ("p_logits", "q_logits"),
+        options=("dim",),
+        gradients=("p_logits", "q_logits"),
+        kinds=_EMPTY,
+        value=PER_ROW,
+        long=_ROWS,
+    ),
     "linear": Operation(
         "linear",
         ("input", "weight"),

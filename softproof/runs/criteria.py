@@ -25,6 +25,8 @@ from ..verdicts.stagewise import stages, worst
 from ..verdicts.verdict import Verdict
 from .ladder import wider
 
+LOGITS = frozenset(("logits", "p_logits", "q_logits"))
+
 
 @dataclass(frozen=True)
 class Criteria:
@@ -86,7 +88,7 @@ class Criteria:
         if not (subtracts or arithmetic.scales_logits):
             return problem
         lost = _without_bounds(problem, arithmetic)
-        if "value" in lost and "logits" in problem.inputs:
+        if "value" in lost and LOGITS & problem.inputs.keys():
             problem = _clipped(problem, 2.0**-8 / arithmetic.compute.u)
             lost = _without_bounds(problem, arithmetic)
         return replace(problem, grad_output=None, tangent=None) if lost else problem
@@ -116,9 +118,9 @@ def _without_bounds(problem: Problem, arithmetic: Arithmetic) -> set[str]:
 
 def _clipped(problem: Problem, most: float) -> Problem:
     """The same question with logits of at most this size; those that are infinite stay so."""
-    x = problem.inputs["logits"]
-    clipped = np.where(np.isfinite(x), np.clip(x, -most, most), x)
-    return replace(problem, inputs={**problem.inputs, "logits": clipped})
+    given = {name: problem.inputs[name] for name in LOGITS & problem.inputs.keys()}
+    clipped = {name: np.where(np.isfinite(x), np.clip(x, -most, most), x) for name, x in given.items()}
+    return replace(problem, inputs={**problem.inputs, **clipped})
 
 
 def name_of(arithmetic: str | Arithmetic | Model | None) -> str:

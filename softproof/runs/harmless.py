@@ -66,6 +66,7 @@ def _arrays(operation: str, ndim: int) -> dict[str, Array]:
     labels = np.resize([1, 0, 2], [each for axis, each in enumerate(shape) if axis != place])
     weight = np.resize([0.5, -0.25, 1.0, 0.0, 0.75], (CLASSES, FEATURES))
     rows = {"logits": x, "input": x, "p": p, "q": p, "target": labels}
+    rows |= {"p_logits": x, "q_logits": np.resize([1.0, 0.25, 0.0, -0.5], shape)}
     return rows | {"weight": weight, "linear_weight": weight, "linear_bias": np.ones(CLASSES)}
 
 
@@ -108,7 +109,7 @@ def _of_shapes(usual: Problem) -> Iterator[Changed]:
     """No rows, no classes, logits that are not finite."""
     main, x = next(iter(usual.inputs)), main_input(usual)
     if x.ndim:
-        given = [name for name in (main, "target", "q") if name in usual.inputs and usual.inputs[name].ndim]
+        given = [name for name in (main, "target", "q", "q_logits") if name in usual.inputs and usual.inputs[name].ndim]
         yield "empty", "no rows", {name: usual.inputs[name][:0] for name in given}
         yield "empty_classes", "rows of no class", {main: x[..., :0]}
     first = np.arange(x.size).reshape(x.shape) == 0

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from ..candidates.guesses import gives_logarithms
+import numpy as np
+
+from ..candidates.guesses import OF_LOGITS, gives_logarithms
 from ..problem.problem import Problem
 from ..problem.rows import main_input
 from .arranged import Arranged
@@ -30,11 +32,12 @@ class Meaning(Arranged):
         self._open()
 
     def _of_logits(self, usual: Problem) -> Problem:
-        """The usual question; of an entropy that is wrong for probabilities and right for logits, that of logits."""
-        if self.found.operation != "entropy" or self._fits(usual):
+        """The usual question; of an entropy or a divergence that is right for logits alone, that of logits."""
+        before = self.found.operation
+        if before not in OF_LOGITS or self._fits(_rolled(usual)):
             return usual
-        entries = ("softmax_entropy", "its numbers are right for logits"), ("entropy", self.found.comments["operation"])
-        for operation, why in entries:
+        others = (OF_LOGITS[before], "its numbers are right for logits"), (before, self.found.comments["operation"])
+        for operation, why in others:
             self.found.operation = operation
             self.found.says("operation", operation, why)
             self._open()
@@ -42,3 +45,9 @@ class Meaning(Arranged):
             if asked is not None and self._fits(asked):
                 return asked
         return usual
+
+
+def _rolled(problem: Problem) -> Problem:
+    """The same with distributions that differ."""
+    inputs = {name: np.roll(array, place, -1) for place, (name, array) in enumerate(problem.inputs.items())}
+    return replace(problem, inputs=inputs)

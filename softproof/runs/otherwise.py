@@ -142,6 +142,7 @@ LOGARITHMS = (
 INSTEAD_OF_LOGARITHMS = {  # by the operation, and of how many of its inputs logarithms are taken
     ("distribution_cross_entropy", 1): "which cross_entropy does, with target probabilities: --operation cross_entropy",
     ("entropy", 1): "which softmax_entropy does: --operation softmax_entropy",
+    ("kl_divergence", 2): "which softmax_kl_divergence does: --operation softmax_kl_divergence",
 }
 NO_OPERATION = "which no such operation does; log_softmax, softmax and logsumexp, of which it is made, can be judged"
 NEGATIVE = (

@@ -17,6 +17,16 @@ SOFTMAX: Table = {
         ValueError,
         "logits of shape (2, 0) has no elements along dim -1; expected at least one",
     ),
+    "two shapes of logits": (
+        lambda f: f.softmax_kl_divergence(X, X[0]),
+        ValueError,
+        "q_logits has shape (3,); expected (2, 3), that of p_logits",
+    ),
+    "upstream of the divergence of softmaxes": (
+        lambda f: f.softmax_kl_divergence_backward(X, X, X),
+        ValueError,
+        "grad_output has shape (2, 3); expected (2,)",
+    ),
     "upstream of the entropy of a softmax": (
         lambda f: f.softmax_entropy_backward(X, X),
         ValueError,

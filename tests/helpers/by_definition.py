@@ -97,6 +97,25 @@ def _softmax_entropy_backward(kind: Kind, g: Row, x: Row) -> Row:
     return _softmax_backward(kind, slopes, x)
 
 
+def _softmax_divergence(kind: Kind, problem: Problem) -> Outputs:
+    """Σ p (log p - log q), and the slopes by log p, p and log q through the Jacobians."""
+    shape, dim = problem.inputs["p_logits"].shape, problem.options.get("dim", -1)
+    pairs = list(zip(*(_rows(kind, problem.inputs[name], dim) for name in ("p_logits", "q_logits")), strict=True))
+    apart = [[a - b for a, b in zip(*(_log_softmax(kind, each) for each in pair), strict=True)] for pair in pairs]
+    p = [_softmax(kind, x) for x, _ in pairs]
+    value = [kind.total([a * b for a, b in zip(*each, strict=True)]) for each in zip(p, apart, strict=True)]
+    found = {"value": _array(value, tuple(np.delete(shape, dim)))}
+    if problem.grad_output is None:
+        return found
+    g, one = [kind.of(each) for each in problem.grad_output.reshape(-1).tolist()], kind.of(1.0)
+    of_p, of_q = [], []
+    for g_n, (x, y), p_n, apart_n in zip(g, pairs, p, apart, strict=True):
+        of_p.append(_softmax_backward(kind, [g_n * (each + one) for each in apart_n], x))
+        of_q.append(_log_softmax_backward(kind, [-(g_n * each) for each in p_n], y))
+    grads = {"grad_p_logits": of_p, "grad_q_logits": of_q}
+    return found | {name: _from_rows(each, shape, dim) for name, each in grads.items()}
+
+
 def _identity(kind: Kind, size: int) -> list[Row]:
     return [[kind.of(float(i == j)) for j in range(size)] for i in range(size)]
 
@@ -454,6 +473,7 @@ DEFINITIONS: dict[str, Callable[[Kind, Problem], Outputs]] = {
     "log_softmax": _of_logits(_log_softmax, _log_softmax_backward),
     "logsumexp": _of_logits(_logsumexp, _logsumexp_backward, reduces=True),
     "softmax_entropy": _of_logits(_softmax_entropy, _softmax_entropy_backward, reduces=True),
+    "softmax_kl_divergence": _softmax_divergence,
     "entropy": _of_distributions(_entropy, _entropy_slopes),
     "distribution_cross_entropy": _of_distributions(_cross, _cross_slopes),
     "kl_divergence": _of_distributions(_divergence, _divergence_slopes),

@@ -33,7 +33,9 @@ def three_rows(operation: str, dtype: str = "float32") -> Problem:
         )
     if operation == "linear_cross_entropy":
         return Problem(operation, dtype, {"input": ROWS, "linear_weight": SHARES, "target": [0, 2, 1]}, {}, 1.0)
-    if operation not in ("logsumexp", "softmax_entropy"):
+    if operation == "softmax_kl_divergence":
+        inputs = {"p_logits": ROWS, "q_logits": SHARES}
+    elif operation not in ("logsumexp", "softmax_entropy"):
         inputs = {"p": SHARES} | ({} if operation == "entropy" else {"q": SHARES[::-1]})
     return Problem(operation, dtype, inputs, {"dim": -1}, ONE_EACH)
 

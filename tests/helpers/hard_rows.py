@@ -33,7 +33,7 @@ from ..helpers.wrong_answers import EVERYWHERE, Wrong, just_outside
 HALVES = {"manual": MANUAL, "reference": REFERENCE}
 ALL_DTYPES = tuple(FORMATS)
 INFORMATION = ("entropy", "distribution_cross_entropy", "kl_divergence")
-OF_ROWS = ("logsumexp", "softmax_entropy")  # of logits, one number for each row
+OF_ROWS = ("logsumexp", "softmax_entropy", "softmax_kl_divergence")  # of logits, one number for each row
 
 
 def hard_rows(classes: int, dtype: str, masked: bool = True) -> Floats:
@@ -57,11 +57,13 @@ def hard_rows(classes: int, dtype: str, masked: bool = True) -> Floats:
 def problem_of(operation: str, dtype: str, classes: int, dim: str = "last", layout: str = "contiguous") -> Problem:
     """A question about hard rows, with the classes last or not, and gradients that differ from element to element."""
     rng, fmt = np.random.default_rng(7), FORMATS[dtype]
-    x = hard_rows(classes, dtype, masked=operation not in INFORMATION)
+    x = hard_rows(classes, dtype, masked=operation not in (*INFORMATION, "softmax_kl_divergence"))
     g = fmt.round(rng.normal(size=x.shape))
     if operation in ("softmax", "log_softmax", *OF_ROWS, *INFORMATION):
         upstream = g if operation in ("softmax", "log_softmax") else g[:, 0]
         inputs = {"logits": x}
+        if operation == "softmax_kl_divergence":
+            inputs = {"p_logits": x, "q_logits": np.roll(x, 1, 0)}
         if operation in INFORMATION:
             p = np.maximum(np.exp(x - x.max(-1, keepdims=True)), 1e-4)
             p = fmt.round(p / p.sum(-1, keepdims=True))
@@ -137,6 +139,8 @@ def ordinary(operation: str, dtype: str) -> Problem:
     if operation == "linear_cross_entropy":
         inputs = {"input": x, "linear_weight": fmt.round(rng.normal(0, 0.25, (8, 12))), "linear_bias": x[0, :8]}
         return Problem(operation, dtype, inputs | target, {}, 0.75)
+    if operation == "softmax_kl_divergence":
+        return Problem(operation, dtype, {"p_logits": x, "q_logits": g * 2}, {"dim": -1}, g[:, 0])
     return Problem(operation, dtype, {"logits": x}, {"dim": -1}, g[:, 0] if operation in OF_ROWS else g)
 
 

@@ -45,13 +45,15 @@ from .rows import AGREEING
 X = np.array([[0.5, 1.0, -2.0], [3.0, 0.25, 0.0]])  # logits (N, C)
 W = np.arange(12.0).reshape(3, 4) / 8  # linear weight (C, D)
 OF_DISTRIBUTIONS = ("entropy", "distribution_cross_entropy", "kl_divergence")
-ROWS = ("logsumexp", "softmax_entropy", *OF_DISTRIBUTIONS)  # one number for each row
+ROWS = ("logsumexp", "softmax_entropy", "softmax_kl_divergence", *OF_DISTRIBUTIONS)  # one number for each row
 
 # ---- the two halves -------------------------------------------------------------------------------------------------
 
 _USUAL: dict[str, Any] = {
     "logits": X,
     "tangent": X[::-1],
+    "p_logits": X,
+    "q_logits": X[::-1],
     "p": np.array([[0.5, 0.25, 0.25], [1.0, 0.0, 0.0]]),
     "q": np.array([[0.25, 0.25, 0.5], [0.5, 0.25, 0.25]]),
     "weight": np.array([0.5, 1.0, 2.0]),
@@ -94,9 +96,9 @@ def _values(name: str) -> dict[str, Any]:
         return {"input": W[0], "weight": W, "target": q, "p": q}
     if name.startswith("linear") and "cross" not in name:
         return {"weight": W, "grad_output": X}
-    if name.startswith(("softmax", "log_softmax")):
-        return {"grad_output": X + 1}
-    return {"grad_output": np.array([0.5, 2.0]) if name.startswith(ROWS) else np.array(0.5)}
+    if name.startswith(ROWS):
+        return {"grad_output": np.array([0.5, 2.0])}
+    return {"grad_output": X + 1 if name.startswith(("softmax", "log_softmax")) else np.array(0.5)}
 
 
 def _of_half(half: ModuleType, name: str, probabilities: bool = False) -> Call:

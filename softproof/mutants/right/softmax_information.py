@@ -1,4 +1,4 @@
-"""The entropy of a softmax in the forms in use, each with a gradient: its closed form, and those that autograd takes.
+"""Entropy of a softmax and divergence of two in the forms in use, with closed gradients, and those of autograd.
 
 x logits, d = x - m, e = exp d, s = Σ e, y the logsumexp, p and l the softmax and its logarithm, H the entropy.
 """
@@ -143,11 +143,65 @@ def formula(kind: type[LogitRow], value: Value, backward: Backward) -> Formula:
     return answer
 
 
+# ---- divergences ----------------------------------------------------------------------------------------------------
+
+
+def of_differences(p: LogitRow, q: LogitRow, sum: Sum) -> Array:
+    """Σ p (log p - log q)."""
+    return sum(_times(p.p, p.l - q.l))
+
+
+def of_terms(p: LogitRow, q: LogitRow, sum: Sum) -> Array:
+    """Σ (p log p - p log q), the logarithm of p itself."""
+    return sum(_times(p.p, np.log(p.p)) - _times(p.p, q.l))
+
+
+def of_two_sums(p: LogitRow, q: LogitRow, sum: Sum) -> Array:
+    """Σ exp(l) l less Σ exp(l) k."""
+    return np.asarray(sum.intact(_times(np.exp(p.l), p.l)) - sum(_times(np.exp(p.l), q.l)))
+
+
+def of_shifted_logits(p: LogitRow, q: LogitRow, sum: Sum) -> Array:
+    """Σ p (d - c) - log s + log t, of both rows."""
+    return np.asarray(sum(_times(p.p, p.d - q.d)) - p.log_s + q.log_s)
+
+
+def closed_slopes(p: LogitRow, q: LogitRow, g: Array, divergence: Array, _sum: Sum) -> tuple[Array, Array]:
+    """g p (l - k - D), g (q - p)."""
+    return np.asarray(g * _times(p.p, p.l - q.l - divergence)), np.asarray(g * (q.p - p.p))
+
+
+def slopes_by_autograd(p: LogitRow, q: LogitRow, g: Array, _divergence: Array, sum: Sum) -> tuple[Array, Array]:
+    """Autograd through softmax and two log-softmaxes."""
+    to_p, to_l = np.where(p.p == 0, 0, g * (p.l - q.l)), g * p.p
+    of_p = p.p * (to_p - sum(to_p * p.p)) + (to_l - np.exp(p.l) * sum(to_l))
+    return np.asarray(of_p), np.asarray(-to_l + np.exp(q.l) * sum(to_l))
+
+
+Divergence = Callable[[LogitRow, LogitRow, Sum], Array]
+Slopes = Callable[[LogitRow, LogitRow, Array, Array, Sum], tuple[Array, Array]]
+
+
+def divergence(kind: type[LogitRow], value: Divergence, slopes: Slopes) -> Formula:
+    """Value and gradients."""
+
+    def answer(asked: Asked) -> Answer:
+        intact = asked.sum.intact
+        p, q = (kind(asked.rows(asked.problem.inputs[name]), intact) for name in ("p_logits", "q_logits"))
+        outputs = {"value": value(p, q, asked.sum)}
+        if asked.differentiates:
+            of_p, of_q = slopes(p, q, asked.g, value(p, q, intact), intact)
+            outputs |= {"grad_p_logits": of_p, "grad_q_logits": of_q}
+        return outputs
+
+    return answer
+
+
 _STORED, _ONLINE = ("A4'",), ("A2'", "A3'", "A4'")
 
 
 def variants() -> Iterator[Right]:
-    """Entropy of a softmax."""
+    """Entropy of a softmax, and divergence of two."""
     entries: list[tuple[type[LogitRow], Value, Backward, Order]] = [
         (rows.LogitRow, of_logarithms, closed, sums.sequential),
         (rows.LogitRow, of_logarithms, by_both, sums.random_tree),
@@ -171,3 +225,17 @@ def variants() -> Iterator[Right]:
         needs = {*kind.needs, *more.get(value, ())}
         yield Right("softmax_entropy", formula(kind, value, back), Sum(order), words, tuple(sorted(needs)),
                     below=kind.below)  # fmt: skip
+    divergences: list[tuple[type[LogitRow], Divergence, Slopes, Order]] = [
+        (rows.LogitRow, of_differences, closed_slopes, sums.sequential),
+        (rows.LogitRow, of_differences, slopes_by_autograd, sums.random_tree),
+        (rows.Reciprocal, of_terms, closed_slopes, sums.kahan),
+        (rows.ByLogarithm, of_two_sums, slopes_by_autograd, sums.pairwise),
+        (rows.WithoutLargest, of_shifted_logits, slopes_by_autograd, sums.lanes),
+        (rows.Stored, of_differences, slopes_by_autograd, sums.blocked),
+        (rows.Base2, of_shifted_logits, closed_slopes, sums.folded),
+        (rows.Scaled, of_differences, closed_slopes, sums.sequential),
+    ]
+    for kind, apart, slopes, order in divergences:
+        words = f"{(apart.__doc__ or '').rstrip('.')}; {kind.words}; gradients {(slopes.__doc__ or '').rstrip('.')}"
+        formula_of = divergence(kind, apart, slopes)
+        yield Right("softmax_kl_divergence", formula_of, Sum(order), words, kind.needs, below=kind.below)
