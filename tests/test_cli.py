@@ -26,6 +26,7 @@ def test_agreement_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
         "implementation", "operation", "dtype", "device", "problems", "value", "gradient", "jvp", "hvp", "verdict",
     ]  # fmt: skip
     assert "2 of 2 rows agree; 10 problems; seed 0" in out
+    assert "large problems were NOT TESTED: they come with --examples 100" in out
     assert err.splitlines() == [
         "[1/1] manual softmax float64 cpu: agrees",
         "[1/1] manual:softmax softmax float64 cpu: agrees",

@@ -82,6 +82,10 @@ def _asked_again(arguments: Mapping[str, Any], plan: Plan, rows: Sequence[Row]) 
         return None
     if again is not None and again.said:
         note(f"it is asked again, as what it takes: {again.said}")
+        return again
+    for row in rows:
+        if NO_NAME in row.outcome.reason:
+            note(f"{row.implementation}: {CANNOT_LOAD}: {row.outcome.reason}")
     return again
 
 
