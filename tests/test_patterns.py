@@ -70,6 +70,24 @@ def patterns(candidate: Any, problem: Problem) -> list[str]:
     return [str(each) for each in found.patterns]
 
 
+@pytest.mark.parametrize(
+    ("outside", "inside"), [("float64", "float32"), ("float32", "float16"), ("float64", "float16")]
+)
+def test_a_narrower_format_is_named(outside: str, inside: str) -> None:
+    """Numbers that it has; of a number beside one nothing is said."""
+
+    def narrow(logits: Array, dim: int = -1) -> Array:
+        return softmax(logits.astype(inside), dim).astype(logits.dtype)
+
+    def beside(logits: Array, dim: int = -1) -> Array:
+        return np.asarray(narrow(logits, dim) * logits.dtype.type(1 + 2**-20))
+
+    asked = Problem("softmax", outside, ROWS.inputs, ROWS.options)
+    said = [words for words in patterns(load(narrow, "softmax"), asked) if "a number of" in words]
+    assert [words.partition(" wherever")[0] for words in said][:1] == [f"the answer is a number of {inside}"]
+    assert not [words for words in patterns(load(beside, "softmax"), asked) if "a number of" in words]
+
+
 def of_loss(wrong: Callable[[Array, Array], Array]) -> list[str]:
     """Of a loss whose gradient is wrong."""
     loss = Loss(wrong)

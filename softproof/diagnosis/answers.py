@@ -14,6 +14,7 @@ import numpy as np
 
 from ..bounds.models import Model
 from ..problem.checks import check
+from ..problem.formats import FORMATS
 from ..problem.losses import is_labels, kept
 from ..problem.problem import Array, Problem
 from ..problem.rows import class_count, reduction_of
@@ -137,8 +138,23 @@ def _places_taken() -> Iterator[tuple[str, Relation]]:
     yield "0 wherever it is wrong", only(lambda x: np.asarray(x == 0))
     yield "NaN wherever it is wrong", only(np.isnan)
     yield "infinite wherever it is wrong", only(np.isinf)
+    for name in ("bfloat16", "float16", "float32"):
+        yield f"a number of {name} wherever it is wrong", _of_format(name)
     yield "that of the row before", lambda wrong: wrong.is_near(*_rolled(wrong, 1))
     yield "that of the row after", lambda wrong: wrong.is_near(*_rolled(wrong, -1))
+
+
+def _of_format(name: str) -> Relation:
+    """Whether all wrong numbers are some of a narrower format, finite and not 0; a whole number says nothing."""
+
+    def holds(wrong: Wrong) -> bool:
+        got = np.concatenate([wrong.got(output)[where] for output, where in wrong.where.items()])
+        narrower = FORMATS[name].precision < FORMATS[wrong.reply.problem.dtype].precision
+        with np.errstate(over="ignore"):
+            theirs = FORMATS[name].round(got) == got
+        return narrower and bool((np.isfinite(got) & (got != 0) & theirs).all()) and bool((got != np.rint(got)).any())
+
+    return holds
 
 
 def _rolled(wrong: Wrong, step: int) -> tuple[dict[str, Array], dict[str, Array]]:
