@@ -76,6 +76,40 @@ def with_gradient(scores, y):
 def with_gradient_wrong(scores, y):
     loss, d = with_gradient(scores, y)
     return loss * 2, d
+def undivided_wrong(scores, y):
+    loss, d = with_gradient(scores, y)
+    return loss, d * len(y)
+def without_labels_wrong(scores, y):
+    loss, d = with_gradient(scores, y)
+    d = d * len(y)
+    d[np.arange(len(y)), y] += 1
+    return loss, d / len(y)
+def with_shares(scores, y):
+    z = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return with_gradient(scores, y)[0], z / z.sum(axis=1, keepdims=True)
+
+@torch.no_grad()
+def fused(logits, labels):
+    d = torch.softmax(logits, -1)
+    d[torch.arange(len(labels)), labels] -= 1
+    return nll(logits, labels).mean(), d / len(labels)
+@torch.no_grad()
+def fused_wrong(logits, labels): return nll(logits, labels).mean(), torch.softmax(logits, -1) / len(labels)
+def by_autograd(logits, labels): return nll(logits, labels).mean(), logits / 2
+def by_autograd_wrong(logits, labels): return nll(logits, labels).mean() * 1.01, logits / 2
+
+def course(W, X, y):
+    loss, d = with_gradient(X @ W, y)
+    return loss, X.T @ d
+def course_wrong(W, X, y):
+    loss, d = with_gradient(X @ W, y)
+    return loss, X.T @ d * len(y)
+def perceptron(x, w, b, y):
+    loss, d = with_gradient(x @ w + b, y)
+    return loss, d @ w.T, x.T @ d, d.sum(0)
+def perceptron_wrong(x, w, b, y):
+    loss, dx, dw, db = perceptron(x, w, b, y)
+    return loss, dx, dw, 2 * db
 """
 OPERATIONS = {
     "affine": "linear",
@@ -83,6 +117,8 @@ OPERATIONS = {
     "shifted": "softmax",
     "heated": "softmax",
     "overwrites": "softmax",
+    "course": "linear_cross_entropy",
+    "perceptron": "linear_cross_entropy",
 }
 RIGHT = ("token_logps", "features_first", "affine", "matrices", "shares", "tokens", "shifted_", "heated",
          "masked", "padded", "weighed", "row", "with_gradient")  # fmt: skip
@@ -102,6 +138,46 @@ def test_one_command_tells(name: str, tmp_path: Path, monkeypatch: pytest.Monkey
     row: dict[str, Any]
     (row,) = json.loads(Path("report.json").read_text())["rows"]
     assert (status, row["verdict"]) == ((1, "disagrees") if "_wrong" in name else (0, "agrees")), row
+
+
+OF_LOGITS, OF_WEIGHT = ("--gradient logits=1",), ("--gradient linear_weight=1",)
+OF_ALL = ("--gradient input=1", "--gradient linear_weight=2", "--gradient linear_bias=3")
+BESIDE: dict[str, tuple[str, ...]] = {  # functions that return gradients beside the value, and how that is said
+    "with_gradient": OF_LOGITS,
+    "undivided_wrong": OF_LOGITS,
+    "without_labels_wrong": OF_LOGITS,
+    "fused": OF_LOGITS,
+    "fused_wrong": OF_LOGITS,
+    "with_shares": (),
+    "by_autograd": (),
+    "by_autograd_wrong": (),
+    "course": OF_WEIGHT,
+    "course_wrong": OF_WEIGHT,
+    "perceptron": OF_ALL,
+    "perceptron_wrong": OF_ALL,
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_gradients_beside_the_value(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """They are found out and judged; probabilities, and logits of whom autograd differentiates, are none."""
+    monkeypatch.chdir(tmp_path)
+    Path("kernels_of_others.py").write_text(KERNELS)
+    operation = OPERATIONS.get(name.partition("_")[0], "cross_entropy")
+    how = ["--dtype", "float32", "--examples", "40", "--seed", "1", "--in-process", "--no-diagnosis"]
+    status = main(["verify", f"kernels_of_others.py:{name}", "--operation", operation, *how, "--json", "report.json"])
+
+    report = json.loads(Path("report.json").read_text())
+    (row,) = report["rows"]
+    assert (status, row["verdict"]) == ((1, "disagrees") if "_wrong" in name else (0, "agrees")), report
+    assert row["gradients"] == (name != "with_shares")
+    assert report["found_out"][0].count("--gradient ") == len(BESIDE[name])
+    assert capsys.readouterr().out.count("is judged as the gradient of") == len(BESIDE[name])
+    assert all(each in report["found_out"][0] for each in BESIDE[name])
+    if BESIDE[name] and "_wrong" in name:
+        assert row["failures"][0]["output"].startswith("grad_"), row
 
 
 LAYER = """

@@ -187,7 +187,7 @@ def test_options_come_back(folder: Path) -> None:
     assert certify("odd", *asked) == 0
     interface = json.loads(Path("c.json").read_text())["predicate"]["asked"]["interface"]
     assert interface == {"names": {"logits": "x"}, "extra": {"scale": "0.1"}, "fixed": {"dim": "-1"}, "ndim": [2],
-                         "without": ["layouts"], "writes": [], "supports": None, "output": None,
+                         "gradients": {}, "without": ["layouts"], "writes": [], "supports": None, "output": None,
                          "negative": False, "transposed": []}  # fmt: skip
     assert main(["recheck", "c.json", "odd:softmax"]) == 0
 

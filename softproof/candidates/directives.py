@@ -239,6 +239,7 @@ DIRECTIVES: dict[str, Callable[[Task], Arrays]] = {
     "answer": Task.outputs,
     "labels cast": labels_cast,
     "derivative seen": derivative_seen,
+    "results": Task.results,
     "twice": twice,
     "many times": many_times,
     "two threads": two_threads,

@@ -63,7 +63,7 @@ def called(
 
 def _minus(answer: Any) -> Any:
     """The opposite of an array, or of each of several; what is none stays what it is."""
-    if isinstance(answer, tuple):
+    if isinstance(answer, tuple | list):
         return tuple(map(_minus, answer))
     return -answer if hasattr(answer, "__neg__") else answer
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from ..problem.interface import Interface
 from ..problem.problem import Problem, Result
 from .isolation.protections import Protections
 
@@ -22,6 +23,10 @@ class Implementation(Protocol):
     @property
     def dtypes(self) -> tuple[str, ...]:
         """The formats it can be asked in."""
+
+    @property
+    def interface(self) -> Interface:
+        """How it is called, and so what of a problem it is asked."""
 
     def differentiates(self, operation: str) -> bool:
         """Whether it has gradients for `operation`."""

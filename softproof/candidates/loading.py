@@ -49,7 +49,7 @@ def load(
         tried: whether it may be asked harmless questions. One that may not takes tensors if its module imports torch,
             and has no derivatives in a direction but its own functions.
         interface: how it is called, where that differs from torch: `supports`, `without`, `names`, `fixed`, `extra`,
-            `ndim`, `writes`, `output`, `negative` and `transposed` of `softproof.Interface`.
+            `ndim`, `writes`, `output`, `gradients`, `negative` and `transposed` of `softproof.Interface`.
     Returns: a `Candidate`.
     Raises: ValueError or TypeError naming an argument that does not fit.
 
@@ -67,7 +67,10 @@ def load(
     if isinstance(target, Candidate):
         candidate = target if operation is None else target.only(operation)
         return _checked(replace(candidate, interface=candidate.interface.but(interface)))
-    if adapter == "onnx" or (isinstance(target, str) and target.endswith(".onnx")):
+    is_model = adapter == "onnx" or (isinstance(target, str) and target.endswith(".onnx"))
+    if how.gradients and (is_model or adapter == "process"):
+        raise ValueError(f"gradients is {dict(how.gradients)}; expected none, of a model or a program")
+    if is_model:
         return _checked(onnx_model.load(target, operation, how))
     if adapter == "process":
         return _checked(process.load(target, operation, how))
@@ -79,7 +82,8 @@ def _checked(candidate: Candidate) -> Candidate:
     named = [named_by(each) for each in candidate.functions.values()]
     taken = None if None in named else {name for each in named if each for name in each}
     candidate.interface.check(candidate.operations, NAMES_OF_CHECKS, taken, candidate.name)
-    return candidate
+    beside = {name: function for name, function in candidate.functions.items() if candidate.interface.beside(name)}
+    return replace(candidate, backwards={**candidate.backwards, **beside})
 
 
 def _functions(

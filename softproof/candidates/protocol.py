@@ -84,6 +84,7 @@ def question(problem: Problem, device: str, directive: str, arguments: tuple[str
         "dtype": problem.dtype,
         "options": encoded(dict(problem.options)),
         "layout": encoded(problem.layout),
+        "gradients": encoded(problem.gradients),
     }
 
 
@@ -91,8 +92,8 @@ def problem_of(message: Message) -> Problem:
     """The problem of a question, in the candidate's process."""
     body, arrays = message.body, dict(message.arrays)
     upstream, tangent = (arrays.pop(name, None) for name in VECTORS)
-    options, layout = decoded(body["options"]), decoded(body["layout"])
-    return Problem(body["operation"], body["dtype"], arrays, options, upstream, layout, tangent)
+    options, layout, gradients = (decoded(body[name]) for name in ("options", "layout", "gradients"))
+    return Problem(body["operation"], body["dtype"], arrays, options, upstream, layout, tangent, gradients)
 
 
 def most_bytes(problem: Problem) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -68,7 +69,9 @@ class Task:
         return by_output(*self.framework.differentiate(call, self.arrays, self.wanted, self.upstream))
 
     def gradients(self, upstream: Any) -> Arrays:
-        """What the candidate's own backward pass gives, by input."""
+        """What the candidate's own backward pass gives, by input; or the results beside the value."""
+        if self.candidate.interface.beside(self.problem.operation):
+            return self.results_beside()
         problem, backward = self.problem, self.candidate.backwards[self.problem.operation]
         grads = called(self.candidate, problem, backward, upstream)(self.arrays)
         present = [grad for grad in (grads if isinstance(grads, tuple) else (grads,)) if grad is not None]
@@ -80,6 +83,23 @@ class Task:
                 f"gradients from the backward pass: {len(present)}; inputs that have a gradient: {', '.join(wanted)}"
             )
         return {name: grad for name, grad in zip(wanted, present, strict=True) if name not in missing}
+
+    def results_beside(self) -> Arrays:
+        """The results that are gradients, by input: those for an upstream gradient of 1, and no other."""
+        if self.problem.grad_output is None or not (self.problem.grad_output == 1).all():
+            raise ValueError("grad_output is another than 1; a gradient beside the value is the one for 1")
+        results = called(self.candidate, self.problem, self.candidate.functions[self.problem.operation])(self.arrays)
+        places = self.candidate.interface.beside(self.problem.operation)
+        return {name: result_at(results, places[name], f"the gradient of {name}") for name in self.wanted}
+
+    def results(self) -> Arrays:
+        """Each of several results that is an array, by its number."""
+        results = called(self.candidate, self.problem, self.candidate.functions[self.problem.operation])(self.arrays)
+        found: Arrays = {}
+        for number, result in enumerate(results if isinstance(results, tuple | list) else ()):
+            with suppress(TypeError):
+                found[f"result {number}"] = self.framework.take(result)
+        return found
 
     def directional(self) -> Arrays:
         """What the candidate has of derivatives in the direction of the tangent, if there is one."""
@@ -107,6 +127,16 @@ class Task:
     def others(self) -> Arrays:
         """Arrays of the same shapes with the numbers in the opposite order, logits far away: another question."""
         return made(self.candidate, far_away(turned(self.problem)), self.device)
+
+
+def result_at(results: Any, place: int, what: str) -> Any:
+    """One of several results; ValueError where there is none."""
+    if not isinstance(results, tuple | list) or len(results) <= place:
+        given = f"{len(results)} results" if isinstance(results, tuple | list) else f"a {type(results).__name__}"
+        raise ValueError(f"gave {given}; expected {what} as result {place}, counted from 0")
+    if results[place] is None:
+        raise ValueError(f"result {place} is None; expected {what}")
+    return results[place]
 
 
 def turned(problem: Problem) -> Problem:

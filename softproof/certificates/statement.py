@@ -64,7 +64,8 @@ def statement(report: Report, arguments: Mapping[str, Any], files: Sequence[Sour
 def arguments_of_run(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
     """What repeats the run; the values of options are written as Python writes them."""
     literals = {
-        name: {key: repr(value) for key, value in arguments.get(name, {}).items()} for name in ("fixed", "extra")
+        name: {key: repr(value) for key, value in arguments.get(name, {}).items()}
+        for name in ("fixed", "extra", "gradients")
     }
     supports = arguments.get("supports")
     interface = {

@@ -87,6 +87,9 @@ def add_interface(command: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--output", type=int, metavar="N", help="which of several results is the value, counted from 0")
     group.add_argument(
+        "--gradient", action="append", dest="gradients", metavar="INPUT=N", help="which result is the gradient of INPUT"
+    )
+    group.add_argument(
         "--negative", action="store_true", help="its result is minus the value, as a log-probability is minus a loss"
     )
 
@@ -136,6 +139,7 @@ _OPTIONS = {
     "fixed": "--fixed",
     "extra": "--extra",
     "output": "--output",
+    "gradients": "--gradient",
     "negative": "--negative",
     "transposed": "--transposed",
     "ndim": "--ndim",
@@ -160,6 +164,8 @@ def _interface(options: argparse.Namespace) -> InterfaceArguments:
         interface["supports"] = split(options.supports)
     interface["without"], interface["writes"] = split(options.without), split(options.writes)
     interface["names"] = dict(_pair("--name", each) for each in options.names or ())
+    gradients = (_pair("--gradient", each) for each in options.gradients or ())
+    interface["gradients"] = {key: _whole(value) for key, value in gradients}
     for name in ("fixed", "extra"):
         pairs = (_pair(f"--{name}", each) for each in getattr(options, name) or ())
         interface[name] = {key: _literal(value) for key, value in pairs}
@@ -176,6 +182,11 @@ def _pair(option: str, text: str) -> tuple[str, str]:
     if not name or not equals:
         raise ValueError(f"{option} {text}: expected NAME=VALUE")
     return name, value
+
+
+def _whole(text: str) -> Any:
+    """The number of a result; what is none stays a text, and is told."""
+    return int(text) if text.isdecimal() else text
 
 
 def _literal(text: str) -> object:

@@ -71,7 +71,7 @@ def _text(file: Path) -> str:
 def _arguments(asked: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Those of `softproof.verify`, and nothing that was not given."""
     interface = dict(asked["interface"])
-    for key in ("fixed", "extra"):
+    for key in ("fixed", "extra", "gradients"):
         interface[key] = {option: _literal(text, f"{name}: {key}.{option}") for option, text in interface[key].items()}
     names = ("target", "operation", "adapter", "device", "dtypes", "examples", "arithmetic", "accuracy", "require")
     found = {key: asked[key] for key in (*names, "sandbox")} | interface

@@ -11,6 +11,7 @@ import numpy as np
 from ..bounds.models import Model
 from ..candidates.candidate import Candidate
 from ..candidates.implementation import Implementation
+from ..problem.interface import Interface
 from ..problem.problem import Problem, Result
 from ..verdicts.case import BITS
 from ..verdicts.judgement import judge
@@ -38,6 +39,11 @@ class Given:
     def dtypes(self) -> tuple[str, ...]:
         """As the implementation."""
         return self.of.dtypes
+
+    @property
+    def interface(self) -> Interface:
+        """As the implementation."""
+        return self.of.interface
 
     def differentiates(self, operation: str) -> bool:
         """As the implementation."""
@@ -85,6 +91,7 @@ class Interview:
         """The answer to a problem; None where it cannot be asked, or not any more."""
         if not self.candidate.differentiates(problem.operation):
             problem = replace(problem, grad_output=None)
+        problem = self.candidate.interface.part(problem)
         if not self.open or not self.candidate.takes(problem):
             return None
         with warnings.catch_warnings(action="ignore"):

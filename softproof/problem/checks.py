@@ -45,6 +45,9 @@ def _check_names(problem: Problem) -> None:
     if unknown := given - set(operation.inputs) - set(operation.extras):
         has = ", ".join(operation.inputs + operation.extras)
         raise TypeError(f"{problem.operation} has no {', '.join(sorted(unknown))}; it has {has} (inputs and options)")
+    if unknown := set(problem.gradients or ()) - set(operation.gradients):
+        has = f"{problem.operation} has those of {', '.join(operation.gradients)}"
+        raise ValueError(f"gradients names {', '.join(sorted(unknown))}; {has}")
 
 
 def _check_layouts(problem: Problem) -> None:
@@ -192,7 +195,7 @@ def _check_vectors(problem: Problem) -> None:
 
 # ---- a question to somebody -----------------------------------------------------------------------------------------
 
-_ASKED = ("name", "operations", "differentiates", "supports", "answer")
+_ASKED = ("name", "operations", "differentiates", "supports", "interface", "answer")
 
 
 def check_asked(implementation: Any, problem: Problem, device: str, whose: str = "implementation") -> None:

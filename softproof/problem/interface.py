@@ -11,6 +11,7 @@ import numpy as np
 
 from .losses import is_labels, kept
 from .operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS, REDUCTIONS
+from .outputs import gradient_names
 from .problem import Problem
 from .row_masks import MASKS
 from .rows import main_input, reduction_of, row_length
@@ -57,6 +58,7 @@ class InterfaceArguments(TypedDict, total=False):
     output: int | None
     negative: bool
     transposed: Sequence[str]
+    gradients: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,8 @@ class Interface:
         output: which of several results is the value, counted from 0; by default there is one.
         negative: whether its result is minus the value, as a log-probability is minus the loss of its label.
         transposed: matrices that it takes with their last two axes swapped, such as a weight (features, classes).
+        gradients: which of several results are gradients, and of which input, such as ``{"logits": 1}``: those for an
+            upstream gradient of 1. `output` is 0 then, unless it says otherwise.
 
     `softproof.load` and `softproof.verify` take the same arguments, as lists, and check them.
 
@@ -101,6 +105,7 @@ class Interface:
     output: int | None = None
     negative: bool = False
     transposed: frozenset[str] = frozenset()
+    gradients: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         made: dict[str, Any] = {name: check_mapping(name, getattr(self, name), _EXAMPLES[name]) for name in _MAPPINGS}
@@ -111,7 +116,10 @@ class Interface:
             made[name] = value if value is None and name == "supports" else frozenset(check_names(name, value, "dim"))
         made["ndim"] = check_dimensions(self.ndim)
         if self.output is not None:
-            made["output"] = check_whole("output", self.output, "a whole number, which counts results from 0", 0)
+            made["output"] = check_whole("output", self.output, _COUNTS, 0)
+        if made["gradients"]:
+            made["output"] = 0 if self.output is None else made["output"]
+            _check_apart(made["gradients"], made["output"])
         check_flag("negative", self.negative)
         for name, value in made.items():
             object.__setattr__(self, name, value)
@@ -143,6 +151,7 @@ class Interface:
             ("names", self.names, arrays | options | ({*MASKS} if "target" in inputs else set())),
             ("fixed", self.fixed, options | ({"dim"} if "cross_entropy" in operations else set())),
             ("writes", self.writes, arrays | {"grad_output"}),
+            ("gradients", self.gradients, {each for name in operations for each in OPERATIONS[name].gradients}),
             ("transposed", self.transposed, inputs & {*MATRICES}),
         ):
             if unknown := set(named) - known:
@@ -186,6 +195,23 @@ class Interface:
             if name in OPERATIONS[problem.operation].options
         )
 
+    def beside(self, operation: str) -> dict[str, int]:
+        """Which of its results is the gradient of which input of an operation."""
+        return {name: self.gradients[name] for name in OPERATIONS[operation].gradients if name in self.gradients}
+
+    def part(self, problem: Problem) -> Problem:
+        """What of a problem it is asked: of gradients beside the value those that there are, for an upstream of 1."""
+        beside, upstream = self.beside(problem.operation), problem.grad_output
+        if not beside or upstream is None:
+            return problem
+        names = gradient_names(problem)
+        wanted = tuple(name for name in names if name in beside)
+        if not wanted:
+            return replace(problem, grad_output=None)
+        if wanted != names:
+            problem = replace(problem, gradients=wanted)
+        return problem if (upstream == 1).all() else replace(problem, grad_output=np.ones(upstream.shape))
+
     def words(self) -> str:
         """The keyword arguments of `softproof.load` that repeat it, but `without`, each after a comma."""
         usual = Interface()
@@ -199,9 +225,18 @@ _EXAMPLES = {
     "names": "{'dim': 'axis'}",
     "fixed": "{'reduction': 'none'}",
     "extra": "{'chunk': 256}",
+    "gradients": "{'logits': 1}",
 }
+_COUNTS = "a whole number, which counts results from 0"
 _MAPPINGS, _COLLECTIONS = tuple(_EXAMPLES), ("supports", "without", "writes", "transposed")
 MATRICES = ("weight", "linear_weight")  # inputs of a layer that may be given transposed
+
+
+def _check_apart(gradients: Mapping[str, Any], output: int) -> None:
+    """Each of another result, none of which is the value; ValueError or TypeError where it is not."""
+    numbers = [check_whole(f"gradients of {name}", each, _COUNTS, 0) for name, each in gradients.items()]
+    if len({*numbers, output}) <= len(numbers):
+        raise ValueError(f"gradients is {dict(gradients)}, and output {output}; expected another result for each")
 
 
 def check_dimensions(value: Any) -> frozenset[int]:

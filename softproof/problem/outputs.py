@@ -10,8 +10,9 @@ from .rows import class_axes
 
 
 def gradient_names(problem: Problem) -> tuple[str, ...]:
-    """The inputs of this problem that have a gradient: those given, save integer labels."""
-    names = OPERATIONS[problem.operation].gradients
+    """The inputs of this problem whose gradients are asked: those given, save integer labels, or some of them."""
+    about, wanted = OPERATIONS[problem.operation].gradients, problem.gradients
+    names = about if wanted is None else [name for name in about if name in wanted]
     return tuple(name for name in names if name in problem.inputs and problem.inputs[name].dtype != np.int64)
 
 

@@ -7,7 +7,7 @@ more memory than its answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from hashlib import sha256
 from typing import Any
@@ -93,6 +93,7 @@ class Problem:
             ``{"logits": "transposed", "grad_output": "expanded"}``, the others being contiguous. The values are the
             same in each; what lies between them in memory is NaN, or the label 0.
         tangent: a direction of the logits, of their shape: asks for derivatives in this direction as well.
+        gradients: the inputs whose gradients are asked, where there is a `grad_output`; by default all that have one.
 
     >>> problem = Problem("softmax", "float32", {"logits": [1.0, 2.0]}, {"dim": -1}, grad_output=[1.0, 0.0])
     >>> problem.inputs["logits"]
@@ -106,6 +107,7 @@ class Problem:
     grad_output: Array | None
     layout: str | Mapping[str, str]
     tangent: Array | None
+    gradients: tuple[str, ...] | None
 
     def __init__(
         self,
@@ -116,6 +118,7 @@ class Problem:
         grad_output: ArrayLike | None = None,
         layout: str | Mapping[str, str] = "contiguous",
         tangent: ArrayLike | None = None,
+        gradients: Sequence[str] | None = None,
     ) -> None:
         for name, text in (("operation", operation), ("dtype", dtype)):
             _check_text(name, text, "a name")
@@ -130,7 +133,8 @@ class Problem:
         direction = None if tangent is None else _frozen("tangent", tangent, dtype)
         if not isinstance(layout, str):
             layout = {name: each for name, each in layout.items() if each != "contiguous"} or "contiguous"
-        values = (str(operation), str(dtype), frozen, dict(options or {}), upstream, layout, direction)
+        wanted = None if gradients is None else _names("gradients", gradients)
+        values = (str(operation), str(dtype), frozen, dict(options or {}), upstream, layout, direction, wanted)
         for each, value in zip(fields(self), values, strict=True):
             object.__setattr__(self, each.name, value)
 
@@ -151,6 +155,8 @@ class Problem:
         for name, array in sorted(self._arrays.items()):
             digest.update(repr((name, array.dtype.kind, array.shape, self.layout_of(name))).encode())
             digest.update(_canonical(array))
+        if self.gradients is not None:
+            digest.update(repr(self.gradients).encode())
         return digest.hexdigest()
 
     @property
@@ -170,6 +176,8 @@ class Problem:
             lines.append(f"layout={self.layout!r}")
         if self.tangent is not None:
             lines.append(f"tangent={_literal(self.tangent)}")
+        if self.gradients is not None:
+            lines.append(f"gradients={self.gradients!r}")
         return "Problem(\n    " + ",\n    ".join(lines) + ",\n)"
 
 
@@ -199,6 +207,13 @@ def _is_constant(array: Array) -> bool:
 def _check_text(name: str, value: Any, expected: str) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{name} is a {type(value).__name__}; expected {expected}")
+
+
+def _names(name: str, value: Any) -> tuple[str, ...]:
+    """A list of names."""
+    if not isinstance(value, list | tuple) or not all(isinstance(each, str) for each in value):
+        raise TypeError(f"{name} is {value!r}; expected a list of names such as ['logits']")
+    return tuple(value)
 
 
 def _check_mapping(name: str, value: Any) -> None:

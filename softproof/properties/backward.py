@@ -97,9 +97,9 @@ def without_value(question: Question, *, check: str) -> Answers:
 
 
 def has_memory(question: Question) -> bool:
-    """Gradients by autograd, or by a function in the same memory as the arrays."""
+    """Gradients by autograd, or by a function of its own in the same memory as the arrays."""
     own = question.problem.operation in question.candidate.backwards and question.candidate.adapter != "process"
-    return question.differentiates and (question.by_autograd or own)
+    return question.differentiates and (question.by_autograd or (own and not question.beside))
 
 
 def another_call_in_between(question: Question) -> Answers:

@@ -45,7 +45,9 @@ CHECKS: dict[str, Check] = {
     "after another dtype": Check(after_another_dtype, fits_another_dtype),
     "after another shape": Check(after_another_shape, has_rows),
     "updated in place": Check(updated_in_place, lambda question: question.candidate.adapter in ("torch", "numpy")),
-    "after another backward": Check(after_another_backward, lambda question: question.differentiates),
+    "after another backward": Check(
+        after_another_backward, lambda question: question.differentiates and not question.beside
+    ),
     "two losses": Check(two_losses, holds_twice),
     "some gradients": Check(
         some_gradients, lambda question: question.by_framework and len(gradient_names(question.problem)) > 1

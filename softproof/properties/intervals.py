@@ -116,8 +116,8 @@ def enclosed(problem: Problem, result: Result, arithmetic: Arithmetic) -> dict[s
         found, of_rows = allowed(problem, arithmetic, block)
         for name, losses in of_rows.items():
             summands.setdefault(name, []).append(losses)
-        for name, each in found.items():
-            radii[name][block] = _radius(problem, name, block, rows[name][block], each, arithmetic)
+        for name in found.keys() & rows.keys():  # of some gradients others are not asked
+            radii[name][block] = _radius(problem, name, block, rows[name][block], found[name], arithmetic)
     for name, of_blocks in summands.items():
         total = allowed_total(problem, arithmetic, of_blocks)
         radii[name][ALL] = _radius(problem, name, ALL, rows[name], total, arithmetic)

@@ -23,7 +23,7 @@ from ..problem.checks import LOADED, check_asked
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import main_input
 from ..problem.validation import check_kind, check_name
-from ..verdicts.judgement import check_criteria
+from ..verdicts.judgement import check_criteria, narrowed
 from ..verdicts.misfits import not_an_answer
 from ..verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE, NOT_APPLICABLE, Verdict
 from .identities import Extras, Identity, Outputs, Relation
@@ -88,8 +88,7 @@ def check_relations(
     verdicts = {
         name: compared(name, identity, answers)
         for name in (RELATIONS if relation is None else (relation,))
-        if (identity := identity_of(name, answers.problem, extras)) is not None
-        and all(map(candidate.takes, (identity.problem, *identity.others)))
+        if (identity := identity_of(name, answers.problem, extras)) is not None and fits(identity, candidate)
     }
     if not verdicts:
         words = "no relation applies" if relation is None else f"{relation}: does not apply"
@@ -102,10 +101,15 @@ def check_relations(
     return Verdict(AGREES, ratio, explanation=words, problem=problem, accuracy=accuracy)
 
 
+def fits(identity: Identity, candidate: Implementation) -> bool:
+    """Whether a candidate may be asked all of its problems, as they are."""
+    problems = (identity.problem, *identity.others)
+    return all(candidate.takes(each) and candidate.interface.part(each) is each for each in problems)
+
+
 def asked_of(candidate: Implementation, problem: Problem) -> Problem:
     """The problem without a direction, and without its upstream gradient where the candidate has no backward pass."""
-    upstream = problem.grad_output if candidate.differentiates(problem.operation) else None
-    return replace(problem, grad_output=upstream, tangent=None)
+    return narrowed(candidate, replace(problem, tangent=None))[0]
 
 
 def identity_of(relation: str, problem: Problem, extras: Extras) -> Identity | None:

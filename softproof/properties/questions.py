@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ..candidates.candidate import Candidate
 from ..problem.problem import Array, Problem, Result
+from ..verdicts.judgement import narrowed
 
 DTYPES = ("float64", "float32")  # those between which a check changes
 BEFORE, AFTER = 13, 4  # padding rows; not the size of a block
@@ -58,6 +59,11 @@ class Question:
         return self.differentiates and self.candidate.capabilities.by_framework and not own
 
     @property
+    def beside(self) -> bool:
+        """Whether gradients are results of the function beside the value."""
+        return bool(self.candidate.interface.beside(self.problem.operation))
+
+    @property
     def by_autograd(self) -> bool:
         """Whether gradients are taken by torch."""
         return self.by_framework and self.by_torch
@@ -100,6 +106,5 @@ class Check:
 
 def question_of(candidate: Candidate, problem: Problem, device: str, dtypes: Sequence[str] = DTYPES) -> Question:
     """The problem without a direction, with its first answer; without gradients where the candidate has none."""
-    upstream = problem.grad_output if candidate.differentiates(problem.operation) else None
-    problem = replace(problem, grad_output=upstream, tangent=None)
+    problem, _ = narrowed(candidate, replace(problem, tangent=None))
     return Question(candidate, problem, candidate.answer(problem, device), device, dtypes)

@@ -83,7 +83,7 @@ def flattened(problem: Problem, extras: Extras, _rng: Rng) -> Identity | None:
         upstream = to_rows(upstream, axis) if upstream.ndim == main.ndim else upstream.reshape(-1)
     if "dim" in extras or "dim" in options:
         options["dim"] = -1
-    flat = Problem(problem.operation, problem.dtype, inputs, options, upstream, problem.layout)
+    flat = replace(problem, inputs=inputs, options=options, grad_output=upstream, tangent=None)
 
     def combine(found: Outputs) -> Outputs:
         return {name: _unflattened(problem, name, each) for name, each in found.items()}

@@ -87,7 +87,7 @@ def in_dtype(problem: Problem, dtype: str) -> Problem | None:
     if "target" in problem.inputs and not _has_distances(next(iter(rounded.values())), dtype):
         return None
     upstream = rounded.pop("grad_output", None)
-    return Problem(problem.operation, dtype, rounded, problem.options, upstream, problem.layout)
+    return replace(problem, dtype=dtype, inputs=rounded, grad_output=upstream, tangent=None)
 
 
 def _has_distances(logits: Array, dtype: str) -> bool:

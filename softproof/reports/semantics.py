@@ -40,6 +40,7 @@ def see(edge_case: EdgeCase, candidate: Candidate, device: str = "cpu") -> Seen 
         return None  # a failed assertion on a CUDA device ends the process
     if not candidate.differentiates(problem.operation):
         problem = replace(problem, grad_output=None)
+    problem = candidate.interface.part(problem)
     device = device if candidate.capabilities.by_framework else "cpu"
     with warnings.catch_warnings(action="ignore"):  # what a candidate warns about shows in its answer
         directive = ("answer",) if edge_case.labels == "int64" else ("labels cast", edge_case.labels)

@@ -84,6 +84,7 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {  # each with its defau
     "writes": ((), _texts),
     "transposed": ((), _texts),
     "output": (None, _itself),
+    "gradients": ({}, _literals),
     "negative": (False, bool),
     "in_process": (False, bool),
     "sandbox": ("off", _itself),

@@ -70,8 +70,11 @@ class Arranged(Opening):
             return False
         self.found.says("transposed", own, "a matrix that it takes as (features, classes)")
         self._open()
-        asked = self._plain(FIRST[0], 2)
-        if asked is not None and self._fits(asked):
+        try:
+            right = self._fits(self._usual())
+        except CannotAskError:
+            right = False
+        if right:
             self.found.notes.append(f"{own[0]} is (features, classes) for it, and torch's is (classes, features)")
             return True
         self.found.arguments.pop("transposed")

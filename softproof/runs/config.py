@@ -40,7 +40,7 @@ KINDS = {  # what the value of each key is
         ("devices", "dtypes", "supports", "without", "writes", "transposed", "require", "sandbox-read", "sandbox-env"),
         _TEXTS,
     ),
-    **dict.fromkeys(("names", "fixed", "extra"), _TABLE),
+    **dict.fromkeys(("names", "fixed", "extra", "gradients"), _TABLE),
     **dict.fromkeys(("factor", "time-limit", "startup-limit"), _NUMBER),
     **dict.fromkeys(("examples", "seed", "output"), _WHOLE),
     "ndim": _NUMBERS,
@@ -219,6 +219,7 @@ target = "my_kernels:softmax"           # a module, or one function of it
 # ndim = [2]                            # dimensions of the logits that it takes
 # writes = ["logits"]                   # inputs that it is documented to overwrite
 # output = 0                            # which of several results is the value
+# gradients = {{ logits = 1 }}          # which of them are gradients, and of which input
 # transposed = ["weight"]               # matrices that it takes as (features, classes)
 # negative = true                       # its result is minus the value, as a log-probability is minus a loss
 # Every key above [[tool.softproof.targets]] but seed, expected-failures and database may stand here as well.

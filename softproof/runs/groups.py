@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +85,10 @@ def asked(schedule: Schedule, operation: str) -> Asked:
     within = (name for name in schedule.differ if ("check", name) != schedule.failed)  # which was not within its bound
     return Asked(
         gradients=candidate.differentiates(operation),
-        unsupported=_unsupported(candidate, operation, schedule.extras),
+        unsupported=(
+            *_unsupported(candidate, operation, schedule.extras),
+            *_beside_its_gradients(candidate, operation, schedule.extras),
+        ),
         hints=hints(candidate, operation),
         checks=schedule.asked("check"),
         differ=tuple(within),
@@ -158,6 +161,16 @@ def _unsupported(candidate: Candidate, operation: str, supports: frozenset[str])
     """What is not asked of an operation, in the words of `without`."""
     left_out = {each for each in candidate.interface.without if each in _ASKED or is_limit(each)}
     return tuple(sorted({*OPERATIONS[operation].extras, *left_out} - supports))
+
+
+def _beside_its_gradients(candidate: Candidate, operation: str, supports: frozenset[str]) -> Iterator[str]:
+    """Where gradients are results beside the value: other upstream gradients, and the inputs whose gradient none is."""
+    beside, about = candidate.interface.beside(operation), OPERATIONS[operation]
+    if not beside or not candidate.differentiates(operation):
+        return
+    yield "upstream gradients other than 1"
+    given = {*about.inputs, *supports} - ({"target"} if "probabilities" not in supports else set())
+    yield from (f"the gradient of {name}" for name in about.gradients if name in given - beside.keys())
 
 
 def _sums(model: Model, operation: str, dtype: str) -> tuple[dict[str, int], dict[str, int]]:

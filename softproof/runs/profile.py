@@ -19,11 +19,11 @@ from ..problem.losses import is_labels
 from ..problem.operations import DIRECTIONAL, LOSS_DEFAULTS, OPERATIONS, REDUCTIONS
 from ..problem.problem import Problem
 from ..problem.rows import main_input
+from .beside import Beside
 from .conventions import conventions
 from .fitting import fitted
 from .harmless import Harmless, kinds
 from .introduction import LEFT_OUT, Profile
-from .meaning import Meaning
 from .otherwise import hard_coded
 from .probing import ANOTHER_AXIS, DELIBERATE, refusals
 from .unseen import SECOND, is_silent, no_backward, no_second_backward
@@ -38,7 +38,7 @@ SILENT = {  # derivatives in a direction, and why they are 0 without a word
 
 
 @dataclass
-class Probe(Meaning):
+class Probe(Beside):
     """One function, and all that is found out about it."""
 
     def profile(self) -> Profile:
@@ -52,6 +52,7 @@ class Probe(Meaning):
             self._by_default(usual)
             self._classes_last(usual)
             self._doubtful(usual)
+            self._beside(self._plain(usual.dtype, main_input(usual).ndim) or usual)
             self._dtypes(usual)
             self._refused(usual)
             self._derivatives(usual)
@@ -240,7 +241,8 @@ class Probe(Meaning):
             if OPERATIONS[operation].gradients:
                 self.found.not_tested["gradient"] = "it has no backward pass"
             return False
-        if "gradient" in self.given.get("require", ()) or "supports" in self.given:
+        own = self.candidate.interface.beside(operation)
+        if own or "gradient" in self.given.get("require", ()) or "supports" in self.given:
             return True
         raised = no_backward(self.candidate, usual, self.found.arguments["dtypes"], self.device)
         if raised:

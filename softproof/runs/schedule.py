@@ -19,7 +19,7 @@ from ..problem.problem import Problem, Result
 from ..problem.rows import main_input, reduction_of
 from ..properties.behaviour import asked_at_the_end, check_answers
 from ..properties.checks import CHECKS, LIFETIMES, OF_LARGE
-from ..properties.metamorphic import RELATIONS, Asker, compared, compared_problems, identity_of
+from ..properties.metamorphic import RELATIONS, Asker, compared, compared_problems, fits, identity_of
 from ..properties.questions import DTYPES, Question, question_of
 from ..verdicts.verdict import DISAGREES, NO_GUARANTEE, Verdict
 from .ladder import LADDER, Recorded
@@ -229,7 +229,7 @@ class Schedule:
     def _relation(self, name: str, answers: Asker) -> Verdict | None:
         """The verdict of a relation, if it applies."""
         identity = identity_of(name, answers.problem, self.extras)
-        if identity is None or not all(map(self.candidate.takes, (identity.problem, *identity.others))):
+        if identity is None or not fits(identity, self.candidate):
             return None
         if not self.criteria.auto:
             return compared(name, identity, answers)

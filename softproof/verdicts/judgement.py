@@ -81,6 +81,7 @@ def narrowed(implementation: Implementation, problem: Problem) -> tuple[Problem,
     """What of a problem the implementation can be asked, and the outputs that it does not have."""
     if not implementation.differentiates(problem.operation):
         problem = replace(problem, grad_output=None)
+    problem = implementation.interface.part(problem)
     if problem.tangent is None:
         return problem, frozenset()
     has = implementation.supports(problem.operation)

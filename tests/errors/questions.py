@@ -20,6 +20,16 @@ def _judged(
 
 
 QUESTIONS: Table = {
+    "gradients of what": (
+        lambda f: f.Problem("softmax", "float32", ROW, gradients="logits"),
+        TypeError,
+        "gradients is 'logits'; expected a list of names such as ['logits']",
+    ),
+    "gradients of no input": (
+        lambda f: f.judge(MANUAL, f.Problem("softmax", "float32", ROW, gradients=["x"])),
+        ValueError,
+        "gradients names x; softmax has those of logits",
+    ),
     "inputs": (lambda f: f.Problem("softmax", "float32", [1.0]), TypeError, "inputs is a list; expected a mapping"),
     "options": (
         lambda f: f.Problem("softmax", "float32", ROW, [1]),

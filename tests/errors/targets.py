@@ -34,6 +34,26 @@ TARGETS: Table = {
         TypeError,
         "negative is 'yes'; expected True or False",
     ),
+    "gradients of no result": (
+        lambda f: f.load("manual:softmax", gradients={"logits": "1"}),
+        TypeError,
+        "gradients of logits is '1'; expected a whole number, which counts results from 0",
+    ),
+    "gradients of an input that is none": (
+        lambda f: f.load("manual:softmax", adapter="numpy", gradients={"x": 1}),
+        ValueError,
+        "gradients names x; manual:softmax has logits",
+    ),
+    "gradients in the place of the value": (
+        lambda f: f.load("manual:softmax", gradients={"logits": 1}, output=1),
+        ValueError,
+        "gradients is {'logits': 1}, and output 1; expected another result for each",
+    ),
+    "gradients of a model": (
+        lambda f: f.load("model.onnx", operation="softmax", gradients={"logits": 1}),
+        ValueError,
+        "gradients is {'logits': 1}; expected none, of a model or a program",
+    ),
     "a conformance test": (
         lambda f: f.conformance("manual:softmax", devices=["gpx"]),
         ValueError,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...problem.formats import FORMATS
-from ...problem.interface import SHAPES
+from ...problem.interface import SHAPES, Interface
 from ...problem.operations import DIRECTIONAL, OPERATIONS
 from ...problem.outputs import output_shapes
 from ...problem.problem import Array, Output, Problem, Result
@@ -104,6 +104,11 @@ class Right:
     def twin(self, spoiled: Spoiled) -> Right:
         """The same with one term of its sum dropped or doubled, which is wrong."""
         return replace(self, sum=Sum(self.sum.order, spoiled))
+
+    @property
+    def interface(self) -> Interface:
+        """That of torch."""
+        return Interface()
 
     def differentiates(self, operation: str) -> bool:
         """It does."""

@@ -1,0 +1,108 @@
+"""Gradients that a function returns beside its value: which of its results is the gradient of which input.
+
+Names of variables are unknown, so its results for a usual question tell. A wrong gradient is no reason to judge the
+value alone; but probabilities, or logits that are handed back, have the shape of a gradient, too, and are none.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..candidates.axes import taken_so
+from ..problem.losses import is_labels
+from ..problem.operations import OPERATIONS
+from ..problem.outputs import gradient_names
+from ..problem.problem import Array, Problem
+from ..problem.rows import class_count
+from ..truth.solver import FLOAT64, solve
+from .harmless import with_ones
+from .meaning import Meaning
+
+NEAR = 1e-2  # the relative distance of arrays that are meant to be the same
+PARALLEL = 0.9  # the cosine of a gradient, or of a multiple of it, and the right one
+RESULT = "result "  # and its number: what the directive "results" calls them
+
+
+@dataclass
+class Beside(Meaning):
+    """One function, and which of its results are gradients."""
+
+    def _beside(self, usual: Problem) -> None:
+        """It is opened with the gradients among its results, if there are any, and its user is told."""
+        interface = self.candidate.interface
+        if interface.output is None or interface.gradients or "gradient" in interface.without:
+            return
+        found = self._gradients_among(self._with_bias(usual), interface.output)
+        if not found:
+            return
+        self.found.says("gradients", found, "which of its results are gradients, and of which input")
+        self._open()
+        told = ", ".join(f"its result {place} is judged as the gradient of {name}" for name, place in found.items())
+        self.found.notes.append(f"{told}; if it is none: --without gradient")
+
+    def _with_bias(self, usual: Problem) -> Problem:
+        """The usual question with all inputs that have a gradient and that it takes, for an upstream gradient of 1."""
+        about, supports = OPERATIONS[usual.operation], self.candidate.supports(usual.operation)
+        more = [name for name in about.optional if name in about.gradients and name in supports]
+        inputs = {**usual.inputs, **{name: np.ones(class_count(usual)) for name in more}}
+        return with_ones(replace(usual, inputs=inputs, grad_output=None))
+
+    def _gradients_among(self, asked: Problem, value: int) -> dict[str, int]:
+        """By input: those that are right, then those that are meant to be."""
+        names = gradient_names(asked)
+        with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
+            results = self.candidate.ask(asked, self.device, "results").outputs
+            derived = self.candidate.differentiates(asked.operation) and not self._raised(asked)
+            exact, known = solve(asked, FLOAT64), [array for each in _known(asked) for array in (each, -each)]
+        places = {int(name.removeprefix(RESULT)): output for name, output in results.items()}
+        as_of = {
+            (name, place): taken_so(f"grad_{name}", output, asked, self.candidate.interface).values
+            for name in names
+            for place, output in places.items()
+            if place != value
+        }
+        found = {name: place for (name, place), values in as_of.items() if _is_near(values, exact[f"grad_{name}"])}
+        for (name, place), values in as_of.items():
+            alike = [each for each in names if asked.inputs[each].shape == values.shape and each != "target"]
+            if alike != [name] or name in found or place in found.values():
+                continue
+            by_shape = "target" in asked.inputs and not derived and not any(_is_near(values, each) for each in known)
+            if by_shape or _is_parallel(values, exact[f"grad_{name}"]):
+                found[name] = place
+        return {name: found[name] for name in names if name in found}
+
+    def _raised(self, asked: Problem) -> bool:
+        """Whether a framework has no gradient for the value."""
+        return self.candidate.answer(asked, self.device).raised is not None
+
+
+def _known(asked: Problem) -> Iterator[Array]:
+    """What a loss has on its way to the value, and gives beside it: its inputs, what is made of its logits, labels."""
+    yield from asked.inputs.values()
+    if "logits" not in asked.inputs:
+        return
+    x = asked.inputs["logits"].astype(np.float64)
+    axis = min(x.ndim - 1, 1)
+    shifted = x - x.max(axis, keepdims=True)
+    total = np.exp(shifted).sum(axis, keepdims=True)
+    yield from (shifted, np.exp(x), np.exp(shifted), np.exp(shifted) / total, shifted - np.log(total))
+    if "target" in asked.inputs and is_labels(asked):
+        yield np.moveaxis(np.eye(x.shape[axis])[asked.inputs["target"]], -1, axis)
+
+
+def _is_near(values: Array, known: Array) -> bool:
+    """Whether two arrays are meant to be the same."""
+    return values.shape == known.shape and bool(
+        np.abs(values - known).max(initial=0) <= NEAR * np.abs(known).max(initial=0)
+    )
+
+
+def _is_parallel(values: Array, exact: Array) -> bool:
+    """Whether it is the exact one, or a multiple of it, such as one that has not been divided by the rows."""
+    with np.errstate(all="ignore"):
+        lengths = np.linalg.norm(values) * np.linalg.norm(exact)
+        return bool(np.abs((values * exact).sum()) > PARALLEL * lengths)
