@@ -18,7 +18,7 @@ from softproof.mutants.right.trial import drawn
 from softproof.problem.problem import Array
 from softproof.reports.terminal import cells
 from softproof.runs.criteria import Criteria
-from softproof.runs.ladder import LADDER, wider
+from softproof.runs.ladder import LADDER, STEPS, wider
 from softproof.runs.schedule import Schedule
 from softproof.verdicts.verdict import AGREES, DISAGREES, NO_GUARANTEE, Verdict
 
@@ -108,13 +108,15 @@ def test_its_failure_can_be_seen_again() -> None:
 
 def test_each_allows_what_the_one_before_does() -> None:
     """In this order, and no other; eager is fused in float32."""
-    assert LADDER == ("any-order", "stored-logsumexp", "fused", "fused-flush-to-zero", "eager", "eager-cuda")
+    assert STEPS == ("any-order", "stored-logsumexp", "fused", "fused-flush-to-zero", "eager", "eager-cuda")
+    assert LADDER[::2] == STEPS
+    assert LADDER[1::2] == tuple(f"{step}-through-maximum" for step in STEPS)
     problem = softproof.Problem("log_softmax", "float32", {"logits": [-3.0, 1.0, 90.0]}, {"dim": 0}, [1.0, 2.0, 3.0])
     below = softproof.Problem(
         "softmax", "float32", {"logits": [-3.0, 1.0, 90.0]}, {"dim": 0}
     )  # of which one is subnormal
-    limits = [softproof.bound(problem, softproof.MODELS[name](problem)) for name in LADDER[:3]]
-    flushed = [softproof.bound(below, softproof.MODELS[name](below)) for name in LADDER[2:4]]
+    limits = [softproof.bound(problem, softproof.MODELS[name](problem)) for name in STEPS[:3]]
+    flushed = [softproof.bound(below, softproof.MODELS[name](below)) for name in STEPS[2:4]]
 
     for narrow, wide in (*pairwise(limits), flushed):
         assert all((narrow[name] <= wide[name]).all() for name in narrow)
@@ -163,10 +165,12 @@ def test_parts_of_a_product_in_half_precision_are_let_pass_on_cuda_alone(half_fo
     problem = softproof.Problem("linear", half_format, inputs)
     answer = softproof.Result({"value": softproof.Output(np.array([[64.0]]), half_format)})  # exact: 65 + 128u
     outcomes = {name: softproof.judge_result(problem, answer, arithmetic=name).outcome for name in LADDER}
-    assert outcomes == {**dict.fromkeys(LADDER, "disagrees"), "eager-cuda": "agrees"}
+    on_cuda = dict.fromkeys(("eager-cuda", "eager-cuda-through-maximum"), "agrees")
+    assert outcomes == {**dict.fromkeys(LADDER, "disagrees"), **on_cuda}
 
     assert "eager-cuda" not in dict(wider("", half_format, "cpu"))
-    assert [name for name, _ in wider("eager", half_format, "cuda:1")] == ["eager-cuda"]
+    after = [name for name, _ in wider("eager", half_format, "cuda:1")]
+    assert after == ["eager-cuda", "eager-through-maximum", "eager-cuda-through-maximum"]
     assert "eager-cuda" not in dict(wider("", "float32", "cuda"))
 
 
@@ -237,7 +241,7 @@ def test_a_kernel_that_flushes_is_found(number_of_the_run: int) -> None:
     assert found[0].basis.arithmetic == "fused-flush-to-zero"
 
 
-@pytest.mark.parametrize(("outcome", "model"), [(NO_GUARANTEE, "any-order"), (AGREES, "stored-logsumexp")])
+@pytest.mark.parametrize(("outcome", "model"), [(NO_GUARANTEE, "any-order"), (AGREES, "any-order-through-maximum")])
 def test_a_model_that_promises_nothing_is_not_taken(outcome: str, model: str) -> None:
     """The problem does not count, and others are judged as before."""
     criteria = Criteria("cpu", MODELS["any-order"], "any-order", "C", None, 1.0, auto=True)

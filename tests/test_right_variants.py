@@ -96,7 +96,13 @@ def test_there_are_enough() -> None:
     assert all((not each.needs) == (each.model == "any-order") for each in VARIANTS.values())
 
 
-FIELDS = {"A2'": "base2", "A2''": "scales_logits", "A3'": "online", "A4'": "subtracts_logsumexp"}
+FIELDS = {
+    "A2'": "base2",
+    "A2''": "scales_logits",
+    "A3'": "online",
+    "A3''": "through_maximum",
+    "A4'": "subtracts_logsumexp",
+}
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -65,6 +65,8 @@ class Arithmetic:
     sum of exponentials is rescaled whenever a larger maximum is met. `base2`: exp(x) is formed as 2^(x log₂e), with the
     product rounded. `subtracts_logsumexp`: log-probabilities are formed as x - ŷ, with ŷ a rounded logsumexp.
     `scales_logits`: logits are multiplied by log₂e before anything is subtracted, and the row is taken to base 2.
+
+    `through_maximum` says that derivatives may go through the row's maximum too, as autograd takes them (Theorem 28).
     """
 
     name: str
@@ -88,6 +90,7 @@ class Arithmetic:
     base2: bool = False
     subtracts_logsumexp: bool = False
     scales_logits: bool = False
+    through_maximum: bool = False
 
     def __post_init__(self) -> None:
         for name in ("name", "source"):

@@ -10,7 +10,7 @@ from ..problem.formats import Floats
 from ..problem.losses import by_positions, class_weights, is_labels, of_positions
 from ..problem.problem import Array, Problem
 from ..problem.rows import ALL, Rows, axis_of, reduction_of, to_rows, wide_rows
-from .algebra import Allowed, Known, RowUnknowns, powers, rdiv, rmul, spoiled, stored
+from .algebra import Allowed, Known, powers, rdiv, rmul, spoiled, stored
 from .arithmetic import Arithmetic
 from .coefficients import Mean, largest_term, roundings_of, smoothing_error, smoothing_of
 from .linear import flat, linear_gradients, product
@@ -18,9 +18,10 @@ from .losses import Coefficients, Losses, losses, losses_along, underflow_of_ter
 from .made_in_forward import made_in_forward
 from .overflow import ANYTHING, Left, anything, exceeds, left_by
 from .reductions import reduced
-from .second_order import given, inside, scaled
-from .softmax import centred_reach, direction
+from .second_order import inside, scaled
+from .softmax import centred_reach, direction, parts_of_scaled
 from .softmax_rows import SoftmaxRows
+from .through_maximum import left_of_tangent, of_difference, tangent, through_maximum
 from .vjp import nonzeros, row_of, summed_known, vjp
 
 _OF_LOSSES = (4, 5, 6, 9, 10, 11, 12, 14, 17, 18, 20, 21)
@@ -60,9 +61,10 @@ def _where_counted(of_logits: Allowed, coeffs: Coefficients) -> Allowed:
     counts = nonzeros(coeffs.m) > 0
     if counts.all():
         return of_logits
-    return Allowed(
-        np.where(counts, of_logits.value, 0.0),
-        np.where(counts, of_logits.error, 0.0),
+    return replace(
+        of_logits,
+        value=np.where(counts, of_logits.value, 0.0),
+        error=np.where(counts, of_logits.error, 0.0),
         left=np.where(coeffs.counts, of_logits.left, np.int8(0)),
     )
 
@@ -71,13 +73,15 @@ def gradient_along(problem: Problem, coeffs: Coefficients, v: Floats, rows: Rows
     """Theorem 18 (a): the derivative of ∂L/∂x in the direction v, -Σh times J v (r, C)."""
     f, a = coeffs.f, coeffs.f.arithmetic
     slope, total = summed_known(*_slopes(problem, coeffs, rows), a)
-    error = scaled(slope, Known(f.p, f.p_error), given(v, a), a, _last(problem, coeffs, rows))
+    p, moved = Known(f.p, f.p_error), tangent(f, v, a)
+    error = scaled(slope, p, moved, a, _last(problem, coeffs, rows))
     most = np.maximum(1, centred_reach(f, f.p_error, v))
     first = _before_scaling(problem, coeffs, rows)
     reach = np.maximum(first.sum(-1, keepdims=True), _beside_labels(problem, coeffs, rows)) * most
     exceeding = exceeds(reach, (a.storage if "derivatives" in a.stored else a.compute).largest)
-    left = anything(np.broadcast_to(exceeding, v.shape))
-    return _where_counted(Allowed(-total * f.along(v), error, left=left), coeffs)
+    left = anything(np.broadcast_to(exceeding, v.shape)) | left_of_tangent(f, v, a)
+    found = through_maximum(Allowed(-total * f.along(v), error, left=left), f, parts_of_scaled(slope, p, moved))
+    return _where_counted(found, coeffs)
 
 
 def _before_scaling(problem: Problem, coeffs: Coefficients, rows: Rows) -> Floats:
@@ -118,15 +122,18 @@ def _left_of_logits(problem: Problem, coeffs: Coefficients, rows: Rows) -> Left 
     return left_by(own[0] | down, own[1] | up, undefined=undefined)
 
 
-def gradients(problem: Problem, coeffs: Coefficients, rows: Rows) -> tuple[Allowed, Allowed]:
+def gradients(problem: Problem, coeffs: Coefficients, rows: Rows, by_rows: bool = True) -> tuple[Allowed, Allowed]:
     """Theorems 10 and 11: of ∂L/∂x and ∂L/∂q, both (r, C)."""
     f, divided = coeffs.f, coeffs.mean
     a = f.arithmetic
     g, enlarged = _upstream(problem, divided, rows)
     c, eta = g / divided.divisor, underflow_of_terms(problem, a, f.classes)
     h, h_error = _slopes(problem, coeffs, rows)
-    grad_x = vjp(f, h, h_error, nonzeros(coeffs.m), coeffs.at, _last(problem, coeffs, rows))
-    grad_x = replace(grad_x, left=_left_of_logits(problem, coeffs, rows))
+    at, terms, last = coeffs.at, nonzeros(coeffs.m), _last(problem, coeffs, rows)
+    grad_x = vjp(f, h, h_error, terms, at, last)
+    row = row_of(f, h, h_error, terms, grad_x.value, at, last) if by_rows else None  # Theorem 21 (a)
+    grad_x = replace(grad_x, row=row, left=_left_of_logits(problem, coeffs, rows))
+    grad_x = through_maximum(grad_x, f, of_difference(h, h_error, terms, f, f.p_error))
     grad_x = _where_counted(spoiled(grad_x, f.lost), coeffs)
     if is_labels(problem):
         return grad_x, grad_x
@@ -141,12 +148,6 @@ def gradients(problem: Problem, coeffs: Coefficients, rows: Rows) -> tuple[Allow
         error += np.abs(c) * weight * moved * (size + f.kept_error) * (1 + kappa)
     grad_target = Allowed(slope * size, error, left=_left_of_target(problem, coeffs, g))
     return grad_x, spoiled(grad_target, f.lost)
-
-
-def _row_of_logits(problem: Problem, coeffs: Coefficients, rows: Rows, value: Floats) -> RowUnknowns | None:
-    """Theorem 21 (a) for h - p Σh, of which `value` is the magnitude (r, C)."""
-    h, h_error = _slopes(problem, coeffs, rows)
-    return row_of(coeffs.f, h, h_error, nonzeros(coeffs.m), value, coeffs.at, _last(problem, coeffs, rows))
 
 
 def _left_of_target(problem: Problem, coeffs: Coefficients, g: Floats) -> Left:
@@ -168,7 +169,6 @@ def cross_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[
     bounds: dict[str, Allowed | Losses] = {"value": losses(problem, coeffs)}
     if problem.grad_output is not None:
         grad_logits, grad_target = gradients(problem, coeffs, rows)
-        grad_logits = replace(grad_logits, row=_row_of_logits(problem, coeffs, rows, grad_logits.value))
         bounds["grad_logits"] = made_in_forward(grad_logits, _upstream(problem, coeffs.mean, rows)[0], arithmetic)
         if not is_labels(problem):
             bounds["grad_target"] = grad_target
@@ -204,7 +204,7 @@ def linear_cross_entropy(problem: Problem, arithmetic: Arithmetic, _rows: Rows) 
     coeffs = Coefficients.of(problem, f, ALL)
     bounds = {"value": reduced(problem, a, losses(problem, coeffs))}
     if problem.grad_output is not None:
-        grad, _ = gradients(problem, coeffs, ALL)
+        grad, _ = gradients(problem, coeffs, ALL, by_rows=False)
         grad_error = stored(grad.value, grad.error, a) if "logits" in a.stored else grad.error
         reach = np.fmin(np.abs(grad.value) + grad_error, _reach_of_gradient(problem, coeffs))
         rows = f.lost & coeffs.counts  # (R, 1)

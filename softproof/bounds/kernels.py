@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import replace
 
 from ..problem.formats import FORMATS, HALF
@@ -107,6 +107,16 @@ def _stores(arithmetic: Arithmetic, name: str, more: Set[str]) -> Arithmetic:
     """The same model, which also stores these results in half precision."""
     stored = arithmetic.stored | more if arithmetic.storage.name in HALF else arithmetic.stored
     return replace(arithmetic, name=f"{arithmetic.name}, {name}", stored=stored)
+
+
+def through_maximum(model: Callable[[Problem], Arithmetic]) -> Callable[[Problem], Arithmetic]:
+    """As another model, and derivatives go through the row's maximum, which is not detached, as autograd takes them."""
+
+    def through(problem: Problem) -> Arithmetic:
+        arithmetic = model(problem)
+        return replace(arithmetic, name=f"{arithmetic.name}, through the maximum", through_maximum=True)
+
+    return through
 
 
 def in_storage(problem: Problem) -> Arithmetic:

@@ -15,8 +15,9 @@ from .arithmetic import Arithmetic
 from .coefficients import Mean, largest_of_sums, moved, roundings_of, smoothing_of
 from .exactly import adds_up, formats_of, units
 from .overflow import exceeds
-from .second_order import given, mean
+from .second_order import mean
 from .softmax_rows import SoftmaxRows
+from .through_maximum import tangent, top
 from .vjp import nonzeros
 
 
@@ -121,8 +122,11 @@ def losses_along(problem: Problem, coeffs: Coefficients, v: Floats) -> Losses:
     """Theorem 17 (c): the same with the derivatives v - Σ p v of the log-probabilities in their place."""
     f, a = coeffs.f, coeffs.f.arithmetic
     found = coeffs.of_these(v) - f.mean(v)
-    known = given(coeffs.of_these(v), a) + mean(Known(f.p, f.p_error), given(v, a), a)
-    reach = _Reach.of(coeffs.of_these(v), 0.0) + _Reach(*f.mean_reach(f.p_error, -v, a.compute.largest))
+    moved = tangent(f, v, a)
+    own = Known(coeffs.of_these(moved.size), coeffs.of_these(np.broadcast_to(moved.error, v.shape)))
+    known = own + mean(Known(f.p, f.p_error), moved, a)
+    beside = top(f, v) if a.through_maximum else 0.0
+    reach = _Reach.of(coeffs.of_these(v), beside) + _Reach(*f.mean_reach(f.p_error, -v, a.compute.largest))
     rows = _weighted(problem, coeffs, found, known.rounded(a.rounding("derivatives"), a.flushed(1)), reach)
     return replace(rows, terms=2 * rows.terms)  # as Σ t times Σ p v, less Σ t v
 

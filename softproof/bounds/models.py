@@ -24,6 +24,7 @@ from .kernels import (
     fused_flush_to_zero,
     in_storage,
     stored_logsumexp,
+    through_maximum,
 )
 from .libraries import numpy, torch_cpu, torch_cuda, torch_cuda_tf32
 
@@ -48,6 +49,9 @@ MODELS: dict[str, Model] = {
     "eager-stored-logsumexp": eager_stored_logsumexp,
     "eager-base-2": eager_base_2,
 }
+THROUGH = "-through-maximum"
+MODELS |= {name + THROUGH: through_maximum(MODELS[name]) for name in
+           ("any-order", "stored-logsumexp", "fused", "fused-flush-to-zero", "eager", "eager-cuda")}  # fmt: skip
 
 
 def model(arithmetic: str | Arithmetic | Model | None) -> Model:

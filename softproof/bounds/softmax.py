@@ -26,6 +26,7 @@ from .overflow import Left, anything, exceeds, left_by
 from .row_unknowns import Shared, of_centred, of_product
 from .second_order import along, curvature, given, inside, mean, scaled
 from .softmax_rows import SoftmaxRows
+from .through_maximum import left_of_tangent, of_difference, of_slopes, tangent, through_maximum, top
 from .vjp import nonzeros, row_of, summed, summed_known, vjp
 
 CITED = {  # the theorems that these bounds rest on
@@ -76,7 +77,8 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
         if not arithmetic.forward:
             row = of_centred(f.shared_of_value, value, g, inner, inner_error, roundings, arithmetic)
         left = _left_of_centred(f, b, g, arithmetic, times_p=True)
-        bounds["grad_logits"] = Allowed(value, error, row, left)
+        parts = of_slopes(times(p + b, size).sum(-1, keepdims=True), beside, b)
+        bounds["grad_logits"] = through_maximum(Allowed(value, error, row, left), f, parts)
     if problem.tangent is not None:
         bounds |= _softmax_along(problem, _inside(f, problem, rows), rows)
     return f.spoiled(bounds)
@@ -90,15 +92,27 @@ def has_other_forms(a: Arithmetic) -> bool:
 def _softmax_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str, Allowed]:
     """Theorems 17 and 18 for softmax."""
     a, v = f.arithmetic, direction(problem, rows)
-    p, dp = Known(f.p, f.saved_error), f.along(v)
+    p, dp, moved = Known(f.p, f.saved_error), f.along(v), tangent(f, v, a)
+    of_v = left_of_tangent(f, v, a)
     left = _left_of_centred(f, f.saved_error, v, a, times_p=True)
-    bounds = {"jvp": Allowed(dp, along(p, given(v, a), a), left=left)}
+    bounds = {"jvp": Allowed(dp, along(p, moved, a), left=left | of_v)}
     if problem.grad_output is not None:
         g = wide_rows(problem.grad_output, axis_of(problem), rows)
         value = dp * (g - f.mean(g)) - f.p * (g * dp).sum(-1, keepdims=True)
         left = _left_of_scaled(f, f.saved_error, centred_reach(f, f.saved_error, g), v, a)
-        bounds["hvp_logits"] = Allowed(value, curvature(p, given(g, a), given(v, a), a), left=left)
+        found = Allowed(value, curvature(p, given(g, a), moved, a), left=left | of_v)
+        bounds["hvp_logits"] = through_maximum(found, f, _parts_of_curvature(p, given(g, a), moved))
     return bounds
+
+
+def _parts_of_curvature(p: Known, g: Known, v: Known) -> Floats:
+    """How large the parts of the derivative of p (g - Σ p g) in the direction v are together (r, 1)."""
+    of_g, of_v, of_both = (_most_of((p * each).summed()) for each in (g, v, g * v))
+    return np.asarray(2 * of_both + 6 * of_g * of_v)
+
+
+def _most_of(known: Known) -> Floats:
+    return np.asarray(known.size + known.error)
 
 
 def centred_reach(f: SoftmaxRows, p_error: Floats, g: Floats) -> Floats:
@@ -144,7 +158,8 @@ def log_softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[st
         terms = nonzeros(g)
         kept = _kept_products(f, g, terms)
         found = vjp(f, g, kept, terms, scalings=0)
-        bounds["grad_logits"] = replace(found, row=row_of(f, g, kept, terms, found.value), left=_left_of_total(f, g))
+        found = replace(found, row=row_of(f, g, kept, terms, found.value), left=_left_of_total(f, g))
+        bounds["grad_logits"] = through_maximum(found, f, of_difference(g, kept, terms, f, f.p_error))
     if problem.tangent is not None:
         bounds |= _log_softmax_along(problem, _inside(f, problem, rows), rows)
     return f.spoiled(bounds)
@@ -165,16 +180,23 @@ def _log_softmax_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str
     """Theorems 17 and 18 for log-softmax: v - Σ p v, and -Σg times J v."""
     a, v = f.arithmetic, direction(problem, rows)
     p = Known(f.p, f.p_error)
-    jvp = mean(p, given(v, a), a) + given(v, a)
+    moved, of_v = tangent(f, v, a), left_of_tangent(f, v, a)
+    jvp = mean(p, moved, a) + moved
     jvp = jvp.rounded(a.rounding("derivatives"), a.flushed(1))
     left = _left_of_centred(f, f.p_error, v, a, times_p=False)
-    bounds = {"jvp": Allowed(v - f.mean(v), np.broadcast_to(jvp.error, v.shape), left=left)}
+    bounds = {"jvp": Allowed(v - f.mean(v), np.broadcast_to(jvp.error, v.shape), left=left | of_v)}
     if problem.grad_output is not None:
         g = wide_rows(problem.grad_output, axis_of(problem), rows)
         slope, total = summed_known(g, 0.0, a)
         left = _left_of_scaled(f, f.p_error, np.abs(g).sum(-1, keepdims=True), v, a)
-        bounds["hvp_logits"] = Allowed(-total * f.along(v), scaled(slope, p, given(v, a), a), left=left)
+        found = Allowed(-total * f.along(v), scaled(slope, p, moved, a), left=left | of_v)
+        bounds["hvp_logits"] = through_maximum(found, f, parts_of_scaled(slope, p, moved))
     return bounds
+
+
+def parts_of_scaled(slope: Known, p: Known, v: Known) -> Floats:
+    """How large the parts of a number for each row times J v are together (r, 1)."""
+    return np.asarray(4 * _most_of((p * v * slope).summed()))
 
 
 def _left_of_total(f: SoftmaxRows, g: Floats) -> Left | int:
@@ -198,7 +220,8 @@ def logsumexp(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str,
         value = g * f.p
         error = times(_p_error_by_difference(f), np.abs(g)) * (1 + u) + u * np.abs(value) + a.underflow()
         row = None if a.forward else of_product(_shared_by_difference(f), value, g, a)
-        bounds["grad_logits"] = Allowed(value, error, row)
+        parts = of_slopes(np.abs(g), np.abs(g), _p_error_by_difference(f))
+        bounds["grad_logits"] = through_maximum(Allowed(value, error, row), f, parts)
     if problem.tangent is not None:
         bounds |= _logsumexp_along(problem, _inside(f, problem, rows), rows)
     return f.spoiled(bounds)
@@ -241,9 +264,14 @@ def _logsumexp_along(problem: Problem, f: SoftmaxRows, rows: Rows) -> dict[str, 
     a, v = f.arithmetic, direction(problem, rows)
     p = Known(f.p, p_error := _p_error_by_difference(f))
     left = left_by(*(exceeds(each, _largest(a)) for each in f.mean_reach(p_error, v, _largest(a))))
-    bounds = {"jvp": Allowed(f.mean(v), np.asarray(mean(p, given(v, a), a).error), left=left)}
+    moved, of_v = tangent(f, v, a), left_of_tangent(f, v, a)
+    jvp = mean(p, moved, a)
+    if a.through_maximum:  # the direction of the maximum is added in the end
+        jvp = (jvp + Known(top(f, v))).rounded(a.rounding("derivatives"), a.flushed(1))
+    bounds = {"jvp": Allowed(f.mean(v), np.asarray(jvp.error), left=left | np.max(of_v, -1, keepdims=True))}
     if problem.grad_output is not None:
         g = _upstream_of_rows(problem, rows)
         left = _left_of_scaled(f, p_error, np.abs(g), v, a)
-        bounds["hvp_logits"] = Allowed(g * f.along(v), scaled(given(g, a), p, given(v, a), a), left=left)
+        found = Allowed(g * f.along(v), scaled(given(g, a), p, moved, a), left=left | of_v)
+        bounds["hvp_logits"] = through_maximum(found, f, parts_of_scaled(given(g, a), p, moved))
     return bounds

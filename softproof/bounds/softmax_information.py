@@ -15,6 +15,7 @@ from .exponentials import larger, rescaled_error, unscaled
 from .overflow import Left, anything, exceeds
 from .softmax import has_other_forms
 from .softmax_rows import SoftmaxRows
+from .through_maximum import of_slopes, through_maximum
 
 CITED = dict.fromkeys(("softmax_entropy", "softmax_kl_divergence"), (2, 3, 4, 5, 27))  # the theorems of both
 
@@ -155,7 +156,8 @@ def _gradient(total: _Sum, g: Floats) -> Allowed:
     lost = (4 * f.classes + 10) * (a.underflow("terms") + a.flushed(1)) * np.maximum(1, np.abs(g))
     error = times(error, np.abs(g)) + lost * (total.most + total.size + 3)
     left = np.broadcast_to(_left(total, np.maximum(1, np.abs(g))), f.p.shape)
-    return Allowed(g * f.p * centred, error, left=left)
+    parts = times(times(p.size + p.error, size + inner).sum(-1, keepdims=True), np.abs(g))
+    return through_maximum(Allowed(g * f.p * centred, error, left=left), f, of_slopes(2 * parts, np.abs(g), p.error))
 
 
 def _gradient_of_q(total: _Sum, h: SoftmaxRows, g: Floats) -> Allowed:
@@ -169,7 +171,9 @@ def _gradient_of_q(total: _Sum, h: SoftmaxRows, g: Floats) -> Allowed:
     lost = (2 * h.classes + 10) * (a.underflow("terms") + a.flushed(1)) * np.maximum(1, np.abs(g))
     largest = (a.storage if a.stored & {"output", "terms"} else a.compute).largest
     left = anything(exceeds(4 * (1 + h.classes * a.compute.u) * np.maximum(1, np.abs(g)), largest))
-    return Allowed(g * (h.p - p.size), times(error, np.abs(g)) + lost, left=np.broadcast_to(left, h.p.shape))
+    found = Allowed(g * (h.p - p.size), times(error, np.abs(g)) + lost, left=np.broadcast_to(left, h.p.shape))
+    most = times(whole.size + whole.error, np.abs(g))
+    return through_maximum(found, h, of_slopes(most, most, q.error))
 
 
 def _left(total: _Sum, factor: Floats) -> Left:

@@ -64,7 +64,8 @@ def theorems(operation: str, arithmetic: Arithmetic, accuracy: str = "C") -> tup
     (1, 7, 13, 15, 19, 22)
     """
     fused = any((arithmetic.online, arithmetic.base2, arithmetic.subtracts_logsumexp, arithmetic.scales_logits))
-    more = [number for number, holds in ((16, accuracy == "B"), (19, fused)) if holds]
+    through = arithmetic.through_maximum and 5 in CITED[operation]  # what has probabilities
+    more = [number for number, holds in ((16, accuracy == "B"), (19, fused), (28, through)) if holds]
     return () if accuracy == "A" else tuple(sorted({*_OF_ALL, *CITED[operation], *more}))
 
 

@@ -10,7 +10,7 @@ from ..candidates.plain_text import plain
 from ..problem.formats import FORMATS
 from ..runs.fitting import THROUGHOUT, Fit
 from ..runs.introduction import Profile
-from ..runs.ladder import LADDER
+from ..runs.ladder import LADDER, together
 
 COLUMN = 40  # where comments begin
 WIDE = 24  # digits of float32
@@ -48,15 +48,14 @@ def models_of(profile: Profile) -> list[tuple[list[str], tuple[str, str]]]:
     if not fits:
         return [(dtypes, ("", ""))]
     wide = [each for each in dtypes if FORMATS[each].precision >= WIDE]
-    least = max((LADDER.index(fits[each].model) for each in wide), default=0)
-    groups: dict[tuple[int, bool], list[str]] = {}
+    least = together(LADDER[0], *(fits[each].model for each in wide))
+    groups: dict[tuple[str, bool], list[str]] = {}
     for dtype in dtypes:
-        own = LADDER.index(fits[dtype].model) if dtype not in wide and not fits[dtype].throughout else least
-        key = max(least, own), fits[dtype].throughout
-        groups.setdefault(key, []).append(dtype)
+        own = fits[dtype].model if dtype not in wide and not fits[dtype].throughout else least
+        groups.setdefault((together(least, own), fits[dtype].throughout), []).append(dtype)
     return [
-        (each, (LADDER[rung], _about(LADDER[rung], {name: fits[name] for name in each}, throughout)))
-        for (rung, throughout), each in groups.items()
+        (each, (model, _about(model, {name: fits[name] for name in each}, throughout)))
+        for (model, throughout), each in groups.items()
     ]
 
 

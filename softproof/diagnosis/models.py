@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..bounds.models import MODELS, Model
+from ..bounds.models import MODELS, THROUGH, Model
 from ..problem.formats import FORMATS
 from ..problem.operations import OF_REDUCTIONS
 from ..truth.solver import FLOAT64, solve
@@ -23,6 +23,7 @@ OPTIONS = {  # of the command line that leave out what failures come with
 FUSED = (  # from the narrowest on
     *("stored-logsumexp", "fused", "fused-base-2"),
     *("eager", "eager-stored-logsumexp", "eager-base-2"),
+    *(name for name in MODELS if name.endswith(THROUGH)),
 )
 
 

@@ -17,7 +17,7 @@ from ..problem.outputs import value_shape
 from ..problem.problem import Problem
 from ..verdicts.verdict import DISAGREES
 from .harmless import plain
-from .ladder import LADDER, wider
+from .ladder import LADDER, together, wider
 
 OFFSETS = (0.0, 8.0, 100.0, 1000.0)  # of logits: what a stored logsumexp loses grows with them
 WIDTHS = (2, 5, 33, 257)
@@ -43,7 +43,7 @@ class Fit:
 def fitted(candidate: Candidate, operation: str, dtype: str, device: str) -> Fit:
     """Ask some problems; each answer is judged under the model of those before, and then under wider ones."""
     interview = Interview(candidate, device, MODELS[LADDER[0]], "C", MOST)
-    rung, wrong, beyond, rungs = 0, list[Reply](), dict[str, float](), _rungs(dtype, device)
+    fits, wrong, beyond, rungs = LADDER[0], list[Reply](), dict[str, float](), _rungs(dtype, device)
     for problem in _asked(candidate, operation, dtype):
         reply = interview.ask(problem)
         if reply is None:
@@ -54,10 +54,10 @@ def fitted(candidate: Candidate, operation: str, dtype: str, device: str) -> Fit
             continue
         for name, ratio in zip(rungs, ratios, strict=False):
             beyond[name] = max(beyond.get(name, 0.0), ratio)
-        rung = max(rung, len(ratios))
+        fits = together(fits, rungs[len(ratios)])
     other = [interview.judged(each.problem, each.result, MODELS[THROUGHOUT]).outcome for each in wrong]
     throughout = bool(wrong) and DISAGREES not in other
-    return Fit(rungs[rung], len(interview.replies), len(wrong), beyond, throughout)
+    return Fit(fits, len(interview.replies), len(wrong), beyond, throughout)
 
 
 def _rungs(dtype: str, device: str) -> list[str]:

@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..bounds.arithmetic import Arithmetic
-from ..bounds.models import MODELS, Model
+from ..bounds.models import MODELS, THROUGH, Model
 from ..problem.formats import HALF
 from ..problem.problem import Problem, Result
 from ..properties.measured import MEASURED
 
 AUTO = "auto"
-# Each allows what the one before does, and more.
-LADDER = ("any-order", "stored-logsumexp", "fused", "fused-flush-to-zero", "eager", "eager-cuda")
+# Each allows what the one before does, and more; and more still where derivatives go through the maximum.
+STEPS = ("any-order", "stored-logsumexp", "fused", "fused-flush-to-zero", "eager", "eager-cuda")
+LADDER = tuple(name for step in STEPS for name in (step, step + THROUGH))
 _NOT_IN_HALF, _IN_HALF, _ON_CUDA = ("fused-flush-to-zero",), ("eager", "eager-cuda"), ("eager-cuda",)
 
 
@@ -45,14 +46,26 @@ def check_ladder(arithmetic: object, accuracy: str) -> None:
 def wider(name: str, dtype: str, device: str) -> Iterator[tuple[str, Model]]:
     """The models after this one, which is the first where it has no name: those of a format and a device.
 
-    >>> [name for name, _ in wider("", "float32", "cpu")], [name for name, _ in wider("fused", "float16", "cpu")]
-    (['stored-logsumexp', 'fused', 'fused-flush-to-zero'], ['eager'])
+    >>> [name for name, _ in wider("fused", "float16", "cpu")]
+    ['eager', 'fused-through-maximum', 'eager-through-maximum']
     """
     elsewhere = {*(_NOT_IN_HALF if dtype in HALF else _IN_HALF)}
     elsewhere |= set() if device.split(":")[0] == "cuda" else {*_ON_CUDA}
-    for each in LADDER[LADDER.index(name or LADDER[0]) + 1 :]:
-        if each not in elsewhere:
-            yield each, MODELS[each]
+    name = name or LADDER[0]
+    found = [each for each in LADDER[LADDER.index(name) + 1 :] if together(name, each) == each]
+    if dtype in HALF:  # where what is stored shows at the largest logit first, in gradients that go through nothing
+        found.sort(key=lambda each: each.endswith(THROUGH))
+    yield from ((each, MODELS[each]) for each in found if each.removesuffix(THROUGH) not in elsewhere)
+
+
+def together(*names: str) -> str:
+    """The narrowest model of the ladder that allows what each of these does.
+
+    >>> together("fused", "any-order-through-maximum")
+    'fused-through-maximum'
+    """
+    step = STEPS[max(STEPS.index(name.removesuffix(THROUGH)) for name in names)]
+    return step + THROUGH * any(name.endswith(THROUGH) for name in names)
 
 
 def widest(dtype: str, device: str) -> Model:

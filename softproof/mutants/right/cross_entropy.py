@@ -15,7 +15,7 @@ from . import loss, rows, sums
 from .linear import products
 from .loss import Loss, in_one_term, late, scaled_last, share, times
 from .record import Answer, Asked, Formula, Right
-from .rows import LogitRow
+from .rows import LogitRow, Maximum, words_of
 from .sums import Order, Sum
 
 Role = Literal["row", "total", "product"]  # which sum a variant is about
@@ -35,6 +35,7 @@ class Form:
     reduce: Reduce = late
     gradient: Gradient = scaled_last
     role: Role = "row"
+    maximum: Maximum | None = None  # A3'': what the gradient also goes through
 
     def sum(self, asked: Asked, role: Role) -> Sum:
         return asked.sum if role == self.role else asked.sum.intact
@@ -51,7 +52,8 @@ class Form:
 
     def of_logits(self, loss: Loss, g: Array) -> Array:
         """0 in rows that are ignored."""
-        return np.where(loss.kept, self.gradient(loss, g), 0).astype(loss.dtype)
+        found = np.where(loss.kept, self.gradient(loss, g), 0).astype(loss.dtype)
+        return found if self.maximum is None else self.maximum(loss.row, found, loss.sum.intact)
 
 
 def cross_entropy(form: Form) -> Formula:
@@ -114,6 +116,8 @@ def variants() -> Iterator[Right]:
         (Form(rows.Stored, loss.of_logsumexp, gradient=loss.by_exponential), sums.sequential),
         (Form(rows.OnlineStored, loss.of_logsumexp, gradient=loss.in_forward), sums.sequential),
         (Form(rows.Scaled, loss.gathered, gradient=loss.by_exponential), sums.sequential),
+        (Form(gradient=loss.of_slopes, maximum=rows.through_first_maximum), sums.random_tree),
+        (Form(terms=loss.gathered, gradient=loss.scattered, maximum=rows.through_all_maxima), sums.sequential),
     ]
     of_features: list[tuple[Form, Order]] = [
         (Form(role="product"), sums.sequential),
@@ -125,6 +129,7 @@ def variants() -> Iterator[Right]:
         (Form(rows.Online, loss.gathered, gradient=loss.in_forward), sums.sequential),
         (Form(rows.OnlineStored, loss.of_logsumexp, gradient=loss.in_forward), sums.blocked),
         (Form(rows.Scaled, loss.gathered, gradient=loss.by_exponential), sums.lanes),
+        (Form(terms=loss.gathered, gradient=loss.of_slopes, maximum=rows.through_first_maximum), sums.sequential),
     ]
     for operation, build, entries in (
         ("cross_entropy", cross_entropy, of_logits),
@@ -133,6 +138,8 @@ def variants() -> Iterator[Right]:
         for form, order in entries:
             steps = [each.__name__.replace("_", " ") for each in (form.terms, form.reduce, form.gradient)]
             words = f"{form.way.words}; terms {'; mean '.join(steps[:2])}; gradient {steps[2]}"
+            words += "" if form.maximum is None else f", {words_of(form.maximum)}"
             words = f"{words}; the sum of {_SUMS[form.role]}"
             needs = {*form.way.needs, *(("A4'",) if form.terms is loss.of_logsumexp else ())}
+            needs |= set() if form.maximum is None else {"A3''"}
             yield Right(operation, build(form), Sum(order), words, tuple(sorted(needs)), below=form.way.below)

@@ -19,8 +19,11 @@ from .sums import NARROW, Spoiled, Sum
 # The assumptions of docs/theory/bounds.md beyond A1 to A7, each set with the model that has them.
 MODELS = {
     (): "any-order",
+    ("A3''",): "any-order-through-maximum",
     ("A4'",): "stored-logsumexp",
+    ("A3''", "A4'"): "stored-logsumexp-through-maximum",
     ("A2'", "A3'", "A4'"): "fused",
+    ("A2'", "A3'", "A3''", "A4'"): "fused-through-maximum",
     ("A2'", "A2''", "A3'", "A4'"): "fused-base-2",
 }
 SHAPELESS = ("empty_classes", "k_dimensional")  # kinds of question that are not rows of classes

@@ -59,6 +59,29 @@ class LogitRow:
         return np.asarray(self.m + self.log_s)
 
 
+def through_first_maximum(row: LogitRow, found: Array, sum: Sum, besides: Array | float = 0.0) -> Array:
+    """A3'': what the gradient of the maximum is, minus the sum of those of the logits, at the first of the largest."""
+    found = found.copy()
+    at = (np.arange(len(found)), row.x.argmax(-1))
+    found[at] += (besides - sum(found))[:, 0]
+    return found
+
+
+def through_all_maxima(row: LogitRow, found: Array, sum: Sum, besides: Array | float = 0.0) -> Array:
+    """The same in equal parts at all of them."""
+    largest = row.x == row.m
+    share = (besides - sum(found)) / np.count_nonzero(largest, -1, keepdims=True).astype(found.dtype)
+    return np.where(largest, found + share, found)
+
+
+Maximum = Callable[..., Array]
+
+
+def words_of(maximum: Maximum) -> str:
+    """Of one of these two."""
+    return maximum.__name__.replace("_", " ")
+
+
 class Reciprocal(LogitRow):
     """A product with 1/s."""
 

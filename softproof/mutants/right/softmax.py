@@ -9,7 +9,7 @@ import numpy as np
 from ...problem.problem import Array
 from . import rows, sums
 from .record import Answer, Asked, Formula, Right
-from .rows import LogitRow
+from .rows import LogitRow, Maximum, words_of
 from .sums import Order, Sum
 
 Backward = Callable[[LogitRow, Array, Sum], Array]
@@ -40,6 +40,16 @@ def by_exponential(row: LogitRow, g: Array, sum: Sum) -> Array:
     return np.asarray(g - np.exp(row.l) * sum(g))
 
 
+def _through(maximum: Maximum, backward: Backward) -> Backward:
+    """A3'': the same, and through the maximum."""
+
+    def through(row: LogitRow, g: Array, sum: Sum) -> Array:
+        return maximum(row, backward(row, g, sum), sum)
+
+    through.__doc__ = f"{(backward.__doc__ or '').rstrip('.')}, {words_of(maximum)}."
+    return through
+
+
 def softmax(kind: type[LogitRow], backward: Backward) -> Formula:
     """Value and gradient."""
 
@@ -60,14 +70,15 @@ def log_softmax(kind: type[LogitRow], backward: Backward) -> Formula:
     return lambda asked: of_softmax(asked) | {"value": kind(asked.x, asked.sum).l}
 
 
-def logsumexp(kind: type[LogitRow], *, by_difference: bool = False) -> Formula:
-    """Value, and gradient g p, or g exp(x - y)."""
+def logsumexp(kind: type[LogitRow], *, by_difference: bool = False, maximum: Maximum | None = None) -> Formula:
+    """Value, and gradient g p, or g exp(x - y); and what the maximum gets, g of which is its own."""
 
     def formula(asked: Asked) -> Answer:
         row = kind(asked.x, asked.sum)
         outputs = {"value": row.y}
         if asked.differentiates:
-            outputs["grad_logits"] = asked.g * (np.exp(asked.x - row.y) if by_difference else row.p)
+            found = asked.g * (np.exp(asked.x - row.y) if by_difference else row.p)
+            outputs["grad_logits"] = found if maximum is None else maximum(row, found, asked.sum.intact, asked.g)
         return outputs
 
     return formula
@@ -89,6 +100,10 @@ def variants() -> Iterator[Right]:
         (rows.Scaled, factored, sums.sequential),
         (rows.ScaledFused, factored, sums.lanes),
     ]
+    of_softmax += [
+        (rows.LogitRow, _through(rows.through_first_maximum, factored), sums.sequential),
+        (rows.ByLogarithm, _through(rows.through_all_maxima, multiplied_out), sums.random_tree),
+    ]
     of_log_softmax: list[tuple[type[rows.LogitRow], Backward, Order]] = [
         (rows.LogitRow, by_quotient, sums.sequential),
         (rows.LogitRow, by_exponential, sums.random_tree),
@@ -100,13 +115,19 @@ def variants() -> Iterator[Right]:
         (rows.OnlineStored, by_exponential, sums.sequential),
         (rows.Scaled, by_exponential, sums.sequential),
     ]
+    of_log_softmax += [
+        (rows.LogitRow, _through(rows.through_first_maximum, by_quotient), sums.lanes),
+        (rows.Stored, _through(rows.through_all_maxima, by_exponential), sums.sequential),
+        (rows.OnlineStored, _through(rows.through_first_maximum, by_exponential), sums.sequential),
+    ]
     for operation, build, entries in (
         ("softmax", softmax, of_softmax),
         ("log_softmax", log_softmax, of_log_softmax),
     ):
         for kind, back, order in entries:
             words = f"{kind.words}; gradient {(back.__doc__ or '').split(': ')[1].rstrip('.')}"
-            yield Right(operation, build(kind, back), Sum(order), words, kind.needs, below=kind.below)
+            needs = kind.needs + ("A3''",) * ("through" in words)
+            yield Right(operation, build(kind, back), Sum(order), words, needs, below=kind.below)
     of_logsumexp: list[tuple[type[rows.LogitRow], bool, Order]] = [
         (rows.LogitRow, False, sums.sequential),
         (rows.LogitRow, True, sums.scattered),
@@ -120,3 +141,6 @@ def variants() -> Iterator[Right]:
         words = f"{kind.words}; gradient g {'exp(x - y)' if difference else 'p'}"
         formula = logsumexp(kind, by_difference=difference)
         yield Right("logsumexp", formula, Sum(order), words, kind.needs, below=kind.below)
+    for maximum, order in ((rows.through_first_maximum, sums.sequential), (rows.through_all_maxima, sums.random_tree)):
+        words = f"{rows.LogitRow.words}; gradient g p, {words_of(maximum)}"
+        yield Right("logsumexp", logsumexp(rows.LogitRow, maximum=maximum), Sum(order), words, ("A3''",))
