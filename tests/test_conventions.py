@@ -113,7 +113,7 @@ def test_a_backward_pass_of_the_opposite() -> None:
     (row,) = softproof.verify(module, negative=True, **how).rows
     assert row.verdict == "disagrees"
     assert row.failure is not None
-    assert row.failure.verdict.output == "grad_logits"
+    assert row.failure.verdict.output.startswith("grad_")
 
 
 def opposite(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -48,7 +48,7 @@ def test_everything_that_may_be_drawn_is_drawn() -> None:
     for kind, effects in EFFECTS.items():
         assert {each.effect for each in FAMILY if each.kind == kind} == set(effects)
     assert {each.region for each in FAMILY} == set(REGIONS)
-    assert {each.operation for each in FAMILY} == OPERATIONS.keys()
+    assert {each.operation for each in FAMILY} == {*record.DRAWN_OF} <= OPERATIONS.keys()
     assert {each.dtype for each in FAMILY} == FORMATS.keys()
     assert {each.dimension for each in FAMILY} == MOST.keys()
     assert {each.run for each in FAMILY} == {"", *RUNS}

@@ -44,9 +44,13 @@ COARSER = {
 }
 RUNS = ("first", "last", "any", "all but one")
 _OF_LABELS = ("cross_entropy", "linear_cross_entropy")
-_OF_LOGITS = ("softmax", "log_softmax", "logsumexp", "softmax_entropy", "cross_entropy")
+_OF_LOGITS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")
 _OF_LOSS = ("reduction none", "reduction mean", "reduction sum", "weight", "label_smoothing", "ignored labels",
             "probabilities")  # fmt: skip
+DRAWN_OF = (  # operations; of others no fault is drawn, so that each number stays the fault that it was
+    *("softmax", "log_softmax", "logsumexp", "entropy", "distribution_cross_entropy", "kl_divergence"),
+    *("linear", "cross_entropy", "linear_cross_entropy"),
+)
 WHEN = dict.fromkeys(OPERATIONS, ("dim not last", "strided")) | {
     "linear": ("bias", "strided"),
     "cross_entropy": (*_OF_LOSS, "strided"),
@@ -97,7 +101,7 @@ Item = TypeVar("Item")
 def drawn(family: int, number: int) -> Fault:
     """The fault of a family with this number."""
     rng = np.random.default_rng((family, number))
-    operation, dtype = _one(rng, tuple(OPERATIONS)), _one(rng, tuple(FORMATS))
+    operation, dtype = _one(rng, DRAWN_OF), _one(rng, tuple(FORMATS))
     kind = _kind(rng, operation)
     step, dimension = _place(rng, kind, operation)
     threshold = max(_threshold(rng, dimension), FEW * LANES if kind == "accumulator" else 0)
