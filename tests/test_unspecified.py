@@ -66,6 +66,7 @@ NAMED: dict[int, dict[str, str]] = {
     155: {"grad_logits": "00.."},
     156: {"grad_target": "0..."},
     157: {"grad_logits": "00.."},
+    172: {"value": "n", "grad_logits": "nn"},
 }
 RIGHT = {
     ".": (),
