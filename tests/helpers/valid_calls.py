@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import random
-from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields, is_dataclass, replace
 from types import ModuleType
 from typing import Any
 
@@ -375,11 +375,27 @@ _ROW: dict[str, Argument] = {  # and its groups
 }  # fmt: skip
 
 
+FAR = 10**300  # beyond which a whole number may be none of float64
+
+
+def _told(value: Any) -> Any:
+    """What a record says: a number of NumPy is the number that it is, and so is a whole one among others."""
+    if is_dataclass(value):
+        return {each.name: _told(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): _told(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_told(each) for each in value]
+    if isinstance(value, int | np.integer) and abs(int(value)) > FAR:
+        return int(value)
+    return float(value) if isinstance(value, int | float | np.number) else str(value)
+
+
 def _records() -> Iterator[Call]:
     yield Call("softproof.Verdict", softproof.Verdict, _VERDICT, str)
     for kind in (softproof.Row, groups.Outcome, groups.Asked, groups.Coverage, groups.Errors, groups.Basis):
         own = {each.name: _ROW[each.name] for each in fields(kind) if each.name in _ROW}
-        yield Call(f"softproof.Row {kind.__name__}".removesuffix(" Row"), kind, own, repr)
+        yield Call(f"softproof.Row {kind.__name__}".removesuffix(" Row"), kind, own, _told)
     report = {"rows": _given((AGREEING,), _tuple_of(nothing)), "seed": _given(0, whole), "expected": _WORDS,
               "ended_by": _COUNT, "inputs": _given((("x", "y"),), _tuple_of(_tuple_of(text))),
               "protections": _given((), _tuple_of(nothing))}  # fmt: skip
