@@ -17,7 +17,7 @@ class Arranged(Opening):
     """One function, and the order of its axes."""
 
     def _usual_or_soft(self) -> Problem:
-        """The same; of a loss that raises an error for labels, and answers target probabilities, with these.
+        """A usual question that it answers; of a loss that raises an error for labels, with target probabilities.
 
         Whether it is right for them is another question; who is right for labels somewhere takes labels.
         """

@@ -6,22 +6,24 @@ same answers can be judged, and are.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
 from ..candidates.candidate import Candidate
-from ..diagnosis.known import KNOWN, KnownFinding
-from ..problem.problem import Problem, Result
+from ..diagnosis.known import KNOWN
+from ..problem.problem import Output, Problem, Result
 from ..reports.row import Row
 
-ALL_BUT = {each.finding: each for each in KNOWN if each.zeroed is not None}  # findings that leave the rest to judge
+Zeroed = Callable[[Problem, str, Output], Output]
+ALL_BUT = {each.finding: each.zeroed for each in KNOWN if each.zeroed is not None}  # what leaves the rest to judge
 
 
 class AsTorch:
     """A candidate in whose answers NaN is 0 where a finding has it NaN, and is right at 0."""
 
-    def __init__(self, candidate: Candidate, known: KnownFinding) -> None:
-        self._candidate, self._known = candidate, known
+    def __init__(self, candidate: Candidate, zeroed: Zeroed) -> None:
+        self._candidate, self._zeroed = candidate, zeroed
 
     def answer(self, problem: Problem, device: str = "cpu") -> Result:
         """As `Candidate.answer`."""
@@ -30,9 +32,9 @@ class AsTorch:
     def ask(self, problem: Problem, device: str, directive: str = "answer", *arguments: str) -> Result:
         """As `Candidate.ask`."""
         result = self._candidate.ask(problem, device, directive, *arguments)
-        assert self._known.zeroed is not None
-        outputs = {name: self._known.zeroed(problem, name, each) for name, each in result.outputs.items()}
-        return replace(result, outputs=outputs)
+        return replace(
+            result, outputs={name: self._zeroed(problem, name, each) for name, each in result.outputs.items()}
+        )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._candidate, name)
@@ -51,6 +53,7 @@ def but_for(candidate: Candidate, finding: str) -> Candidate:
 
 def with_finding(rest: Row, row: Row) -> Row:
     """The row of all the rest; it names the finding if it agrees, and otherwise fails by that as well."""
+    outcome = replace(rest.outcome, seconds=row.outcome.seconds + rest.outcome.seconds)
     if rest.ok:
-        return replace(rest, outcome=replace(rest.outcome, findings=(finding_of(row), *rest.outcome.findings)))
-    return replace(rest, failures=(*rest.failures, *row.failures[:1]))
+        return replace(rest, outcome=replace(outcome, findings=(finding_of(row),)))
+    return replace(rest, outcome=outcome, failures=(*rest.failures, *row.failures[:1]))
