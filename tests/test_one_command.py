@@ -174,7 +174,9 @@ def test_gradients_beside_the_value(
     assert (status, row["verdict"]) == ((1, "disagrees") if "_wrong" in name else (0, "agrees")), report
     assert row["gradients"] == (name != "with_shares")
     assert report["found_out"][0].count("--gradient ") == len(BESIDE[name])
-    assert capsys.readouterr().out.count("is judged as the gradient of") == len(BESIDE[name])
+    out = capsys.readouterr().out
+    assert out.count("is judged as the gradient of") == len(BESIDE[name])
+    assert ("its result 1 is not judged; if it is a gradient: --gradient logits=1" in out) == (name == "with_shares")
     assert all(each in report["found_out"][0] for each in BESIDE[name])
     if BESIDE[name] and "_wrong" in name:
         assert row["failures"][0]["output"].startswith("grad_"), row

@@ -73,6 +73,9 @@ class Beside(Meaning):
             by_shape = "target" in asked.inputs and not derived and not any(_is_near(values, each) for each in known)
             if by_shape or _is_parallel(values, exact[f"grad_{name}"]):
                 found[name] = place
+            elif not derived:
+                told = f"its result {place} is not judged; if it is a gradient: --gradient {name}={place}"
+                self.found.notes.append(told)
         return {name: found[name] for name in names if name in found}
 
     def _raised(self, asked: Problem) -> bool:
