@@ -31,12 +31,6 @@ AT_ONCE = 1 << 20  # bytes that are written or read together
 POLLS = hasattr(select, "poll") and hasattr(os, "readv")  # as on all systems but Windows, where looking again must do
 A_MOMENT = 0.2  # seconds after which it is looked at whether a process still lives
 GRACE = 0.5  # seconds for a process that is ending
-STARTS = """\
-import runpy, sys
-module, *sys.path[:] = sys.argv[1:]
-del sys.argv[1:]
-runpy.run_module(module, run_name="__main__", alter_sys=True)
-"""  # the path is handed over as a list, whatever its folders are called
 
 
 class LostError(Exception):
@@ -54,7 +48,7 @@ class Child:
         path = list(filter(None, sys.path))  # the working directory is searched for a target alone
         path += [own for own in [str(Path(__file__).resolve().parents[2])] if own not in path]
         try:
-            self._process = start([sys.executable, "-P", "-c", STARTS, module, *path], path, place)
+            self._process = start(module, path, place)
         except LaunchError as error:
             raise LostError(str(error)) from error
         self._printed = _Printed(self._process.stderr.fileno())

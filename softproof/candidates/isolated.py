@@ -25,6 +25,7 @@ from .frames import FrameError, Message
 from .isolation.denied import advice
 from .isolation.protections import Protections, keeps_apart, weakest
 from .isolation.start import DEFAULT, Place
+from .needed import modules_for
 from .plain_text import plain
 from .preparation import check_arguments, check_dtypes
 from .protocol import Told, encoded, given, most_bytes, question, told_of
@@ -196,7 +197,8 @@ def isolated(
                  "dtypes": dtypes and list(dtypes), "interface": _plain(interface),
                  "folders": [*folders]}  # fmt: skip
     reads = (*folders, *_files(target), *map(os.path.abspath, sandbox_read))
-    place = Place(sandbox, device, reads, tuple(hidden), tuple(sandbox_env), tuple(sandbox_read))
+    needs = modules_for(target, folders)
+    place = Place(sandbox, device, reads, tuple(hidden), tuple(sandbox_env), tuple(sandbox_read), needs)
     handle, since = _ProcessHandle(arguments, seconds, startup, place, closed), time.monotonic()
     try:
         return _opened(_started(handle, since), handle, known, dtypes)

@@ -24,6 +24,7 @@ from .protections import MEMORY, PROCESSES, LaunchError, Protection, Protections
 from .reading import rules
 from .scratch import remove
 from .system import PR_GET_DUMPABLE, PR_SET_DUMPABLE, prctl
+from .warm import Stem
 
 FIRST = 64  # of the descriptors that a supervisor is given
 A_MOMENT = 0.05  # seconds
@@ -44,6 +45,9 @@ class Launched:
         hidden: files of the judge that it may not read in a sandbox.
         device: where it computes; memory is limited on the CPU alone, to `memory` bytes or what there is.
         without: mechanisms that are switched off, for tests that show what they stop.
+        stem: what forks it; `command` is then a module and its arguments.
+
+    Raises: StemError where the stem is gone.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Launched:
         sandbox: bool = False,
         processes: int | None = None,
         without: Iterable[str] = (),
+        stem: Stem | None = None,
     ) -> None:
         reading = tuple(rules(path, folder, hidden)) if sandbox else ()
         inherited = os.environ if "environment" in without else listed(os.environ, names)
@@ -71,22 +76,16 @@ class Launched:
             tempfile.gettempdir() if sandbox else "", reading,
             (memory or limits.memory()) if device == "cpu" else None, processes or limits.processes(), tuple(without),
         )  # fmt: skip
+        _look_after_the_ending()
+        try:
+            self._supervisor = stem.supervisor(plan.streams) if stem else _supervisor(plan)
+        finally:
+            for descriptor in plan.streams:
+                os.close(descriptor)
         self._start(plan)
 
     def _start(self, plan: WorkerPlan) -> None:
-        """Run the supervisor, and wait until the worker is about to run."""
-        _look_after_the_ending()
-        closing = "descriptors" not in plan.without
-        for descriptor in plan.streams:
-            os.set_inheritable(descriptor, not closing)
-        self._supervisor = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", SUPERVISOR, str(Path(__file__).parents[1])],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            env=plan.environment, start_new_session=True, bufsize=0,
-            close_fds=closing, pass_fds=plan.streams if closing else (),
-        )  # fmt: skip
-        for descriptor in plan.streams:
-            os.close(descriptor)
+        """Tell the supervisor its plan, and wait until the worker is about to run."""
         self._told = b""
         assert self._supervisor.stdin is not None
         with contextlib.suppress(BrokenPipeError):
@@ -188,6 +187,19 @@ class Launched:
         for stream in (self.stdin, self.stdout):
             with contextlib.suppress(BrokenPipeError):
                 stream.close()
+
+
+def _supervisor(plan: WorkerPlan) -> subprocess.Popen[bytes]:
+    """A new process, which has nothing but the streams of its worker."""
+    closing = "descriptors" not in plan.without
+    for descriptor in plan.streams:
+        os.set_inheritable(descriptor, not closing)
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", SUPERVISOR, str(Path(__file__).parents[1])],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        env=plan.environment, start_new_session=True, bufsize=0,
+        close_fds=closing, pass_fds=plan.streams if closing else (),
+    )  # fmt: skip
 
 
 def is_stopped(number: int) -> bool:

@@ -6,10 +6,13 @@ import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from ...problem.validation import check_names
 from .protections import INHERITED, READING, LaunchError, Protection, Protections, missing
+
+if TYPE_CHECKING:
+    from .warm import Stem
 
 SANDBOX = ("off", "on", "strict")
 
@@ -51,16 +54,43 @@ class Place:
     hidden: tuple[str, ...] = ()  # files of the judge
     names: tuple[str, ...] = ()  # variables of the judge's environment that it may know besides those of the list
     told: tuple[str, ...] = ()  # of what it reads, what somebody has asked for
+    imports: tuple[str, ...] = ()  # modules that it is to have imported, where it need not do so itself
 
 
 DEFAULT = Place()
+PYTHON = (
+    sys.executable,
+    "-P",
+    "-c",
+    """\
+import runpy, sys
+module, *sys.path[:] = sys.argv[1:]
+del sys.argv[1:]
+runpy.run_module(module, run_name="__main__", alter_sys=True)
+""",
+)  # runs a module; the path is handed over as a list, whatever its folders are called
 
 
-def start(command: Sequence[str], path: Sequence[str], place: Place = DEFAULT) -> Process:
-    """A worker, in the working directory; its modules are looked up in `path`.
+def start(module: str, path: Sequence[str], place: Place = DEFAULT) -> Process:
+    """A worker that runs a module, in the working directory; its modules are looked up in `path`.
+
+    It is forked from a process that has imported what it needs, but where a device could not be used after that.
 
     Raises: LaunchError where it cannot be started.
     """
+    if sys.platform == "linux" and place.device == "cpu" and not place.names:
+        from .warm import StemError, forget, stem
+
+        if warm := stem(PYTHON, path, place.imports):
+            try:
+                return _launched([module], path, place, warm)
+            except StemError:
+                forget(warm)
+    return _launched([*PYTHON, module, *path], path, place)
+
+
+def _launched(command: Sequence[str], path: Sequence[str], place: Place, stem: Stem | None = None) -> Process:
+    """A worker that runs a program, or what a stem forks."""
     if sys.platform != "linux":
         from .portable import Started
 
@@ -70,7 +100,7 @@ def start(command: Sequence[str], path: Sequence[str], place: Place = DEFAULT) -
     try:
         launched = Launched(
             command, folder=os.getcwd(), path=[*path, *place.reads], hidden=place.hidden, device=place.device,
-            sandbox=place.sandbox != "off", names=place.names,
+            sandbox=place.sandbox != "off", names=place.names, stem=stem,
         )  # fmt: skip
         launched.protections = tuple(_with_more(each, place) for each in launched.protections)
         return launched
@@ -109,7 +139,7 @@ def check_more(sandbox_read: Any, sandbox_env: Any) -> None:
 def _missing(device: str) -> str:
     """What is absent in a worker that does nothing."""
     try:
-        worker = start([sys.executable, "-I", "-S", "-c", ""], [], Place("strict", device))
+        worker = _launched([sys.executable, "-I", "-S", "-c", ""], [], Place("strict", device))
     except LaunchError as error:
         return str(error)
     worker.close()

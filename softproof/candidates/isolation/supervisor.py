@@ -15,7 +15,7 @@ import json
 import os
 import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from . import limits, namespaces
@@ -27,6 +27,7 @@ from .scratch import make, remove, variables
 from .system import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
 
 FIRST = 64  # of the descriptors of the supervisor itself
+Become = Callable[[WorkerPlan, dict[str, str]], NoReturn]
 OFTEN = 0.2  # seconds between two looks at whether the judge still lives
 
 
@@ -65,14 +66,27 @@ class Judge:
             os._exit(127)
 
 
-def main() -> None:
-    """Supervise one worker."""
+def execute(plan: WorkerPlan, environment: dict[str, str]) -> NoReturn:
+    """Run the worker's program in place of this one."""
+    for name in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(name, signal.SIG_DFL)
+    os.execve(plan.command[0], plan.command, environment)
+
+
+def main(streams: tuple[int, int, int] | None = None, become: Become = execute) -> None:
+    """Supervise one worker.
+
+    Args:
+        streams: its three descriptors, if they are others than the plan says.
+        become: what makes a confined process the worker.
+    """
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     judge = Judge()
     plan = judge.plan()
+    plan = plan if streams is None else plan._replace(streams=streams)
     scratch = make(plan.scratch) if plan.scratch else None
     try:
-        child, separate = _start(judge, plan, scratch)
+        child, separate = _start(judge, plan, scratch, become)
         status = _watch(judge, child, separate)
         end_descendants()
     finally:
@@ -81,7 +95,7 @@ def main() -> None:
     judge.tell(status=status)
 
 
-def _start(judge: Judge, plan: WorkerPlan, scratch: str | None) -> tuple[int, bool]:
+def _start(judge: Judge, plan: WorkerPlan, scratch: str | None, become: Become) -> tuple[int, bool]:
     """The worker, or the first process of its namespace, and whether it is the latter."""
     if "limits" not in plan.without:
         limits.end_first()
@@ -104,8 +118,8 @@ def _start(judge: Judge, plan: WorkerPlan, scratch: str | None) -> tuple[int, bo
         with judge.told_of_errors():
             _die_with(0 if separate else supervisor)
             if separate:
-                _first(judge, plan, scratch, protections)
-            _work(judge, plan, scratch, protections)
+                _first(judge, plan, scratch, protections, become)
+            _work(judge, plan, scratch, protections, become)
     _close(plan.streams)
     return child, separate
 
@@ -123,7 +137,9 @@ def _close(streams: tuple[int, ...]) -> None:
         os.close(each)
 
 
-def _first(judge: Judge, plan: WorkerPlan, scratch: str | None, protections: list[Protection]) -> NoReturn:
+def _first(
+    judge: Judge, plan: WorkerPlan, scratch: str | None, protections: list[Protection], become: Become
+) -> NoReturn:
     """The first process of a namespace: it waits for the worker, and ends all others by ending."""
     own, more = namespaces.furnish(scratch)
     protections += more
@@ -136,7 +152,7 @@ def _first(judge: Judge, plan: WorkerPlan, scratch: str | None, protections: lis
     if worker == 0:
         with judge.told_of_errors():
             _die_with(me)
-            _work(judge, plan, scratch, protections, own)
+            _work(judge, plan, scratch, protections, become, own)
     _close(plan.streams)
     while True:
         child, status = os.wait()
@@ -146,8 +162,13 @@ def _first(judge: Judge, plan: WorkerPlan, scratch: str | None, protections: lis
 
 
 def _work(
-    judge: Judge, plan: WorkerPlan, scratch: str | None, protections: list[Protection], own: bool = False
-) -> None:
+    judge: Judge,
+    plan: WorkerPlan,
+    scratch: str | None,
+    protections: list[Protection],
+    become: Become,
+    own: bool = False,
+) -> NoReturn:
     """Become the worker; `own`: /proc shows its own processes alone."""
     os.setsid()
     for number, stream in enumerate(plan.streams):
@@ -155,13 +176,11 @@ def _work(
     if "descriptors" not in plan.without:
         os.closerange(3, judge.status)
         os.closerange(judge.status + 1, max(os.sysconf("SC_OPEN_MAX"), judge.status + 1))
-    for name in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(name, signal.SIG_DFL)
     os.chdir(plan.folder)
     environment = plan.environment | (variables(scratch) if scratch else {})
     protections = [*protections, *confine(plan, scratch, own, protections)]
     judge.tell(ready=_stated(protections), worker=os.getpid(), scratch=scratch)
-    os.execve(plan.command[0], plan.command, environment)
+    become(plan, environment)
 
 
 def _stated(protections: list[Protection]) -> Protections:
