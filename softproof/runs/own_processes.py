@@ -14,6 +14,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ..candidates.isolation.system import PR_GET_DUMPABLE, PR_SET_DUMPABLE, prctl
+from ..candidates.isolation.warm import Stems, adopt, kept
 
 SAFE_PATH = "PYTHONSAFEPATH"  # a variable of Python's
 _STARTING = threading.Lock()
@@ -26,7 +27,7 @@ def start(serve: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Con
     """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(serve, theirs, *arguments), daemon=True)
+    process = context.Process(target=_serve, args=(kept(), serve, theirs, *arguments), daemon=True)
     with safe_path():
         process.start()
     theirs.close()
@@ -70,7 +71,8 @@ def _restore(before: str | None) -> None:
         os.environ[SAFE_PATH] = before
 
 
-def _serve(serve: Callable[..., None], end: Connection, *arguments: Any) -> None:
+def _serve(stems: Stems, serve: Callable[..., None], end: Connection, *arguments: Any) -> None:
+    adopt(stems)
     for each in ("SIGINT", "SIGHUP"):  # which the judge's first process hears
         if hasattr(signal, each):
             signal.signal(getattr(signal, each), signal.SIG_IGN)

@@ -24,7 +24,7 @@ from .protections import MEMORY, PROCESSES, LaunchError, Protection, Protections
 from .reading import rules
 from .scratch import remove
 from .system import PR_GET_DUMPABLE, PR_SET_DUMPABLE, prctl
-from .warm import Stem
+from .warm import Stem, StemError
 
 FIRST = 64  # of the descriptors that a supervisor is given
 A_MOMENT = 0.05  # seconds
@@ -79,6 +79,10 @@ class Launched:
         _look_after_the_ending()
         try:
             self._supervisor = stem.supervisor(plan.streams) if stem else _supervisor(plan)
+        except StemError:
+            for stream in (self.stdin, self.stdout, self.stderr):
+                stream.close()
+            raise
         finally:
             for descriptor in plan.streams:
                 os.close(descriptor)

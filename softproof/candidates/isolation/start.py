@@ -83,13 +83,13 @@ def start(module: str, path: Sequence[str], place: Place = DEFAULT) -> Process:
 
         if warm := stem(PYTHON, path, place.imports):
             try:
-                return _launched([module], path, place, warm)
+                return launch([module], path, place, warm)
             except StemError:
                 forget(warm)
-    return _launched([*PYTHON, module, *path], path, place)
+    return launch([*PYTHON, module, *path], path, place)
 
 
-def _launched(command: Sequence[str], path: Sequence[str], place: Place, stem: Stem | None = None) -> Process:
+def launch(command: Sequence[str], path: Sequence[str], place: Place, stem: Stem | None = None) -> Process:
     """A worker that runs a program, or what a stem forks."""
     if sys.platform != "linux":
         from .portable import Started
@@ -139,7 +139,7 @@ def check_more(sandbox_read: Any, sandbox_env: Any) -> None:
 def _missing(device: str) -> str:
     """What is absent in a worker that does nothing."""
     try:
-        worker = _launched([sys.executable, "-I", "-S", "-c", ""], [], Place("strict", device))
+        worker = launch([sys.executable, "-I", "-S", "-c", ""], [], Place("strict", device))
     except LaunchError as error:
         return str(error)
     worker.close()

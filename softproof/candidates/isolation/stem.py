@@ -14,7 +14,6 @@ import json
 import os
 import runpy
 import select
-import signal
 import socket
 import sys
 import tempfile
@@ -84,7 +83,6 @@ def _tell_the_end(descriptor: int, number: int, answer: socket.socket) -> None:
 def _become_a_supervisor(_answer: int, control: int, status: int, *streams: int) -> NoReturn:
     """In the fork: one that is started by itself has the judge at 0 and 1, and nothing else but the streams."""
     try:
-        os.setsid()
         read, written, printed = (fcntl.fcntl(each, fcntl.F_DUPFD_CLOEXEC, FIRST) for each in streams)
         os.dup2(control, 0)
         os.dup2(status, 1)
@@ -98,8 +96,6 @@ def _become_a_supervisor(_answer: int, control: int, status: int, *streams: int)
 def _become_the_worker(plan: WorkerPlan, environment: dict[str, str]) -> NoReturn:
     """Be as a new process of Python that runs the module with the name that is given."""
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # as where a program is executed
-    for each in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(each, signal.SIG_IGN)
     os.environ.clear()
     os.environ.update(environment)
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in environment

@@ -20,6 +20,7 @@ SECONDS = 100.0  # for its imports, on a machine that has other things to do
 MOST = 3  # that are kept
 STEM = "softproof.candidates.isolation.stem"
 Key = tuple[Any, ...]  # what a worker gets from its stem: the environment, the path, and what is imported
+Stems = tuple[tuple[Key, socket.socket], ...]
 _KEPT: dict[Key, Stem] = {}
 _KEEPING = threading.Lock()
 
@@ -36,6 +37,7 @@ class Forked:
         (control, write), (read, status) = os.pipe(), os.pipe()
         self.stdin, self.stdout = os.fdopen(write, "wb", 0), os.fdopen(read, "rb", 0)
         self.returncode: int | None = None
+        self._waiting = threading.Lock()
         try:
             socket.send_fds(asks, [b"fork"], [theirs.fileno(), control, status, *streams])
             theirs.close()
@@ -62,20 +64,21 @@ class Forked:
 
     def wait(self, timeout: float | None = None) -> int:
         """Its exit status; subprocess.TimeoutExpired if it has not ended in so many seconds."""
-        if self.returncode is None:
-            poll = select.poll()
-            poll.register(self._answers, select.POLLIN)
-            if not poll.poll(None if timeout is None else timeout * 1000):
-                raise subprocess.TimeoutExpired("supervisor", timeout or 0.0)
-            self.returncode = int(self._answers.recv(64) or -signal.SIGKILL)
-            os.close(self._process)
-            self._answers.close()
-        return self.returncode
+        with self._waiting:
+            if self.returncode is None:
+                poll = select.poll()
+                poll.register(self._answers, select.POLLIN)
+                if not poll.poll(None if timeout is None else timeout * 1000):
+                    raise subprocess.TimeoutExpired("supervisor", timeout or 0.0)
+                self.returncode = int(self._answers.recv(64) or -signal.SIGKILL)
+                os.close(self._process)
+                self._answers.close()
+            return self.returncode
 
     def send_signal(self, number: int) -> None:
         """If it has not ended."""
         if self.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):
                 signal.pidfd_send_signal(self._process, number)
 
     def kill(self) -> None:
@@ -95,8 +98,8 @@ class Stem:
         asks, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             process = subprocess.Popen(
-                command, stdin=theirs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
-                start_new_session=True,
+                command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
+                start_new_session=True, cwd=os.sep,
             )  # fmt: skip
         atexit.register(_end, process, asks)
         asks.send(json.dumps(imports).encode())
@@ -131,6 +134,18 @@ def stem(command: Sequence[str], path: Sequence[str], imports: Iterable[str]) ->
             for other in [*_KEPT][:-MOST]:
                 _KEPT.pop(other).asks.close()
         return _KEPT[key]
+
+
+def kept() -> Stems:
+    """Those of this process, for another one of the judge's."""
+    with _KEEPING:
+        return tuple((key, each.asks) for key, each in _KEPT.items())
+
+
+def adopt(stems: Stems) -> None:
+    """Ask those of another process as well."""
+    with _KEEPING:
+        _KEPT.update({key: Stem(asks) for key, asks in stems})
 
 
 def forget(stem: Stem) -> None:
