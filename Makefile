@@ -83,6 +83,7 @@ coverage: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m benchmarks.bench
+	$(BIN)/python -m benchmarks.starting
 
 figures: .venv/installed
 	$(BIN)/python -m audits.figures

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -69,6 +70,7 @@ class Launched:
         reading = tuple(rules(path, folder, hidden)) if sandbox else ()
         inherited = os.environ if "environment" in without else listed(os.environ, names)
         self.status: int | None = None
+        self._ending = threading.Lock()  # by one thread
         self._worker, self._scratch = 0, None
         self.stdin, self.stdout, self.stderr, theirs = _streams()
         plan = WorkerPlan(
@@ -127,12 +129,17 @@ class Launched:
 
     def wait(self, seconds: float) -> int | None:
         """The exit status of the worker, as `Popen.returncode` has it, once all that it started has ended; or None."""
-        if self.status is None and (message := self._message(seconds)) is not None:
-            self.status = message.get("status", -signal.SIGKILL)
+        with contextlib.suppress(ValueError):  # of a stream that another thread has closed, which ends it
+            if self.status is None and (message := self._message(seconds)) is not None:
+                self.status = message.get("status", -signal.SIGKILL)
         return self.status
 
     def kill(self) -> None:
         """End the worker and all that it started, and the supervisor; this takes a second at most."""
+        with self._ending:
+            self._kill()
+
+    def _kill(self) -> None:
         supervisor = self._supervisor
         assert supervisor.stdin is not None
         assert supervisor.stdout is not None

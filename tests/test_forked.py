@@ -27,7 +27,8 @@ sys.stdin.read()
 limits = {name: resource.getrlimit(getattr(resource, name)) for name in dir(resource) if name.startswith("RLIMIT")}
 print(json.dumps({
     "argv": sys.argv[1:], "variables": dict(os.environ), "folder": os.getcwd(), "limits": limits,
-    "descriptors": [each for each in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{each}")], "path": sys.path,
+    "descriptors": [each for each in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{each}")],
+    "path": sys.path,
     "signals": {each.name: str(signal.getsignal(each)) for each in signal.valid_signals() if hasattr(each, "name")},
     "threads": threading.active_count(), "of the system": len(os.listdir("/proc/self/task")), "name": __name__,
     "session": os.getsid(0) == os.getpid(), "bytecode": sys.dont_write_bytecode, "mask": os.umask(0),
