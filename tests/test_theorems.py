@@ -514,14 +514,20 @@ def _rows_of(rng: np.random.Generator, arithmetic: Arithmetic, judged_by: Arithm
     return found
 
 
+def _class_weights(m: Machine, classes: int) -> Floats:
+    """Half of the time most of them are powers of 2."""
+    weights, powers = m.round(m.rng.uniform(0.3, 4, classes)), 2.0 ** m.rng.integers(-2, 3, classes)
+    return np.where(m.rng.random(classes) < m.rng.choice([0.0, 0.7]), powers, weights)
+
+
 def _losses_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, float]:
     """Theorems 9 to 11: labels or probabilities, weights, smoothing, every reduction."""
-    classes, reduction = int(rng.choice([1, 2, 3, 5])), str(rng.choice(["none", "sum", "mean"]))
+    classes, reduction = int(rng.choice([1, 2, 3, 4, 5])), str(rng.choice(["none", "sum", "mean"]))
     row = row_of(rng, arithmetic, classes)
-    m, rows = row.machine, len(row.x) if reduction == "none" else int(rng.choice([1, 2, 3, 5]))
+    m, rows = row.machine, len(row.x) if reduction == "none" else int(rng.choice([1, 2, 3, 4, 5]))
     row = replace(row, x=row.x[:rows], lean=row.lean[:rows], lean_log=row.lean_log[:rows])
-    epsilon, labels = float(rng.choice([0.0, 0.1, 0.5, 0.97, 1.0])), rng.random() < 0.6
-    weights = m.round(rng.uniform(0.3, 4, classes)) if rng.random() < 0.6 else None
+    epsilon, labels = float(rng.choice([0.0, 0.1, 0.25, 0.5, 0.97, 1.0])), rng.random() < 0.6
+    weights = _class_weights(m, classes) if rng.random() < 0.6 else None
     q = np.eye(classes)[rng.integers(0, classes, rows)]
     if not labels:
         q = m.round(rng.dirichlet(np.ones(classes), rows))
@@ -545,7 +551,9 @@ def _losses_of(rng: np.random.Generator, arithmetic: Arithmetic) -> dict[str, fl
         parts = [shuffled(m.add(m.mul(share, q), rest), -row.log_p, *w)]
     else:
         label = shuffled(share, -row.log_p, *([] if labels else [q]), *w)
-        parts = [np.where(q * share == 0, 0.0, label), shuffled(rest, -row.log_p, *w)]
+        late = m.div(-row.log_p, float(classes)), m.round(one * passed)  # l/C, and ε last
+        rests = m.any_of(lambda: shuffled(rest, -row.log_p, *w), lambda: shuffled(*late, *w))
+        parts = [np.where(q * share == 0, 0.0, label), rests]
     apart = arithmetic.subtracts_logsumexp and not (labels and not epsilon) and rng.random() < 0.7
     if apart:
         t = shuffled(m.add(m.mul(share, q), rest) if epsilon else q, *w)

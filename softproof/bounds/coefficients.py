@@ -19,7 +19,7 @@ from ..problem.problem import Array, Problem
 from ..problem.rows import Rows, class_count, once, reduction_of
 from .algebra import additions
 from .arithmetic import Arithmetic
-from .exactly import adds_up, units
+from .exactly import adds_up, formats_of, rounds, units
 from .overflow import OPPOSITE, Left, anything, exceeds
 from .softmax_rows import SoftmaxRows
 
@@ -54,6 +54,23 @@ def roundings_of(problem: Problem) -> int:
     """
     smoothed, weighted = 4 * bool(smoothing_of(problem)), "weight" in problem.inputs
     return smoothed + weighted + (not is_labels(problem) or bool(smoothed))
+
+
+def inexact_roundings(problem: Problem, a: Arithmetic) -> Array:
+    """The same for each class (C,), but for what loses nothing: numbers that the formats hold, and powers of 2."""
+    weighted = rounds(class_weights(problem, class_count(problem))).astype(np.int64)
+    if not smoothing_of(problem):
+        return np.asarray(weighted + (not is_labels(problem)))
+    smoothed = 3 + (not is_labels(problem)) if _smooths_exactly(problem, a) else 5
+    return np.asarray(weighted + smoothed)
+
+
+def _smooths_exactly(problem: Problem, a: Arithmetic) -> bool:
+    """Whether C is a power of 2, and the formats hold ε, 1 - ε and ε/C."""
+    epsilon, classes = smoothing_of(problem), class_count(problem)
+    numbers, used = np.array([epsilon, 1 - epsilon, epsilon / classes]), formats_of(a, "terms")
+    exact = 1 - (1 - epsilon) == epsilon and not rounds(classes)
+    return bool(exact and all(each.holds(numbers).all() and epsilon / classes >= each.tiny for each in used))
 
 
 @dataclass(frozen=True)
@@ -100,6 +117,8 @@ class Mean:
                 size = denominator(problem, classes, magnitudes=True)
                 omega = omega * (size / abs(divisor)) if omega else omega
                 either_sign = bool(size > abs(divisor) and not omega < 1)
+        if not (omega or rounds(divisor)):
+            roundings = 0
         overflows = bool(exceeds(denominator_reach(problem, classes) * (1 + order), total.largest))
         return cls(divisor, np.where(overflows, np.inf, omega), roundings, either_sign, overflows)
 

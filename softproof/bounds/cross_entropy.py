@@ -12,7 +12,7 @@ from ..problem.problem import Array, Problem
 from ..problem.rows import ALL, Rows, axis_of, reduction_of, to_rows, wide_rows
 from .algebra import Allowed, Known, powers, rdiv, rmul, spoiled, stored
 from .arithmetic import Arithmetic
-from .coefficients import Mean, largest_term, roundings_of, smoothing_error, smoothing_of
+from .coefficients import Mean, inexact_roundings, largest_term, smoothing_error, smoothing_of
 from .linear import flat, linear_gradients, product
 from .losses import Coefficients, Losses, losses, losses_along, underflow_of_terms
 from .made_in_forward import made_in_forward
@@ -43,7 +43,8 @@ def _slopes(problem: Problem, coeffs: Coefficients, rows: Rows) -> tuple[Floats,
     """h = -c t, ∂L/∂l, and its error (Theorem 10), both of the shape of t."""
     a, t, divided = coeffs.f.arithmetic, coeffs.t, coeffs.mean
     g, enlarged = _upstream(problem, divided, rows)
-    kappa = rdiv(powers(roundings_of(problem) + divided.roundings, a.rounding("terms")), divided.omega)
+    roundings = coeffs.of_these(inexact_roundings(problem, a)) + divided.roundings
+    kappa = rdiv(powers(roundings, a.rounding("terms")), divided.omega)
     c, m = g / divided.divisor, coeffs.m
     eta = coeffs.of_these(underflow_of_terms(problem, a, coeffs.f.classes))
     error = m * kappa + coeffs.moved * (1 + kappa)

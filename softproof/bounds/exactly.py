@@ -31,6 +31,15 @@ def units(x: Floats) -> Floats:
     return np.where(x == 0, np.inf, np.where(np.isfinite(power), lowest, 0.0))
 
 
+def rounds(factor: Floats | float) -> Array:
+    """Where a product with a number, or a quotient by it, may round: not where it is 0 or a power of 2.
+
+    >>> rounds(np.array([3.0, 0.25, 0.0, -1.0])).tolist()
+    [True, False, False, False]
+    """
+    return ~np.isin(np.abs(np.frexp(factor)[0]), (0.0, 0.5))
+
+
 def unit_of(x: Floats, size: Floats | float, a: Arithmetic) -> Floats:
     """That of all numbers of each row (r, 1), or 0 where not even that of a few of them is enough for a `size`."""
     few = units(x[..., :_FEW]).min(-1, keepdims=True, initial=np.inf)

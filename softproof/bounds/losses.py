@@ -10,9 +10,9 @@ from ..problem.formats import FORMATS, Floats
 from ..problem.losses import class_weights, coefficients, is_labels, is_sparse, kept, label_coefficients, target_rows
 from ..problem.problem import Array, Problem
 from ..problem.rows import Rows, reduction_of
-from .algebra import Known, powers
+from .algebra import Known, powers, stored
 from .arithmetic import Arithmetic
-from .coefficients import Mean, largest_of_sums, moved, roundings_of, smoothing_of
+from .coefficients import Mean, inexact_roundings, largest_of_sums, moved, roundings_of, smoothing_of
 from .exactly import adds_up, formats_of, units
 from .overflow import exceeds
 from .second_order import mean
@@ -105,6 +105,7 @@ def losses(problem: Problem, coeffs: Coefficients) -> Losses:
     """Theorem 9: the terms of each row."""
     f = coeffs.f
     l, l_error, reach = (coeffs.of_these(each) for each in (f.l, f.kept_error, f.l_reach))  # noqa: E741
+    l_error = _stored_alone(problem, coeffs, l, l_error, "output")
     if not f.arithmetic.subtracts_logsumexp or is_sparse(problem):
         lost = np.where(reach < np.inf, 0.0, np.inf)  # logits that may be infinite
         exact = _Exact.of(problem, coeffs)
@@ -124,11 +125,20 @@ def losses_along(problem: Problem, coeffs: Coefficients, v: Floats) -> Losses:
     found = coeffs.of_these(v) - f.mean(v)
     moved = tangent(f, v, a)
     own = Known(coeffs.of_these(moved.size), coeffs.of_these(np.broadcast_to(moved.error, v.shape)))
-    known = own + mean(Known(f.p, f.p_error), moved, a)
+    known = (own + mean(Known(f.p, f.p_error), moved, a)).rounded(a.rounding("derivatives"), a.flushed(1))
+    known = Known(known.size, _stored_alone(problem, coeffs, found, np.asarray(known.error), "derivatives"))
     beside = top(f, v) if a.through_maximum else 0.0
     reach = _Reach.of(coeffs.of_these(v), beside) + _Reach(*f.mean_reach(f.p_error, -v, a.compute.largest))
-    rows = _weighted(problem, coeffs, found, known.rounded(a.rounding("derivatives"), a.flushed(1)), reach)
+    rows = _weighted(problem, coeffs, found, known, reach)
     return replace(rows, terms=2 * rows.terms)  # as Σ t times Σ p v, less Σ t v
+
+
+def _stored_alone(problem: Problem, coeffs: Coefficients, factor: Floats, error: Array, kept: str) -> Array:
+    """The error of a factor that is a stored term by itself, unless what it was `kept` as is stored already."""
+    a = coeffs.f.arithmetic
+    if reduction_of(problem) == "none" or "terms" not in a.stored or kept in a.stored:
+        return error
+    return np.where(coeffs.of_these(inexact_roundings(problem, a)) == 0, stored(factor, error, a), error)
 
 
 @dataclass(frozen=True)
@@ -191,13 +201,12 @@ def _weighted(
     A factor may be 0 where 0 is within its error, and where it `vanishes`.
     """
     a, t, m = coeffs.f.arithmetic, coeffs.t, coeffs.m
-    roundings = roundings_of(problem)
-    kappa = powers(roundings, a.rounding("terms"))
+    kappa = powers(coeffs.of_these(inexact_roundings(problem, a)), a.rounding("terms"))
     kappa = kappa if exact is None else np.where(exact.known, 0.0, kappa)
     size = m * known.size
     error = m * known.error * (1 + kappa) + size * kappa + coeffs.moved * (known.size + known.error) * (1 + kappa)
     mixed = 0 < smoothing_of(problem) < 1  # the label's part of a row may be added by itself
-    if roundings or reduction_of(problem) == "mean":
+    if roundings_of(problem) or reduction_of(problem) == "mean":
         divisor = max(1.0, abs(coeffs.mean.divisor))
         eta = (
             coeffs.of_these(underflow_of_terms(problem, a, coeffs.f.classes))

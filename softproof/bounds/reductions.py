@@ -11,7 +11,7 @@ from ..problem.rows import class_count, reduction_of
 from .algebra import Allowed, additions, powers, rdiv, rmul, stored
 from .arithmetic import Arithmetic
 from .coefficients import Mean, largest_of_sums
-from .exactly import adds_up, formats_of
+from .exactly import adds_up, formats_of, rounds
 from .losses import Losses
 from .overflow import EVALUATION, Left, exceeds, left_by
 
@@ -48,7 +48,7 @@ def reduced(problem: Problem, a: Arithmetic, rows: Losses) -> Allowed:
 
 def _adds_up(rows: Losses, mean: Mean, a: Arithmetic) -> Array:
     """Theorem 22: whether no order rounds the sum of all terms, which may be divided by D before it is taken."""
-    if not (a.divides or abs(np.frexp(mean.divisor)[0]) == 0.5):
+    if rounds(mean.divisor) and not a.divides:
         return np.asarray(False)
     by, used = max(1.0, abs(float(mean.divisor))), (*formats_of(a, "terms"), a.total or a.compute)
     size, unit = (rows.size.sum() + rows.error.sum()) / by, rows.unit.min(initial=np.inf) / by
