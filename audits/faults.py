@@ -25,12 +25,11 @@ from typing import Any, NamedTuple
 import torch
 
 from benchmarks import text
-from softproof import OPERATIONS
 from softproof.problem.formats import FORMATS
 
 from .alarms import read
 from .drawn_faults.asking import ALIVE, HARMLESS, KILLED, NOT_ASKED, VISIBLE, WITHIN, Row, silently
-from .drawn_faults.record import BUILDING, REPORTING, Fault, drawn
+from .drawn_faults.record import BUILDING, BUILDING_LATER, DRAWN_OF, REPORTING, REPORTING_LATER, Fault, drawn
 
 FAULTS, SEEDS, GOAL = 1040, 1, 0.97
 DECADES = ("1", "10", "100", "1,000", "10,000", "100,000")
@@ -47,12 +46,14 @@ class Part(NamedTuple):
     seed: int
 
 
-def parts(family: int, faults: int, seeds: int) -> Iterator[Part]:
-    """All of a run, one seed after the other."""
+def parts(building: bool, faults: int, seeds: int) -> Iterator[Part]:
+    """All of a run, one seed after the other: so many faults of the first family, of the other as many an operation."""
     for seed in range(seeds):
-        for operation in OPERATIONS:
-            for dtype in FORMATS:
-                yield Part(family, faults, operation, dtype, seed)
+        for family in (BUILDING, BUILDING_LATER) if building else (REPORTING, REPORTING_LATER):
+            count = -(-faults * len(DRAWN_OF[family]) // len(DRAWN_OF[BUILDING]))
+            for operation in DRAWN_OF[family]:
+                for dtype in FORMATS:
+                    yield Part(family, count, operation, dtype, seed)
 
 
 def faults_of(part: Part) -> list[Fault]:
@@ -177,20 +178,21 @@ def summary(records: Sequence[Record]) -> str:
 def alive(records: Sequence[Record]) -> list[str]:
     """The faults for building that live though their own problem shows them."""
     return sorted(f"{each.outcome}: {each.fault.name}" for each in seen(records)
-                  if each.own == VISIBLE and each.outcome != KILLED and each.fault.family == BUILDING)  # fmt: skip
+                  if each.own == VISIBLE and each.outcome != KILLED
+                  and each.fault.family in (BUILDING, BUILDING_LATER))  # fmt: skip
 
 
 def main() -> None:
     """Ask, write the log, and print the tables."""
     parser = argparse.ArgumentParser(prog="python -m audits.faults", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--faults", type=int, default=FAULTS, help=f"how many of the family ({FAULTS})")
+    parser.add_argument("--faults", type=int, default=FAULTS, help=f"how many of the first family ({FAULTS})")
     parser.add_argument("--seeds", type=int, default=SEEDS, help=f"how many seeds of the generator ({SEEDS})")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side (1)")
     parser.add_argument("--log", type=Path, default=Path("faults.jsonl"), help="one line for each part (faults.jsonl)")
     parser.add_argument("--building", action="store_true", help="the faults to build with, not those to report")
     parser.add_argument("--list", action="store_true", help="which of those to build with live")
     options = parser.parse_args()
-    wanted = list(parts(BUILDING if options.building else REPORTING, options.faults, options.seeds))
+    wanted = list(parts(options.building, options.faults, options.seeds))
     for record in run(unfinished(wanted, read(options.log)), options.jobs):
         with options.log.open("a") as log:
             log.write(json.dumps(record) + "\n")

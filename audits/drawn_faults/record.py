@@ -1,7 +1,8 @@
 """A drawn fault: what is wrong, where, and from which size on; all of it follows from the family and a number.
 
 Those for building may be looked at one by one while a generator is changed. Those for reporting are looked at in sums
-alone: who mends what he sees among them has no figure any more.
+alone: who mends what he sees among them has no figure any more. There are two families of each: operations that came
+later have their own, so that each number stays the fault that it was.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from softproof.problem.formats import FORMATS
 from .places import DIMENSIONS_OF, REGIONS
 from .steps import SUMS, steps_of
 
-BUILDING, REPORTING = 1, 2  # families
+BUILDING, REPORTING, BUILDING_LATER, REPORTING_LATER = 1, 2, 3, 4  # families
 MOST = {"rows": 65537, "batch": 65537, "positions": 65537, "classes": 262144, "features": 65537}
 VOCABULARIES = (32000, 32768, 50257, 128256, 151936, 152064, 256000, 262144)
 LIMITS = (65535, 65536)  # of a grid
@@ -44,13 +45,18 @@ COARSER = {
 }
 RUNS = ("first", "last", "any", "all but one")
 _OF_LABELS = ("cross_entropy", "linear_cross_entropy")
-_OF_LOGITS = ("softmax", "log_softmax", "logsumexp", "cross_entropy")
+_OF_LOGITS = ("softmax", "log_softmax", "logsumexp", "cross_entropy", "softmax_entropy")
 _OF_LOSS = ("reduction none", "reduction mean", "reduction sum", "weight", "label_smoothing", "ignored labels",
             "probabilities")  # fmt: skip
-DRAWN_OF = (  # operations; of others no fault is drawn, so that each number stays the fault that it was
+_FIRST = (
     *("softmax", "log_softmax", "logsumexp", "entropy", "distribution_cross_entropy", "kl_divergence"),
     *("linear", "cross_entropy", "linear_cross_entropy"),
 )
+_LATER = (
+    "softmax_entropy",
+    "softmax_kl_divergence",
+)
+DRAWN_OF = {BUILDING: _FIRST, REPORTING: _FIRST, BUILDING_LATER: _LATER, REPORTING_LATER: _LATER}
 WHEN = dict.fromkeys(OPERATIONS, ("dim not last", "strided")) | {
     "linear": ("bias", "strided"),
     "cross_entropy": (*_OF_LOSS, "strided"),
@@ -101,7 +107,7 @@ Item = TypeVar("Item")
 def drawn(family: int, number: int) -> Fault:
     """The fault of a family with this number."""
     rng = np.random.default_rng((family, number))
-    operation, dtype = _one(rng, DRAWN_OF), _one(rng, tuple(FORMATS))
+    operation, dtype = _one(rng, DRAWN_OF[family]), _one(rng, tuple(FORMATS))
     kind = _kind(rng, operation)
     step, dimension = _place(rng, kind, operation)
     threshold = max(_threshold(rng, dimension), FEW * LANES if kind == "accumulator" else 0)

@@ -103,9 +103,11 @@ def _problem(fault: Fault, style: str, reduction: str, rng: np.random.Generator)
     if labels[-1] == "f":
         arrays |= _classifier(fault, numbers, shape, labels)
     else:
-        for name in about.inputs[: 2 if "q" in about.inputs else 1]:
-            of = numbers.logits if name == "logits" else numbers.shares if name == "p" else others.shares
-            arrays[name] = fmt.round(np.maximum(of(labels, shape), fmt.tiny if name in "pq" else -np.inf))
+        for name in about.inputs:
+            if name != "target":
+                of = others if name == "q" else numbers
+                x = of.shares(labels, shape) if name in "pq" else of.logits(labels, shape)
+                arrays[name] = fmt.round(np.maximum(x, fmt.tiny if name in "pq" else -np.inf))
     if "target" in about.inputs:
         arrays |= _target(fault, numbers, arrays)
         options |= _options(fault, reduction)
