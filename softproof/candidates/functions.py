@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..problem.formats import HALF
-from ..problem.interface import HALF_VALUE
+from ..problem.interface import HALF_VALUE, Interface
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Array, Problem
 from .axes import given_so
@@ -40,7 +40,7 @@ def called(
     """The candidate's function of the operation, or one of its derivatives, applied to arrays by name."""
     operation, interface, framework = OPERATIONS[problem.operation], candidate.interface, arrays_of(candidate.adapter)
     asked = function or candidate.functions[problem.operation]
-    first = next((i for i, name in enumerate(operation.inputs) if name in interface.names), len(operation.inputs))
+    first = positional(problem.operation, interface)
     missing = unsaid(asked, problem, interface, len(before) + first)
 
     def call(arrays: Mapping[str, Any]) -> Any:
@@ -59,6 +59,12 @@ def called(
         return _minus(answer) if interface.negative else answer
 
     return call
+
+
+def positional(operation: str, interface: Interface) -> int:
+    """How many inputs are given by position: those in front of the first that has another name."""
+    inputs = OPERATIONS[operation].inputs
+    return next((place for place, name in enumerate(inputs) if name in interface.names), len(inputs))
 
 
 def _minus(answer: Any) -> Any:

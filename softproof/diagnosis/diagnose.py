@@ -25,6 +25,12 @@ from .resemblance import resembling
 
 QUESTIONS = 12  # that a candidate is asked besides
 MORE = 2  # problems like the one that failed
+AFRESH = "right as the first question of a new process: something is kept from one call to another"
+KEPT = (
+    "look for what outlives a call: a cache and what it is looked up by, a workspace, a counter, a global variable; "
+    "the program below asks this first, and may agree: the same command with the same seed shows it"
+)
+LEFT_OUT_BY = {"invalid labels": "invalid_labels", "another layout": "layouts"}  # of checks, by another name
 INVALID = "invalid labels"  # the check that few kernels are meant for
 
 
@@ -72,6 +78,8 @@ class Diagnosing:
         if not check and (known := known_finding(interview, witness)) is not None:
             next_ = what_to_do(known, interview, problem)
             return Diagnosis(next=next_, asked=len(interview.replies), finding=known.finding, known=str(known))
+        if not check and _is_right_afresh(interview, witness):
+            return Diagnosis((Pattern(AFRESH, 0, 0),), asked=len(interview.replies), next=KEPT)
         problems = pool(interview.candidate, problem)
         replies = [witness, *self._more(interview, failed, problems)]
         models = None if check else under_models(interview, replies)
@@ -79,7 +87,8 @@ class Diagnosing:
         resembles, fault = ((), "") if nothing else self._resembling(interview, replies, problems, check, models)
         cause, advice = ((), "") if check or (models and models.agrees) else _cause(interview, witness)
         if check and (not resembles or check == INVALID):
-            advice = f"if it is not meant to be asked so, leave that out: --without {_quoted(check)}"
+            leave_out = f"if it is not meant to be asked so, leave that out: --without {_quoted(check)}"
+            advice = _of_overwriting(*replies) or leave_out  # which any check may stumble over
         patterns = () if check else (*cause, *patterns_of(interview, failed.seen, problems, known=bool(cause)))
         said = try_next(models, patterns, resembles, advice)
         return Diagnosis(patterns, resembles, models, said, len(interview.replies), fault)
@@ -111,6 +120,16 @@ class Diagnosing:
     def close(self) -> None:
         """End the process that it may have started."""
         self.lineup.close()
+
+
+def _is_right_afresh(interview: Interview, witness: Reply) -> bool:
+    """Whether the witness is answered right by a new process, whose first question it is."""
+    process = interview.candidate.process
+    if not process.elsewhere or witness.verdict.ok or process.lost:
+        return False
+    process.restart()
+    again = interview.ask(witness.problem)
+    return again is not None and again.verdict.ok
 
 
 def _of_its_operation(failed: Failed, operation: str) -> Failed:
@@ -154,14 +173,18 @@ def _of_the_call(witness: Reply) -> str:
         return (
             "give a tuple of the gradients of these inputs, in this order; or judge the value alone: --without gradient"
         )
-    if witness.result.written:
-        return f"if it is documented to overwrite that: --writes {','.join(witness.result.written)}"
-    return ""
+    return _of_overwriting(witness)
+
+
+def _of_overwriting(*replies: Reply) -> str:
+    """What to do where an input is overwritten; empty elsewhere."""
+    written = ",".join(dict.fromkeys(name for reply in replies for name in reply.result.written))
+    return f"if it is documented to overwrite that: --writes {written}" if written else ""
 
 
 def _quoted(check: str) -> str:
     """The words of `--without`, as a shell takes them."""
-    name = check if check != INVALID else "invalid_labels"
+    name = LEFT_OUT_BY.get(check, check)
     return f"'{name}'" if " " in name else name
 
 

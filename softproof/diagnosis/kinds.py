@@ -68,11 +68,27 @@ def _with_ones(problem: Problem) -> Problem:
     return replace(problem, grad_output=np.ones(value_shape(problem)))
 
 
+def _with_an_axis(problem: Problem) -> Problem:
+    """With a row of one number where there is a number alone; its one axis is that of the classes."""
+    inputs = {name: np.atleast_1d(each) for name, each in problem.inputs.items()}
+    tangent = problem.tangent if problem.tangent is None else np.atleast_1d(problem.tangent)
+    return _with_ones(replace(problem, inputs=inputs, tangent=tangent))
+
+
+def _along_one_axis(problem: Problem) -> Problem:
+    """Along the last of several axes."""
+    dims = problem.options["dim"]
+    return _with_ones(replace(problem, options={**problem.options, "dim": dims[-1] if dims else -1}))
+
+
 Without = Callable[[Problem], Problem]
 KINDS: dict[str, tuple[str, str, Without]] = {  # by what leaves them out: what it is, what is put in its place, and how
     "masked": ("classes that are masked by -inf", "0 in the place of -inf", _finite),
     "nonfinite": ("logits that are not finite", "finite logits", _finite),
     "all_ignored": ("losses whose rows are all ignored", "a row that counts", _with_a_row),
+    "scalars": ("a number alone", "a row of one number", _with_an_axis),
+    "empty_classes": ("rows of no class", "a class", _with_rows),
+    "several_dims": ("several axes at once", "one axis", _along_one_axis),
     "empty": ("inputs of no rows", "a row", _with_rows),
     "probabilities": ("target probabilities", "labels", _with_labels),
     "zeros": ("probabilities of 0", "1/4", _without_zeros),

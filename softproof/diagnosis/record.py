@@ -111,9 +111,11 @@ class Diagnosis:
 
         >>> Diagnosis(next="if it is not to take inputs of no rows, leave them out: --without empty").without
         'empty'
+        >>> Diagnosis(next="if it is not meant to be asked so, leave that out: --without 'two losses'").without
+        'two losses'
         """
         found = _WITHOUT.search(self.next)
-        return found[1] if found else ""
+        return found[1] or found[2] if found else ""
 
     @property
     def lines(self) -> list[str]:
@@ -136,7 +138,7 @@ class Diagnosis:
         return record
 
 
-_WITHOUT = re.compile(r"--without ([a-z_]+)\b")
+_WITHOUT = re.compile(r"--without (?:([a-z_]+)\b|'([^']+)')")
 _FIELDS: dict[str, Field] = {
     "patterns": tuple_of(a(Pattern, "a Pattern"), "Patterns"),
     "resembles": tuple_of(a(Resemblance, "a Resemblance"), "Resemblances"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import isfinite
@@ -121,7 +122,8 @@ def _rest(row: Row) -> str:
     if not row.outcome.rest:
         return ""
     advice = dict.fromkeys(failure.diagnosis.without for failure in row.failures)
-    how = f"; that alone is judged with --without {','.join(advice)}" if all(advice) else ""
+    words = shlex.quote(",".join(advice))
+    how = f"; that alone is judged with --without {words}" if all(advice) else ""
     return f"without what failed it agrees in {row.outcome.rest} problems{how}"
 
 

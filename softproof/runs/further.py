@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from ..problem.operations import OF_REDUCTIONS
 from ..problem.problem import Problem
 from ..reports.failure import Failure
 
+OVERWRITES = "--writes"  # in the advice on a function whose every further answer may come from that
 MOST = 3  # failures of a row that are looked for by default
 _STRANGE = re.compile(r"(got|exact|is|relation) -?(nan|inf)")
 
@@ -56,6 +57,12 @@ class LeftOut:
         if output.startswith(("grad_", "hvp")) and not self.gradient:
             return replace(self, gradient=output.startswith("grad_"), tangent=True)
         return replace(self, tangent=True) if output == "jvp" and not self.tangent else None
+
+
+def is_told(failure: Failure, told: Sequence[Failure]) -> bool:
+    """Whether one of those that are told has the same cause: the same kind of input or check is to be left out."""
+    own = failure.diagnosis.without
+    return bool(own) and any(own == each.diagnosis.without for each in told)
 
 
 def headline_first(failures: list[Failure]) -> list[Failure]:

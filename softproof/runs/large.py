@@ -10,6 +10,7 @@ from typing import Any
 from ..generation.coverage import sizes_of
 from ..generation.large import LargeProblems, large_problems
 from ..generation.shrinking import smallest
+from ..problem.kinds import kinds_of
 from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..truth.solver import DOUBLE_DOUBLE, FLOAT64
 from ..verdicts.case import BITS
@@ -19,6 +20,9 @@ from .schedule import Schedule, against
 SHORT, PRINTED = 4096, 128  # numbers of a problem that is made as small as a drawn one, and of one that is printed
 
 FAST = (FLOAT64, DOUBLE_DOUBLE)  # precisions of the truth
+
+
+BY_LAYOUT = "it agrees with contiguous arrays"
 
 
 @dataclass
@@ -102,6 +106,8 @@ def _shorter(
     """
     plan = problems.plans[number]
     schedule.pinned = schedule.failed = ("judge", "")
+    if "layouts" in kinds_of(problems[number]) and _judged(schedule, replace(problems[number], layout="contiguous")).ok:
+        return replace(verdict, explanation=f"{verdict.explanation}; {BY_LAYOUT}"), f"{words}[{number}]"
 
     def fails(problem: Problem) -> bool:
         """Without balls, which are slow: where these cannot tell, nothing is shorter."""

@@ -29,6 +29,8 @@ INSTEAD: dict[str, tuple[Any, ...]] = {  # what is hard-coded; a label of 0 that
     "ignore_index": (0,),
 }
 Options = Mapping[str, Any]
+OF_ROWS = ("logits", "input", "target", "p", "q", "p_logits", "q_logits")  # inputs with a row for each row
+REPEATED = 11  # a number of rows that nothing else asks
 
 
 def hard_coded(free: Collection[str], is_right: Callable[[Options], bool]) -> dict[str, Any]:
@@ -74,6 +76,8 @@ def of_another_interface(candidate: Candidate, operation: str, dtype: str, devic
             return judge(Given(candidate, result), meant, device=device, arithmetic=widest(dtype, device)).ok
 
     fixed = hard_coded(free, is_right)
+    if fixed and not _is_right_for_more(candidate, usual, fixed, device):
+        fixed = {}
     if fixed or (not held and is_right({})):
         return _said(fixed, () if held else (HALF_VALUE,), dtype)
     if soft := _soft(candidate, operation, dtype, device, free):
@@ -84,6 +88,20 @@ def of_another_interface(candidate: Candidate, operation: str, dtype: str, devic
     result = negative(result)
     fixed = hard_coded(free, is_right)
     return NEGATIVE if "target" in usual.inputs and (fixed or is_right({})) else ""
+
+
+def _is_right_for_more(candidate: Candidate, usual: Problem, options: Options, device: str) -> bool:
+    """Whether these options also tell what it answers for many times the rows: a state is no interface."""
+    rows = {name: each for name, each in usual.inputs.items() if name in OF_ROWS}
+    if not all(each.ndim for each in rows.values()):
+        return True
+    more = {name: np.concatenate([each] * REPEATED) for name, each in rows.items()}
+    asked = replace(usual, inputs={**usual.inputs, **more}, options={**usual.options, **options})
+    with warnings.catch_warnings(action="ignore"):
+        found = candidate.answer(replace(asked, options=usual.options), device)
+        return judge(
+            Given(candidate, in_half(asked, found)), asked, device=device, arithmetic=widest(asked.dtype, device)
+        ).ok
 
 
 def soft_question(candidate: Candidate, operation: str, dtype: str, device: str) -> Problem | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
 from ..candidates.candidate import Candidate
 from ..candidates.devices import lacks_memory
+from ..candidates.functions import positional
 from ..candidates.guesses import inputs_in_order
 from ..candidates.lookalikes import lookalikes
 from ..diagnosis.interview import Given
@@ -21,6 +22,7 @@ from ..problem.kinds import kinds_of
 from ..problem.operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS
 from ..problem.outputs import value_shape
 from ..problem.problem import Problem
+from ..problem.row_masks import MASKS
 from ..problem.rows import main_input
 from ..problem.size_limits import limit
 from ..properties.metamorphic import UNTAKEN
@@ -28,6 +30,7 @@ from ..verdicts.judgement import judge
 from .calling import how_to_call
 from .harmless import kinds, plain
 from .ladder import widest
+from .large import BY_LAYOUT
 
 SHAPE = re.compile(r"value has shape \(.*\); expected \(")
 _AT_MOST = re.compile(r"; (\w+): \d+, and with (\d+) it agrees$")
@@ -197,7 +200,9 @@ def cannot_ask(
 
 
 def _too_large(what: str, explanation: str) -> str:
-    """Of an error that says on purpose that there are too many: what it takes, and how to ask no more."""
+    """Of an error that says on purpose that there are too many, or of another layout: what it takes, and the option."""
+    if explanation.endswith(BY_LAYOUT):
+        return f"{what}. It agrees with contiguous arrays. If it is not to take others: --without layouts"
     found = _AT_MOST.search(explanation)
     if found is None or not _ON_PURPOSE.match(what):
         return ""
@@ -236,9 +241,23 @@ def hints(candidate: Candidate, operation: str) -> tuple[str, ...]:
     return (
         swapped
         + others
+        + _own(candidate, operation, {*similar.values(), *order.values()})
         + tuple(
             f"{theirs!r} looks like {name}, which was not tested: --name {name}={theirs}"
             for name, theirs in similar.items()
             if name not in left_out and theirs not in given
         )
     )
+
+
+DEPRECATED = ("size_average", "reduce")  # of torch, in place of reduction
+
+
+def _own(candidate: Candidate, operation: str, explained: Collection[str]) -> tuple[str, ...]:
+    """Parameters that are none of the operation's, and have had their defaults: such as a temperature."""
+    about, interface = OPERATIONS[operation], candidate.interface
+    known = {interface.names.get(name, name) for name in (*about.inputs, *about.optional, *about.options, *MASKS)}
+    by_place = positional(operation, interface)
+    own = [name for name in candidate.capabilities.parameters(operation)[by_place:]
+           if not name.startswith("_") and name not in {*known, *interface.extra, *explained, *DEPRECATED}]  # fmt: skip
+    return (f"parameters of its own had their defaults, and were not tested: {', '.join(own)}",) if own else ()

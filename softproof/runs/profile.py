@@ -30,6 +30,10 @@ from .unseen import SECOND, is_silent, no_backward, no_second_backward
 
 NOTHING_TO_ASK = NO_PARAMETER, NO_DERIVATIVE = "it has no such parameter", "it has no derivatives of this kind"
 IGNORED = -1  # the label that is hard-coded most often, where it is another than torch's
+EXCUSED = {  # what a wrong function does, too
+    "ignore_index": "if that is a class like any other, it is wrong",
+    "label_smoothing": "if it is not meant to smooth labels, it is wrong",
+}
 BY_DEFAULT = {"reduction": REDUCTIONS, "ignore_index": (0, IGNORED)}
 SILENT = {  # derivatives in a direction, and why they are 0 without a word
     "jvp": "autograd sees nothing in forward mode, so that this would be 0",
@@ -76,6 +80,10 @@ class Probe(Beside):
         self.found.says(
             "fixed", {**given, **values}, f"it has no parameter for {', '.join(values)}; its answers are for this value"
         )
+        for name in values.keys() & EXCUSED:
+            self.found.notes.append(
+                f"its answers are those for {name}={values[name]}, and it is asked so: {EXCUSED[name]}"
+            )
         self._open()
         return self._plain(usual.dtype, main_input(usual).ndim) or usual
 

@@ -23,7 +23,7 @@ from . import groups
 from .as_torch import AsTorch, but_for, finding_of, with_finding
 from .criteria import Criteria
 from .drawing import BY_STAGES
-from .further import LeftOut, headline_first
+from .further import OVERWRITES, LeftOut, headline_first, is_told
 from .groups import Judged
 from .ladder import widest
 from .large import OnLarge, verdicts_on_large
@@ -173,12 +173,12 @@ def _of_other_causes(row: Row, schedule: Schedule, search: Callable[[Schedule], 
     criteria, left = schedule.criteria, LeftOut()
     if row.failure is None or row.verdict != DISAGREES or criteria.accuracy == "D" or criteria.by_stages:
         return row
-    started, failures, rest = time.perf_counter(), [row.failure], 0
-    while criteria.max_failures > 1 and not schedule.candidate.process.lost:
-        models = failures[-1].diagnosis.models
+    started, failures, latest, rest = time.perf_counter(), [row.failure], row.failure, 0
+    while criteria.max_failures > 1 and not schedule.candidate.process.lost and OVERWRITES not in latest.diagnosis.next:
+        models = latest.diagnosis.models
         if models is not None and models.agrees and criteria.name != models.agrees[0]:
             criteria = replace(criteria, name=models.agrees[0], model=MODELS[models.agrees[0]], auto=False)
-        elif (more := left.and_without(failures[-1])) is not None:
+        elif (more := left.and_without(latest)) is not None:
             left = more
         else:
             break
@@ -189,7 +189,8 @@ def _of_other_causes(row: Row, schedule: Schedule, search: Callable[[Schedule], 
             break
         if len(failures) == criteria.max_failures:
             break
-        failures.append(_diagnosed(_failure(found[-1], again, row.operation, seed), again, row.dtype))
+        latest = _diagnosed(_failure(found[-1], again, row.operation, seed), again, row.dtype)
+        failures += [] if is_told(latest, failures) else [latest]
     seconds = row.outcome.seconds + time.perf_counter() - started
     outcome = replace(row.outcome, seconds=seconds, rest=rest, lost=plain(schedule.candidate.process.lost))
     return replace(row, outcome=outcome, failures=tuple(headline_first(failures)))
