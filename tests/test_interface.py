@@ -369,7 +369,7 @@ def test_the_last_axis_has_two_names(interface: dict[str, Any], options: dict[st
         ({"ndim": [6]}, ValueError, "ndim is 6; expected a whole number from 0 to 5"),
         ({"ndim": 2}, TypeError, r"ndim is 2; expected a list of numbers such as \[2\]"),
         ({"writes": ["x"]}, ValueError, "writes names x; manual has"),
-        ({"output": "loss"}, TypeError, "output is 'loss'; expected a whole number"),
+        ({"output": "-1"}, TypeError, "output is '-1'; expected a whole number"),
         ({"outputs": 1}, TypeError, "unknown argument outputs; an interface has supports, without"),
     ],
 )

@@ -234,7 +234,7 @@ import jax.numpy as jnp
 
 def dense(inputs, kernel): return jnp.dot(inputs, kernel)
 
-def dense_of_two(inputs, kernel, scale): return jnp.dot(inputs, kernel) * scale
+def dense_of_two(inputs, kernel, width): return jnp.dot(inputs, kernel) * width
 """
 
 

@@ -93,7 +93,8 @@ class Capabilities:
         names = named_by(self.candidate.functions[operation])
         if names is None:
             return frozenset(each for each in extras if each in kinds or self._survives(operation, each))
-        return frozenset(each for each in extras if each in kinds or interface.names.get(each, each) in names)
+        own = {name: names - {theirs for ours, theirs in interface.names.items() if ours != name} for name in extras}
+        return frozenset(each for each in extras if each in kinds or interface.names.get(each, each) in own[each])
 
     def _survives(self, operation: str, extra: str) -> bool:
         """Whether a harmless question with an option or an input raises no TypeError, as an unknown argument does."""

@@ -14,6 +14,7 @@ from ..problem.problem import Array, Problem
 from .axes import given_so
 from .frameworks import arrays_of
 from .protocol import given
+from .results import only_result, result_at
 from .unsaid import unsaid
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def called(
         answer = asked(*before, *positional, **keywords, **interface.extra)
         if function is not None:  # a derivative, of one array or of several
             return _minus(answer) if interface.negative else answer
-        answer = answer if interface.output is None else answer[interface.output]
+        answer = only_result(answer) if interface.output is None else result_at(answer, interface.output, "the value")
         rounds = HALF_VALUE in interface.without and problem.dtype in HALF and _is_float32(answer)
         answer = framework.cast(answer, problem.dtype) if rounds else answer
         return _minus(answer) if interface.negative else answer

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from ..problem.operations import OPERATIONS
 
 _TARGETS = ("target", "targets", "label", "labels", "y", "y_true", "t", "truth", "classes", "tgt", "index", "indices")
-_LOGITS = ("logits", "logit", "x", "input", "inputs", "scores", "score", "pred", "preds", "predictions", "y_pred", "z")
+_LOGITS = ("logits", "logit", "x", "input", "inputs", "scores", "score", "pred", "preds", "predictions", "y_pred", "z",
+           "y_hat", "yhat", "predicted", "output", "outputs")  # fmt: skip
 _FEATURES = ("input", "inputs", "x", "h", "hidden", "hidden_states", "features", "feats", "e", "embeddings", "embed")
 _WEIGHTS = ("weight", "weights", "w", "linear_weight", "lin_weight", "lm_head_weight", "lm_head", "classifier", "c")
 INPUTS = {  # names in use of the inputs of each operation
@@ -19,10 +20,39 @@ INPUTS = {  # names in use of the inputs of each operation
     "linear_weight": _WEIGHTS,
     "p_logits": ("p_logits", "logits_p", "teacher_logits", "teacher", "target_logits", "old_logits"),
     "q_logits": ("q_logits", "logits_q", "student_logits", "student", "new_logits"),
-    "p": ("p", "prob", "probs", "probabilities", "p_true", "target", "y_true"),
-    "q": ("q", "q_pred", "pred", "y_pred"),
+    "p": ("p", "prob", "probs", "probabilities", "p_true", "target", "targets", "y_true"),
+    "q": ("q", "q_pred", "pred", "preds", "predictions", "y_pred", "y_hat"),
+}
+_ENTROPY, _DIVERGENCE = ("entropy", "entropies", "h"), ("kl", "kldiv", "kldivergence", "kld", "divergence", "loss")
+_LOGARITHMS = ("logprobs", "logprob", "logps", "logp", "logsoftmax", "loglikelihood")
+_LOSSES = ("loss", "losses", "nll", "ce", "crossentropy", "xent", "nllloss", "celoss", *_LOGARITHMS)
+RESULTS = {  # names in use of the value of each operation, without marks, the most telling first
+    "softmax": ("softmax", "probs", "probabilities", "prob", "p", "attention", "weights"),
+    "log_softmax": _LOGARITHMS,
+    "logsumexp": ("logsumexp", "lse", "logz"),
+    "entropy": _ENTROPY,
+    "softmax_entropy": _ENTROPY,
+    "kl_divergence": _DIVERGENCE,
+    "softmax_kl_divergence": _DIVERGENCE,
+    "distribution_cross_entropy": _LOSSES,
+    "linear": ("logits", "scores"),
+    "cross_entropy": _LOSSES,
+    "linear_cross_entropy": _LOSSES,
+}
+_OF_ANY = ("value", "output", "out", "result", "y")
+_NEUTRAL = {  # the number that changes nothing, of parameters that are no option; where that depends, each in turn
+    **dict.fromkeys(("temperature", "temp", "tau", "t"), (1.0,)),
+    **dict.fromkeys(("reg", "l2", "l2_reg", "l2_lambda", "reg_lambda", "reg_strength", "lam", "wd"), (0.0,)),
+    **dict.fromkeys(("lambda", "lambd", "lmbda", "weight_decay", "regularization", "decay", "margin", "gamma"), (0.0,)),
+    **dict.fromkeys(("z_loss", "z_loss_weight", "z_loss_coef", "z_loss_scale", "z_weight", "lse_square_scale"), (0.0,)),
+    **dict.fromkeys(("alpha", "beta", "coef", "coeff"), (0.0, 1.0)),
+    **dict.fromkeys(("scale", "logit_scale", "loss_scale"), (1.0, 0.0)),
 }
 _LOSS = r"ce|cel|xent|xentropy|nll|crossentropy|crossentropyloss"
+_LAST_WORDS = {
+    "logits": ("logits", "logit", "scores", "predictions", "preds", "pred", "output", "outputs"),
+    "target": ("target", "targets", "label", "labels"),
+}
 OF_LOGITS = {"entropy": "softmax_entropy", "kl_divergence": "softmax_kl_divergence"}  # of probabilities, and of logits
 _WORDS = (  # what a name has among its words, the most telling first
     ("linear_cross_entropy", rf"(?=.*\b(linear|lm|head)\b).*(\b({_LOSS})\b|\bcross entropy\b)|\b(flce|cce|lce)\b"),
@@ -56,6 +86,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     ('cross_entropy', 'linear_cross_entropy', 'cross_entropy')
     >>> operation_of("selective_log_softmax", []), operation_of("selective_log_softmax", ["logits", "index"])
     ('log_softmax', 'cross_entropy')
+    >>> operation_of("softmax_loss_vectorized", ["W", "X", "y", "reg"]), operation_of("softmax", ["x", "T"])
+    ('linear_cross_entropy', 'softmax')
     >>> operation_of("soft_cross_entropy", ["p", "q"]), operation_of("soft_cross_entropy", ["logits", "probs"])
     ('distribution_cross_entropy', 'cross_entropy')
     >>> operation_of("affine_forward", ["x", "w", "b"]), operation_of("cross_entropy_dist", ["p", "q"])
@@ -82,27 +114,66 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     if by_name == "linear_cross_entropy" and target == 1 and first[0] in _LOGITS and not set(first) & set(_WEIGHTS):
         return "cross_entropy"  # as of a language model
     of_one = by_name in OPERATIONS and len(OPERATIONS[by_name].inputs) == 1
-    if target is None or (by_name and not (of_one and target == 1)):
+    layer = target != 1 and set(first) & set(_WEIGHTS) and not set(first) & {"logits", "scores"} and len(first) > 2
+    if target is None or (by_name and not (of_one and (target == 1 or layer))):
         return by_name
-    layer = target != 1 and set(first) & set(_WEIGHTS) and not set(first) & {"logits", "scores"}
-    return "linear_cross_entropy" if layer and len(first) > 2 else "cross_entropy"
+    return "linear_cross_entropy" if layer else "cross_entropy"
 
 
 def inputs_in_order(operation: str, parameters: Sequence[str]) -> dict[str, str]:
     """What the inputs are called, where their order is another than ours; empty where it is the same, or unknown.
 
+    Where the first parameters are clearly labels and one other, that is what they are labels of.
+
     >>> inputs_in_order("cross_entropy", ["labels", "scores"]), inputs_in_order("cross_entropy", ["x", "y"])
     ({'logits': 'scores', 'target': 'labels'}, {})
+    >>> inputs_in_order("cross_entropy", ["gold_labels", "net"]), inputs_in_order("cross_entropy", ["y", "t"])
+    ({'logits': 'net', 'target': 'gold_labels'}, {})
     """
-    names, order = OPERATIONS[operation].inputs, dict[str, str]()
+    names, found = OPERATIONS[operation].inputs, dict[str, str]()
+    first = parameters[: len(names)]
     for name in names:
-        theirs = [
-            each for each in parameters if _plain(each) in INPUTS.get(name, (name,)) and each not in order.values()
-        ]
-        if not theirs:
-            return {}
-        order[name] = theirs[0]
-    return {} if list(order.values()) == list(parameters[: len(names)]) else order
+        exact = [each for each in parameters if _plain(each) in INPUTS.get(name, (name,))]
+        alike = [each for each in first if _last_word(each) in _LAST_WORDS.get(name, ())]
+        if theirs := next((each for each in (*exact, *alike) if each not in found.values()), None):
+            found[name] = theirs
+    left = [each for each in first if each not in found.values()]
+    missing = [name for name in names if name not in found]
+    if len(left) == len(missing) == 1 and _are_labels(found.get("target", "")) and not _are_labels(left[0]):
+        found[missing[0]] = left[0]
+    order = {name: found.get(name, "") for name in names}
+    return {} if "" in order.values() or list(order.values()) == list(first) else order
+
+
+def _last_word(parameter: str) -> str:
+    return next(reversed(words_of(parameter).split()), "")
+
+
+def _are_labels(parameter: str) -> bool:
+    """Whether a parameter can be nothing else."""
+    return bool({*words_of(parameter).split()} & {*_LAST_WORDS["target"], "true", "truth", "gold"})
+
+
+def results_in_order(operation: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Of results by name: those that are called as what an operation gives is, the most telling first; the others.
+
+    >>> results_in_order("cross_entropy", ["accuracy", "nll", "ce_loss", "loss", "z_loss"])
+    (['loss', 'nll', 'ce_loss'], ['z_loss', 'accuracy'])
+    """
+    known = (*RESULTS[operation], *_OF_ANY)
+    marks = {name: re.sub(r"[^a-z]", "", name.lower()) for name in names}
+    telling = sorted((each for each in names if marks[each] in known), key=lambda name: known.index(marks[name]))
+    others = [each for each in names if each not in telling]
+    return telling, sorted(others, key=lambda name: not marks[name].endswith(RESULTS[operation][:2]))
+
+
+def neutral_values(parameter: str) -> tuple[float, ...]:
+    """The numbers of which one changes nothing, for a parameter that is no option; empty where none is known.
+
+    >>> neutral_values("lambda_"), neutral_values("T"), neutral_values("alpha"), neutral_values("chunk")
+    ((0.0,), (1.0,), (0.0, 1.0), ())
+    """
+    return _NEUTRAL.get(_plain(parameter), ())
 
 
 def gives_logarithms(name: str) -> bool:

@@ -22,6 +22,7 @@ from .candidate import Candidate
 from .directives import NAMES_OF_CHECKS
 from .frameworks import ADAPTERS, arrays_of
 from .places import place_of
+from .results import BY_NAME
 from .signature import named_by
 
 PART = r"[\w-]+"  # of the name of a module: what the name of a file can be, spelled by `import` or not
@@ -255,6 +256,7 @@ def _guess_adapter(functions: Mapping[str, Callable[..., Any]], tried: bool, int
     for how, adapter in product(first, asked if tried else ()):
         candidate = Candidate("probe", {operation: function}, {}, adapter, interface=how)
         question = candidate.capabilities.question(operation)
-        if any(candidate.answer(question, device).raised is None for device in arrays_of(adapter).devices()):
+        raised = [candidate.answer(question, device).raised for device in arrays_of(adapter).devices()]
+        if any(each is None or BY_NAME in each for each in raised):
             return adapter
     return next((each for each in ("torch", "jax") if each in imported), "numpy")

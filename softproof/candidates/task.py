@@ -15,6 +15,7 @@ from ..problem.outputs import gradient_names
 from ..problem.problem import Problem
 from .frameworks import arrays_of
 from .functions import called, made
+from .results import result_at, results_of
 from .unsaid import unsaid
 
 if TYPE_CHECKING:
@@ -93,12 +94,12 @@ class Task:
         return {name: result_at(results, places[name], f"the gradient of {name}") for name in self.wanted}
 
     def results(self) -> Arrays:
-        """Each of several results that is an array, by its number."""
+        """Each of several results that is an array, by its number or name."""
         results = called(self.candidate, self.problem, self.candidate.functions[self.problem.operation])(self.arrays)
         found: Arrays = {}
-        for number, result in enumerate(results if isinstance(results, tuple | list) else ()):
+        for place, result in results_of(results, by_number=isinstance(self.candidate.interface.output, int)).items():
             with suppress(TypeError):
-                found[f"result {number}"] = self.framework.take(result)
+                found[f"result {place}"] = self.framework.take(result)
         return found
 
     def directional(self) -> Arrays:
@@ -127,16 +128,6 @@ class Task:
     def others(self) -> Arrays:
         """Arrays of the same shapes with the numbers in the opposite order, logits far away: another question."""
         return made(self.candidate, far_away(turned(self.problem)), self.device)
-
-
-def result_at(results: Any, place: int, what: str) -> Any:
-    """One of several results; ValueError where there is none."""
-    if not isinstance(results, tuple | list) or len(results) <= place:
-        given = f"{len(results)} results" if isinstance(results, tuple | list) else f"a {type(results).__name__}"
-        raise ValueError(f"gave {given}; expected {what} as result {place}, counted from 0")
-    if results[place] is None:
-        raise ValueError(f"result {place} is None; expected {what}")
-    return results[place]
 
 
 def turned(problem: Problem) -> Problem:

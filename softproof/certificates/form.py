@@ -141,7 +141,7 @@ _INTERFACE = {
     **dict.fromkeys(("without", "writes", "transposed"), _TEXTS),
     **dict.fromkeys(("names", "fixed", "extra", "gradients"), Named(_text)),
     "ndim": Every(_count),
-    "output": _or_null(_count),
+    "output": _or_null(lambda value: "" if isinstance(value, str) else _count(value)),
     "negative": _flag,
 }
 _ASKED = {

@@ -24,6 +24,7 @@ from ..reports.required import CANNOT_ASK, OUTPUTS
 from ..reports.row import CANNOT_LOAD, Row
 from ..runs.config import INTERFACE
 from ..runs.introduction import CannotAskError, Profile
+from ..runs.probing import ANOTHER_ORDER
 from ..runs.profile import NOTHING_TO_ASK, Probe
 from ..verdicts.verdict import DISAGREES
 from .options import words_of
@@ -93,11 +94,15 @@ def _is_function(arguments: Mapping[str, Any]) -> bool:
 
 
 def _is_otherwise(row: Row) -> bool:
-    """Whether it could not be asked, nobody knows what it computes, or some failure may come from its interface."""
+    """Whether it could not be asked, nobody knows what it computes, or some failure may come from its interface.
+
+    As where its parameters have another order than ours.
+    """
     reason = row.outcome.reason
     if reason.startswith(f"{CANNOT_ASK}: ") or (row.verdict == CANNOT_LOAD and NO_NAME in reason):
         return True
-    return row.verdict == DISAGREES and any(map(_may_be_otherwise, row.failures))
+    in_order = not any(each.startswith(ANOTHER_ORDER) for each in row.asked.hints)
+    return row.verdict == DISAGREES and (not in_order or any(map(_may_be_otherwise, row.failures)))
 
 
 def _may_be_otherwise(failure: Failure) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..candidates.isolated import SECONDS, STARTUP_SECONDS
 from ..candidates.loading import PART
-from ..problem.interface import InterfaceArguments
+from ..problem.interface import InterfaceArguments, Place
 from ..problem.operations import OPERATIONS
 from ..reports.files import ReportFile
 
@@ -85,7 +85,9 @@ def add_interface(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--transposed", action="append", metavar="NAME", help="a matrix it takes as (features, classes): x @ weight"
     )
-    group.add_argument("--output", type=int, metavar="N", help="which of several results is the value, counted from 0")
+    group.add_argument(
+        "--output", type=_place, metavar="N", help="which of several results is the value, counted from 0, or by name"
+    )
     group.add_argument(
         "--gradient", action="append", dest="gradients", metavar="INPUT=N", help="which result is the gradient of INPUT"
     )
@@ -165,7 +167,7 @@ def _interface(options: argparse.Namespace) -> InterfaceArguments:
     interface["without"], interface["writes"] = split(options.without), split(options.writes)
     interface["names"] = dict(_pair("--name", each) for each in options.names or ())
     gradients = (_pair("--gradient", each) for each in options.gradients or ())
-    interface["gradients"] = {key: _whole(value) for key, value in gradients}
+    interface["gradients"] = {key: _place(value) for key, value in gradients}
     for name in ("fixed", "extra"):
         pairs = (_pair(f"--{name}", each) for each in getattr(options, name) or ())
         interface[name] = {key: _literal(value) for key, value in pairs}
@@ -184,9 +186,9 @@ def _pair(option: str, text: str) -> tuple[str, str]:
     return name, value
 
 
-def _whole(text: str) -> Any:
-    """The number of a result; what is none stays a text, and is told."""
-    return int(text) if text.isdecimal() else text
+def _place(text: str) -> Place:
+    """The number of a result, or its name."""
+    return int(text) if text.lstrip("-").isdecimal() else text
 
 
 def _literal(text: str) -> object:

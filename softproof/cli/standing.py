@@ -12,7 +12,7 @@ from ..candidates.axes import is_moved, last_axis
 from ..candidates.candidate import Candidate
 from ..problem.interface import Interface
 from ..problem.kinds import kinds_of
-from ..problem.operations import DIRECTIONAL
+from ..problem.operations import DIRECTIONAL, OPERATIONS
 from ..reports.failure import Failure
 from ..reports.required import OUTPUTS
 from ..reports.row import Row
@@ -34,11 +34,18 @@ def with_standing(
     for row in before:
         if row.verdict != DISAGREES or (row.name in judged and not judged[row.name].ok):
             continue
+        if _by_name(first, row.operation) != _by_name(interface, row.operation):  # the inputs were in another order
+            continue
         same = (each for each in row.failures if not (turned and is_moved(each.verdict.problem)))
         standing = tuple(each for each in same if _stands(each, interface, opener))
         if standing:
             judged[row.name] = replace(row, failures=standing)
     return list(judged.values())
+
+
+def _by_name(interface: Interface, operation: str) -> set[str]:
+    """The inputs that are given by name."""
+    return {*OPERATIONS[operation].inputs} & interface.names.keys()
 
 
 def written_by(failure: Failure) -> set[str]:

@@ -18,6 +18,7 @@ from .rows import main_input, reduction_of, row_length
 from .size_limits import is_beyond, is_limit, limit
 from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
 
+Place = int | str  # of one of several results: its number, counted from 0, or its name
 DIMENSIONS = range(6)  # of the arrays that are drawn
 HALF_VALUE = "half_value"  # in `without`: in half precision a value in float32 is rounded
 
@@ -55,10 +56,10 @@ class InterfaceArguments(TypedDict, total=False):
     extra: Mapping[str, Any]
     ndim: Sequence[int]
     writes: Sequence[str]
-    output: int | None
+    output: Place | None
     negative: bool
     transposed: Sequence[str]
-    gradients: Mapping[str, int]
+    gradients: Mapping[str, Place]
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ class Interface:
         extra: arguments of its own that are always given, by name.
         ndim: how many dimensions the logits, probabilities or features may have; by default any number.
         writes: inputs that it is documented to overwrite. It is given a copy of these.
-        output: which of several results is the value, counted from 0; by default there is one.
+        output: which of several results is the value, counted from 0, or by its name in a mapping or an object; by
+            default there is one.
         negative: whether its result is minus the value, as a log-probability is minus the loss of its label.
         transposed: matrices that it takes with their last two axes swapped, such as a weight (features, classes).
         gradients: which of several results are gradients, and of which input, such as ``{"logits": 1}``: those for an
@@ -102,10 +104,10 @@ class Interface:
     extra: Mapping[str, Any] = field(default_factory=dict)
     ndim: frozenset[int] = frozenset()
     writes: frozenset[str] = frozenset()
-    output: int | None = None
+    output: Place | None = None
     negative: bool = False
     transposed: frozenset[str] = frozenset()
-    gradients: Mapping[str, int] = field(default_factory=dict)
+    gradients: Mapping[str, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         made: dict[str, Any] = {name: check_mapping(name, getattr(self, name), _EXAMPLES[name]) for name in _MAPPINGS}
@@ -116,7 +118,7 @@ class Interface:
             made[name] = value if value is None and name == "supports" else frozenset(check_names(name, value, "dim"))
         made["ndim"] = check_dimensions(self.ndim)
         if self.output is not None:
-            made["output"] = check_whole("output", self.output, _COUNTS, 0)
+            made["output"] = check_place("output", self.output)
         if made["gradients"]:
             made["output"] = 0 if self.output is None else made["output"]
             _check_apart(made["gradients"], made["output"])
@@ -195,7 +197,7 @@ class Interface:
             if name in OPERATIONS[problem.operation].options
         )
 
-    def beside(self, operation: str) -> dict[str, int]:
+    def beside(self, operation: str) -> dict[str, Place]:
         """Which of its results is the gradient of which input of an operation."""
         return {name: self.gradients[name] for name in OPERATIONS[operation].gradients if name in self.gradients}
 
@@ -227,15 +229,22 @@ _EXAMPLES = {
     "extra": "{'chunk': 256}",
     "gradients": "{'logits': 1}",
 }
-_COUNTS = "a whole number, which counts results from 0"
+_PLACE = "a whole number, which counts results from 0, or the name of one"
 _MAPPINGS, _COLLECTIONS = tuple(_EXAMPLES), ("supports", "without", "writes", "transposed")
 MATRICES = ("weight", "linear_weight")  # inputs of a layer that may be given transposed
 
 
-def _check_apart(gradients: Mapping[str, Any], output: int) -> None:
+def check_place(name: str, value: Any) -> Place:
+    """The number or the name of a result; ValueError or TypeError for anything else, as for a number in a text."""
+    if isinstance(value, str) and value.strip() and not value.lstrip("-").isdecimal():
+        return value
+    return check_whole(name, value, _PLACE, 0)
+
+
+def _check_apart(gradients: Mapping[str, Any], output: Place) -> None:
     """Each of another result, none of which is the value; ValueError or TypeError where it is not."""
-    numbers = [check_whole(f"gradients of {name}", each, _COUNTS, 0) for name, each in gradients.items()]
-    if len({*numbers, output}) <= len(numbers):
+    places = [check_place(f"gradients of {name}", each) for name, each in gradients.items()]
+    if len({*places, output}) <= len(places):
         raise ValueError(f"gradients is {dict(gradients)}, and output {output}; expected another result for each")
 
 

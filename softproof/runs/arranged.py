@@ -8,12 +8,13 @@ from ..candidates.axes import OF_LOSSES
 from ..problem.interface import MATRICES
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
-from .introduction import FIRST, CannotAskError, Opening
+from .introduction import FIRST, CannotAskError
 from .otherwise import soft_question
+from .usual import Usual
 
 
 @dataclass
-class Arranged(Opening):
+class Arranged(Usual):
     """One function, and the order of its axes."""
 
     def _usual_or_soft(self) -> Problem:

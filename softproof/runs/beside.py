@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..candidates.axes import taken_so
+from ..problem.interface import Place
 from ..problem.losses import is_labels
 from ..problem.operations import OPERATIONS
 from ..problem.outputs import gradient_names
@@ -24,7 +25,7 @@ from .meaning import Meaning
 
 NEAR = 1e-2  # the relative distance of arrays that are meant to be the same
 PARALLEL = 0.9  # the cosine of a gradient, or of a multiple of it, and the right one
-RESULT = "result "  # and its number: what the directive "results" calls them
+RESULT = "result "  # and its number or name: what the directive "results" calls them
 
 
 @dataclass
@@ -51,14 +52,14 @@ class Beside(Meaning):
         inputs = {**usual.inputs, **{name: np.ones(class_count(usual)) for name in more}}
         return with_ones(replace(usual, inputs=inputs, grad_output=None))
 
-    def _gradients_among(self, asked: Problem, value: int) -> dict[str, int]:
+    def _gradients_among(self, asked: Problem, value: Place) -> dict[str, Place]:
         """By input: those that are right, then those that are meant to be."""
         names = gradient_names(asked)
         with warnings.catch_warnings(action="ignore"), np.errstate(all="ignore"):
             results = self.candidate.ask(asked, self.device, "results").outputs
             derived = self.candidate.differentiates(asked.operation) and not self._raised(asked)
             exact, known = solve(asked, FLOAT64), [array for each in _known(asked) for array in (each, -each)]
-        places = {int(name.removeprefix(RESULT)): output for name, output in results.items()}
+        places = {_place(name): output for name, output in results.items()}
         as_of = {
             (name, place): taken_so(f"grad_{name}", output, asked, self.candidate.interface).values
             for name in names
@@ -81,6 +82,12 @@ class Beside(Meaning):
     def _raised(self, asked: Problem) -> bool:
         """Whether a framework has no gradient for the value."""
         return self.candidate.answer(asked, self.device).raised is not None
+
+
+def _place(name: str) -> Place:
+    """Of a result, as the directive calls it."""
+    place = name.removeprefix(RESULT)
+    return int(place) if place.isdecimal() else place
 
 
 def _known(asked: Problem) -> Iterator[Array]:

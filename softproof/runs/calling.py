@@ -7,7 +7,9 @@ import warnings
 from dataclasses import replace
 
 from ..candidates.candidate import Candidate
+from ..candidates.guesses import results_in_order
 from ..candidates.lookalikes import is_mask, lookalikes
+from ..candidates.results import BY_NAME
 from ..problem.operations import OPERATIONS
 from .harmless import plain
 
@@ -18,7 +20,8 @@ HOLDS_ITS_WEIGHT = (
     "It seems to hold its weight itself. Judge a function that is given one, such as: def layer(x, w): "
     "return torch.func.functional_call(module, {'linear.weight': w}, (x,))"
 )
-SEVERAL = re.compile(r"the answer is a (tuple|list)")
+SEVERAL = re.compile(r"the answer is a (tuple|list)\b(?!,)")
+_NAMED = re.compile(rf"the answer is an? .*, {BY_NAME}([^;]*)")
 
 
 def _answers(candidate: Candidate, operation: str, dtype: str, device: str) -> bool:
@@ -40,6 +43,16 @@ def missing_in(error: str) -> list[str]:
     return re.findall(r"'(\w+)'", missing[1]) if missing else []
 
 
+def names_of_results(error: str) -> list[str]:
+    """The names of the results of which an error tells, if it does.
+
+    >>> names_of_results("TypeError: the answer is a dict, with results by name: accuracy, loss; expected one array")
+    ['accuracy', 'loss']
+    """
+    named = _NAMED.search(error)
+    return named[1].split(", ") if named else []
+
+
 def options_for(candidate: Candidate, operation: str, raised: str) -> list[str]:
     """Options of the command line for what an error says; empty where it does not tell.
 
@@ -48,6 +61,9 @@ def options_for(candidate: Candidate, operation: str, raised: str) -> list[str]:
     parameters, interface = candidate.capabilities.parameters(operation), candidate.interface
     if SEVERAL.search(raised):
         return ["--output 0"]
+    if names := names_of_results(raised):
+        telling, others = results_in_order(operation, names)
+        return [f"--output {(*telling, *others)[0]}"]
     if names := missing_in(raised):
         alike = {theirs: ours for ours, theirs in lookalikes(operation, parameters, interface.names).items()}
         alike |= {name: "counted" for name in names if is_mask(name) and "target" in OPERATIONS[operation].inputs}
@@ -67,7 +83,7 @@ def how_to_call(candidate: Candidate, operation: str, dtype: str, device: str, r
     if operation == "linear" and FORWARD.search(raised):
         return HOLDS_ITS_WEIGHT
     found = options_for(candidate, operation, raised)
-    many = SEVERAL.search(raised)
+    many = SEVERAL.search(raised) or names_of_results(raised)
     words = "It gives several results; say which is the value" if many else "Describe how it is called"
     options = " ".join(found) or "--name, --fixed, --extra, --ndim, --output"
     return f"{words}: {options}; or let `softproof init` find out"

@@ -34,6 +34,7 @@ OF_A_TARGET = ("target", "operation", "adapter", "devices", *CRITERIA, *INTERFAC
 OF_ALL = ("targets", "devices", *CRITERIA, "seed", "expected-failures", "database")
 _TEXT, _TEXTS, _TABLE = "a text", "a list of texts", "a table"
 _NUMBER, _WHOLE, _NUMBERS = "a number", "a whole number", "a list of numbers"
+_PLACE = "a whole number or a name"
 KINDS = {  # what the value of each key is
     **dict.fromkeys(("operation", "adapter", "arithmetic", "accuracy", "baseline", "database", "sandbox"), _TEXT),
     **dict.fromkeys(
@@ -42,7 +43,8 @@ KINDS = {  # what the value of each key is
     ),
     **dict.fromkeys(("names", "fixed", "extra", "gradients"), _TABLE),
     **dict.fromkeys(("factor", "time-limit", "startup-limit"), _NUMBER),
-    **dict.fromkeys(("examples", "seed", "output"), _WHOLE),
+    **dict.fromkeys(("examples", "seed"), _WHOLE),
+    "output": _PLACE,
     "ndim": _NUMBERS,
     **dict.fromkeys(("in-process", "negative"), "true or false"),
     "expected-failures": "a list of texts, or the name of a file",
@@ -147,6 +149,7 @@ def _check_kind(where: str, key: str, value: Any) -> None:
         _TABLE: isinstance(value, Mapping),
         _NUMBER: whole or isinstance(value, float),
         _WHOLE: whole,
+        _PLACE: whole or isinstance(value, str),
         _NUMBERS: _is_list(value, int),
         "true or false": isinstance(value, bool),
         KINDS["expected-failures"]: isinstance(value, str) or _is_list(value, str),
@@ -218,7 +221,7 @@ target = "my_kernels:softmax"           # a module, or one function of it
 # extra = {{ chunk = 256 }}               # arguments of its own
 # ndim = [2]                            # dimensions of the logits that it takes
 # writes = ["logits"]                   # inputs that it is documented to overwrite
-# output = 0                            # which of several results is the value
+# output = 0                            # which of several results is the value; or its name, "loss"
 # gradients = {{ logits = 1 }}          # which of them are gradients, and of which input
 # transposed = ["weight"]               # matrices that it takes as (features, classes)
 # negative = true                       # its result is minus the value, as a log-probability is minus a loss

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..candidates.guesses import OF_LOGITS, gives_logarithms
+from ..candidates.guesses import OF_LOGITS, gives_logarithms, inputs_in_order
+from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
 from ..problem.rows import main_input
 from .arranged import Arranged
+from .introduction import NAMES, CannotAskError
 
 MINUS = "it gives log-probabilities, which are minus the losses"
 
@@ -21,7 +24,8 @@ class Meaning(Arranged):
     def _negative(self, usual: Problem) -> None:
         """Whether its name says that it gives log-probabilities, and these times -1 are the losses."""
         given = "target" not in usual.inputs or self.candidate.interface.negative
-        if given or not gives_logarithms(self.name) or self._fits(usual):
+        names = self.name, str(self.candidate.interface.output)
+        if given or not any(map(gives_logarithms, names)) or self._fits(usual):
             return
         self.found.says("negative", True, MINUS)
         self._open()
@@ -31,15 +35,37 @@ class Meaning(Arranged):
         self.found.arguments.pop("negative")
         self._open()
 
+    def _in_order(self, usual: Problem) -> Problem:
+        """The usual question; inputs whose names say another order than ours are given in ours, if only that is right.
+
+        As those of a divergence of q from p, that is called with q first.
+        """
+        parameters, given = self.candidate.capabilities.parameters(usual.operation), self.given.get("names", {})
+        order, names = inputs_in_order(usual.operation, parameters), dict(self.candidate.interface.names)
+        if not order or order.keys() & given.keys() or self._fits(_apart(usual)):
+            return usual
+        self._calls({name: theirs for name, theirs in names.items() if name not in order})
+        with suppress(CannotAskError):
+            other = self._usual()
+            if self._fits(_apart(other)):
+                self.found.notes.append(f"{', '.join(order.values())}: its inputs are right in the order of torch")
+                return other
+        self._calls(names)
+        return usual
+
     def _of_logits(self, usual: Problem) -> Problem:
         """The usual question; of an entropy or a divergence that is right for logits alone, that of logits."""
         before = self.found.operation
-        if before not in OF_LOGITS or self._fits(_rolled(usual)):
+        if before not in OF_LOGITS or self._fits(_apart(usual)):
             return usual
         others = (OF_LOGITS[before], "its numbers are right for logits"), (before, self.found.comments["operation"])
+        names = dict(self.candidate.interface.names)
         for operation, why in others:
             self.found.operation = operation
             self.found.says("operation", operation, why)
+            if names:
+                ours = dict(zip(OPERATIONS[before].inputs, OPERATIONS[operation].inputs, strict=True))
+                self.found.says("names", {ours.get(name, name): each for name, each in names.items()}, NAMES)
             self._open()
             asked = self._plain(usual.dtype, main_input(usual).ndim)
             if asked is not None and self._fits(asked):
@@ -47,7 +73,8 @@ class Meaning(Arranged):
         return usual
 
 
-def _rolled(problem: Problem) -> Problem:
-    """The same with distributions that differ."""
-    inputs = {name: np.roll(array, place, -1) for place, (name, array) in enumerate(problem.inputs.items())}
-    return replace(problem, inputs=inputs)
+def _apart(problem: Problem) -> Problem:
+    """The same with distributions that differ, so that one order of them is right alone."""
+    if "q" not in problem.inputs:
+        return problem
+    return replace(problem, inputs={**problem.inputs, "q": np.resize([0.125, 0.125, 0.75], problem.inputs["q"].shape)})

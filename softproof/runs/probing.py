@@ -37,6 +37,7 @@ _AT_MOST = re.compile(r"; (\w+): \d+, and with (\d+) it agrees$")
 DELIBERATE = ("ValueError", "TypeError", "NotImplementedError", "AssertionError")  # what people raise on purpose
 _ON_PURPOSE = re.compile(rf"raised ({'|'.join(DELIBERATE)}|RuntimeError) at (?!.*CUDA error)")
 OTHER_INPUTS = ("labels", "probabilities")  # kinds that a backward pass may refuse alone; others are values of the same
+ANOTHER_ORDER = "its parameters look like the inputs in another order"
 ANOTHER_AXIS = "gave numbers of another axis than the last"
 
 
@@ -233,7 +234,7 @@ def hints(candidate: Candidate, operation: str) -> tuple[str, ...]:
     swapped: tuple[str, ...] = ()
     if order and not order.keys() & candidate.interface.names.keys():
         options = " ".join(f"--name {ours}={theirs}" for ours, theirs in order.items())
-        swapped = (f"its parameters look like the inputs in another order: {options}",)
+        swapped = (f"{ANOTHER_ORDER}: {options}",)
     others = tuple(
         f"the default of {name} was not tested: {DEFAULTS[name]!r} was given in its place"
         for name in candidate.capabilities.other_defaults(operation)

@@ -23,7 +23,7 @@ from .beside import Beside
 from .conventions import conventions
 from .fitting import fitted
 from .harmless import Harmless, kinds
-from .introduction import LEFT_OUT, Profile
+from .introduction import LEFT_OUT, NAMES, Profile
 from .otherwise import hard_coded
 from .probing import ANOTHER_AXIS, DELIBERATE, refusals
 from .unseen import SECOND, is_silent, no_backward, no_second_backward
@@ -50,7 +50,8 @@ class Probe(Beside):
         self._operation()
         try:
             self._names()
-            usual = self._of_logits(self._usual_or_soft())
+            usual = self._of_logits(self._in_order(self._neutralised(self._usual_or_soft())))
+            self.answers = True
             self._negative(usual)
             usual = self._hard_coded(usual)
             self._by_default(usual)
@@ -149,7 +150,7 @@ class Probe(Beside):
             if option in left or option in self.candidate.supports(operation):
                 continue
             names = self.found.arguments.get("names"), self.found.comments.get("names", "")
-            self.found.says("names", {**(names[0] or {}), option: theirs}, "what it calls them")
+            self.found.says("names", {**(names[0] or {}), option: theirs}, NAMES)
             self._open()
             asked = [each.problem for each in self._about(usual) if option_of(each.option) == option]
             if asked and all(map(self._is_right, asked)):

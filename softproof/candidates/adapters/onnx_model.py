@@ -55,10 +55,10 @@ def load(target: Any, operation: str | None, interface: Interface) -> Candidate:
     if interface.extra:
         raise ValueError(f"extra is {interface.extra!r}; a model takes the inputs of its graph alone")
     source = repr(target) if isinstance(target, str) else "session"
-    function, output = _run(session, kinds, names, operation), interface.output or 0
-    if not 0 <= output < len(session.get_outputs()):
-        outputs = ", ".join(each.name for each in session.get_outputs())
-        raise ValueError(f"output is {output}; counted from 0, the model has {outputs}")
+    function, outputs = _run(session, kinds, names, operation), [each.name for each in session.get_outputs()]
+    output = outputs.index(str(interface.output)) if interface.output in outputs else interface.output or 0
+    if isinstance(output, str) or output >= len(outputs):
+        raise ValueError(f"output is {output}; counted from 0, the model has {', '.join(outputs)}")
     interface = replace(
         interface,
         supports=frozenset(names) & frozenset(OPERATIONS[operation].optional),

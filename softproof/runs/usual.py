@@ -1,0 +1,180 @@
+"""A usual question that a function answers: what it raises before tells how it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+
+from ..candidates.guesses import neutral_values, results_in_order
+from ..candidates.lookalikes import is_mask, lookalikes
+from ..problem.interface import Place
+from ..problem.operations import OPERATIONS
+from ..problem.problem import Problem
+from ..problem.row_masks import MASKS
+from .calling import SEVERAL, TOO_MANY, missing_in, names_of_results
+from .introduction import FIRST, NAMES, CannotAskError, Opening
+
+
+@dataclass
+class Usual(Opening):
+    """One function, which is opened again with what its errors tell, until it answers a usual question."""
+
+    neutral: dict[str, float] = field(default_factory=dict)  # what it has to be given, and is no option
+
+    def _usual(self) -> Problem:
+        """The first usual question that it answers, best by a value of a possible shape; errors tell how to call it."""
+        answered = None
+        for _ in range(MOST):
+            raised = ""
+            for dtype, ndim in ((dtype, ndim) for ndim in (2, 3, 1, 4, 0) for dtype in FIRST):
+                problem = self._plain(dtype, ndim)
+                if problem is None or dtype not in self.candidate.dtypes or not self.candidate.takes(problem):
+                    continue
+                error = self._asked(problem).raised
+                raised = raised or error or ""
+                if error is None and self._has_a_shape(problem):
+                    return problem
+                if error is None:
+                    answered = answered or problem
+                elif self._called_otherwise(error, problem):
+                    break
+            else:
+                break
+        if answered is None:
+            raise CannotAskError(self._advice(raised))
+        return answered
+
+    def _called_otherwise(self, error: str, asked: Problem) -> bool:
+        """Whether an error tells that it has several results, or takes its inputs by name; then it is opened so.
+
+        What it has to be given, and looks like an option or a mask, is that.
+        """
+        inputs = OPERATIONS[self.found.operation].inputs
+        parameters = self.candidate.capabilities.parameters(self.found.operation)
+        needed, neutral = self._needed(error), self._neutral(error)
+        if SEVERAL.search(error) and self.candidate.interface.output is None:
+            self._gives_as_value(0)
+        elif names_of_results(error) and self.candidate.interface.output is None:
+            return self._result_of(names_of_results(error), asked)
+        elif TOO_MANY.search(error) and inputs[0] not in self.candidate.interface.names:
+            names = dict(zip(inputs, parameters, strict=False)) | dict(self.candidate.interface.names)
+            self.found.says("names", names, NAMES)
+        elif needed:
+            self._calls({**self.candidate.interface.names, **needed})
+            self.found.notes += [GIVEN.format(theirs=theirs, ours=ours) for ours, theirs in needed.items()]
+        elif neutral:
+            self._gives(neutral)
+        else:
+            return self._masked(error, asked)
+        self._open()
+        return True
+
+    def _result_of(self, names: list[str], asked: Problem) -> bool:
+        """Whether one of its results by name is its value: the first whose name says so, or else whose numbers do."""
+        telling, others = results_in_order(self.found.operation, names)
+        possible = []
+        for name in (*telling, *others):
+            self._gives_as_value(name)
+            if self._asked(asked).raised is None:
+                possible.append(name)
+                if name in telling or self._fits(asked):
+                    break
+        else:
+            self.found.arguments.pop("output")
+            if not possible:
+                self._open()
+                return False
+            self._gives_as_value(possible[0])
+        value = self.candidate.interface.output
+        rest = ", ".join(each for each in names if each != value)
+        self.found.notes.append(f"its result {value} is judged as the value" + (f", and not {rest}" if rest else ""))
+        if rest:
+            self.found.notes[-1] += "; to judge another: --output NAME"
+        return True
+
+    def _gives_as_value(self, place: Place) -> None:
+        """It is opened so."""
+        self.found.says("output", place, "it gives several results; this one is judged")
+        self._open()
+
+    def _gives(self, neutral: Mapping[str, float]) -> None:
+        """It is given these numbers, and no others."""
+        self.found.says("extra", {**self.candidate.interface.extra, **neutral}, "what it has to be given")
+        for name, value in neutral.items():
+            self.neutral[name] = value
+
+    def _neutralised(self, usual: Problem) -> Problem:
+        """The usual question; of parameters for which several numbers may change nothing, those that fit it."""
+        several = [name for name in self.neutral if len(neutral_values(name)) > 1]
+        if several and not self._fits(usual):
+            before = {name: self.neutral[name] for name in several}
+            choices = product(*map(neutral_values, several))
+            for chosen in (*(dict(zip(several, each, strict=True)) for each in choices), before):
+                self._gives(chosen)
+                self._open()
+                if self._fits(usual):
+                    break
+        for name, value in self.neutral.items():
+            self.found.not_tested[f"another {name} than {value}"] = HAS_NO_DEFAULT
+        return usual
+
+    def _masked(self, error: str, asked: Problem) -> bool:
+        """Whether it lacks a mask, and has a loss with one that lets all rows count; of other rows that is 0 or NaN.
+
+        It is best in the format that is asked: a sum of booleans is an integer. No name is tried twice.
+        """
+        missing = missing_in(error)
+        if "target" not in asked.inputs or len(missing) != 1 or not is_mask(missing[0]) or missing[0] in self.tried:
+            return False
+        self.tried.add(missing[0])
+        names, own = dict(self.candidate.interface.names), dict[str, bool]()
+        for kind in MASKS:
+            self._calls({**names, kind: missing[0]})
+            value = self._asked(asked).outputs.get("value")
+            if value is not None and np.nan_to_num(value.values).any():
+                own[kind] = value.dtype == asked.dtype
+        if not own:
+            self._calls(names)
+            return False
+        self._calls({**names, max(own, key=own.__getitem__): missing[0]})
+        self.found.not_tested[f"{missing[0]} of other rows"] = ALL_COUNT
+        return True
+
+    def _needed(self, error: str) -> dict[str, str]:
+        """What it says that it lacks, by the optional input or option that looks like it."""
+        names, operation = missing_in(error), self.found.operation
+        known = self.candidate.interface.names
+        alike = lookalikes(operation, self.candidate.capabilities.parameters(operation), known) if names else {}
+        return {ours: theirs for ours, theirs in alike.items() if theirs in names}
+
+    def _neutral(self, error: str) -> dict[str, float]:
+        """What it says that it lacks and a number is known for that changes nothing, such as 1 for a temperature."""
+        return {name: values[0] for name in missing_in(error) if (values := neutral_values(name))}
+
+    def _calls(self, names: Mapping[str, str]) -> None:
+        """It is opened so."""
+        self.found.says("names", names, NAMES)
+        if not names:
+            self.found.arguments.pop("names")
+        self._open()
+
+    def _advice(self, raised: str) -> str:
+        """What to do where nothing is answered."""
+        if denied := self.candidate.process.denied(raised):
+            return f"it answers no question: raised {raised}. {denied}"
+        if names_of_results(raised):
+            return f"it answers no question: {raised.partition(': ')[2]}. Say which result is the value: --output NAME"
+        if names := missing_in(raised):
+            options = " ".join(f"--extra {name}=VALUE" for name in names)
+            return f"it answers no question: raised {raised}. Say what it is to be given: {options}"
+        device = "; if it needs a GPU: --device cuda" if self.device == "cpu" else ""
+        return f"it answers no question: raised {raised}. Describe how it is called: --name, --extra, --ndim{device}"
+
+
+MOST = 6  # times that a function is opened with what an error tells
+ALL_COUNT = "it is given a mask of the rows whose label is not ignored"
+HAS_NO_DEFAULT = "it has no default, and the operation has no such option"
+GIVEN = "{theirs} has no default: without {ours} it is given what changes no number (0 for a bias, 1 for weights)"

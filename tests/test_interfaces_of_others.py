@@ -1,0 +1,215 @@
+"""A right function of a stranger agrees after one command: results by name, another order, parameters of its own."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import softproof
+from softproof import Problem, judge
+from softproof.cli.commands import main
+
+KERNELS = """
+from collections import namedtuple
+from dataclasses import dataclass
+from types import SimpleNamespace
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+def nll(logits, labels): return torch.logsumexp(logits, -1) - logits.gather(-1, labels[:, None])[:, 0]
+
+def of_mapping(logits, labels):
+    return {"accuracy": (logits.argmax(-1) == labels).sum() / 3, "loss": nll(logits, labels).mean(), "rows": 3}
+def of_mapping_wrong(logits, labels): return {"accuracy": nll(logits, labels).mean(), "loss": nll(logits, labels).max()}
+
+@dataclass
+class Output:
+    logits: torch.Tensor
+    loss: torch.Tensor
+    cache: object = None
+
+def of_object(hidden, weight, labels):
+    logits = F.linear(hidden, weight)
+    return Output(logits, nll(logits, labels).mean())
+def of_object_wrong(hidden, weight, labels):
+    logits = F.linear(hidden, weight)
+    return Output(logits, nll(logits * 1.01, labels).mean())
+
+Pair = namedtuple("Pair", "scores log_probs")
+def of_pair(logits, labels): return Pair(logits, -nll(logits, labels))
+def of_pair_wrong(logits, labels): return Pair(logits, -2 * nll(logits, labels))
+
+def of_own_names(logits, labels): return SimpleNamespace(first=logits.sum(), second=nll(logits, labels).mean())
+def of_own_names_wrong(logits, labels): return SimpleNamespace(first=logits.sum(), second=nll(logits, labels).sum() / 2)
+
+def softmax_loss(scores, y):
+    z = scores - scores.max(axis=1, keepdims=True)
+    p = np.exp(z)
+    p /= p.sum(axis=1, keepdims=True)
+    d = p.copy()
+    d[np.arange(len(y)), y] -= 1
+    return (np.log(np.exp(z).sum(axis=1)) - z[np.arange(len(y)), y]).mean(), d / max(1, len(y))
+def of_gradients(scores, y):
+    loss, d = softmax_loss(scores, y)
+    return {"dscores": d, "loss": loss}
+def of_gradients_wrong(scores, y):
+    loss, d = softmax_loss(scores, y)
+    return {"dscores": 2 * d, "loss": loss}
+
+def course(W, X, y, reg):
+    loss, d = softmax_loss(X @ W, y)
+    return loss + reg * (W * W).sum(), X.T @ d + 2 * reg * W
+def course_wrong(W, X, y, reg):
+    loss, d = softmax_loss(X @ W, y)
+    return loss + reg * (W * W).sum(), X.T @ d * 2 + 2 * reg * W
+
+def heated(logits, labels, T): return nll(logits / T, labels).mean()
+def heated_wrong(logits, labels, T): return nll(2 * logits / T, labels).mean()
+
+def focal(logits, labels, alpha, gamma):
+    losses = nll(logits, labels)
+    return (alpha * (1 - torch.exp(-losses)) ** gamma * losses).mean()
+def focal_wrong(logits, labels, alpha, gamma): return focal(logits, labels, alpha, gamma) * 1.01
+
+def penalised(logits, labels, *, alpha):
+    return (nll(logits, labels) + alpha * torch.logsumexp(logits, -1) ** 2).mean()
+def penalised_wrong(logits, labels, *, alpha):
+    return (nll(logits, labels) + (alpha + 0.1) * torch.logsumexp(logits, -1) ** 2).mean()
+"""
+ASKED = ("--dtype", "float32", "--examples", "40", "--seed", "1", "--in-process", "--no-diagnosis")
+ORDERS = """
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+def keras(target, output): return F.cross_entropy(output, target)
+def keras_wrong(target, output): return F.cross_entropy(output * 1.01, target)
+def unknown(gold_labels, net): return F.cross_entropy(net, gold_labels)
+def unknown_wrong(gold_labels, net): return F.cross_entropy(net, gold_labels) * 1.01
+def usual(a, b): return F.cross_entropy(a, b)
+def usual_wrong(a, b): return F.cross_entropy(a * 2, b)
+def swapped_wrong(a, b): return F.cross_entropy(b, a)
+def numpy_last(y_true, y_pred):
+    z = y_pred - y_pred.max(-1, keepdims=True)
+    return (np.log(np.exp(z).sum(-1)) - z[np.arange(len(z)), y_true]).mean()
+def numpy_last_wrong(y_true, y_pred): return numpy_last(y_true, y_pred) + 1e-3
+def layer(labels, h, weight): return F.cross_entropy(h @ weight.mT, labels)
+def layer_wrong(labels, h, weight): return F.cross_entropy(h @ weight.mT, labels) / 2
+
+def kl_divergence(q, p): return torch.where(p > 0, p * (p.log() - q.log()), p).sum(-1)
+def of_q_from_p(q, p): return torch.where(q > 0, q * (q.log() - p.log()), q).sum(-1)
+def kl_divergence_wrong(q, p): return torch.where(p > 0, p * (p.log() - q.log()), p).sum(-1) * 1.01
+"""
+IN_ORDER = ("keras", "unknown", "usual", "numpy_last", "layer", "kl_divergence")
+ORDERED = {  # what is found out; nothing of functions whose names say nothing
+    "keras": "--name logits=output --name target=target",
+    "unknown": "--name logits=net --name target=gold_labels",
+    "numpy_last": "--name logits=y_pred --name target=y_true",
+    "layer": "--name input=h --name linear_weight=weight --name target=labels",
+    "kl_divergence": "--name p=p --name q=q",
+}
+OPERATIONS = {"of_object": "linear_cross_entropy", "course": "linear_cross_entropy"}
+SAID = {  # of a right function: what is found out
+    "of_mapping": ["--output loss"],
+    "of_object": ["--output loss"],
+    "of_pair": ["--output log_probs", "--negative"],
+    "of_own_names": ["--output second"],
+    "of_gradients": ["--output loss", "--gradient logits=dscores"],
+    "course": ["--extra reg=0.0", "--transposed linear_weight", "--gradient linear_weight=1", "--name input=X"],
+    "heated": ["--extra T=1.0"],
+    "focal": ["--extra alpha=1.0", "--extra gamma=0.0"],
+    "penalised": ["--extra alpha=0.0"],
+}
+
+
+def verified(name: str, kernels: str, *more: str) -> tuple[int, dict[str, Any]]:
+    """The exit status and the report of one command, in the working directory."""
+    file = Path(f"kernels_of_strangers_{zlib.crc32(kernels.encode())}.py")  # a module is imported once
+    file.write_text(kernels)
+    status = main(["verify", f"{file}:{name}", *ASKED, *more, "--json", "report.json"])
+    return status, json.loads(Path("report.json").read_text())
+
+
+@pytest.mark.parametrize("name", [*SAID, *(f"{each}_wrong" for each in SAID)])
+def test_one_command_tells(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its operation alone, with a result, and numbers for what is no option, that are told."""
+    monkeypatch.chdir(tmp_path)
+    right = name.removesuffix("_wrong")
+    status, report = verified(name, KERNELS, "--operation", OPERATIONS.get(right, "cross_entropy"))
+
+    (row,) = report["rows"]
+    assert (status, row["verdict"]) == ((0, "agrees") if name == right else (1, "disagrees")), report
+    if name == right:
+        assert [each for each in SAID[name] if each not in report["found_out"][0]] == [], report["found_out"]
+    out = capsys.readouterr().out
+    assert ("is judged as the value" in out) == ("of_" in name)
+    assert ("it has no default, and the operation has no such option" in out) == ("of_" not in name)
+
+
+@pytest.mark.parametrize("name", [*IN_ORDER, "of_q_from_p", "swapped_wrong", *(f"{each}_wrong" for each in IN_ORDER)])
+def test_inputs_in_the_order_that_their_names_say(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or in torch's, where names say nothing, or that alone is right."""
+    monkeypatch.chdir(tmp_path)
+    right = name.removesuffix("_wrong")
+    known = {"layer": "linear_cross_entropy", "kl_divergence": "kl_divergence", "of_q_from_p": "kl_divergence"}
+    status, report = verified(name, ORDERS, "--operation", known.get(right, "cross_entropy"))
+
+    assert (status, report["rows"][0]["verdict"]) == ((0, "agrees") if name == right else (1, "disagrees")), report
+    found_out = " ".join(report["found_out"])
+    assert ORDERED.get(right, "") in found_out
+    assert ("--name" in found_out) == (right in ORDERED)
+
+
+def test_the_course_without_an_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its parameters tell it."""
+    monkeypatch.chdir(tmp_path)
+    status, report = verified("softmax_loss_vectorized", KERNELS.replace("course(", "softmax_loss_vectorized("))
+
+    assert (status, report["rows"][0]["operation"]) == (0, "linear_cross_entropy"), report
+
+
+def no_value(logits: Any, _target: Any) -> dict[str, Any]:
+    """Of other names than are asked."""
+    return {"loss": logits.sum(), "extra": None}
+
+
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("los", "gave a dict, with results by name: {}; expected the value as result 'los'; did you mean 'loss'?"),
+        (1, "gave a dict, with results by name: {}; expected the value as result 1, counted from 0"),
+        ("extra", "result extra is None; expected the value"),
+        (None, "the answer is a dict, with results by name: {}; expected one array"),
+    ],
+)
+def test_no_such_name(output: str | int | None, words: str) -> None:
+    """The error lists the names that there are."""
+    problem = Problem("cross_entropy", "float32", {"logits": [[0.5, 1.0]], "target": [1]})
+    candidate = softproof.load(no_value, operation="cross_entropy", adapter="numpy", output=output)
+
+    assert words.format("loss, extra") in judge(candidate, problem).explanation
+
+
+UNKNOWN = """
+def loss(logits, labels, chunks): return logits.sum()
+def results(logits, labels): return {"a b; c": 1.0, "d": None}
+"""
+
+
+@pytest.mark.parametrize(("name", "words"), [("loss", "--extra chunks=VALUE"), ("results", "--output NAME")])
+def test_what_is_unknown_is_told(
+    name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By its name, with the word that gives it."""
+    monkeypatch.chdir(tmp_path)
+    status, _ = verified(name, UNKNOWN)
+
+    assert status == 3
+    assert words in capsys.readouterr().out
