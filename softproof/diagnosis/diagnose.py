@@ -128,7 +128,7 @@ def _is_right_afresh(interview: Interview, witness: Reply) -> bool:
     if not process.elsewhere or witness.verdict.ok or process.lost:
         return False
     process.restart()
-    again = interview.ask(witness.problem)
+    again = replace(interview, replies=[]).ask(witness.problem)  # which counts for no pattern
     return again is not None and again.verdict.ok
 
 
