@@ -102,7 +102,10 @@ def layer(labels, h, weight): return F.cross_entropy(h @ weight.mT, labels)
 def layer_wrong(labels, h, weight): return F.cross_entropy(h @ weight.mT, labels) / 2
 
 def kl_divergence(q, p): return torch.where(p > 0, p * (p.log() - q.log()), p).sum(-1)
-def of_q_from_p(q, p): return torch.where(q > 0, q * (q.log() - p.log()), q).sum(-1)
+def of_q_from_p(q, p):
+    if not q.numel():
+        raise ValueError("no rows")
+    return torch.where(q > 0, q * (q.log() - p.log()), q).sum(-1)
 def kl_divergence_wrong(q, p): return torch.where(p > 0, p * (p.log() - q.log()), p).sum(-1) * 1.01
 """
 IN_ORDER = ("keras", "unknown", "usual", "numpy_last", "layer", "kl_divergence")
@@ -199,17 +202,34 @@ def test_no_such_name(output: str | int | None, words: str) -> None:
 
 UNKNOWN = """
 def loss(logits, labels, chunks): return logits.sum()
-def results(logits, labels): return {"a b; c": 1.0, "d": None}
+def results(scores, labels): return {"first": None, "second": 1}
+def broken(scores, labels): return labels[99]
+def anything(a, b): return a
 """
 
 
-@pytest.mark.parametrize(("name", "words"), [("loss", "--extra chunks=VALUE"), ("results", "--output NAME")])
-def test_what_is_unknown_is_told(
-    name: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("loss", "raised TypeError: loss() missing 1 required positional argument: 'chunks'. … --extra chunks=VALUE"),
+        ("results", "raised TypeError: the answer is a dict, with results by name: first, second. … --output NAME"),
+        ("broken", "raised IndexError at kernels_of_strangers"),
+        ("anything", ""),
+    ],
+)
+def test_the_true_reason_is_said_first(
+    name: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """By its name, with the word that gives it."""
+    """With what to do; that an operation cannot be inferred is one where nothing tells it."""
     monkeypatch.chdir(tmp_path)
-    status, _ = verified(name, UNKNOWN)
+    status, report = verified(name, UNKNOWN)
 
-    assert status == 3
-    assert words in capsys.readouterr().out
+    (row,) = report["rows"]
+    begin, _, end = reason.partition(" … ")
+    out, err = capsys.readouterr()
+    assert (status, row["verdict"]) == ((1, "cannot ask") if reason else (3, "cannot load"))
+    assert row["reason"].startswith(
+        f"cannot ask: it answers no question: {begin}" if reason else "target: cannot infer"
+    )
+    assert end in row["reason"]
+    assert ("cannot infer" in out + err) == (not reason)

@@ -251,8 +251,10 @@ def test_jax_by_another_name(
     out, err = capsys.readouterr()
     assert "cannot load" not in err
     assert "--operation linear --transposed weight" in out
-    assert main(["verify", "dense_of_others.py:dense_of_two", *how]) == 3
-    assert "NOTE: it answers no question" in capsys.readouterr().out
+    assert main(["verify", "dense_of_others.py:dense_of_two", *how]) == 1
+    out = capsys.readouterr().out
+    assert "linear float32 cpu: cannot ask: it answers no question: raised TypeError: dense_of_two() missing" in out
+    assert "--extra width=VALUE" in out
 
 
 ROW = """

@@ -384,8 +384,10 @@ def test_one_of_several_outputs_of_a_model(tmp_path: Path) -> None:
     failure = softproof.verify(path, operation="softmax", output=0, seed=0, examples=10).rows[0].failure
     assert failure is not None
     assert "output=0)" in failure.snippet
-    with pytest.raises(ValueError, match="output is 2; counted from 0, the model has z, y"):
-        load(path, operation="softmax", output=2)
+    assert load(path, operation="softmax", output="y").interface.output == 1
+    for missing in (2, "x"):
+        with pytest.raises(ValueError, match=f"output is {missing}; counted from 0, the model has z, y"):
+            load(path, operation="softmax", output=missing)
     with pytest.raises(ValueError, match=r"extra is {'axis': 0}; a model takes the inputs of its graph alone"):
         load(path, operation="softmax", extra={"axis": 0})
 

@@ -54,14 +54,19 @@ def asked_again(arguments: Mapping[str, Any], rows: Sequence[Row], opener: Opene
         return None
     target = str(arguments["target"])
     given = {name: value for name, value in arguments.items() if name != "target" and value is not None}
+    probe = Probe(opener, target.partition(":")[2].split(".")[-1], given, given["device"])
     try:
-        profile = Probe(opener, target.partition(":")[2].split(".")[-1], given, given["device"]).profile()
-    except CannotAskError as error:  # which tells more than that its operation is not known
-        told = any(NO_NAME in row.outcome.reason for row in rows)
-        return Again(arguments, "", (plain(f"NOTE: {error}", LONGEST),)) if told else None
+        profile = probe.profile()
+    except CannotAskError as error:
+        if not any(NO_NAME in row.outcome.reason for row in rows):
+            return None
+        if not probe.found.operation:
+            return Again(arguments, "", (plain(f"NOTE: {error}", LONGEST),))
+        merged = {**arguments, **_found(probe.found)}  # its rows tell what is raised, and what to do
+        return Again(merged, _said(merged), ())
     except (ValueError, TypeError):  # which the rows tell already
         return None
-    found = {name: profile.arguments[name] for name in (*INTERFACE, "operation") if name in profile.arguments}
+    found = _found(profile)
     without = found.get("without", given.get("without", ()))
     if profile.unchecked and UNCHECKED not in without:
         found["without"] = [*without, UNCHECKED]
@@ -71,8 +76,18 @@ def asked_again(arguments: Mapping[str, Any], rows: Sequence[Row], opener: Opene
         return None
     merged = {**arguments, **found}
     own = [] if arguments.get("dtypes") or found["dtypes"] == list(DTYPES) else found["dtypes"]
-    said = " ".join([shlex.quote(plain(target)), words_of(merged), *(f"--dtype {each}" for each in own)])
-    return Again(merged, f"softproof verify {said}", tuple(_notes(profile, merged["dtypes"])))
+    return Again(merged, _said(merged, own), tuple(_notes(profile, merged["dtypes"])))
+
+
+def _found(profile: Profile) -> dict[str, Any]:
+    """Its operation, and how it is called, as far as that is found out."""
+    return {name: profile.arguments[name] for name in (*INTERFACE, "operation") if name in profile.arguments}
+
+
+def _said(arguments: Mapping[str, Any], dtypes: Sequence[str] = ()) -> str:
+    """The command that asks so."""
+    target = shlex.quote(plain(str(arguments["target"])))
+    return " ".join(["softproof verify", target, words_of(arguments), *(f"--dtype {each}" for each in dtypes)])
 
 
 def _notes(profile: Profile, dtypes: Sequence[str]) -> Iterator[str]:

@@ -62,8 +62,8 @@ def options_for(candidate: Candidate, operation: str, raised: str) -> list[str]:
     if SEVERAL.search(raised):
         return ["--output 0"]
     if names := names_of_results(raised):
-        telling, others = results_in_order(operation, names)
-        return [f"--output {(*telling, *others)[0]}"]
+        telling, _ = results_in_order(operation, names)
+        return [f"--output {telling[0] if telling else 'NAME'}"]
     if names := missing_in(raised):
         alike = {theirs: ours for ours, theirs in lookalikes(operation, parameters, interface.names).items()}
         alike |= {name: "counted" for name in names if is_mask(name) and "target" in OPERATIONS[operation].inputs}
