@@ -303,6 +303,7 @@ def _interval(middle: float, radius: float) -> Interval:
         ((np.nan, 0.0), (np.nan, 0.0), True),
         ((np.nan, 0.0), (3.0, 1.0), False),
         ((np.nan, 0.0), (3.0, np.inf), False),
+        ((np.nan, np.inf), (0.0, np.inf), True),  # of one part that is NaN and one that promises nothing, and the whole
     ],
 )
 def test_intervals_meet(one: tuple[float, float], two: tuple[float, float], meet: bool) -> None:

@@ -74,12 +74,16 @@ class Interval:
         return Interval(middle, np.maximum(self.radius, other.radius) + 8 * U * (1 + np.abs(middle)))
 
     def distance(self, other: Interval) -> Array:
-        """How far the middles are apart in units of both radii: above 1 no number is in both; NaN meets NaN alone."""
+        """How far the middles are apart in units of both radii: above 1 no number is in both.
+
+        NaN meets NaN alone, but where neither side promises anything.
+        """
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             apart, reach = np.abs(self.middle - other.middle) * (1 - ROUNDING), self.radius + other.radius
             ratio = np.where(apart == 0, 0.0, apart / reach)
         same = (self.middle == other.middle) | (np.isnan(self.middle) & np.isnan(other.middle))
-        unbounded = np.isinf(reach) & ~(np.isnan(self.middle) | np.isnan(other.middle))
+        numbers = ~(np.isnan(self.middle) | np.isnan(other.middle))
+        unbounded = (np.isinf(reach) & numbers) | (np.isinf(self.radius) & np.isinf(other.radius))
         ratio = np.where(same | unbounded, np.where(np.isfinite(ratio), ratio, 0.0), ratio)
         return np.where(np.isnan(ratio), np.inf, ratio)
 
