@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,41 @@ def test_a_stem_ends_with_the_judge() -> None:
     while any(_lives(each) for each in numbers) and time.monotonic() < until:
         time.sleep(0.05)
     assert not any(_lives(each) for each in numbers)
+
+
+ROWS = """
+import sys, time
+sys.path[:0] = {path!r}
+if __name__ == "__main__":
+    from softproof.runs.own_processes import start
+    from tests.test_forked import works
+    process, end = start(works)
+    print(process.pid, end.recv(), flush=True)
+    time.sleep(60)
+"""
+
+
+def works(end: Connection) -> None:
+    """As a process that judges rows, with nobody to tell for a while."""
+    end.send("begun")
+    time.sleep(60)
+
+
+def test_a_process_that_judges_rows_ends_with_the_judge(tmp_path: Path) -> None:
+    """In the middle of a row, if the judge is killed."""
+    (tmp_path / "judge.py").write_text(ROWS.format(path=list(filter(None, sys.path))))
+    judge = subprocess.Popen([sys.executable, str(tmp_path / "judge.py")], stdout=subprocess.PIPE, text=True)
+    assert judge.stdout is not None
+    number, begun = judge.stdout.readline().split()
+    assert begun == "begun"
+    assert _lives(int(number))
+    judge.kill()
+    judge.wait()
+    judge.stdout.close()
+    until = time.monotonic() + 10
+    while _lives(int(number)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _lives(int(number))
 
 
 def _lives(number: int) -> bool:

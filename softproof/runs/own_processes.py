@@ -73,8 +73,16 @@ def _restore(before: str | None) -> None:
 
 def _serve(stems: Stems, serve: Callable[..., None], end: Connection, *arguments: Any) -> None:
     adopt(stems)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     for each in ("SIGINT", "SIGHUP"):  # which the judge's first process hears
         if hasattr(signal, each):
             signal.signal(getattr(signal, each), signal.SIG_IGN)
     with closed_to_others():
         serve(end, *arguments)
+
+
+def _end_with_parent() -> None:
+    """End as soon as the process that started this one has, however it did."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)
