@@ -89,6 +89,7 @@ def test_numbers_that_are_random_differ_between_forks(tmp_path: Path, own_stems:
 
 @pytest.mark.parametrize(("code", "status"), [("raise SystemExit(3)", 3), ("import os; os._exit(4)", 4), ("1 / 0", 1),
                                               ("raise SystemExit('no')", 1), ("", 0),
+                                              ("raise KeyboardInterrupt", -signal.SIGINT),
                                               ("import os; os.abort()", -signal.SIGABRT)])  # fmt: skip
 def test_its_exit_status_is_that_of_a_program(
     code: str, status: int, tmp_path: Path, own_stems: dict[Any, warm.Stem]

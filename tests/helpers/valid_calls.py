@@ -176,6 +176,17 @@ _DEVICE = _given("cpu", text)
 _CRITERIA = {"arithmetic": _given(None, _arithmetic), "accuracy": _given("C", text)}
 _AGAIN = {**_CRITERIA, "bits": _given((53, 128), _bits)}
 _NAMES = optional(items(text))
+
+
+def _place(value: Any) -> Any:
+    """The number of a result, or its name, which is no number in a text."""
+    if not isinstance(value, str):
+        return _at_least_0(value)
+    if not value.strip() or value.lstrip("-").isdecimal():
+        raise meanings.NoMeaningError
+    return value
+
+
 _INTERFACE = {
     "supports": _given(None, _NAMES),
     "without": _given(["layouts"], items(text)),
@@ -184,7 +195,7 @@ _INTERFACE = {
     "extra": _given({}, mapping),
     "ndim": _given([2], items(whole)),
     "writes": _given(["logits"], items(text)),
-    "output": _given(None, optional(_at_least_0)),
+    "output": _given(None, optional(_place)),
 }
 _HOW = _INTERFACE | {
     name: _given(_INTERFACE[name].make(), optional(_INTERFACE[name].meaning)) for name in ("without", "ndim", "writes")
