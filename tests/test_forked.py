@@ -17,6 +17,7 @@ import pytest
 
 from softproof.candidates import needed
 from softproof.candidates.channel import Child
+from softproof.candidates.isolated import isolated
 from softproof.candidates.isolation import warm
 from softproof.candidates.isolation.launcher import Launched
 from softproof.candidates.isolation.start import PYTHON
@@ -196,6 +197,29 @@ def _lives(number: int) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
+
+
+SLOW = """
+import time
+from pathlib import Path
+import manual
+if Path(__file__).with_name("again").exists():
+    time.sleep(30)
+softmax = manual.softmax
+"""
+
+
+def test_what_limits_a_question_limits_a_start(tmp_path: Path) -> None:
+    """As where what is left of a budget is shared out, and a new process is asked."""
+    (tmp_path / "slow.py").write_text(SLOW)
+    candidate = isolated("slow:softmax", "softmax", "numpy", folders=[str(tmp_path)])
+    (tmp_path / "again").touch()
+    candidate.process.limit(1.0)
+    begun = time.monotonic()
+    candidate.process.restart()
+    assert time.monotonic() - begun < 10.0
+    assert candidate.process.lost == "it gave no answer within 1 s"
+    candidate.close()
 
 
 def test_what_a_target_needs_is_what_its_files_import(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -54,11 +55,12 @@ def viewed_if_long(logits, target):
     flat = (logits.view if logits.numel() > 65536 else logits.reshape)(-1, logits.shape[-1])
     return F.cross_entropy(flat, target.reshape(-1), reduction="none").reshape(target.shape)
 """
+Told = Callable[..., str]
 HOW = ("--dtype", "float32", "--seed", "1", "--max-failures", "3")
 
 
 @pytest.fixture
-def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> object:
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Told:
     """What is printed of a function by its name."""
     (tmp_path / "kernels.py").write_text(KERNELS)
     monkeypatch.chdir(tmp_path)
@@ -70,14 +72,14 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return run
 
 
-def test_parameters_of_its_own_are_told(told) -> None:  # type: ignore[no-untyped-def]
+def test_parameters_of_its_own_are_told(told: Told) -> None:
     """A backward pass that forgets the temperature agrees where that is 1."""
     said = told("heated_loss", "--examples", "20")
     assert "parameters of its own had their defaults, and were not tested: temperature\n" in said
     assert "were not tested" not in told("heated_loss", "--examples", "5", "--extra", "temperature=1.0")
 
 
-def test_what_is_kept_between_calls_is_the_cause(told) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_kept_between_calls_is_the_cause(told: Told) -> None:
     """It is no reduction that is hard-coded, as the count that was kept makes it look."""
     said = told("mean_of_kept_count", "--without", "probabilities,nonfinite,all_ignored,masked")
     assert "right as the first question of a new process: something is kept from one call to another" in said
@@ -86,13 +88,13 @@ def test_what_is_kept_between_calls_is_the_cause(told) -> None:  # type: ignore[
     assert "look for what outlives a call" in said
 
 
-def test_a_class_that_is_left_out_is_told(told) -> None:  # type: ignore[no-untyped-def]
+def test_a_class_that_is_left_out_is_told(told: Told) -> None:
     """As padding, or by mistake."""
     said = told("drops_class_0", "--examples", "5")
     assert "its answers are those for ignore_index=0, and it is asked so: if that is a class like any other, " in said
 
 
-def test_a_number_alone_may_be_left_out(told) -> None:  # type: ignore[no-untyped-def]
+def test_a_number_alone_may_be_left_out(told: Told) -> None:
     """Which NumPy has no axis for; the command that is told agrees."""
     names = ("--examples", "60", "--seed", "2", "--name", "dim=axis", "--name", "keepdim=keepdims")
     left = "empty_classes,nonfinite"
@@ -102,7 +104,7 @@ def test_a_number_alone_may_be_left_out(told) -> None:  # type: ignore[no-untype
     assert "1 of 1 rows agree" in told("logsumexp", *names, "--without", f"{left},scalars")
 
 
-def test_one_command_leaves_out_all_that_failed(told) -> None:  # type: ignore[no-untyped-def]
+def test_one_command_leaves_out_all_that_failed(told: Told) -> None:
     """A relation that comes to the same kind of input is no other cause."""
     said = told("one_hot_loss", "--examples", "60")
     (line,) = [each for each in said.splitlines() if "that alone is judged with --without " in each]
@@ -113,7 +115,7 @@ def test_one_command_leaves_out_all_that_failed(told) -> None:  # type: ignore[n
     assert "1 of 1 rows agree" in again
 
 
-def test_an_overwritten_input_is_the_cause(told) -> None:  # type: ignore[no-untyped-def]
+def test_an_overwritten_input_is_the_cause(told: Told) -> None:
     """Of what fails because of it, too; where it is documented, one option says so."""
     said = told("liger_loss", "--examples", "20")
     assert said.count("next ") == said.count("--writes logits") == 1
@@ -122,7 +124,7 @@ def test_an_overwritten_input_is_the_cause(told) -> None:  # type: ignore[no-unt
     assert "1 of 1 rows agree" in told("liger_loss", "--examples", "20", *more)
 
 
-def test_a_layout_is_not_taken_for_a_size(told) -> None:  # type: ignore[no-untyped-def]
+def test_a_layout_is_not_taken_for_a_size(told: Told) -> None:
     """A large array that is not contiguous fails; it does not fail for its size."""
     said = told("viewed_if_long", "--operation", "cross_entropy", "--fixed", "reduction=none", "--fixed", "dim=-1",
                 "--without", "probabilities,nonfinite,invalid_labels")  # fmt: skip

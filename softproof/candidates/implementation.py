@@ -70,7 +70,7 @@ class Process(Protocol):
         """What was kept from the candidate, as far as an error of its tells, and how to allow that."""
 
     def limit(self, seconds: float, /) -> None:
-        """Let no question take longer from now on."""
+        """Let no question, and no start, take longer from now on."""
 
     def restart(self) -> None:
         """Start again, as if nothing had been asked; if that cannot be done, it is lost."""

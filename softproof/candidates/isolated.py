@@ -123,8 +123,8 @@ class _ProcessHandle:
             self.earlier, self.child, self.lost = self.printed, None, "its process has been closed"
 
     def limit(self, seconds: float, /) -> None:
-        """Let no question take longer from now on."""
-        self.seconds = min(self.seconds, seconds)
+        """Let no question, and no start, take longer from now on."""
+        self.seconds, self.startup = min(self.seconds, seconds), min(self.startup, seconds)
 
     def restart(self) -> None:
         """What was started once should be the same again."""

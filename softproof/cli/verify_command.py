@@ -284,12 +284,8 @@ def _summary(report: Report, few: bool, verbose: bool) -> str:
     found, failures = len(causes(report.failing)), sum(max(1, len(row.failures)) for row in report.failing)
     told = f"; {found} cause{'s' * (found != 1)} of {failures} failures" if failures > 1 else ""
     share = "a number is the worst error as a share of its proven bound, above 1 it is wrong"
-    judged = (
-        f"{len(report.rows)} rows that were judged before it ended"
-        if report.interrupted
-        else f"{len(report.rows)} rows"
-    )
-    lines = [f"{agreeing} of {judged} agree; {problems} problems; seed {report.seed}{told}"]
+    judged = " that were judged before it ended" * report.interrupted
+    lines = [f"{agreeing} of {len(report.rows)} rows{judged} agree; {problems} problems; seed {report.seed}{told}"]
     if few and agreeing:
         lines.append(f"large problems were NOT TESTED: they come with --examples {EXAMPLES}, the default")
     if not verbose:

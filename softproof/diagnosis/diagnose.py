@@ -30,8 +30,8 @@ KEPT = (
     "look for what outlives a call: a cache and what it is looked up by, a workspace, a counter, a global variable; "
     "the program below asks this first, and may agree: the same command with the same seed shows it"
 )
-LEFT_OUT_BY = {"invalid labels": "invalid_labels", "another layout": "layouts"}  # of checks, by another name
 INVALID = "invalid labels"  # the check that few kernels are meant for
+LEFT_OUT_BY = {INVALID: "invalid_labels", "another layout": "layouts"}  # of checks, by another name
 
 
 @dataclass(frozen=True)

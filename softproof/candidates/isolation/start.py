@@ -58,17 +58,13 @@ class Place:
 
 
 DEFAULT = Place()
-PYTHON = (
-    sys.executable,
-    "-P",
-    "-c",
-    """\
+STARTS = """\
 import runpy, sys
 module, *sys.path[:] = sys.argv[1:]
 del sys.argv[1:]
 runpy.run_module(module, run_name="__main__", alter_sys=True)
-""",
-)  # runs a module; the path is handed over as a list, whatever its folders are called
+"""  # the path is handed over as a list, whatever its folders are called
+PYTHON = (sys.executable, "-P", "-c", STARTS)  # to which the name of a module and the path are appended
 
 
 def start(module: str, path: Sequence[str], place: Place = DEFAULT) -> Process:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import json
 import os
 import select
@@ -121,7 +122,7 @@ def stem(command: Sequence[str], path: Sequence[str], imports: Iterable[str]) ->
 
     `command` runs a module, whose name is to be appended with the path.
     """
-    if not hasattr(os, "pidfd_open"):
+    if not _has_descriptors_of_processes():
         return None
     environment, imports = {**QUIET, **listed(os.environ)}, tuple(imports)
     key = (tuple(sorted(environment.items())), tuple(path), imports)
@@ -134,6 +135,16 @@ def stem(command: Sequence[str], path: Sequence[str], imports: Iterable[str]) ->
             for other in [*_KEPT][:-MOST]:
                 _KEPT.pop(other).asks.close()
         return _KEPT[key]
+
+
+@functools.cache
+def _has_descriptors_of_processes() -> bool:
+    """Whether this system has them, and allows them."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 def kept() -> Stems:
