@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from softproof import Problem, judge, load
 from softproof.bounds.models import model
 from softproof.diagnosis.diagnose import Diagnosing, Failed
 from softproof.diagnosis.features import BY_CHANCE, only_with
+from softproof.diagnosis.kinds import ALONE, FOR_ALONE
 from softproof.diagnosis.record import Pattern
 from softproof.problem.problem import Array
 
@@ -86,6 +88,9 @@ def test_a_narrower_format_is_named(outside: str, inside: str) -> None:
     said = [words for words in patterns(load(narrow, "softmax"), asked) if "a number of" in words]
     assert [words.partition(" wherever")[0] for words in said][:1] == [f"the answer is a number of {inside}"]
     assert not [words for words in patterns(load(beside, "softmax"), asked) if "a number of" in words]
+    verdict = judge(candidate := load(narrow, "softmax"), asked)
+    found = Diagnosing("cpu", "C").diagnosis(candidate, Failed(verdict), model(None))
+    assert found.next.endswith(f"--dtype {inside}")
 
 
 def of_loss(wrong: Callable[[Array, Array], Array]) -> list[str]:
@@ -143,6 +148,54 @@ def test_a_size_from_which_on_it_fails() -> None:
     found = patterns(load(cut_off, "softmax", "numpy"), problem)
 
     assert "fails with 101 classes, and not with 100" in found
+
+
+def test_a_size_in_rows_of_several_axes_and_in_features() -> None:
+    """A layer whose gradient forgets rows is asked with its rows along one axis; one that stops early, with fewer."""
+
+    def layer(x: Array, weight: Array, bias: Array | None = None) -> Array:
+        value = x @ weight.T
+        return value if bias is None else value + bias
+
+    def backward(upstream: Array, x: Array, weight: Array, bias: Array | None = None) -> tuple[Array, ...]:
+        rows, of_rows = upstream.reshape(-1, len(weight)), x.reshape(-1, x.shape[-1])
+        of_bias = () if bias is None else (rows[:64].sum(0, dtype=x.dtype),)
+        return (upstream @ weight, rows.T @ of_rows, *of_bias)
+
+    problem = Problem(
+        "linear",
+        "float32",
+        {"input": np.zeros((5, 20, 1)), "weight": [[0.0]], "bias": [0.0]},
+        grad_output=np.ones((5, 20, 1)),
+    )
+    candidate = load(layer, "linear", "numpy")
+    candidate.backwards["linear"] = backward  # type: ignore[index]  # a mapping that is a dict
+    assert patterns(candidate, problem)[0] == "fails with 65 rows, and not with 64"
+
+    stops = load(lambda x, weight: layer(x[..., :32], weight[:, :32]), "linear", "numpy")
+    long = Problem("linear", "float32", {"input": np.ones((1, 40)), "weight": np.ones((2, 40))})
+    assert patterns(stops, long)[0] == "fails with 33 features, and not with 32"
+
+
+def test_a_value_that_its_backward_pass_overwrites() -> None:
+    """It is right until its gradient is taken, and the backward pass is what to look at."""
+
+    class Overwriting(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.value = torch.log_softmax(x, -1)
+            return ctx.value
+
+        @staticmethod
+        def backward(ctx: Any, upstream: Any) -> Any:
+            return upstream - ctx.value.exp_() * upstream.sum(-1, keepdim=True)
+
+    problem = Problem("log_softmax", "float32", ROWS.inputs, grad_output=np.ones((2, 3)))
+    candidate = load(Overwriting.apply, "log_softmax", "torch")
+    verdict = judge(candidate, problem)
+    found = Diagnosing("cpu", "C").diagnosis(candidate, Failed(verdict), model(None))
+    assert found.patterns[0] == ALONE
+    assert found.next == FOR_ALONE
 
 
 def test_another_base_and_another_axis() -> None:

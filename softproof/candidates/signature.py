@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
+
+KEPT = 64  # functions whose signatures are read once: reading one takes longer than many a call
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature:
     """That of a function; of a module of a framework, which takes anything itself, that of its `forward`."""
+    return _kept(function) if hasattr(function, "__code__") else _read(function)  # what is no function may change
+
+
+@lru_cache(KEPT)
+def _kept(function: Callable[..., Any]) -> inspect.Signature:
+    return _read(function)
+
+
+def _read(function: Callable[..., Any]) -> inspect.Signature:
     found, forward = inspect.signature(function), getattr(function, "forward", None)
     anything = all(each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD) for each in found.parameters.values())
     return inspect.signature(forward) if anything and callable(forward) and not isinstance(function, type) else found

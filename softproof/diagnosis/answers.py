@@ -25,6 +25,8 @@ from .record import Pattern
 
 MOST = 2  # relations that are told
 ENOUGH = 8  # answers that are looked at
+ANSWER = "the answer is "  # how a pattern of answers begins
+OF_A_FORMAT = f"{ANSWER}a number of "
 FEW = 2  # answers, and elements, from which a relation is one
 
 
@@ -81,7 +83,7 @@ def relations(wrong: Sequence[Wrong]) -> list[Pattern]:
         return []
     found = [words for words, count in counts.items() if count == most]  # a factor without a name is the last
     unlike = found[: len(found) - (len(found) > 1 and found[-1] in dict(_any_constant(wrong[0])))]
-    return [Pattern(f"the answer is {words}", most, len(wrong)) for words in unlike[:MOST]]
+    return [Pattern(f"{ANSWER}{words}", most, len(wrong)) for words in unlike[:MOST]]
 
 
 def _times(constant: Callable[[Problem], float]) -> Relation:
@@ -139,7 +141,7 @@ def _places_taken() -> Iterator[tuple[str, Relation]]:
     yield "NaN wherever it is wrong", only(np.isnan)
     yield "infinite wherever it is wrong", only(np.isinf)
     for name in ("bfloat16", "float16", "float32"):
-        yield f"a number of {name} wherever it is wrong", _of_format(name)
+        yield f"{OF_A_FORMAT.removeprefix(ANSWER)}{name} wherever it is wrong", _of_format(name)
     yield "that of the row before", lambda wrong: wrong.is_near(*_rolled(wrong, 1))
     yield "that of the row after", lambda wrong: wrong.is_near(*_rolled(wrong, -1))
 

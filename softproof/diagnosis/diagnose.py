@@ -12,7 +12,7 @@ from ..problem.problem import Problem
 from ..verdicts.verdict import DISAGREES, Verdict
 from .features import Seen
 from .interview import Interview, Reply
-from .kinds import without_a_kind
+from .kinds import right_alone, without_a_kind
 from .known import known_finding, what_to_do
 from .lineup import Lineup
 from .maximum import ADVICE, through_the_maximum
@@ -140,10 +140,9 @@ def _of_its_operation(failed: Failed, operation: str) -> Failed:
 
 def _cause(interview: Interview, witness: Reply) -> tuple[tuple[Pattern, ...], str]:
     """What was found by asking the witness without something, or by mending one place of its answer; what to do."""
-    if (found := without_a_kind(interview, witness)) is not None:
-        return (found[0],), found[1]
-    if (found := meant_otherwise(interview, witness)) is not None:
-        return (found[0],), found[1]
+    for cause in (without_a_kind, right_alone, meant_otherwise):
+        if (found := cause(interview, witness)) is not None:
+            return (found[0],), found[1]
     if (advice := unseen(witness)) or (advice := _of_the_call(witness)):
         return (), advice
     pattern = through_the_maximum(interview, witness)

@@ -1,4 +1,4 @@
-"""What of a question a kernel may not be meant to take: the same one without it is answered right."""
+"""What of a question makes it go wrong, such as what a kernel is not meant to take: without it the answer is right."""
 
 from __future__ import annotations
 
@@ -105,6 +105,21 @@ def without_a_kind(interview: Interview, witness: Reply) -> tuple[Pattern, str] 
             found = Pattern(f"right with {instead}: the same question is answered right then", 0, 0)
             return found, f"if it is not to take {words}, leave them out: --without {kind}"
     return None
+
+
+ALONE = Pattern("its value is right without a gradient: the same question is answered right then", 0, 0)
+FOR_ALONE = (
+    "see what its backward pass writes to, such as the value itself, and what its forward pass does otherwise where an "
+    "input requires a gradient"
+)
+
+
+def right_alone(interview: Interview, witness: Reply) -> tuple[Pattern, str] | None:
+    """That a wrong value is right where no gradient is taken, and what to look at; None elsewhere."""
+    if witness.verdict.output != "value" or witness.problem.grad_output is None:
+        return None
+    alone = replace(witness.problem, grad_output=None, tangent=None)
+    return (ALONE, FOR_ALONE) if _is_right(interview, alone) else None
 
 
 def _is_right(interview: Interview, problem: Problem) -> bool:

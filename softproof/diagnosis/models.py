@@ -11,8 +11,10 @@ from ..problem.formats import FORMATS
 from ..problem.operations import OF_REDUCTIONS
 from ..truth.solver import FLOAT64, solve
 from ..verdicts.verdict import AGREES, DISAGREES, UNSPECIFIED
+from .answers import OF_A_FORMAT
 from .interview import Interview, Reply
 from .record import Models, Pattern, Resemblance
+from .threshold import FROM
 
 BITS, MANY = 128, 1 << 12  # of the truth that an error is measured by; elements from which float64 has to do
 OPTIONS = {  # of the command line that leave out what failures come with
@@ -82,6 +84,11 @@ def try_next(
         return advice
     if resembles:
         return "see how it was mended there, or run the program below in a debugger"
+    if narrower := next((each for each in patterns if each.words.startswith(OF_A_FORMAT)), None):
+        name = narrower.words.removeprefix(OF_A_FORMAT).split()[0]
+        return f"it computes in {name} on the way; if that is meant, judge it in that alone: --dtype {name}"
+    if any(each.words.startswith(FROM) for each in patterns):
+        return "see what it does from that size on, such as another tile, chunk or branch, or run the program below"
     if only := next((each for each in patterns if each.without), None):
         what = only.words.partition("with ")[2]
         if option := OPTIONS.get(what):

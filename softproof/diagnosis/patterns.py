@@ -37,4 +37,4 @@ def patterns_of(
     sizes = thresholds(interview, interview.replies[0]) if wrong else []
     asked = [(each.problem, each.verdict.ok, each.verdict.output) for each in interview.replies]
     counted = [] if known else only_with([*seen, *asked], output)
-    return (*counted, *sizes, *relations(wrong), *places(wrong))
+    return (*sizes, *counted, *relations(wrong), *places(wrong))

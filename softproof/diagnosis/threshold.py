@@ -1,4 +1,4 @@
-"""From how many classes or rows on a kernel fails, by bisection."""
+"""From how many classes, rows or features on a kernel fails, by bisection."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import numpy as np
 from ..problem.checks import check
 from ..problem.losses import is_labels
 from ..problem.problem import Problem
-from ..problem.rows import class_count
-from ..problem.slicing import row_count, take_classes, take_rows
+from ..problem.rows import class_count, row_axes
+from ..problem.slicing import feature_count, in_rows, row_count, take_classes, take_features, take_rows
 from .interview import Interview, Reply
 from .record import Pattern
 
 QUESTIONS = 10
+FROM = "fails with "  # how a pattern of a size begins
 SMALL = 8  # sizes that a kernel fails at without a reason in the size
 
 Cut = Callable[[Problem, int], Problem]
@@ -39,19 +40,29 @@ def first_rows(problem: Problem, count: int) -> Problem:
 SIZES: dict[str, tuple[Callable[[Problem], int], Cut]] = {
     "classes": (class_count, first_classes),
     "rows": (row_count, first_rows),
+    "features": (feature_count, lambda problem, count: take_features(problem, range(count))),
 }
 
 
 def thresholds(interview: Interview, witness: Reply) -> list[Pattern]:
     """The sizes of a witness below which the same question is answered right."""
     texts = []
-    problem = replace(witness.problem, tangent=None) if witness.problem.tangent is not None else witness.problem
+    problem = _as_a_matrix(interview, replace(witness.problem, tangent=None))
     for words, (size, cut) in SIZES.items():
         if size(problem) > SMALL:
             interview.most = len(interview.replies) + QUESTIONS
             smallest = _smallest(interview, problem, size(problem), cut)
-            texts += [] if smallest is None else [f"fails with {smallest} {words}, and not with {smallest - 1}"]
+            texts += [] if smallest is None else [f"{FROM}{smallest} {words}, and not with {smallest - 1}"]
     return [Pattern(text, 0, 0) for text in texts]
+
+
+def _as_a_matrix(interview: Interview, problem: Problem) -> Problem:
+    """The question with its rows along one axis, if it is answered wrongly then, too."""
+    if len(row_axes(problem)) < 2:
+        return problem
+    interview.most = len(interview.replies) + 1
+    flat = in_rows(problem)
+    return flat if _fails(interview, flat) else problem
 
 
 def _smallest(interview: Interview, problem: Problem, size: int, cut: Cut) -> int | None:

@@ -1,4 +1,6 @@
-"""Parts of a problem: some of its rows, or its classes in another order. Rows are taken along their first axis."""
+"""Parts of a problem, and its rows along one axis: some of its rows, which are taken along their first axis, of its
+features, or its classes in another order.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from .losses import is_labels
 from .operations import AS_INPUT, OF_LAYER, OPERATIONS
 from .outputs import value_shape
 from .problem import Array, Problem
-from .rows import class_axes, class_count, main_input, reduction_of, row_axes
+from .rows import axis_of, class_axes, class_count, main_input, reduction_of, row_axes, to_rows
 
 _OF_CLASSES = ("weight", "bias", "linear_weight", "linear_bias")  # what has a row, or a number, for each class
 
@@ -104,6 +106,50 @@ def take_classes(problem: Problem, order: Any) -> Problem:
             options["ignore_index"] = int(_relabelled(np.array(options["ignore_index"]), place))
     upstream = _upstream(problem, order, class_axis(problem, "grad_output"))
     return replace(problem, inputs=inputs, options=options, grad_output=upstream)
+
+
+def _of_features(problem: Problem) -> tuple[str, ...]:
+    """The inputs whose last axis is that of features."""
+    operation = OPERATIONS[problem.operation]
+    return operation.inputs[:2] if "features" in operation.long else ()
+
+
+def feature_count(problem: Problem) -> int:
+    """How many numbers a linear layer sees of each row; 1 where there is none."""
+    return main_input(problem).shape[-1] if _of_features(problem) else 1
+
+
+def take_features(problem: Problem, index: Any) -> Problem:
+    """The same question about some features of a linear layer, in that order.
+
+    >>> layer = Problem("linear", "float32", {"input": [[1.0, 2.0]], "weight": [[3.0, 4.0]]})
+    >>> take_features(layer, [1]).inputs["weight"]
+    array([[4.]], dtype=float32)
+    """
+    index = np.asarray(index, np.int64)
+    of_these = {name: np.take(problem.inputs[name], index, -1) for name in _of_features(problem)}
+    return replace(problem, inputs={**problem.inputs, **of_these})
+
+
+def in_rows(problem: Problem) -> Problem:
+    """The same question about a matrix of rows, one after another: (N, C, d1, …) is (N d1 …, C).
+
+    >>> in_rows(Problem("softmax", "float32", {"logits": [[[1.0]], [[2.0]]]}, {"dim": 1})).inputs["logits"]
+    array([[1.],
+           [2.]], dtype=float32)
+    """
+    axis, main = axis_of(problem), main_input(problem)
+    inputs = {}
+    for name, array in problem.inputs.items():
+        of_rows = row_axis(problem, name) is not None or name == "logits"
+        whole = of_rows and array.ndim == main.ndim
+        inputs[name] = to_rows(array, axis) if whole else array.reshape(-1) if of_rows else array
+    upstream, options = problem.grad_output, dict(problem.options)
+    if upstream is not None and reduction_of(problem) == "none":
+        upstream = to_rows(upstream, axis) if upstream.ndim == main.ndim else upstream.reshape(-1)
+    if "dim" in options:
+        options["dim"] = -1
+    return replace(problem, inputs=inputs, options=options, grad_output=upstream, tangent=None)
 
 
 def _relabelled(labels: Array, place: Array) -> Array:

@@ -12,8 +12,8 @@ from ..problem.formats import FORMATS
 from ..problem.operations import OPERATIONS
 from ..problem.outputs import output_shapes, value_shape
 from ..problem.problem import Array, Problem
-from ..problem.rows import axis_of, class_axes, class_count, from_rows, main_input, reduction_of, to_rows
-from ..problem.slicing import class_axis, row_axis, row_count, take_classes, take_rows
+from ..problem.rows import axis_of, class_axes, class_count, from_rows, main_input, reduction_of
+from ..problem.slicing import class_axis, in_rows, row_axis, row_count, take_classes, take_rows
 from .identities import Extras, Identity, Outputs, Rng
 from .intervals import Interval
 
@@ -73,17 +73,9 @@ def flattened(problem: Problem, extras: Extras, _rng: Rng) -> Identity | None:
     axis, main = axis_of(problem), main_input(problem)
     if main.ndim < 2 or (main.ndim == 2 and axis in (-1, 1)):
         return None
-    inputs = {}
-    for name, array in problem.inputs.items():
-        of_rows = row_axis(problem, name) is not None or name == "logits"
-        whole = of_rows and array.ndim == main.ndim
-        inputs[name] = to_rows(array, axis) if whole else array.reshape(-1) if of_rows else array
-    upstream, options = problem.grad_output, dict(problem.options)
-    if upstream is not None and reduction_of(problem) == "none":
-        upstream = to_rows(upstream, axis) if upstream.ndim == main.ndim else upstream.reshape(-1)
-    if "dim" in extras or "dim" in options:
-        options["dim"] = -1
-    flat = replace(problem, inputs=inputs, options=options, grad_output=upstream, tangent=None)
+    flat = in_rows(problem)
+    if "dim" in extras:
+        flat = replace(flat, options={**flat.options, "dim": -1})
 
     def combine(found: Outputs) -> Outputs:
         return {name: _unflattened(problem, name, each) for name, each in found.items()}
