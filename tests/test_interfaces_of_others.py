@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import zlib
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
+import torch
 
 import softproof
 from softproof import Problem, judge
@@ -168,6 +170,162 @@ def test_inputs_in_the_order_that_their_names_say(name: str, tmp_path: Path, mon
     found_out = " ".join(report["found_out"])
     assert ORDERED.get(right, "") in found_out
     assert ("--name" in found_out) == (right in ORDERED)
+
+
+OWN = """
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+class SmoothedCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, scores, y, smoothing=0.0, chunk=64, *, only_here=None):
+        ctx.save_for_backward(scores, y)
+        ctx.smoothing = smoothing
+        return F.cross_entropy(scores, y, label_smoothing=smoothing)
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, upstream):
+        scores, y = ctx.saved_tensors
+        with torch.enable_grad():
+            x = scores.detach().requires_grad_()
+            loss = F.cross_entropy(x, y, label_smoothing=ctx.smoothing)
+        return torch.autograd.grad(loss, x, upstream)[0], None, None, None
+class SmoothedCrossEntropyWrong(SmoothedCrossEntropy):
+    @staticmethod
+    def forward(ctx, scores, y, smoothing=0.0):
+        ctx.save_for_backward(scores, y)
+        ctx.smoothing = smoothing
+        return F.cross_entropy(scores, y, label_smoothing=smoothing / 2)
+
+class WithoutContext(torch.autograd.Function):
+    @staticmethod
+    def forward(scores): return torch.log_softmax(scores, -1)
+    @staticmethod
+    def setup_context(ctx, inputs, output): ctx.save_for_backward(output)
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, upstream): return upstream - ctx.saved_tensors[0].exp() * upstream.sum(-1, keepdim=True)
+log_softmax = WithoutContext.apply
+
+def sized_loss(logits, labels, vocab_size, batch_size):
+    return F.cross_entropy(logits.view(-1, vocab_size), labels.view(-1), reduction="sum") / batch_size
+def sized_loss_wrong(logits, labels, vocab_size, batch_size):
+    return F.cross_entropy(logits.view(-1, vocab_size), labels.view(-1), reduction="sum") / (batch_size + 1e-3)
+
+def keras_loss(target, output, from_logits=False):
+    if from_logits:
+        return F.cross_entropy(output, target, reduction="none")
+    return -torch.log(torch.gather(output / output.sum(-1, keepdim=True), -1, target.unsqueeze(-1)).squeeze(-1))
+def keras_loss_wrong(target, output, from_logits=False):
+    return keras_loss(target, output, from_logits) * 1.01
+"""
+TOLD = {
+    "SmoothedCrossEntropy.apply": "--name label_smoothing=smoothing",
+    "log_softmax": "",
+    "sized_loss": "--extra vocab_size=@classes --extra batch_size=@rows",
+    "keras_loss": "--extra from_logits=True",
+}
+
+
+@pytest.mark.parametrize(
+    "name", [*TOLD, "SmoothedCrossEntropyWrong.apply", "sized_loss_wrong", "keras_loss_wrong", "WithoutContext.apply"]
+)
+def test_autograd_functions_sizes_and_switches(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`apply` is called as `forward` is, by the names of its parameters; a size is that of each question."""
+    monkeypatch.chdir(tmp_path)
+    more = ("--operation", "log_softmax") if name == "WithoutContext.apply" else ()
+    status, report = verified(name, OWN, *more)
+
+    (row,) = report["rows"]
+    assert (status, row["verdict"]) == ((1, "disagrees") if "rong" in name else (0, "agrees")), report
+    assert TOLD.get(name, "") in " ".join(report["found_out"])
+    if "Smoothed" in name:
+        assert "label_smoothing" not in str(row["not_tested"])
+
+
+MASKED = """
+import torch
+import torch.nn.functional as F
+
+def nll(logits, labels): return torch.logsumexp(logits, -1) - logits.gather(-1, labels.unsqueeze(-1)).squeeze(-1)
+def masked_loss(logits, labels, loss_mask):
+    return (nll(logits, labels) * loss_mask).sum() / loss_mask.sum()
+def masked_loss_wrong(logits, labels, loss_mask):
+    return (nll(logits, labels) * loss_mask).mean()
+def padded_loss(logits, labels, sample_weight=None):
+    losses = nll(logits, labels)
+    return losses.mean() if sample_weight is None else (losses * sample_weight).sum() / sample_weight.sum()
+def padded_loss_wrong(logits, labels, sample_weight=None):
+    losses = nll(logits, labels)
+    return losses.mean() if sample_weight is None else (losses * sample_weight).sum() / sample_weight.sum().clamp(max=2)
+def unlike_loss(logits, labels, row_weights=None):
+    losses = nll(logits, labels)
+    return losses.mean() if row_weights is None else (losses * row_weights).mean()
+
+class Scaled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, logits, labels, mask):
+        ctx.save_for_backward(torch.log_softmax(logits, -1), labels, mask)
+        return nll(logits, labels) * mask
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, upstream):
+        log_p, labels, mask = ctx.saved_tensors
+        upstream = upstream.mul_(mask)
+        d = log_p.exp().scatter_add_(-1, labels.unsqueeze(-1), -torch.ones_like(log_p[..., :1]))
+        return d * upstream.unsqueeze(-1), None, None
+def scaled_loss_wrong(logits, labels, mask): return Scaled.apply(logits, labels, mask.to(logits.dtype))
+"""
+BY_MASK = {
+    "masked_loss": "--name counted=loss_mask",
+    "padded_loss": "--name row_weights=sample_weight",
+    "unlike_loss": "",
+    "masked_loss_wrong": "--name counted=loss_mask",
+    "padded_loss_wrong": "--name row_weights=sample_weight",
+    "scaled_loss_wrong": "--name counted=mask",
+}
+
+
+@pytest.mark.parametrize("name", BY_MASK)
+def test_a_mask_says_which_rows_count(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rows that do not count are asked about, and have a label that can be looked up; one that may be given is, if that
+    is right, and no other is taken for a mask.
+    """
+    monkeypatch.chdir(tmp_path)
+    status, report = verified(name, MASKED, "--without", "all_ignored,nonfinite,empty")
+
+    (row,) = report["rows"]
+    assert (status, row["verdict"]) == ((1, "disagrees") if "wrong" in name else (0, "agrees")), report
+    assert BY_MASK[name] in " ".join(report["found_out"])
+    assert ("ignore_index" in str(row["not_tested"])) == (name == "unlike_loss")
+    assert ("is given as a mask of the rows" in capsys.readouterr().out) == (name != "unlike_loss")
+    if name == "scaled_loss_wrong":
+        assert "the call changed its input grad_output" in str(row)
+
+
+def test_an_input_without_a_gradient_is_named() -> None:
+    """One that autograd has none of, beside others."""
+    detached = softproof.load(
+        lambda p_logits, q_logits: (
+            torch.softmax(p := p_logits.detach(), -1) * (p.log_softmax(-1) - q_logits.log_softmax(-1))
+        ).sum(-1),
+        "softmax_kl_divergence",
+        "torch",
+    )
+    inputs = {"p_logits": [0.0, 1.0], "q_logits": [1.0, 0.0]}
+    verdict = judge(detached, Problem("softmax_kl_divergence", "float32", inputs, grad_output=1.0))
+    assert "autograd has no gradient of p_logits, and has one of q_logits" in verdict.explanation
+
+
+def test_a_module_of_autograd_functions() -> None:
+    """Its functions are called by the names of `forward`, too."""
+    module = ModuleType("of_torch")
+    exec(OWN, vars(module))
+    candidate = softproof.load(module, "log_softmax")
+    assert candidate.capabilities.parameters("log_softmax") == ("scores",)
 
 
 def test_the_course_without_an_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

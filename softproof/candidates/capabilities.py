@@ -11,6 +11,7 @@ import numpy as np
 from ..problem.operations import DEFAULTS, DIRECTIONAL, OPERATIONS
 from ..problem.outputs import value_shape
 from ..problem.problem import Problem
+from ..problem.row_masks import by_mask
 from .frameworks import FRAMEWORKS, arrays_of
 from .functions import made
 from .signature import named_by, named_in_order
@@ -93,8 +94,10 @@ class Capabilities:
         names = named_by(self.candidate.functions[operation])
         if names is None:
             return frozenset(each for each in extras if each in kinds or self._survives(operation, each))
+        masked = {"ignore_index"} & extras if by_mask(interface.names) else set()
         own = {name: names - {theirs for ours, theirs in interface.names.items() if ours != name} for name in extras}
-        return frozenset(each for each in extras if each in kinds or interface.names.get(each, each) in own[each])
+        taken = (each for each in extras if each in kinds or interface.names.get(each, each) in own[each])
+        return frozenset({*taken, *masked})
 
     def _survives(self, operation: str, extra: str) -> bool:
         """Whether a harmless question with an option or an input raises no TypeError, as an unknown argument does."""

@@ -11,11 +11,13 @@ from ..problem.formats import HALF
 from ..problem.interface import HALF_VALUE, Interface
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Array, Problem
+from ..problem.row_masks import classes_for_all
+from ..problem.size_limits import with_sizes
 from .axes import given_so
 from .frameworks import arrays_of
 from .protocol import given
 from .results import only_result, result_at
-from .unsaid import unsaid
+from .unsaid import says_by_a_mask, unsaid
 
 if TYPE_CHECKING:
     from .candidate import Candidate
@@ -43,15 +45,19 @@ def called(
     asked = function or candidate.functions[problem.operation]
     first = positional(problem.operation, interface)
     missing = unsaid(asked, problem, interface, len(before) + first)
+    labels = classes_for_all(problem) if says_by_a_mask(asked, problem, interface) else None
+    options = {name: each for name, each in problem.options.items() if labels is None or name != "ignore_index"}
 
     def call(arrays: Mapping[str, Any]) -> Any:
         own = {name: framework.copy(x) if name in interface.writes else x for name, x in arrays.items()}
+        if labels is not None:
+            own["target"] = framework.like(own["target"], labels)
         positional = [own[name] for name in operation.inputs[:first]]
         named = {name: own[name] for name in (*operation.inputs[first:], *operation.optional) if name in own}
         first_of_all = own[operation.inputs[0]]
         filled = {name: _filled(framework, first_of_all, x) for name, x in missing.items()}
-        keywords = interface.given({**filled, **named, **problem.options})
-        answer = asked(*before, *positional, **keywords, **interface.extra)
+        keywords = interface.given({**filled, **named, **options})
+        answer = asked(*before, *positional, **keywords, **with_sizes(interface.extra, problem))
         if function is not None:  # a derivative, of one array or of several
             return _minus(answer) if interface.negative else answer
         answer = only_result(answer) if interface.output is None else result_at(answer, interface.output, "the value")

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from ..problem.operations import OPERATIONS
 
-_TARGETS = ("target", "targets", "label", "labels", "y", "y_true", "t", "truth", "classes", "tgt", "index", "indices")
+_TARGETS = ("target", "targets", "label", "labels", "y", "y_true", "t", "truth", "classes", "tgt", "index", "indices",
+            "tokens", "token_ids", "input_ids", "ids", "actions", "action", "chosen", "gold", "label_ids")  # fmt: skip
 _LOGITS = ("logits", "logit", "x", "input", "inputs", "scores", "score", "pred", "preds", "predictions", "y_pred", "z",
            "y_hat", "yhat", "predicted", "output", "outputs")  # fmt: skip
 _FEATURES = ("input", "inputs", "x", "h", "hidden", "hidden_states", "features", "feats", "e", "embeddings", "embed")
@@ -48,6 +49,13 @@ _NEUTRAL = {  # the number that changes nothing, of parameters that are no optio
     **dict.fromkeys(("alpha", "beta", "coef", "coeff"), (0.0, 1.0)),
     **dict.fromkeys(("scale", "logit_scale", "loss_scale"), (1.0, 0.0)),
 }
+SWITCHES = {"from_logits": True, "is_logits": True, "from_probs": False, "normalized": False, "is_log_probs": False}
+_SIZES = {  # of a question, by the names that people give them
+    "@classes": ("vocab_size", "vocabulary_size", "vocab", "n_vocab", "num_classes", "n_classes", "num_class",
+                 "n_class", "nclasses", "num_labels", "n_cols", "c", "v", "k", "output_dim", "out_features"),
+    "@rows": ("batch_size", "batch", "bs", "n_rows", "num_rows", "n_tokens", "num_tokens", "n", "m", "n_samples"),
+    "@features": ("hidden_size", "hidden_dim", "hidden", "d_model", "n_features", "num_features", "in_features", "d"),
+}  # fmt: skip
 _LOSS = r"ce|cel|xent|xentropy|nll|crossentropy|crossentropyloss"
 _LAST_WORDS = {
     "logits": ("logits", "logit", "scores", "predictions", "preds", "pred", "output", "outputs"),
@@ -60,7 +68,7 @@ _WORDS = (  # what a name has among its words, the most telling first
     ("cross_entropy", rf"\b({_LOSS})\b|\bcross entropy\b|\bcross entropy loss\b"),
     ("softmax_entropy", r"\b(softmax|logits?)\b.*\bentropy\b|\bentropy\b.*\blogits?\b|\bcategorical entropy\b"),
     ("softmax_kl_divergence", r"(?=.*\b(softmax|logits?)\b).*\bkl( ?div(ergence)?)?\b"),
-    ("log_softmax", r"\blog ?softmax\b|\blsm\b"),
+    ("log_softmax", r"\blog ?softmax\b|\blsm\b|\blog ?(p|ps|prob|probs|probabilities)\b"),
     ("softmax", r"\bsoftmax\b|\bsm\b"),
     ("logsumexp", r"\blog ?sum ?exp\b|\blse\b"),
     ("kl_divergence", r"\bkl\b|\bkl ?div(ergence)?\b"),
@@ -174,6 +182,15 @@ def neutral_values(parameter: str) -> tuple[float, ...]:
     ((0.0,), (1.0,), (0.0, 1.0), ())
     """
     return _NEUTRAL.get(_plain(parameter), ())
+
+
+def size_named(parameter: str) -> str:
+    """The size of each question that a parameter of this name is for, as `extra` has it; empty where none is.
+
+    >>> size_named("vocab_size"), size_named("V"), size_named("n_rows"), size_named("chunk")
+    ('@classes', '@classes', '@rows', '')
+    """
+    return next((size for size, names in _SIZES.items() if _plain(parameter) in names), "")
 
 
 def gives_logarithms(name: str) -> bool:

@@ -95,14 +95,14 @@ def _functions(
     loaded = _resolve(target) if isinstance(target, str) else target
     if isinstance(loaded, ModuleType):
         names = [operation] if operation else list(OPERATIONS)
-        functions = {each: getattr(loaded, each) for each in names if callable(getattr(loaded, each, None))}
+        functions = {each: _by_name(getattr(loaded, each)) for each in names if callable(getattr(loaded, each, None))}
         names_of = {each: (each, _own_name(function)) for each, function in functions.items()}
         modules: list[Any] = [loaded]
         if not functions:
             raise ValueError(f"target: module {name} has no function named {' or '.join(names)}")
     elif callable(loaded):
-        loaded = _made(loaded)
-        called = (target.partition(":")[2].split(".")[-1] if isinstance(target, str) else "", _own_name(loaded))
+        loaded = _by_name(_made(loaded))
+        called = (name_of(target) if isinstance(target, str) else "", _own_name(loaded))
         operation = operation or next((each for each in called if each in OPERATIONS), None)
         if operation not in OPERATIONS:
             raise ValueError(f"target: {NO_NAME} {name}; pass operation= or --operation: {', '.join(OPERATIONS)}")
@@ -118,17 +118,30 @@ def _functions(
 
 
 NO_NAME = "cannot infer the operation of"
-MODULE = "torch.nn.modules.module.Module"
+MODULE, FUNCTION = "torch.nn.modules.module.Module", "torch.autograd.function.Function"
 _INSTEAD = {  # of classes that are not called with arrays themselves
     MODULE: "an instance of it: in its module, write kernel = {}() and name kernel",
-    "torch.autograd.function.Function": "{}.apply, or a function that calls it",
+    FUNCTION: "{}.apply, or a function that calls it",
 }
+
+
+def _by_name(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function; `apply` of an autograd function of torch takes the parameters of its `forward` by their names."""
+    of = getattr(function, "__self__", None)
+    if getattr(function, "__name__", "") != "apply" or FUNCTION not in _bases(of):
+        return function
+    made: Callable[..., Any] = importlib.import_module(f"{__package__}.adapters.torch_modules").by_name(function)
+    return made
+
+
+def _bases(found: Any) -> list[str]:
+    """The names of a class and of those that it is made of; none of what is no class."""
+    return [f"{base.__module__}.{base.__qualname__}" for base in found.__mro__] if isinstance(found, type) else []
 
 
 def _given_its_weight(function: Callable[..., Any], operation: str) -> Callable[..., Any]:
     """A module of torch that holds the weight of a linear layer itself, as a function that is given one."""
-    bases = {f"{base.__module__}.{base.__qualname__}" for base in type(function).__mro__}
-    if operation != "linear" or MODULE not in bases:
+    if operation != "linear" or MODULE not in _bases(type(function)):
         return function
     made: Callable[..., Any] = importlib.import_module(f"{__package__}.adapters.torch_modules").as_layer(function)
     return made
@@ -139,9 +152,10 @@ def _made(found: Any) -> Any:
 
     ValueError for another class of torch that makes, or holds, what is called.
     """
-    bases = [f"{base.__module__}.{base.__qualname__}" for base in found.__mro__] if isinstance(found, type) else []
-    if MODULE in bases and all(each.default is not each.empty or each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-                               for each in inspect.signature(found).parameters.values()):  # fmt: skip
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    if MODULE in _bases(found) and all(
+        each.default is not each.empty or each.kind in variadic for each in inspect.signature(found).parameters.values()
+    ):
         return found()
     _check_no_class(found)
     return found
@@ -149,8 +163,8 @@ def _made(found: Any) -> Any:
 
 def _check_no_class(found: Any) -> None:
     """ValueError for a class of torch that makes, or holds, what is called."""
-    for base in getattr(found, "__mro__", ()) if isinstance(found, type) else ():
-        if instead := _INSTEAD.get(f"{base.__module__}.{base.__qualname__}"):
+    for base in _bases(found):
+        if instead := _INSTEAD.get(base):
             name = found.__name__
             raise ValueError(f"target is the class {name}; expected a function, such as {instead.format(name)}")
 
@@ -162,6 +176,19 @@ def _with_axis(interface: Interface, functions: Mapping[str, Callable[..., Any]]
     if "dim" in interface.names or not any("axis" in each and "dim" not in each for each in parameters):
         return interface
     return replace(interface, names={**interface.names, "dim": "axis"})
+
+
+def name_of(target: str) -> str:
+    """What the name of a target says that it is; a method by which anything is called says nothing, and its class does.
+
+    >>> name_of("kernels:fused_ce"), name_of("kernels:FusedCE.apply"), name_of("kernels")
+    ('fused_ce', 'FusedCE', '')
+    """
+    parts = target.partition(":")[2].split(".")
+    return next((each for each in reversed(parts) if each not in _CALLED_SO), parts[-1])
+
+
+_CALLED_SO = ("apply", "forward", "__call__")
 
 
 def _own_name(function: Callable[..., Any]) -> str:

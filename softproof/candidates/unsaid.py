@@ -11,7 +11,7 @@ import numpy as np
 from ..problem.interface import Interface, check_option
 from ..problem.operations import DEFAULTS, OPERATIONS
 from ..problem.problem import Array, Problem
-from ..problem.row_masks import MASKS
+from ..problem.row_masks import MASKS, by_mask
 from ..problem.rows import class_count
 from .signature import signature_of
 
@@ -40,6 +40,12 @@ def unsaid(
             missing += [name] if _is_otherwise(name, parameters[theirs]) else []
     masks = {name: made(problem) for name, made in MASKS.items() if interface.names.get(name) in parameters}
     return {name: DEFAULTS[name] if name in about.options else _neutral(name, problem) for name in missing} | masks
+
+
+def says_by_a_mask(function: Callable[..., Any], problem: Problem, interface: Interface) -> bool:
+    """Whether it is a mask alone that tells a loss which rows count: it has no label that is ignored."""
+    theirs = interface.names.get("ignore_index", "ignore_index")
+    return "target" in problem.inputs and by_mask(interface.names) and theirs not in _by_name(function, 0)
 
 
 def other_defaults(function: Callable[..., Any], operation: str, interface: Interface) -> tuple[str, ...]:

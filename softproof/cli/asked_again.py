@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from ..candidates.axes import is_moved
 from ..candidates.candidate import Candidate
 from ..candidates.description import DECLARING
-from ..candidates.loading import NO_NAME
+from ..candidates.loading import NO_NAME, name_of
 from ..candidates.plain_text import plain
 from ..candidates.preparation import DTYPES
 from ..problem.formats import FORMATS
@@ -54,7 +54,7 @@ def asked_again(arguments: Mapping[str, Any], rows: Sequence[Row], opener: Opene
         return None
     target = str(arguments["target"])
     given = {name: value for name, value in arguments.items() if name != "target" and value is not None}
-    probe = Probe(opener, target.partition(":")[2].split(".")[-1], given, given["device"])
+    probe = Probe(opener, name_of(target), given, given["device"])
     try:
         profile = probe.profile()
     except CannotAskError as error:

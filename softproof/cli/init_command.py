@@ -12,6 +12,7 @@ from typing import Any
 from ..candidates.candidate import Candidate
 from ..candidates.description import DECLARING
 from ..candidates.frameworks import ADAPTERS
+from ..candidates.loading import name_of
 from ..candidates.plain_text import plain
 from ..problem.operations import OPERATIONS
 from ..reports.files import ReportFile
@@ -121,7 +122,7 @@ def _probed(arguments: dict[str, Any]) -> str:
     target = arguments["target"]
     given = {name: value for name, value in arguments.items() if name != "target"}
     note(f"asking {plain(target)} what it takes …")
-    name = target if given.get("adapter") in DECLARING else target.partition(":")[2].split(".")[-1]
+    name = target if given.get("adapter") in DECLARING else name_of(target)
     profile = Probe(opener, name, given, given["device"]).profile()
     text = entries(target, profile, given)
     say(told(target, profile))

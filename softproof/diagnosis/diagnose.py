@@ -30,6 +30,10 @@ KEPT = (
     "look for what outlives a call: a cache and what it is looked up by, a workspace, a counter, a global variable; "
     "the program below asks this first, and may agree: the same command with the same seed shows it"
 )
+AGAIN = (
+    "the same problem agreed when it was asked again: look for what differs between two calls, such as a counter, a "
+    "cache, random numbers or a race"
+)
 INVALID = "invalid labels"  # the check that few kernels are meant for
 LEFT_OUT_BY = {INVALID: "invalid_labels", "another layout": "layouts"}  # of checks, by another name
 
@@ -74,7 +78,7 @@ class Diagnosing:
             return Diagnosis()
         problem, check = witness.problem, check if kind == "check" else ""
         if witness.verdict.ok and not check:
-            return Diagnosis(asked=1, next="the same problem agreed when it was asked again")
+            return Diagnosis(asked=1, next=AGAIN)
         if not check and (known := known_finding(interview, witness)) is not None:
             next_ = what_to_do(known, interview, problem)
             return Diagnosis(next=next_, asked=len(interview.replies), finding=known.finding, known=str(known))
@@ -140,6 +144,8 @@ def _of_its_operation(failed: Failed, operation: str) -> Failed:
 
 def _cause(interview: Interview, witness: Reply) -> tuple[tuple[Pattern, ...], str]:
     """What was found by asking the witness without something, or by mending one place of its answer; what to do."""
+    if witness.result.written and not witness.verdict.output:
+        return (), _of_overwriting(witness)
     for cause in (without_a_kind, right_alone, meant_otherwise):
         if (found := cause(interview, witness)) is not None:
             return (found[0],), found[1]

@@ -77,7 +77,8 @@ class Interface:
             ``"ignored"`` (True where it does not) or ``"row_weights"`` (1 or 0): it says what `ignore_index` says.
         fixed: options that it does not take, and the values that it has instead, such as ``{"reduction": "none"}``;
             for a cross-entropy ``{"dim": -1}`` says that its classes lie along the last axis, (N, d1, …, C).
-        extra: arguments of its own that are always given, by name.
+        extra: arguments of its own that are always given, by name; ``"@classes"``, ``"@rows"`` and ``"@features"`` are
+            these sizes of each question, such as ``{"vocab_size": "@classes"}``.
         ndim: how many dimensions the logits, probabilities or features may have; by default any number.
         writes: inputs that it is documented to overwrite. It is given a copy of these.
         output: which of several results is the value, counted from 0, or by its name in a mapping or an object; by

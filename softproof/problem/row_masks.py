@@ -1,14 +1,18 @@
-"""What `ignore_index` says in the words of a function that takes a mask: which rows count, as an array beside them."""
+"""What `ignore_index` says in the words of a function that takes a mask: which rows count, as an array beside them.
+
+The label of a row that does not count says nothing, and such a function may look it up all the same: it is a class.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from .losses import kept
+from .losses import is_labels, kept
 from .outputs import value_shape
 from .problem import Array, Problem
+from .rows import class_count
 
 
 def _counted(problem: Problem) -> Array:
@@ -22,3 +26,25 @@ MASKS: dict[str, Callable[[Problem], Array]] = {  # by names that an interface m
     "row_weights": lambda problem: _counted(problem).astype(np.float64),
     "ignored": lambda problem: np.asarray(~_counted(problem)),
 }
+
+
+def by_mask(names: Mapping[str, str]) -> bool:
+    """Whether a function that calls things so takes a mask."""
+    return not MASKS.keys().isdisjoint(names)
+
+
+def classes_for_all(problem: Problem) -> Array:
+    """The labels, with a class for the rows that do not count: the least probable that can be, so that its loss shows.
+
+    >>> losses = Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0]] * 3, "target": [1, -100, -100]})
+    >>> classes_for_all(losses)
+    array([1, 0, 0])
+    """
+    target, classes = problem.inputs["target"], class_count(problem)
+    if not is_labels(problem) or not classes:
+        return target
+    others = np.arange(target.size).reshape(target.shape) % classes
+    if "logits" in problem.inputs:
+        x = problem.inputs["logits"]
+        others = np.where(np.isfinite(x), x, np.inf).argmin(min(1, x.ndim - 1))
+    return np.where(_counted(problem), target, others)

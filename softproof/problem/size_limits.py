@@ -1,9 +1,11 @@
-"""How large a question is in each dimension, and the words of `without` for what is larger than a function takes."""
+"""How large a question is in each dimension: as an argument, and in the words of `without` for what is too large."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import prod
+from typing import Any
 
 from .problem import Problem
 from .rows import class_count, main_input, row_axes
@@ -26,6 +28,16 @@ def sizes(problem: Problem) -> dict[str, int]:
         lead, features = tuple(main[axis] for axis in row_axes(problem)), {}
     found = {"rows": prod(lead), "of a batch": lead[0] if lead else 1, "positions": prod(lead[1:])}
     return found | {"classes": class_count(problem)} | features
+
+
+def with_sizes(extra: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
+    """Arguments, of which one that is the text "@classes", "@rows" or "@features" is that size of the question.
+
+    >>> with_sizes({"vocab_size": "@classes"}, Problem("softmax", "float32", {"logits": [[0.0] * 3] * 5}, {"dim": 1}))
+    {'vocab_size': 3}
+    """
+    of = {f"@{name}": size for name, size in sizes(problem).items()} if extra else {}
+    return {name: of.get(value, value) if isinstance(value, str) else value for name, value in extra.items()}
 
 
 def limit(most: int, name: str) -> str:

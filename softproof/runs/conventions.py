@@ -33,7 +33,7 @@ def conventions(candidate: Candidate, usual: Problem, device: str) -> Iterator[t
         return
     for asked in _questions(candidate, usual):
         reply = interview.ask(asked.problem)
-        if reply is not None and reply.result.outputs and reply.verdict.outcome == DISAGREES:
+        if reply is not None and reply.result.outputs and reply.verdict.outcome == DISAGREES and reply.verdict.output:
             yield asked.option, f"for {asked.words} its {reply.verdict.explanation.partition(';')[0]}"
     if device == "cpu" and _takes_any_label(candidate, usual):
         yield "invalid_labels", "for a label of no class it gives numbers, where torch raises an error"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..candidates.guesses import OF_LOGITS, gives_logarithms, inputs_in_order
+from ..candidates.guesses import OF_LOGITS, SWITCHES, gives_logarithms, inputs_in_order
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
 from ..problem.rows import main_input
 from .arranged import Arranged
 from .introduction import NAMES, CannotAskError
 
+ROWS = 2  # axes of a matrix of rows
 MINUS = "it gives log-probabilities, which are minus the losses"
 
 
@@ -52,6 +54,32 @@ class Meaning(Arranged):
                 return other
         self._calls(names)
         return usual
+
+    def _switched(self, usual: Problem) -> Problem:
+        """The usual question; a function that says by a switch that it takes no logits is told that these are some.
+
+        It is only where its value is right then, and not without.
+        """
+        parameters, given = self.candidate.capabilities.parameters(usual.operation), self.candidate.interface.extra
+        switches = {name: SWITCHES[name] for name in parameters if name in SWITCHES and name not in given}
+        if not switches or "logits" not in usual.inputs or self._fits(usual):
+            return usual
+        self.found.says("extra", {**given, **switches}, "that its input is logits")
+        self._open()
+        if asked := next((each for each in self._of_any_shape(usual) if self._fits(each)), None):
+            self.found.notes += [f"it is given {name}={value}" for name, value in switches.items()]
+            return asked
+        self.found.arguments.pop("extra")
+        if given:
+            self.found.says("extra", dict(given), "what it has to be given")
+        self._open()
+        return usual
+
+    def _of_any_shape(self, usual: Problem) -> Iterator[Problem]:
+        """The usual question, and the same with rows of one axis."""
+        yield usual
+        if main_input(usual).ndim != ROWS and (rows := self._plain(usual.dtype, ROWS)) is not None:
+            yield rows
 
     def _of_logits(self, usual: Problem) -> Problem:
         """The usual question; of an entropy or a divergence that is right for logits alone, that of logits."""

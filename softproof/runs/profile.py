@@ -37,7 +37,8 @@ EXCUSED = {  # what a wrong function does, too
 BY_DEFAULT = {"reduction": REDUCTIONS, "ignore_index": (0, IGNORED)}
 SILENT = {  # derivatives in a direction, and why they are 0 without a word
     "jvp": "autograd sees nothing in forward mode, so that this would be 0",
-    "hvp": "autograd takes its gradient for a constant, so that this would be 0",
+    "hvp": "autograd takes its gradient for a constant, so that this would be 0 without a word; mark its backward with "
+    "torch.autograd.function.once_differentiable",
 }
 
 
@@ -50,13 +51,15 @@ class Probe(Beside):
         self._operation()
         try:
             self._names()
-            usual = self._of_logits(self._in_order(self._neutralised(self._usual_or_soft())))
+            usual = self._switched(self._in_order(self._neutralised(self._usual_or_soft())))
+            usual = self._of_logits(usual)
             self.answers = True
             self._negative(usual)
             usual = self._hard_coded(usual)
             self._by_default(usual)
             self._classes_last(usual)
             self._doubtful(usual)
+            self._optional_mask(usual)
             self._beside(self._plain(usual.dtype, main_input(usual).ndim) or usual)
             self._dtypes(usual)
             self._refused(usual)

@@ -8,13 +8,15 @@ from itertools import product
 
 import numpy as np
 
-from ..candidates.guesses import neutral_values, results_in_order
+from ..candidates.guesses import neutral_values, results_in_order, size_named
 from ..candidates.lookalikes import is_mask, lookalikes
 from ..problem.interface import Place
+from ..problem.losses import is_labels
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
-from ..problem.row_masks import MASKS
+from ..problem.row_masks import MASKS, by_mask
 from .calling import SEVERAL, TOO_MANY, missing_in, names_of_results
+from .harmless import labelled
 from .introduction import FIRST, NAMES, CannotAskError, Opening
 
 
@@ -54,7 +56,7 @@ class Usual(Opening):
         """
         inputs = OPERATIONS[self.found.operation].inputs
         parameters = self.candidate.capabilities.parameters(self.found.operation)
-        needed, neutral = self._needed(error), self._neutral(error)
+        needed, neutral, sizes = self._needed(error), self._neutral(error), _sizes(error)
         if SEVERAL.search(error) and self.candidate.interface.output is None:
             self._gives_as_value(0)
         elif names_of_results(error) and self.candidate.interface.output is None:
@@ -67,6 +69,8 @@ class Usual(Opening):
             self.found.notes += [GIVEN.format(theirs=theirs, ours=ours) for ours, theirs in needed.items()]
         elif neutral:
             self._gives(neutral)
+        elif sizes:
+            self._gives_sizes(sizes)
         else:
             return self._masked(error, asked)
         self._open()
@@ -106,6 +110,11 @@ class Usual(Opening):
         for name, value in neutral.items():
             self.neutral[name] = value
 
+    def _gives_sizes(self, sizes: Mapping[str, str]) -> None:
+        """It is given these sizes of each question."""
+        self.found.says("extra", {**self.candidate.interface.extra, **sizes}, "what it has to be given")
+        self.found.notes += [SIZE.format(name=name, size=size.removeprefix("@")) for name, size in sizes.items()]
+
     def _neutralised(self, usual: Problem) -> Problem:
         """The usual question; of parameters for which several numbers may change nothing, those that fit it."""
         several = [name for name in self.neutral if len(neutral_values(name)) > 1]
@@ -140,8 +149,25 @@ class Usual(Opening):
             self._calls(names)
             return False
         self._calls({**names, max(own, key=own.__getitem__): missing[0]})
-        self.found.not_tested[f"{missing[0]} of other rows"] = ALL_COUNT
+        self.found.notes.append(f"{missing[0]} {ALL_COUNT}")
         return True
+
+    def _optional_mask(self, usual: Problem) -> None:
+        """A mask that it may be given, if its answers are right then where a row does not count."""
+        names, operation = dict(self.candidate.interface.names), self.found.operation
+        if "target" not in usual.inputs or not is_labels(usual) or by_mask(names):
+            return
+        taken = {*names.values(), *self.candidate.interface.extra}
+        possible = [each for each in self.candidate.capabilities.parameters(operation)
+                    if is_mask(each) and each not in taken]  # fmt: skip
+        asked = labelled(usual, IGNORED)
+        for theirs, kind in product(possible, sorted(MASKS, key="row_weights".__ne__)):
+            self._calls({**names, kind: theirs})
+            if self._is_right(asked):
+                self.found.notes.append(f"{theirs} {ALL_COUNT}")
+                return
+        if possible:
+            self._calls(names)
 
     def _needed(self, error: str) -> dict[str, str]:
         """What it says that it lacks, by the optional input or option that looks like it."""
@@ -174,7 +200,14 @@ class Usual(Opening):
         return f"it answers no question: raised {raised}. Describe how it is called: --name, --extra, --ndim{device}"
 
 
+def _sizes(error: str) -> dict[str, str]:
+    """What it says that it lacks and is named as a size of the question."""
+    return {name: size for name in missing_in(error) if (size := size_named(name))}
+
+
+IGNORED = -100  # the label that says that a row does not count
 MOST = 6  # times that a function is opened with what an error tells
-ALL_COUNT = "it is given a mask of the rows whose label is not ignored"
+ALL_COUNT = "is given as a mask of the rows whose label is not ignored"
 HAS_NO_DEFAULT = "it has no default, and the operation has no such option"
+SIZE = "{name} is given the number of {size} of each question"
 GIVEN = "{theirs} has no default: without {ours} it is given what changes no number (0 for a bias, 1 for weights)"

@@ -113,8 +113,7 @@ def differentiate(
     value = _differentiable(call(inputs), wanted)
     if value.shape != grad_output.shape:  # a wrong shape is reported as such, not as an autograd error
         return value, {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
-    grads = torch.autograd.grad(value, list(leaves.values()), grad_output)
-    return value, dict(zip(leaves, grads, strict=True))
+    return value, _gradients(value, leaves, grad_output)
 
 
 def _differentiable(value: Any, wanted: tuple[str, ...]) -> torch.Tensor:
@@ -127,6 +126,20 @@ def _differentiable(value: Any, wanted: tuple[str, ...]) -> torch.Tensor:
 
 
 Tensors = Mapping[str, torch.Tensor]
+
+
+def _gradients(
+    value: torch.Tensor, leaves: Tensors, grad_output: torch.Tensor | None = None, *, retain_graph: bool = False
+) -> dict[str, torch.Tensor]:
+    """The vector-Jacobian product of each leaf; RuntimeError where autograd has none of one that is named."""
+    some = [*leaves.values()]
+    found = torch.autograd.grad(value, some, grad_output, retain_graph=retain_graph, allow_unused=True)
+    grads = dict(zip(leaves, found, strict=True))
+    if absent := [name for name, each in grads.items() if each is None]:
+        others = [name for name in leaves if name not in absent]
+        beside = f", and has one of {', '.join(others)}" if others else ""
+        raise RuntimeError(f"autograd has no gradient of {', '.join(absent)}{beside}")
+    return grads
 
 
 def share_memory(one: torch.Tensor, two: torch.Tensor) -> bool:
@@ -161,9 +174,8 @@ def differentiate_twice(
     """As `differentiate`, after a product with the gradient `before` on the same graph."""
     leaves = _leaves(inputs, wanted)
     value = call(inputs)
-    torch.autograd.grad(value, list(leaves.values()), before, retain_graph=True)
-    grads = torch.autograd.grad(value, list(leaves.values()), grad_output)
-    return value, dict(zip(leaves, grads, strict=True))
+    _gradients(value, leaves, before, retain_graph=True)
+    return value, _gradients(value, leaves, grad_output)
 
 
 def _backward(value: torch.Tensor, grad_output: torch.Tensor | None = None) -> None:
@@ -205,7 +217,7 @@ def differentiate_overwritten(
     kept, before = _detach(value).clone(), _detach(theirs).clone()
     overwrite(theirs)
     try:
-        return kept, dict(zip(leaves, torch.autograd.grad(value, list(leaves.values()), grad_output), strict=True))
+        return kept, _gradients(value, leaves, grad_output)
     finally:
         if may_be_written(theirs):
             _detach(theirs).copy_(before)
@@ -242,9 +254,9 @@ def differentiate_dropped(
     shape, dtype, device = value.shape, value.dtype, value.device
     del value
     others = [torch.full(shape, 7, dtype=dtype, device=device) for _ in range(0 if detached else REUSED)]
-    grads = torch.autograd.grad(loss, list(leaves.values()))
+    grads = _gradients(loss, leaves)
     del others
-    return kept, dict(zip(leaves, grads, strict=True))
+    return kept, grads
 
 
 def differentiate_between(
@@ -254,9 +266,9 @@ def differentiate_between(
     leaves, value = _leaves(inputs, wanted), _differentiable(call(inputs), wanted)
     _leaves(others, wanted)
     other = call(others)
-    grads = torch.autograd.grad(value, list(leaves.values()), grad_output)
+    grads = _gradients(value, leaves, grad_output)
     del other
-    return value, dict(zip(leaves, grads, strict=True))
+    return value, grads
 
 
 MODES = {"no_grad": torch.no_grad, "inference_mode": torch.inference_mode}

@@ -1,4 +1,4 @@
-"""A module of torch that holds a layer's weight itself, as a function that is given one."""
+"""Classes of torch as functions: a module that holds a layer's weight itself, and an autograd function's `apply`."""
 
 from __future__ import annotations
 
@@ -35,3 +35,26 @@ def as_layer(module: torch.nn.Module) -> Callable[..., Any]:
         return called(input, weight=weight)
 
     return layer if "bias" in named else without_bias
+
+
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def by_name(apply: Callable[..., Any]) -> Callable[..., Any]:
+    """`Function.apply`, which takes arguments by position alone and hides what they are, with those of `forward`."""
+    function: Any = getattr(apply, "__self__")  # noqa: B009  # a bound method, of which a Callable does not know
+    base: Any = torch.autograd.Function
+    parameters = list(inspect.signature(function.forward).parameters.values())
+    takes_context = function.setup_context is base.setup_context
+    own = [each for each in parameters[takes_context:] if each.kind in _BY_POSITION]
+    signature = inspect.Signature([each.replace(kind=_BY_POSITION[1]) for each in own])
+
+    def called(*arguments: Any, **named: Any) -> Any:
+        bound = signature.bind(*arguments, **named)
+        bound.apply_defaults()
+        return apply(*bound.args)
+
+    called.__signature__ = signature  # type: ignore[attr-defined]  # which inspect reads
+    called.__wrapped__ = function.forward  # type: ignore[attr-defined]  # whose module is the user's
+    called.__name__, called.__qualname__, called.__module__ = function.__name__, apply.__qualname__, function.__module__
+    return called
