@@ -61,6 +61,8 @@ def called(
         if function is not None:  # a derivative, of one array or of several
             return _minus(answer) if interface.negative else answer
         answer = only_result(answer) if interface.output is None else result_at(answer, interface.output, "the value")
+        if type(answer) in (float, int):  # which has no format: that of the inputs is as good
+            answer = framework.like(first_of_all, np.asarray(answer))
         rounds = HALF_VALUE in interface.without and problem.dtype in HALF and _is_float32(answer)
         answer = framework.cast(answer, problem.dtype) if rounds else answer
         return _minus(answer) if interface.negative else answer

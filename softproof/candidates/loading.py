@@ -21,6 +21,7 @@ from .adapters import onnx_model, process
 from .candidate import Candidate
 from .directives import NAMES_OF_CHECKS
 from .frameworks import ADAPTERS, arrays_of
+from .layers import layer_of
 from .places import place_of
 from .results import BY_NAME
 from .signature import named_by
@@ -40,7 +41,8 @@ def load(
     """A candidate from a module, a callable, or a name such as ``"manual"`` or ``"package.module:function"``.
 
     Args:
-        target: a module with functions named after the operations, a callable, or the name of one; for the adapter
+        target: a module with functions named after the operations, a callable, a layer with the methods `forward` and
+            `backward` or the class of one, or the name of any of these; for the adapter
             ``"onnx"`` the path of a model or a session of ONNX Runtime, for ``"process"`` a command.
         operation: what a callable computes, a key of `softproof.OPERATIONS`; by default what it is named after.
         adapter: the arrays that it takes: ``"numpy"``, ``"torch"``, ``"jax"``, ``"onnx"`` or ``"process"``. By default
@@ -93,6 +95,8 @@ def _functions(
     """A candidate of functions that are called."""
     name = target if isinstance(target, str) else getattr(target, "__name__", type(target).__name__)
     loaded = _resolve(target) if isinstance(target, str) else target
+    layer = layer_of(loaded)
+    loaded = loaded if layer is None else layer.forward
     if isinstance(loaded, ModuleType):
         names = [operation] if operation else list(OPERATIONS)
         functions = {each: _by_name(getattr(loaded, each)) for each in names if callable(getattr(loaded, each, None))}
@@ -113,6 +117,8 @@ def _functions(
         raise TypeError(f"target is a {type(loaded).__name__}; expected a module, a callable, or the name of one")
     interface = _with_axis(interface, functions)
     backwards, jvps, hvps = (_beside(names_of, modules, suffix) for suffix in ("backward", "jvp", "hvp"))
+    if layer is not None:
+        backwards = dict.fromkeys(functions, layer.backward) | backwards
     adapter = adapter or _guess_adapter(functions, tried, interface)
     return Candidate(name, functions, backwards, adapter, _source(target, loaded), interface, jvps, hvps, tried)
 
