@@ -27,10 +27,17 @@ def test_agreement_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
     ]  # fmt: skip
     assert "2 of 2 rows agree; 10 problems; seed 0" in out
     assert "large problems were NOT TESTED: they come with --examples 100" in out
+    assert "half precision was NOT TESTED" not in out  # of a format that was asked for
     assert err.splitlines() == [
         "[1/1] manual softmax float64 cpu: agrees",
         "[1/1] manual:softmax softmax float64 cpu: agrees",
     ]
+
+
+def test_half_precision_is_not_asked_by_default(capsys: pytest.CaptureFixture[str]) -> None:
+    """Which the summary says."""
+    assert main(["verify", "manual:softmax", "--examples", "5", "--seed", "0", "--no-diagnosis"]) == 0
+    assert "half precision was NOT TESTED: --dtype float16, --dtype bfloat16\n" in capsys.readouterr().out
 
 
 def test_the_one_cpu_device_may_have_its_number() -> None:

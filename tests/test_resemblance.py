@@ -227,6 +227,7 @@ def test_likeness() -> None:
     assert not alike(wrong, wrong * 1.01)
     assert alike(np.full_like(right, np.nan), np.full_like(right, np.nan))
     assert not alike(np.full_like(right, np.nan), wrong)
+    assert not alike(np.full_like(right, np.inf), right)
     assert yard.alike(Answer("raised"), Answer("raised"))
     assert not yard.alike(Answer("raised"), Answer(outputs={"value": right}))
     assert not yard.alike(Answer(outputs={"value": right}), Answer(outputs={"grad_logits": right}))

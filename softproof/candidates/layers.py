@@ -26,6 +26,8 @@ class Layer(NamedTuple):
 def layer_of(found: Any) -> Layer | None:
     """The functions of a layer, or of a class of one that is made without arguments; None of anything else.
 
+    Its backward pass takes an upstream gradient, or nothing. One that can be called is called for its value.
+
     Raises: ValueError where a class is not made so.
 
     >>> class Double:
@@ -34,23 +36,26 @@ def layer_of(found: Any) -> Layer | None:
     >>> layer_of(Double).backward(0.5, 3.0)
     1.0
     """
-    kind = found if isinstance(found, type) else type(found)
+    kind: Any = found if isinstance(found, type) else type(found)
     own = inspect.isfunction(getattr(kind, "forward", None)) and inspect.isfunction(getattr(kind, "backward", None))
     if not own or any(each.__module__.startswith(OF_TORCH) for each in kind.__mro__):
         return None
+    upstream = [*inspect.signature(kind.backward).parameters.values()][1:]
+    if len(upstream) > 1 or any(each.kind is each.VAR_POSITIONAL for each in upstream):
+        return None
     layer, alone = _made(found) if isinstance(found, type) else found, Lock()
-    takes_upstream = bool(inspect.signature(layer.backward).parameters)
+    value = layer if inspect.isfunction(getattr(kind, "__call__", None)) else layer.forward  # noqa: B004  # of its class
 
     def forward(*inputs: Any, **options: Any) -> Any:
         with alone:
-            return layer.forward(*inputs, **options)
+            return value(*inputs, **options)
 
     def backward(grad_output: Any, *inputs: Any, **options: Any) -> Any:
         with alone:
-            layer.forward(*inputs, **options)
-            return layer.backward(grad_output) if takes_upstream else _times(grad_output, layer.backward())
+            value(*inputs, **options)
+            return layer.backward(grad_output) if upstream else _times(grad_output, layer.backward())
 
-    forward.__signature__ = inspect.signature(layer.forward)  # type: ignore[attr-defined]  # which inspect reads
+    forward.__signature__ = inspect.signature(value)  # type: ignore[attr-defined]  # which inspect reads
     forward.__wrapped__ = kind.forward  # type: ignore[attr-defined]  # whose module is the user's
     forward.__name__, forward.__qualname__, forward.__module__ = kind.__name__, kind.__qualname__, kind.__module__
     return Layer(forward, backward)

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..bounds.models import model
 from ..candidates.candidate import Candidate
+from ..candidates.description import DECLARING
 from ..candidates.isolation.start import check_more, check_sandbox
 from ..candidates.loading import check_target_name
 from ..candidates.preparation import check_arguments
@@ -62,6 +63,14 @@ class Plan:
             database(settings.database)
         hidden = [file for file, _ in settings.inputs] + ([] if settings.database is None else [settings.database])
         return cls(settings.targets, seed, shrink, settings.database, settings.expected, settings.inputs, tuple(hidden))
+
+    @property
+    def untested(self) -> tuple[str, ...]:
+        """What nobody asked for, and how to, in lines."""
+        few = any(each.get("examples", EXAMPLES) < EXAMPLES for each in self.targets)
+        half = any(each.get("dtypes") is None and each.get("adapter") not in DECLARING for each in self.targets)
+        large = (f"large problems were NOT TESTED: they come with --examples {EXAMPLES}, the default",) if few else ()
+        return (*large, "half precision was NOT TESTED: --dtype float16, --dtype bfloat16") if half else large
 
     def told(self) -> Plan:
         """With what is asked of each target and with its files, as they are before any of them starts."""

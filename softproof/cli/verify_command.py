@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -229,12 +229,11 @@ def run(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -
     plan = plan.told() if options.github or files.keys() & TELLING else plan
     with Live("asking the first row") as live:
         report = judged(replace(plan, hidden=(*plan.hidden, *places)), partial(_progress, live))
-    few = any(each.get("examples", EXAMPLES) < EXAMPLES for each in plan.targets)
     try:
         more = [report.regions()] if options.regions else []
         more += [report.vacuity()] if options.vacuity else []
         told = report.in_full() if options.verbose else str(report)
-        text, status = "\n\n".join([told, *more, _summary(report, few, options.verbose)]), 0
+        text, status = "\n\n".join([told, *more, _summary(report, plan.untested, options.verbose)]), 0
     except Exception as error:  # a fault of the judge's own costs the details, and not the table
         text, status = f"{printable(table(report.rows))}\n\nthe judge failed to tell more: {fault(error)}", JUDGE_ITSELF
     contents = {"--json": report.to_json, "--junit": lambda: junit(report), "--html": lambda: html(report)}
@@ -272,7 +271,7 @@ def _progress(live: Live, row: Row, number: int, total: int) -> None:
     live.words = f"{number} of {total} rows"
 
 
-def _summary(report: Report, few: bool, verbose: bool) -> str:
+def _summary(report: Report, untested: Sequence[str], verbose: bool) -> str:
     """Of how many rows agree; what was asked of them where that is wanted, and how to see it where it is not."""
     problems = sum(row.coverage.problems for row in report.rows)
     agreeing = sum(row.verdict == AGREES for row in report.rows)
@@ -286,8 +285,7 @@ def _summary(report: Report, few: bool, verbose: bool) -> str:
     share = "a number is the worst error as a share of its proven bound, above 1 it is wrong"
     judged = " that were judged before it ended" * report.interrupted
     lines = [f"{agreeing} of {len(report.rows)} rows{judged} agree; {problems} problems; seed {report.seed}{told}"]
-    if few and agreeing:
-        lines.append(f"large problems were NOT TESTED: they come with --examples {EXAMPLES}, the default")
+    lines += untested if agreeing else ()
     if not verbose:
         return "\n".join([*lines, f"{share}; -v tells more"])
     return "\n".join([*lines, f"{share}; an ulp is that of the exact element", *([promise] if asked else []), used])

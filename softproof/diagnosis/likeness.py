@@ -92,7 +92,7 @@ class Yardstick:
             scaled = np.where(exact != 0, allowed * np.maximum(1, larger / np.abs(exact)), allowed)
             size = np.where(np.isfinite(larger), larger, 0.0)
             most = size.max(-1, keepdims=True, initial=0.0) if size.ndim else size
-            near = apart <= 2 * scaled + self.unit * most
+            near = np.isfinite(apart) & (apart <= 2 * scaled + self.unit * most)
             errors = np.minimum(np.abs(x - exact), np.abs(y - exact))
         both = self.refuted(name, x) & self.refuted(name, y)
         neither = ~(self.refuted(name, x) | self.refuted(name, y))

@@ -22,6 +22,7 @@ OPTIONS = {  # of the command line that leave out what failures come with
     "an array that is not contiguous": "--without layouts",
     **{f"reduction {name}": f"--without {kind}" for kind, name in OF_REDUCTIONS.items()},
 }
+REST = {"smoothing": "label_smoothing", "weights": "weight", "some rows ignored": "ignore_index"}
 FUSED = (  # from the narrowest on
     *("stored-logsumexp", "fused", "fused-base-2"),
     *("eager", "eager-stored-logsumexp", "eager-base-2"),
@@ -93,7 +94,8 @@ def try_next(
         what = only.words.partition("with ")[2]
         if option := OPTIONS.get(what):
             return f"if it is not to take that, leave it out: {option}"
-        return f"see what it does otherwise {_without(what)}, or run the program below in a debugger"
+        rest = f" (--without {REST[what]} judges the rest)" if what in REST else ""
+        return f"see what it does otherwise {_without(what)}{rest}, or run the program below in a debugger"
     return "run the program below in a debugger"
 
 
