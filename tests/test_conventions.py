@@ -34,16 +34,16 @@ def told(found: Profile) -> set[str]:
 def test_conventions_are_told_and_not_left_out() -> None:
     """Each with what leaves it out, and then `verify` agrees; of torch's own loss there is one, a finding."""
     found = profile_of(zero_where_nothing_counts, operation="cross_entropy")
-    left = {"empty", "all_ignored", "masked", "nonfinite", "invalid_labels"}
+    left = {"empty", "all_ignored", "masked", "nonfinite", "ignored_nonfinite", "invalid_labels"}
     how: dict[str, Any] = {"operation": "cross_entropy", "adapter": "torch", "dtypes": ["float32"], "seed": 0,
                            "fixed": {"dim": -1}, "examples": 40, "arithmetic": "auto"}  # fmt: skip
 
-    assert told(found) == left - {"masked"}
+    assert told(found) == left - {"masked", "nonfinite"}
     assert any("its classes lie along the last axis" in each for each in found.notes)
     assert not left & set(found.arguments.get("without", ()))
     without = [*found.arguments["without"], *left]
     assert softproof.verify(zero_where_nothing_counts, without=without, **how).ok
-    assert told(profile_of(F.cross_entropy, operation="cross_entropy")) == {"nonfinite"}
+    assert told(profile_of(F.cross_entropy, operation="cross_entropy")) == {"ignored_nonfinite"}
 
 
 class _InForward(torch.autograd.Function):
@@ -168,12 +168,16 @@ def from_minus_1(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("function", "fixed"),
-    [(padded, {"reduction": "none", "ignore_index": 0}), (from_minus_1, {"ignore_index": -1})],
+    ("function", "fixed", "called"),
+    [
+        (padded, {"reduction": "none"}, {"ignore_index": "padding_idx", "label_smoothing": "smoothing"}),
+        (from_minus_1, {"ignore_index": -1}, {}),
+    ],
 )
-def test_the_label_that_is_ignored(function: Any, fixed: dict[str, Any]) -> None:
-    """Where it is hard-coded it is found out."""
-    assert profile_of(function, operation="cross_entropy").arguments["fixed"] == fixed
+def test_the_label_that_is_ignored(function: Any, fixed: dict[str, Any], called: dict[str, str]) -> None:
+    """Where it is hard-coded it is found out; where it has a default, it is an option by another name."""
+    found = profile_of(function, operation="cross_entropy").arguments
+    assert (found["fixed"], found.get("names", {})) == (fixed, called)
 
 
 def swallows(source: Tensor, target: Tensor, ignore_index: int = -100, **_more: Any) -> Tensor:

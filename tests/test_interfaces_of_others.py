@@ -259,6 +259,11 @@ def padded_loss(logits, labels, sample_weight=None):
 def padded_loss_wrong(logits, labels, sample_weight=None):
     losses = nll(logits, labels)
     return losses.mean() if sample_weight is None else (losses * sample_weight).sum() / sample_weight.sum().clamp(max=2)
+def fused_loss(logits, labels, padding_idx=0):
+    return F.cross_entropy(logits, labels, ignore_index=padding_idx, reduction="none")
+def fused_loss_wrong(logits, labels, padding_idx=0):
+    losses = F.cross_entropy(logits, labels, ignore_index=padding_idx if padding_idx < 1 else -100, reduction="none")
+    return losses
 def unlike_loss(logits, labels, row_weights=None):
     losses = nll(logits, labels)
     return losses.mean() if row_weights is None else (losses * row_weights).mean()
@@ -280,6 +285,8 @@ def scaled_loss_wrong(logits, labels, mask): return Scaled.apply(logits, labels,
 BY_MASK = {
     "masked_loss": "--name counted=loss_mask",
     "padded_loss": "--name row_weights=sample_weight",
+    "fused_loss": "--name ignore_index=padding_idx --fixed reduction=none",
+    "fused_loss_wrong": "--name ignore_index=padding_idx --fixed reduction=none",
     "unlike_loss": "",
     "masked_loss_wrong": "--name counted=loss_mask",
     "padded_loss_wrong": "--name row_weights=sample_weight",
@@ -288,20 +295,21 @@ BY_MASK = {
 
 
 @pytest.mark.parametrize("name", BY_MASK)
-def test_a_mask_says_which_rows_count(
+def test_a_mask_or_a_label_says_which_rows_count(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Rows that do not count are asked about, and have a label that can be looked up; one that may be given is, if that
-    is right, and no other is taken for a mask.
+    is right, and no other is taken for a mask. A label that is ignored by default is an option all the same.
     """
     monkeypatch.chdir(tmp_path)
-    status, report = verified(name, MASKED, "--without", "all_ignored,nonfinite,empty")
+    status, report = verified(name, MASKED, "--without", "empty,ignored_nonfinite" if "fused" in name else "empty")
 
     (row,) = report["rows"]
     assert (status, row["verdict"]) == ((1, "disagrees") if "wrong" in name else (0, "agrees")), report
     assert BY_MASK[name] in " ".join(report["found_out"])
     assert ("ignore_index" in str(row["not_tested"])) == (name == "unlike_loss")
-    assert ("is given as a mask of the rows" in capsys.readouterr().out) == (name != "unlike_loss")
+    masked = name != "unlike_loss" and "fused" not in name
+    assert ("is given as a mask of the rows" in capsys.readouterr().out) == masked
     if name == "scaled_loss_wrong":
         assert "the call changed its input grad_output" in str(row)
 

@@ -23,6 +23,7 @@ from softproof.generation.request import MOST
 from softproof.generation.steering import SETTINGS, settings_of
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS, Floats
+from softproof.problem.kinds import kinds_of
 from softproof.problem.losses import is_labels
 from softproof.problem.outputs import value_shape
 from softproof.problem.problem import Array
@@ -215,6 +216,17 @@ def test_what_is_not_supported_is_not_drawn(operation: str, data: st.DataObject)
     assert not np.isposinf(main).any()
     assert problem.inputs["target"].dtype == np.int64
     assert not (problem.inputs.get("weight", np.ones(1)) < 0).any()
+
+
+@settings(max_examples=400)
+@given(data=st.data())
+def test_no_ignored_row_is_strange_unless_that_is_supported(data: st.DataObject) -> None:
+    """Others may be."""
+    extras = frozenset(OPERATIONS["cross_entropy"].extras) - {"ignored_nonfinite"}
+    towards = data.draw(st.sampled_from(["some rows ignored", "NaN or inf in ignored rows"]))
+    fixed = {"reduction": "none"}  # of other rows that are not finite
+    problem = data.draw(problems("cross_entropy", "float32", supports=extras, fixed=fixed, towards=towards))
+    assert "ignored_nonfinite" not in kinds_of(problem)
 
 
 @given(data=st.data())

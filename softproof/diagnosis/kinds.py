@@ -9,9 +9,10 @@ import numpy as np
 
 from ..problem.checks import check
 from ..problem.kinds import kinds_of
+from ..problem.losses import kept
 from ..problem.outputs import value_shape
 from ..problem.problem import Problem
-from ..problem.rows import class_count
+from ..problem.rows import axis_of, class_count, from_rows, to_rows
 from .interview import Interview, Reply
 from .record import Pattern
 
@@ -20,6 +21,13 @@ def _finite(problem: Problem) -> Problem:
     """With 0 in the place of what is no finite logit."""
     logits = problem.inputs["logits"]
     return replace(problem, inputs={**problem.inputs, "logits": np.where(np.isfinite(logits), logits, 0.0)})
+
+
+def _zero_where_ignored(problem: Problem) -> Problem:
+    """With 0 for the logits of rows that do not count."""
+    axis, x = axis_of(problem), problem.inputs["logits"]
+    rows = np.where(kept(problem)[:, None], to_rows(x, axis), x.dtype.type(0))
+    return replace(problem, inputs={**problem.inputs, "logits": from_rows(rows, x.shape, axis)})
 
 
 def _contiguous(problem: Problem) -> Problem:
@@ -83,6 +91,7 @@ def _along_one_axis(problem: Problem) -> Problem:
 
 Without = Callable[[Problem], Problem]
 KINDS: dict[str, tuple[str, str, Without]] = {  # by what leaves them out: what it is, what is put in its place, and how
+    "ignored_nonfinite": ("ignored rows that are not finite", "0 in ignored rows", _zero_where_ignored),
     "masked": ("classes that are masked by -inf", "0 in the place of -inf", _finite),
     "nonfinite": ("logits that are not finite", "finite logits", _finite),
     "all_ignored": ("losses whose rows are all ignored", "a row that counts", _with_a_row),

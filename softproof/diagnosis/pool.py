@@ -18,7 +18,9 @@ from ..problem.interface import SHAPES
 from ..problem.operations import DIRECTIONAL, OPERATIONS
 from ..problem.problem import COMMON_LAYOUTS, Array, Problem
 
-STRANGE = frozenset(("nonfinite", "empty", "empty_classes", "scalars", "invalid_labels", *DIRECTIONAL))
+STRANGE = frozenset(
+    ("nonfinite", "ignored_nonfinite", "empty", "empty_classes", "scalars", "invalid_labels", *DIRECTIONAL)
+)
 BATCHES, EACH = 4, 10  # problems that Hypothesis draws together are mutated from the eleventh on
 MOST = 1 << 12  # numbers in a problem
 DISTRIBUTIONS = ("p", "q")

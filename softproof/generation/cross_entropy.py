@@ -150,11 +150,22 @@ def cross_entropy(draw: st.DrawFn, request: Request) -> Problem:
         ignored = np.expand_dims(extra["target"] == options.get("ignore_index", -100), axis)
         extra["target"] = _moved(draw, logits, extra, options.get("ignore_index", -100), axis)
         logits = _with_the_labels(draw, request, logits, extra["target"], ignored, axis)
-        if "nonfinite" in request.extras and draw(st.booleans()):
+        if {"nonfinite", "ignored_nonfinite"} <= request.extras and draw(st.booleans()):
             logits = with_strange_rows(draw, logits, axis, ignored)
     if options.get("reduction") == "none" and request.strange(draw):
         logits = with_strange_rows(draw, logits, axis, kind=request.settings.get("row", ""))
+    if "ignored_nonfinite" not in request.extras:
+        logits = _finite_where_ignored(logits, extra["target"], options.get("ignore_index", -100), axis)
     return request.problem(draw, {"logits": logits} | extra, options, upstream, request.tangents(draw, shape))
+
+
+def _finite_where_ignored(logits: Floats, target: Array, ignore_index: int, axis: int) -> Floats:
+    """With 0 in ignored rows for what is no number, and in those of -inf alone."""
+    if target.dtype.kind != "i" or not logits.size:
+        return logits
+    ignored = np.expand_dims(target == ignore_index, axis)
+    strange = ignored & ~np.isfinite(logits.max(axis, keepdims=True))
+    return np.where(strange, logits.dtype.type(0), logits)
 
 
 def _spatial(draw: st.DrawFn, request: Request, classes: int) -> list[int]:

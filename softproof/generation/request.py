@@ -170,6 +170,8 @@ class Request:
             layout = {name: draw(st.sampled_from(self.known_layouts + more.get(name, ()))) for name in arrays}
         if "all_ignored" not in self.extras and _ignores_the_first(inputs, options):
             layout.pop("target", None)  # one row over and over would be all there is
+        if "ignored_nonfinite" not in self.extras and not np.isfinite(inputs.get("logits", 0.0)).all():
+            layout = {name: each for name, each in layout.items() if name not in ("logits", "target")}
         expanded = {
             name: _repeated(array, self.axes(name, array, options))
             for name, array in arrays.items()

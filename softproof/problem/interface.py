@@ -14,7 +14,7 @@ from .operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS, REDUCTIONS
 from .outputs import gradient_names
 from .problem import Problem
 from .row_masks import MASKS
-from .rows import main_input, reduction_of, row_length
+from .rows import axis_of, main_input, reduction_of, row_length, to_rows
 from .size_limits import is_beyond, is_limit, limit
 from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
 
@@ -33,6 +33,14 @@ def _is_ignored(problem: Problem) -> bool:
     return is_labels(problem) and problem.inputs["target"].size > 0 and not kept(problem).any()
 
 
+def _is_strange_where_ignored(problem: Problem) -> bool:
+    """Whether a row that does not count has no largest logit that is finite."""
+    if "logits" not in problem.inputs or not is_labels(problem):
+        return False
+    top = to_rows(problem.inputs["logits"], axis_of(problem)).max(-1, initial=-np.inf)
+    return bool((~np.isfinite(top) & ~kept(problem)).any()) and problem.inputs["logits"].size > 0
+
+
 SHAPES: dict[str, Callable[[Problem], bool]] = {
     "empty": lambda problem: any(0 in each.shape for each in problem.inputs.values()),
     "empty_classes": lambda problem: "logits" in problem.inputs and row_length(problem) == 0,
@@ -41,6 +49,7 @@ SHAPES: dict[str, Callable[[Problem], bool]] = {
     "labels": lambda problem: "target" in problem.inputs and is_labels(problem),
     "zeros": lambda problem: any((problem.inputs.get(name, np.ones(0)) == 0).any() for name in ("p", "q")),
     "all_ignored": lambda problem: "target" in problem.inputs and _is_ignored(problem),
+    "ignored_nonfinite": lambda problem: "target" in problem.inputs and _is_strange_where_ignored(problem),
     "k_dimensional": lambda problem: problem.inputs.get("linear_weight", np.zeros(0)).ndim > 2,
     **{kind: partial(_is_reduced, reduction=name) for kind, name in OF_REDUCTIONS.items()},
 }  # kinds of question that not everybody takes, and which questions these are

@@ -44,7 +44,7 @@ class Operation:
 
 # Kinds of input that not everybody takes: labels, or probabilities, as target, and such that do not sum to 1 or are
 # negative; logits without a batch; class weights below 0; labels of no class, which must raise; losses of rows
-# that are all ignored; rows that are not finite;
+# that are all ignored; ignored rows that are not finite; rows that are not finite;
 # classes that are masked, by -inf in a row that has other logits; no rows; rows of no class; a single number; logsumexp
 # over several axes; a classifier with a weight for each of many positions, (C, d1, …, D), the K-dimensional form.
 # Entropy and divergence, too, may be asked of what does not sum to 1, and of probabilities of 0. Of those that take a
@@ -122,7 +122,7 @@ OPERATIONS = {
         optional=("weight",),
         options=_LOSS_OPTIONS,
         gradients=("logits", "target"),
-        kinds=(*_LOSS_KINDS, *_LOGIT_KINDS),
+        kinds=(*_LOSS_KINDS, "ignored_nonfinite", *_LOGIT_KINDS),
         value=OF_LOSS,
         long=_ROWS,
     ),

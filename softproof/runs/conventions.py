@@ -51,8 +51,8 @@ def _questions(candidate: Candidate, usual: Problem) -> Iterator[Harmless]:
         if problem is not None and (not interface.ndim or ndim in interface.ndim):
             yield Harmless("ndim", f"arrays of {ndim} dimensions", problem)
     ignored = _ignored_row(usual, supports)
-    if ignored is not None and "nonfinite" in supports:
-        yield Harmless("nonfinite", "an ignored row of NaN", ignored)
+    if ignored is not None and {"nonfinite", "ignored_nonfinite"} <= supports:
+        yield Harmless("ignored_nonfinite", "an ignored row of NaN", ignored)
 
 
 def _infinite(usual: Problem, supports: frozenset[str]) -> Iterator[Harmless]:

@@ -55,6 +55,7 @@ class Probe(Beside):
             usual = self._of_logits(usual)
             self.answers = True
             self._negative(usual)
+            self._ignored_by_name(usual)
             usual = self._hard_coded(usual)
             self._by_default(usual)
             self._classes_last(usual)

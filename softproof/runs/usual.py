@@ -149,8 +149,21 @@ class Usual(Opening):
             self._calls(names)
             return False
         self._calls({**names, max(own, key=own.__getitem__): missing[0]})
-        self.found.notes.append(f"{missing[0]} {ALL_COUNT}")
+        self._says_by_a_mask(missing[0])
         return True
+
+    def _ignored_by_name(self, usual: Problem) -> None:
+        """A doubtful name of the label that is ignored, if its answers fit; before a hard-coded label is sought."""
+        names, operation = dict(self.candidate.interface.names), self.found.operation
+        if "target" not in usual.inputs or not is_labels(usual):
+            return
+        parameters = self.candidate.capabilities.parameters(operation)
+        theirs = lookalikes(operation, parameters, names).get("ignore_index")
+        if theirs is None or theirs in self.candidate.interface.extra or "ignore_index" in self.given.get("fixed", {}):
+            return
+        self._calls({**names, "ignore_index": theirs})
+        if not self._fits(labelled(usual, IGNORED)):
+            self._calls(names)
 
     def _optional_mask(self, usual: Problem) -> None:
         """A mask that it may be given, if its answers are right then where a row does not count."""
@@ -164,10 +177,18 @@ class Usual(Opening):
         for theirs, kind in product(possible, sorted(MASKS, key="row_weights".__ne__)):
             self._calls({**names, kind: theirs})
             if self._is_right(asked):
-                self.found.notes.append(f"{theirs} {ALL_COUNT}")
+                self._says_by_a_mask(theirs)
                 return
         if possible:
             self._calls(names)
+
+    def _says_by_a_mask(self, theirs: str) -> None:
+        """That it takes one; what is 0/0, or 0 times NaN, of a mask by multiplication is left to who names it."""
+        self.found.notes.append(f"{theirs} {ALL_COUNT}")
+        for kind in {*OF_MASKS} & {*OPERATIONS[self.found.operation].kinds} - {*self.given.get("without", ())}:
+            self.found.not_tested[kind] = OF_MASKS[kind].format(theirs=theirs)
+            self._leaves_out(kind)
+        self._open()
 
     def _needed(self, error: str) -> dict[str, str]:
         """What it says that it lacks, by the optional input or option that looks like it."""
@@ -208,6 +229,10 @@ def _sizes(error: str) -> dict[str, str]:
 IGNORED = -100  # the label that says that a row does not count
 MOST = 6  # times that a function is opened with what an error tells
 ALL_COUNT = "is given as a mask of the rows whose label is not ignored"
+OF_MASKS = {
+    "all_ignored": "{theirs} without a row that counts; to judge that: --name counted={theirs}",
+    "ignored_nonfinite": "rows of NaN that {theirs} leaves out; to judge that: --name counted={theirs}",
+}
 HAS_NO_DEFAULT = "it has no default, and the operation has no such option"
 SIZE = "{name} is given the number of {size} of each question"
 GIVEN = "{theirs} has no default: without {ours} it is given what changes no number (0 for a bias, 1 for weights)"

@@ -119,7 +119,8 @@ class Right:
 
     def supports(self, operation: str) -> frozenset[str]:
         """Everything but rows without a softmax, labels of no class, derivatives in a direction, and SHAPELESS."""
-        return frozenset(OPERATIONS[operation].extras) - {"nonfinite", "invalid_labels", *DIRECTIONAL, *SHAPELESS}
+        left_out = {"nonfinite", "ignored_nonfinite", "invalid_labels", *DIRECTIONAL, *SHAPELESS}
+        return frozenset(OPERATIONS[operation].extras) - left_out
 
     def takes(self, problem: Problem) -> bool:
         """Whether every row has a softmax, and the logits are in the range that the formula is for."""
