@@ -37,6 +37,7 @@ _AT_MOST = re.compile(r"; (\w+): \d+, and with (\d+) it agrees$")
 DELIBERATE = ("ValueError", "TypeError", "NotImplementedError", "AssertionError")  # what people raise on purpose
 _ON_PURPOSE = re.compile(rf"raised ({'|'.join(DELIBERATE)}|RuntimeError) at (?!.*CUDA error)")
 OTHER_INPUTS = ("labels", "probabilities")  # kinds that a backward pass may refuse alone; others are values of the same
+OF_TARGET = "autograd has no gradient of target, and has one of"
 ANOTHER_ORDER = "its parameters look like the inputs in another order"
 ANOTHER_AXIS = "gave numbers of another axis than the last"
 
@@ -147,12 +148,15 @@ def _raised(candidate: Candidate, problem: Problem, device: str) -> str:
 
 
 def _raised_in_backward(candidate: Candidate, problem: Problem, device: str) -> str:
-    """What it raises itself where it gives a value and is asked for its gradient; that there is none is no refusal."""
+    """What it raises itself where it gives a value and is asked for its gradient; that there is none is no refusal.
+
+    Unless there is one of the logits, and none of the target.
+    """
     if not candidate.differentiates(problem.operation) or not candidate.takes(problem):
         return ""
     with warnings.catch_warnings(action="ignore"):
         raised = candidate.answer(problem, device).raised or ""
-    return raised if " at " in raised.partition(":")[0] else ""
+    return raised if " at " in raised.partition(":")[0] or OF_TARGET in raised else ""
 
 
 def _of_other_shapes(candidate: Candidate, asked: dict[int, Problem], device: str) -> dict[int, str]:
