@@ -13,11 +13,26 @@ import torch.nn.functional as F
 
 from softproof import OPERATIONS, Output, Problem, Result, judge, judge_result, large_problems, load, verify
 from softproof.bounds.models import model
+from softproof.generation import large
 from softproof.generation.coverage import sizes_of
 from softproof.generation.large import BEYOND, DIMENSIONS
-from softproof.generation.large_arrays import ANYWHERE, FAR, LOOKS, numbers
-from softproof.generation.large_making import made
+from softproof.generation.large_arrays import (
+    BESIDE,
+    FAR,
+    LIFT,
+    LOOKS,
+    PEAKS,
+    SMOOTH,
+    TILE,
+    labels,
+    last_of_tile,
+    numbers,
+    shared_out,
+    with_labels,
+)
+from softproof.generation.large_making import ROWS, made
 from softproof.generation.long_dimensions import LEAST, MOST, TOP, limits, place, size_between, standing_out, strata
+from softproof.mutants.steps.softmax import LogSoftmax
 from softproof.problem.checks import check
 from softproof.problem.formats import FORMATS
 from softproof.problem.losses import is_labels, kept
@@ -198,8 +213,22 @@ def test_the_last_place_and_the_middle_stand_out() -> None:
         size = int(rng.integers(20, 5000))
         assert standing_out(rng, "classes", size)[[size // 2, size - 1]].all()
         peaks.append(LOOKS["far"](rng, size).argmax() == size - 1)
-        assert LOOKS["middle"](rng, size).argmax() == size // 2
+        assert LOOKS["middle"](rng, size)[size // 2] == FAR
+        assert LOOKS["edge"](rng, size)[last_of_tile(size)] == FAR
     assert sum(peaks) > 20
+
+
+@pytest.mark.parametrize("tile", [1 << power for power in range(1, 12)])
+def test_two_logits_far_above_the_others_are_in_the_middle_tile_or_at_ends_of_tiles(tile: int) -> None:
+    """Of each size of a tile, and not equal: an entropy of one, or a gradient of two equal ones, is 0 without them."""
+    for size in (tile, 2 * tile + 1, 5 * tile - 1, 40000 + tile):
+        rows = [LOOKS[look](np.random.default_rng(size), size) for look in ("middle", "edge")]
+        middle, edge = (np.flatnonzero(row >= FAR - BESIDE) for row in rows)
+        assert {*(middle // tile)} == {size // tile // 2}
+        assert len(middle) == 2
+        assert all(len(np.unique(x[at])) == len(at) for x, at in zip(rows, (middle, edge), strict=True))
+        assert {*(edge % tile)} == {tile - 1} or size < TILE
+        assert len(edge) == 1 + (size >= 2 * TILE)
 
 
 def test_long_sums_have_numbers_of_one_sign_or_of_both() -> None:
@@ -268,14 +297,127 @@ def test_both_ends_of_a_row_are_masked_in_some_rows() -> None:
     assert all(np.isfinite(row).any() for row in both)
 
 
-def test_every_kind_of_row_is_among_the_long() -> None:
+def test_every_kind_of_row_is_among_the_long(trial_seed: int) -> None:
     """Rows alike, heavy in places, with one logit above all, and masked, above all limits."""
-    problems = large_problems("softmax", "float32", seed=3)
+    problems = large_problems("softmax", "float32", seed=trial_seed)
     looks = [look for plan in problems.plans if plan.dimension == "classes" and plan.size >= TOP["classes"]
              for look in plan.looks]  # fmt: skip
 
-    assert set(looks) == set(ANYWHERE)
-    assert {*ANYWHERE, "rising"} == set(LOOKS)
+    assert {*PEAKS, *SMOOTH} <= set(looks)
+    assert {*PEAKS, *SMOOTH, "rising"} == set(LOOKS)
+
+
+@pytest.mark.parametrize("operation", ["softmax", "cross_entropy", "kl_divergence"])
+def test_of_two_rows_above_all_limits_one_has_a_logit_far_above_the_others(operation: str, trial_seed: int) -> None:
+    """Which shows the maximum; the other shows sums."""
+    plans = large_problems(operation, "float32", seed=trial_seed).plans
+    looks = [plan.looks for plan in plans if plan.dimension == "classes" and plan.size >= TOP["classes"]]
+    pairs = [pair for pair in looks if len(pair) == 2 and "rising" not in pair]
+
+    assert len(pairs) > 2
+    assert all(len({*pair} & {*PEAKS}) == len({*pair} & {*SMOOTH}) == 1 for pair in pairs)
+
+
+@pytest.mark.parametrize(("classes", "rows"), [(1, 3), (20, 64), (300, 100), (4000, 8)])
+@pytest.mark.parametrize("stored", FORMATS)
+def test_rows_share_out_the_classes(classes: int, rows: int, stored: str) -> None:
+    """Each is far above all others, or has a share that its format can tell from nothing, before any is so again."""
+    fmt = FORMATS[stored]
+    x = shared_out(np.random.default_rng(classes), rows, classes, fmt)
+    peaks, shares = x[1::2].argmax(-1), x[::2]
+    there = shares > -FAR
+
+    assert (x[1::2].max(-1) == FAR).all()
+    assert len({*peaks.tolist()}) == min(classes, rows // 2)
+    assert there.any(-1).all()
+    assert np.abs(np.log(np.exp(shares).sum(-1))).max() < 1e-9
+    assert there.sum(-1).max() <= max(2, 0.25 / fmt.u)
+    assert there.any(0).sum() == min(classes, there.sum())
+    assert {classes // 2, classes - 1} <= {*peaks.tolist()} & {*np.flatnonzero(there.any(0)).tolist()}
+
+
+class _Forgetting(LogSoftmax):
+    """Leaves out one class of the maximum, or of the sum."""
+
+    def __init__(self, left_out: int, of: str) -> None:
+        self.left_out, self.of = left_out, of
+
+    def forward(self, z: torch.Tensor, dim: int) -> torch.Tensor:
+        d = z.float() - self.without(z.float(), dim, "maximum").amax(dim, keepdim=True)
+        return d - self.without(d, dim, "sum").exp().sum(dim, keepdim=True).log()
+
+    def without(self, x: torch.Tensor, dim: int, of: str) -> torch.Tensor:
+        """The same without that class, if it is left out there."""
+        return x.index_fill(dim, torch.tensor([self.left_out]), -torch.inf) if of == self.of else x
+
+
+@pytest.mark.parametrize("of", ["maximum", "sum"])
+@pytest.mark.parametrize("stored", ["float32", "bfloat16"])
+def test_each_class_that_is_forgotten_shows(of: str, stored: str, trial_seed: int) -> None:
+    """Where rows share them out, in half precision too."""
+    x = shared_out(np.random.default_rng(trial_seed), 200, 100, FORMATS[stored])
+    problem = Problem("log_softmax", stored, {"logits": FORMATS[stored].round(x)}, {"dim": -1})
+
+    assert judge(load(F.log_softmax, operation="log_softmax", adapter="torch"), problem).ok
+    for left_out in range(0, 100, 7):
+        wrong = load(_Forgetting(left_out, of), operation="log_softmax", adapter="torch")
+        assert not judge(wrong, problem).ok, left_out
+
+
+def test_a_label_is_above_where_few_classes_have_all_of_the_probability() -> None:
+    """Its loss is small, and in no format hides one of them."""
+    rng = np.random.default_rng(0)
+    x = np.array([LOOKS[look](rng, 5000) for look in ("alone", "alike", "heavy", "far")])
+    before, lifted = x[:, 77].copy(), with_labels(x, np.full(4, 77))[:, 77]
+
+    assert lifted[0] == LIFT
+    assert (lifted[1:] == np.where(np.isneginf(before[1:]), 0.0, before[1:])).all()
+
+
+@pytest.mark.parametrize("operation", ["softmax", "kl_divergence", "cross_entropy"])
+def test_few_classes_have_many_rows(operation: str, trial_seed: int) -> None:
+    """As many as cost next to nothing."""
+    plans = large_problems(operation, "float32", seed=trial_seed).plans
+    short = [plan for plan in plans if plan.dimension == "classes" and plan.lead and plan.size <= 512]
+
+    assert short
+    assert all(main_input(made(plan)).size == plan.size * (plan.other or ROWS) for plan in short)
+
+
+def test_two_softmaxes_are_the_same_in_some_rows_of_many_classes(trial_seed: int) -> None:
+    """Their divergence is 0, and as small as what a sum adds to it that forgets a class."""
+    problems = large_problems("softmax_kl_divergence", "float32", seed=trial_seed)
+    same = list[bool]()
+    for plan, problem in zip(problems.plans, problems, strict=True):
+        p, q = (wide_rows(problem.inputs[name], class_axes(problem)[0]) for name in ("p_logits", "q_logits"))
+        same += (p == q).all(-1).tolist() if plan.dimension == "classes" else []
+
+    assert 0.25 < np.mean(same) < 0.75
+
+
+@pytest.mark.parametrize("operation", ["cross_entropy", "linear_cross_entropy"])
+def test_all_labels_but_one_are_ignored_in_some_long_batches(operation: str) -> None:
+    """Above all limits in each but the usual call, which ignores a run of them."""
+    counts = {True: list[int](), False: list[int]()}
+    for seed in range(4):
+        for plan in large_problems(operation, "float32", seed=seed).plans:
+            if plan.dimension == "batch" and plan.size >= TOP["batch"] and "ignored" in plan.has:
+                counts[plan.has <= {"ignored", "exact"}].append(int(kept(made(plan)).sum()))
+
+    assert len(counts[True]) >= 4
+    assert max(counts[True]) > 1
+    assert {*counts[False]} == {1}
+
+
+def test_what_fails_while_a_large_problem_is_made_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An IndexError, too, which ends the iteration of a sequence without a word."""
+
+    def fails(_: object) -> Problem:
+        raise IndexError
+
+    monkeypatch.setattr(large, "made", fails)
+    with pytest.raises(IndexError):
+        list(large_problems("softmax", "float32"))
 
 
 def _softmax_of_short_rows(input: torch.Tensor, dim: int) -> torch.Tensor:
@@ -414,6 +556,14 @@ def test_labels_are_near_the_end() -> None:
     found = np.array([place(rng, "classes", 1001) for _ in range(400)])
 
     assert ((found > 984) & (found < 1000)).sum() > 20
+
+
+def test_labels_of_more_than_four_rows_are_where_something_may_end() -> None:
+    """Each of them once, while there are any."""
+    found = labels(np.random.default_rng(0), 40, 5000)[4:]
+
+    assert {*found.tolist()} <= {*limits("classes")}
+    assert len({*found.tolist()}) == 36
 
 
 def test_what_is_wrong_from_a_small_size_on_is_printed() -> None:

@@ -22,7 +22,7 @@ from ..problem.interface import check_dimensions, check_option
 from ..problem.operations import DIRECTIONAL, OPERATIONS, labels_in, reductions
 from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..problem.validation import check_mapping, check_name, check_names, check_whole
-from .large_arrays import ANYWHERE, FINITE, LOOKS
+from .large_arrays import ABOVE, ANYWHERE, FINITE, LOOKS, looks_in_turn
 from .large_making import LargePlan, made
 from .long_dimensions import MOST, TOP, size_between, strata
 
@@ -58,6 +58,9 @@ class LargeProblems(Sequence[Problem]):
         if isinstance(number, slice):
             return LargeProblems(self.plans[number])
         return made(self.plans[number])
+
+    def __iter__(self) -> Iterator[Problem]:  # that of Sequence ends at any IndexError
+        return map(made, self.plans)
 
     def resized(self, number: int, size: int) -> Problem:
         """The problem with that number, and another size of its long dimension."""
@@ -157,17 +160,17 @@ def _plans(
     rng = np.random.default_rng(key)
     shapes = {each: _shapes(operation, each, extras, fixed, ndim) for each in DIMENSIONS[operation]}
     places = list(_places(operation, shapes, rng))
-    anywhere, others = (cycle(rng.permutation(looks)) for looks in (ANYWHERE, FINITE))
-    finite = (look for other in others for look in ("rising", other))
+    tops, anywhere, finite = (looks_in_turn(rng, *each) for each in (ABOVE, ANYWHERE, FINITE))
     turns = cycle((finite, anywhere))
     for place, chosen in zip(places, _chosen(rng, places, _factors(extras, fixed)), strict=True):
         size = size_between(rng, place.dimension, *place.range)
-        other = size_between(rng, place.dimension, 2, max(2, BOTH // size)) if "both" in chosen.values() else 0
+        few = max(2, BOTH // size // 4) if place.dimension == "classes" else 2  # rows that share out the classes
+        other = size_between(rng, place.dimension, few, max(2, BOTH // size)) if "both" in chosen.values() else 0
         has = frozenset(level for name, level in chosen.items() if name != "reduction" and level)
         rows = len(LOOKS) if other else 2 if place.lead else 1
         rows = rows if place.dimension == "classes" else 0
         above = place.range[0] >= TOP[place.dimension] or not rows
-        looks = anywhere if above else next(turns)  # a path for finite batches alone is asked as well
+        looks = tops if above else next(turns)  # a path for finite batches alone is asked as well
         mine = tuple(str(next(looks)) for _ in range(rows))
         own_key = *key, crc32(place.dimension.encode()), place.number
         yield LargePlan(operation, dtype, place.dimension, size, own_key, has, chosen["reduction"], place.lead,

@@ -1,23 +1,33 @@
 """The numbers of large problems, made so that what is forgotten somewhere is far outside a bound.
 
 Rows of many classes are all alike, or most of the probability is on few of them, or one stands far above the others, or
-some are masked. Sums are of small whole numbers, which no order of summation rounds, or of few numbers that are not 0.
+some are masked; many such rows share out the classes, so that each stands out somewhere. Sums are of small whole
+numbers, which no order of summation rounds, or of few numbers that are not 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain, cycle
 
 import numpy as np
 
-from ..problem.formats import Floats, Format
+from ..problem.formats import FORMATS, Floats, Format
 from ..problem.problem import Array
-from .long_dimensions import place, standing_out
+from .long_dimensions import limits_below, place, standing_out
 from .masks import run
 
 FAR = 1000.0  # no exponential of -FAR is a number above 0, in any format
+BESIDE = 4.0  # one place of FAR in bfloat16
 LIGHT = 60.0  # the loss of a row of which the label stands so far above the others is next to nothing
 HEAVIEST = 64
+LIFT = 3.0  # e^-3 is a loss that is small, and in which no format loses a term
+TILE = 2048  # the largest of which the last place stands out
+
+
+def last_of_tile(size: int) -> int:
+    """The last place of a tile of many sizes, or of all places of a few."""
+    return max(size // TILE * TILE, size if size < TILE else 1) - 1
 
 
 def numbers(rng: np.random.Generator, shape: tuple[int, ...], fmt: Format, exact: bool, scale: float = 1.0) -> Floats:
@@ -42,15 +52,16 @@ def _alike(rng: np.random.Generator, size: int) -> Floats:
 
 
 def _heavy(rng: np.random.Generator, size: int) -> Floats:
-    """Most of the probability on few places."""
+    """Most of the probability on few places, and a third of that on the last and the middle."""
     there = standing_out(rng, "classes", size)
     lift = np.rint(np.log(max(1.0, (size - there.sum()) / there.sum()))) + 4
-    return np.asarray(np.where(there, lift, rng.integers(-1, 2, size)))
+    return np.asarray(outstanding(np.where(there, lift, rng.integers(-1, 2, size))[None])[0])
 
 
 def _alone(rng: np.random.Generator, size: int) -> Floats:
-    """All of the probability on few places, in equal shares."""
-    return np.where(standing_out(rng, "classes", size), 0.0, -FAR)
+    """All of the probability on few places, in equal shares, so that the logarithm of the sum is next to 0."""
+    there = standing_out(rng, "classes", size, "limits")
+    return np.where(there, -np.log(there.sum()), -FAR)
 
 
 def _left_out(rng: np.random.Generator, size: int) -> Array:
@@ -61,19 +72,27 @@ def _left_out(rng: np.random.Generator, size: int) -> Array:
 
 
 def _far(rng: np.random.Generator, size: int) -> Floats:
-    """One logit far above all others, of which a run is masked; as often the last as anywhere."""
-    return _peak(rng, size, (size - 1, place(rng, "classes", size))[rng.integers(2)])
+    """One logit far above all others, of which a run is masked; most often the last."""
+    return _peak(rng, size, size - 1 if rng.random() < 0.75 else place(rng, "classes", size))
 
 
 def _middle(rng: np.random.Generator, size: int) -> Floats:
-    """The same in the middle, which no tile at the ends has."""
-    return _peak(rng, size, size // 2)
+    """Two of them in the middle, which no tile at the ends has."""
+    return _peak(rng, size, size // 2, min(size // 2 ^ 1, size - 1))
 
 
-def _peak(rng: np.random.Generator, size: int, where: int) -> Floats:
+def _edge(rng: np.random.Generator, size: int) -> Floats:
+    """Two of them at ends of tiles of any size, where there are two."""
+    return _peak(rng, size, last_of_tile(size), last_of_tile(max(size - TILE, min(size, TILE))))
+
+
+def _peak(rng: np.random.Generator, size: int, first: int, second: int | None = None) -> Floats:
+    """An entropy is 0, of one, and its gradient of two that are equal, whatever is forgotten."""
     x = rng.normal(size=size)
     x[_left_out(rng, size)] = -np.inf
-    x[where] = FAR
+    if second is not None:
+        x[second] = FAR - BESIDE
+    x[first] = FAR
     return x
 
 
@@ -91,12 +110,42 @@ def _rising(rng: np.random.Generator, size: int) -> Floats:
 
 
 LOOKS: dict[str, Row] = {
-    "alike": _alike, "heavy": _heavy, "alone": _alone, "far": _far, "middle": _middle, "masked": _masked,
+    "alike": _alike, "heavy": _heavy, "alone": _alone, "far": _far, "middle": _middle, "edge": _edge, "masked": _masked,
     "rising": _rising,
 }  # fmt: skip
 
-FINITE = ("alike", "heavy", "alone")  # without -inf, each beside one that is rising
-ANYWHERE = tuple(name for name in LOOKS if name != "rising")  # all of them above all limits
+SMOOTH, PEAKS = ("alike", "heavy", "alone", "masked"), ("far", "middle", "edge")  # which show sums, and the maximum
+FINITE = ("rising",), SMOOTH[:3]  # without -inf: of two rows one has a look of the first, and one of the second
+ANYWHERE, ABOVE = (PEAKS, SMOOTH), (SMOOTH, PEAKS)  # ABOVE all limits, where one problem may have a single row
+
+
+def looks_in_turn(rng: np.random.Generator, *among: tuple[str, ...]) -> Iterator[str]:
+    """One of each, again and again, in a random order of each."""
+    return chain.from_iterable(zip(*(cycle(rng.permutation(looks)) for looks in among), strict=True))
+
+
+def in_turn(rng: np.random.Generator, classes: int) -> Array:
+    """All classes: the middle, the last and that of a tile first, then those where something may end: (C,)."""
+    ends = rng.permutation([classes // 2, classes - 1, last_of_tile(classes)])
+    first = list(dict.fromkeys((*ends, *rng.permutation(limits_below("classes", classes)))))
+    return np.concatenate([first, rng.permutation(np.delete(np.arange(classes), first))])
+
+
+def shared_out(rng: np.random.Generator, rows: int, classes: int, fmt: Format) -> Floats:
+    """Rows that share out the classes: in every second one class is far above all others; each of the others has equal
+    shares of some, no more than leave each of them enough to count: (R, C).
+    """
+    order, half = in_turn(rng, classes), -(-rows // 2)
+    count = max(2, int(0.25 / max(fmt.u, classes * min(fmt.u, FORMATS["float32"].u))))
+    x = rng.normal(size=(rows, classes))
+    for row in range(rows):
+        if row % 2:
+            x[row, order[row // 2 % classes]] = FAR
+        else:
+            there = order[row // 2 % classes :: half][:count]
+            x[row] = -FAR
+            x[row, there] = -np.log(len(there))
+    return x
 
 
 def many_rows(rng: np.random.Generator, rows: int, classes: int) -> Floats:
@@ -138,13 +187,17 @@ def labels(rng: np.random.Generator, rows: int, classes: int) -> Array:
     """Labels anywhere, many of them where a limit is: (R,)."""
     if rows > 64:
         return rng.integers(0, classes, rows)
-    return np.array([place(rng, "classes", classes) for _ in range(rows)], np.int64)
+    found = [place(rng, "classes", classes) for _ in range(min(rows, 4))]
+    likely = np.resize(rng.permutation(limits_below("classes", classes) or [0]), rows - len(found))
+    return np.array([*found, *likely], np.int64)
 
 
 def with_labels(x: Floats, found: Array) -> Floats:
-    """Logits of which no label is masked: (R, C)."""
+    """Logits of which no label is masked; it is above the others where few have all of the probability: (R, C)."""
     index = np.arange(len(x))
     x[index, found] = np.where(np.isneginf(x[index, found]), 0.0, x[index, found])
+    few = (x.min(-1) == -FAR) & (x.max(-1) <= 0)
+    x[few, found[few]] = LIFT
     return x
 
 

@@ -15,9 +15,11 @@ from ..problem.outputs import value_shape
 from ..problem.problem import Array, Problem
 from ..problem.rows import from_rows
 from . import large_arrays as arrays
+from .long_dimensions import TOP
 from .masks import run
 
 _LAYERS = ("linear", "linear_cross_entropy")
+ROWS, FEW = 64, 1 << 15  # rows of many classes, as long as they are no more numbers than this
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def _sizes(plan: LargePlan, rng: np.random.Generator) -> tuple[tuple[int, ...], 
     """The sizes of the axes besides the last, and how many classes there are."""
     few = rng.integers(1, 4, 4)
     if plan.dimension == "classes":
-        rows = plan.other or len(plan.looks)
+        rows = plan.other or max(len(plan.looks), min(ROWS, FEW // plan.size))
         return ((), (rows,), ((rows, 1), (1, rows))[few[0] % 2])[plan.lead], plan.size
     classes = int(rng.integers(2, 4))
     if plan.dimension == "features":
@@ -136,7 +138,10 @@ def _of_rows(plan: LargePlan, rng: np.random.Generator) -> tuple[dict[str, Array
         return {"logits": whole(fmt.round(x)), **targets}, options
     options = {"dim": plan.axis - (len(shape) if plan.axis == len(lead) else 0)} if "dim" in plan.supports else {}
     if "p" not in names:
-        return {name: whole(fmt.round(drawn())) for name in names}, options
+        first, *others = (drawn() for _ in names)  # two of a divergence, which is 0 where they are the same
+        same = (plan.dimension == "classes") & (rng.random((rows, 1)) < 0.5)
+        logits = (first, *(np.where(same, first, x) for x in others))
+        return {name: whole(fmt.round(x)) for name, x in zip(names, logits, strict=True)}, options
     found = {name: whole(arrays.distributions(drawn(), fmt, fmt.tiny)) for name in names}
     if plan.dimension == "classes" and "exact" in plan.has:  # a sum of which float16's smallest normal numbers are most
         found["p"] = whole(arrays.distributions(arrays.outstanding(drawn()), fmt, fmt.subnormal))
@@ -147,8 +152,9 @@ def _logits(plan: LargePlan, rng: np.random.Generator, rows: int, classes: int) 
     """Of the looks that are planned, or many rows of few classes: (R, C)."""
     if plan.dimension != "classes":
         return arrays.many_rows(rng, rows, classes)
-    looks = [arrays.LOOKS[plan.looks[row % len(plan.looks)]] for row in range(rows)]
-    found = np.array([look(rng, classes) for look in looks]).reshape(rows, classes)
+    looks = [arrays.LOOKS[look] for look in plan.looks[: max(2, rows // 4)]]
+    found = np.array([look(rng, classes) for look in looks[:rows]]).reshape(-1, classes)
+    found = np.concatenate([found, arrays.shared_out(rng, rows - len(found), classes, FORMATS[plan.dtype])])
     return found if "masked" in plan.supports else np.where(np.isneginf(found), -arrays.FAR, found)
 
 
@@ -170,13 +176,15 @@ def _loss(
 
 
 def _ignoring(plan: LargePlan, rng: np.random.Generator, labels: Array, options: dict[str, Any]) -> Array:
-    """The labels, some of which are ignored."""
+    """The labels, some of which are ignored: a run, or all but one, above all limits of all but the usual calls."""
     if "ignored" not in plan.has:
         return labels
-    index = plan.fixed.get("ignore_index", int(rng.choice((-100, -1, 0, 1))))
+    one = not plan.has <= {"ignored", "exact"} and (plan.size >= TOP[plan.dimension] or rng.random() < 0.5)
+    one &= plan.fixed.get("ignore_index", -1) < 0
+    index = plan.fixed.get("ignore_index", int(rng.choice((-100, -1) if one else (-100, -1, 0, 1))))
     options |= {"ignore_index": index} if index != -100 else {}
-    ignored = run(rng, len(labels))
-    if "all_ignored" not in plan.supports:
+    ignored = run(rng, len(labels), "all but one" if one else "")
+    if "all_ignored" not in plan.supports and not one:
         ignored &= (np.arange(len(labels)) != len(labels) - 1) | (labels == index)
     return np.where(ignored, index, labels)
 

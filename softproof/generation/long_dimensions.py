@@ -34,6 +34,11 @@ def limits(dimension: str) -> tuple[int, ...]:
     return tuple(sorted(size for size in found if 0 < size <= MOST[dimension]))
 
 
+def limits_below(dimension: str, size: int) -> list[int]:
+    """The limits below a size, in ascending order."""
+    return [each for each in limits(dimension) if each < size]
+
+
 def size_between(rng: np.random.Generator, dimension: str, low: int, high: int) -> int:
     """One of several limits in [low, high], or in half of the cases a size from a log-uniform distribution over it."""
     among = [size for size in limits(dimension) if low <= size <= high]
@@ -59,14 +64,14 @@ PATTERNS = ("limits", "blocks", "points")
 FEW = 24  # points
 
 
-def standing_out(rng: np.random.Generator, dimension: str, size: int) -> Array:
+def standing_out(rng: np.random.Generator, dimension: str, size: int, pattern: str = "") -> Array:
     """Which places of a long dimension stand out: limits; blocks as of tiles; or some points: (size,).
 
     The last place and the middle are always among them: a tile that is forgotten is most often the last, or any other.
     """
-    stands_out, pattern = np.zeros(size, bool), PATTERNS[rng.integers(len(PATTERNS))]
+    stands_out, pattern = np.zeros(size, bool), pattern or PATTERNS[rng.integers(len(PATTERNS))]
     if pattern == "limits":
-        stands_out[[0, *(each for each in limits(dimension) if each < size)]] = True
+        stands_out[[0, *limits_below(dimension, size)]] = True
     elif pattern == "blocks":
         for length in 2 ** rng.integers(0, 12, 3):
             start = place(rng, dimension, size) // length * length
@@ -79,7 +84,7 @@ def standing_out(rng: np.random.Generator, dimension: str, size: int) -> Array:
 
 def place(rng: np.random.Generator, dimension: str, size: int) -> int:
     """The last place, the middle, the last of the largest tile, a limit, any, or one near the last."""
-    inside = [each for each in limits(dimension) if each < size] or [0]
+    inside = limits_below(dimension, size) or [0]
     tile = (1 << (size.bit_length() - 1)) - 1
     near = size - int(size ** rng.random())
     likely = (size - 1, size // 2, tile, inside[rng.integers(len(inside))], int(rng.integers(size)), near)
