@@ -12,6 +12,7 @@ import pytest
 import manual
 from manual.arrays import Array
 from softproof.cli.commands import main
+from softproof.cli.plan import NO_HALF
 
 QUICK = ["--examples", "5", "--seed", "0", "--dtype", "float64"]
 
@@ -37,7 +38,7 @@ def test_agreement_exits_with_0(capsys: pytest.CaptureFixture[str]) -> None:
 def test_half_precision_is_not_asked_by_default(capsys: pytest.CaptureFixture[str]) -> None:
     """Which the summary says."""
     assert main(["verify", "manual:softmax", "--examples", "5", "--seed", "0", "--no-diagnosis"]) == 0
-    assert "half precision was NOT TESTED: --dtype float16, --dtype bfloat16\n" in capsys.readouterr().out
+    assert f"{NO_HALF}\n" in capsys.readouterr().out
 
 
 def test_the_one_cpu_device_may_have_its_number() -> None:

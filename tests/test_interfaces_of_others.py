@@ -13,6 +13,7 @@ import torch
 
 import softproof
 from softproof import Problem, judge
+from softproof.candidates.guesses import size_named
 from softproof.cli.commands import main
 
 KERNELS = """
@@ -208,33 +209,58 @@ class WithoutContext(torch.autograd.Function):
     def backward(ctx, upstream): return upstream - ctx.saved_tensors[0].exp() * upstream.sum(-1, keepdim=True)
 log_softmax = WithoutContext.apply
 
-def sized_loss(logits, labels, vocab_size, batch_size):
-    return F.cross_entropy(logits.view(-1, vocab_size), labels.view(-1), reduction="sum") / batch_size
-def sized_loss_wrong(logits, labels, vocab_size, batch_size):
-    return F.cross_entropy(logits.view(-1, vocab_size), labels.view(-1), reduction="sum") / (batch_size + 1e-3)
+def sized_loss(logits, labels, vocab_size, n_rows):
+    return F.cross_entropy(logits.view(-1, vocab_size), labels.view(-1), reduction="sum") / n_rows
+def sized_loss_wrong(logits, labels, vocab_size, n_rows):
+    return F.cross_entropy(logits.view(-1, vocab_size), labels.view(-1), reduction="sum") / (n_rows + 1e-3)
+def in_batches_loss(logits, labels, batch_size):
+    assert len(logits) == batch_size
+    return F.cross_entropy(logits, labels)
 
 def keras_loss(target, output, from_logits=False):
     if from_logits:
         return F.cross_entropy(output, target, reduction="none")
     return -torch.log(torch.gather(output / output.sum(-1, keepdim=True), -1, target.unsqueeze(-1)).squeeze(-1))
+def own_default_loss_wrong(logits, labels, normalized=True):
+    return F.cross_entropy(logits, labels) * (1.01 if normalized else 1)
+
+class StarArguments(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, *arguments):
+        (x,) = arguments
+        ctx.save_for_backward(torch.log_softmax(x, -1))
+        return torch.log_softmax(x, -1)
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, upstream): return upstream - ctx.saved_tensors[0].exp() * upstream.sum(-1, keepdim=True)
 def keras_loss_wrong(target, output, from_logits=False):
     return keras_loss(target, output, from_logits) * 1.01
 """
 TOLD = {
     "SmoothedCrossEntropy.apply": "--name label_smoothing=smoothing",
     "log_softmax": "",
-    "sized_loss": "--extra vocab_size=@classes --extra batch_size=@rows",
+    "sized_loss": "--extra vocab_size=@classes --extra n_rows=@rows",
+    "in_batches_loss": "--extra batch_size=@batch",
     "keras_loss": "--extra from_logits=True",
 }
 
 
 @pytest.mark.parametrize(
-    "name", [*TOLD, "SmoothedCrossEntropyWrong.apply", "sized_loss_wrong", "keras_loss_wrong", "WithoutContext.apply"]
+    "name",
+    [
+        *TOLD,
+        "SmoothedCrossEntropyWrong.apply",
+        "sized_loss_wrong",
+        "keras_loss_wrong",
+        "own_default_loss_wrong",
+        "WithoutContext.apply",
+        "StarArguments.apply",
+    ],
 )
 def test_autograd_functions_sizes_and_switches(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`apply` is called as `forward` is, by the names of its parameters; a size is that of each question."""
     monkeypatch.chdir(tmp_path)
-    more = ("--operation", "log_softmax") if name == "WithoutContext.apply" else ()
+    more = ("--operation", "log_softmax") if name in ("WithoutContext.apply", "StarArguments.apply") else ()
     status, report = verified(name, OWN, *more)
 
     (row,) = report["rows"]
@@ -264,6 +290,9 @@ def fused_loss(logits, labels, padding_idx=0):
 def fused_loss_wrong(logits, labels, padding_idx=0):
     losses = F.cross_entropy(logits, labels, ignore_index=padding_idx if padding_idx < 1 else -100, reduction="none")
     return losses
+def wrong_default_loss(logits, labels, mask=None):
+    losses = nll(logits, labels)
+    return losses.mean() * 1.01 if mask is None else (losses * mask).sum() / mask.sum()
 def unlike_loss(logits, labels, row_weights=None):
     losses = nll(logits, labels)
     return losses.mean() if row_weights is None else (losses * row_weights).mean()
@@ -287,6 +316,7 @@ BY_MASK = {
     "padded_loss": "--name row_weights=sample_weight",
     "fused_loss": "--name ignore_index=padding_idx --fixed reduction=none",
     "fused_loss_wrong": "--name ignore_index=padding_idx --fixed reduction=none",
+    "wrong_default_loss": "",
     "unlike_loss": "",
     "masked_loss_wrong": "--name counted=loss_mask",
     "padded_loss_wrong": "--name row_weights=sample_weight",
@@ -312,6 +342,26 @@ def test_a_mask_or_a_label_says_which_rows_count(
     assert ("is given as a mask of the rows" in capsys.readouterr().out) == masked
     if name == "scaled_loss_wrong":
         assert "the call changed its input grad_output" in str(row)
+
+
+def top_k_softmax(logits: Any, k: int) -> Any:
+    """Of the k largest alone, which is no softmax but for k = C."""
+    values, places = torch.topk(logits, k, -1)
+    return torch.zeros_like(logits).scatter(-1, places, values.softmax(-1))
+
+
+def test_a_size_is_one_of_the_question() -> None:
+    """A text that is none is an error, and so is a size that an operation does not have; a k is no size."""
+    assert size_named("k") == ""
+    with pytest.raises(
+        ValueError, match="extra k is @class; expected one of @rows, @batch, @positions, @classes, @fea"
+    ):
+        softproof.load(top_k_softmax, "softmax", "torch", extra={"k": "@class"})
+    rows = Problem("softmax", "float32", {"logits": [[0.5, 1.0, 2.0]]})
+    verdict = judge(softproof.load(top_k_softmax, "softmax", "torch", extra={"k": "@features"}), rows)
+    assert "extra k is @features; softmax has rows, of a batch, positions, classes" in verdict.explanation
+    assert judge(softproof.load(top_k_softmax, "softmax", "torch", extra={"k": "@classes"}), rows).ok
+    assert not judge(softproof.load(top_k_softmax, "softmax", "torch", extra={"k": "@rows"}), rows).ok
 
 
 def test_an_input_without_a_gradient_is_named() -> None:

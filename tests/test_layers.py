@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from softproof import Problem, judge, load
+from softproof.candidates.layers import layer_of
 from softproof.cli.commands import main
 
 COURSE = """
@@ -59,10 +60,30 @@ class WrongLater(SoftmaxWithLoss):
         return value
 def wrong_float_loss(logits, labels): return float_loss(logits, labels) * 1.0001
 
+class MaskedLoss:
+    def forward(self, x, t, mask=None):
+        z = x - x.max(1, keepdims=True)
+        self.x, self.t, self.m = x, t, np.ones(len(x), x.dtype) if mask is None else mask.astype(x.dtype)
+        return ((np.log(np.exp(z).sum(1)) - z[np.arange(len(x)), t]) * self.m).sum() / self.m.sum()
+    def backward(self, dout=1):
+        e = np.exp(self.x - self.x.max(1, keepdims=True))
+        d = e / e.sum(1, keepdims=True)
+        d[np.arange(len(d)), self.t] -= 1
+        return d * self.m[:, None] / self.m.sum() * dout
+
 class Sized(Softmax):
     def __init__(self, size): self.size = size
+class OfDvalues(SoftmaxWithLoss):
+    def backward(self, dvalues, y_true): return dvalues
+class ByName(Softmax):
+    def backward(self, *, grad): return grad
+class OfClass:
+    @staticmethod
+    def forward(x): return x
+    @staticmethod
+    def backward(y, dout): return dout
 """
-RIGHT = ("Softmax", "SoftmaxWithLoss", "CrossEntropy", "loss", "TorchLoss", "float_loss")
+RIGHT = ("Softmax", "SoftmaxWithLoss", "CrossEntropy", "loss", "TorchLoss", "MaskedLoss", "float_loss")
 WRONG = ("WrongSoftmax", "WrongUpstream", "WrongCrossEntropy", "WrongLater", "wrong_float_loss")
 
 
@@ -104,6 +125,15 @@ def test_a_class_that_is_not_made_without_arguments() -> None:
         load(of_course("Sized"), "softmax")
     rows = Problem("softmax", "float64", {"logits": [[0.5, 1.0]]}, grad_output=[[1.0, 0.0]])
     assert judge(load(of_course("Sized")(3), "softmax"), rows).outcome == "agrees"
+
+
+@pytest.mark.parametrize(("name", "takes"), [("OfDvalues", "dvalues, y_true"), ("ByName", "grad")])
+def test_a_backward_pass_that_takes_more(name: str, takes: str) -> None:
+    """It is no layer, which is said; a class of static methods is none either."""
+    with pytest.raises(ValueError, match=f"class {name}, whose backward takes {takes}; expected the upstream gradient"):
+        load(of_course(name), "softmax")
+    assert layer_of(of_course(name)()) is None
+    assert layer_of(of_course("OfClass")) is None
 
 
 def test_an_upstream_gradient_for_each_row_is_refused() -> None:

@@ -49,12 +49,13 @@ _NEUTRAL = {  # the number that changes nothing, of parameters that are no optio
     **dict.fromkeys(("alpha", "beta", "coef", "coeff"), (0.0, 1.0)),
     **dict.fromkeys(("scale", "logit_scale", "loss_scale"), (1.0, 0.0)),
 }
-SWITCHES = {"from_logits": True, "is_logits": True, "from_probs": False, "normalized": False, "is_log_probs": False}
+SWITCHES = {"from_logits": True, "is_logits": True, "from_probs": False}  # that a function takes logits
 _SIZES = {  # of a question, by the names that people give them
     "@classes": ("vocab_size", "vocabulary_size", "vocab", "n_vocab", "num_classes", "n_classes", "num_class",
-                 "n_class", "nclasses", "num_labels", "n_cols", "c", "v", "k", "output_dim", "out_features"),
-    "@rows": ("batch_size", "batch", "bs", "n_rows", "num_rows", "n_tokens", "num_tokens", "n", "m", "n_samples"),
-    "@features": ("hidden_size", "hidden_dim", "hidden", "d_model", "n_features", "num_features", "in_features", "d"),
+                 "n_class", "nclasses", "num_labels", "n_cols", "output_dim", "out_features"),
+    "@rows": ("n_rows", "num_rows", "n_tokens", "num_tokens", "n_samples"),
+    "@batch": ("batch_size", "batch", "bs"),
+    "@features": ("hidden_size", "hidden_dim", "d_model", "n_features", "num_features", "in_features"),
 }  # fmt: skip
 _LOSS = r"ce|cel|xent|xentropy|nll|crossentropy|crossentropyloss"
 _LAST_WORDS = {
@@ -187,8 +188,8 @@ def neutral_values(parameter: str) -> tuple[float, ...]:
 def size_named(parameter: str) -> str:
     """The size of each question that a parameter of this name is for, as `extra` has it; empty where none is.
 
-    >>> size_named("vocab_size"), size_named("V"), size_named("n_rows"), size_named("chunk")
-    ('@classes', '@classes', '@rows', '')
+    >>> size_named("vocab_size"), size_named("batch_size"), size_named("n_rows"), size_named("k")
+    ('@classes', '@batch', '@rows', '')
     """
     return next((size for size, names in _SIZES.items() if _plain(parameter) in names), "")
 

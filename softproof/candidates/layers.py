@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 OF_TORCH = "torch."
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
 
 class Layer(NamedTuple):
@@ -26,9 +27,10 @@ class Layer(NamedTuple):
 def layer_of(found: Any) -> Layer | None:
     """The functions of a layer, or of a class of one that is made without arguments; None of anything else.
 
-    Its backward pass takes an upstream gradient, or nothing. One that can be called is called for its value.
+    Its backward pass takes an upstream gradient, or nothing. A layer with `__call__` is called for its value. One
+    thread at a time asks it.
 
-    Raises: ValueError where a class is not made so.
+    Raises: ValueError where a class is not made so, or its backward pass takes more.
 
     >>> class Double:
     ...     def forward(self, x): return 2 * x
@@ -37,11 +39,16 @@ def layer_of(found: Any) -> Layer | None:
     1.0
     """
     kind: Any = found if isinstance(found, type) else type(found)
-    own = inspect.isfunction(getattr(kind, "forward", None)) and inspect.isfunction(getattr(kind, "backward", None))
+    own = all(inspect.isfunction(inspect.getattr_static(kind, name, None)) for name in ("forward", "backward"))
     if not own or any(each.__module__.startswith(OF_TORCH) for each in kind.__mro__):
         return None
     upstream = [*inspect.signature(kind.backward).parameters.values()][1:]
-    if len(upstream) > 1 or any(each.kind is each.VAR_POSITIONAL for each in upstream):
+    if len(upstream) > 1 or any(each.kind not in _BY_POSITION for each in upstream):
+        if isinstance(found, type):
+            raise ValueError(
+                f"target is the class {kind.__name__}, whose backward takes {', '.join(map(str, upstream))}; expected "
+                "the upstream gradient, or nothing: judge a function that calls it"
+            )
         return None
     layer, alone = _made(found) if isinstance(found, type) else found, Lock()
     value = layer if inspect.isfunction(getattr(kind, "__call__", None)) else layer.forward  # noqa: B004  # of its class
@@ -55,7 +62,10 @@ def layer_of(found: Any) -> Layer | None:
             value(*inputs, **options)
             return layer.backward(grad_output) if upstream else _times(grad_output, layer.backward())
 
-    forward.__signature__ = inspect.signature(value)  # type: ignore[attr-defined]  # which inspect reads
+    named = inspect.signature(value)
+    first = inspect.Parameter("grad_output", inspect.Parameter.POSITIONAL_ONLY)
+    forward.__signature__ = named  # type: ignore[attr-defined]  # which inspect reads
+    backward.__signature__ = inspect.Signature([first, *named.parameters.values()])  # type: ignore[attr-defined]
     forward.__wrapped__ = kind.forward  # type: ignore[attr-defined]  # whose module is the user's
     forward.__name__, forward.__qualname__, forward.__module__ = kind.__name__, kind.__qualname__, kind.__module__
     return Layer(forward, backward)

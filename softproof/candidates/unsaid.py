@@ -11,7 +11,7 @@ import numpy as np
 from ..problem.interface import Interface, check_option
 from ..problem.operations import DEFAULTS, OPERATIONS
 from ..problem.problem import Array, Problem
-from ..problem.row_masks import MASKS, by_mask
+from ..problem.row_masks import MASKS, all_count, by_mask
 from ..problem.rows import class_count
 from .signature import signature_of
 
@@ -23,7 +23,8 @@ def unsaid(
 ) -> Mapping[str, Any]:
     """By our names: weights of 1, a bias of 0 and masks as NumPy arrays; an option as torch.nn.functional has it.
 
-    The first parameters are given by position: so many. A mask is given where its parameter is named, and an option
+    The first parameters are given by position: so many. A mask is given where its parameter is named, but one with a
+    default not where all rows count; and an option
     where its parameter has another default than torch's.
 
     >>> def layer(x, weight, bias): ...
@@ -39,6 +40,8 @@ def unsaid(
         if name not in said and theirs in parameters.keys() - interface.extra.keys():
             missing += [name] if _is_otherwise(name, parameters[theirs]) else []
     masks = {name: made(problem) for name, made in MASKS.items() if interface.names.get(name) in parameters}
+    if masks and all_count(problem):  # a mask with a default is left out
+        masks = {name: each for name, each in masks.items() if _needs(parameters[interface.names[name]])}
     return {name: DEFAULTS[name] if name in about.options else _neutral(name, problem) for name in missing} | masks
 
 
@@ -74,13 +77,18 @@ def _by_name(function: Callable[..., Any], positional: int) -> dict[str, Any]:
     return {each.name: each.default for each in parameters[positional:] if each.kind in _BY_NAME}
 
 
+def _needs(default: Any) -> bool:
+    """Whether there is no default."""
+    return default is inspect.Parameter.empty
+
+
 def _is_otherwise(name: str, default: Any) -> bool:
     """Whether there is no default, or that of an option is another value which torch's option may have, too.
 
     >>> _is_otherwise("ignore_index", 0), _is_otherwise("reduction", "token_mean"), _is_otherwise("dim", None)
     (True, False, False)
     """
-    if default is inspect.Parameter.empty:
+    if _needs(default):
         return True
     try:
         check_option(name, default)

@@ -32,6 +32,8 @@ from .options import given_interface
 
 CRITERIA = ("dtypes", "examples", "arithmetic", "accuracy", "factor", "require")  # of `verify`, that are handed on
 LIMITS = ("time_limit", "startup_limit")
+NO_LARGE = f"large problems were NOT TESTED: they come with --examples {EXAMPLES}, the default"
+NO_HALF = "half precision was NOT TESTED: --dtype float16; of torch and JAX --dtype bfloat16, too"
 MORE = ("sandbox_read", "sandbox_env")
 
 
@@ -69,8 +71,7 @@ class Plan:
         """What nobody asked for, and how to, in lines."""
         few = any(each.get("examples", EXAMPLES) < EXAMPLES for each in self.targets)
         half = any(each.get("dtypes") is None and each.get("adapter") not in DECLARING for each in self.targets)
-        large = (f"large problems were NOT TESTED: they come with --examples {EXAMPLES}, the default",) if few else ()
-        return (*large, "half precision was NOT TESTED: --dtype float16, --dtype bfloat16") if half else large
+        return (*([NO_LARGE] if few else []), *([NO_HALF] if half else []))
 
     def told(self) -> Plan:
         """With what is asked of each target and with its files, as they are before any of them starts."""

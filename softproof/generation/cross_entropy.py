@@ -160,7 +160,7 @@ def cross_entropy(draw: st.DrawFn, request: Request) -> Problem:
 
 
 def _finite_where_ignored(logits: Floats, target: Array, ignore_index: int, axis: int) -> Floats:
-    """With 0 in ignored rows for what is no number, and in those of -inf alone."""
+    """With 0 in ignored rows whose largest logit is not finite."""
     if target.dtype.kind != "i" or not logits.size:
         return logits
     ignored = np.expand_dims(target == ignore_index, axis)

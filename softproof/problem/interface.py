@@ -15,7 +15,7 @@ from .outputs import gradient_names
 from .problem import Problem
 from .row_masks import MASKS
 from .rows import axis_of, main_input, reduction_of, row_length, to_rows
-from .size_limits import is_beyond, is_limit, limit
+from .size_limits import check_sizes, is_beyond, is_limit, limit
 from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
 
 Place = int | str  # of one of several results: its number, counted from 0, or its name
@@ -86,8 +86,8 @@ class Interface:
             ``"ignored"`` (True where it does not) or ``"row_weights"`` (1 or 0): it says what `ignore_index` says.
         fixed: options that it does not take, and the values that it has instead, such as ``{"reduction": "none"}``;
             for a cross-entropy ``{"dim": -1}`` says that its classes lie along the last axis, (N, d1, …, C).
-        extra: arguments of its own that are always given, by name; ``"@classes"``, ``"@rows"`` and ``"@features"`` are
-            these sizes of each question, such as ``{"vocab_size": "@classes"}``.
+        extra: arguments of its own that are always given, by name; ``"@classes"``, ``"@rows"``, ``"@batch"``,
+            ``"@positions"`` and ``"@features"`` are these sizes of each question: ``{"vocab_size": "@classes"}``.
         ndim: how many dimensions the logits, probabilities or features may have; by default any number.
         writes: inputs that it is documented to overwrite. It is given a copy of these.
         output: which of several results is the value, counted from 0, or by its name in a mapping or an object; by
@@ -126,6 +126,7 @@ class Interface:
         for name in _COLLECTIONS:
             value = getattr(self, name)
             made[name] = value if value is None and name == "supports" else frozenset(check_names(name, value, "dim"))
+        check_sizes(made["extra"])
         made["ndim"] = check_dimensions(self.ndim)
         if self.output is not None:
             made["output"] = check_place("output", self.output)

@@ -28,13 +28,20 @@ MASKS: dict[str, Callable[[Problem], Array]] = {  # by names that an interface m
 }
 
 
+def all_count(problem: Problem) -> bool:
+    """Whether no row is left out."""
+    return bool(kept(problem).all())
+
+
 def by_mask(names: Mapping[str, str]) -> bool:
     """Whether a function that calls things so takes a mask."""
     return not MASKS.keys().isdisjoint(names)
 
 
 def classes_for_all(problem: Problem) -> Array:
-    """The labels, with a class for the rows that do not count: the least probable that can be, so that its loss shows.
+    """The labels, with a class for the rows that do not count.
+
+    Of logits it is the least probable of those that are finite, so that its loss shows.
 
     >>> losses = Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0]] * 3, "target": [1, -100, -100]})
     >>> classes_for_all(losses)

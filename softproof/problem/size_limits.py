@@ -11,6 +11,8 @@ from .problem import Problem
 from .rows import class_count, main_input, row_axes
 
 NAMES = ("rows", "of a batch", "positions", "classes", "features")
+ARGUMENTS = {"@rows": "rows", "@batch": "of a batch", "@positions": "positions", "@classes": "classes",
+             "@features": "features"}  # fmt: skip
 _LIMIT = re.compile(rf"more_than_([1-9][0-9]{{0,8}})_({'|'.join(name.replace(' ', '_') for name in NAMES)})")
 
 
@@ -31,13 +33,25 @@ def sizes(problem: Problem) -> dict[str, int]:
 
 
 def with_sizes(extra: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
-    """Arguments, of which one that is the text "@classes", "@rows" or "@features" is that size of the question.
+    """Arguments, of which one that is a key of ARGUMENTS is that size of the question.
+
+    Raises: ValueError for a size that the question does not have.
 
     >>> with_sizes({"vocab_size": "@classes"}, Problem("softmax", "float32", {"logits": [[0.0] * 3] * 5}, {"dim": 1}))
     {'vocab_size': 3}
     """
-    of = {f"@{name}": size for name, size in sizes(problem).items()} if extra else {}
-    return {name: of.get(value, value) if isinstance(value, str) else value for name, value in extra.items()}
+    wanted = {name: ARGUMENTS[value] for name, value in extra.items() if isinstance(value, str) and value in ARGUMENTS}
+    known = sizes(problem) if wanted else {}
+    if lacks := [name for name, size in wanted.items() if size not in known]:
+        raise ValueError(f"extra {lacks[0]} is {extra[lacks[0]]}; {problem.operation} has {', '.join(known)}")
+    return {name: known[wanted[name]] if name in wanted else value for name, value in extra.items()}
+
+
+def check_sizes(extra: Mapping[str, Any]) -> None:
+    """ValueError for a text that begins as a size does, and is none."""
+    for name, value in extra.items():
+        if isinstance(value, str) and value.startswith("@") and value not in ARGUMENTS:
+            raise ValueError(f"extra {name} is {value}; expected one of {', '.join(ARGUMENTS)}, or another value")
 
 
 def limit(most: int, name: str) -> str:

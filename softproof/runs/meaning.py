@@ -67,7 +67,8 @@ class Meaning(Arranged):
         self.found.says("extra", {**given, **switches}, "that its input is logits")
         self._open()
         if asked := next((each for each in self._of_any_shape(usual) if self._fits(each)), None):
-            self.found.notes += [f"it is given {name}={value}" for name, value in switches.items()]
+            for name, value in switches.items():
+                self.found.not_tested[f"another {name} than {value}"] = "its input would be no logits"
             return asked
         self.found.arguments.pop("extra")
         if given:

@@ -148,8 +148,9 @@ class Usual(Opening):
         if not own:
             self._calls(names)
             return False
-        self._calls({**names, max(own, key=own.__getitem__): missing[0]})
-        self._says_by_a_mask(missing[0])
+        kind = max(own, key=own.__getitem__)
+        self._calls({**names, kind: missing[0]})
+        self._says_by_a_mask(kind, missing[0])
         return True
 
     def _ignored_by_name(self, usual: Problem) -> None:
@@ -177,17 +178,17 @@ class Usual(Opening):
         for theirs, kind in product(possible, sorted(MASKS, key="row_weights".__ne__)):
             self._calls({**names, kind: theirs})
             if self._is_right(asked):
-                self._says_by_a_mask(theirs)
+                self._says_by_a_mask(kind, theirs)
                 return
         if possible:
             self._calls(names)
 
-    def _says_by_a_mask(self, theirs: str) -> None:
-        """That it takes one; what is 0/0, or 0 times NaN, of a mask by multiplication is left to who names it."""
+    def _says_by_a_mask(self, kind: str, theirs: str) -> None:
+        """That it takes a mask. One that multiplies gives 0/0, or 0 times NaN, which is asked if its user names it."""
         self.found.notes.append(f"{theirs} {ALL_COUNT}")
-        for kind in {*OF_MASKS} & {*OPERATIONS[self.found.operation].kinds} - {*self.given.get("without", ())}:
-            self.found.not_tested[kind] = OF_MASKS[kind].format(theirs=theirs)
-            self._leaves_out(kind)
+        for left in {*OF_MASKS} & {*OPERATIONS[self.found.operation].kinds} - {*self.given.get("without", ())}:
+            self.found.not_tested[left] = OF_MASKS[left].format(theirs=theirs, kind=kind)
+            self._leaves_out(left)
         self._open()
 
     def _needed(self, error: str) -> dict[str, str]:
@@ -230,8 +231,8 @@ IGNORED = -100  # the label that says that a row does not count
 MOST = 6  # times that a function is opened with what an error tells
 ALL_COUNT = "is given as a mask of the rows whose label is not ignored"
 OF_MASKS = {
-    "all_ignored": "{theirs} without a row that counts; to judge that: --name counted={theirs}",
-    "ignored_nonfinite": "rows of NaN that {theirs} leaves out; to judge that: --name counted={theirs}",
+    "all_ignored": "{theirs} without a row that counts; to judge that: --name {kind}={theirs}",
+    "ignored_nonfinite": "rows of NaN that {theirs} leaves out; to judge that: --name {kind}={theirs}",
 }
 HAS_NO_DEFAULT = "it has no default, and the operation has no such option"
 SIZE = "{name} is given the number of {size} of each question"

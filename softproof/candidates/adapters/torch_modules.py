@@ -37,7 +37,11 @@ def as_layer(module: torch.nn.Module) -> Callable[..., Any]:
     return layer if "bias" in named else without_bias
 
 
-_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+_BY_POSITION = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    inspect.Parameter.VAR_POSITIONAL,
+)
 
 
 def by_name(apply: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,7 +51,10 @@ def by_name(apply: Callable[..., Any]) -> Callable[..., Any]:
     parameters = list(inspect.signature(function.forward).parameters.values())
     takes_context = function.setup_context is base.setup_context
     own = [each for each in parameters[takes_context:] if each.kind in _BY_POSITION]
-    signature = inspect.Signature([each.replace(kind=_BY_POSITION[1]) for each in own])
+    named = [
+        each if each.kind is each.VAR_POSITIONAL else each.replace(kind=each.POSITIONAL_OR_KEYWORD) for each in own
+    ]
+    signature = inspect.Signature(named)
 
     def called(*arguments: Any, **named: Any) -> Any:
         bound = signature.bind(*arguments, **named)
