@@ -418,7 +418,7 @@ def test_no_such_name(output: str | int | None, words: str) -> None:
 
 UNKNOWN = """
 def loss(logits, labels, chunks): return logits.sum()
-def results(scores, labels): return {"first": None, "second": 1}
+def results(scores, labels): return {"first": None, "second": "1"}
 def broken(scores, labels): return labels[99]
 def anything(a, b): return a
 """

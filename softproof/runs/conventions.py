@@ -40,7 +40,7 @@ def conventions(candidate: Candidate, usual: Problem, device: str) -> Iterator[t
 
 
 def _questions(candidate: Candidate, usual: Problem) -> Iterator[Harmless]:
-    """Of each kind that may be left out, of more dimensions, and of a row that is ignored."""
+    """Of each kind that may be left out, and of more dimensions."""
     supports, interface = candidate.supports(usual.operation), candidate.interface
     may = {*OPERATIONS[usual.operation].kinds} - OF_REDUCTIONS.keys()
     for asked in (*kinds(usual.operation, usual.dtype, supports, usual), *_infinite(usual, supports)):
@@ -50,9 +50,6 @@ def _questions(candidate: Candidate, usual: Problem) -> Iterator[Harmless]:
         problem = plain(usual.operation, usual.dtype, supports, ndim, interface.fixed)
         if problem is not None and (not interface.ndim or ndim in interface.ndim):
             yield Harmless("ndim", f"arrays of {ndim} dimensions", problem)
-    ignored = _ignored_row(usual, supports)
-    if ignored is not None and {"nonfinite", "ignored_nonfinite"} <= supports:
-        yield Harmless("ignored_nonfinite", "an ignored row of NaN", ignored)
 
 
 def _infinite(usual: Problem, supports: frozenset[str]) -> Iterator[Harmless]:
@@ -70,17 +67,6 @@ def _takes_any_label(candidate: Candidate, usual: Problem) -> bool:
         return False
     strange = (replace(labelled(usual, label), grad_output=None) for label in NO_CLASS if label != _ignored(usual))
     return any(candidate.answer(problem, "cpu").raised is None for problem in strange)
-
-
-def _ignored_row(usual: Problem, supports: frozenset[str]) -> Problem | None:
-    """The usual question with a row of NaN that is ignored, if that can be asked."""
-    may = "ignore_index" in supports or "ignore_index" in usual.options
-    if not _has_labels(usual) or not may or main_input(usual).ndim != 2:
-        return None
-    problem, name = labelled(usual, _ignored(usual)), next(iter(usual.inputs))
-    x = problem.inputs[name].copy()
-    x[0] = np.nan
-    return replace(problem, inputs={**problem.inputs, name: x})
 
 
 def _has_labels(problem: Problem) -> bool:

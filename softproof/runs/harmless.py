@@ -76,6 +76,11 @@ def _shares(rows: Sequence[int], axis: int) -> Array:
     return np.moveaxis(found, -1, min(axis, len(rows)))
 
 
+def _may_ignore(usual: Problem, supports: Set[str]) -> bool:
+    """Whether a label can be one that is ignored."""
+    return "ignore_index" in supports or "ignore_index" in usual.options
+
+
 def kinds(operation: str, dtype: str, supports: Set[str], usual: Problem) -> Iterator[Harmless]:
     """Questions about the kinds of input and the options that a function may take, each about one alone."""
     many = main_input(usual).ndim > 1
@@ -83,6 +88,7 @@ def kinds(operation: str, dtype: str, supports: Set[str], usual: Problem) -> Ite
         possible = option != "negative_weights" or "weight" in supports
         possible &= option not in OF_REDUCTIONS or "reduction" in supports
         possible &= option != "all_ignored" or "ignore_index" in supports
+        possible &= option != "ignored_nonfinite" or ("nonfinite" in supports and _may_ignore(usual, supports))
         possible &= option != "several_dims" or "dim" in supports
         if option in supports and possible and (many or option not in ("empty", "several_dims", "dim")):
             yield Harmless(option, words, _but(usual, changed))
@@ -144,6 +150,11 @@ def _of_losses(usual: Problem) -> Iterator[Changed]:
         return
     yield "ignore_index", "a label that is ignored", {"target": np.where(labels == 1, -100, labels)}
     yield "all_ignored", "labels that are all ignored", {"target": np.full_like(labels, -100)}
+    if "logits" in usual.inputs:
+        x, first = usual.inputs["logits"], np.arange(labels.size).reshape(labels.shape) == 0
+        target = np.where(first, usual.options.get("ignore_index", -100), labels)
+        nan = np.where(np.expand_dims(first, min(1, x.ndim - 1)), x.dtype.type(np.nan), x)
+        yield "ignored_nonfinite", "an ignored row of NaN", {"logits": nan, "target": target}
     yield "probabilities", "target probabilities", {"target": _shares(labels.shape, 1)}
     if main_input(usual).ndim == 2:
         wide = np.resize([0.5, -0.25, 1.0, 0.0], (CLASSES, 2, FEATURES))
