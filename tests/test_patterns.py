@@ -11,9 +11,10 @@ import torch
 
 from softproof import Problem, judge, load
 from softproof.bounds.models import model
-from softproof.diagnosis.diagnose import Diagnosing, Failed
-from softproof.diagnosis.features import BY_CHANCE, only_with
+from softproof.diagnosis.diagnose import AGAIN, Diagnosing, Failed
+from softproof.diagnosis.features import BY_CHANCE, WITH, only_with
 from softproof.diagnosis.kinds import ALONE, FOR_ALONE
+from softproof.diagnosis.models import try_next
 from softproof.diagnosis.record import Pattern
 from softproof.problem.problem import Array
 
@@ -196,6 +197,44 @@ def test_a_value_that_its_backward_pass_overwrites() -> None:
     found = Diagnosing("cpu", "C").diagnosis(candidate, Failed(verdict), model(None))
     assert found.patterns[0] == ALONE
     assert found.next == FOR_ALONE
+
+
+def advice(candidate: Any, problem: Problem) -> str:
+    """What to do next."""
+    return Diagnosing("cpu", "C").diagnosis(candidate, Failed(judge(candidate, problem)), model(None)).next
+
+
+def test_what_to_do_about_a_size_and_about_an_option() -> None:
+    """Where it begins; and what judges the rest."""
+    long = Problem("softmax", "float32", {"logits": np.zeros(300)})
+    assert advice(load(cut_off, "softmax", "numpy"), long).startswith("see what it does from that size on")
+    only = [Pattern(f"{WITH}smoothing", 9, 9, 0, 9), Pattern(f"{WITH}a gradient", 9, 9, 0, 9)]
+    assert "without smoothing (--without label_smoothing judges the rest), or run" in try_next(None, only[:1], ())
+    assert "judges the rest" not in try_next(None, only[1:], ())
+
+
+def test_an_input_that_is_written_is_the_cause() -> None:
+    """Whatever kind of question it is written in."""
+
+    def writes(logits: Array) -> Array:
+        found = softmax(np.where(np.isfinite(logits), logits, -1e30).astype(logits.dtype))
+        logits[np.isneginf(logits)] = 0
+        return found
+
+    masked = Problem("softmax", "float32", {"logits": [[0.0, -np.inf]]})
+    assert advice(load(writes, "softmax", "numpy"), masked) == "if it is documented to overwrite that: --writes logits"
+
+
+def test_an_answer_that_differs_from_call_to_call() -> None:
+    """It is wrong once, and not again."""
+    calls: list[int] = []
+
+    def counting(logits: Array) -> Array:
+        calls.append(1)
+        return np.asarray(softmax(logits) * (2 if len(calls) == 1 else 1))
+
+    rows = Problem("softmax", "float32", ROWS.inputs)
+    assert advice(load(counting, "softmax", "numpy", tried=False), rows) == AGAIN
 
 
 def test_another_base_and_another_axis() -> None:

@@ -60,14 +60,19 @@ def called(
         answer = asked(*before, *positional, **keywords, **with_sizes(interface.extra, problem))
         if function is not None:  # a derivative, of one array or of several
             return _minus(answer) if interface.negative else answer
-        answer = only_result(answer) if interface.output is None else result_at(answer, interface.output, "the value")
-        if type(answer) in (float, int):  # which has no format: that of the inputs is as good
-            answer = framework.like(first_of_all, np.asarray(answer))
-        rounds = HALF_VALUE in interface.without and problem.dtype in HALF and _is_float32(answer)
-        answer = framework.cast(answer, problem.dtype) if rounds else answer
-        return _minus(answer) if interface.negative else answer
+        return _value(interface, problem, framework, first_of_all, answer)
 
     return call
+
+
+def _value(interface: Interface, problem: Problem, framework: Any, array: Any, answer: Any) -> Any:
+    """What of an answer is the value; a Python number, which has no format, in the type of an array."""
+    value = only_result(answer) if interface.output is None else result_at(answer, interface.output, "the value")
+    if type(value) in (float, int):
+        value = framework.like(array, np.asarray(value))
+    rounds = HALF_VALUE in interface.without and problem.dtype in HALF and _is_float32(value)
+    value = framework.cast(value, problem.dtype) if rounds else value
+    return _minus(value) if interface.negative else value
 
 
 def positional(operation: str, interface: Interface) -> int:

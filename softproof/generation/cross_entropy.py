@@ -145,17 +145,17 @@ def cross_entropy(draw: st.DrawFn, request: Request) -> Problem:
     shape = (classes,) if kind == "unbatched" else (rows, classes, *spatial)
     axis = 0 if kind == "unbatched" else 1
     extra, options, upstream = _losses(draw, request, shape)
-    logits = request.logits(draw, shape, axis)
+    logits, index = request.logits(draw, shape, axis), options.get("ignore_index", -100)
     if extra["target"].dtype.kind == "i":
-        ignored = np.expand_dims(extra["target"] == options.get("ignore_index", -100), axis)
-        extra["target"] = _moved(draw, logits, extra, options.get("ignore_index", -100), axis)
+        ignored = np.expand_dims(extra["target"] == index, axis)
+        extra["target"] = _moved(draw, logits, extra, index, axis)
         logits = _with_the_labels(draw, request, logits, extra["target"], ignored, axis)
         if {"nonfinite", "ignored_nonfinite"} <= request.extras and draw(st.booleans()):
             logits = with_strange_rows(draw, logits, axis, ignored)
     if options.get("reduction") == "none" and request.strange(draw):
         logits = with_strange_rows(draw, logits, axis, kind=request.settings.get("row", ""))
     if "ignored_nonfinite" not in request.extras:
-        logits = _finite_where_ignored(logits, extra["target"], options.get("ignore_index", -100), axis)
+        logits = _finite_where_ignored(logits, extra["target"], index, axis)
     return request.problem(draw, {"logits": logits} | extra, options, upstream, request.tangents(draw, shape))
 
 

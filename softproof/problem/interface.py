@@ -12,7 +12,7 @@ import numpy as np
 from .losses import is_labels, kept
 from .operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS, REDUCTIONS
 from .outputs import gradient_names
-from .problem import Problem
+from .problem import Array, Problem
 from .row_masks import MASKS
 from .rows import axis_of, main_input, reduction_of, row_length, to_rows
 from .size_limits import check_sizes, is_beyond, is_limit, limit
@@ -33,12 +33,16 @@ def _is_ignored(problem: Problem) -> bool:
     return is_labels(problem) and problem.inputs["target"].size > 0 and not kept(problem).any()
 
 
+def largest(problem: Problem) -> Array:
+    """Of each row of logits: (R,). NaN where one is NaN, -inf where there is none."""
+    return np.asarray(to_rows(problem.inputs["logits"], axis_of(problem)).max(-1, initial=-np.inf))
+
+
 def _is_strange_where_ignored(problem: Problem) -> bool:
     """Whether a row that does not count has no largest logit that is finite."""
     if "logits" not in problem.inputs or not is_labels(problem):
         return False
-    top = to_rows(problem.inputs["logits"], axis_of(problem)).max(-1, initial=-np.inf)
-    return bool((~np.isfinite(top) & ~kept(problem)).any()) and problem.inputs["logits"].size > 0
+    return problem.inputs["logits"].size > 0 and bool((~np.isfinite(largest(problem)) & ~kept(problem)).any())
 
 
 SHAPES: dict[str, Callable[[Problem], bool]] = {

@@ -6,27 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from .interface import SHAPES
+from .interface import SHAPES, largest
 from .losses import is_labels, kept
 from .operations import DEFAULTS
-from .problem import Array, Problem
+from .problem import Problem
 from .rows import axis_of, main_input, to_rows
-
-
-def _largest(problem: Problem) -> Array:
-    """Of each row of logits: (R,). NaN where one is NaN, -inf where there is none."""
-    return np.asarray(to_rows(problem.inputs["logits"], axis_of(problem)).max(-1, initial=-np.inf))
 
 
 def _has_masks(problem: Problem) -> bool:
     """Whether a row with a largest logit has -inf, too."""
     masked = np.isneginf(to_rows(problem.inputs["logits"], axis_of(problem))).any(-1)
-    return bool((masked & np.isfinite(_largest(problem))).any())
+    return bool((masked & np.isfinite(largest(problem))).any())
 
 
 def _has_strange_row(problem: Problem) -> bool:
     """Whether a row of some class has no largest logit that is finite."""
-    return bool(problem.inputs["logits"].size) and not bool(np.isfinite(_largest(problem)).all())
+    return bool(problem.inputs["logits"].size) and not bool(np.isfinite(largest(problem)).all())
 
 
 def kinds_of(problem: Problem) -> set[str]:

@@ -14,11 +14,11 @@ import numpy as np
 from ..candidates.candidate import Candidate
 from ..diagnosis.interview import Interview
 from ..problem.losses import is_labels
-from ..problem.operations import LOSS_DEFAULTS, OF_REDUCTIONS, OPERATIONS
+from ..problem.operations import OF_REDUCTIONS, OPERATIONS
 from ..problem.problem import Problem
 from ..problem.rows import main_input
 from ..verdicts.verdict import DISAGREES
-from .harmless import CLASSES, Harmless, kinds, labelled, plain
+from .harmless import CLASSES, Harmless, ignored_label, kinds, labelled, plain
 from .ladder import widest
 
 MOST = 20  # questions
@@ -65,14 +65,9 @@ def _takes_any_label(candidate: Candidate, usual: Problem) -> bool:
     """Whether a label of no class, other than the one that is ignored, is answered by numbers."""
     if not _has_labels(usual) or "invalid_labels" not in candidate.supports(usual.operation):
         return False
-    strange = (replace(labelled(usual, label), grad_output=None) for label in NO_CLASS if label != _ignored(usual))
+    strange = (replace(labelled(usual, label), grad_output=None) for label in NO_CLASS if label != ignored_label(usual))
     return any(candidate.answer(problem, "cpu").raised is None for problem in strange)
 
 
 def _has_labels(problem: Problem) -> bool:
     return "target" in problem.inputs and is_labels(problem)
-
-
-def _ignored(problem: Problem) -> int:
-    """The label that is ignored."""
-    return int(problem.options.get("ignore_index", LOSS_DEFAULTS["ignore_index"]))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..problem.losses import is_labels
-from ..problem.operations import OF_REDUCTIONS, OPERATIONS, labels_in
+from ..problem.operations import LOSS_DEFAULTS, OF_REDUCTIONS, OPERATIONS, labels_in
 from ..problem.outputs import value_shape
 from ..problem.problem import Array, Problem
 from ..problem.rows import main_input
@@ -152,7 +152,7 @@ def _of_losses(usual: Problem) -> Iterator[Changed]:
     yield "all_ignored", "labels that are all ignored", {"target": np.full_like(labels, -100)}
     if "logits" in usual.inputs:
         x, first = usual.inputs["logits"], np.arange(labels.size).reshape(labels.shape) == 0
-        target = np.where(first, usual.options.get("ignore_index", -100), labels)
+        target = np.where(first, ignored_label(usual), labels)
         nan = np.where(np.expand_dims(first, min(1, x.ndim - 1)), x.dtype.type(np.nan), x)
         yield "ignored_nonfinite", "an ignored row of NaN", {"logits": nan, "target": target}
     yield "probabilities", "target probabilities", {"target": _shares(labels.shape, 1)}
@@ -160,6 +160,11 @@ def _of_losses(usual: Problem) -> Iterator[Changed]:
         wide = np.resize([0.5, -0.25, 1.0, 0.0], (CLASSES, 2, FEATURES))
         yield "k_dimensional", "a weight with positions", {
             "linear_weight": wide, "target": np.resize(labels, (ROWS, 2))}  # fmt: skip
+
+
+def ignored_label(problem: Problem) -> int:
+    """The label that is ignored."""
+    return int(problem.options.get("ignore_index", LOSS_DEFAULTS["ignore_index"]))
 
 
 def labelled(usual: Problem, label: int) -> Problem:

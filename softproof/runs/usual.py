@@ -16,7 +16,7 @@ from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
 from ..problem.row_masks import MASKS, by_mask
 from .calling import SEVERAL, TOO_MANY, missing_in, names_of_results
-from .harmless import labelled
+from .harmless import ignored_label, labelled
 from .introduction import FIRST, NAMES, CannotAskError, Opening
 
 
@@ -163,7 +163,7 @@ class Usual(Opening):
         if theirs is None or theirs in self.candidate.interface.extra or "ignore_index" in self.given.get("fixed", {}):
             return
         self._calls({**names, "ignore_index": theirs})
-        if not self._fits(labelled(usual, IGNORED)):
+        if not self._fits(labelled(usual, ignored_label(usual))):
             self._calls(names)
 
     def _optional_mask(self, usual: Problem) -> None:
@@ -174,7 +174,7 @@ class Usual(Opening):
         taken = {*names.values(), *self.candidate.interface.extra}
         possible = [each for each in self.candidate.capabilities.parameters(operation)
                     if is_mask(each) and each not in taken]  # fmt: skip
-        asked = labelled(usual, IGNORED)
+        asked = labelled(usual, ignored_label(usual))
         for theirs, kind in product(possible, sorted(MASKS, key="row_weights".__ne__)):
             self._calls({**names, kind: theirs})
             if self._is_right(asked):
@@ -227,7 +227,6 @@ def _sizes(error: str) -> dict[str, str]:
     return {name: size for name in missing_in(error) if (size := size_named(name))}
 
 
-IGNORED = -100  # the label that says that a row does not count
 MOST = 6  # times that a function is opened with what an error tells
 ALL_COUNT = "is given as a mask of the rows whose label is not ignored"
 OF_MASKS = {
