@@ -417,7 +417,7 @@ def test_no_such_name(output: str | int | None, words: str) -> None:
 
 
 UNKNOWN = """
-def loss(logits, labels, chunks): return logits.sum()
+def loss(logits, labels, shards): return logits.sum()
 def results(scores, labels): return {"first": None, "second": "1"}
 def broken(scores, labels): return labels[99]
 def anything(a, b): return a
@@ -427,7 +427,7 @@ def anything(a, b): return a
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("loss", "raised TypeError: loss() missing 1 required positional argument: 'chunks'. … --extra chunks=VALUE"),
+        ("loss", "raised TypeError: loss() missing 1 required positional argument: 'shards'. … --extra shards=VALUE"),
         ("results", "raised TypeError: the answer is a dict, with results by name: first, second. … --output NAME"),
         ("broken", "raised IndexError at kernels_of_strangers"),
         ("anything", ""),

@@ -90,5 +90,6 @@ def test_a_class_of_a_module_is_one_that_is_made() -> None:
         def __init__(self, width: float) -> None:
             super().__init__(width)
 
-    with pytest.raises(ValueError, match="target is the class Wide"):
-        load(Wide, "cross_entropy")
+    raised = judge(load(Wide, "cross_entropy", "torch"), LOSS).explanation
+    assert "missing 1 required positional argument: 'width'" in raised
+    assert judge(load(Wide, "cross_entropy", "torch", extra={"width": 1.0}), LOSS).ok

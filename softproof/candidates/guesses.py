@@ -48,14 +48,17 @@ _NEUTRAL = {  # the number that changes nothing, of parameters that are no optio
     **dict.fromkeys(("z_loss", "z_loss_weight", "z_loss_coef", "z_loss_scale", "z_weight", "lse_square_scale"), (0.0,)),
     **dict.fromkeys(("alpha", "beta", "coef", "coeff"), (0.0, 1.0)),
     **dict.fromkeys(("scale", "logit_scale", "loss_scale"), (1.0, 0.0)),
+    **dict.fromkeys(("chunk", "chunk_size", "chunks", "num_chunks", "n_chunks", "chunk_rows", "chunk_len"), (8,)),
+    **dict.fromkeys(("block", "block_size", "blocks", "num_blocks", "n_blocks", "tile", "tile_size"), (8,)),
 }
 SWITCHES = {"from_logits": True, "is_logits": True, "from_probs": False}  # that a function takes logits
 _SIZES = {  # of a question, by the names that people give them
     "@classes": ("vocab_size", "vocabulary_size", "vocab", "n_vocab", "num_classes", "n_classes", "num_class",
-                 "n_class", "nclasses", "num_labels", "n_cols", "output_dim", "out_features"),
+                 "n_class", "classes", "nclasses", "num_labels", "n_cols", "output_dim", "out_features"),
     "@rows": ("n_rows", "num_rows", "n_tokens", "num_tokens", "n_samples"),
     "@batch": ("batch_size", "batch", "bs"),
-    "@features": ("hidden_size", "hidden_dim", "d_model", "n_features", "num_features", "in_features"),
+    "@features": ("hidden_size", "hidden_dim", "d_model", "n_features", "num_features", "in_features", "hidden",
+                  "in_dim", "input_dim", "input_size", "embed_dim", "emb_dim", "n_embd"),
 }  # fmt: skip
 _LOSS = r"ce|cel|xent|xentropy|nll|crossentropy|crossentropyloss"
 _LAST_WORDS = {
@@ -179,7 +182,7 @@ def results_in_order(operation: str, names: Sequence[str]) -> tuple[list[str], l
 def neutral_values(parameter: str) -> tuple[float, ...]:
     """The numbers of which one changes nothing, for a parameter that is no option; empty where none is known.
 
-    >>> neutral_values("lambda_"), neutral_values("T"), neutral_values("alpha"), neutral_values("chunk")
+    >>> neutral_values("lambda_"), neutral_values("T"), neutral_values("alpha"), neutral_values("width")
     ((0.0,), (1.0,), (0.0, 1.0), ())
     """
     return _NEUTRAL.get(_plain(parameter), ())

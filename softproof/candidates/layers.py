@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .built import Maker, of_class
+
 OF_TORCH = "torch."
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -25,12 +27,12 @@ class Layer(NamedTuple):
 
 
 def layer_of(found: Any) -> Layer | None:
-    """The functions of a layer, or of a class of one that is made without arguments; None of anything else.
+    """The functions of a layer, or of a class of one, which is made with its options; None of anything else.
 
     Its backward pass takes an upstream gradient, or nothing. A layer with `__call__` is called for its value. One
     thread at a time asks it.
 
-    Raises: ValueError where a class is not made so, or its backward pass takes more.
+    Raises: ValueError where the backward pass of a class takes more.
 
     >>> class Double:
     ...     def forward(self, x): return 2 * x
@@ -50,35 +52,29 @@ def layer_of(found: Any) -> Layer | None:
                 "the upstream gradient, or nothing: judge a function that calls it"
             )
         return None
-    layer, alone = _made(found) if isinstance(found, type) else found, Lock()
-    value = layer if inspect.isfunction(getattr(kind, "__call__", None)) else layer.forward  # noqa: B004  # of its class
+    method = "__call__" if inspect.isfunction(getattr(kind, "__call__", None)) else "forward"  # noqa: B004
+    recipe = of_class(kind, method)
+    maker = Maker(kind if isinstance(found, type) else lambda: found, recipe.signature.parameters)
+    alone = Lock()
 
     def forward(*inputs: Any, **options: Any) -> Any:
+        layer = maker.made(options)
         with alone:
-            return value(*inputs, **options)
+            return recipe.called(layer)(*inputs, **options)
 
     def backward(grad_output: Any, *inputs: Any, **options: Any) -> Any:
+        layer = maker.made(options)
         with alone:
-            value(*inputs, **options)
+            recipe.called(layer)(*inputs, **options)
             return layer.backward(grad_output) if upstream else _times(grad_output, layer.backward())
 
-    named = inspect.signature(value)
+    named = maker.signature(recipe.signature)
     first = inspect.Parameter("grad_output", inspect.Parameter.POSITIONAL_ONLY)
     forward.__signature__ = named  # type: ignore[attr-defined]  # which inspect reads
     backward.__signature__ = inspect.Signature([first, *named.parameters.values()])  # type: ignore[attr-defined]
     forward.__wrapped__ = kind.forward  # type: ignore[attr-defined]  # whose module is the user's
     forward.__name__, forward.__qualname__, forward.__module__ = kind.__name__, kind.__qualname__, kind.__module__
     return Layer(forward, backward)
-
-
-def _made(kind: type) -> Any:
-    try:
-        return kind()
-    except Exception as error:
-        name, what = kind.__name__, f"raised {type(error).__name__}: {error}"
-        raise ValueError(
-            f"target is the class {name}, and {name}() {what}; in its module, write layer = {name}(…) and name layer"
-        ) from error
 
 
 def _times(upstream: Any, gradients: Any) -> Any:

@@ -18,6 +18,7 @@ from ..problem.interface import Interface, InterfaceArguments
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_flag, check_name
 from .adapters import onnx_model, process
+from .callables import by_name, function_of, member
 from .candidate import Candidate
 from .directives import NAMES_OF_CHECKS
 from .frameworks import ADAPTERS, arrays_of
@@ -41,9 +42,9 @@ def load(
     """A candidate from a module, a callable, or a name such as ``"manual"`` or ``"package.module:function"``.
 
     Args:
-        target: a module with functions named after the operations, a callable, a layer with the methods `forward` and
-            `backward` or the class of one, or the name of any of these; for the adapter
-            ``"onnx"`` the path of a model or a session of ONNX Runtime, for ``"process"`` a command.
+        target: a module with functions named after the operations, a callable, a class of such, a layer with the
+            methods `forward` and `backward` or its class, or the name of any of these; for the adapter ``"onnx"``
+            the path of a model or a session of ONNX Runtime, for ``"process"`` a command.
         operation: what a callable computes, a key of `softproof.OPERATIONS`; by default what it is named after.
         adapter: the arrays that it takes: ``"numpy"``, ``"torch"``, ``"jax"``, ``"onnx"`` or ``"process"``. By default
             a NumPy array is tried first, then a tensor of torch, then an array of JAX where its module imports that,
@@ -99,18 +100,19 @@ def _functions(
     loaded = loaded if layer is None else layer.forward
     if isinstance(loaded, ModuleType):
         names = [operation] if operation else list(OPERATIONS)
-        functions = {each: _by_name(getattr(loaded, each)) for each in names if callable(getattr(loaded, each, None))}
+        found = {each: getattr(loaded, each) for each in names if callable(getattr(loaded, each, None))}
+        functions = {each: function_of(by_name(function), each) for each, function in found.items()}
         names_of = {each: (each, _own_name(function)) for each, function in functions.items()}
         modules: list[Any] = [loaded]
         if not functions:
             raise ValueError(f"target: module {name} has no function named {' or '.join(names)}")
     elif callable(loaded):
-        loaded = _by_name(_made(loaded))
+        loaded = by_name(loaded)
         called = (name_of(target) if isinstance(target, str) else "", _own_name(loaded))
         operation = operation or next((each for each in called if each in OPERATIONS), None)
         if operation not in OPERATIONS:
             raise ValueError(f"target: {NO_NAME} {name}; pass operation= or --operation: {', '.join(OPERATIONS)}")
-        functions, names_of = {operation: _given_its_weight(loaded, operation)}, {operation: called}
+        functions, names_of = {operation: function_of(loaded, operation)}, {operation: called}
         modules = [_resolve(target.partition(":")[0])] if isinstance(target, str) else []
         modules += [inspect.getmodule(loaded)]
     else:
@@ -124,55 +126,6 @@ def _functions(
 
 
 NO_NAME = "cannot infer the operation of"
-MODULE, FUNCTION = "torch.nn.modules.module.Module", "torch.autograd.function.Function"
-_INSTEAD = {  # of classes that are not called with arrays themselves
-    MODULE: "an instance of it: in its module, write kernel = {}() and name kernel",
-    FUNCTION: "{}.apply, or a function that calls it",
-}
-
-
-def _by_name(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function; `apply` of an autograd function of torch takes the parameters of its `forward` by their names."""
-    of = getattr(function, "__self__", None)
-    if getattr(function, "__name__", "") != "apply" or FUNCTION not in _bases(of):
-        return function
-    made: Callable[..., Any] = importlib.import_module(f"{__package__}.adapters.torch_modules").by_name(function)
-    return made
-
-
-def _bases(found: Any) -> list[str]:
-    """The names of a class and of those that it is made of; none of what is no class."""
-    return [f"{base.__module__}.{base.__qualname__}" for base in found.__mro__] if isinstance(found, type) else []
-
-
-def _given_its_weight(function: Callable[..., Any], operation: str) -> Callable[..., Any]:
-    """A module of torch that holds the weight of a linear layer itself, as a function that is given one."""
-    if operation != "linear" or MODULE not in _bases(type(function)):
-        return function
-    made: Callable[..., Any] = importlib.import_module(f"{__package__}.adapters.torch_modules").as_layer(function)
-    return made
-
-
-def _made(found: Any) -> Any:
-    """A target itself; of a module's class an instance, if it can be made of nothing.
-
-    ValueError for another class of torch that makes, or holds, what is called.
-    """
-    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    if MODULE in _bases(found) and all(
-        each.default is not each.empty or each.kind in variadic for each in inspect.signature(found).parameters.values()
-    ):
-        return found()
-    _check_no_class(found)
-    return found
-
-
-def _check_no_class(found: Any) -> None:
-    """ValueError for a class of torch that makes, or holds, what is called."""
-    for base in _bases(found):
-        if instead := _INSTEAD.get(base):
-            name = found.__name__
-            raise ValueError(f"target is the class {name}; expected a function, such as {instead.format(name)}")
 
 
 def _with_axis(interface: Interface, functions: Mapping[str, Callable[..., Any]]) -> Interface:
@@ -250,7 +203,7 @@ def _resolve(name: str) -> Any:
     for part in attribute.split(".") if attribute else ():
         if not hasattr(value, part):
             raise ValueError(f"target {name!r}: {getattr(value, '__name__', value)} has no {part!r}")
-        value = getattr(value, part)
+        value = member(value, part)
     return value
 
 

@@ -4,39 +4,58 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from threading import Lock
+from functools import partial
+from threading import RLock
 from typing import Any
 
 import torch
 
+from ...problem.operations import OPERATIONS
+from ..built import Recipe, tried
 
-def as_layer(module: torch.nn.Module) -> Callable[..., Any]:
-    """The module as a function of features, a weight and, if it has one, a bias, which stand in for its parameters.
 
-    The module itself, where it has others, or where its forward pass takes more than features.
+def with_weights(module: Any, operation: str) -> Callable[..., Any] | None:
+    """A module as a function that is given the weight, and the bias, that it holds; None where it holds others.
+
+    Args:
+        module: whose parameters are a weight and, maybe, a bias.
+        operation: `linear`, of features; or `linear_cross_entropy`, of features and labels.
     """
+    _, bias = WEIGHTS[operation]
     named = {name.rpartition(".")[2]: name for name, _ in module.named_parameters()}
     own = len(named) == len(list(module.parameters())) and named.keys() in ({"weight"}, {"weight", "bias"})
-    if not own or len(inspect.signature(module.forward).parameters) != 1:
-        return module
+    parameters = list(inspect.signature(module.forward).parameters.values())
+    given = len(OPERATIONS[operation].inputs) - 1
+    if not own or len(parameters) < given or (operation == "linear" and len(parameters) > given):
+        return None
 
-    alone = Lock()  # the module has one weight at a time
+    def function(features: Any, matrix: Any, *targets: Any, **options: Any) -> Any:
+        arrays = {named["weight"]: matrix} | ({named["bias"]: options.pop(bias)} if "bias" in named else {})
+        with ALONE:
+            return torch.func.functional_call(module, arrays, (features, *targets), options)
 
-    def called(features: torch.Tensor, **given: torch.Tensor) -> Any:
-        with alone:
-            return torch.func.functional_call(
-                module, {named[name]: array for name, array in given.items()}, (features,)
-            )
-
-    def layer(input: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> Any:
-        return called(input, weight=weight, bias=bias)
-
-    def without_bias(input: torch.Tensor, weight: torch.Tensor) -> Any:
-        return called(input, weight=weight)
-
-    return layer if "bias" in named else without_bias
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    first = [inspect.Parameter(name, kind) for name in OPERATIONS[operation].inputs]
+    last = [inspect.Parameter(bias, inspect.Parameter.KEYWORD_ONLY)] if "bias" in named else []
+    further = [each.replace(kind=each.KEYWORD_ONLY) for each in parameters[given:] if each.kind in _BY_POSITION[:2]]
+    function.__signature__ = inspect.Signature([*first, *further, *last])  # type: ignore[attr-defined]  # inspect's
+    return function
 
 
+def of_class(kind: Any, operation: str) -> Recipe | None:
+    """A class of such modules, with a bias if it can be said; None of another."""
+    maker: Callable[..., Any] = partial(kind, bias=True) if "bias" in inspect.signature(kind).parameters else kind
+    module = tried(maker)
+    function = None if module is None else with_weights(module, operation)
+    if function is None:
+        return None
+    return Recipe(
+        maker, lambda module: with_weights(module, operation) or module, inspect.signature(function), kind.forward
+    )
+
+
+ALONE = RLock()  # a module has one weight at a time
+WEIGHTS = {"linear": ("weight", "bias"), "linear_cross_entropy": ("linear_weight", "linear_bias")}
 _BY_POSITION = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
