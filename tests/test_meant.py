@@ -48,8 +48,34 @@ def of_the_last(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.nn.functional.cross_entropy(logits[1:], labels[:-1])
 
 
+def smoothing_others(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """As fairseq and Megatron-LM, which divide by 0 where there is one class."""
+    each = label_smoothing / (logits.shape[1] - 1)
+    log_p = logits.log_softmax(1)
+    return -((1 - label_smoothing - each) * log_p.gather(1, labels[:, None])[:, 0] + each * log_p.sum(1)).mean()
+
+
+def smoothing_in_float32(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """As a kernel that is given its scalars so."""
+    return torch.nn.functional.cross_entropy(logits, labels, label_smoothing=float(np.float32(label_smoothing)))
+
+
+def smoothing_twice(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Wrong by any convention."""
+    return torch.nn.functional.cross_entropy(logits, labels, label_smoothing=2 * label_smoothing)
+
+
+def infinite(logits: Tensor, labels: Tensor) -> Tensor:
+    """Wrong for huge logits alone."""
+    loss = torch.nn.functional.cross_entropy(logits, labels)
+    return loss + 0 * logits.max().square()
+
+
 ROWS = Problem("softmax", "float32", {"logits": [[1.0, 2.0], [0.0, 0.5]]})
 LOSS = Problem("cross_entropy", "float32", {"logits": [[1.0, 2.0], [0.0, 0.5]], "target": [0, 1]}, grad_output=1.0)
+SMOOTHED = Problem("cross_entropy", "float64", LOSS.inputs, {"label_smoothing": 0.1}, grad_output=1.0)
+ONE_CLASS = Problem("cross_entropy", "float64", {"logits": [[1.0], [2.0]], "target": [0, 0]}, {"label_smoothing": 0.1})
+HUGE = Problem("cross_entropy", "float64", {"logits": [[-1e200]], "target": [0]})
 
 
 @pytest.mark.parametrize(
@@ -61,6 +87,11 @@ LOSS = Problem("cross_entropy", "float32", {"logits": [[1.0, 2.0], [0.0, 0.5]], 
         (twice, LOSS, ""),
         (of_the_next, LOSS, "shifts labels by one token"),
         (of_the_last, LOSS, ""),
+        (smoothing_others, SMOOTHED, "--without label_smoothing"),
+        (smoothing_others, ONE_CLASS, "--without label_smoothing"),
+        (smoothing_in_float32, SMOOTHED, "--dtype float32"),
+        (smoothing_twice, SMOOTHED, ""),
+        (infinite, HUGE, ""),
     ],
 )
 def test_what_it_may_be_meant_for(function: Any, problem: Problem, words: str, monkeypatch: pytest.MonkeyPatch) -> None:

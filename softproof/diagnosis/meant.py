@@ -1,4 +1,4 @@
-"""What a function may be meant for that answers wrongly: one row alone, log-probabilities, or the next token."""
+"""What a wrong function may be meant for: one row, log-probabilities, the next token, another smoothing."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..problem.formats import FORMATS
-from ..problem.losses import is_labels
-from ..problem.problem import Problem, Result
+from ..problem.problem import Array, Problem, Result
 from ..problem.rows import main_input
 from .interview import Interview, Reply
 from .record import Pattern
@@ -28,18 +27,26 @@ FOR_SHIFTED = (
     "def loss(logits, labels): return function(pad(logits, (0, 0, 0, 1)), pad(labels, (1, 0))), with pad of "
     "torch.nn.functional"
 )
-ROWS, CLASSES = 5, 3
+OTHERS = Pattern(
+    "its value is right where label_smoothing goes to the other classes, ε/(C - 1), in place of ε/C to all", 0, 0
+)
+FOR_OTHERS = (
+    "if it is meant so, as in fairseq and Megatron-LM, that is another smoothing than torch's; without it the rest is "
+    "judged: --without label_smoothing"
+)
+SINGLE = Pattern("its value is right where label_smoothing is rounded to float32", 0, 0)
+FOR_SINGLE = "if it takes options in float32, as a Triton kernel does, it is meant for that format: --dtype float32"
+LOGITS = np.resize([0.0, 0.5, -1.0, 2.0, 0.25], (5, 4))
+LABELS = np.array([0, 2, 1, 1, 0])
+SMALL, ALIKE = 0.1875, 0.25  # a smoothing over 3 other classes, and the same over all 4
 
 
 def meant_otherwise(interview: Interview, witness: Reply) -> tuple[Pattern, str] | None:
-    """What a wrong value is right for, and what to do; None where neither is."""
-    if witness.verdict.output in ("value", "grad_logits") and _is_shifted(interview, witness.problem):
-        return SHIFTED, FOR_SHIFTED
-    if witness.verdict.output != "value":
-        return None
-    if _is_of_one_row(interview, witness):
-        return ONE_ROW, FOR_ONE_ROW
-    return (LOGARITHMS, FOR_LOGARITHMS) if _is_of_logarithms(interview, witness.problem) else None
+    """What wrong answers are right for, and what to do; None where nothing is found."""
+    output, problem = witness.verdict.output, witness.problem
+    if problem.operation == "cross_entropy" and output in ("value", "grad_logits", ""):
+        return next((said for is_meant, said in MEANINGS if is_meant(interview, problem)), None)
+    return (ONE_ROW, FOR_ONE_ROW) if output == "value" and _is_of_one_row(interview, witness) else None
 
 
 def _is_of_one_row(interview: Interview, witness: Reply) -> bool:
@@ -54,28 +61,53 @@ def _is_of_one_row(interview: Interview, witness: Reply) -> bool:
 
 
 def _is_of_logarithms(interview: Interview, problem: Problem) -> bool:
-    """Whether a loss is right for logits that are normalised already, which changes no right loss."""
-    if problem.operation != "cross_entropy" or not np.isfinite(main_input(problem)).all():
-        return False
-    x = problem.inputs["logits"].astype(np.float64)
-    axis = min(1, x.ndim - 1) if x.ndim else 0
-    z = x - x.max(axis, keepdims=True, initial=-np.inf)
-    logp = FORMATS[problem.dtype].round(z - np.log(np.exp(z).sum(axis, keepdims=True)))
-    alone = replace(problem, inputs={**problem.inputs, "logits": logp}, grad_output=None, tangent=None)
-    interview.most = max(interview.most, len(interview.replies) + 1)
-    reply = interview.ask(alone)
-    return reply is not None and reply.verdict.ok
+    """Whether a loss is right for logits that are normalised already, which changes no right loss, and for no other."""
+    logp = FORMATS[problem.dtype].round(LOGITS - np.log(np.exp(LOGITS).sum(1, keepdims=True)))
+    of_any, of_logp = (_with_labels(problem, each) for each in (LOGITS, logp))
+    return _is_right(interview, of_logp, of_logp) and not _is_right(interview, of_any, of_any)
 
 
 def _is_shifted(interview: Interview, problem: Problem) -> bool:
     """Whether a loss of several rows is right for all but the last, with the labels of the rows after them."""
-    if problem.operation != "cross_entropy" or "weight" in problem.inputs or not is_labels(problem):
+    asked = _with_labels(problem, LOGITS)
+    return _is_right(interview, asked, replace(asked, inputs={"logits": LOGITS[:-1], "target": LABELS[1:]}))
+
+
+def _smooths_others(interview: Interview, problem: Problem) -> bool:
+    """Whether smoothing goes to the other classes alone: the label keeps 1 - ε."""
+    return _smooths(interview, problem, SMALL, ALIKE)
+
+
+def _smooths_in_float32(interview: Interview, problem: Problem) -> bool:
+    """Whether a loss in float64 has the smoothing that float32 has."""
+    return problem.dtype == "float64" and _smooths(interview, problem, 0.1, float(np.float32(0.1)))
+
+
+def _smooths(interview: Interview, problem: Problem, given: float, meant: float) -> bool:
+    """Whether a loss with one smoothing is the right one with another."""
+    if not problem.options.get("label_smoothing"):
         return False
-    logits, labels = np.resize([0.0, 0.5, -1.0, 2.0, 0.25], (ROWS, CLASSES)), np.array([0, 2, 1, 1, 0])
-    options = {name: value for name, value in problem.options.items() if name == "reduction"}
-    asked = Problem("cross_entropy", problem.dtype, {"logits": logits, "target": labels}, options)
+    asked, right = (_with_labels(problem, LOGITS, label_smoothing=each) for each in (given, meant))
+    return _is_right(interview, asked, right)
+
+
+def _with_labels(problem: Problem, logits: Array, **options: float) -> Problem:
+    """Rows of logits and labels, of the format and reduction of a problem."""
+    own = {name: value for name, value in problem.options.items() if name == "reduction"}
+    return Problem("cross_entropy", problem.dtype, {"logits": logits, "target": LABELS}, {**own, **options})
+
+
+def _is_right(interview: Interview, asked: Problem, meant: Problem) -> bool:
+    """Whether the value for one question is that of another."""
     interview.most = max(interview.most, len(interview.replies) + 1)
     reply = interview.ask(asked) if interview.candidate.takes(asked) else None
     value = None if reply is None else reply.result.outputs.get("value")
-    shifted = replace(asked, inputs={"logits": logits[:-1], "target": labels[1:]})
-    return value is not None and interview.judged(shifted, Result({"value": value})).ok
+    return value is not None and interview.judged(meant, Result({"value": value})).ok
+
+
+MEANINGS = (
+    (_is_shifted, (SHIFTED, FOR_SHIFTED)),
+    (_is_of_logarithms, (LOGARITHMS, FOR_LOGARITHMS)),
+    (_smooths_others, (OTHERS, FOR_OTHERS)),
+    (_smooths_in_float32, (SINGLE, FOR_SINGLE)),
+)
