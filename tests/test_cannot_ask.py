@@ -152,7 +152,7 @@ def test_every_number_of_dimensions_has_its_questions(operation: str, ndim: int)
     asked = [] if usual is None else list(kinds(operation, "float32", supports, usual))
 
     assert len(asked) >= (usual is not None)
-    assert all(each.option in supports | {"layouts"} for each in asked)
+    assert all(each.option in supports | {"layouts", "fewer_than_2_classes"} for each in asked)
 
 
 def test_who_takes_single_samples_alone() -> None:

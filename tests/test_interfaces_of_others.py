@@ -449,3 +449,62 @@ def test_the_true_reason_is_said_first(
     )
     assert end in row["reason"]
     assert ("cannot infer" in out + err) == (not reason)
+
+
+MORE = """
+import torch, torch.nn.functional as F
+
+def smoothed(logits, labels, smoothing=0.0, reduce=True):
+    1 / (logits.shape[min(1, logits.ndim - 1)] - 1)
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing, reduction="sum" if reduce else "none")
+def smoothed_wrong(logits, labels, smoothing=0.0, reduce=True): return smoothed(logits, labels, smoothing) * 1.01
+
+def kd_loss(logits_student, logits_teacher, temperature):
+    s, t = (each.log_softmax(1) for each in (logits_student / temperature, logits_teacher / temperature))
+    return F.kl_div(s, t, reduction="none", log_target=True).sum(1)
+def kd_loss_wrong(logits_student, logits_teacher, temperature):
+    return kd_loss(logits_student, logits_teacher, temperature) * 1.01
+
+def kl(input, target): return F.kl_div(input, target, reduction="batchmean")
+
+def of_conventions(logits, target, ignore_index=-100):
+    loss = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="sum")
+    loss = loss / (target != ignore_index).sum().clamp(min=1)
+    return loss * 1.01 if len(logits) > 2 else loss
+"""
+ASKED_FOR = {
+    "smoothed": ["--fixed reduction=sum", "--name label_smoothing=smoothing", "fewer_than_2_classes"],
+    "kd_loss": ["--name p_logits=logits_teacher --name q_logits=logits_student", "--extra temperature=1.0"],
+}
+
+
+@pytest.mark.parametrize("name", [*ASKED_FOR, *(f"{each}_wrong" for each in ASKED_FOR)])
+def test_more_that_one_command_tells(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A switch is no reduction, one class need not be taken, and the teacher comes first."""
+    monkeypatch.chdir(tmp_path)
+    status, report = verified(name, MORE)
+
+    (row,) = report["rows"]
+    assert (status, row["verdict"]) == ((1, "disagrees") if "wrong" in name else (0, "agrees")), report
+    assert [each for each in ASKED_FOR.get(name, ()) if each not in report["found_out"][0]] == []
+
+
+def test_the_divergence_of_torch_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes log-probabilities, and the other distribution first."""
+    monkeypatch.chdir(tmp_path)
+    status, report = verified("kl", MORE, "--operation", "kl_divergence")
+
+    assert (status, report["rows"][0]["verdict"]) == (1, "cannot ask")
+    assert "as torch's kl_div does" in report["rows"][0]["reason"]
+
+
+def test_conventions_do_not_hide_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the failures that are looked for, none is counted for the mean of nothing."""
+    monkeypatch.chdir(tmp_path)
+    Path("kernels_of_conventions.py").write_text(MORE)
+    how = ["--operation", "cross_entropy", "--dtype", "float32", "--examples", "30", "--seed", "1", "--in-process"]
+    main(["verify", "kernels_of_conventions.py:of_conventions", *how, "--max-failures", "2", "--json", "report.json"])
+
+    (row,) = json.loads(Path("report.json").read_text())["rows"]
+    told = [each["diagnosis"]["next"].rpartition("--without ")[2] for each in row["failures"]]
+    assert len(told) > len({"empty", "all_ignored"} & {*told}) == 2, told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -65,6 +66,12 @@ def smoothing_twice(logits: Tensor, labels: Tensor, label_smoothing: float = 0.0
     return torch.nn.functional.cross_entropy(logits, labels, label_smoothing=2 * label_smoothing)
 
 
+def ignoring_one(logits: Tensor, labels: Tensor) -> Tensor:
+    """A label that stands for no class in somebody's data, of images alone."""
+    batch, _, height, width = logits.shape
+    return torch.nn.functional.cross_entropy(logits, labels.view(batch, height, width), ignore_index=3)
+
+
 def infinite(logits: Tensor, labels: Tensor) -> Tensor:
     """Wrong for huge logits alone."""
     loss = torch.nn.functional.cross_entropy(logits, labels)
@@ -75,6 +82,10 @@ ROWS = Problem("softmax", "float32", {"logits": [[1.0, 2.0], [0.0, 0.5]]})
 LOSS = Problem("cross_entropy", "float32", {"logits": [[1.0, 2.0], [0.0, 0.5]], "target": [0, 1]}, grad_output=1.0)
 SMOOTHED = Problem("cross_entropy", "float64", LOSS.inputs, {"label_smoothing": 0.1}, grad_output=1.0)
 ONE_CLASS = Problem("cross_entropy", "float64", {"logits": [[1.0], [2.0]], "target": [0, 0]}, {"label_smoothing": 0.1})
+IMAGES = Problem("cross_entropy", "float32", {"logits": np.resize([0.0, 0.5, 1.0], (1, 5, 3, 2)),
+                 "target": [[[0, 1], [3, 1], [3, 0]]]}, grad_output=1.0)  # fmt: skip
+OF_ONE = replace(IMAGES, inputs={"logits": np.ones((1, 4, 1, 1)), "target": np.array([[[3]]])})
+MANY = replace(IMAGES, inputs={"logits": np.zeros((1, 9, 3, 3)), "target": np.arange(9).reshape(1, 3, 3)})
 HUGE = Problem("cross_entropy", "float64", {"logits": [[-1e200]], "target": [0]})
 
 
@@ -92,6 +103,9 @@ HUGE = Problem("cross_entropy", "float64", {"logits": [[-1e200]], "target": [0]}
         (smoothing_in_float32, SMOOTHED, "--dtype float32"),
         (smoothing_twice, SMOOTHED, ""),
         (infinite, HUGE, ""),
+        (ignoring_one, IMAGES, "--fixed ignore_index=3"),
+        (ignoring_one, OF_ONE, "--fixed ignore_index=3"),
+        (ignoring_one, MANY, "--fixed ignore_index=3"),
     ],
 )
 def test_what_it_may_be_meant_for(function: Any, problem: Problem, words: str, monkeypatch: pytest.MonkeyPatch) -> None:

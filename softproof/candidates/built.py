@@ -27,10 +27,12 @@ class Recipe(NamedTuple):
     code: Callable[..., Any]
 
 
-def of_class(kind: type, method: str = "__call__") -> Recipe:
+def of_class(kind: Any, method: str = "__call__") -> Recipe:
     """A method of what a class makes."""
     code = getattr(kind, method)
     _, *parameters = inspect.signature(code).parameters.values()
+    if all(each.kind in _VARIADIC for each in parameters) and inspect.isfunction(getattr(kind, "forward", None)):
+        _, *parameters = inspect.signature(kind.forward).parameters.values()  # to which it passes all that it is given
     return Recipe(kind, lambda thing: getattr(thing, method), inspect.Signature(parameters), code)
 
 

@@ -14,7 +14,7 @@ from ..problem.problem import Problem
 from ..problem.row_masks import by_mask
 from .frameworks import FRAMEWORKS, arrays_of
 from .functions import made
-from .signature import named_by, named_in_order
+from .signature import named_by, named_in_order, switches_of
 from .swallowing import ignores
 from .task import Task
 from .unsaid import other_defaults
@@ -46,6 +46,10 @@ class Capabilities:
     def parameters(self, operation: str) -> tuple[str, ...]:
         """The names of what its function takes, as far as they are known; they are suggested, and no more."""
         return named_in_order(self.candidate.functions[operation])
+
+    def switches(self, operation: str) -> tuple[str, ...]:
+        """Those of its parameters that are True or False by default."""
+        return switches_of(self.candidate.functions[operation])
 
     def other_defaults(self, operation: str) -> tuple[str, ...]:
         """Options that are another value by default than torch's."""
@@ -128,14 +132,18 @@ class Capabilities:
             return True
         if operation in candidate.backwards or not self.by_framework or not candidate.tried:
             return False
-        return any(self._answers(operation, kind, device) for device in arrays_of(candidate.adapter).devices())
+        return any(
+            _answers(candidate, self.question(operation), kind, device)
+            for device in arrays_of(candidate.adapter).devices()
+        )
 
-    def _answers(self, operation: str, kind: str, device: str) -> bool:
-        question = self.question(operation)
-        tangent = np.resize([0.5, 0.25], question.inputs["logits"].shape)
-        question = replace(question, grad_output=np.ones(value_shape(question)), tangent=tangent)
-        try:
-            Task(self.candidate, question, made(self.candidate, question, device)).along(kind)
-        except (Exception, SystemExit):  # whatever it is that the candidate cannot do
-            return False
-        return True
+
+def _answers(candidate: Candidate, question: Problem, kind: str, device: str) -> bool:
+    """Whether it has a derivative in a direction of a question."""
+    tangent = np.resize([0.5, 0.25], question.inputs["logits"].shape)
+    question = replace(question, grad_output=np.ones(value_shape(question)), tangent=tangent)
+    try:
+        Task(candidate, question, made(candidate, question, device)).along(kind)
+    except (Exception, SystemExit):  # whatever it is that the candidate cannot do
+        return False
+    return True

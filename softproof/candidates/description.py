@@ -23,7 +23,7 @@ from .protocol import LONGEST_NAME, MOST_TEXTS, decoded, encoded, texts
 
 DECLARING = ("onnx", "process")  # adapters whose targets say themselves what they take
 _PARTS = {"adapter", "operations", "takes", "backwards", "formats", "without", "names", "fixed", "ndim", "output",
-          "parameters", "other_defaults"}  # fmt: skip
+          "parameters", "switches", "other_defaults"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Description:
     interface: Interface
     reported: tuple[str, ...] = field(default=())  # in words, what it alone has said
     parameters: dict[str, tuple[str, ...]] = field(default_factory=dict)  # names, which are suggested and no more
+    switches: dict[str, tuple[str, ...]] = field(default_factory=dict)  # those that are True or False
     other_defaults: dict[str, tuple[str, ...]] = field(default_factory=dict)  # options, which are told and no more
 
     def supports(self, operation: str, interface: Interface) -> frozenset[str]:
@@ -66,6 +67,10 @@ class Described(Capabilities):
         """As its process says."""
         return self.about.parameters[operation]
 
+    def switches(self, operation: str) -> tuple[str, ...]:
+        """As its process says."""
+        return self.about.switches[operation]
+
     def other_defaults(self, operation: str) -> tuple[str, ...]:
         """As its process says."""
         return self.about.other_defaults[operation]
@@ -90,6 +95,7 @@ def described(candidate: Candidate) -> dict[str, Any]:
         "ndim": sorted(interface.ndim),
         "output": interface.output,
         "parameters": {name: _few(candidate.capabilities.parameters(name)) for name in candidate.operations},
+        "switches": {name: _few(candidate.capabilities.switches(name)) for name in candidate.operations},
         "other_defaults": {name: list(candidate.capabilities.other_defaults(name)) for name in candidate.operations},
     }
 
@@ -113,9 +119,9 @@ def believed(said: Any, target: str, operation: str | None, adapter: str | None,
     if not isinstance(takes, dict) or takes.keys() != set(operations):
         raise FrameError("a description that does not say what each operation takes")
     taken = {name: _some(takes[name], f"what {name} takes", OPERATIONS[name].extras) for name in operations}
-    parameters = said["parameters"]
-    if not isinstance(parameters, dict) or parameters.keys() != set(operations):
-        raise FrameError("a description that does not say what the parameters of each operation are called")
+    parameters, switches = (
+        _named(said[each], operations, f"{each} of each operation are called") for each in ("parameters", "switches")
+    )
     others = said["other_defaults"]
     if not isinstance(others, dict) or others.keys() != set(operations):
         raise FrameError("a description that does not say which options have another default")
@@ -129,12 +135,20 @@ def believed(said: Any, target: str, operation: str | None, adapter: str | None,
         backwards,
         tuple(formats),
         full,
-        parameters={name: tuple(texts(parameters[name], "parameters")) for name in operations},
+        parameters=parameters,
+        switches=switches,
         other_defaults={
             name: tuple(_some(others[name], f"defaults of {name}", OPERATIONS[name].options)) for name in operations
         },
     )
     return replace(believes, reported=tuple(_reported(believes, operation, adapter, interface)))
+
+
+def _named(said: Any, operations: tuple[str, ...], what: str) -> dict[str, tuple[str, ...]]:
+    """Names of each operation."""
+    if not isinstance(said, dict) or said.keys() != set(operations):
+        raise FrameError(f"a description that does not say what the {what}")
+    return {name: tuple(texts(said[name], "parameters")) for name in operations}
 
 
 def _adapter(said: Any, target: str, adapter: str | None) -> str:

@@ -62,6 +62,9 @@ def called(
             return _minus(answer) if interface.negative else answer
         return _value(interface, problem, framework, first_of_all, answer)
 
+    if labels is None:  # which are numbers of this question, as the rest is not
+        shapes = (tuple(values.shape for values in problem.inputs.values()), *problem.inputs, problem.dtype)
+        call.key = asked, problem.operation, repr(problem.options), shapes  # type: ignore[attr-defined]  # `jax_arrays`
     return call
 
 

@@ -65,13 +65,14 @@ _LAST_WORDS = {
     "logits": ("logits", "logit", "scores", "predictions", "preds", "pred", "output", "outputs"),
     "target": ("target", "targets", "label", "labels"),
 }
+_ANY_WORD = {"p_logits": "teacher", "q_logits": "student"}
 OF_LOGITS = {"entropy": "softmax_entropy", "kl_divergence": "softmax_kl_divergence"}  # of probabilities, and of logits
 _WORDS = (  # what a name has among its words, the most telling first
     ("linear_cross_entropy", rf"(?=.*\b(linear|lm|head)\b).*(\b({_LOSS})\b|\bcross entropy\b)|\b(flce|cce|lce)\b"),
     ("distribution_cross_entropy", r"\b(distribution|soft)\b.*\bcross entropy\b"),
     ("cross_entropy", rf"\b({_LOSS})\b|\bcross entropy\b|\bcross entropy loss\b"),
     ("softmax_entropy", r"\b(softmax|logits?)\b.*\bentropy\b|\bentropy\b.*\blogits?\b|\bcategorical entropy\b"),
-    ("softmax_kl_divergence", r"(?=.*\b(softmax|logits?)\b).*\bkl( ?div(ergence)?)?\b"),
+    ("softmax_kl_divergence", r"(?=.*\b(softmax|logits?)\b).*\bkl( ?div(ergence)?)?\b|\b(kd|distill(ation)?)\b"),
     ("log_softmax", r"\blog ?softmax\b|\blsm\b|\blog ?(p|ps|prob|probs|probabilities)\b"),
     ("softmax", r"\bsoftmax\b|\bsm\b"),
     ("logsumexp", r"\blog ?sum ?exp\b|\blse\b"),
@@ -110,6 +111,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     ('softmax_entropy', 'softmax_entropy', 'entropy')
     >>> operation_of("kl_from_logits", []), operation_of("kl_div", ["student_logits", "teacher_logits"])
     ('softmax_kl_divergence', 'softmax_kl_divergence')
+    >>> operation_of("kd_loss", ["logits_student", "logits_teacher"])
+    'softmax_kl_divergence'
     """
     if name in OPERATIONS and name not in OF_LOGITS:
         return name
@@ -141,12 +144,15 @@ def inputs_in_order(operation: str, parameters: Sequence[str]) -> dict[str, str]
     ({'logits': 'scores', 'target': 'labels'}, {})
     >>> inputs_in_order("cross_entropy", ["gold_labels", "net"]), inputs_in_order("cross_entropy", ["y", "t"])
     ({'logits': 'net', 'target': 'gold_labels'}, {})
+    >>> inputs_in_order("softmax_kl_divergence", ["logits_student_in", "logits_teacher_in"])
+    {'p_logits': 'logits_teacher_in', 'q_logits': 'logits_student_in'}
     """
     names, found = OPERATIONS[operation].inputs, dict[str, str]()
     first = parameters[: len(names)]
     for name in names:
         exact = [each for each in parameters if _plain(each) in INPUTS.get(name, (name,))]
         alike = [each for each in first if _last_word(each) in _LAST_WORDS.get(name, ())]
+        alike += [each for each in first if _ANY_WORD.get(name) in words_of(each).split()]
         if theirs := next((each for each in (*exact, *alike) if each not in found.values()), None):
             found[name] = theirs
     left = [each for each in first if each not in found.values()]

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from ..problem.operations import OPERATIONS
 from .guesses import words_of
+
+if TYPE_CHECKING:
+    from .candidate import Candidate
 
 ALIASES = {  # names in use, of PyTorch, JAX, Triton kernels and papers
     "ignore_index": ("ignore_idx", "ignored_index", "ignore_label", "ignore", "padding_idx", "pad_id", "pad_token_id"),
@@ -61,6 +65,13 @@ def lookalikes(operation: str, parameters: Iterable[str], known: Mapping[str, st
             similar[name] = theirs
             free.remove(theirs)
     return similar
+
+
+def lookalikes_of(candidate: Candidate, operation: str, known: Mapping[str, str]) -> dict[str, str]:
+    """Those of a candidate; a parameter that is True or False is `keepdim` alone."""
+    about = candidate.capabilities
+    found, switches = lookalikes(operation, about.parameters(operation), known), about.switches(operation)
+    return {ours: theirs for ours, theirs in found.items() if theirs not in switches or ours == "keepdim"}
 
 
 _MASK = r"\b(mask|masks|valid|keep|(sample|token|row|example|loss) weights?)\b"

@@ -43,3 +43,12 @@ def named_in_order(function: Callable[..., Any]) -> tuple[str, ...]:
     except (ValueError, TypeError):
         return ()
     return tuple(each.name for each in parameters if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL))
+
+
+def switches_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """The parameters that are True or False by default."""
+    try:
+        parameters = signature_of(function).parameters.values()
+    except (ValueError, TypeError):
+        return ()
+    return tuple(each.name for each in parameters if isinstance(each.default, bool))

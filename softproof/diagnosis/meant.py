@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from ..problem.formats import FORMATS
+from ..problem.losses import is_labels
 from ..problem.problem import Array, Problem, Result
 from ..problem.rows import main_input
 from .interview import Interview, Reply
@@ -36,6 +37,9 @@ FOR_OTHERS = (
 )
 SINGLE = Pattern("its value is right where label_smoothing is rounded to float32", 0, 0)
 FOR_SINGLE = "if it takes options in float32, as a Triton kernel does, it is meant for that format: --dtype float32"
+IGNORED = "its value is right where the label {label} is ignored"
+FOR_IGNORED = "if label {label} is one that is to be ignored: --fixed ignore_index={label}"
+MOST = 4  # labels that may be such a one
 LOGITS = np.resize([0.0, 0.5, -1.0, 2.0, 0.25], (5, 4))
 LABELS = np.array([0, 2, 1, 1, 0])
 SMALL, ALIKE = 0.1875, 0.25  # a smoothing over 3 other classes, and the same over all 4
@@ -45,7 +49,8 @@ def meant_otherwise(interview: Interview, witness: Reply) -> tuple[Pattern, str]
     """What wrong answers are right for, and what to do; None where nothing is found."""
     output, problem = witness.verdict.output, witness.problem
     if problem.operation == "cross_entropy" and output in ("value", "grad_logits", ""):
-        return next((said for is_meant, said in MEANINGS if is_meant(interview, problem)), None)
+        found = next((said for is_meant, said in MEANINGS if is_meant(interview, problem)), None)
+        return found or _ignored(interview, witness)
     return (ONE_ROW, FOR_ONE_ROW) if output == "value" and _is_of_one_row(interview, witness) else None
 
 
@@ -70,7 +75,7 @@ def _is_of_logarithms(interview: Interview, problem: Problem) -> bool:
 def _is_shifted(interview: Interview, problem: Problem) -> bool:
     """Whether a loss of several rows is right for all but the last, with the labels of the rows after them."""
     asked = _with_labels(problem, LOGITS)
-    return _is_right(interview, asked, replace(asked, inputs={"logits": LOGITS[:-1], "target": LABELS[1:]}))
+    return _is_right(interview, asked, _with_labels(problem, LOGITS[:-1], LABELS[1:]))
 
 
 def _smooths_others(interview: Interview, problem: Problem) -> bool:
@@ -91,10 +96,33 @@ def _smooths(interview: Interview, problem: Problem, given: float, meant: float)
     return _is_right(interview, asked, right)
 
 
-def _with_labels(problem: Problem, logits: Array, **options: float) -> Problem:
-    """Rows of logits and labels, of the format and reduction of a problem."""
+def _ignored(interview: Interview, witness: Reply) -> tuple[Pattern, str] | None:
+    """A label that does not count, found by a question whose first row has it."""
+    for label in _labels(witness):
+        logits = np.resize([0.0, 0.5], (2, label + 2))
+        asked = _with_labels(witness.problem, logits, np.array([label, 0]))
+        right = replace(asked, options={**asked.options, "ignore_index": label})
+        if _is_right(interview, asked, right) and not _is_right(interview, asked, asked):
+            return Pattern(IGNORED.format(label=label), 0, 0), FOR_IGNORED.format(label=label)
+    return None
+
+
+def _labels(witness: Reply) -> list[int]:
+    """The label of the row that is wrong, where there is one; otherwise all, if they are few."""
+    problem, index = witness.problem, witness.verdict.index
+    if not is_labels(problem) or problem.options.get("ignore_index", -100) != -100:
+        return []
+    labels, of_row = problem.inputs["target"], (*index[:1], *index[2:]) if witness.verdict.output != "value" else index
+    found = np.unique(labels[of_row] if index and len(of_row) <= labels.ndim else labels)
+    return [int(each) for each in found if each >= 0] if found.size <= MOST else []
+
+
+def _with_labels(problem: Problem, logits: Array, labels: Array = LABELS, **options: float) -> Problem:
+    """Rows of logits and labels, of the format, reduction and, from three on, the dimensions of a problem."""
     own = {name: value for name, value in problem.options.items() if name == "reduction"}
-    return Problem("cross_entropy", problem.dtype, {"logits": logits, "target": LABELS}, {**own, **options})
+    if (more := main_input(problem).ndim - 3) >= 0:  # with the rows along the first axis of positions
+        logits, labels = logits.T.reshape(1, *logits.T.shape, *(1,) * more), labels.reshape(1, -1, *(1,) * more)
+    return Problem("cross_entropy", problem.dtype, {"logits": logits, "target": labels}, {**own, **options})
 
 
 def _is_right(interview: Interview, asked: Problem, meant: Problem) -> bool:

@@ -1,4 +1,4 @@
-"""How large a question is in each dimension: as an argument, and in the words of `without` for what is too large."""
+"""How large a question is in each dimension: as an argument, and in the words of `without` for other sizes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from .rows import class_count, main_input, row_axes
 NAMES = ("rows", "of a batch", "positions", "classes", "features")
 ARGUMENTS = {"@rows": "rows", "@batch": "of a batch", "@positions": "positions", "@classes": "classes",
              "@features": "features"}  # fmt: skip
-_LIMIT = re.compile(rf"more_than_([1-9][0-9]{{0,8}})_({'|'.join(name.replace(' ', '_') for name in NAMES)})")
+ONE_CLASS = "fewer_than_2_classes"
+_LIMIT = re.compile(rf"(more|fewer)_than_([1-9][0-9]{{0,8}})_({'|'.join(name.replace(' ', '_') for name in NAMES)})")
 
 
 def sizes(problem: Problem) -> dict[str, int]:
@@ -69,10 +70,14 @@ def is_limit(word: str) -> bool:
 
 
 def is_beyond(word: str, problem: Problem) -> bool:
-    """Whether a question is larger than such a word says; any other word says nothing.
+    """Whether a question is larger, or smaller, than such a word says; any other word says nothing.
 
-    >>> is_beyond("more_than_2_classes", Problem("softmax", "float32", {"logits": [0.0, 0.0, 0.0]}, {"dim": 0}))
-    True
+    >>> three = Problem("softmax", "float32", {"logits": [0.0, 0.0, 0.0]}, {"dim": 0})
+    >>> is_beyond("more_than_2_classes", three), is_beyond("fewer_than_4_classes", three), is_beyond("masked", three)
+    (True, True, False)
     """
     found = _LIMIT.fullmatch(word)
-    return found is not None and sizes(problem).get(found[2].replace("_", " "), 0) > int(found[1])
+    size = sizes(problem).get(found[3].replace("_", " ")) if found else None
+    if found is None or size is None:
+        return False
+    return size > int(found[2]) if found[1] == "more" else size < int(found[2])

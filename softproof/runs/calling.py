@@ -8,12 +8,14 @@ from dataclasses import replace
 
 from ..candidates.candidate import Candidate
 from ..candidates.guesses import results_in_order
-from ..candidates.lookalikes import is_mask, lookalikes
+from ..candidates.lookalikes import is_mask, lookalikes_of
 from ..candidates.results import BY_NAME
 from ..problem.operations import OPERATIONS
 from .harmless import plain
 
-_MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
+_MISSING = re.compile(
+    r"missing (?:\d+|a) required (?:positional |keyword-only )?arguments?: (.*)"
+)  # by Python, or inspect
 TOO_MANY = re.compile(r"takes .*positional argument")
 FORWARD = re.compile(r"takes 2 positional arguments but 3 were given")  # a method of one input, and a weight
 HOLDS_ITS_WEIGHT = (
@@ -65,7 +67,7 @@ def options_for(candidate: Candidate, operation: str, raised: str) -> list[str]:
         telling, _ = results_in_order(operation, names)
         return [f"--output {telling[0] if telling else 'NAME'}"]
     if names := missing_in(raised):
-        alike = {theirs: ours for ours, theirs in lookalikes(operation, parameters, interface.names).items()}
+        alike = {theirs: ours for ours, theirs in lookalikes_of(candidate, operation, interface.names).items()}
         alike |= {name: "counted" for name in names if is_mask(name) and "target" in OPERATIONS[operation].inputs}
         return [f"--name {alike[name]}={name}" if name in alike else f"--extra {name}=VALUE" for name in names]
     inputs = OPERATIONS[operation].inputs

@@ -16,6 +16,7 @@ from ..reports.failure import Failure
 
 OVERWRITES = "--writes"  # in the advice on a function whose every further answer may come from that
 MOST = 3  # failures of a row that are looked for by default
+CONVENTIONS = ("empty", "all_ignored", "ignored_nonfinite")  # for which many have an answer of their own
 _STRANGE = re.compile(r"(got|exact|is|relation) -?(nan|inf)")
 
 
@@ -63,6 +64,11 @@ def is_told(failure: Failure, told: Sequence[Failure]) -> bool:
     """Whether one of those that are told has the same cause: the same kind of input or check is to be left out."""
     own = failure.diagnosis.without
     return bool(own) and any(own == each.diagnosis.without for each in told)
+
+
+def is_counted(failure: Failure) -> bool:
+    """Whether it is one of those that are looked for; a convention, or a shape, may stand before what is wrong."""
+    return failure.diagnosis.without not in CONVENTIONS and "value has shape" not in failure.verdict.explanation
 
 
 def headline_first(failures: list[Failure]) -> list[Failure]:

@@ -28,7 +28,7 @@ from .drawing import drawing
 from .large import OnLarge
 from .points import points
 from .probing import hints
-from .schedule import Schedule, counts
+from .schedule import LEFT_OUT, Schedule, counts
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Judged:
         drawn, large = list(filter(counts, small)), list(filter(counts, on_large.found.values()))
         if not drawn and not large:
             return cls(small, source=on_large.source)
-        uncounted = len(small) + len(on_large.found) - len(drawn) - len(large)
+        asked = [*(each for each in small if each.explanation != LEFT_OUT), *on_large.found]
+        uncounted = len(asked) - len(drawn) - len(large)
         return cls(drawn, large, uncounted, on_large.source)
 
     @property

@@ -13,6 +13,7 @@ from ..problem.operations import LOSS_DEFAULTS, OF_REDUCTIONS, OPERATIONS, label
 from ..problem.outputs import value_shape
 from ..problem.problem import Array, Problem
 from ..problem.rows import main_input
+from ..problem.size_limits import ONE_CLASS, is_limit
 
 ROWS, CLASSES, FEATURES = 2, 3, 4
 SIZES = (ROWS, 5, 4, 7, 6)  # of axes that are not the classes: equal sizes would hide that axes are confused
@@ -90,7 +91,11 @@ def kinds(operation: str, dtype: str, supports: Set[str], usual: Problem) -> Ite
         possible &= option != "all_ignored" or "ignore_index" in supports
         possible &= option != "ignored_nonfinite" or ("nonfinite" in supports and _may_ignore(usual, supports))
         possible &= option != "several_dims" or "dim" in supports
-        if option in supports and possible and (many or option not in ("empty", "several_dims", "dim")):
+        if (
+            (option in supports or is_limit(option))
+            and possible
+            and (many or option not in ("empty", "several_dims", "dim"))
+        ):
             yield Harmless(option, words, _but(usual, changed))
     if "scalars" in supports:
         single = {next(iter(usual.inputs)): np.array(0.5)}
@@ -118,6 +123,10 @@ def _of_shapes(usual: Problem) -> Iterator[Changed]:
         given = [name for name in (main, "target", "q", "q_logits") if name in usual.inputs and usual.inputs[name].ndim]
         yield "empty", "no rows", {name: usual.inputs[name][:0] for name in given}
         yield "empty_classes", "rows of no class", {main: x[..., :0]}
+    labelled = "target" in usual.inputs
+    if usual.inputs.keys() <= {"logits", "target"} and x.ndim and (not labelled or is_labels(usual)):
+        one = {main: np.take(x, [0], min(1, x.ndim - 1) if labelled else -1)}
+        yield ONE_CLASS, "rows of one class", one | {name: 0 * usual.inputs[name] for name in ("target",) if labelled}
     first = np.arange(x.size).reshape(x.shape) == 0
     yield "masked", "a class that is masked by -inf", {main: np.where(first, -np.inf, x)}
     for words, number in (("logits of +inf", np.inf), ("logits of NaN", np.nan)):

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..candidates.candidate import Candidate
 from ..candidates.guesses import inputs_in_order, operation_of
-from ..candidates.lookalikes import is_certain, lookalikes
+from ..candidates.lookalikes import is_certain, lookalikes_of
 from ..candidates.outliving import outliving
 from ..diagnosis.interview import Given
 from ..problem.interface import InterfaceArguments
@@ -106,7 +106,7 @@ class Opening:
         """What it calls inputs and options; doubtful names are tried out later."""
         operation, parameters = self.found.operation, self.candidate.capabilities.parameters(self.found.operation)
         names = {**inputs_in_order(operation, parameters), **self.given.get("names", {})}
-        for option, theirs in lookalikes(operation, parameters, names).items():
+        for option, theirs in lookalikes_of(self.candidate, operation, names).items():
             names |= {option: theirs} if is_certain(option, theirs) else {}
         if names:
             self.found.says("names", names, NAMES)

@@ -85,6 +85,8 @@ def of_another_interface(candidate: Candidate, operation: str, dtype: str, devic
     if names := _of_logarithms(candidate, usual, device):
         instead = INSTEAD_OF_LOGARITHMS.get((operation, len(names)), NO_OPERATION)
         return LOGARITHMS.format(operation=operation, taken=" and ".join(f"log {name}" for name in names)) + instead
+    if operation == "kl_divergence" and _is_of_torch(candidate, usual, device):
+        return OF_TORCH
     result = negative(result)
     fixed = hard_coded(free, is_right)
     return NEGATIVE if "target" in usual.inputs and (fixed or is_right({})) else ""
@@ -154,6 +156,21 @@ def _of_logarithms(candidate: Candidate, usual: Problem, device: str) -> tuple[s
     return next(filter(is_right, some), ())
 
 
+def _is_of_torch(candidate: Candidate, usual: Problem, device: str) -> bool:
+    """Whether it is a sum, or a mean, of target (log target - input), in the order of torch's kl_div."""
+    p, q = usual.inputs["p"], np.roll(usual.inputs["q"], 1, -1)
+    with warnings.catch_warnings(action="ignore"):
+        value = candidate.answer(replace(usual, inputs={"p": p, "q": q}), device).outputs.get("value")
+    total = float((q * (np.log(q) - p)).sum())
+    means = [total / count for count in (1, p.size, len(p))]
+    return value is not None and bool(np.isclose(value.values.sum(dtype=np.float64), means, rtol=1e-2).any())
+
+
+OF_TORCH = (
+    "kl_divergence takes probabilities p and q, and its value is right for target (log target - input): it takes "
+    "log-probabilities first, as torch's kl_div does. Judge a function of p and q, with a divergence for each row: "
+    'def kl(p, q): return kl_div(q.log(), p, reduction="none").sum(-1)'
+)
 LOGARITHMS = (
     "{operation} takes probabilities, and its value is right for {taken}: it takes logits, or log-probabilities, "
 )

@@ -15,7 +15,7 @@ from ..candidates.candidate import Candidate
 from ..candidates.devices import lacks_memory
 from ..candidates.functions import positional
 from ..candidates.guesses import inputs_in_order
-from ..candidates.lookalikes import lookalikes
+from ..candidates.lookalikes import lookalikes_of
 from ..diagnosis.interview import Given
 from ..problem.interface import DIMENSIONS
 from ..problem.kinds import kinds_of
@@ -232,7 +232,7 @@ def _is_refused(refused: Refusals, problem: Problem, what: str) -> bool:
 def hints(candidate: Candidate, operation: str) -> tuple[str, ...]:
     """Parameters that look like an option or like inputs in another order, and defaults that are not torch's."""
     parameters = candidate.capabilities.parameters(operation)
-    similar = lookalikes(operation, parameters, candidate.interface.names)
+    similar = lookalikes_of(candidate, operation, candidate.interface.names)
     left_out = {*candidate.interface.without, *candidate.interface.fixed, *candidate.supports(operation)}
     given, order = set(candidate.interface.extra), inputs_in_order(operation, parameters)
     swapped: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from ..candidates.guesses import is_in_place
-from ..candidates.lookalikes import lookalikes
+from ..candidates.lookalikes import lookalikes_of
 from ..problem.formats import FORMATS, HALF
 from ..problem.interface import HALF_VALUE
 from ..problem.losses import is_labels
@@ -148,7 +148,7 @@ class Probe(Beside):
     def _doubtful(self, usual: Problem) -> None:
         """Parameters that may be an option by another name: they are, if the answers to it are right."""
         operation = usual.operation
-        found = lookalikes(operation, self.candidate.capabilities.parameters(operation), self.candidate.interface.names)
+        found = lookalikes_of(self.candidate, operation, self.candidate.interface.names)
         left = {*self.candidate.interface.without, *self.candidate.interface.fixed, *self.given.get("extra", {})}
         for option, theirs in found.items():
             if option in left or option in self.candidate.supports(operation):

@@ -23,7 +23,7 @@ from . import groups
 from .as_torch import AsTorch, but_for, finding_of, with_finding
 from .criteria import Criteria
 from .drawing import BY_STAGES
-from .further import OVERWRITES, LeftOut, headline_first, is_told
+from .further import OVERWRITES, LeftOut, headline_first, is_counted, is_told
 from .groups import Judged
 from .ladder import widest
 from .large import OnLarge, verdicts_on_large
@@ -187,7 +187,7 @@ def _of_other_causes(row: Row, schedule: Schedule, search: Callable[[Schedule], 
         if not against(found[-1]):
             rest = sum(map(counts, found))
             break
-        if len(failures) == criteria.max_failures:
+        if sum(map(is_counted, failures)) >= criteria.max_failures:
             break
         latest = _diagnosed(_failure(found[-1], again, row.operation, seed), again, row.dtype)
         failures += [] if is_told(latest, failures) else [latest]

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .criteria import Criteria
     from .further import LeftOut
 
+LEFT_OUT = "left out"  # of what is not asked
 SHARE = 9  # each question is asked of one problem in nine; not ten, which Hypothesis draws together, the first trivial
 SMALL = 1 << 12  # numbers of a problem that is kept
 AGAIN = "its first answer agreed: what is kept between calls builds up, which the same seed shows again"
@@ -109,8 +110,8 @@ class Schedule:
 
     def _verdict(self, problem: Problem) -> Verdict:
         narrowed = problem if self.left is None else self.left.narrowed(problem)
-        if narrowed is None:
-            return Verdict(NO_GUARANTEE, explanation="left out", problem=problem)  # which does not count
+        if narrowed is None or not self.candidate.takes(narrowed):
+            return Verdict(NO_GUARANTEE, explanation=LEFT_OUT, problem=problem)  # which does not count
         problem = narrowed
         asked, problem = problem, self.criteria.promised(problem)
         dropped = (asked.grad_output is None, asked.tangent is None) != (

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 
 from ..candidates.guesses import neutral_values, results_in_order, size_named
-from ..candidates.lookalikes import is_mask, lookalikes
+from ..candidates.lookalikes import is_mask, lookalikes_of
 from ..problem.interface import Place
 from ..problem.losses import is_labels
 from ..problem.operations import OPERATIONS
@@ -158,8 +158,7 @@ class Usual(Opening):
         names, operation = dict(self.candidate.interface.names), self.found.operation
         if "target" not in usual.inputs or not is_labels(usual):
             return
-        parameters = self.candidate.capabilities.parameters(operation)
-        theirs = lookalikes(operation, parameters, names).get("ignore_index")
+        theirs = lookalikes_of(self.candidate, operation, names).get("ignore_index")
         if theirs is None or theirs in self.candidate.interface.extra or "ignore_index" in self.given.get("fixed", {}):
             return
         self._calls({**names, "ignore_index": theirs})
@@ -195,7 +194,7 @@ class Usual(Opening):
         """What it says that it lacks, by the optional input or option that looks like it."""
         names, operation = missing_in(error), self.found.operation
         known = self.candidate.interface.names
-        alike = lookalikes(operation, self.candidate.capabilities.parameters(operation), known) if names else {}
+        alike = lookalikes_of(self.candidate, operation, known) if names else {}
         return {ours: theirs for ours, theirs in alike.items() if theirs in names}
 
     def _neutral(self, error: str) -> dict[str, float]:

@@ -1,12 +1,13 @@
 """Problems as JAX arrays, answers as JAX arrays; derivatives by the transformations of JAX.
 
-Numbers of 64 bits are switched on for the process, without which float64 is float32.
+Numbers of 64 bits are switched on for the process, without which float64 is float32. JAX compiles each operation anew
+for each shape, which takes seconds a question; a question that is not small is compiled as one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -81,6 +82,8 @@ def take(answer: Any) -> Output:
 _NAMES = {"gpu": "cuda"}
 Call = Callable[[Mapping[str, Any]], jax.Array]
 Arrays = Mapping[str, jax.Array]
+SMALL = 4  # numbers of a question that is asked operation by operation, so that a state is seen that a kernel keeps
+KEPT = 128  # questions that stay compiled, for when they are asked again
 
 
 def _of(call: Call, inputs: Arrays, wanted: tuple[str, ...]) -> Callable[..., jax.Array]:
@@ -88,40 +91,71 @@ def _of(call: Call, inputs: Arrays, wanted: tuple[str, ...]) -> Callable[..., ja
     return lambda *some: call({**inputs, **dict(zip(wanted, some, strict=True))})
 
 
+def _asked(derivative: Callable[..., Any], call: Call, wanted: tuple[str, ...], *arrays: Any) -> Any:
+    """A derivative of arrays: compiled as one, or operation by operation if it is small or cannot be compiled."""
+    key = getattr(call, "key", None)
+    if key is None or sum(each.size for each in arrays[0].values()) <= SMALL:
+        return derivative(call, wanted, *arrays)
+    if (key := (derivative, *key, wanted)) not in _compiled:
+        _compiled[key] = jax.jit(partial(derivative, call, wanted))
+        _compiled.pop(next(iter(_compiled))) if len(_compiled) > KEPT else None
+    try:
+        return _compiled[key](*arrays)
+    except Exception:  # whatever it does with numbers that are not there while it is compiled
+        return derivative(call, wanted, *arrays)
+
+
+_compiled: dict[Any, Any] = {}
+
+
 def differentiate(
     call: Call, inputs: Arrays, wanted: tuple[str, ...], grad_output: jax.Array
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The value of `call` and its vector-Jacobian product with `grad_output`."""
-    value, back = jax.vjp(_of(call, inputs, wanted), *(inputs[name] for name in wanted))
-    if value.shape != grad_output.shape or value.dtype != grad_output.dtype:  # which is reported, and no error of JAX
-        return value, {name: jnp.zeros_like(inputs[name]) for name in wanted}
-    return value, dict(zip(wanted, back(grad_output), strict=True))
+    found: tuple[jax.Array, dict[str, jax.Array]] = _asked(_differentiated, call, wanted, inputs, grad_output)
+    return found
 
 
 def differentiate_twice(
     call: Call, inputs: Arrays, wanted: tuple[str, ...], before: jax.Array, grad_output: jax.Array
 ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """As `differentiate`, after a product with the gradient `before` on the same linearisation."""
+    found: tuple[jax.Array, dict[str, jax.Array]] = _asked(_differentiated, call, wanted, inputs, grad_output, before)
+    return found
+
+
+def _differentiated(
+    call: Call, wanted: tuple[str, ...], inputs: Arrays, grad_output: jax.Array, before: jax.Array | None = None
+) -> tuple[jax.Array, dict[str, jax.Array]]:
     value, back = jax.vjp(_of(call, inputs, wanted), *(inputs[name] for name in wanted))
-    back(before)
+    if value.shape != grad_output.shape or value.dtype != grad_output.dtype:  # which is reported, and no error of JAX
+        return value, {name: jnp.zeros_like(inputs[name]) for name in wanted}
+    if before is not None:
+        back(before)
     return value, dict(zip(wanted, back(grad_output), strict=True))
 
 
 def jvp(call: Call, inputs: Arrays, tangent: jax.Array) -> jax.Array:
     """The derivative of `call` in the direction `tangent` of the logits."""
-    found: jax.Array = jax.jvp(_of(call, inputs, ("logits",)), (inputs["logits"],), (tangent,))[1]
+    found: jax.Array = _asked(_jvp, call, ("logits",), inputs, tangent)
     return found
+
+
+def _jvp(call: Call, wanted: tuple[str, ...], inputs: Arrays, tangent: jax.Array) -> Any:
+    return jax.jvp(_of(call, inputs, wanted), (inputs["logits"],), (tangent,))[1]
 
 
 def hvp(call: Call, inputs: Arrays, grad_output: jax.Array, tangent: jax.Array) -> jax.Array:
     """The Hessian with respect to the logits of Σ grad_output·call times `tangent`: forward over reverse mode."""
-
-    def gradient(logits: jax.Array) -> jax.Array:
-        found: jax.Array = jax.vjp(_of(call, inputs, ("logits",)), logits)[1](grad_output)[0]
-        return found
-
-    found: jax.Array = jax.jvp(gradient, (inputs["logits"],), (tangent,))[1]
+    found: jax.Array = _asked(_hvp, call, ("logits",), inputs, grad_output, tangent)
     return found
+
+
+def _hvp(call: Call, wanted: tuple[str, ...], inputs: Arrays, grad_output: jax.Array, tangent: jax.Array) -> Any:
+    def gradient(logits: jax.Array) -> Any:
+        return jax.vjp(_of(call, inputs, wanted), logits)[1](grad_output)[0]
+
+    return jax.jvp(gradient, (inputs["logits"],), (tangent,))[1]
 
 
 def sees(_kind: str, *_arguments: object) -> bool:
