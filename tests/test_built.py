@@ -72,10 +72,17 @@ class Scorer:
         log_p = (logits / self.temperature).log_softmax(-1)
         return -(log_p.exp() * log_p.masked_fill(log_p == -torch.inf, 0)).sum(-1)
     def wrong_entropy(self, logits): return self.entropy(logits) * 1.01
+
+class OfLogits:
+    def __init__(self, logits): self.log_p = logits - logits.logsumexp(-1, keepdim=True)
+    def softmax_entropy(self): return Scorer().entropy(self.log_p)
+    def wrong_softmax_entropy(self): return Scorer().entropy(2 * self.log_p)
 """
-AGREE = ("SmoothLoss", "Hidden", "Chunked", "make_loss", "LinearLoss", "Scorer.entropy")
-WRONG = ("WrongSmoothing", "OfTheFirst", "make_wrong_loss", "WithoutBias", "Scorer.wrong_entropy")
-OPERATIONS = {"L": "linear_cross_entropy", "Without": "linear_cross_entropy", "Scorer": "softmax_entropy"}
+AGREE = ("SmoothLoss", "Hidden", "Chunked", "make_loss", "LinearLoss", "Scorer.entropy", "OfLogits.softmax_entropy")
+WRONG = ("WrongSmoothing", "OfTheFirst", "make_wrong_loss", "WithoutBias", "Scorer.wrong_entropy",
+         "OfLogits.wrong_softmax_entropy")  # fmt: skip
+OPERATIONS = {"Linear": "linear_cross_entropy", "Without": "linear_cross_entropy",
+              "Scorer": "softmax_entropy", "OfLogits": "softmax_entropy"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*AGREE, *WRONG])

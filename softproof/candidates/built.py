@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Container
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from itertools import chain
 from typing import Any, NamedTuple
@@ -63,10 +63,10 @@ class Maker:
     Where one of them is an array, a thing is made for each question.
     """
 
-    def __init__(self, maker: Callable[..., Any], taken: Container[str]) -> None:
+    def __init__(self, maker: Callable[..., Any], taken: Collection[str]) -> None:
         self.maker, fixed = maker, getattr(maker, "keywords", {})  # of a partial
         named = [each for each in _named(inspect.signature(maker)) if each.name not in taken and each.name not in fixed]
-        self.parameters = [each.replace(kind=each.KEYWORD_ONLY) for each in named]
+        self.parameters = [each.replace(kind=each.KEYWORD_ONLY) if taken else each for each in named]
         self._kept = lru_cache(KEPT, typed=True)(self._of_pairs)
 
     def made(self, given: dict[str, Any]) -> Any:
@@ -100,6 +100,8 @@ def as_function(recipe: Recipe, of: Any) -> Callable[..., Any]:
     maker = Maker(recipe.maker, recipe.signature.parameters)
 
     def function(*inputs: Any, **given: Any) -> Any:
+        if not recipe.signature.parameters:  # it is made of the inputs
+            given, inputs = dict(zip((each.name for each in maker.parameters), inputs, strict=False)) | given, ()
         thing = maker.made(given)
         return recipe.called(thing)(*inputs, **given)
 

@@ -54,7 +54,7 @@ _NEUTRAL = {  # the number that changes nothing, of parameters that are no optio
 SWITCHES = {"from_logits": True, "is_logits": True, "from_probs": False}  # that a function takes logits
 _SIZES = {  # of a question, by the names that people give them
     "@classes": ("vocab_size", "vocabulary_size", "vocab", "n_vocab", "num_classes", "n_classes", "num_class",
-                 "n_class", "classes", "nclasses", "num_labels", "n_cols", "output_dim", "out_features"),
+                 "n_class", "classes", "nclasses", "size", "num_labels", "n_cols", "output_dim", "out_features"),
     "@rows": ("n_rows", "num_rows", "n_tokens", "num_tokens", "n_samples"),
     "@batch": ("batch_size", "batch", "bs"),
     "@features": ("hidden_size", "hidden_dim", "d_model", "n_features", "num_features", "in_features", "hidden",
