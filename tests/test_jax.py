@@ -69,6 +69,16 @@ def test_a_question_is_compiled_once() -> None:
     assert len(jax_arrays._compiled) <= jax_arrays.KEPT
 
 
+def test_how_it_is_asked_is_compiled_too() -> None:
+    """The same function may be asked for another of its results, or for minus it."""
+    plain, minus = (
+        load(counted, "cross_entropy", "jax", fixed={"reduction": "none"}, negative=each) for each in (False, True)
+    )
+    first, other = plain.answer(loss(3, 41), "cpu"), minus.answer(loss(3, 41), "cpu")
+
+    assert (first.outputs["value"].values == -other.outputs["value"].values).all()
+
+
 def test_a_state_is_seen_where_a_question_is_small() -> None:
     """As labels of an earlier question."""
     candidate = load(kept, "cross_entropy", "jax", fixed={"reduction": "none"})

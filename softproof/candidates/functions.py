@@ -62,10 +62,15 @@ def called(
             return _minus(answer) if interface.negative else answer
         return _value(interface, problem, framework, first_of_all, answer)
 
-    if labels is None:  # which are numbers of this question, as the rest is not
-        shapes = (tuple(values.shape for values in problem.inputs.values()), *problem.inputs, problem.dtype)
-        call.key = asked, problem.operation, repr(problem.options), shapes  # type: ignore[attr-defined]  # `jax_arrays`
+    if candidate.adapter == "jax" and labels is None:  # which are numbers of this question, as the rest is not
+        call.key = asked, _form(problem, interface)  # type: ignore[attr-defined]  # by which it is compiled once
     return call
+
+
+def _form(problem: Problem, interface: Interface) -> tuple[Any, ...]:
+    """All of a question but its numbers, and how it is asked."""
+    shapes = tuple((name, values.shape) for name, values in problem.inputs.items())
+    return problem.operation, problem.dtype, shapes, repr(problem.options), repr(interface)
 
 
 def _value(interface: Interface, problem: Problem, framework: Any, array: Any, answer: Any) -> Any:
