@@ -332,7 +332,7 @@ def test_every_operation_cites_its_theorems() -> None:
     cited = {
         number
         for operation in OPERATIONS
-        for name in ("any-order-through-maximum", "fused")
+        for name in ("any-order-through-maximum", "folded-logsumexp")
         for number in theorems.theorems(operation, MODELS[name](problem), "B")
     }
 

@@ -72,7 +72,8 @@ def test_a_subnormal_exponential_may_be_off_by_two_units(model: str, numbers: st
     units = 2.5 if model in QUOTIENTS else 5.0
 
     assert _agrees("softmax", numbers, model, [0.0, logit], [1.0, _off(arb(p), units * fmt.subnormal, numbers)])
-    assert "flush-to-zero" in model or not _agrees("softmax", numbers, model, [0.0, logit], [1.0, 2 * p])
+    flushes = "flush-to-zero" in model or "folded" in model
+    assert flushes or not _agrees("softmax", numbers, model, [0.0, logit], [1.0, 2 * p])
 
 
 def test_a_log_softmax_is_rounded_in_the_end() -> None:

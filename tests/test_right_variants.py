@@ -102,6 +102,7 @@ FIELDS = {
     "A3'": "online",
     "A3''": "through_maximum",
     "A4'": "subtracts_logsumexp",
+    "A4'''": "folded_from",
 }
 
 

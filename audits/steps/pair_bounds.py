@@ -26,7 +26,7 @@ from ..record import NOT_HERE, MissingError
 
 GRAD = (1.0, 0.0)  # upstream, of softmax and log-softmax; of a loss it is 1
 _EXPONENT, _MANTISSA, _HIDDEN = 0x7FF0000000000000, (1 << 52) - 1, 1 << 52  # of a float64
-_ELSEWHERE = ("online", "base2", "subtracts_logsumexp", "scales_logits", "flushes", "forward")
+_ELSEWHERE = ("online", "base2", "subtracts_logsumexp", "scales_logits", "folded_from", "flushes", "forward")
 
 
 class Expected(NamedTuple):

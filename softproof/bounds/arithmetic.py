@@ -66,6 +66,9 @@ class Arithmetic:
     product rounded. `subtracts_logsumexp`: log-probabilities are formed as x - ŷ, with ŷ a rounded logsumexp.
     `scales_logits`: logits are multiplied by log₂e before anything is subtracted, and the row is taken to base 2.
 
+    `folded_from` says that a logsumexp may be folded from those of blocks of so many classes or more, but for one of
+    them (Theorem 29); 0 that it is not.
+
     `through_maximum` says that derivatives may go through the row's maximum too, as autograd takes them (Theorem 28).
     """
 
@@ -90,6 +93,7 @@ class Arithmetic:
     base2: bool = False
     subtracts_logsumexp: bool = False
     scales_logits: bool = False
+    folded_from: int = 0
     through_maximum: bool = False
 
     def __post_init__(self) -> None:
@@ -112,6 +116,7 @@ class Arithmetic:
                 check_name(name, given, DEPTHS)
             else:
                 check_whole(name, given, f"a number of additions, or one of {', '.join(DEPTHS)}", 0, 2**53)
+        check_whole("folded_from", self.folded_from, "a number of classes, or 0", 0, 2**53)
         object.__setattr__(self, "stored", frozenset(check_names("stored", self.stored, "exp", sorted(STORED))))
         for each in fields(self):
             if isinstance(each.default, bool):
@@ -135,6 +140,10 @@ class Arithmetic:
     def flushed(self, additions: Array | int) -> Array | float:
         """What sums may lose where subnormal numbers are flushed to 0."""
         return additions * self.compute.tiny if self.flushes else 0.0
+
+    def blocks(self, classes: int) -> int:
+        """How many blocks of a row may have a logsumexp of their own."""
+        return -(-classes // self.folded_from) if self.folded_from else 1
 
     @property
     def exp_underflow(self) -> float:

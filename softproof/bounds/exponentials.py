@@ -157,6 +157,18 @@ def log_error(log_s: Floats, sigma: Floats, common: Floats, a: Arithmetic) -> Fl
     return np.asarray(grown_sum + a.c_log * a.compute.u * (log_s + grown_sum + common))
 
 
+def folded_error(y: Floats, summed: Floats, log_s: Floats, blocks: int, a: Arithmetic) -> Floats:
+    """Theorem 29: |ŷ - y| (r, 1) where ŷ is folded from the logsumexps of so many blocks, the logarithms of whose sums
+    are at most `log_s`, and y is `summed` off because of these sums.
+    """
+    u = a.compute.u
+    of_fold = log_error(np.log([2.0]), rmul(powers(3, u) / 3, a.c_exp * u / 2, u), np.zeros(1), a)
+    of_blocks = rmul(a.c_log * u, a.rounding("log")) * log_s
+    error = blocks * u * (np.abs(y) + summed) + (of_blocks + (blocks - 1) * of_fold) * (1 + u)
+    error = error + (2 * blocks - 1) * u / np.e + blocks * (a.exp_underflow + a.flushed(4))
+    return np.asarray(summed + np.where(error <= 1 / 8, error * (1 + 4 * error), np.inf))
+
+
 def left_of_sum(a: Arithmetic, e: Floats, e_error: Floats, d: Floats, h: Floats, s: Floats) -> tuple[Floats, Array]:
     """Theorem 22 for exponentials of which some are exactly 1: what their sum may be off by, relative to it, and where
     it is no more: both (r, 1).

@@ -61,6 +61,15 @@ def fused_flush_to_zero(problem: Problem) -> Arithmetic:
     return replace(arithmetic, name=f"{arithmetic.name}, flushing to zero", flushes=True)
 
 
+def folded_logsumexp(problem: Problem) -> Arithmetic:
+    """As fused_flush_to_zero, and a logsumexp may be folded from those of blocks of 64 classes or more.
+
+    As cut-cross-entropy folds it: y = logaddexp(y, logsumexp(block)).
+    """
+    arithmetic = fused_flush_to_zero(problem)
+    return replace(arithmetic, name=f"{arithmetic.name}, a folded logsumexp", folded_from=64)
+
+
 def eager(problem: Problem) -> Arithmetic:
     """Operations of a library of tensors one after the other: as fused, and in half precision each result is stored.
 

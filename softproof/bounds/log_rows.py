@@ -24,6 +24,7 @@ from .exponentials import (
     LARGEST,
     common_error,
     exp_error,
+    folded_error,
     left_of_sum,
     log1p_error,
     log_error,
@@ -82,7 +83,7 @@ class LogRows:
         if masked is not None:
             e_error[masked] = 0.0
         summed_error = e_error
-        if a.online:
+        if a.online or a.blocks(classes) > 1:
             summed_error = np.maximum(e_error, np.where(e > 0, rescaled_error(e, d, x, x_error, a), 0.0))
         sigma = rmul(summed_error.sum(-1, keepdims=True) / s, additions(classes, a.compute.u, a.depth, classes))
         if "sum" in a.stored:
@@ -117,11 +118,15 @@ class LogRows:
     @cached_property
     def lse_error(self) -> Floats:
         """|ŷ - y| (r, 1) of the logsumexp (Theorem 3)."""
-        u = self.arithmetic.compute.u
-        error = self.lam * (1 + u) + u * np.abs(self.lse) + self.arithmetic.flushed(1)
-        if self.arithmetic.scales_logits:
-            error = error + unscaled(np.abs(self.lse), error, self.arithmetic)
-        return np.asarray(stored(self.lse, error, self.arithmetic) if "logsumexp" in self.arithmetic.stored else error)
+        a, u, blocks = self.arithmetic, self.arithmetic.compute.u, self.arithmetic.blocks(self.classes)
+        error = self.lam * (1 + u) + u * np.abs(self.lse) + a.flushed(1)
+        if blocks > 1:
+            common = common_error(self.x_error)
+            folded = folded_error(self.lse, self.lam + common, self._log_reach + common, blocks, a)
+            error = np.maximum(error, folded)
+        if a.scales_logits:
+            error = error + unscaled(np.abs(self.lse), error, a)
+        return np.asarray(stored(self.lse, error, a) if "logsumexp" in a.stored else error)
 
     @cached_property
     def _row_error(self) -> Floats:

@@ -19,6 +19,7 @@ from .kernels import (
     eager_cuda,
     eager_stored_logsumexp,
     flush_to_zero,
+    folded_logsumexp,
     fused,
     fused_base_2,
     fused_flush_to_zero,
@@ -44,6 +45,7 @@ MODELS: dict[str, Model] = {
     "fused": fused,
     "fused-flush-to-zero": fused_flush_to_zero,
     "fused-base-2": fused_base_2,
+    "folded-logsumexp": folded_logsumexp,
     "eager": eager,
     "eager-cuda": eager_cuda,
     "eager-stored-logsumexp": eager_stored_logsumexp,
@@ -51,7 +53,8 @@ MODELS: dict[str, Model] = {
 }
 THROUGH = "-through-maximum"
 MODELS |= {name + THROUGH: through_maximum(MODELS[name]) for name in
-           ("any-order", "stored-logsumexp", "fused", "fused-flush-to-zero", "eager", "eager-cuda")}  # fmt: skip
+           ("any-order", "stored-logsumexp", "fused", "fused-flush-to-zero", "folded-logsumexp", "eager", "eager-cuda")
+           }  # fmt: skip
 
 
 def model(arithmetic: str | Arithmetic | Model | None) -> Model:

@@ -64,8 +64,9 @@ def theorems(operation: str, arithmetic: Arithmetic, accuracy: str = "C") -> tup
     (1, 7, 13, 15, 19, 22)
     """
     fused = any((arithmetic.online, arithmetic.base2, arithmetic.subtracts_logsumexp, arithmetic.scales_logits))
-    through = arithmetic.through_maximum and 5 in CITED[operation]  # what has probabilities
-    more = [number for number, holds in ((16, accuracy == "B"), (19, fused), (28, through)) if holds]
+    of_logits = 5 in CITED[operation]  # what has probabilities of its own
+    through, folded = of_logits and arithmetic.through_maximum, of_logits and arithmetic.folded_from
+    more = [number for number, holds in ((16, accuracy == "B"), (19, fused), (28, through), (29, folded)) if holds]
     return () if accuracy == "A" else tuple(sorted({*_OF_ALL, *CITED[operation], *more}))
 
 

@@ -24,7 +24,7 @@ OPTIONS = {  # of the command line that leave out what failures come with
 }
 REST = {"smoothing": "label_smoothing", "weights": "weight", "some rows ignored": "ignore_index"}
 FUSED = (  # from the narrowest on
-    *("stored-logsumexp", "fused", "fused-base-2"),
+    *("stored-logsumexp", "fused", "fused-base-2", "folded-logsumexp"),
     *("eager", "eager-stored-logsumexp", "eager-base-2"),
     *(name for name in MODELS if name.endswith(THROUGH)),
 )

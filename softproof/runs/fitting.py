@@ -14,13 +14,15 @@ from ..diagnosis.pool import pool
 from ..problem.formats import FORMATS
 from ..problem.operations import OPERATIONS, reductions
 from ..problem.outputs import value_shape
-from ..problem.problem import Problem
+from ..problem.problem import Array, Problem
+from ..problem.rows import main_input
 from ..verdicts.verdict import DISAGREES
 from .harmless import plain
 from .ladder import LADDER, together, wider
 
 OFFSETS = (0.0, 8.0, 100.0, 1000.0)  # of logits: what a stored logsumexp loses grows with them
 WIDTHS = (2, 5, 33, 257)
+MANY = 100_000  # classes, of which a logsumexp that is folded from blocks shows its roundings
 MOST = 100
 THROUGHOUT = "storage"  # the model of what computes in the format of its results
 
@@ -83,18 +85,36 @@ def _asked(candidate: Candidate, operation: str, dtype: str) -> Iterator[Problem
         return
     if "logits" in usual.inputs and usual.inputs["logits"].ndim == 2:
         yield from _telling(usual, supports)
+    if dtype == "float32" and main_input(usual).ndim == 2:
+        yield from _of_many_classes(usual, supports)
     yield from (replace(each, dtype=dtype) for each in pool(candidate, usual))
 
 
 def _telling(usual: Problem, supports: frozenset[str]) -> Iterator[Problem]:
     """Rows of logits around larger and larger numbers, which differ by little."""
-    about, fmt = OPERATIONS[usual.operation], FORMATS[usual.dtype]
+    for number, (offset, width) in enumerate((offset, width) for offset in OFFSETS for width in WIDTHS):
+        rng = np.random.default_rng(number)
+        logits = FORMATS[usual.dtype].round(offset + rng.normal(size=(4, width)) * rng.choice([0.5, 2.0]))
+        yield _of_rows(usual, supports, {"logits": logits}, width, rng)
+
+
+def _of_many_classes(usual: Problem, supports: frozenset[str]) -> Iterator[Problem]:
+    """Rows of many logits that are all the same, so that no sum rounds, but what is folded."""
+    level, rng = np.array(OFFSETS)[:, None], np.random.default_rng(0)
+    if "logits" in usual.inputs:
+        yield _of_rows(usual, supports, {"logits": np.repeat(level, MANY, 1)}, MANY, rng)
+    elif usual.operation == "linear_cross_entropy":
+        yield _of_rows(usual, supports, {"input": level, "linear_weight": np.ones((MANY, 1))}, MANY, rng)
+
+
+def _of_rows(
+    usual: Problem, supports: frozenset[str], inputs: dict[str, Array], classes: int, rng: np.random.Generator
+) -> Problem:
+    """The usual question of other rows, with any labels and any upstream gradient."""
     options = dict(usual.options)
     if "reduction" in supports:
         options["reduction"] = reductions(supports)[0]
-    for number, (offset, width) in enumerate((offset, width) for offset in OFFSETS for width in WIDTHS):
-        rng = np.random.default_rng(number)
-        logits = fmt.round(offset + rng.normal(size=(4, width)) * rng.choice([0.5, 2.0]))
-        inputs = {"logits": logits} | ({"target": rng.integers(0, width, 4)} if "target" in about.inputs else {})
-        problem = replace(usual, inputs=inputs, options=options, grad_output=None)
-        yield replace(problem, grad_output=fmt.round(rng.normal(size=value_shape(problem))))
+    if "target" in OPERATIONS[usual.operation].inputs:
+        inputs = inputs | {"target": rng.integers(0, classes, len(OFFSETS))}
+    problem = replace(usual, inputs=inputs, options=options, grad_output=None)
+    return replace(problem, grad_output=FORMATS[usual.dtype].round(rng.normal(size=value_shape(problem))))

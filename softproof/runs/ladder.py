@@ -17,9 +17,10 @@ from ..properties.measured import MEASURED
 
 AUTO = "auto"
 # Each allows what the one before does, and more; and more still where derivatives go through the maximum.
-STEPS = ("any-order", "stored-logsumexp", "fused", "fused-flush-to-zero", "eager", "eager-cuda")
+STEPS = ("any-order", "stored-logsumexp", "fused", "fused-flush-to-zero", "folded-logsumexp", "eager", "eager-cuda")
 LADDER = tuple(name for step in STEPS for name in (step, step + THROUGH))
-_NOT_IN_HALF, _IN_HALF, _ON_CUDA = ("fused-flush-to-zero",), ("eager", "eager-cuda"), ("eager-cuda",)
+_NOT_IN_HALF, _IN_HALF = ("fused-flush-to-zero", "folded-logsumexp"), ("eager", "eager-cuda")
+_ON_CUDA = ("eager-cuda",)
 
 
 def named(arithmetic: str | Arithmetic | Model | None) -> str | Arithmetic | Model | None:

@@ -78,9 +78,9 @@ def verify(
         seed: makes the problems the same in every run; by default a new one is drawn, and reported.
         arithmetic: the model that the bounds are theorems about: a name from `softproof.MODELS`, an `Arithmetic`, or a
             function from a problem to one; by default sums in any order. With ``"auto"`` an answer that disagrees is
-            judged again under stored-logsumexp, then fused, then fused-flush-to-zero, or in half precision eager and on
-            CUDA eager-cuda, each also with "-through-maximum", and the row tells which it needed. With ``"measured"``
-            it is that of `softproof.Measured`.
+            judged again under stored-logsumexp, then fused, then fused-flush-to-zero and folded-logsumexp, or in half
+            precision eager and on CUDA eager-cuda, each also with "-through-maximum", and the row tells which it
+            needed. With ``"measured"`` it is that of `softproof.Measured`.
         accuracy: the class that is asked for, "A" to "D" (`softproof.bounds.accuracy`).
         baseline: for class D, the target whose error counts; `factor`: how many times that error is allowed.
         shrink: whether to look for a smaller problem that disagrees; if not, the number of problems of a row is how

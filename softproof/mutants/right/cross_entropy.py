@@ -116,6 +116,7 @@ def variants() -> Iterator[Right]:
         (Form(rows.Stored, loss.of_logsumexp, gradient=loss.by_exponential), sums.sequential),
         (Form(rows.OnlineStored, loss.of_logsumexp, gradient=loss.in_forward), sums.sequential),
         (Form(rows.Scaled, loss.gathered, gradient=loss.by_exponential), sums.sequential),
+        (Form(rows.Folded, loss.of_logsumexp, gradient=loss.by_exponential), sums.descending),
         (Form(gradient=loss.of_slopes, maximum=rows.through_first_maximum), sums.random_tree),
         (Form(terms=loss.gathered, gradient=loss.scattered, maximum=rows.through_all_maxima), sums.sequential),
     ]

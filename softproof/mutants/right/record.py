@@ -24,6 +24,7 @@ MODELS = {
     ("A3''", "A4'"): "stored-logsumexp-through-maximum",
     ("A2'", "A3'", "A4'"): "fused",
     ("A2'", "A3'", "A3''", "A4'"): "fused-through-maximum",
+    ("A2'", "A3'", "A4'", "A4'''"): "folded-logsumexp",
     ("A2'", "A2''", "A3'", "A4'"): "fused-base-2",
 }
 SHAPELESS = ("empty_classes", "k_dimensional")  # kinds of question that are not rows of classes

@@ -114,6 +114,7 @@ def variants() -> Iterator[Right]:
         (rows.Stored, by_exponential, sums.kahan),
         (rows.OnlineStored, by_exponential, sums.sequential),
         (rows.Scaled, by_exponential, sums.sequential),
+        (rows.Folded, by_exponential, sums.blocked),
     ]
     of_log_softmax += [
         (rows.LogitRow, _through(rows.through_first_maximum, by_quotient), sums.lanes),
