@@ -19,6 +19,7 @@ from softproof.generation.large import BEYOND, DIMENSIONS
 from softproof.generation.large_arrays import (
     BESIDE,
     FAR,
+    FINITE,
     LIFT,
     LOOKS,
     PEAKS,
@@ -304,7 +305,33 @@ def test_every_kind_of_row_is_among_the_long(trial_seed: int) -> None:
              for look in plan.looks]  # fmt: skip
 
     assert {*PEAKS, *SMOOTH} <= set(looks)
-    assert {*PEAKS, *SMOOTH, "rising"} == set(LOOKS)
+    assert {*PEAKS, *SMOOTH, *FINITE[0]} == set(LOOKS)
+
+
+def test_a_path_for_finite_rows_alone_has_logits_far_above_the_others(trial_seed: int) -> None:
+    """And some that rise; none of them is masked."""
+    problems = large_problems("softmax", "float32", seed=trial_seed)
+    finite = [number for number, plan in enumerate(problems.plans) if {*plan.looks} & {*FINITE[0]}]
+
+    assert len({*FINITE[0]} & {look for number in finite for look in problems.plans[number].looks}) > 2
+    assert all(np.isfinite(problems[number].inputs["logits"]).all() for number in finite)
+
+
+@pytest.mark.parametrize("stored", FORMATS)
+def test_where_few_classes_have_all_of_the_probability_no_other_counts(stored: str, trial_seed: int) -> None:
+    """What the others have is gone from any sum, as far as the format goes; and a divergence is not 0."""
+    problems, least = large_problems("kl_divergence", stored, seed=trial_seed), FORMATS[stored].subnormal
+    for number, plan in enumerate(problems.plans):
+        if "alone" in plan.looks and plan.size >= TOP["classes"]:
+            p, q = (np.moveaxis(x, plan.axis, -1).reshape(-1, plan.size).astype(np.float64)
+                    for x in problems[number].inputs.values())  # fmt: skip
+            few = p > 64 * max(least, 1e-16)
+            row = few.sum(-1).argmax()
+            assert 100 < few[row].sum() < 200
+            assert p[row].sum(where=~few[row]) < max(2.0**-24, 2 * plan.size * least)
+            assert not (p == q)[few].any()
+            return
+    pytest.fail("no such problem")
 
 
 @pytest.mark.parametrize("operation", ["softmax", "cross_entropy", "kl_divergence"])

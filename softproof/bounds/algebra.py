@@ -171,6 +171,20 @@ def additions(count: Array | np.integer[Any] | int, u: float, depth: str | int =
     return np.minimum(order_free, powers(most, u) if most * u < 1 else np.inf)
 
 
+def few_additions(order: Array, size: Array, u: float, logarithms: int = 1, beside: int = 0) -> Array:
+    """Theorem 30: relative error of each summand, at most of `size` (r, C): that of any `order`, or a small one of the
+    few that matter, and all of what does not. Each stands for as many as there are `logarithms`; others are `beside`.
+    """
+    count = logarithms * size.shape[-1] + beside
+    matters = size > u / max(1, count) * size.sum(-1, keepdims=True)
+    few = powers(logarithms * np.count_nonzero(matters, -1, keepdims=True) + beside - 1, u)
+    if not (few < order).any():
+        return order
+    error = np.where(matters, few, 1 + 2 * count * u + 2 * (1 + count * u) * few)
+    better = (error * size).sum(-1, keepdims=True) < (order * size).sum(-1, keepdims=True)
+    return np.where(better & np.isfinite(order), error, order)
+
+
 def stored(value: Array | float, error: Array, arithmetic: Arithmetic) -> Array:
     """Theorem 1: one rounding to the storage format; of none for what is exact and a number of the format already."""
     storage = arithmetic.storage

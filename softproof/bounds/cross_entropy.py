@@ -24,7 +24,7 @@ from .softmax_rows import SoftmaxRows
 from .through_maximum import left_of_tangent, of_difference, tangent, through_maximum
 from .vjp import nonzeros, row_of, summed_known, vjp
 
-_OF_LOSSES = (4, 5, 6, 9, 10, 11, 12, 14, 17, 18, 20, 21)
+_OF_LOSSES = (4, 5, 6, 9, 10, 11, 12, 14, 17, 18, 20, 21, 30)
 CITED = {
     "cross_entropy": _OF_LOSSES,
     "linear_cross_entropy": (8, *_OF_LOSSES),

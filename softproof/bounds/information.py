@@ -7,11 +7,11 @@ import numpy as np
 from ..problem.formats import Floats
 from ..problem.problem import Array, Problem
 from ..problem.rows import Rows, axis_of, wide_rows
-from .algebra import Allowed, additions, powers, rmul
+from .algebra import Allowed, additions, few_additions, powers, rmul
 from .arithmetic import Arithmetic
 from .overflow import Left, exceeds, left_by
 
-CITED = dict.fromkeys(("entropy", "distribution_cross_entropy", "kl_divergence"), (7,))  # the theorem of all three
+CITED = dict.fromkeys(("entropy", "distribution_cross_entropy", "kl_divergence"), (7, 30))  # the theorems of all three
 
 
 def _log(q: Floats) -> Floats:
@@ -20,7 +20,7 @@ def _log(q: Floats) -> Floats:
 
 
 def _sum_of_logs(problem: Problem, arithmetic: Arithmetic, rows: Rows, logs: tuple[str, ...]) -> Allowed:
-    """Theorem 7: Σ ± p log q over the arrays named in `logs`."""
+    """Theorems 7 and 30: Σ ± p log q over the arrays named in `logs`."""
     u, axis = arithmetic.compute.u, axis_of(problem)
     p = wide_rows(problem.inputs["p"], axis, rows)
     size: Array = np.zeros_like(p)
@@ -28,14 +28,15 @@ def _sum_of_logs(problem: Problem, arithmetic: Arithmetic, rows: Rows, logs: tup
         size = size + np.abs(p * _log(wide_rows(problem.inputs[name], axis, rows)))
     terms = p.shape[-1] * len(logs)
     product = powers(3, arithmetic.rounding("terms"))
-    relative = rmul(arithmetic.c_log * u, product, additions(terms, u))
+    order = few_additions(additions(terms, u), size, u, len(logs))
+    relative = rmul(arithmetic.c_log * u, product, order)
     quotient = p * 2 * u if len(logs) > 1 else np.zeros_like(p)  # log(p/q) of a rounded quotient
     error = (size * relative + quotient * (1 + relative)).sum(-1, keepdims=True)
     error = error + 2 * terms * arithmetic.underflow("terms") + _read_as_0(p, size, arithmetic).sum(-1, keepdims=True)
     if len(logs) == 1:
         return Allowed(size.sum(-1, keepdims=True), error)
     q = np.where(p > 0, wide_rows(problem.inputs["q"], axis, rows), 0.0)  # where p/q underflows
-    error = error + arithmetic.underflow("terms") * q.sum(-1, keepdims=True) * (1 + relative)
+    error = error + arithmetic.underflow("terms") * (q * (1 + relative)).sum(-1, keepdims=True)
     up, down = (np.asarray(each.any(-1, keepdims=True)) for each in _infinite_logs(problem, arithmetic, rows))
     return Allowed(size.sum(-1, keepdims=True), error, left=left_by(up, down))
 

@@ -14,9 +14,11 @@ from ..problem.rows import with_softmax
 from .algebra import (
     Allowed,
     additions,
+    few_additions,
     rmul,
     spoiled,
     stored,
+    times,
 )
 from .arithmetic import Arithmetic
 from .exactly import adds_up, formats_of, units
@@ -85,7 +87,10 @@ class LogRows:
         summed_error = e_error
         if a.online or a.blocks(classes) > 1:
             summed_error = np.maximum(e_error, np.where(e > 0, rescaled_error(e, d, x, x_error, a), 0.0))
-        sigma = rmul(summed_error.sum(-1, keepdims=True) / s, additions(classes, a.compute.u, a.depth, classes))
+        order = additions(classes, a.compute.u, a.depth, classes)
+        if summed_error is e_error:  # which nothing rescales
+            order = few_additions(order, e, a.compute.u, beside=1)  # one more: what is allowed is a rounding
+        sigma = (summed_error + times(order, e + summed_error)).sum(-1, keepdims=True) / s
         if "sum" in a.stored:
             sigma = rmul(sigma, a.storage.u)
         left, exact = left_of_sum(a, e, summed_error, d, h, s)

@@ -13,6 +13,7 @@ from .algebra import (
     Allowed,
     Known,
     additions,
+    few_additions,
     grown,
     powers,
     rdiv,
@@ -30,9 +31,9 @@ from .through_maximum import left_of_tangent, of_difference, of_slopes, tangent,
 from .vjp import nonzeros, row_of, summed, summed_known, vjp
 
 CITED = {  # the theorems that these bounds rest on
-    "softmax": (2, 5, 6, 14, 17, 18, 21),
-    "log_softmax": (4, 5, 6, 14, 17, 18, 21),
-    "logsumexp": (3, 5, 6, 17, 18, 21),
+    "softmax": (2, 5, 6, 14, 17, 18, 21, 30),
+    "log_softmax": (4, 5, 6, 14, 17, 18, 21, 30),
+    "logsumexp": (3, 5, 6, 17, 18, 21, 30),
 }
 
 
@@ -57,9 +58,8 @@ def softmax(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, A
         inner = (g * p).sum(-1, keepdims=True)  # S
         product = arithmetic.rounding("terms") if "terms" in arithmetic.stored else 0.0
         deep = rmul(u, additions(f.classes + 1, u, arithmetic.backward_depth, f.classes))  # a product, and additions
-        gamma = rmul(np.minimum(f.classes * u, deep), product)
-        inner_error = times(b, size).sum(-1, keepdims=True) * (1 + gamma)
-        inner_error = inner_error + gamma * (size * p).sum(-1, keepdims=True)
+        gamma = rmul(few_additions(np.minimum(f.classes * u, deep), size * p, u, beside=1), product)
+        inner_error = (times(1 + gamma, times(b, size)) + times(gamma, size * p)).sum(-1, keepdims=True)
         inner_error = inner_error + f.classes * arithmetic.underflow("terms")
         value = p * (g - inner)
         roundings = rmul(powers(3, u), product)

@@ -9,7 +9,7 @@ import numpy as np
 from ..problem.formats import Floats
 from ..problem.problem import Array, Problem
 from ..problem.rows import Rows, axis_of, wide_rows
-from .algebra import Allowed, Known, additions, powers, rdiv, rmul, stored, times
+from .algebra import Allowed, Known, additions, few_additions, powers, rdiv, rmul, stored, times
 from .arithmetic import Arithmetic
 from .exponentials import larger, rescaled_error, unscaled
 from .overflow import Left, anything, exceeds
@@ -17,7 +17,7 @@ from .softmax import has_other_forms
 from .softmax_rows import SoftmaxRows
 from .through_maximum import of_slopes, through_maximum
 
-CITED = dict.fromkeys(("softmax_entropy", "softmax_kl_divergence"), (2, 3, 4, 5, 27))  # the theorems of both
+CITED = dict.fromkeys(("softmax_entropy", "softmax_kl_divergence"), (2, 3, 4, 5, 27, 30))  # the theorems of both
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,8 @@ class _Sum:
         l = Known(size, np.where(gone, 0.0, l_error + a.flushed(2)))  # noqa: E741
         logarithms = 1 + (other is not None)
         lost = 2 * logarithms * a.underflow("terms") + a.flushed(2 * logarithms)
-        total = (_online(f, p, gone) * l).rounded(_roundings(f, logarithms), lost).summed()
+        terms = _online(f, p, gone) * l
+        total = terms.rounded(_roundings(f, terms, logarithms), lost).summed()
         error = np.asarray(total.error)
         if a.scales_logits:
             error = error + unscaled(total.size, error, a)
@@ -98,14 +99,14 @@ def _online(f: SoftmaxRows, p: Known, gone: Array) -> Known:
     return Known(p.size, np.where(gone, p.error, np.maximum(p.error, rescaled * ((1 + rho) / f.s) + f.p * rho)))
 
 
-def _roundings(f: SoftmaxRows, logarithms: int) -> Array:
+def _roundings(f: SoftmaxRows, terms: Known, logarithms: int) -> Array:
     """Of the terms on their way into the sum, relative to them: (r, C), or what broadcasts to it."""
-    a, u, terms = f.arithmetic, f.arithmetic.compute.u, f.classes * logarithms + logarithms
-    order = additions(terms, u, "numpy" if a.depth == "numpy" else "any order", terms)
-    relative = rmul(order, powers(3 + logarithms, a.rounding("terms")))
-    if not a.online:
-        return relative
-    return rmul(relative, powers(terms + 3 * (larger(f.x, f.x_error) + 1), u))
+    a, u, count = f.arithmetic, f.arithmetic.compute.u, f.classes * logarithms + logarithms
+    order = additions(count, u, "numpy" if a.depth == "numpy" else "any order", count)
+    roundings = powers(3 + logarithms, a.rounding("terms"))
+    if a.online:
+        return rmul(order, roundings, powers(count + 3 * (larger(f.x, f.x_error) + 1), u))
+    return rmul(few_additions(order, terms.size + terms.error, u, logarithms, logarithms), roundings)
 
 
 def softmax_entropy(problem: Problem, arithmetic: Arithmetic, rows: Rows) -> dict[str, Allowed]:
@@ -138,8 +139,9 @@ def _upstream(problem: Problem, rows: Rows) -> Floats:
 
 def _of_ones(p: Known, a: Arithmetic) -> Floats:
     """The error of Σ p̂, which is 1: (r, 1)."""
-    ones = np.sum(p.error, -1, keepdims=True)
-    return np.asarray(ones + p.size.shape[-1] * a.compute.u * (1 + ones))
+    u, size = a.compute.u, p.size + p.error
+    order = few_additions(np.asarray(size.shape[-1] * u), size, u, beside=1)
+    return np.asarray((p.error + times(order, size)).sum(-1, keepdims=True))
 
 
 def _gradient(total: _Sum, g: Floats) -> Allowed:

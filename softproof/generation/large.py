@@ -22,7 +22,7 @@ from ..problem.interface import check_dimensions, check_option
 from ..problem.operations import DIRECTIONAL, OPERATIONS, labels_in, reductions
 from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..problem.validation import check_mapping, check_name, check_names, check_whole
-from .large_arrays import ABOVE, ANYWHERE, FINITE, LOOKS, looks_in_turn
+from .large_arrays import ABOVE, ANYWHERE, FINITE, SMOOTH, looks_in_turn
 from .large_making import LargePlan, made
 from .long_dimensions import MOST, TOP, size_between, strata
 
@@ -167,7 +167,7 @@ def _plans(
         few = max(2, BOTH // size // 4) if place.dimension == "classes" else 2  # rows that share out the classes
         other = size_between(rng, place.dimension, few, max(2, BOTH // size)) if "both" in chosen.values() else 0
         has = frozenset(level for name, level in chosen.items() if name != "reduction" and level)
-        rows = len(LOOKS) if other else 2 if place.lead else 1
+        rows = 2 * len(SMOOTH) if other else 2 if place.lead else 1
         rows = rows if place.dimension == "classes" else 0
         above = place.range[0] >= TOP[place.dimension] or not rows
         looks = tops if above else next(turns)  # a path for finite batches alone is asked as well

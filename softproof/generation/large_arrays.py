@@ -18,6 +18,7 @@ from .long_dimensions import limits_below, place, standing_out
 from .masks import run
 
 FAR = 1000.0  # no exponential of -FAR is a number above 0, in any format
+FAINT = -40.0  # so many exponentials of it are no more than one rounding of a sum
 BESIDE = 4.0  # one place of FAR in bfloat16
 LIGHT = 60.0  # the loss of a row of which the label stands so far above the others is next to nothing
 HEAVIEST = 64
@@ -109,13 +110,27 @@ def _rising(rng: np.random.Generator, size: int) -> Floats:
     return steps if rng.random() < 0.875 else steps[::-1]
 
 
+def _finite(look: Row) -> Row:
+    """The same without a mask."""
+    return lambda rng, size: unmasked(look(rng, size))
+
+
+def unmasked(x: Floats) -> Floats:
+    """A number that adds nothing in the place of each -inf."""
+    return np.where(np.isneginf(x), -FAR, x)
+
+
+PEAK_LOOKS: dict[str, Row] = {"far": _far, "middle": _middle, "edge": _edge}
 LOOKS: dict[str, Row] = {
-    "alike": _alike, "heavy": _heavy, "alone": _alone, "far": _far, "middle": _middle, "edge": _edge, "masked": _masked,
-    "rising": _rising,
+    "alike": _alike, "heavy": _heavy, "alone": _alone, "masked": _masked, "rising": _rising, **PEAK_LOOKS,
+    **{f"finite {name}": _finite(look) for name, look in PEAK_LOOKS.items()},
 }  # fmt: skip
 
-SMOOTH, PEAKS = ("alike", "heavy", "alone", "masked"), ("far", "middle", "edge")  # which show sums, and the maximum
-FINITE = ("rising",), SMOOTH[:3]  # without -inf: of two rows one has a look of the first, and one of the second
+SMOOTH, PEAKS = ("alike", "heavy", "alone", "masked"), tuple(PEAK_LOOKS)  # which show sums, and the maximum
+FINITE = (
+    ("rising", *(f"finite {name}" for name in PEAKS)),
+    SMOOTH[:3],
+)  # without -inf: of two rows one has a look of each
 ANYWHERE, ABOVE = (PEAKS, SMOOTH), (SMOOTH, PEAKS)  # ABOVE all limits, where one problem may have a single row
 
 
@@ -136,7 +151,9 @@ def shared_out(rng: np.random.Generator, rows: int, classes: int, fmt: Format) -
     shares of some, no more than leave each of them enough to count: (R, C).
     """
     order, half = in_turn(rng, classes), -(-rows // 2)
-    count = max(2, int(0.25 / max(fmt.u, classes * min(fmt.u, FORMATS["float32"].u))))
+    count = int(
+        min(0.25 / fmt.u, 0.125 / min(fmt.u, FORMATS["float32"].u) ** 0.5)
+    )  # which lose count² roundings of one
     x = rng.normal(size=(rows, classes))
     for row in range(rows):
         if row % 2:
@@ -176,7 +193,7 @@ def outstanding(logits: Floats) -> Floats:
 
 def distributions(logits: Floats, fmt: Format, least: float) -> Floats:
     """Softmax of rows, with nothing below the least number: (R, C)."""
-    e = np.exp(np.clip(logits - logits.max(-1, keepdims=True), -20.0, 0.0))
+    e = np.exp(np.clip(logits - logits.max(-1, keepdims=True), FAINT, 0.0))
     return np.maximum(fmt.round(e / e.sum(-1, keepdims=True)), least)
 
 

@@ -19,7 +19,7 @@ from .long_dimensions import TOP
 from .masks import run
 
 _LAYERS = ("linear", "linear_cross_entropy")
-ROWS, FEW = 64, 1 << 15  # rows of many classes, as long as they are no more numbers than this
+ROWS, FEW = 64, 1 << 17  # rows of many classes, as long as they are no more numbers than this
 
 
 @dataclass(frozen=True)
@@ -120,8 +120,8 @@ def _of_rows(plan: LargePlan, rng: np.random.Generator) -> tuple[dict[str, Array
     def whole(x: Array) -> Array:
         return from_rows(x, shape, plan.axis)
 
-    def drawn() -> Floats:
-        return _logits(plan, rng, rows, classes)
+    def drawn(turn: int = 0) -> Floats:
+        return _logits(plan, rng, rows, classes, turn)
 
     names = OPERATIONS[plan.operation].inputs
     if plan.operation == "cross_entropy":
@@ -138,24 +138,30 @@ def _of_rows(plan: LargePlan, rng: np.random.Generator) -> tuple[dict[str, Array
         return {"logits": whole(fmt.round(x)), **targets}, options
     options = {"dim": plan.axis - (len(shape) if plan.axis == len(lead) else 0)} if "dim" in plan.supports else {}
     if "p" not in names:
-        first, *others = (drawn() for _ in names)  # two of a divergence, which is 0 where they are the same
+        first, *others = (
+            drawn(turn) for turn in range(len(names))
+        )  # two of a divergence, which is 0 where they are the same
         same = (plan.dimension == "classes") & (rng.random((rows, 1)) < 0.5)
         logits = (first, *(np.where(same, first, x) for x in others))
         return {name: whole(fmt.round(x)) for name, x in zip(names, logits, strict=True)}, options
-    found = {name: whole(arrays.distributions(drawn(), fmt, fmt.tiny)) for name in names}
-    if plan.dimension == "classes" and "exact" in plan.has:  # a sum of which float16's smallest normal numbers are most
-        found["p"] = whole(arrays.distributions(arrays.outstanding(drawn()), fmt, fmt.subnormal))
-    return found, options
+    found = {name: whole(arrays.distributions(drawn(turn), fmt, fmt.tiny)) for turn, name in enumerate(names) if turn}
+    p = drawn()
+    if plan.dimension == "classes" and "exact" in plan.has:
+        p = arrays.outstanding(p)
+    least = (
+        fmt.subnormal if plan.dimension == "classes" else fmt.tiny
+    )  # of a sum float16's least normal numbers are most
+    return {"p": whole(arrays.distributions(p, fmt, least)), **found}, options
 
 
-def _logits(plan: LargePlan, rng: np.random.Generator, rows: int, classes: int) -> Floats:
-    """Of the looks that are planned, or many rows of few classes: (R, C)."""
+def _logits(plan: LargePlan, rng: np.random.Generator, rows: int, classes: int, turn: int = 0) -> Floats:
+    """Of the looks that are planned, those of each row in its `turn`, or many rows of few classes: (R, C)."""
     if plan.dimension != "classes":
         return arrays.many_rows(rng, rows, classes)
-    looks = [arrays.LOOKS[look] for look in plan.looks[: max(2, rows // 4)]]
+    looks = [arrays.LOOKS[look] for look in np.roll(plan.looks[: max(2, rows // 4)], turn).tolist()]
     found = np.array([look(rng, classes) for look in looks[:rows]]).reshape(-1, classes)
     found = np.concatenate([found, arrays.shared_out(rng, rows - len(found), classes, FORMATS[plan.dtype])])
-    return found if "masked" in plan.supports else np.where(np.isneginf(found), -arrays.FAR, found)
+    return found if "masked" in plan.supports else arrays.unmasked(found)
 
 
 def _loss(
