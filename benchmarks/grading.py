@@ -16,7 +16,8 @@ from pathlib import Path
 from softproof import Bank, bank, grade, load
 from softproof.grading.compiling import build
 from softproof.grading.many import graded
-from softproof.verdicts.compiled import judge_compiled, ratios_if_right
+from softproof.verdicts.compiled import judge_compiled
+from softproof.verdicts.together import Answered, ratios_if_right
 
 QUESTIONS, GOAL = 500, 0.25
 SEED, ROUNDS = 7, 3
@@ -25,13 +26,14 @@ SEED, ROUNDS = 7, 3
 def compared(built: Bank) -> float:
     """Seconds for as many right answers, the best of a few rounds."""
     candidate = load("manual", adapter="numpy")
-    answered = [(each, candidate.answer(each.problem)) for each in built.questions]
+    answered = [Answered(each.problem, candidate.answer(each.problem), each.outputs, each.model)
+                for each in built.questions]  # fmt: skip
     seconds = []
     for _ in range(ROUNDS):
         begun = time.process_time()
-        for each, result in answered:
-            if ratios_if_right(each.problem, result, each.outputs, each.model) is None:
-                judge_compiled(each.problem, result, each.outputs, each.model)
+        for each, ratios in zip(answered, ratios_if_right(answered), strict=True):
+            if ratios is None:
+                judge_compiled(each.problem, each.result, each.outputs, each.arithmetic)
         seconds.append(time.process_time() - begun)
     return min(seconds) * QUESTIONS / len(answered)
 
@@ -66,10 +68,10 @@ def main() -> None:
     options = parser.parse_args()
     built = build(arithmetic=["any-order"], seed=SEED)
     print(f"{len(built.questions)} questions, {built.elements} numbers")
-    seconds = compared(built)
+    print(f"compared: {compared(built):.3f} s of CPU for {QUESTIONS} questions")
+    seconds = asked(built)
     reached = "reached" if seconds <= GOAL else "missed"
-    print(f"compared: {seconds:.3f} s of CPU for {QUESTIONS} questions; goal {GOAL} s: {reached}")
-    print(f"asked: {asked(built):.3f} s of CPU of the judge for {QUESTIONS} questions")
+    print(f"asked: {seconds:.3f} s of CPU of the judge for {QUESTIONS} questions; goal {GOAL} s: {reached}")
     rate = a_minute(built, options.jobs, options.candidates)
     print(f"{rate:.1f} candidates a minute, {len(built.questions)} questions each, {options.jobs} at a time")
 

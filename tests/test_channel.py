@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from softproof.candidates.channel import _Line, _Printed
+from softproof.candidates.streams import Line, Printed
 
 
 @pytest.fixture
@@ -32,11 +32,28 @@ def test_what_was_written_before_the_end_is_read(ends: tuple[int, int]) -> None:
             os.write(theirs, last_words.pop())
         return False
 
-    printed = _Printed(answers)
+    printed = Printed(answers)
     printed.open = False
-    line = _Line(theirs, answers, printed, time.monotonic() + 60, lives)
+    line = Line(theirs, answers, printed, lives)
+    line.deadline = time.monotonic() + 60
     assert line._bytes(4) == b"late"
     begun = time.monotonic()
     with pytest.raises(EOFError):
         line._bytes(1)
     assert time.monotonic() - begun < 30
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes of Windows cannot be made not to wait before Python 3.12")
+def test_what_was_answered_is_read_where_nobody_reads_questions(ends: tuple[int, int]) -> None:
+    """A process that ended has questions before it that it will not answer, and has answered others."""
+    (answers, theirs), (nobody, questions) = ends, os.pipe()
+    os.close(nobody)
+    os.write(theirs, b"answer")
+    printed = Printed(answers)
+    printed.open = False
+    line = Line(questions, answers, printed, lambda: False)
+    line.send([b"a question"])
+    assert line._bytes(6) == b"answer"
+    with pytest.raises(EOFError):
+        line._bytes(1)
+    os.close(questions)

@@ -11,17 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from softproof import OPERATIONS, Output, Problem, Result, Verdict, bound, judge_result, problems
+from softproof.bounds.models import MODELS, arithmetic_of
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.truth.solver import solve
 from softproof.verdicts.case import BALLS
-from softproof.verdicts.compiled import TINY, compiled, judge_compiled, ratios_if_right
+from softproof.verdicts.compiled import TINY, Outputs, compiled, judge_compiled
 from softproof.verdicts.elements import VAGUE
+from softproof.verdicts.together import Answered, ratios_if_right
 from softproof.verdicts.verdict import AGREES, DISAGREES
 
 from .helpers.candidates import MANUAL, REFERENCE, three_rows
 
-MODELS = ("any-order", "numpy", "fused", "stored-logsumexp", "eager")
+NAMES = ("any-order", "numpy", "fused", "stored-logsumexp", "eager")
 STRANGE = {"nan": np.nan, "inf": np.inf, "-inf": -np.inf, "zero": 0.0}
 SHARES = (0.5, 1 - 2.0**-40, 1.0, 1 + 2.0**-40, 1.5, 1e6)  # of the bound
 Wrong = Callable[[st.DataObject, Problem, Result, str], Result]
@@ -91,6 +93,10 @@ def _close(found: float, expected: float, problem: Problem, model: str) -> bool:
     return bool(abs(found - expected) <= 2 * VAGUE + 2 * TINY / least)
 
 
+def _answered(problem: Problem, result: Result, kept: Outputs, model: str) -> Answered:
+    return Answered(problem, result, kept, arithmetic_of(MODELS[model], problem))
+
+
 def same(problem: Problem, result: Result, model: str) -> Verdict:
     """The verdict, once it is the same by what is kept, by balls alone, and as the judge goes about it."""
     kept = compiled(problem, model)
@@ -108,7 +114,7 @@ def same(problem: Problem, result: Result, model: str) -> Verdict:
         assert all(np.array_equal(found.cited[name], each) for name, each in other.cited.items())
         for name, ratio in other.ratios.items():
             assert _close(found.ratios[name], ratio, problem, model), (name, found, other, problem)
-    ratios = ratios_if_right(problem, result, kept, model)
+    (ratios,) = ratios_if_right([_answered(problem, result, kept, model)])
     assert ratios is None or (found.ok and ratios == found.ratios), (ratios, found, problem)
     assert found.ok or ratios is None
     return found
@@ -120,7 +126,18 @@ def test_the_verdict_is_the_judge_s(operation: str, data: st.DataObject) -> None
     """Whatever is asked and answered, under each model."""
     small = data.draw(st.booleans())
     problem = data.draw(problems(operation, data.draw(st.sampled_from(sorted(FORMATS))), small=small))
-    same(problem, _answer(data, problem), data.draw(st.sampled_from(MODELS)))
+    same(problem, _answer(data, problem), data.draw(st.sampled_from(NAMES)))
+
+
+@given(data=st.data())
+def test_what_is_compared_together_is_as_if_alone(data: st.DataObject) -> None:
+    """Of several answers, right and wrong, in several formats, with outputs that are empty among them."""
+    some = []
+    for _ in range(data.draw(st.integers(2, 6))):
+        operation, dtype = data.draw(st.sampled_from(list(OPERATIONS))), data.draw(st.sampled_from(sorted(FORMATS)))
+        problem, model = data.draw(problems(operation, dtype, small=True)), data.draw(st.sampled_from(NAMES))
+        some.append(_answered(problem, _answer(data, problem), compiled(problem, model), model))
+    assert ratios_if_right(some) == [ratio for each in some for ratio in ratios_if_right([each])]
 
 
 def test_nan_is_never_on_the_edge_of_an_infinite_bound() -> None:
@@ -138,7 +155,7 @@ def test_right_and_wrong(operation: str, dtype: str) -> None:
     problem = three_rows(operation, dtype)
     result = MANUAL.answer(problem)
     kept = compiled(problem, "any-order")
-    assert ratios_if_right(problem, result, kept, "any-order") is not None
+    assert ratios_if_right([_answered(problem, result, kept, "any-order")]) != [None]
     assert same(problem, result, "any-order").outcome == AGREES
 
     assert len(kept) >= 2

@@ -27,6 +27,11 @@ class RowFactor:
     scaled: Array  # (r, C)
     fixed: Array  # (r, C)
 
+    @property
+    def own(self) -> Array:
+        """How large an error may be that nothing is shared of."""
+        return np.asarray(self.fixed + self.scaled * self.multiplies)
+
     def enlarged(self, by: float) -> RowFactor:
         """The same with room for the rounding of the bound itself."""
         return RowFactor(self.multiplies, self.limit, self.scaled * by, self.fixed * by)

@@ -32,4 +32,4 @@ def identical(one: Array, two: Array) -> bool:
     if one.dtype != two.dtype or one.shape != two.shape or not (one.flags.c_contiguous and two.flags.c_contiguous):
         return False
     words = f"u{one.itemsize}"
-    return np.array_equal(one.reshape(-1).view(words), two.reshape(-1).view(words))
+    return bool((one.reshape(-1).view(words) == two.reshape(-1).view(words)).all())

@@ -23,8 +23,10 @@ from .plain_text import plain, quoted
 SIGN = b"softprf1"
 START = struct.Struct("<8sI")  # the sign, and how many bytes the header has
 LONGEST_HEADER = 1 << 20  # bytes
+TOGETHER = 1 << 14  # bytes of arrays that are written with their header, as one piece
 MOST_ARRAYS, MOST_AXES, MOST_BRACKETS, MOST_DIGITS = 64, 32, 1 << 12, 20
 KINDS: dict[str, np.dtype[Any]] = {name: np.dtype(name).newbyteorder("<") for name in ("float64", "float32", "int64")}
+NAMES = {dtype: name for name, dtype in KINDS.items()}
 _PARTS = {"nonce", "body", "arrays"}  # of a header
 
 
@@ -58,16 +60,18 @@ class Announced:
 def packed(message: Message) -> list[bytes | memoryview]:
     """The bytes of a message, in pieces that are written one after the other."""
     arrays = {name: _in_order(array) for name, array in message.arrays.items()}
-    announced = [[name, array.dtype.name, list(array.shape)] for name, array in arrays.items()]
+    announced = [[name, NAMES[array.dtype], list(array.shape)] for name, array in arrays.items()]
     header = {"nonce": message.nonce, "body": message.body, "arrays": announced}
     text = json.dumps(header, allow_nan=False).encode("ascii")
     pieces = [array.reshape(-1).view(np.uint8).data for array in arrays.values() if array.size]
-    return [START.pack(SIGN, len(text)) + text, *pieces]
+    start = START.pack(SIGN, len(text)) + text
+    return [start, *pieces] if sum(map(len, pieces)) > TOGETHER else [b"".join([start, *pieces])]
 
 
 def _in_order(array: Array) -> Array:
     """The same numbers in C order, the lowest byte first."""
-    return np.asarray(array, dtype=KINDS[array.dtype.name], order="C")
+    dtype = array.dtype if array.dtype in NAMES else KINDS[array.dtype.name]
+    return np.asarray(array, dtype, order="C")
 
 
 def header_size(start: bytes) -> int:

@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from ..problem.interface import Interface, InterfaceArguments
-from ..problem.problem import Array, Problem
+from ..problem.problem import Problem
 from .candidate import Candidate
 from .capabilities import Capabilities
 from .channel import Child, LostError
@@ -51,8 +51,12 @@ class Isolated(Candidate):
 
     def tell(self, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> Told:
         """From its process, or why there is nothing."""
+        return self.told(problem, self.process.send(problem, device, directive, arguments))
+
+    def told(self, problem: Problem, nonce: str) -> Told:
+        """The next answer of its process, to the question with this nonce, or why there is none."""
         try:
-            return self.process.tell(problem, device, directive, arguments)
+            return self.process.told(problem, nonce)
         except LostError as error:
             return Told(lost=str(error))
 
@@ -86,17 +90,23 @@ class _ProcessHandle:
         self.child, self.lost = Child("softproof.candidates.worker", self.place), ""
         self.protections = weakest([*self.protections, *self.child.protections])
         closes = self.closed and not keeps_apart(self.child.protections)
-        body = self.ask({"prepare": encoded(self.arguments), "closes": closes}, {}, self.startup, 0, since).body
+        nonce = self.child.send({"prepare": encoded(self.arguments), "closes": closes}, {})
+        body = self._answer(nonce, self.startup, 0, since).body
         if body.keys() == {"refused", "words"} and body["refused"] in KINDS and isinstance(body["words"], str):
             raise KINDS[body["refused"]](plain(body["words"]))
         if body.keys() != {"description"}:
             raise LostError(self._strange(FrameError("no description")))
         return body["description"]
 
-    def tell(self, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> Told:
-        """The answer to a question; LostError if there is none in time, or it is not as described."""
-        body = question(problem, device, directive, arguments)
-        message = self.ask(body, given(problem), self.seconds, most_bytes(problem))
+    def send(self, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> str:
+        """Ask a question, whether or not those before it have been answered, and give the nonce of the answer."""
+        if self.lost or self.child is None:
+            return ""
+        return self.child.send(question(problem, device, directive, arguments), given(problem))
+
+    def told(self, problem: Problem, nonce: str) -> Told:
+        """The next answer, to the question with this nonce; LostError if none comes in time, or not as described."""
+        message = self._answer(nonce, self.seconds, most_bytes(problem))
         try:
             told = told_of(message, given(problem))
         except FrameError as error:
@@ -104,6 +114,16 @@ class _ProcessHandle:
         if told.raised is not None and ends_a_device(told.raised):
             self.lost = f"raised {told.raised}"  # nothing is computed after it
         return told
+
+    def _answer(self, nonce: str, seconds: float, most: int, since: float | None = None) -> Message:
+        """The answer; LostError if there is none in time."""
+        if self.lost or self.child is None:
+            raise LostError(self.lost)  # as every question since
+        try:
+            return self.child.answer(nonce, seconds, most, since)
+        except LostError as error:
+            self.lost = str(error)
+            raise
 
     def denied(self, error: str, /) -> str:
         """By its sandbox, or with a variable that it is not given; of a program that failed, what was printed tells."""
@@ -135,23 +155,6 @@ class _ProcessHandle:
         except (ValueError, TypeError) as error:
             self.end()
             self.lost = f"could not be started again: {error}"
-
-    def ask(
-        self,
-        body: Mapping[str, Any],
-        arrays: Mapping[str, Array],
-        seconds: float,
-        most: int,
-        since: float | None = None,
-    ) -> Message:
-        """The answer; LostError if there is none in time."""
-        if self.lost or self.child is None:
-            raise LostError(self.lost)  # as every question since
-        try:
-            return self.child.ask(body, arrays, seconds, most, since)
-        except LostError as error:
-            self.lost = str(error)
-            raise
 
     @property
     def target(self) -> str:

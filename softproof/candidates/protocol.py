@@ -108,6 +108,8 @@ def encoded(value: Any) -> Any:
     >>> decoded(encoded({"dim": (0, 1), "scale": float("inf")}))
     {'dim': (0, 1), 'scale': inf}
     """
+    if value is None or type(value) in (str, bool):  # as most are
+        return value
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, Mapping):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from math import inf
 
 import numpy as np
 
 from ..bounds.models import MODELS
+from ..candidates.ahead import answers
 from ..candidates.candidate import Candidate
 from ..candidates.plain_text import plain
 from ..diagnosis.diagnose import QUESTIONS, Diagnosing, Failed
@@ -19,12 +21,15 @@ from ..problem.outputs import gradient_names, output_shapes
 from ..problem.problem import Problem
 from ..reports.failure import Failure
 from ..reports.required import missing
-from ..verdicts.compiled import judge_compiled, ratios_if_right
+from ..verdicts.compiled import judge_compiled
 from ..verdicts.judgement import narrowed
+from ..verdicts.together import Answered, ratios_if_right
 from ..verdicts.verdict import DISAGREES, NO_GUARANTEE, Verdict
 from .kept import Kept, size_of
 
 LONGEST = 4000  # characters of Python that asks a question again
+AT_ONCE = 1 << 15  # numbers of answers that are compared together
+_Asked = tuple[Kept, Problem, frozenset[str]]  # what is asked of the problem, and the outputs that are not
 OVER = "its budget was spent"
 
 
@@ -67,25 +72,55 @@ def ask(
 
     `require` names the kinds of output without which a question is not passed.
     """
-    score = Score()
+    score, asked = Score(), list[_Asked]()
     for kept in questions:
         score.questions += 1
         for name in kept.outputs:
             score.outputs.setdefault(name, Count()).questions += 1
         for name in kept.regions:
             score.regions.setdefault(name, Count()).questions += 1
-        if time.monotonic() >= deadline:
-            score.over = True
-        elif why := _cannot_ask(candidate, kept):
+        if why := _cannot_ask(candidate, kept):
             score.lacks = score.lacks or why
         else:
-            limit(candidate, deadline - time.monotonic())
-            passed, ratio = _ask(score, candidate, kept, device, require)
+            asked.append((kept, *_fitting(candidate, kept.problem)))
+    for some in _together(_answered(score, candidate, asked, device, deadline)):
+        found = ratios_if_right([answered for _, answered in some], device)
+        for (kept, answered), ratios in zip(some, found, strict=True):
+            passed, ratio = _add(score, kept, answered, ratios, device, require)
             score.asked += 1
             score.passed += passed
             for name in kept.regions:
                 _count(score.regions[name], ratio, passed=passed)
     return score
+
+
+def _answered(
+    score: Score, candidate: Candidate, asked: Sequence[_Asked], device: str, deadline: float
+) -> Iterator[tuple[Kept, Answered]]:
+    """Each question with its answer, until the deadline."""
+    with closing(answers(candidate, [problem for _, problem, _ in asked], device)) as found:
+        for kept, problem, unasked in asked:
+            score.over = time.monotonic() >= deadline
+            if score.over:
+                return
+            limit(candidate, deadline - time.monotonic())
+            result = next(found)
+            if unasked:
+                given = {name: each for name, each in result.outputs.items() if name not in unasked}
+                result = replace(result, outputs=given)
+            yield kept, Answered(problem, result, kept.outputs, kept.model, unasked)
+
+
+def _together(answered: Iterator[tuple[Kept, Answered]]) -> Iterator[list[tuple[Kept, Answered]]]:
+    """Some at a time, which are compared at once."""
+    some, size = list[tuple[Kept, Answered]](), 0
+    for kept, each in answered:
+        some.append((kept, each))
+        size += sum(output.values.size for output in each.result.outputs.values())
+        if size >= AT_ONCE:
+            yield some
+            some, size = [], 0
+    yield some
 
 
 def limit(candidate: Candidate, seconds: float) -> None:
@@ -94,15 +129,14 @@ def limit(candidate: Candidate, seconds: float) -> None:
         candidate.process.limit(max(0.001, seconds))
 
 
-def _ask(score: Score, candidate: Candidate, kept: Kept, device: str, require: Sequence[str]) -> tuple[bool, float]:
-    """Whether one question is passed, and its worst error/bound."""
-    problem, unasked = _fitting(candidate, kept.problem)
-    result = candidate.answer(problem, device)
-    result = replace(result, outputs={name: each for name, each in result.outputs.items() if name not in unasked})
+def _add(
+    score: Score, kept: Kept, answered: Answered, ratios: dict[str, float] | None, device: str, require: Sequence[str]
+) -> tuple[bool, float]:
+    """Whether one question is passed, and its worst error/bound; `ratios` has those of its outputs if all are right."""
+    problem, unasked = answered.problem, answered.unasked
     names = output_shapes(problem).keys() - unasked
-    ratios = ratios_if_right(problem, result, kept.outputs, kept.model, device=device, unasked=unasked)
     if ratios is None:
-        verdict = judge_compiled(problem, result, kept.outputs, kept.model, device=device, unasked=unasked)
+        verdict = judge_compiled(problem, answered.result, kept.outputs, kept.model, device=device, unasked=unasked)
         _count_wrong(score, names, verdict)
         score.uncounted += verdict.outcome == NO_GUARANTEE
         if not verdict.ok:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from .operations import AS_INPUT, OF_LAYER, OPERATIONS, PER_ROW
@@ -36,8 +38,16 @@ def value_shape(problem: Problem) -> tuple[int, ...]:
     )
 
 
-def output_shapes(problem: Problem) -> dict[str, tuple[int, ...]]:
-    """The outputs of a problem, and the shape of each."""
+def output_shapes(problem: Problem) -> Mapping[str, tuple[int, ...]]:
+    """The outputs of a problem, and the shape of each, which are kept with it."""
+    kept = vars(problem)
+    if "output shapes" not in kept:
+        kept["output shapes"] = _output_shapes(problem)
+    shapes: Mapping[str, tuple[int, ...]] = kept["output shapes"]
+    return shapes
+
+
+def _output_shapes(problem: Problem) -> dict[str, tuple[int, ...]]:
     shapes = {"value": value_shape(problem)}
     if problem.grad_output is not None:
         shapes |= {f"grad_{name}": problem.inputs[name].shape for name in gradient_names(problem)}

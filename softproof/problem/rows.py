@@ -33,6 +33,8 @@ def to_rows(array: Array, axis: Axis) -> Array:
 
 def _classes_last(array: Array, axis: Axis) -> tuple[Array, int]:
     """`array` with the axes of classes last, and how many others there are."""
+    if axis == array.ndim - 1:
+        return array, array.ndim - 1
     axes = (axis,) if isinstance(axis, int) else axis
     return np.moveaxis(array, axes, range(-len(axes), 0)), array.ndim - len(axes)
 

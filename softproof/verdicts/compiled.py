@@ -13,7 +13,7 @@ import numpy as np
 from flint import arb, ctx
 
 from ..bounds.accuracy import Accuracy
-from ..bounds.algebra import Allowed, RowFactor, RowUnknowns
+from ..bounds.algebra import Allowed, RowFactor
 from ..bounds.arithmetic import Arithmetic
 from ..bounds.models import Model, arithmetic_of, model
 from ..bounds.theorems import allowed, allowed_total
@@ -25,10 +25,7 @@ from ..truth import solver
 from ..truth.double_double import DoubleDouble
 from .case import BALLS, Case
 from .elements import Elements
-from .infeasible import infeasible_rows
 from .misfits import not_an_answer
-from .row_unknowns import Strips, refuted, unexplained
-from .summary import Summary
 from .verdict import DISAGREES, Verdict
 
 BITS = BALLS[0]  # of the truth that is kept
@@ -134,41 +131,10 @@ def judge_compiled(
     if text := not_an_answer(problem, result, device, unasked):
         return Verdict(DISAGREES, np.inf, np.inf, explanation=text, problem=problem)
     chosen = arithmetic_of(model(arithmetic), problem)
-    return _CompiledCase(problem, result, chosen, Accuracy(), outputs).verdict(BALLS)
+    return _CompiledCase(problem, result, chosen, Accuracy(), outputs).verdict((KEPT, *BALLS))
 
 
-def ratios_if_right(
-    problem: Problem,
-    result: Result,
-    outputs: Outputs,
-    arithmetic: str | Arithmetic | Model | None = None,
-    *,
-    device: str = "cpu",
-    unasked: frozenset[str] = frozenset(),
-) -> dict[str, float] | None:
-    """The worst error/bound of each output where the verdict is ok; None where `judge_compiled` has more to say."""
-    if not_an_answer(problem, result, device, unasked):
-        return None
-    chosen = arithmetic_of(model(arithmetic), problem)
-    ratios: dict[str, float] = {}
-    for name, _, elements in _CompiledCase(problem, result, chosen, Accuracy(), outputs).elements(KEPT, [ALL]):
-        if not elements.agreed.all() or not _is_explained(elements):
-            return None
-        ratios[name] = float(elements.ratio.max(initial=0.0))
-    return ratios
-
-
-def _is_explained(elements: Elements) -> bool:
-    """Whether Theorems 14 and 21 refute no row."""
-    if elements.factor is None or not len(rows := unexplained(elements)):
-        return True
-    these = elements.of_rows(rows)
-    if isinstance(these.factor, RowUnknowns):
-        return not refuted(Strips.of(these)).ratio.any()
-    return bool((infeasible_rows(these)[0] <= 1).all())
-
-
-def _on_the_edge(elements: Elements, between: Array | None) -> Elements:
+def on_the_edge(elements: Elements, between: Array | None) -> Elements:
     """The same, where what is as far from the neighbour of the truth as is allowed is left open."""
     if between is None:
         return elements
@@ -180,16 +146,9 @@ def _on_the_edge(elements: Elements, between: Array | None) -> Elements:
 
 @dataclass(frozen=True)
 class _CompiledCase(Case):
-    """One answer, compared with what was kept first."""
+    """One answer, compared with what was kept where no bits are asked for."""
 
     kept: Mapping[str, Compiled]
-
-    def verdict(self, steps: Sequence[int]) -> Verdict:
-        """By what was kept, if that leaves nothing open; by `steps` otherwise."""
-        summary = Summary(self.problem, self.result, self.accuracy.letter)
-        for name, rows, elements in self.elements(KEPT, blocks(self.problem)):
-            summary.add(name, rows, elements, last=False)
-        return super().verdict(steps) if summary.open else summary.verdict()
 
     def elements(
         self, bits: int, rows_at_a_time: Sequence[Rows], total: bool = True
@@ -203,4 +162,4 @@ class _CompiledCase(Case):
                 rows = ALL if is_reduced(self.problem, name) else rows_at_a_time[0]
                 got = row_form(self.problem, name, self.result.outputs[name].values)
                 elements = self._compared(name, rows, got, kept.truth, 0.0, kept.allowed)  # type: ignore[arg-type]  # as of an array
-                yield name, rows, _on_the_edge(elements, kept.between)
+                yield name, rows, on_the_edge(elements, kept.between)

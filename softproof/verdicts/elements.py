@@ -81,7 +81,7 @@ class Elements:
         doubt = np.where(finite, doubt, np.where(special, 0.0, radius + np.abs(exact.low)))
         error = np.where(finite, error, np.inf)
         elements = cls._decided(got, exact, nearest, special, error, doubt, bound, storage)
-        vague = unknown | finite & (doubt > bound.error * VAGUE)
+        vague = unknown | finite & (doubt > np.maximum(bound.error * VAGUE, LEAST))
         if not vague.any():
             return elements
         agreed, refuted, waits = elements.agreed & ~vague, elements.refuted & ~vague, elements.waits | unknown
@@ -163,10 +163,12 @@ class Elements:
 
     def of_rows(self, rows: Array) -> Elements:
         """Some rows alone."""
-        kinds = (np.ndarray, DoubleDouble)
-        arrays = [one.name for one in fields(self) if isinstance(getattr(self, one.name), kinds)]
-        each = {name: getattr(self, name)[rows] for name in arrays}
-        return replace(self, **each, factor=None if self.factor is None else self.factor.of_rows(rows))
+        return self.moved(lambda each: each[rows], None if self.factor is None else self.factor.of_rows(rows))
+
+    def moved(self, move: Callable[[Any], Any], factor: RowFactor | RowUnknowns | None) -> Elements:
+        """Some elements alone, or elsewhere, and what their rows have in common."""
+        arrays = (one.name for one in fields(self) if isinstance(getattr(self, one.name), (np.ndarray, DoubleDouble)))
+        return replace(self, **{name: move(getattr(self, name)) for name in arrays}, factor=factor)
 
     def unless(self, number: int, where: Array, also: Callable[[Array], Array]) -> Elements:
         """The same; `where` row `number` of docs/theory/semantics.md applies, what is right by `also` agrees, too."""

@@ -120,8 +120,7 @@ def unexplained(elements: Elements) -> Array:
     """The rows that need a row's unknowns at all: in the others each error is within what its element has by itself."""
     factor = elements.factor
     assert factor is not None
-    own = factor.own if isinstance(factor, RowUnknowns) else factor.fixed + factor.scaled * factor.multiplies
-    return np.flatnonzero(~(np.abs(elements.error) <= own + elements.doubt).all(-1))
+    return np.flatnonzero(~(np.abs(elements.error) <= factor.own + elements.doubt).all(-1))
 
 
 @dataclass(frozen=True)
