@@ -86,7 +86,7 @@ def _asked(candidate: Candidate, operation: str, dtype: str) -> Iterator[Problem
     if "logits" in usual.inputs and usual.inputs["logits"].ndim == 2:
         yield from _telling(usual, supports)
     if dtype == "float32" and main_input(usual).ndim == 2:
-        yield from _of_many_classes(usual, supports)
+        yield from (replace(each, grad_output=None) for each in _of_many_classes(usual, supports))
     yield from (replace(each, dtype=dtype) for each in pool(candidate, usual))
 
 
@@ -99,7 +99,9 @@ def _telling(usual: Problem, supports: frozenset[str]) -> Iterator[Problem]:
 
 
 def _of_many_classes(usual: Problem, supports: frozenset[str]) -> Iterator[Problem]:
-    """Rows of many logits that are all the same, so that no sum rounds, but what is folded."""
+    """Rows of many logits that are all the same, so that no sum rounds, but what is folded; all are at the maximum, so
+    that gradients would not tell what goes through it.
+    """
     level, rng = np.array(OFFSETS)[:, None], np.random.default_rng(0)
     if "logits" in usual.inputs:
         yield _of_rows(usual, supports, {"logits": np.repeat(level, MANY, 1)}, MANY, rng)
