@@ -34,6 +34,11 @@ def of_logarithms(logp: Tensor, labels: Tensor) -> Tensor:
     return -logp.gather(1, labels[:, None]).mean()
 
 
+def summed(logp: Tensor, labels: Tensor) -> Tensor:
+    """The same, and no mean."""
+    return -logp.gather(1, labels[:, None]).sum()
+
+
 def twice(logp: Tensor, labels: Tensor) -> Tensor:
     """Wrong for log-probabilities, too."""
     return 2 * of_logarithms(logp, labels)
@@ -72,6 +77,12 @@ def ignoring_one(logits: Tensor, labels: Tensor) -> Tensor:
     return torch.nn.functional.cross_entropy(logits, labels.view(batch, height, width), ignore_index=3)
 
 
+def of_batches(logits: Tensor, labels: Tensor) -> Tensor:
+    """It divides by the length of the first axis, whatever that is."""
+    losses = torch.nn.functional.cross_entropy(logits, labels, reduction="sum")
+    return losses / len(logits)
+
+
 def infinite(logits: Tensor, labels: Tensor) -> Tensor:
     """Wrong for huge logits alone."""
     loss = torch.nn.functional.cross_entropy(logits, labels)
@@ -86,6 +97,7 @@ IMAGES = Problem("cross_entropy", "float32", {"logits": np.resize([0.0, 0.5, 1.0
                  "target": [[[0, 1], [3, 1], [3, 0]]]}, grad_output=1.0)  # fmt: skip
 OF_ONE = replace(IMAGES, inputs={"logits": np.ones((1, 4, 1, 1)), "target": np.array([[[3]]])})
 MANY = replace(IMAGES, inputs={"logits": np.zeros((1, 9, 3, 3)), "target": np.arange(9).reshape(1, 3, 3)})
+ROW = Problem("cross_entropy", "float32", {"logits": [1.0, 2.0], "target": 1}, grad_output=1.0)
 HUGE = Problem("cross_entropy", "float64", {"logits": [[-1e200]], "target": [0]})
 
 
@@ -95,6 +107,7 @@ HUGE = Problem("cross_entropy", "float64", {"logits": [[-1e200]], "target": [0]}
         (of_one_row, ROWS, "--ndim 1"),
         (halved, ROWS, ""),
         (of_logarithms, LOSS, "log_softmax(logits, 1)"),
+        (summed, LOSS, "log_softmax(logits, 1)"),
         (twice, LOSS, ""),
         (of_the_next, LOSS, "shifts labels by one token"),
         (of_the_last, LOSS, ""),
@@ -103,6 +116,7 @@ HUGE = Problem("cross_entropy", "float64", {"logits": [[-1e200]], "target": [0]}
         (smoothing_in_float32, SMOOTHED, "--dtype float32"),
         (smoothing_twice, SMOOTHED, ""),
         (infinite, HUGE, ""),
+        (of_batches, ROW, "--without unbatched"),
         (ignoring_one, IMAGES, "--fixed ignore_index=3"),
         (ignoring_one, OF_ONE, "--fixed ignore_index=3"),
         (ignoring_one, MANY, "--fixed ignore_index=3"),

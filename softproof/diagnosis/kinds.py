@@ -83,6 +83,14 @@ def _with_an_axis(problem: Problem) -> Problem:
     return _with_ones(replace(problem, inputs=inputs, tangent=tangent))
 
 
+def _in_a_batch(problem: Problem) -> Problem:
+    """With a batch of the one row."""
+    first, labels = next(iter(problem.inputs)), problem.inputs["target"]
+    inputs = {**problem.inputs, first: problem.inputs[first][None], "target": labels[None]}
+    tangent = problem.tangent if problem.tangent is None else problem.tangent[None]
+    return _with_ones(replace(problem, inputs=inputs, tangent=tangent))
+
+
 def _along_one_axis(problem: Problem) -> Problem:
     """Along the last of several axes."""
     dims = problem.options["dim"]
@@ -99,6 +107,7 @@ KINDS: dict[str, tuple[str, str, Without]] = {  # by what leaves them out: what 
     "empty_classes": ("rows of no class", "a class", _with_rows),
     "several_dims": ("several axes at once", "one axis", _along_one_axis),
     "empty": ("inputs of no rows", "a row", _with_rows),
+    "unbatched": ("a row that is not in a batch", "a batch of one row", _in_a_batch),
     "probabilities": ("target probabilities", "labels", _with_labels),
     "zeros": ("probabilities of 0", "1/4", _without_zeros),
     "negative_weights": ("negative class weights", "positive class weights", _positive),

@@ -68,8 +68,11 @@ def _is_of_one_row(interview: Interview, witness: Reply) -> bool:
 def _is_of_logarithms(interview: Interview, problem: Problem) -> bool:
     """Whether a loss is right for logits that are normalised already, which changes no right loss, and for no other."""
     logp = FORMATS[problem.dtype].round(LOGITS - np.log(np.exp(LOGITS).sum(1, keepdims=True)))
-    of_any, of_logp = (_with_labels(problem, each) for each in (LOGITS, logp))
-    return _is_right(interview, of_logp, of_logp) and not _is_right(interview, of_any, of_any)
+    asked = _with_labels(problem, logp)
+    reductions = [{**asked.options, "reduction": each} for each in ("mean", "sum", "none")]  # one may be hard-coded
+    right = next((each for each in reductions if _is_right(interview, asked, replace(asked, options=each))), None)
+    of_any = _with_labels(problem, LOGITS)
+    return right is not None and not _is_right(interview, of_any, replace(of_any, options=right))
 
 
 def _is_shifted(interview: Interview, problem: Problem) -> bool:

@@ -51,6 +51,7 @@ SHAPES: dict[str, Callable[[Problem], bool]] = {
     "scalars": lambda problem: main_input(problem).ndim == 0,
     "several_dims": lambda problem: isinstance(problem.options.get("dim"), tuple),
     "labels": lambda problem: "target" in problem.inputs and is_labels(problem),
+    "unbatched": lambda problem: "target" in problem.inputs and main_input(problem).ndim == 1,
     "zeros": lambda problem: any((problem.inputs.get(name, np.ones(0)) == 0).any() for name in ("p", "q")),
     "all_ignored": lambda problem: "target" in problem.inputs and _is_ignored(problem),
     "ignored_nonfinite": lambda problem: "target" in problem.inputs and _is_strange_where_ignored(problem),
