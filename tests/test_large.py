@@ -39,6 +39,7 @@ from softproof.problem.formats import FORMATS
 from softproof.problem.losses import is_labels, kept
 from softproof.problem.outputs import value_shape
 from softproof.problem.rows import class_axes, main_input, row_axes, row_length, wide_rows
+from softproof.problem.size_limits import sizes
 from softproof.runs import search
 from softproof.runs.criteria import Criteria
 from softproof.runs.large import verdicts_on_large
@@ -591,6 +592,21 @@ def test_labels_of_more_than_four_rows_are_where_something_may_end() -> None:
 
     assert {*found.tolist()} <= {*limits("classes")}
     assert len({*found.tolist()}) == 36
+
+
+@pytest.mark.parametrize(
+    ("operation", "ndim"),
+    [("cross_entropy", ()), ("cross_entropy", (3,)), ("cross_entropy", (4,)), ("linear_cross_entropy", ())],
+)
+def test_every_class_is_a_label(operation: str, ndim: tuple[int, ...], number_of_the_run: int) -> None:
+    """Of more classes than a byte counts, such as one that somebody ignores without a word."""
+    found = []
+    for problem in large_problems(operation, "float32", seed=number_of_the_run, ndim=ndim):
+        labels, classes = problem.inputs["target"], sizes(problem)["classes"]
+        if labels.dtype == np.int64 and 256 < classes <= 512 and problem.options.get("ignore_index", -100) == -100:
+            found += [classes - len({*labels.ravel().tolist()} - {-100})]
+
+    assert 0 in found
 
 
 def test_what_is_wrong_from_a_small_size_on_is_printed() -> None:

@@ -4,7 +4,7 @@ They follow from a seed. Of each dimension there are problems in every range of 
 all options that the operation has. Any three options, or two and a dimension, soon meet: each problem has the options
 of which most have not met before, as in combinatorial testing (Cohen, Dalal, Fredman and Patton, The AETG system, IEEE
 Transactions on Software Engineering 23(7), 1997). Besides, each dimension is long in the calls that are made most: of a
-batch along its last dimension, without options, and with one.
+batch along its last dimension, without options, and with one. Of a loss one problem has every class as a label.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ..problem.operations import DIRECTIONAL, OPERATIONS, labels_in, reductions
 from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..problem.validation import check_mapping, check_name, check_names, check_whole
 from .large_arrays import ABOVE, ANYWHERE, FINITE, SMOOTH, looks_in_turn
-from .large_making import LargePlan, made
+from .large_making import LargePlan, by_rows_first, made, with_every_label
 from .long_dimensions import MOST, TOP, size_between, strata
 
 DIMENSIONS = {name: about.long for name, about in OPERATIONS.items()}
@@ -173,25 +173,22 @@ def _plans(
         looks = tops if above else next(turns)  # a path for finite batches alone is asked as well
         mine = tuple(str(next(looks)) for _ in range(rows))
         own_key = *key, crc32(place.dimension.encode()), place.number
-        yield LargePlan(operation, dtype, place.dimension, size, own_key, has, chosen["reduction"], place.lead,
-                        place.axis, mine, other, layouts, dict(fixed), extras)  # fmt: skip
+        plan = LargePlan(operation, dtype, place.dimension, size, own_key, has, chosen["reduction"], place.lead,
+                         place.axis, mine, other, layouts, dict(fixed), extras)  # fmt: skip
+        yield plan
+    if "target" in OPERATIONS[operation].inputs and labels_in(extras) and places:
+        yield from with_every_label(plan, shapes["classes"], shapes["positions"], finite)
 
 
 def _factors(extras: frozenset[str], fixed: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """What each choice is among; "" is without. The first levels are those of the most problems above all limits."""
     targets = ["", *(["ignored"] if "ignore_index" in {*extras, *fixed} else [])] if labels_in(extras) else []
     targets += ["probabilities"] if "probabilities" in extras else []
-    factors = {"target": tuple(targets), "reduction": _by_rows_first(reductions(extras)), "strided": ("strided", ""),
+    factors = {"target": tuple(targets), "reduction": by_rows_first(reductions(extras)), "strided": ("strided", ""),
              "exact": ("exact", ""), "long": ("", "both")}  # fmt: skip
     for name, levels in _OPTIONS.items():
         factors |= {name: levels} if name in extras else {}
     return factors | ({"tangent": ("", "tangent")} if extras & set(DIRECTIONAL) else {})
-
-
-def _by_rows_first(among: tuple[str, ...]) -> tuple[str, ...]:
-    """Losses of rows in every second place: they show each row in the value."""
-    others = [name for name in among if name != "none"]
-    return tuple(each for name in others for each in ("none", name)) if "none" in among and others else among
 
 
 def _chosen(rng: Rng, places: Sequence[_Place], factors: Mapping[str, tuple[str, ...]]) -> list[Choice]:

@@ -201,9 +201,12 @@ def distributions(logits: Floats, fmt: Format, least: float) -> Floats:
 
 
 def labels(rng: np.random.Generator, rows: int, classes: int) -> Array:
-    """Labels anywhere, many of them where a limit is: (R,)."""
+    """Labels anywhere, many of them where a limit is; of many rows each class is one, if there are enough: (R,)."""
     if rows > 64:
-        return rng.integers(0, classes, rows)
+        anywhere = rng.integers(0, classes, rows)
+        if rows >= classes:
+            anywhere[:classes] = rng.permutation(classes)
+        return anywhere
     found = [place(rng, "classes", classes) for _ in range(min(rows, 4))]
     likely = np.resize(rng.permutation(limits_below("classes", classes) or [0]), rows - len(found))
     return np.array([*found, *likely], np.int64)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
 from ..problem.formats import FORMATS, Floats, Format
-from ..problem.operations import OPERATIONS
+from ..problem.operations import OPERATIONS, reductions
 from ..problem.outputs import value_shape
 from ..problem.problem import Array, Problem
 from ..problem.rows import from_rows
@@ -50,6 +51,32 @@ class LargePlan:
     def elements(self) -> int:
         """About how many numbers it has, to ask the smallest first."""
         return self.size * (self.other or (2 if self.dimension == "classes" else 4))
+
+
+def by_rows_first(among: tuple[str, ...]) -> tuple[str, ...]:
+    """Losses of rows in every second place: they show each row in the value."""
+    others = [name for name in among if name != "none"]
+    return tuple(each for name in others for each in ("none", name)) if "none" in among and others else among
+
+
+EVERY = (257, 385)  # classes of which each is the label of a row, more than a byte counts
+
+
+def with_every_label(
+    plan: LargePlan, classes: Sequence[tuple[int, int]], positions: Sequence[tuple[int, int]], looks: Iterator[Any]
+) -> Iterator[LargePlan]:
+    """Of a loss the usual problem with every class as a label, if its classes or its positions may be many.
+
+    `classes` and `positions` have the numbers of axes, and the axis of the classes, where each may be.
+    """
+    if not classes and not positions:
+        return
+    seed = *plan.seed[:2], crc32(b"every label")
+    size, among = int(np.random.default_rng(seed).integers(*EVERY)), classes or positions
+    lead, axis = (1, 1) if (1, 1) in among else among[0]
+    yield replace(plan, dimension="classes" if classes else "positions", size=size, other=size, seed=seed,
+                  has=frozenset(), reduction=by_rows_first(reductions(plan.supports))[0], lead=lead, axis=axis,
+                  looks=(str(next(looks)), str(next(looks))) if classes else ())  # fmt: skip
 
 
 def made(plan: LargePlan) -> Problem:
