@@ -83,6 +83,11 @@ def of_batches(logits: Tensor, labels: Tensor) -> Tensor:
     return losses / len(logits)
 
 
+def ignoring_two(logits: Tensor, labels: Tensor) -> Tensor:
+    """The same of another label."""
+    return torch.nn.functional.cross_entropy(logits, labels, ignore_index=2)
+
+
 def infinite(logits: Tensor, labels: Tensor) -> Tensor:
     """Wrong for huge logits alone."""
     loss = torch.nn.functional.cross_entropy(logits, labels)
@@ -93,6 +98,7 @@ ROWS = Problem("softmax", "float32", {"logits": [[1.0, 2.0], [0.0, 0.5]]})
 LOSS = Problem("cross_entropy", "float32", {"logits": [[1.0, 2.0], [0.0, 0.5]], "target": [0, 1]}, grad_output=1.0)
 SMOOTHED = Problem("cross_entropy", "float64", LOSS.inputs, {"label_smoothing": 0.1}, grad_output=1.0)
 ONE_CLASS = Problem("cross_entropy", "float64", {"logits": [[1.0], [2.0]], "target": [0, 0]}, {"label_smoothing": 0.1})
+EVEN = Problem("cross_entropy", "float32", {"logits": np.ones((1, 4, 1, 1)), "target": np.array([[[2]]])})
 IMAGES = Problem("cross_entropy", "float32", {"logits": np.resize([0.0, 0.5, 1.0], (1, 5, 3, 2)),
                  "target": [[[0, 1], [3, 1], [3, 0]]]}, grad_output=1.0)  # fmt: skip
 OF_ONE = replace(IMAGES, inputs={"logits": np.ones((1, 4, 1, 1)), "target": np.array([[[3]]])})
@@ -119,6 +125,7 @@ HUGE = Problem("cross_entropy", "float64", {"logits": [[-1e200]], "target": [0]}
         (of_batches, ROW, "--without unbatched"),
         (ignoring_one, IMAGES, "--fixed ignore_index=3"),
         (ignoring_one, OF_ONE, "--fixed ignore_index=3"),
+        (ignoring_two, EVEN, "--fixed ignore_index=2"),
         (ignoring_one, MANY, "--fixed ignore_index=3"),
     ],
 )

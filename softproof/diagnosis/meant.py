@@ -103,7 +103,7 @@ def _ignored(interview: Interview, witness: Reply) -> tuple[Pattern, str] | None
     """A label that does not count, found by a question whose first row has it."""
     for label in _labels(witness):
         logits = np.resize([0.0, 0.5], (2, label + 2))
-        asked = _with_labels(witness.problem, logits, np.array([label, 0]))
+        asked = _with_labels(witness.problem, logits, np.array([label, label + 1]))
         right = replace(asked, options={**asked.options, "ignore_index": label})
         if _is_right(interview, asked, right) and not _is_right(interview, asked, asked):
             return Pattern(IGNORED.format(label=label), 0, 0), FOR_IGNORED.format(label=label)
