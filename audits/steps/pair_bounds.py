@@ -172,7 +172,9 @@ def _softmax(f: _Rows) -> dict[str, Expected]:
     product = a.rounding("terms") if "terms" in a.stored else 0.0
     inner = (g * p).sum(-1, keepdim=True)
     deep = float(rmul_of_numbers(u, additions(3, u, a.backward_depth, 2)))
-    gamma = float(rmul_of_numbers(min(2 * u, deep), product))
+    few, order = torch.full_like(inner, float(powers(1, u))), min(2 * u, deep)
+    few = few.where(few * inner < order * inner, order)  # Theorem 30: of p g one matters, unless float64 has 0 for it
+    gamma = _rmul(few, product)
     inner_error = _times(b, g).sum(-1, keepdim=True) * (1 + gamma) + gamma * inner + 2 * a.underflow("terms")
     roundings = float(rmul_of_numbers(powers(3, u), product))
     beside, reach, apart, lost = inner.abs() + inner_error, (g - inner).abs(), 0.0, 0.0

@@ -61,7 +61,7 @@ def theorems(operation: str, arithmetic: Arithmetic, accuracy: str = "C") -> tup
     """The numbers of the theorems of docs/theory/bounds.md that a bound rests on; none in class A, which needs none.
 
     >>> theorems("entropy", arithmetic_of(model("fused"), Problem("softmax", "float32", {"logits": [0.0]}, {"dim": 0})))
-    (1, 7, 13, 15, 19, 22)
+    (1, 7, 13, 15, 19, 22, 30)
     """
     fused = any((arithmetic.online, arithmetic.base2, arithmetic.subtracts_logsumexp, arithmetic.scales_logits))
     of_logits = 5 in CITED[operation]  # what has probabilities of its own
