@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from softproof import OPERATIONS, Problem, bound
+from softproof import OPERATIONS, Problem, bound, judge, load
 from softproof.bounds.algebra import additions, few_additions
 from softproof.problem.formats import FORMATS, Floats
 
@@ -71,3 +72,25 @@ def test_a_long_row_of_few_that_matter_is_as_sharp_as_a_short_one(operation: str
         allowed.append(bound(Problem(operation, "float32", inputs, {"dim": -1}, g))[output].reshape(-1)[0])
 
     assert allowed[1] < 1.5 * allowed[0]
+
+
+def divergence(p_logits: torch.Tensor, q_logits: torch.Tensor, dim: int = -1) -> torch.Tensor:
+    """As it is written, differentiated by autograd, which sums p (log p - log q + 1)."""
+    p, q = (each.log_softmax(dim) for each in (p_logits, q_logits))
+    return (p.exp() * (p - q)).sum(dim)
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "far"), [("float32", 20000, 1e4), ("float32", 20000, 3e3), ("float64", 20000, 1e5)]
+)
+def test_what_is_light_in_one_sum_and_heavy_in_another(name: str, classes: int, far: float) -> None:
+    """Each p is lost beside 1, and with its logarithm it is not: both are in one sum of a gradient."""
+    fmt = FORMATS[name]
+    p, q = np.full((1, classes), np.log(0.9 * fmt.u / classes)), np.full((1, classes), -far)
+    p[0, 0] = q[0, 0] = 0
+    inputs = {"p_logits": fmt.round(p), "q_logits": fmt.round(q)}
+    problem = Problem("softmax_kl_divergence", name, inputs, {"dim": -1}, grad_output=np.ones(1))
+
+    verdict = judge(load(divergence, "softmax_kl_divergence", "torch"), problem)
+    assert verdict.ok
+    assert verdict.ratios["grad_p_logits"] > 1e-4  # the bound has not become anything

@@ -32,6 +32,7 @@ class _Sum:
     size: Floats  # Σ p |l|, of these magnitudes (r, 1)
     error: Floats  # (r, 1)
     most: Floats  # of the magnitudes for classes whose exponential need not be 0 (r, 1)
+    logarithms: int  # of each class
 
     @classmethod
     def of(cls, f: SoftmaxRows, other: SoftmaxRows | None = None) -> _Sum:
@@ -48,14 +49,14 @@ class _Sum:
         p = Known(f.p, np.where(gone, f.p, p_error + a.flushed(1)))
         l = Known(size, np.where(gone, 0.0, l_error + a.flushed(2)))  # noqa: E741
         logarithms = 1 + (other is not None)
-        lost = 2 * logarithms * a.underflow("terms") + a.flushed(2 * logarithms)
-        terms = _online(f, p, gone) * l
-        total = terms.rounded(_roundings(f, terms, logarithms), lost).summed()
-        error = np.asarray(total.error)
-        if a.scales_logits:
-            error = error + unscaled(total.size, error, a)
+        size, error = _summed(f, _online(f, p, gone) * l, logarithms)
         value = (f.p * exact).sum(-1, keepdims=True)
-        return cls(f, p, l, exact, value, total.size, error, np.where(gone, 0.0, size).max(-1, keepdims=True))
+        return cls(f, p, l, exact, value, size, error, np.where(gone, 0.0, l.size).max(-1, keepdims=True), logarithms)
+
+    @property
+    def slopes_error(self) -> Floats:
+        """That of Σ p (l + 1), the one sum of what autograd makes of p l: E_h (r, 1)."""
+        return _summed(self.f, self.p * Known(self.l.size + 1, self.l.error), self.logarithms)[1]
 
     @property
     def kept_error(self) -> Floats:
@@ -97,6 +98,15 @@ def _online(f: SoftmaxRows, p: Known, gone: Array) -> Known:
     rho = rdiv(powers(2, a.compute.u), f.sigma)
     rescaled = rescaled_error(np.exp(f.d), f.d, f.x, f.x_error, a)
     return Known(p.size, np.where(gone, p.error, np.maximum(p.error, rescaled * ((1 + rho) / f.s) + f.p * rho)))
+
+
+def _summed(f: SoftmaxRows, terms: Known, logarithms: int) -> tuple[Floats, Floats]:
+    """The sum of the magnitudes of terms, and its error (r, 1)."""
+    a = f.arithmetic
+    lost = 2 * logarithms * a.underflow("terms") + a.flushed(2 * logarithms)
+    total = terms.rounded(_roundings(f, terms, logarithms), lost).summed()
+    error = np.asarray(total.error)
+    return total.size, error + unscaled(total.size, error, a) if a.scales_logits else error
 
 
 def _roundings(f: SoftmaxRows, terms: Known, logarithms: int) -> Array:
@@ -149,7 +159,7 @@ def _gradient(total: _Sum, g: Floats) -> Allowed:
     f, a, p, size = total.f, total.f.arithmetic, total.p, total.l.size + total.size + 3
     centred = total.exact - total.value
     reach = size if has_other_forms(a) else np.abs(centred) + 2
-    inner = total.l.error + total.kept_error + _of_ones(p, a)
+    inner = total.l.error + np.maximum(total.kept_error + _of_ones(p, a), total.slopes_error)
     apart = rmul(a.c_exp * a.compute.u, a.rounding("exp"))
     roundings = powers(8, a.rounding("terms")) + rdiv(apart, apart)
     error = times(p.error, reach) + times(p.size + p.error, inner + roundings * (size + inner))
