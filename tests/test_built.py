@@ -73,16 +73,28 @@ class Scorer:
         return -(log_p.exp() * log_p.masked_fill(log_p == -torch.inf, 0)).sum(-1)
     def wrong_entropy(self, logits): return self.entropy(logits) * 1.01
 
+class Kernels:
+    def softmax(x, dim=-1): return torch.softmax(x, dim)
+
+class OnlyForward:
+    def __init__(self, label_smoothing=0.0): self.smoothing = label_smoothing
+    def forward(self, logits, labels): return cross_entropy(logits, labels, label_smoothing=self.smoothing)
+
+def make_softmax(): return torch.softmax
+def make_weighted(weight=None, reduction="mean"): return nn.CrossEntropyLoss(weight, reduction=reduction)
+
 class OfLogits:
     def __init__(self, logits): self.log_p = logits - logits.logsumexp(-1, keepdim=True)
     def softmax_entropy(self): return Scorer().entropy(self.log_p)
     def wrong_softmax_entropy(self): return Scorer().entropy(2 * self.log_p)
 """
-AGREE = ("SmoothLoss", "Hidden", "Chunked", "make_loss", "LinearLoss", "Scorer.entropy", "OfLogits.softmax_entropy")
+AGREE = ("SmoothLoss", "Hidden", "Chunked", "make_loss", "LinearLoss", "Scorer.entropy", "OfLogits.softmax_entropy",
+         "Kernels.softmax", "OnlyForward", "OnlyForward.forward", "make_softmax", "make_weighted")  # fmt: skip
 WRONG = ("WrongSmoothing", "OfTheFirst", "make_wrong_loss", "WithoutBias", "Scorer.wrong_entropy",
          "OfLogits.wrong_softmax_entropy")  # fmt: skip
 OPERATIONS = {"Linear": "linear_cross_entropy", "Without": "linear_cross_entropy",
-              "Scorer": "softmax_entropy", "OfLogits": "softmax_entropy"}  # fmt: skip
+              "Scorer": "softmax_entropy", "OfLogits": "softmax_entropy",
+              "Kernels": "softmax", "make_softmax": "softmax"}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", [*AGREE, *WRONG])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
 from typing import Any
 
 import numpy as np
@@ -38,6 +41,28 @@ def kept(logits: Any, labels: Any, seen: list[Any] = []) -> Any:  # noqa: B006  
     return counted(logits, next(each for each in seen if each.shape == labels.shape))
 
 
+@cache
+def places(rows: int) -> Any:
+    """Kept for all questions."""
+    return jnp.arange(rows)
+
+
+def cached(logits: Any, labels: Any) -> Any:
+    """It is right."""
+    return jnp.log(jnp.exp(logits).sum(1)) - logits[places(len(labels)), labels]
+
+
+@dataclass
+class Scaled:
+    """It is equal to others, and so has no hash."""
+
+    scale: float
+
+    def __call__(self, logits: Any, labels: Any) -> Any:
+        """A loss."""
+        return counted(self.scale * logits, labels)
+
+
 def loss(rows: int, classes: int, labels: Any = 0) -> Problem:
     """Of rows that differ."""
     logits = np.linspace(-1, 1, rows * classes).reshape(rows, classes).astype(np.float32)
@@ -55,8 +80,9 @@ def test_small_and_large(function: Any, ok: bool, classes: int) -> None:
     assert judge(candidate, loss(1, classes), arithmetic="flush-to-zero").ok == ok
 
 
-def test_a_question_is_compiled_once() -> None:
+def test_a_question_is_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is answered again without Python; a small one by Python every time; and only some are kept."""
+    monkeypatch.setattr(jax_arrays, "_turns", count(1))
     candidate = load(counted, "cross_entropy", "jax", fixed={"reduction": "none"})
     candidate.answer(loss(3, 40), "cpu")
     calls.clear()
@@ -66,7 +92,7 @@ def test_a_question_is_compiled_once() -> None:
 
     candidate.answer(loss(1, 2), "cpu")
     assert calls == [(1, 2)]
-    assert len(jax_arrays._compiled) <= jax_arrays.KEPT
+    assert len(jax_arrays._kept) <= jax_arrays.KEPT
 
 
 def test_how_it_is_asked_is_compiled_too() -> None:
@@ -77,6 +103,30 @@ def test_how_it_is_asked_is_compiled_too() -> None:
     first, other = plain.answer(loss(3, 41), "cpu"), minus.answer(loss(3, 41), "cpu")
 
     assert (first.outputs["value"].values == -other.outputs["value"].values).all()
+
+
+@pytest.mark.parametrize("function", [cached, Scaled(1.0)])
+def test_what_has_no_hash_or_keeps_an_array(function: Any) -> None:
+    """An array that is made while a question is compiled is a number, for the next one too."""
+    candidate = load(function, "cross_entropy", "jax", fixed={"reduction": "none"})
+
+    assert all(judge(candidate, loss(3, classes), arithmetic="flush-to-zero").ok for classes in (60, 61, 60))
+
+
+def test_some_larger_questions_are_asked_operation_by_operation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Always the same ones; those that cannot be compiled as well, and are not tried again."""
+    monkeypatch.setattr(jax_arrays, "_turns", count(jax_arrays.EAGER))
+    candidate = load(counted, "cross_entropy", "jax", fixed={"reduction": "none"})
+    calls.clear()
+    for _ in range(3):
+        candidate.answer(loss(3, 70), "cpu")
+    assert len(calls) == 3
+
+    candidate = load(checking, "cross_entropy", "jax", fixed={"reduction": "none"})
+    candidate.answer(loss(3, 71), "cpu")
+    calls.clear()
+    candidate.answer(loss(3, 71), "cpu")
+    assert len(calls) == 1
 
 
 def test_a_state_is_seen_where_a_question_is_small() -> None:

@@ -40,15 +40,16 @@ def of_factory(function: Any) -> Recipe | None:
     """A function that is named as one that makes something, takes no input, and gives a function; None of another."""
     if not inspect.isfunction(function) or not re.search(_MAKES, words_of(function.__name__)):
         return None
-    if {name.lower() for name in inspect.signature(function).parameters} & _INPUTS:
+    missing = [each.name for each in inspect.signature(function).parameters.values() if each.default is each.empty]
+    if any(name.lower() in _INPUTS and not size_named(name) for name in missing):
         return None
     thing = tried(function)
-    return Recipe(function, lambda thing: thing, inspect.signature(thing), function) if callable(thing) else None
+    return Recipe(function, lambda thing: thing, _signature(thing), function) if callable(thing) else None
 
 
 def tried(maker: Callable[..., Any]) -> Any:
     """What it makes of its defaults, of sizes of 2 and of numbers that change nothing; None if these are not enough."""
-    missing = [each.name for each in _named(inspect.signature(maker)) if each.default is each.empty]
+    missing = [each.name for each in _named(_signature(maker)) if each.default is each.empty]
     given = {name: 2 if size_named(name) else next(iter(neutral_values(name)), None) for name in missing}
     try:
         return maker(**given)
@@ -65,7 +66,7 @@ class Maker:
 
     def __init__(self, maker: Callable[..., Any], taken: Collection[str]) -> None:
         self.maker, fixed = maker, getattr(maker, "keywords", {})  # of a partial
-        named = [each for each in _named(inspect.signature(maker)) if each.name not in taken and each.name not in fixed]
+        named = [each for each in _named(_signature(maker)) if each.name not in taken and each.name not in fixed]
         self.parameters = [each.replace(kind=each.KEYWORD_ONLY) if taken else each for each in named]
         self._kept = lru_cache(KEPT, typed=True)(self._of_pairs)
 
@@ -109,6 +110,15 @@ def as_function(recipe: Recipe, of: Any) -> Callable[..., Any]:
     function.__wrapped__ = recipe.code  # type: ignore[attr-defined]  # whose module is the user's
     function.__name__, function.__qualname__, function.__module__ = of.__name__, of.__qualname__, of.__module__
     return function
+
+
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """That of a function; of one that hides it, anything."""
+    try:
+        return inspect.signature(function)
+    except ValueError:
+        kinds = (("inputs", inspect.Parameter.VAR_POSITIONAL), ("options", inspect.Parameter.VAR_KEYWORD))
+        return inspect.Signature([inspect.Parameter(name, kind) for name, kind in kinds])
 
 
 def _named(signature: inspect.Signature) -> list[inspect.Parameter]:

@@ -20,7 +20,9 @@ def by_name(found: Any) -> Any:
     """
     if FUNCTION in _bases(found):
         name = found.__name__
-        raise ValueError(f"target is the class {name}; expected a function, such as {name}.apply, or one that calls it")
+        raise ValueError(
+            f"target is the class {name}; expected a function, such as {name}.apply, or a function that calls it"
+        )
     of = getattr(found, "__self__", None)
     is_apply = getattr(found, "__name__", "") == "apply" and FUNCTION in _bases(of)
     return _of_torch().by_name(found) if is_apply else found
@@ -29,9 +31,14 @@ def by_name(found: Any) -> Any:
 def member(found: Any, name: str) -> Any:
     """What has this name in a module or a class; a method of a class is a function of what it makes too."""
     value = getattr(found, name)
-    if not isinstance(found, type) or not inspect.isfunction(inspect.getattr_static(found, name)):
+    if not isinstance(found, type) or not _is_method(inspect.getattr_static(found, name)):
         return value
     return found if name in ("forward", "__call__") else as_function(of_class(found, name), value)
+
+
+def _is_method(function: Any) -> bool:
+    """Whether a function of a class is meant for its objects; a class may hold functions as a module does."""
+    return inspect.isfunction(function) and next(iter(inspect.signature(function).parameters), "") == "self"
 
 
 def function_of(found: Any, operation: str) -> Callable[..., Any]:
@@ -43,8 +50,9 @@ def function_of(found: Any, operation: str) -> Callable[..., Any]:
     if is_class and MODULE in _bases(found):
         recipe = _of_torch().of_class(found, operation) if operation in WITH_WEIGHTS else None
         return as_function(recipe or of_class(found, "forward"), found)
-    if is_class and inspect.isfunction(inspect.getattr_static(found, "__call__", None)):
-        return as_function(of_class(found), found)
+    for method in ("__call__", "forward") if is_class else ():
+        if _is_method(inspect.getattr_static(found, method, None)):
+            return as_function(of_class(found, method), found)
     recipe = of_factory(found)
     return found if recipe is None else as_function(recipe, found)
 

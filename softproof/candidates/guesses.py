@@ -49,7 +49,6 @@ _NEUTRAL = {  # the number that changes nothing, of parameters that are no optio
     **dict.fromkeys(("alpha", "beta", "coef", "coeff"), (0.0, 1.0)),
     **dict.fromkeys(("scale", "logit_scale", "loss_scale"), (1.0, 0.0)),
     **dict.fromkeys(("chunk", "chunk_size", "chunks", "num_chunks", "n_chunks", "chunk_rows", "chunk_len"), (8,)),
-    **dict.fromkeys(("block", "block_size", "blocks", "num_blocks", "n_blocks", "tile", "tile_size"), (8,)),
 }
 SWITCHES = {"from_logits": True, "is_logits": True, "from_probs": False}  # that a function takes logits
 _SIZES = {  # of a question, by the names that people give them

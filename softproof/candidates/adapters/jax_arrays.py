@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cache, partial
+from itertools import count
 from typing import Any
 
 import jax
@@ -83,6 +84,7 @@ _NAMES = {"gpu": "cuda"}
 Call = Callable[[Mapping[str, Any]], jax.Array]
 Arrays = Mapping[str, jax.Array]
 SMALL = 4  # numbers of a question that is asked operation by operation, so that a state is seen that a kernel keeps
+EAGER = 16  # of so many larger questions one is, for the same reason
 KEPT = 128  # questions that stay compiled, for when they are asked again
 
 
@@ -92,20 +94,36 @@ def _of(call: Call, inputs: Arrays, wanted: tuple[str, ...]) -> Callable[..., ja
 
 
 def _asked(derivative: Callable[..., Any], call: Call, wanted: tuple[str, ...], *arrays: Any) -> Any:
-    """A derivative of arrays: compiled as one, or operation by operation if it is small or cannot be compiled."""
-    key = getattr(call, "key", None)
+    """A derivative of arrays: compiled as one; operation by operation if it is small, cannot be compiled, or its turn
+    comes, and then each time that it is asked again.
+    """
+    key, eager = getattr(call, "key", None), partial(derivative, call, wanted)
     if key is None or sum(each.size for each in arrays[0].values()) <= SMALL:
-        return derivative(call, wanted, *arrays)
-    if (key := (derivative, *key, wanted)) not in _compiled:
-        _compiled[key] = jax.jit(partial(derivative, call, wanted))
-        _compiled.pop(next(iter(_compiled))) if len(_compiled) > KEPT else None
+        return eager(*arrays)
+    function, form = key
+    key = derivative, id(function), form, wanted
+    if key not in _kept:  # with its function, whose number is no other's while it is kept
+        _kept[key] = function, jax.jit(_with_constants(eager)) if next(_turns) % EAGER else eager
+        _kept.pop(next(iter(_kept))) if len(_kept) > KEPT else None
     try:
-        return _compiled[key](*arrays)
+        return _kept[key][1](*arrays)
     except Exception:  # whatever it does with numbers that are not there while it is compiled
-        return derivative(call, wanted, *arrays)
+        _kept[key] = function, eager
+        return eager(*arrays)
 
 
-_compiled: dict[Any, Any] = {}
+_kept: dict[Any, tuple[Any, Callable[..., Any]]] = {}
+_turns = count(1)
+
+
+def _with_constants(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, in which what does not depend on its arguments has numbers while it is compiled, and may be cached."""
+
+    def called(*arrays: Any) -> Any:
+        with jax.ensure_compile_time_eval():
+            return function(*arrays)
+
+    return called
 
 
 def differentiate(
