@@ -466,6 +466,9 @@ def kd_loss_wrong(logits_student, logits_teacher, temperature):
     return kd_loss(logits_student, logits_teacher, temperature) * 1.01
 
 def kl(input, target): return F.kl_div(input, target, reduction="batchmean")
+def kl_sum(input, target): return F.kl_div(input, target, reduction="sum")
+def kl_mean(input, target): return F.kl_div(input, target)
+def kl_wrong(input, target): return kl(input, target) * 1.001
 
 def of_conventions(logits, target, ignore_index=-100):
     loss = F.cross_entropy(logits, target, ignore_index=ignore_index, reduction="sum")
@@ -489,13 +492,15 @@ def test_more_that_one_command_tells(name: str, tmp_path: Path, monkeypatch: pyt
     assert [each for each in ASKED_FOR.get(name, ()) if each not in report["found_out"][0]] == []
 
 
-def test_the_divergence_of_torch_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It takes log-probabilities, and the other distribution first."""
+@pytest.mark.parametrize("name", ["kl", "kl_sum", "kl_mean", "kl_wrong"])
+def test_the_divergence_of_torch_is_told(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes log-probabilities, and the other distribution first; one that is 0.1 % off is wrong, and no such one."""
     monkeypatch.chdir(tmp_path)
-    status, report = verified("kl", MORE, "--operation", "kl_divergence")
+    status, report = verified(name, MORE, "--operation", "kl_divergence")
 
-    assert (status, report["rows"][0]["verdict"]) == (1, "cannot ask")
-    assert "as torch's kl_div does" in report["rows"][0]["reason"]
+    (row,) = report["rows"]
+    assert (status, row["verdict"]) == (1, "disagrees" if name == "kl_wrong" else "cannot ask")
+    assert ("as torch's kl_div does" in row["reason"]) == (name != "kl_wrong")
 
 
 def test_conventions_do_not_hide_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

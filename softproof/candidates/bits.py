@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from ..problem.problem import Array
-
-if TYPE_CHECKING:
-    pass
 
 
 def same_bits(one: Array, two: Array) -> bool:

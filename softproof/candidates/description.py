@@ -119,9 +119,7 @@ def believed(said: Any, target: str, operation: str | None, adapter: str | None,
     if not isinstance(takes, dict) or takes.keys() != set(operations):
         raise FrameError("a description that does not say what each operation takes")
     taken = {name: _some(takes[name], f"what {name} takes", OPERATIONS[name].extras) for name in operations}
-    parameters, switches = (
-        _named(said[each], operations, f"{each} of each operation are called") for each in ("parameters", "switches")
-    )
+    parameters, switches = (_named(said[each], operations, each) for each in ("parameters", "switches"))
     others = said["other_defaults"]
     if not isinstance(others, dict) or others.keys() != set(operations):
         raise FrameError("a description that does not say which options have another default")
@@ -147,8 +145,8 @@ def believed(said: Any, target: str, operation: str | None, adapter: str | None,
 def _named(said: Any, operations: tuple[str, ...], what: str) -> dict[str, tuple[str, ...]]:
     """Names of each operation."""
     if not isinstance(said, dict) or said.keys() != set(operations):
-        raise FrameError(f"a description that does not say what the {what}")
-    return {name: tuple(texts(said[name], "parameters")) for name in operations}
+        raise FrameError(f"a description that does not say what the {what} of each operation are called")
+    return {name: tuple(texts(said[name], what)) for name in operations}
 
 
 def _adapter(said: Any, target: str, adapter: str | None) -> str:

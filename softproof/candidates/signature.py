@@ -38,17 +38,17 @@ def named_by(function: Callable[..., Any]) -> set[str] | None:
 
 def named_in_order(function: Callable[..., Any]) -> tuple[str, ...]:
     """The parameters that a function names, if it tells."""
-    try:
-        parameters = signature_of(function).parameters.values()
-    except (ValueError, TypeError):
-        return ()
-    return tuple(each.name for each in parameters if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL))
+    return tuple(each.name for each in _told(function) if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL))
 
 
 def switches_of(function: Callable[..., Any]) -> tuple[str, ...]:
     """The parameters that are True or False by default."""
+    return tuple(each.name for each in _told(function) if isinstance(each.default, bool))
+
+
+def _told(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """All parameters, if the function tells."""
     try:
-        parameters = signature_of(function).parameters.values()
+        return [*signature_of(function).parameters.values()]
     except (ValueError, TypeError):
-        return ()
-    return tuple(each.name for each in parameters if isinstance(each.default, bool))
+        return []

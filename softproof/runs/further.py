@@ -13,6 +13,7 @@ from ..problem.kinds import kinds_of
 from ..problem.operations import OF_REDUCTIONS
 from ..problem.problem import Problem
 from ..reports.failure import Failure
+from .probing import SHAPE
 
 OVERWRITES = "--writes"  # in the advice on a function whose every further answer may come from that
 MOST = 3  # failures of a row that are looked for by default
@@ -68,7 +69,7 @@ def is_told(failure: Failure, told: Sequence[Failure]) -> bool:
 
 def is_counted(failure: Failure) -> bool:
     """Whether it is one of those that are looked for; a convention, or a shape, may stand before what is wrong."""
-    return failure.diagnosis.without not in CONVENTIONS and "value has shape" not in failure.verdict.explanation
+    return failure.diagnosis.without not in CONVENTIONS and SHAPE.search(failure.verdict.explanation) is None
 
 
 def headline_first(failures: list[Failure]) -> list[Failure]:

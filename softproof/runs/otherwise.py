@@ -82,11 +82,11 @@ def of_another_interface(candidate: Candidate, operation: str, dtype: str, devic
         return _said(fixed, () if held else (HALF_VALUE,), dtype)
     if soft := _soft(candidate, operation, dtype, device, free):
         return soft
+    if operation == "kl_divergence" and _is_of_torch(candidate, usual, device):
+        return OF_TORCH
     if names := _of_logarithms(candidate, usual, device):
         instead = INSTEAD_OF_LOGARITHMS.get((operation, len(names)), NO_OPERATION)
         return LOGARITHMS.format(operation=operation, taken=" and ".join(f"log {name}" for name in names)) + instead
-    if operation == "kl_divergence" and _is_of_torch(candidate, usual, device):
-        return OF_TORCH
     result = negative(result)
     fixed = hard_coded(free, is_right)
     return NEGATIVE if "target" in usual.inputs and (fixed or is_right({})) else ""
@@ -157,13 +157,23 @@ def _of_logarithms(candidate: Candidate, usual: Problem, device: str) -> tuple[s
 
 
 def _is_of_torch(candidate: Candidate, usual: Problem, device: str) -> bool:
-    """Whether it is a sum, or a mean, of target (log target - input), in the order of torch's kl_div."""
-    p, q = usual.inputs["p"], np.roll(usual.inputs["q"], 1, -1)
+    """Whether it is a sum, or a mean, of target (log target - input), in the order of torch's kl_div.
+
+    The rows are all the same, and each size is a power of 2, so that one of these numbers times what it is divided by
+    is the divergence of a row, with no rounding more.
+    """
+    p, q = np.array([0.5, 0.25, 0.125, 0.125]), np.array([0.125, 0.5, 0.25, 0.125])
+    lead = (2,) * (usual.inputs["p"].ndim - 1)
+    rows = {"p": FORMATS[usual.dtype].round(np.log(q)), "q": p}
+    asked = replace(usual, inputs={name: np.tile(each, (*lead, 1)) for name, each in rows.items()})
     with warnings.catch_warnings(action="ignore"):
-        value = candidate.answer(replace(usual, inputs={"p": p, "q": q}), device).outputs.get("value")
-    total = float((q * (np.log(q) - p)).sum())
-    means = [total / count for count in (1, p.size, len(p))]
-    return value is not None and bool(np.isclose(value.values.sum(dtype=np.float64), means, rtol=1e-2).any())
+        value = candidate.answer(asked, device).outputs.get("value")
+    if value is None or value.values.ndim:
+        return False
+    row, many = Problem("kl_divergence", usual.dtype, {"p": p, "q": q}, {"dim": -1}), 2 ** len(lead)
+    given = (Given(candidate, Result({"value": replace(value, values=value.values * times)}))
+             for times in (1 / many, 1.0, len(p)))  # fmt: skip
+    return any(judge(each, row, device=device, arithmetic=widest(usual.dtype, device)).ok for each in given)
 
 
 OF_TORCH = (
