@@ -4,7 +4,8 @@ python -m audits.alarms --jobs 2 --log alarms.jsonl
 
 A line of the log is one operation in one dtype from one seed, and a run goes on where its log ends. It takes hours. An
 answer is what one half makes of one problem, value and gradients judged together; in one problem of five it is also
-asked by behaviour checks, and by relations, in turn (docs/theory/behaviour.md). The right variants
+asked by behaviour checks, and by relations, in turn (docs/theory/behaviour.md). Large problems, which `verify` asks
+besides, have lines of their own, in which both halves are asked for value and gradients. The right variants
 (docs/generated/right_variants.md) answer one batch of problems in ten; with --right they answer all, and their wrong
 twins are hunted. docs/generated/figures.md holds one run's tables.
 """
@@ -28,7 +29,8 @@ from hypothesis import HealthCheck, Phase
 from benchmarks import text
 from softproof import OPERATIONS, Candidate, Problem, Verdict, load, problems
 from softproof.bounds.models import model
-from softproof.generation.coverage import REGIONS, regions
+from softproof.generation.coverage import REGIONS, regions, sizes_of
+from softproof.generation.large import large_problems
 from softproof.runs.criteria import Criteria
 from softproof.runs.schedule import Schedule, against
 from softproof.runs.search import BATCH
@@ -51,6 +53,7 @@ class Part(NamedTuple):
     seed: int
     problems: int
     right: bool = False  # whether it is for the right variants alone
+    large: bool = False  # whether it is of the large problems of the seed, all of them, and of no other
 
 
 Record = dict[str, Any]
@@ -62,6 +65,8 @@ def parts(seeds: int, sizes: dict[str, int], *, right: bool = False) -> Iterator
         for operation in OPERATIONS:
             for dtype, size in sizes.items():
                 yield Part(operation, dtype, seed, size, right)
+                if not right:
+                    yield Part(operation, dtype, seed, 0, large=True)
 
 
 def halves(dtype: str) -> list[tuple[Candidate, str]]:
@@ -75,14 +80,16 @@ def ask(part: Part, who: Sequence[tuple[Candidate, str]] | None = None) -> Recor
     torch.set_num_threads(1)
     pairs = [] if part.right else who or halves(part.dtype)
     asked = [_Asked(candidate, name, part) for candidate, name in pairs]
-    right = [] if who else by_model(part.operation, part.dtype)
+    right = [] if who or part.large else by_model(part.operation, part.dtype)
     seen: Counter[str] = Counter()
     for number, start in enumerate(range(0, part.problems, BATCH)):
         chosen = [*asked, *(right if part.right or number % RIGHT == 0 else ())]
         _ask_batch(part, number, min(BATCH, part.problems - start), chosen, seen)
+    problems = _ask_large(part, asked, seen) if part.large else part.problems
     answers = {"halves": [each.record() for each in asked], "variants": [each.record() for each in right]}
     return {
         **part._asdict(),
+        "asked": problems,
         "regions": dict(seen),
         **answers,
         "twins": twins_of(part.operation, part.dtype, part.seed) if part.right else {},
@@ -107,6 +114,16 @@ def _ask_batch(part: Part, number: int, count: int, asked: Sequence[_Asked | Var
             each.ask(problem, fully=number % FULLY == 0)
 
     draw()
+
+
+def _ask_large(part: Part, asked: Sequence[_Asked], seen: Counter[str]) -> int:
+    """All that `verify` asks a candidate that takes every option; how many they are."""
+    large = large_problems(part.operation, part.dtype, seed=part.seed)
+    for problem in large:
+        seen.update(sizes_of(problem))
+        for each in asked:
+            each.ask(problem, fully=False)
+    return len(large)
 
 
 class _Asked:
@@ -178,7 +195,7 @@ def reached(records: Sequence[Record]) -> str:
         own = [record for record in records if record["operation"] == operation]
         seen = sum((Counter(record["regions"]) for record in own), Counter[str]())
         rarest = min(REGIONS[operation], key=seen.__getitem__)
-        drawn = sum(record["problems"] for record in own)
+        drawn = sum(record["asked"] for record in own)
         visited = sum(region in seen for region in REGIONS[operation])
         lines.append((operation, f"{drawn:,}", f"{len(REGIONS[operation])}", f"{visited}", rarest, f"{seen[rarest]:,}"))
     return text.table("Regions visited", lines, left=1)

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import manual
 from audits import alarms
 from audits.alarms import Part
-from manual import softmax
-from softproof import OPERATIONS, load
+from softproof import OPERATIONS, Candidate, load
+from softproof.generation.large import large_problems
 from softproof.mutants.right.catalogue import VARIANTS
 from softproof.problem.problem import Array
 
@@ -22,7 +23,17 @@ QUICK = {"float32": 10}
 
 def _without_zeros(logits: Array, dim: int = -1) -> Array:
     """A softmax that takes 0 for a mask."""
-    return np.where(logits == 0, 0, softmax(logits, dim)).astype(logits.dtype)
+    return np.where(logits == 0, 0, manual.softmax(logits, dim)).astype(logits.dtype)
+
+
+def _forgetful() -> Candidate:
+    """A logsumexp without the last class of more than a thousand."""
+
+    def logsumexp(logits: Array, dim: int = -1) -> Array:
+        kept = np.arange(logits.shape[dim]) < max(1000, logits.shape[dim] - 1)
+        return manual.logsumexp(np.compress(kept, logits, axis=dim), dim)
+
+    return load(logsumexp, operation="logsumexp", adapter="numpy")
 
 
 def test_both_halves_answer_every_problem() -> None:
@@ -49,6 +60,21 @@ def test_an_alarm_is_told_with_its_problem() -> None:
     assert "Problem(\n    'softmax', 'float32'" in told[0]
     assert "ALARM: _without_zeros, seed 0: judge" in alarms.summary([record])
     assert alarms.goals([record])[0] == f"NOT MET  no false alarm besides named findings: {len(told)} alarms"
+
+
+def test_large_problems_have_a_part_of_their_own() -> None:
+    """Which asks all of them, and tells each alarm."""
+    record = alarms.ask(
+        Part("logsumexp", "float32", 3, 0, large=True), [(MANUAL, "any-order"), (_forgetful(), "any-order")]
+    )
+
+    large = large_problems("logsumexp", "float32", seed=3)
+    right, wrong = record["halves"]
+    assert [right["answers"], wrong["answers"], record["asked"]] == [len(large)] * 3
+    assert right["alarms"] == []
+    assert len(wrong["alarms"]) > 1
+    assert "more than 65,536 classes" in record["regions"]
+    assert f"{len(large)}" in alarms.reached([record])
 
 
 def test_the_right_variants_answer_one_batch_in_ten() -> None:
@@ -110,6 +136,7 @@ def test_a_run_goes_on_where_its_log_ends(
     """Nothing is asked twice."""
     log, wanted = tmp_path / "a.jsonl", list(alarms.parts(2, QUICK))
     record = alarms.ask(wanted[0], [(MANUAL, "any-order")])
+    assert [part.large for part in wanted[:2]] == [False, True]
     log.write_text(json.dumps(record) + "\n")
 
     assert alarms.read(tmp_path / "none.jsonl") == []
