@@ -1,9 +1,9 @@
-"""Arrays whose axes are in another order for the candidate: classes along the last axis, and a transposed weight.
+"""Arrays whose axes are in another order for the candidate: classes last, a transposed weight, labels that are shifted.
 
 A loss of a language model has its classes last, (N, d1, …, C), where torch has (N, C, d1, …); its user says so by
 `--fixed dim=-1`. A layer x @ W takes a weight (features, classes), where torch has (classes, features): `--transposed
-weight`. Problems stay as they are; the arrays of the candidate have their axes in its order, and its answers come back
-in ours.
+weight`. One that compares each position with the next label has a position and a label more (`shifts.py`). Problems
+stay as they are; the arrays of the candidate have their axes in its order, and its answers come back in ours.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from ..problem.interface import Interface
 from ..problem.problem import Array, Output, Problem
+from .shifts import goes_beyond, lengthened, shortened
 
 OF_LOSSES = ("cross_entropy",)  # operations whose axis of classes is the second, and no option
 _SECOND, _LAST, _MATRIX = 1, -1, 2
@@ -52,16 +53,28 @@ def given_so(name: str, values: Array, problem: Problem, interface: Interface) -
     """The numbers of an array in the order in which a candidate takes them."""
     if _is_transposed(name, problem, interface):
         return np.ascontiguousarray(values.T)
+    values = lengthened(name, values, problem) if interface.shifted else values
     if not _has_classes(name, problem, interface):
         return values
     return np.ascontiguousarray(np.moveaxis(values, _SECOND, _LAST))
 
 
-def taken_so(name: str, output: Output, problem: Problem, interface: Interface) -> Output:
-    """An answer in our order; one with another number of dimensions stays as it is, and is wrong."""
-    values = output.values
+def _in_our_order(name: str, values: Array, problem: Problem, interface: Interface) -> Array:
+    """The numbers of an answer; those with another number of dimensions stay as they are, and are wrong."""
     if _is_transposed(name, problem, interface):
-        return replace(output, values=np.ascontiguousarray(values.T)) if values.ndim == _MATRIX else output
+        return np.ascontiguousarray(values.T) if values.ndim == _MATRIX else values
     if not _has_classes(name, problem, interface) or values.ndim != problem.inputs["logits"].ndim:
-        return output
-    return replace(output, values=np.ascontiguousarray(np.moveaxis(values, _LAST, _SECOND)))
+        return values
+    return np.ascontiguousarray(np.moveaxis(values, _LAST, _SECOND))
+
+
+def taken_so(name: str, output: Output, problem: Problem, interface: Interface) -> Output:
+    """An answer in our order, and no longer than what was asked."""
+    values = _in_our_order(name, output.values, problem, interface)
+    values = shortened(name, values, problem) if interface.shifted else values
+    return output if values is output.values else replace(output, values=values)
+
+
+def is_beyond(name: str, output: Output, problem: Problem, interface: Interface) -> bool:
+    """Whether a gradient is not 0 beyond what was asked."""
+    return interface.shifted and goes_beyond(name, _in_our_order(name, output.values, problem, interface), problem)

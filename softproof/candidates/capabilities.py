@@ -87,7 +87,7 @@ class Capabilities:
     def _named(self) -> dict[str, frozenset[str]]:
         """The inputs, options and kinds of input that each operation takes."""
         interface = self.candidate.interface
-        left_out = interface.without | interface.fixed.keys() | set(DIRECTIONAL)
+        left_out = interface.left_out | set(DIRECTIONAL)
         return {each: self._taken(each) - left_out for each in self.candidate.functions}
 
     def _taken(self, operation: str) -> frozenset[str]:

@@ -49,7 +49,7 @@ class Description:
         own = self.takes[operation]
         taken = options & (own if interface.supports is None or self.adapter in DECLARING else interface.supports)
         found = kinds | taken | (own & frozenset(about.kinds) & set(DIRECTIONAL))
-        return found - interface.without - interface.fixed.keys()
+        return found - interface.left_out
 
 
 class Described(Capabilities):
@@ -186,7 +186,7 @@ def _interface(said: dict[str, Any], interface: Interface, adapter: str, operati
         made = Interface(interface.supports, interface.without | without, names, {**fixed, **interface.fixed},
                          interface.extra, frozenset(ndim) if not interface.ndim else interface.ndim,
                          interface.writes, output, interface.negative, interface.transposed,
-                         interface.gradients)  # fmt: skip
+                         interface.shifted, interface.gradients)  # fmt: skip
         made.check(operations, interface.without, None, "it")
     except (ValueError, TypeError) as error:
         raise FrameError(f"a description that does not fit: {error}") from None

@@ -11,7 +11,7 @@ from ..problem.formats import HALF
 from ..problem.interface import HALF_VALUE, Interface
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Array, Problem
-from ..problem.row_masks import classes_for_all
+from ..problem.row_masks import MASKS, classes_for_all
 from ..problem.size_limits import with_sizes
 from .axes import given_so
 from .frameworks import arrays_of
@@ -45,7 +45,9 @@ def called(
     asked = function or candidate.functions[problem.operation]
     first = positional(problem.operation, interface)
     missing = unsaid(asked, problem, interface, len(before) + first)
+    missing = {name: given_so(name, x, problem, interface) if name in MASKS else x for name, x in missing.items()}
     labels = classes_for_all(problem) if says_by_a_mask(asked, problem, interface) else None
+    labels = labels if labels is None else given_so("target", labels, problem, interface)
     options = {name: each for name, each in problem.options.items() if labels is None or name != "ignore_index"}
 
     def call(arrays: Mapping[str, Any]) -> Any:

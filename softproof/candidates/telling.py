@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..problem.problem import Output, Problem
-from .axes import taken_so
+from .axes import is_beyond, taken_so
 from .directives import DIRECTIVES
 from .functions import made
 from .guard import Guard
@@ -27,9 +27,10 @@ def told_by(candidate: Candidate, problem: Problem, device: str, directive: str,
     if changed := guard.changed():
         return Told(changed=changed)
     after = {name: task.framework.take(array) for name, array in task.arrays.items()}
+    more = [("beyond", name) for name, each in found.items() if is_beyond(name, each, problem, candidate.interface)]
     outputs, after = ({name: taken_so(name, each, problem, candidate.interface) for name, each in some.items()}
                       for some in (found, after))  # fmt: skip
-    return Told(outputs, {name: each.values for name, each in after.items()}, observed=tuple(task.observed))
+    return Told(outputs, {name: each.values for name, each in after.items()}, observed=(*task.observed, *more))
 
 
 def _taken(task: Task, array: Any) -> Output:

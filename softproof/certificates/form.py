@@ -143,6 +143,7 @@ _INTERFACE = {
     "ndim": Every(_count),
     "output": _or_null(lambda value: "" if isinstance(value, str) else _count(value)),
     "negative": _flag,
+    "shifted": _flag,
 }
 _ASKED = {
     "target": _text,

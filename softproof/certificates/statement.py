@@ -78,6 +78,7 @@ def arguments_of_run(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "ndim": sorted(arguments.get("ndim", ())),
         "output": arguments.get("output"),
         "negative": arguments.get("negative", False),
+        "shifted": arguments.get("shifted", False),
     }
     return {
         "target": arguments["target"],

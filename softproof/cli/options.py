@@ -94,6 +94,9 @@ def add_interface(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--negative", action="store_true", help="its result is minus the value, as a log-probability is minus a loss"
     )
+    group.add_argument(
+        "--shifted", action="store_true", help="it compares each position of a sequence with the next label"
+    )
 
 
 def target_name(text: str) -> str:
@@ -143,6 +146,7 @@ _OPTIONS = {
     "output": "--output",
     "gradients": "--gradient",
     "negative": "--negative",
+    "shifted": "--shifted",
     "transposed": "--transposed",
     "ndim": "--ndim",
     "writes": "--writes",
@@ -162,6 +166,8 @@ def _interface(options: argparse.Namespace) -> InterfaceArguments:
     interface["transposed"] = split(options.transposed)
     if options.negative:
         interface["negative"] = True
+    if options.shifted:
+        interface["shifted"] = True
     if options.supports is not None:
         interface["supports"] = split(options.supports)
     interface["without"], interface["writes"] = split(options.without), split(options.writes)

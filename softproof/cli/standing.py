@@ -34,8 +34,8 @@ def with_standing(
     for row in before:
         if row.verdict != DISAGREES or (row.name in judged and not judged[row.name].ok):
             continue
-        if _by_name(first, row.operation) != _by_name(interface, row.operation):  # the inputs were in another order
-            continue
+        if first.shifted != interface.shifted or _by_name(first, row.operation) != _by_name(interface, row.operation):
+            continue  # labels, or inputs, were in another order
         same = (each for each in row.failures if not (turned and is_moved(each.verdict.problem)))
         standing = tuple(each for each in same if _stands(each, interface, opener))
         if standing:

@@ -14,7 +14,7 @@ from ..candidates.candidate import Candidate
 from ..generation.strategies import problems
 from ..problem.checks import check
 from ..problem.formats import FORMATS
-from ..problem.interface import SHAPES
+from ..problem.kinds import SHAPES
 from ..problem.operations import DIRECTIONAL, OPERATIONS
 from ..problem.problem import COMMON_LAYOUTS, Array, Problem
 

@@ -2,62 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields, replace
-from functools import partial
 from typing import Any, TypedDict
 
 import numpy as np
 
-from .losses import is_labels, kept
+from .kinds import SHAPES
+from .losses import is_labels
 from .operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS, REDUCTIONS
 from .outputs import gradient_names
-from .problem import Array, Problem
+from .problem import Problem
 from .row_masks import MASKS
-from .rows import axis_of, main_input, reduction_of, row_length, to_rows
+from .rows import main_input
 from .size_limits import check_sizes, is_beyond, is_limit, limit
 from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
 
 Place = int | str  # of one of several results: its number, counted from 0, or its name
 DIMENSIONS = range(6)  # of the arrays that are drawn
 HALF_VALUE = "half_value"  # in `without`: in half precision a value in float32 is rounded
-
-
-def _is_reduced(problem: Problem, reduction: str) -> bool:
-    """Whether it is a loss with this reduction."""
-    return "target" in problem.inputs and reduction_of(problem) == reduction
-
-
-def _is_ignored(problem: Problem) -> bool:
-    """Whether it has rows, with labels, none of which counts."""
-    return is_labels(problem) and problem.inputs["target"].size > 0 and not kept(problem).any()
-
-
-def largest(problem: Problem) -> Array:
-    """Of each row of logits: (R,). NaN where one is NaN, -inf where there is none."""
-    return np.asarray(to_rows(problem.inputs["logits"], axis_of(problem)).max(-1, initial=-np.inf))
-
-
-def _is_strange_where_ignored(problem: Problem) -> bool:
-    """Whether a row that does not count has no largest logit that is finite."""
-    if "logits" not in problem.inputs or not is_labels(problem):
-        return False
-    return problem.inputs["logits"].size > 0 and bool((~np.isfinite(largest(problem)) & ~kept(problem)).any())
-
-
-SHAPES: dict[str, Callable[[Problem], bool]] = {
-    "empty": lambda problem: any(0 in each.shape for each in problem.inputs.values()),
-    "empty_classes": lambda problem: "logits" in problem.inputs and row_length(problem) == 0,
-    "scalars": lambda problem: main_input(problem).ndim == 0,
-    "several_dims": lambda problem: isinstance(problem.options.get("dim"), tuple),
-    "labels": lambda problem: "target" in problem.inputs and is_labels(problem),
-    "unbatched": lambda problem: "target" in problem.inputs and main_input(problem).ndim == 1,
-    "zeros": lambda problem: any((problem.inputs.get(name, np.ones(0)) == 0).any() for name in ("p", "q")),
-    "all_ignored": lambda problem: "target" in problem.inputs and _is_ignored(problem),
-    "ignored_nonfinite": lambda problem: "target" in problem.inputs and _is_strange_where_ignored(problem),
-    "k_dimensional": lambda problem: problem.inputs.get("linear_weight", np.zeros(0)).ndim > 2,
-    **{kind: partial(_is_reduced, reduction=name) for kind, name in OF_REDUCTIONS.items()},
-}  # kinds of question that not everybody takes, and which questions these are
 
 
 class InterfaceArguments(TypedDict, total=False):
@@ -73,6 +36,7 @@ class InterfaceArguments(TypedDict, total=False):
     output: Place | None
     negative: bool
     transposed: Sequence[str]
+    shifted: bool
     gradients: Mapping[str, Place]
 
 
@@ -99,6 +63,9 @@ class Interface:
             default there is one.
         negative: whether its result is minus the value, as a log-probability is minus the loss of its label.
         transposed: matrices that it takes with their last two axes swapped, such as a weight (features, classes).
+        shifted: whether a loss compares the logits of each position with the next label, as losses of language models
+            do that take whole sequences. It is given one position of logits more at the end, and one label more in
+            front, which do not count: the gradient of that position has to be 0.
         gradients: which of several results are gradients, and of which input, such as ``{"logits": 1}``: those for an
             upstream gradient of 1. `output` is 0 then, unless it says otherwise.
 
@@ -122,6 +89,7 @@ class Interface:
     output: Place | None = None
     negative: bool = False
     transposed: frozenset[str] = frozenset()
+    shifted: bool = False
     gradients: Mapping[str, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -133,12 +101,18 @@ class Interface:
             made[name] = value if value is None and name == "supports" else frozenset(check_names(name, value, "dim"))
         check_sizes(made["extra"])
         made["ndim"] = check_dimensions(self.ndim)
+        if self.shifted and not made["ndim"] <= OF_SEQUENCES:
+            raise ValueError(
+                f"shifted is True, and ndim {sorted(self.ndim)}; expected 2, a sequence, or 3, some of them"
+            )
+        made["ndim"] = made["ndim"] or (OF_SEQUENCES if self.shifted else frozenset())
         if self.output is not None:
             made["output"] = check_place("output", self.output)
         if made["gradients"]:
             made["output"] = 0 if self.output is None else made["output"]
             _check_apart(made["gradients"], made["output"])
-        check_flag("negative", self.negative)
+        for name in _FLAGS:
+            check_flag(name, getattr(self, name))
         for name, value in made.items():
             object.__setattr__(self, name, value)
 
@@ -186,6 +160,8 @@ class Interface:
             raise ValueError(
                 f"fixed dim is {self.fixed['dim']}; expected -1, classes along the last axis, or 1, along the second"
             )
+        if self.shifted and "target" not in inputs:
+            raise ValueError(f"shifted is True, and {_listed(operations)} has no labels")
         if self.without >= OF_REDUCTIONS.keys():
             raise ValueError(f"without names {_listed(OF_REDUCTIONS)}; expected at most two of these, or reduction")
         if both := set(self.fixed) & set(self.supports or ()):
@@ -199,11 +175,18 @@ class Interface:
         """Inputs and options by the candidate's own names, without those that it does not take."""
         return {self.names.get(name, name): value for name, value in arguments.items() if name not in self.fixed}
 
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Inputs, options and kinds of input that are not asked."""
+        return self.without | self.fixed.keys() | (UNSHIFTED if self.shifted else frozenset())
+
     def takes(self, problem: Problem) -> bool:
         """Whether a problem has the values that are fixed, as many dimensions as may be, and rows where it has to."""
         if self.ndim and main_input(problem).ndim not in self.ndim:
             return False
         if any(kind in self.without and is_of_kind(problem) for kind, is_of_kind in SHAPES.items()):
+            return False
+        if self.shifted and not has_positions(problem):
             return False
         if any(is_beyond(each, problem) for each in self.without):
             return False
@@ -247,7 +230,19 @@ _EXAMPLES = {
 }
 _PLACE = "a whole number, which counts results from 0, or the name of one"
 _MAPPINGS, _COLLECTIONS = tuple(_EXAMPLES), ("supports", "without", "writes", "transposed")
+_FLAGS = ("negative", "shifted")
 MATRICES = ("weight", "linear_weight")  # inputs of a layer that may be given transposed
+
+
+OF_SEQUENCES = frozenset({2, 3})  # dimensions of the logits of one sequence, and of several
+UNSHIFTED = frozenset({"probabilities", "unbatched", "k_dimensional"})  # kinds in which no label has one before
+
+
+def has_positions(problem: Problem) -> bool:
+    """Whether it is a loss of rows with labels, of which each may belong to the row before."""
+    if "target" not in problem.inputs or not is_labels(problem):
+        return False
+    return problem.inputs["target"].ndim == main_input(problem).ndim - 1 > 0
 
 
 def check_place(name: str, value: Any) -> Place:

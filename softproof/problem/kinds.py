@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from .interface import SHAPES, largest
 from .losses import is_labels, kept
-from .operations import DEFAULTS
-from .problem import Problem
-from .rows import axis_of, main_input, to_rows
+from .operations import DEFAULTS, OF_REDUCTIONS
+from .problem import Array, Problem
+from .rows import axis_of, main_input, reduction_of, row_length, to_rows
+
+
+def _is_reduced(problem: Problem, reduction: str) -> bool:
+    """Whether it is a loss with this reduction."""
+    return "target" in problem.inputs and reduction_of(problem) == reduction
+
+
+def _is_ignored(problem: Problem) -> bool:
+    """Whether it has rows, with labels, none of which counts."""
+    return is_labels(problem) and problem.inputs["target"].size > 0 and not kept(problem).any()
+
+
+def largest(problem: Problem) -> Array:
+    """Of each row of logits: (R,). NaN where one is NaN, -inf where there is none."""
+    return np.asarray(to_rows(problem.inputs["logits"], axis_of(problem)).max(-1, initial=-np.inf))
+
+
+def _is_strange_where_ignored(problem: Problem) -> bool:
+    """Whether a row that does not count has no largest logit that is finite."""
+    if "logits" not in problem.inputs or not is_labels(problem):
+        return False
+    return problem.inputs["logits"].size > 0 and bool((~np.isfinite(largest(problem)) & ~kept(problem)).any())
+
+
+SHAPES: dict[str, Callable[[Problem], bool]] = {
+    "empty": lambda problem: any(0 in each.shape for each in problem.inputs.values()),
+    "empty_classes": lambda problem: "logits" in problem.inputs and row_length(problem) == 0,
+    "scalars": lambda problem: main_input(problem).ndim == 0,
+    "several_dims": lambda problem: isinstance(problem.options.get("dim"), tuple),
+    "labels": lambda problem: "target" in problem.inputs and is_labels(problem),
+    "unbatched": lambda problem: "target" in problem.inputs and main_input(problem).ndim == 1,
+    "zeros": lambda problem: any((problem.inputs.get(name, np.ones(0)) == 0).any() for name in ("p", "q")),
+    "all_ignored": lambda problem: "target" in problem.inputs and _is_ignored(problem),
+    "ignored_nonfinite": lambda problem: "target" in problem.inputs and _is_strange_where_ignored(problem),
+    "k_dimensional": lambda problem: problem.inputs.get("linear_weight", np.zeros(0)).ndim > 2,
+    **{kind: partial(_is_reduced, reduction=name) for kind, name in OF_REDUCTIONS.items()},
+}  # kinds of question that not everybody takes, and which questions these are
 
 
 def _has_masks(problem: Problem) -> bool:

@@ -10,7 +10,7 @@ from ..candidates.candidate import Candidate
 from ..generation.edge_cases import EDGE_CASES as EDGE_CASES
 from ..generation.edge_cases import SECTIONS
 from ..generation.edges.edge_case import ERROR, UNSPECIFIED, EdgeCase
-from ..problem.interface import SHAPES
+from ..problem.kinds import SHAPES
 from ..problem.losses import is_labels, kept
 from ..problem.operations import DEFAULTS, OPERATIONS
 from ..problem.problem import Array, Problem, Result

@@ -86,6 +86,7 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {  # each with its defau
     "output": (None, _itself),
     "gradients": ({}, _literals),
     "negative": (False, bool),
+    "shifted": (False, bool),
     "in_process": (False, bool),
     "sandbox": ("off", _itself),
     "sandbox_read": ((), _texts),

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from ..candidates.axes import OF_LOSSES
+from ..candidates.guesses import gives_logarithms
 from ..problem.interface import MATRICES
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
+from ..problem.row_masks import MASKS
 from .introduction import FIRST, CannotAskError
 from .otherwise import soft_question
 from .usual import Usual
@@ -26,7 +31,7 @@ class Arranged(Usual):
         try:
             usual = self._usual()
         except CannotAskError as raised:
-            if self._transposed() or self._classes_last(None):
+            if self._transposed() or self._of_positions(str(raised)):
                 return self._usual()
             error = raised
         soft = soft_question(
@@ -37,14 +42,34 @@ class Arranged(Usual):
             self._leaves_out("labels")
             self._open()
             return self._usual()
-        if usual is None:
+        if usual is None and not self._answers_with_classes_last():
             raise error or CannotAskError("it answers no question")
-        return usual
+        return usual or self._usual()
 
-    def _classes_last(self, usual: Problem | None) -> bool:
+    def _of_positions(self, error: str) -> bool:
+        """Whether what answers no question of rows is right for positions, with a mask if its error tells of one."""
+        for mask in self._masks(error):
+            if self._classes_last(None, mask) or self._shifted(None, mask):
+                for kind, theirs in mask.get("names", {}).items():
+                    if kind in MASKS:
+                        self._says_by_a_mask(kind, theirs)
+                return True
+        return False
+
+    def _answers_with_classes_last(self) -> bool:
+        """Whether it gives a value of a possible shape then alone, right or wrong; it is asked so."""
+        given, operation = self.candidate.interface.fixed, self.found.operation
+        asked = self._plain(FIRST[0], 3)
+        if operation not in OF_LOSSES or "dim" in given or asked is None or not self.candidate.takes(asked):
+            return False
+        found = self._keeps({"fixed": {**given, "dim": -1}}, LAST_AXIS, partial(self._has_a_shape, asked))
+        self.found.notes += [LAST_AXIS] if found else []
+        return found
+
+    def _classes_last(self, usual: Problem | None, more: Mapping[str, Any] | None = None) -> bool:
         """Whether a loss of positions is right with its classes along the last axis, and not along the second.
 
-        Then it is asked so. `usual` is the usual question, if it answers one.
+        Then it is asked so, and with what is given `more`. `usual` is the usual question, if it answers one.
         """
         operation, given = self.found.operation, self.candidate.interface.fixed
         if operation not in OF_LOSSES or "dim" in given or (usual is not None and not self._is_right(usual)):
@@ -52,16 +77,37 @@ class Arranged(Usual):
         asked = self._plain(FIRST[0] if usual is None else usual.dtype, 3)
         if asked is None or not self.candidate.takes(asked) or self._is_right(asked):
             return False
-        before = self.found.arguments.get("fixed"), self.found.comments.get("fixed", "")
-        self.found.says("fixed", {**given, "dim": -1}, "the values that its answers have")
-        self._open()
-        if self._is_right(asked) or (usual is None and self._fits(asked)):
-            self.found.notes.append(LAST_AXIS)
-            return True
-        self.found.arguments.pop("fixed")
-        if before[0] is not None:
-            self.found.says("fixed", *before)
-        self._open()
+        found = self._keeps({"fixed": {**given, "dim": -1}, **(more or {})}, "the values that its answers have",
+                            lambda: self._is_right(asked) or (usual is None and self._fits(asked)))  # fmt: skip
+        self.found.notes += [LAST_AXIS] if found else []
+        return found
+
+    def _shifted(self, usual: Problem | None, more: Mapping[str, Any] | None = None) -> bool:
+        """Whether a loss that is not right is right for labels that belong to the position before; it is asked so.
+
+        As a language model has them, of rows of one sequence, or with its classes last. It is given `more`, too, and
+        `usual` is the usual question, if it answers one.
+        """
+        given = self.candidate.interface
+        if "target" not in OPERATIONS[self.found.operation].inputs or given.shifted or (usual and self._fits(usual)):
+            return False
+        dtype = FIRST[0] if usual is None else usual.dtype
+        orders: list[dict[str, Any]] = [{}]
+        if self.found.operation in OF_LOSSES and "dim" not in given.fixed:
+            orders.append({"fixed": {**given.fixed, "dim": -1}})
+        signs: list[dict[str, Any]] = (
+            [{}, {"negative": True}] if gives_logarithms(self.name) and not given.negative else [{}]
+        )
+
+        def holds() -> bool:
+            asked = (self._plain(dtype, ndim) for ndim in (2, 3))
+            return any(self._fits(each) for each in asked if each is not None and self.candidate.takes(each))
+
+        for how in (sign | order for sign in signs for order in orders):
+            if self._keeps({"shifted": True, **how, **(more or {})}, "what its answers are right for", holds):
+                self.found.notes += [NEXT_LABEL, *([LAST_AXIS] if "fixed" in how else [])]
+                self.found.notes += [f"{MINUS}, and it is judged so"] if "negative" in how else []
+                return True
         return False
 
     def _transposed(self) -> bool:
@@ -69,18 +115,19 @@ class Arranged(Usual):
         own = [each for each in OPERATIONS[self.found.operation].inputs if each in MATRICES]
         if not own or self.candidate.interface.transposed:
             return False
-        self.found.says("transposed", own, "a matrix that it takes as (features, classes)")
-        self._open()
-        try:
-            right = self._fits(self._usual())
-        except CannotAskError:
-            right = False
-        if right:
-            self.found.notes.append(f"{own[0]} is (features, classes) for it, and torch's is (classes, features)")
-            return True
-        self.found.arguments.pop("transposed")
-        self._open()
-        return False
+
+        def holds() -> bool:
+            try:
+                return self._fits(self._usual())
+            except CannotAskError:
+                return False
+
+        found = self._keeps({"transposed": own}, "a matrix that it takes as (features, classes)", holds)
+        told = f"{own[0]} is (features, classes) for it, and torch's is (classes, features)"
+        self.found.notes += [told] if found else []
+        return found
 
 
+NEXT_LABEL = "it compares the logits of each position with the next label, and is asked so"
+MINUS = "it gives log-probabilities, which are minus the losses"
 LAST_AXIS = "its classes lie along the last axis of arrays with positions, (N, d1, …, C), and it is asked so"

@@ -10,14 +10,16 @@ from typing import Any
 
 from ..candidates.candidate import Candidate
 from ..candidates.guesses import inputs_in_order, operation_of
-from ..candidates.lookalikes import is_certain, lookalikes_of
+from ..candidates.lookalikes import is_certain, is_mask, lookalikes_of
 from ..candidates.outliving import outliving
 from ..diagnosis.interview import Given
 from ..problem.interface import InterfaceArguments
 from ..problem.operations import OPERATIONS, REDUCTIONS
 from ..problem.outputs import value_shape
 from ..problem.problem import Problem, Result
+from ..problem.row_masks import MASKS
 from ..verdicts.judgement import judge
+from .calling import missing_in
 from .fitting import Fit
 from .harmless import plain
 from .ladder import widest
@@ -141,6 +143,25 @@ class Opening:
             given = Given(self.candidate, in_half(asked, self.candidate.answer(asked, self.device)))
             meant = replace(asked, options={**asked.options, **(instead or {})})
             return judge(given, meant, device=self.device, arithmetic=widest(asked.dtype, self.device)).ok
+
+    def _masks(self, error: str) -> list[dict[str, Any]]:
+        """How a function may be opened that lacks what looks like a mask, by what its error says; else as it is."""
+        missing, names = missing_in(error), self.candidate.interface.names
+        if len(missing) != 1 or not is_mask(missing[0]):
+            return [{}]
+        return [{"names": {**names, kind: missing[0]}} for kind in MASKS]
+
+    def _keeps(self, arguments: Mapping[str, Any], why: str, holds: Callable[[], bool]) -> bool:
+        """Opened with these arguments; whether something holds then, or else they are as they were before."""
+        before, comments = dict(self.found.arguments), dict(self.found.comments)
+        for key, value in arguments.items():
+            self.found.says(key, value, why)
+        self._open()
+        if holds():
+            return True
+        self.found.arguments, self.found.comments = before, comments
+        self._open()
+        return False
 
     def _leaves_out(self, name: str) -> None:
         """One more thing that cannot be asked."""

@@ -12,11 +12,10 @@ from ..candidates.guesses import OF_LOGITS, SWITCHES, gives_logarithms, inputs_i
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
 from ..problem.rows import main_input
-from .arranged import Arranged
+from .arranged import MINUS, Arranged
 from .introduction import NAMES, CannotAskError
 
 ROWS = 2  # axes of a matrix of rows
-MINUS = "it gives log-probabilities, which are minus the losses"
 
 
 @dataclass
@@ -29,13 +28,8 @@ class Meaning(Arranged):
         names = self.name, str(self.candidate.interface.output)
         if given or not any(map(gives_logarithms, names)) or self._fits(usual):
             return
-        self.found.says("negative", True, MINUS)
-        self._open()
-        if self._fits(usual):
+        if self._keeps({"negative": True}, MINUS, lambda: self._fits(usual)):
             self.found.notes.append(f"{MINUS}, and it is judged so")
-            return
-        self.found.arguments.pop("negative")
-        self._open()
 
     def _in_order(self, usual: Problem) -> Problem:
         """The usual question; inputs whose names say another order than ours are given in ours, if only that is right.
@@ -64,17 +58,17 @@ class Meaning(Arranged):
         switches = {name: SWITCHES[name] for name in parameters if name in SWITCHES and name not in given}
         if not switches or "logits" not in usual.inputs or self._fits(usual):
             return usual
-        self.found.says("extra", {**given, **switches}, "that its input is logits")
-        self._open()
-        if asked := next((each for each in self._of_any_shape(usual) if self._fits(each)), None):
-            for name, value in switches.items():
-                self.found.not_tested[f"another {name} than {value}"] = "its input would be no logits"
-            return asked
-        self.found.arguments.pop("extra")
-        if given:
-            self.found.says("extra", dict(given), "what it has to be given")
-        self._open()
-        return usual
+        right: list[Problem] = []
+
+        def holds() -> bool:
+            right.extend(each for each in self._of_any_shape(usual) if not right and self._fits(each))
+            return bool(right)
+
+        if not self._keeps({"extra": {**given, **switches}}, "that its input is logits", holds):
+            return usual
+        for name, value in switches.items():
+            self.found.not_tested[f"another {name} than {value}"] = "its input would be no logits"
+        return right[0]
 
     def _of_any_shape(self, usual: Problem) -> Iterator[Problem]:
         """The usual question, and the same with rows of one axis."""

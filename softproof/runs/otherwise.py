@@ -60,8 +60,7 @@ def in_half(problem: Problem, result: Result) -> Result:
 
 def of_another_interface(candidate: Candidate, operation: str, dtype: str, device: str) -> str:
     """What its answers to the usual question are right for, and how to say so; empty where that is not found."""
-    about, interface = OPERATIONS[operation], candidate.interface
-    free = {*about.options} - candidate.supports(operation) - interface.fixed.keys() - interface.without
+    free = unknown_options(candidate, operation)
     usual = _usual(candidate, operation, dtype)
     if usual is None:
         return ""
@@ -90,6 +89,12 @@ def of_another_interface(candidate: Candidate, operation: str, dtype: str, devic
     result = negative(result)
     fixed = hard_coded(free, is_right)
     return NEGATIVE if "target" in usual.inputs and (fixed or is_right({})) else ""
+
+
+def unknown_options(candidate: Candidate, operation: str) -> set[str]:
+    """Options that it has no parameter for, and whose value nobody has said."""
+    interface = candidate.interface
+    return {*OPERATIONS[operation].options} - candidate.supports(operation) - interface.fixed.keys() - interface.without
 
 
 def _is_right_for_more(candidate: Candidate, usual: Problem, options: Options, device: str) -> bool:

@@ -54,6 +54,7 @@ class Probe(Beside):
             usual = self._switched(self._in_order(self._neutralised(self._usual_or_soft())))
             usual = self._of_logits(usual)
             self.answers = True
+            self._shifted(usual)
             self._negative(usual)
             self._ignored_by_name(usual)
             usual = self._hard_coded(usual)
@@ -109,16 +110,9 @@ class Probe(Beside):
 
     def _is_right_by_default(self, usual: Problem, fixed: dict[str, Any], name: str) -> bool:
         """Whether its answers are for this value of an option, which stays fixed then."""
-        before = self.found.arguments.get("fixed"), self.found.comments.get("fixed", "")
-        self.found.says("fixed", fixed, "what its answers are for")
-        self._open()
         problem = _ignoring(usual, fixed[name]) if name == "ignore_index" else usual
-        if self._is_right(problem, {name: fixed[name]}):
-            return True
-        self.found.arguments.pop("fixed")
-        if before[0] is not None:
-            self.found.says("fixed", *before)
-        return False
+        return self._keeps({"fixed": fixed}, "what its answers are for",
+                           lambda: self._is_right(problem, {name: fixed[name]}))  # fmt: skip
 
     def _ignored(self, usual: Problem, found: Mapping[str, Any]) -> dict[str, int]:
         """The label that a function without `ignore_index` ignores, where it is another than the usual one."""
@@ -153,20 +147,17 @@ class Probe(Beside):
         for option, theirs in found.items():
             if option in left or option in self.candidate.supports(operation):
                 continue
-            names = self.found.arguments.get("names"), self.found.comments.get("names", "")
-            self.found.says("names", {**(names[0] or {}), option: theirs}, NAMES)
-            self._open()
-            asked = [each.problem for each in self._about(usual) if option_of(each.option) == option]
-            if asked and all(map(self._is_right, asked)):
-                continue
-            self.found.notes.append(
-                f"{theirs} looks like {option}, and its answers are not those: {option} is NOT TESTED; if it is the "
-                f"same: names = {{ {option} = {theirs!r} }}"
-            )
-            self.found.arguments.pop("names")
-            if names[0]:
-                self.found.says("names", *names)
-            self._open()
+            names = {**self.found.arguments.get("names", {}), option: theirs}
+            if not self._keeps({"names": names}, NAMES, partial(self._is_right_about, option, usual)):
+                self.found.notes.append(
+                    f"{theirs} looks like {option}, and its answers are not those: {option} is NOT TESTED; if it is "
+                    f"the same: names = {{ {option} = {theirs!r} }}"
+                )
+
+    def _is_right_about(self, option: str, usual: Problem) -> bool:
+        """Whether the answers to all questions about an option are right."""
+        asked = [each.problem for each in self._about(usual) if option_of(each.option) == option]
+        return bool(asked) and all(map(self._is_right, asked))
 
     def _about(self, usual: Problem) -> list[Harmless]:
         """The questions about kinds of input and options."""

@@ -27,6 +27,7 @@ from .further import OVERWRITES, LeftOut, headline_first, is_counted, is_told
 from .groups import Judged
 from .ladder import widest
 from .large import OnLarge, verdicts_on_large
+from .next_label import of_next_label
 from .otherwise import of_another_interface
 from .probing import cannot_ask, refusals
 from .schedule import Schedule, against, counts
@@ -150,6 +151,7 @@ def _or_cannot_ask(row: Row, candidate: Candidate, operation: str) -> Row:
         return row
     verdict = failed.verdict
     why = of_another_interface(candidate, operation, row.dtype, row.device)
+    why = why or of_next_label(candidate, operation, row.dtype, row.device)
     if not why and not verdict.output:
         found = refusals(candidate, operation, row.dtype, row.device)
         why = cannot_ask(candidate, found, verdict.problem, verdict.explanation, row.device)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...problem.formats import FORMATS
-from ...problem.interface import SHAPES, Interface
+from ...problem.interface import Interface
+from ...problem.kinds import SHAPES
 from ...problem.operations import DIRECTIONAL, OPERATIONS
 from ...problem.outputs import output_shapes
 from ...problem.problem import Array, Output, Problem, Result
