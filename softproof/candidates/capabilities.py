@@ -13,7 +13,7 @@ from ..problem.outputs import value_shape
 from ..problem.problem import Problem
 from ..problem.row_masks import by_mask
 from .frameworks import FRAMEWORKS, arrays_of
-from .functions import made
+from .functions import made, positional
 from .signature import named_by, named_in_order, switches_of
 from .swallowing import ignores
 from .task import Task
@@ -98,6 +98,8 @@ class Capabilities:
         names = named_by(self.candidate.functions[operation])
         if names is None:
             return frozenset(each for each in extras if each in kinds or self._survives(operation, each))
+        by_place = self.parameters(operation)[: positional(operation, interface)]
+        names -= {each for each in by_place if each not in interface.names.values()}
         masked = {"ignore_index"} & extras if by_mask(interface.names) else set()
         own = {name: names - {theirs for ours, theirs in interface.names.items() if ours != name} for name in extras}
         taken = (each for each in extras if each in kinds or interface.names.get(each, each) in own[each])

@@ -26,7 +26,7 @@ from .otherwise import hard_coded, in_half, unknown_options
 
 def of_next_label(candidate: Candidate, operation: str, dtype: str, device: str) -> str:
     """How to say that its value is right so, for hard-coded options too; empty where it is not."""
-    free = unknown_options(candidate, operation) - {"ignore_index"}
+    free, said = unknown_options(candidate, operation) - {"ignore_index"}, ""
     for short, long, last in _questions(candidate, operation, dtype):
         with warnings.catch_warnings(action="ignore"):
             given = Given(candidate, in_half(long, candidate.answer(long, device)))
@@ -38,8 +38,8 @@ def of_next_label(candidate: Candidate, operation: str, dtype: str, device: str)
 
         fixed = hard_coded(free, is_right)
         if fixed or is_right({}):
-            return _said(fixed | ({"dim": -1} if last else {}))
-    return ""
+            said = _said(fixed | ({"dim": -1} if last else {}))  # which is right for rows, too, if it takes them
+    return said
 
 
 def _questions(candidate: Candidate, operation: str, dtype: str) -> Iterator[tuple[Problem, Problem, bool]]:
