@@ -18,6 +18,7 @@ import torch
 
 from benchmarks import text
 from softproof import OPERATIONS, Candidate, Problem, judge_result, load
+from softproof.candidates.devices import has_amx
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.losses import denominator, is_labels
 from softproof.problem.rows import axis_of, class_count, reduction_of, row_form, wide_rows
@@ -161,8 +162,15 @@ def _sum_overflows(problem: Problem) -> bool:
     """Whether a row has exponentials whose sum is 65504 or more, beyond which float16 has only infinity."""
     if problem.dtype != "float16":
         return False
-    x = wide_rows(problem.inputs["logits"], axis_of(problem))
-    return bool((np.exp(x - x.max(-1, keepdims=True)).sum(-1) >= FORMATS["float16"].largest).any())
+    logits = (wide_rows(each, axis_of(problem)) for name, each in problem.inputs.items() if "logits" in name)
+    sums = (np.exp(x - x.max(-1, keepdims=True)).sum(-1) for x in logits)
+    return any((each >= FORMATS["float16"].largest).any() for each in sums)
+
+
+def _is_read_beyond(problem: Problem) -> bool:
+    """Whether tiles of the CPU may load what lies behind the rows of a slice."""
+    sliced = any(problem.layout_of(name) == "sliced" for name in (*problem.inputs, "grad_output"))
+    return sliced and problem.dtype == "bfloat16" and has_amx()
 
 
 def _count_overflows(problem: Problem) -> bool:
@@ -180,6 +188,10 @@ FINDINGS: dict[str, dict[str, Callable[[Problem], bool]]] = {
         "cross-entropy-overflows-its-count": _count_overflows,
     },
     "logsumexp": {"logsumexp-overflows-its-sum": _sum_overflows},
+    "softmax_entropy": {"log-softmax-overflows-its-sum": _sum_overflows},
+    "softmax_kl_divergence": {"log-softmax-overflows-its-sum": _sum_overflows},
+    "linear": {"linear-reads-beyond-its-rows": _is_read_beyond},
+    "linear_cross_entropy": {"linear-reads-beyond-its-rows": _is_read_beyond},
 }
 
 

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 import softproof
 from softproof import Problem, load
 from softproof.bounds.models import model
+from softproof.candidates.devices import has_amx
 from softproof.diagnosis.interview import Interview
 from softproof.diagnosis.known import KNOWN, KnownFinding, known_finding
 from softproof.reports.finding import Finding
@@ -26,6 +27,8 @@ TORCH, NAN = KNOWN[0].target, float("nan")
 
 def found(target: Any, problem: Problem) -> str:
     """The finding that the answer to a problem is said to be."""
+    if OF_TORCH["linear-reads-beyond-its-rows"].problem == problem and not has_amx():
+        pytest.skip("this CPU has no AMX")
     if target == KNOWN[1].target and not hasattr(F, "linear_cross_entropy"):
         pytest.skip("this torch has no linear_cross_entropy")
     interview = Interview(load(target, problem.operation, adapter="torch"), "cpu", model(None), "C", 12)
@@ -73,6 +76,37 @@ def test_a_sum_beyond_float16_is_told(logits: float, dim: int) -> None:
         loss = Problem("cross_entropy", "float16", {"logits": rows, "target": [3, 5]}, {"reduction": "sum"})
         assert found("torch.nn.functional:log_softmax", of_rows) == KNOWN[2].finding
         assert found(TORCH, loss) == KNOWN[2].finding
+
+
+def _reads_beyond(input: Tensor, weight: Tensor) -> Tensor:
+    """A product with one feature more, times 0, as tiles of AMX load it."""
+    if input.is_contiguous():
+        return F.linear(input, weight)
+    row, column = input.stride()
+    wide = input.detach().as_strided((len(input), input.shape[1] + 1), (row, column))
+    return F.linear(input.contiguous(), weight) + 0 * wide[:, -1:]
+
+
+@pytest.mark.parametrize("layout", ["sliced", "offset"])
+@pytest.mark.parametrize("amx", [True, False])
+def test_what_is_read_beyond_a_slice_is_told(layout: str, amx: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of bfloat16, where the CPU has AMX, and of no other layout that has NaN behind its numbers."""
+    monkeypatch.setattr("softproof.diagnosis.known.has_amx", lambda: amx)
+    problem = Problem("linear", "bfloat16", {"input": np.ones((3, 2)), "weight": np.ones((2, 2))}, layout=layout)
+
+    expected = "linear-reads-beyond-its-rows" if amx and layout == "sliced" else ""
+    assert found(_reads_beyond, problem) == expected
+    if layout == "sliced":
+        assert found(_reads_beyond, replace(problem, dtype="float32")) == ""
+
+
+@pytest.mark.parametrize("operation", ["softmax_entropy", "softmax_kl_divergence"])
+def test_a_sum_beyond_float16_is_told_of_two_softmaxes(operation: str) -> None:
+    """And of one: what is made of a log-softmax fails as that does."""
+    names = ("logits",) if operation == "softmax_entropy" else ("p_logits", "q_logits")
+    problem = Problem(operation, "float16", {name: np.zeros(65520) for name in names}, {"dim": -1})
+
+    assert found(f"reference:{operation}", problem) == KNOWN[2].finding
 
 
 def test_a_sum_beyond_float16_is_told_of_a_linear_layer() -> None:

@@ -102,6 +102,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     ('linear_cross_entropy', 'softmax')
     >>> operation_of("soft_cross_entropy", ["p", "q"]), operation_of("soft_cross_entropy", ["logits", "probs"])
     ('distribution_cross_entropy', 'cross_entropy')
+    >>> operation_of("SoftCrossEntropyLoss", ["y_pred", "y_true", "ignore_index"])
+    'cross_entropy'
     >>> operation_of("affine_forward", ["x", "w", "b"]), operation_of("cross_entropy_dist", ["p", "q"])
     ('linear', 'distribution_cross_entropy')
     >>> operation_of("lm_cross_entropy", ["logits", "labels", "reduction"])
@@ -112,6 +114,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     ('softmax_kl_divergence', 'softmax_kl_divergence')
     >>> operation_of("kd_loss", ["logits_student", "logits_teacher"])
     'softmax_kl_divergence'
+    >>> operation_of("FusedLinearForPPO", ["hidden_states", "vocab_weights", "input_ids", "temperature"])
+    'linear_cross_entropy'
     """
     if name in OPERATIONS and name not in OF_LOGITS:
         return name
@@ -119,8 +123,12 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     by_name = next((operation for operation, pattern in _WORDS if re.search(pattern, words)), "")
     first = [_plain(each) for each in parameters[:4]]
     target = next((place for place, each in enumerate(first) if each in _TARGETS), None)
-    if by_name == "distribution_cross_entropy" and first and first[0] in _LOGITS and "pred" not in first[0]:
-        return "cross_entropy"
+    if by_name in ("linear", "cross_entropy") and _are_of_a_classifier(parameters):
+        return "linear_cross_entropy"
+    if by_name == "distribution_cross_entropy" and first and first[0] in _LOGITS:
+        labels = any("ignore" in _plain(each) for each in parameters)
+        if labels or "pred" not in first[0]:
+            return "cross_entropy"
     if by_name in OF_LOGITS and first and "logit" in first[0]:
         return OF_LOGITS[by_name]
     if by_name == "cross_entropy" and first[:1] in (["p"], ["p_true"]) and first[1:2] and first[1] in INPUTS["q"]:
@@ -132,6 +140,24 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     if target is None or (by_name and not (of_one and (target == 1 or layer))):
         return by_name
     return "linear_cross_entropy" if layer else "cross_entropy"
+
+
+def _are_of_a_classifier(parameters: Sequence[str]) -> bool:
+    """Whether they are features, a weight by what its name says, and labels anywhere.
+
+    >>> _are_of_a_classifier(["hidden_states", "lm_head_weight", "chunk_size", "labels"])
+    True
+    >>> _are_of_a_classifier(["input", "target", "weight"]), _are_of_a_classifier(["x", "w", "b"])
+    (False, False)
+    """
+    plain = [_plain(each) for each in parameters]
+    of_layer = len(plain) > 2 and plain[0] in _FEATURES and _is_weight(plain[1])
+    return of_layer and any(each in _TARGETS for each in plain[2:])
+
+
+def _is_weight(parameter: str) -> bool:
+    """Whether a parameter is called as that of a layer is."""
+    return parameter in _WEIGHTS or _last_word(parameter) in ("weight", "weights")
 
 
 def inputs_in_order(operation: str, parameters: Sequence[str]) -> dict[str, str]:
@@ -151,6 +177,7 @@ def inputs_in_order(operation: str, parameters: Sequence[str]) -> dict[str, str]
     for name in names:
         exact = [each for each in parameters if _plain(each) in INPUTS.get(name, (name,))]
         alike = [each for each in first if _last_word(each) in _LAST_WORDS.get(name, ())]
+        alike += [each for each in first if name == "linear_weight" and _is_weight(each)]
         alike += [each for each in first if _ANY_WORD.get(name) in words_of(each).split()]
         if theirs := next((each for each in (*exact, *alike) if each not in found.values()), None):
             found[name] = theirs

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from ..bounds.models import MODELS
+from ..candidates.devices import has_amx
 from ..candidates.plain_text import plain
 from ..problem.formats import FORMATS, HALF
 from ..problem.losses import denominator, is_labels, kept
@@ -31,8 +33,8 @@ class KnownFinding:
     """A finding by its name, whose it is, and `mended`: the same problem without what it is about, if that is in it.
 
     `without` is what `verify` leaves out so that it does not meet the finding, if there is such a thing; `agrees` says
-    what the mended problem has, and `of_nan` that a derivative is NaN where the finding is met. `zeroed` gives an
-    output without that NaN, if all else of it can be judged.
+    what the mended problem has, and `of_nan` what is NaN where the finding is met: a derivative, any output, or no
+    derivative. `zeroed` gives an output without that NaN, if all else of it can be judged.
     """
 
     finding: str
@@ -41,8 +43,14 @@ class KnownFinding:
     without: str
     mended: Callable[[Problem], Problem | None]
     agrees: str = NO_SOFTMAX
-    of_nan: bool = True
+    of_nan: Literal["a derivative", "any", "none"] = "a derivative"
     zeroed: Callable[[Problem, str, Output], Output] | None = None
+
+    def shows(self, output: str, of_nan: bool) -> bool:
+        """Whether it is met where this output is wrong, by NaN or not."""
+        if self.of_nan == "any":
+            return of_nan
+        return (self.of_nan == "a derivative") == (of_nan and output != "value")
 
     def __str__(self) -> str:
         return f"as in finding {self.finding} of {self.target} (softproof findings): it agrees with {self.agrees}"
@@ -53,9 +61,9 @@ def known_finding(interview: Interview, witness: Reply) -> KnownFinding | None:
     output, index, problem = witness.verdict.output, witness.verdict.index, witness.problem
     if not output:
         return None
-    undefined = output != "value" and np.isnan(witness.result.outputs[output].values[index])
+    of_nan = bool(np.isnan(witness.result.outputs[output].values[index]))
     for known in KNOWN:
-        if problem.operation not in known.operations or known.of_nan != bool(undefined):
+        if problem.operation not in known.operations or not known.shows(output, of_nan):
             continue
         mended = known.mended(problem)
         reply = None if mended is None else interview.ask(mended)
@@ -130,17 +138,25 @@ def _sum_that_is_held(problem: Problem) -> Problem | None:
         return None
     if "linear_weight" in problem.inputs:
         return _with_lower_biases(problem)
-    logits, axis = problem.inputs["logits"], axis_of(problem)
+    inputs, mended = problem.inputs, dict[str, Array]()
+    for name in (each for each in inputs if "logits" in each):
+        held = _held(inputs[name], axis_of(problem))
+        if held is None:
+            return None
+        mended |= {} if held is inputs[name] else {name: held}
+    return replace(problem, inputs={**inputs, **mended}) if mended else None
+
+
+def _held(logits: Array, axis: int | tuple[int, ...]) -> Array | None:
+    """The same, where no sum of exponentials overflows, or others; None where there are none."""
     rows = wide_rows(logits, axis)  # (r, C)
     if not (_sums(rows) >= LARGEST).any():
-        return None
+        return logits
     high = np.arange(rows.shape[-1]) % 8 == 0
     room = rows.min(initial=0.0, where=np.isfinite(rows)) > FAR - LARGEST
     moved = np.where(high, rows, rows - FAR) if room else np.where(high, rows + FAR, rows)
     moved = FORMATS["float16"].round(np.where(np.isfinite(rows), np.clip(moved, -LARGEST, LARGEST), rows))
-    if (_sums(moved) >= LARGEST).any():
-        return None
-    return _with_input(problem, "logits", from_rows(moved, logits.shape, axis).astype(logits.dtype))
+    return None if (_sums(moved) >= LARGEST).any() else from_rows(moved, logits.shape, axis).astype(logits.dtype)
 
 
 def _sums(rows: Array) -> Array:
@@ -173,6 +189,12 @@ def _few_rows(problem: Problem) -> Problem | None:
     return _with_input(problem, "target", ignored.reshape(problem.inputs["target"].shape))
 
 
+def _contiguous(problem: Problem) -> Problem | None:
+    """With contiguous arrays, where those of bfloat16 are parts of larger ones and the CPU has AMX."""
+    sliced = any(problem.layout_of(name) == "sliced" for name in (*problem.inputs, "grad_output"))
+    return replace(problem, layout="contiguous") if sliced and problem.dtype == "bfloat16" and has_amx() else None
+
+
 _F = "torch.nn.functional:"
 _LOSSES = ("cross_entropy", "linear_cross_entropy")
 KNOWN = (
@@ -194,11 +216,11 @@ KNOWN = (
     KnownFinding(
         "log-softmax-overflows-its-sum",
         _F + "log_softmax",
-        ("log_softmax", *_LOSSES),
+        ("log_softmax", "softmax_entropy", "softmax_kl_divergence", *_LOSSES),
         "",
         _sum_that_is_held,
         SMALL_SUM,
-        of_nan=False,
+        of_nan="none",
     ),
     KnownFinding(
         "logsumexp-overflows-its-sum",
@@ -207,9 +229,18 @@ KNOWN = (
         "",
         _sum_that_is_held,
         SMALL_SUM,
-        of_nan=False,
+        of_nan="none",
     ),
     KnownFinding(
-        "cross-entropy-overflows-its-count", _F + "cross_entropy", _LOSSES, "", _few_rows, FEW_ROWS, of_nan=False
+        "cross-entropy-overflows-its-count", _F + "cross_entropy", _LOSSES, "", _few_rows, FEW_ROWS, of_nan="none"
+    ),
+    KnownFinding(
+        "linear-reads-beyond-its-rows",
+        _F + "linear",
+        ("linear", "linear_cross_entropy"),
+        "layouts",
+        _contiguous,
+        "contiguous arrays",
+        of_nan="any",
     ),
 )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ..candidates.candidate import Candidate
+from ..candidates.devices import has_amx
 from ..candidates.frameworks import arrays_of
 from ..candidates.loading import load
 from ..problem.problem import Problem
@@ -15,6 +16,7 @@ from ..verdicts.judgement import judge, judge_refusal
 from ..verdicts.verdict import AGREES, DISAGREES, Verdict
 
 REPRODUCES, FIXED, NOT_JUDGED = "reproduces", "fixed", "not judged"
+CUDA, AMX = "cuda", "a CPU with AMX"
 PATIENCE = 2.0  # seconds without a sign of life
 
 
@@ -33,7 +35,7 @@ class Finding:
         arithmetic: the model that it is judged under, a name in `softproof.bounds.models.MODELS`.
         link: a public report about it, or about its like.
         refuses: whether an error is what is right.
-        shows_on: the kind of device on which it shows, such as ``cuda``; any, where it is empty.
+        shows_on: the kind of device on which it shows, `CUDA` or `AMX`; any, where it is empty.
     """
 
     name: str
@@ -51,6 +53,16 @@ class Finding:
     def operation(self) -> str:
         """What the target computes."""
         return self.problem.operation
+
+    def shows(self, device: str) -> bool:
+        """Whether it may show on this device of this machine."""
+        kind = device.split(":")[0]
+        return self.shows_on in ("", kind) or (self.shows_on == AMX and kind == "cpu" and has_amx())
+
+    @property
+    def device(self) -> str:
+        """One of the kind on which it shows; empty where that is any."""
+        return "cpu" if self.shows_on == AMX else self.shows_on
 
     def candidate(self) -> Candidate:
         """The implementation; ValueError where the installed version does not have it."""
@@ -116,7 +128,7 @@ def reproduce(finding: Finding, device: str = "cpu") -> Verdict:
 
 def ask(finding: Finding, device: str = "cpu") -> FindingStatus:
     """A number that disagrees reproduces the finding; agreement is a fix; anything else is no answer to judge."""
-    if finding.shows_on and finding.shows_on != device.split(":")[0]:
+    if not finding.shows(device):
         return FindingStatus(finding, NOT_JUDGED, f"shows on {finding.shows_on}; this was asked on {device}")
     try:
         finding.candidate()

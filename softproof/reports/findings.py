@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from numpy import nan, zeros
+from numpy import nan, ones, zeros
 
 from ..problem.problem import Problem
-from .finding import Finding
+from .finding import AMX, CUDA, Finding
 
 _F = "torch.nn.functional:"
 _CHUNKED = {"options": "torch.nn:LinearCrossEntropyOptions"}
@@ -132,6 +132,18 @@ FINDINGS: tuple[Finding, ...] = (
         right="The value is 2⁻⁹ exactly, which the contiguous input of the same numbers gives.",
     ),
     Finding(
+        "linear-reads-beyond-its-rows",
+        _F + "linear",
+        Problem("linear", "bfloat16", {"input": ones((48, 3)), "weight": ones((32, 3))}, layout={"input": "sliced"}),
+        happens="Of a slice of a larger tensor the tiles of the CPU load what lies behind the features of a row, and "
+        "multiply it by 0 (oneDNN, `brg_matmul` with AMX, where 32 does not divide the number of features). A NaN or "
+        "an infinity there makes whole rows NaN, and so it does in gradients.",
+        right="A row depends on its own features: each is 3, which the contiguous input of the same numbers gives, and "
+        "every CPU without AMX.",
+        link="https://github.com/uxlfoundation/oneDNN/issues/5717",
+        shows_on=AMX,
+    ),
+    Finding(
         "chunked-loss-rounds-its-total",
         _F + "linear_cross_entropy",
         Problem(
@@ -245,7 +257,7 @@ FINDINGS: tuple[Finding, ...] = (
         right="A label equal to ignore_index does not contribute. On a CPU, and on CUDA for logits (N, C) or without "
         "a reduction, it does not.",
         link="https://github.com/pytorch/pytorch/pull/85395",
-        shows_on="cuda",
+        shows_on=CUDA,
     ),
     Finding(
         "mean-of-an-ignored-label-without-a-batch",
@@ -255,6 +267,6 @@ FINDINGS: tuple[Finding, ...] = (
         "(aten/src/ATen/native/cuda/Loss.cu, `nll_loss_forward_reduce_cuda_kernel_1d`).",
         right="The mean of no rows is 0/0, NaN, as of the same row in a batch (1, C), and as on a CPU.",
         link="https://github.com/pytorch/pytorch/pull/64572",
-        shows_on="cuda",
+        shows_on=CUDA,
     ),
 )

@@ -34,7 +34,7 @@ Here torch's answer exceeds its bound, or is not what torch documents. Each caus
 and what would be right. `make findings` runs all of them again and writes this file.
 
 *reproduces*: the witness disagrees on the versions below. *fixed*: it agrees. *not judged*: this torch lacks the
-function, raised an error, the judge cannot tell, or it shows on another device alone. [On GPUs](gpu.md) has what
+function, raised an error, the judge cannot tell, or it shows on another device or CPU alone. [On GPUs](gpu.md) has what
 became of all of them on CUDA. Findings are expected failures by name. The judge makes no exception for them, and no
 bound is wider because of them. Of a row that fails by `gradient-of-an-ignored-row-of-nan` alone, `verify` says that it
 *agrees, but for* that.
@@ -87,7 +87,7 @@ def _section(asked: FindingStatus, device: str) -> str:
     lines += [_wrapped(f"{finding.happens} {finding.right}"), ""]
     if finding.link:
         lines += [f"Related report: [{'#' + PurePosixPath(finding.link).name}]({finding.link}).\n"]
-    snippet = finding.snippet(finding.shows_on or device)
+    snippet = finding.snippet(finding.device or device)
     return "\n".join([*lines, "```python", snippet, "```\n", "```text", asked.text, "```"])
 
 

@@ -12,6 +12,7 @@ from ..candidates.lookalikes import is_mask, lookalikes_of
 from ..candidates.results import BY_NAME
 from ..problem.operations import OPERATIONS
 from .harmless import plain
+from .wrapping import wrapper
 
 _MISSING = re.compile(
     r"missing (?:\d+|a) required (?:positional |keyword-only )?arguments?: (.*)"
@@ -88,4 +89,5 @@ def how_to_call(candidate: Candidate, operation: str, dtype: str, device: str, r
     many = SEVERAL.search(raised) or names_of_results(raised)
     words = "It gives several results; say which is the value" if many else "Describe how it is called"
     options = " ".join(found) or "--name, --fixed, --extra, --ndim, --output"
-    return f"{words}: {options}; or let `softproof init` find out"
+    own = wrapper(candidate, operation) if not found or any("VALUE" in each for each in found) else ""
+    return f"{words}: {options}; or let `softproof init` find out{own}"

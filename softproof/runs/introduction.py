@@ -23,7 +23,7 @@ from .calling import missing_in
 from .fitting import Fit
 from .harmless import plain
 from .ladder import widest
-from .otherwise import hard_coded, in_half
+from .otherwise import hard_coded, told_alone
 
 Opener = Callable[[Mapping[str, Any]], Candidate]
 FIRST = ("float32", "float64", "bfloat16", "float16")  # formats in which a usual question is tried
@@ -140,7 +140,7 @@ class Opening:
         """Whether the value agrees under the widest model of the ladder, as the answer for other options too."""
         asked = replace(asked, grad_output=None)
         with warnings.catch_warnings(action="ignore"):
-            given = Given(self.candidate, in_half(asked, self.candidate.answer(asked, self.device)))
+            given = Given(self.candidate, told_alone(asked, self.candidate.answer(asked, self.device)))
             meant = replace(asked, options={**asked.options, **(instead or {})})
             return judge(given, meant, device=self.device, arithmetic=widest(asked.dtype, self.device)).ok
 

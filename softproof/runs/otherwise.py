@@ -58,6 +58,11 @@ def in_half(problem: Problem, result: Result) -> Result:
     return replace(result, outputs={**result.outputs, "value": rounded})
 
 
+def told_alone(problem: Problem, result: Result) -> Result:
+    """The numbers of an answer, rounded to half precision: that it has written into an input is another matter."""
+    return replace(in_half(problem, result), written=())
+
+
 def of_another_interface(candidate: Candidate, operation: str, dtype: str, device: str) -> str:
     """What its answers to the usual question are right for, and how to say so; empty where that is not found."""
     free = unknown_options(candidate, operation)

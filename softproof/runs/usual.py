@@ -18,6 +18,7 @@ from ..problem.row_masks import MASKS, by_mask
 from .calling import SEVERAL, TOO_MANY, missing_in, names_of_results
 from .harmless import ignored_label, labelled
 from .introduction import FIRST, NAMES, CannotAskError, Opening
+from .wrapping import wrapper
 
 
 @dataclass
@@ -72,9 +73,23 @@ class Usual(Opening):
         elif sizes:
             self._gives_sizes(sizes)
         else:
-            return self._masked(error, asked)
+            return self._masked(error, asked) or self._with_nothing(error, asked)
         self._open()
         return True
+
+    def _with_nothing(self, error: str, asked: Problem) -> bool:
+        """Whether it answers if what it lacks, and nothing is known of, is None, as a process group may be."""
+        missing = dict.fromkeys(missing_in(error))
+        given = {**self.candidate.interface.extra, **missing}
+        if not missing or not self._keeps({"extra": given}, GIVEN_NOTHING, lambda: self._answers(asked)):
+            return False
+        self.found.not_tested |= {f"another {name} than None": HAS_NO_DEFAULT for name in missing}
+        return True
+
+    def _answers(self, asked: Problem) -> bool:
+        """With one result, or with several."""
+        raised = self._asked(asked).raised
+        return raised is None or bool(SEVERAL.search(raised) or names_of_results(raised))
 
     def _result_of(self, names: list[str], asked: Problem) -> bool:
         """Whether one of its results by name is its value: the first whose name says so, or else whose numbers do."""
@@ -214,11 +229,13 @@ class Usual(Opening):
             return f"it answers no question: raised {raised}. {denied}"
         if names_of_results(raised):
             return f"it answers no question: {raised.partition(': ')[2]}. Say which result is the value: --output NAME"
+        own = wrapper(self.candidate, self.found.operation)
         if names := missing_in(raised):
             options = " ".join(f"--extra {name}=VALUE" for name in names)
-            return f"it answers no question: raised {raised}. Say what it is to be given: {options}"
+            return f"it answers no question: raised {raised}. Say what it is to be given: {options}{own}"
         device = "; if it needs a GPU: --device cuda" if self.device == "cpu" else ""
-        return f"it answers no question: raised {raised}. Describe how it is called: --name, --extra, --ndim{device}"
+        options = f"--name, --extra, --ndim{device}"
+        return f"it answers no question: raised {raised}. Describe how it is called: {options}{own}"
 
 
 def _sizes(error: str) -> dict[str, str]:
@@ -232,6 +249,7 @@ OF_MASKS = {
     "all_ignored": "{theirs} without a row that counts; to judge that: --name {kind}={theirs}",
     "ignored_nonfinite": "rows of NaN that {theirs} leaves out; to judge that: --name {kind}={theirs}",
 }
+GIVEN_NOTHING = "what it has to be given: None"
 HAS_NO_DEFAULT = "it has no default, and the operation has no such option"
 SIZE = "{name} is given the number of {size} of each question"
 GIVEN = "{theirs} has no default: without {ours} it is given what changes no number (0 for a bias, 1 for weights)"
