@@ -87,17 +87,14 @@ def _reads_beyond(input: Tensor, weight: Tensor) -> Tensor:
     return F.linear(input.contiguous(), weight) + 0 * wide[:, -1:]
 
 
-@pytest.mark.parametrize("layout", ["sliced", "offset"])
 @pytest.mark.parametrize("amx", [True, False])
-def test_what_is_read_beyond_a_slice_is_told(layout: str, amx: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of bfloat16, where the CPU has AMX, and of no other layout that has NaN behind its numbers."""
+def test_what_is_read_beyond_a_slice_is_told(amx: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of bfloat16, where the CPU has AMX."""
     monkeypatch.setattr("softproof.diagnosis.known.has_amx", lambda: amx)
-    problem = Problem("linear", "bfloat16", {"input": np.ones((3, 2)), "weight": np.ones((2, 2))}, layout=layout)
+    problem = Problem("linear", "bfloat16", {"input": np.ones((3, 2)), "weight": np.ones((2, 2))}, layout="sliced")
 
-    expected = "linear-reads-beyond-its-rows" if amx and layout == "sliced" else ""
-    assert found(_reads_beyond, problem) == expected
-    if layout == "sliced":
-        assert found(_reads_beyond, replace(problem, dtype="float32")) == ""
+    assert found(_reads_beyond, problem) == ("linear-reads-beyond-its-rows" if amx else "")
+    assert found(_reads_beyond, replace(problem, dtype="float32")) == ""
 
 
 @pytest.mark.parametrize("operation", ["softmax_entropy", "softmax_kl_divergence"])

@@ -17,6 +17,7 @@ from .axes import given_so
 from .frameworks import arrays_of
 from .protocol import given
 from .results import only_result, result_at
+from .row_by_row import row_by_row
 from .unsaid import says_by_a_mask, unsaid
 
 if TYPE_CHECKING:
@@ -42,21 +43,22 @@ def called(
 ) -> Callable[[Mapping[str, Any]], Any]:
     """The candidate's function of the operation, or one of its derivatives, applied to arrays by name."""
     operation, interface, framework = OPERATIONS[problem.operation], candidate.interface, arrays_of(candidate.adapter)
-    asked = function or candidate.functions[problem.operation]
+    own = function or candidate.functions[problem.operation]
+    asked = row_by_row(own, framework) if interface.row_by_row else own
     first = positional(problem.operation, interface)
-    missing = unsaid(asked, problem, interface, len(before) + first)
+    missing = unsaid(own, problem, interface, len(before) + first)
     missing = {name: given_so(name, x, problem, interface) if name in MASKS else x for name, x in missing.items()}
-    labels = classes_for_all(problem) if says_by_a_mask(asked, problem, interface) else None
+    labels = classes_for_all(problem) if says_by_a_mask(own, problem, interface) else None
     labels = labels if labels is None else given_so("target", labels, problem, interface)
     options = {name: each for name, each in problem.options.items() if labels is None or name != "ignore_index"}
 
     def call(arrays: Mapping[str, Any]) -> Any:
-        own = {name: framework.copy(x) if name in interface.writes else x for name, x in arrays.items()}
+        copied = {name: framework.copy(x) if name in interface.writes else x for name, x in arrays.items()}
         if labels is not None:
-            own["target"] = framework.like(own["target"], labels)
-        positional = [own[name] for name in operation.inputs[:first]]
-        named = {name: own[name] for name in (*operation.inputs[first:], *operation.optional) if name in own}
-        first_of_all = own[operation.inputs[0]]
+            copied["target"] = framework.like(copied["target"], labels)
+        positional = [copied[name] for name in operation.inputs[:first]]
+        named = {name: copied[name] for name in (*operation.inputs[first:], *operation.optional) if name in copied}
+        first_of_all = copied[operation.inputs[0]]
         filled = {name: _filled(framework, first_of_all, x) for name, x in missing.items()}
         keywords = interface.given({**filled, **named, **options})
         answer = asked(*before, *positional, **keywords, **with_sizes(interface.extra, problem))
@@ -65,7 +67,7 @@ def called(
         return _value(interface, problem, framework, first_of_all, answer)
 
     if candidate.adapter == "jax" and labels is None:  # which are numbers of this question, as the rest is not
-        call.key = asked, _form(problem, interface)  # type: ignore[attr-defined]  # by which it is compiled once
+        call.key = own, _form(problem, interface)  # type: ignore[attr-defined]  # by which it is compiled once
     return call
 
 

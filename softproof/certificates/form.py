@@ -144,6 +144,7 @@ _INTERFACE = {
     "output": _or_null(lambda value: "" if isinstance(value, str) else _count(value)),
     "negative": _flag,
     "shifted": _flag,
+    "row_by_row": _flag,
 }
 _ASKED = {
     "target": _text,

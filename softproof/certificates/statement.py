@@ -79,6 +79,7 @@ def arguments_of_run(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "output": arguments.get("output"),
         "negative": arguments.get("negative", False),
         "shifted": arguments.get("shifted", False),
+        "row_by_row": arguments.get("row_by_row", False),
     }
     return {
         "target": arguments["target"],

@@ -24,7 +24,7 @@ from ..reports.required import CANNOT_ASK, OUTPUTS
 from ..reports.row import CANNOT_LOAD, Row
 from ..runs.config import INTERFACE
 from ..runs.introduction import CannotAskError, Profile
-from ..runs.probing import ANOTHER_ORDER
+from ..runs.probing import ANOTHER_ORDER, SHAPE
 from ..runs.profile import NOTHING_TO_ASK, Probe
 from ..verdicts.verdict import DISAGREES
 from .options import words_of
@@ -123,10 +123,12 @@ def _is_otherwise(row: Row) -> bool:
 def _may_be_otherwise(failure: Failure) -> bool:
     """An error, labels of no class that are not refused, or a derivative in a direction: no wrong value or gradient.
 
-    Or an array whose classes may lie elsewhere, or one that may be meant to be overwritten.
+    Or a value of another shape, an array whose classes may lie elsewhere, or one that may be meant to be overwritten.
     """
     along = tuple(OUTPUTS[kind] for kind in DIRECTIONAL)
     if is_moved(failure.verdict.problem) or written_by(failure):
+        return True
+    if SHAPE.search(failure.verdict.explanation):
         return True
     return failure.question == INVALID or failure.verdict.is_error or failure.verdict.output.startswith(along)
 

@@ -97,6 +97,9 @@ def add_interface(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--shifted", action="store_true", help="it compares each position of a sequence with the next label"
     )
+    group.add_argument(
+        "--row-by-row", action="store_true", help="give it one row at a time: it gives one number for all of them"
+    )
 
 
 def target_name(text: str) -> str:
@@ -147,6 +150,7 @@ _OPTIONS = {
     "gradients": "--gradient",
     "negative": "--negative",
     "shifted": "--shifted",
+    "row_by_row": "--row-by-row",
     "transposed": "--transposed",
     "ndim": "--ndim",
     "writes": "--writes",
@@ -168,6 +172,8 @@ def _interface(options: argparse.Namespace) -> InterfaceArguments:
         interface["negative"] = True
     if options.shifted:
         interface["shifted"] = True
+    if options.row_by_row:
+        interface["row_by_row"] = True
     if options.supports is not None:
         interface["supports"] = split(options.supports)
     interface["without"], interface["writes"] = split(options.without), split(options.writes)

@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from .arrangements import ARRANGEMENTS, Arrangement
 from .kinds import SHAPES
-from .losses import is_labels
 from .operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS, REDUCTIONS
 from .outputs import gradient_names
 from .problem import Problem
@@ -37,6 +37,7 @@ class InterfaceArguments(TypedDict, total=False):
     negative: bool
     transposed: Sequence[str]
     shifted: bool
+    row_by_row: bool
     gradients: Mapping[str, Place]
 
 
@@ -66,6 +67,8 @@ class Interface:
         shifted: whether a loss compares the logits of each position with the next label, as losses of language models
             do that take whole sequences. It is given one position of logits more at the end, and one label more in
             front, which do not count: the gradient of that position has to be 0.
+        row_by_row: whether it is given one row at a time, since it gives one number for all that it is given, such as a
+            sum of divergences.
         gradients: which of several results are gradients, and of which input, such as ``{"logits": 1}``: those for an
             upstream gradient of 1. `output` is 0 then, unless it says otherwise.
 
@@ -90,9 +93,12 @@ class Interface:
     negative: bool = False
     transposed: frozenset[str] = frozenset()
     shifted: bool = False
+    row_by_row: bool = False
     gradients: Mapping[str, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for name in _FLAGS:
+            check_flag(name, getattr(self, name))
         made: dict[str, Any] = {name: check_mapping(name, getattr(self, name), _EXAMPLES[name]) for name in _MAPPINGS}
         for theirs in made["names"].values():
             check_text("names", theirs, f"a mapping to names, such as {_EXAMPLES['names']}")
@@ -101,18 +107,13 @@ class Interface:
             made[name] = value if value is None and name == "supports" else frozenset(check_names(name, value, "dim"))
         check_sizes(made["extra"])
         made["ndim"] = check_dimensions(self.ndim)
-        if self.shifted and not made["ndim"] <= OF_SEQUENCES:
-            raise ValueError(
-                f"shifted is True, and ndim {sorted(self.ndim)}; expected 2, a sequence, or 3, some of them"
-            )
-        made["ndim"] = made["ndim"] or (OF_SEQUENCES if self.shifted else frozenset())
+        for name, how in self._arrangements.items():
+            made["ndim"] = how.check(name, made["ndim"])
         if self.output is not None:
             made["output"] = check_place("output", self.output)
         if made["gradients"]:
             made["output"] = 0 if self.output is None else made["output"]
             _check_apart(made["gradients"], made["output"])
-        for name in _FLAGS:
-            check_flag(name, getattr(self, name))
         for name, value in made.items():
             object.__setattr__(self, name, value)
 
@@ -160,8 +161,8 @@ class Interface:
             raise ValueError(
                 f"fixed dim is {self.fixed['dim']}; expected -1, classes along the last axis, or 1, along the second"
             )
-        if self.shifted and "target" not in inputs:
-            raise ValueError(f"shifted is True, and {_listed(operations)} has no labels")
+        for name, how in self._arrangements.items():
+            how.check_operations(name, operations)
         if self.without >= OF_REDUCTIONS.keys():
             raise ValueError(f"without names {_listed(OF_REDUCTIONS)}; expected at most two of these, or reduction")
         if both := set(self.fixed) & set(self.supports or ()):
@@ -178,7 +179,12 @@ class Interface:
     @property
     def left_out(self) -> frozenset[str]:
         """Inputs, options and kinds of input that are not asked."""
-        return self.without | self.fixed.keys() | (UNSHIFTED if self.shifted else frozenset())
+        return self.without.union(self.fixed, *(how.left_out for how in self._arrangements.values()))
+
+    @property
+    def _arrangements(self) -> dict[str, Arrangement]:
+        """Those that it has, by name."""
+        return {name: how for name, how in ARRANGEMENTS.items() if getattr(self, name)}
 
     def takes(self, problem: Problem) -> bool:
         """Whether a problem has the values that are fixed, as many dimensions as may be, and rows where it has to."""
@@ -186,7 +192,7 @@ class Interface:
             return False
         if any(kind in self.without and is_of_kind(problem) for kind, is_of_kind in SHAPES.items()):
             return False
-        if self.shifted and not has_positions(problem):
+        if not all(how.takes(problem) for how in self._arrangements.values()):
             return False
         if any(is_beyond(each, problem) for each in self.without):
             return False
@@ -230,19 +236,8 @@ _EXAMPLES = {
 }
 _PLACE = "a whole number, which counts results from 0, or the name of one"
 _MAPPINGS, _COLLECTIONS = tuple(_EXAMPLES), ("supports", "without", "writes", "transposed")
-_FLAGS = ("negative", "shifted")
+_FLAGS = ("negative", *ARRANGEMENTS)
 MATRICES = ("weight", "linear_weight")  # inputs of a layer that may be given transposed
-
-
-OF_SEQUENCES = frozenset({2, 3})  # dimensions of the logits of one sequence, and of several
-UNSHIFTED = frozenset({"probabilities", "unbatched", "k_dimensional"})  # kinds in which no label has one before
-
-
-def has_positions(problem: Problem) -> bool:
-    """Whether it is a loss of rows with labels, of which each may belong to the row before."""
-    if "target" not in problem.inputs or not is_labels(problem):
-        return False
-    return problem.inputs["target"].ndim == main_input(problem).ndim - 1 > 0
 
 
 def check_place(name: str, value: Any) -> Place:

@@ -87,6 +87,7 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {  # each with its defau
     "gradients": ({}, _literals),
     "negative": (False, bool),
     "shifted": (False, bool),
+    "row_by_row": (False, bool),
     "in_process": (False, bool),
     "sandbox": ("off", _itself),
     "sandbox_read": ((), _texts),

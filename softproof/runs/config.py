@@ -46,7 +46,7 @@ KINDS = {  # what the value of each key is
     **dict.fromkeys(("examples", "seed"), _WHOLE),
     "output": _PLACE,
     "ndim": _NUMBERS,
-    **dict.fromkeys(("in-process", "negative", "shifted"), "true or false"),
+    **dict.fromkeys(("in-process", "negative", "shifted", "row-by-row"), "true or false"),
     "expected-failures": "a list of texts, or the name of a file",
     "target": "the name of one",
     "targets": "a list of tables",
@@ -226,6 +226,7 @@ target = "my_kernels:softmax"           # a module, or one function of it
 # transposed = ["weight"]               # matrices that it takes as (features, classes)
 # negative = true                       # its result is minus the value, as a log-probability is minus a loss
 # shifted = true                        # it compares each position of a sequence with the next label
+# row-by-row = true                     # it is given one row at a time, since it gives one number for all of them
 # Every key above [[tool.softproof.targets]] but seed, expected-failures and database may stand here as well.
 """
 

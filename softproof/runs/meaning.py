@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..candidates.guesses import OF_LOGITS, SWITCHES, gives_logarithms, inputs_in_order
-from ..problem.operations import OPERATIONS
+from ..problem.operations import OPERATIONS, PER_ROW
 from ..problem.problem import Problem
 from ..problem.rows import main_input
 from .arranged import MINUS, Arranged
 from .introduction import NAMES, CannotAskError
 
 ROWS = 2  # axes of a matrix of rows
+ONE_NUMBER = "it gives one number for all rows"
+SEVERAL_ROWS = "what it makes of several rows"
 
 
 @dataclass
@@ -30,6 +32,19 @@ class Meaning(Arranged):
             return
         if self._keeps({"negative": True}, MINUS, lambda: self._fits(usual)):
             self.found.notes.append(f"{MINUS}, and it is judged so")
+
+    def _row_by_row(self, usual: Problem) -> Problem:
+        """The usual question; of what gives one number for all rows, and is right for each alone, that of rows."""
+        rows = self._plain(usual.dtype, ROWS)
+        if OPERATIONS[usual.operation].value != PER_ROW or self.candidate.interface.row_by_row or rows is None:
+            return usual
+        value = self._asked(rows).outputs.get("value")
+        if value is None or value.values.size != 1:
+            return usual
+        if not self._keeps({"row_by_row": True}, ONE_NUMBER, lambda: self._fits(_apart(rows))):
+            return usual
+        self.found.notes.append(f"{ONE_NUMBER}, and is given one row at a time: {SEVERAL_ROWS} is NOT TESTED")
+        return rows
 
     def _in_order(self, usual: Problem) -> Problem:
         """The usual question; inputs whose names say another order than ours are given in ours, if only that is right.

@@ -16,7 +16,7 @@ from ..candidates.axes import OF_LOSSES
 from ..candidates.candidate import Candidate
 from ..candidates.shifts import lengthened
 from ..diagnosis.interview import Given
-from ..problem.interface import has_positions
+from ..problem.arrangements import is_sequence
 from ..problem.problem import Problem
 from ..verdicts.judgement import judge
 from .harmless import CLASSES, plain
@@ -48,10 +48,10 @@ def _questions(candidate: Candidate, operation: str, dtype: str) -> Iterator[tup
     if candidate.interface.shifted:
         return
     rows = plain(operation, dtype, supports, 2, fixed)
-    if rows is not None and has_positions(rows):
+    if rows is not None and is_sequence(rows):
         yield _value(rows), _longer(rows), False
     cube = plain(operation, dtype, supports, 3, fixed)
-    if operation not in OF_LOSSES or "dim" in fixed or cube is None or not has_positions(cube):
+    if operation not in OF_LOSSES or "dim" in fixed or cube is None or not is_sequence(cube):
         return
     short = {name: each[..., : CLASSES - 1] for name, each in cube.inputs.items()}  # so that (N, T + 1, C) is (N, C, C)
     cube = _value(replace(cube, inputs=short, grad_output=None))

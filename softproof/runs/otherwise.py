@@ -6,7 +6,7 @@ Such numbers are not wrong. The option that says so is found out by asking the u
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
@@ -17,8 +17,9 @@ from ..candidates.candidate import Candidate
 from ..diagnosis.interview import Given
 from ..problem.formats import FORMATS, HALF
 from ..problem.interface import HALF_VALUE
-from ..problem.operations import OPERATIONS
+from ..problem.operations import OPERATIONS, PER_ROW
 from ..problem.problem import Output, Problem, Result
+from ..problem.rows import main_input
 from ..verdicts.judgement import judge
 from .harmless import plain
 from .ladder import widest
@@ -84,6 +85,8 @@ def of_another_interface(candidate: Candidate, operation: str, dtype: str, devic
         fixed = {}
     if fixed or (not held and is_right({})):
         return _said(fixed, () if held else (HALF_VALUE,), dtype)
+    if by_rows := _by_rows(candidate, usual, device):
+        return by_rows
     if soft := _soft(candidate, operation, dtype, device, free):
         return soft
     if operation == "kl_divergence" and _is_of_torch(candidate, usual, device):
@@ -114,6 +117,33 @@ def _is_right_for_more(candidate: Candidate, usual: Problem, options: Options, d
         return judge(
             Given(candidate, in_half(asked, found)), asked, device=device, arithmetic=widest(asked.dtype, device)
         ).ok
+
+
+def _by_rows(candidate: Candidate, usual: Problem, device: str) -> str:
+    """What to say where it gives one number for all rows, and that of one is right, or is with two inputs swapped."""
+    about, x = OPERATIONS[usual.operation], main_input(usual)
+    if about.value != PER_ROW or x.ndim != 2:
+        return ""
+    one = replace(usual, inputs={name: each[:1] for name, each in usual.inputs.items()})
+    with warnings.catch_warnings(action="ignore"):
+        several = candidate.answer(usual, device).outputs.get("value")
+        value = candidate.answer(one, device).outputs.get("value")
+    if several is None or value is None or several.values.size != 1 or value.values.size != 1:
+        return ""
+    found = Given(candidate, Result({"value": replace(value, values=value.values.reshape(1))}))
+
+    def is_right(order: Sequence[str]) -> bool:
+        meant = replace(one, inputs={name: one.inputs[of] for name, of in zip(about.inputs, order, strict=True)})
+        return judge(found, meant, device=device, arithmetic=widest(usual.dtype, device)).ok
+
+    if is_right(about.inputs):
+        return BY_ROWS.format(options="--row-by-row", python="row_by_row=True")
+    parameters = candidate.capabilities.parameters(usual.operation)
+    if len(about.inputs) != 2 or len(parameters) < 2 or not is_right(about.inputs[::-1]):
+        return ""
+    names = dict(zip(about.inputs, parameters[1::-1], strict=True))
+    options = " ".join(["--row-by-row", *(f"--name {ours}={theirs}" for ours, theirs in names.items())])
+    return BY_ROWS.format(options=options, python=f"row_by_row=True, names={names}")
 
 
 def soft_question(candidate: Candidate, operation: str, dtype: str, device: str) -> Problem | None:
@@ -186,6 +216,10 @@ def _is_of_torch(candidate: Candidate, usual: Problem, device: str) -> bool:
     return any(judge(each, row, device=device, arithmetic=widest(usual.dtype, device)).ok for each in given)
 
 
+BY_ROWS = (
+    "it gives one number for all rows, and that of one row is right. To be judged on that, row by row: {options} (in "
+    "Python: {python})"
+)
 OF_TORCH = (
     "kl_divergence takes probabilities p and q, and its value is right for target (log target - input): it takes "
     "log-probabilities first, as torch's kl_div does. Judge a function of p and q, with a divergence for each row: "

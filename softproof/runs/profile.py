@@ -52,7 +52,7 @@ class Probe(Beside):
         try:
             self._names()
             usual = self._switched(self._in_order(self._neutralised(self._usual_or_soft())))
-            usual = self._of_logits(usual)
+            usual = self._of_logits(self._row_by_row(usual))
             self.answers = True
             self._shifted(usual)
             self._negative(usual)

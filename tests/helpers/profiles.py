@@ -10,7 +10,7 @@ from softproof.candidates.candidate import Candidate
 from softproof.runs.introduction import Profile
 from softproof.runs.profile import Probe
 
-INTERFACE = ("operation", "names", "fixed", "extra", "output", "negative", "shifted", "without", "ndim")
+INTERFACE = ("operation", "names", "fixed", "extra", "output", "negative", "shifted", "row_by_row", "without", "ndim")
 NAMED: dict[str, Any] = {"arithmetic": "any-order"}  # so that no model is looked for
 
 

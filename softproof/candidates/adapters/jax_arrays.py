@@ -52,6 +52,11 @@ def like(array: jax.Array, values: Array) -> jax.Array:
     return jnp.asarray(values, array.dtype)
 
 
+def join(parts: list[jax.Array]) -> jax.Array:
+    """Arrays one after the other."""
+    return jnp.concatenate(parts)
+
+
 def copy(array: jax.Array) -> jax.Array:
     """The array itself, which nobody can write to."""
     return array

@@ -62,6 +62,11 @@ def like(array: Array, values: Array) -> Array:
     return values.astype(array.dtype)
 
 
+def join(parts: list[Array]) -> Array:
+    """Arrays one after the other."""
+    return np.concatenate(parts)
+
+
 def copy(array: Array) -> Array:
     """The same numbers at the same strides elsewhere in memory, which may be written to."""
     if array.size < 2 or 0 in array.strides:

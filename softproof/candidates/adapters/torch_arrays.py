@@ -78,6 +78,11 @@ class _Copy(torch.autograd.Function):
         return grads[0]
 
 
+def join(parts: list[torch.Tensor]) -> torch.Tensor:
+    """Arrays one after the other."""
+    return torch.cat(parts)
+
+
 def copy(tensor: torch.Tensor) -> torch.Tensor:
     """The same numbers at the same strides elsewhere in memory, which may be written to, and carry gradients."""
     return _Copy.apply(tensor)  # type: ignore[no-untyped-call, no-any-return]  # torch's own

@@ -1,0 +1,76 @@
+"""Ways of asking that change the rows: labels that belong to the position before, and one row at a time.
+
+Each is a flag of an interface. It narrows what can be asked: how many dimensions, which kinds of input, which problems.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .losses import is_labels
+from .operations import OPERATIONS, PER_ROW, Operation
+from .problem import Problem
+from .rows import main_input
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """What can be asked so, in `words` where that is not many dimensions or the wrong operation."""
+
+    ndim: frozenset[int]
+    words: str
+    left_out: frozenset[str]
+    takes: Callable[[Problem], bool]
+    fits: Callable[[Operation], bool]
+    lacks: str  # of an operation that does not fit
+
+    def check(self, name: str, ndim: frozenset[int]) -> frozenset[int]:
+        """How many dimensions may be asked; ValueError for others."""
+        if not ndim <= self.ndim:
+            raise ValueError(f"{name} is True, and ndim {sorted(ndim)}; expected {self.words}")
+        return ndim or self.ndim
+
+    def check_operations(self, name: str, operations: tuple[str, ...]) -> None:
+        """ValueError where none of the operations can be asked so."""
+        if not any(self.fits(OPERATIONS[each]) for each in operations):
+            raise ValueError(f"{name} is True, and {', '.join(operations)} has no {self.lacks}")
+
+
+def _has_positions(problem: Problem) -> bool:
+    """Whether it is a loss of rows with labels, of which each may belong to the row before."""
+    if "target" not in problem.inputs or not is_labels(problem):
+        return False
+    return problem.inputs["target"].ndim == main_input(problem).ndim - 1 > 0
+
+
+def _has_rows(problem: Problem) -> bool:
+    """Whether it is of a matrix, with its classes last."""
+    x = main_input(problem)
+    return x.ndim == 2 and len(x) > 0 and problem.options.get("dim", -1) in (-1, 1)
+
+
+ARRANGEMENTS = {
+    "shifted": Arrangement(
+        frozenset({2, 3}),
+        "2, a sequence, or 3, some of them",
+        frozenset({"probabilities", "unbatched", "k_dimensional"}),
+        _has_positions,
+        lambda operation: "target" in operation.inputs,
+        "labels",
+    ),
+    "row_by_row": Arrangement(
+        frozenset({2}),
+        "2, rows",
+        frozenset({"dim", "keepdim", "several_dims", "empty"}),
+        _has_rows,
+        lambda operation: operation.value == PER_ROW,
+        "number for each row alone",
+    ),
+}
+
+
+def is_sequence(problem: Problem) -> bool:
+    """Whether its labels may belong to the position before."""
+    about = ARRANGEMENTS["shifted"]
+    return main_input(problem).ndim in about.ndim and about.takes(problem)
