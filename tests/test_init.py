@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import softproof
+from softproof import Problem, judge
 from softproof.candidates.guesses import inputs_in_order, operation_of
 from softproof.cli.commands import main
 from softproof.cli.table import entries, models_of
@@ -204,14 +205,14 @@ def test_a_doubtful_name_is_told() -> None:
     assert any("eps looks like label_smoothing, and its answers are not those" in each for each in found.notes)
 
 
-def needs(logits: Tensor, labels: Tensor, chunk: int) -> Tensor:
+def needs(logits: Tensor, labels: Tensor, shards: int) -> Tensor:
     """Nobody can know."""
-    return F.cross_entropy(logits, labels) * chunk
+    return F.cross_entropy(logits, labels) * shards
 
 
 @pytest.mark.parametrize(
     ("function", "name", "words"),
-    [(needs, "needs_ce", "--extra chunk=VALUE"), (lambda a: a, "mine", "what does mine compute?")],
+    [(needs, "needs_ce", "--extra shards=VALUE"), (lambda a: a, "mine", "what does mine compute?")],
 )
 def test_what_to_do_where_nothing_can_be_asked(function: Callable[..., Any], name: str, words: str) -> None:
     """In words."""
@@ -276,3 +277,33 @@ def test_who_computes_in_float32_is_not_asked_for_more() -> None:
     wanted = profile_of(computes_in_float32, operation="softmax", dtypes=["float64"])
     assert wanted.arguments["dtypes"] == ["float64"]
     assert wanted.notes == ["for float64 it gives float32, which `verify` will not accept"]
+
+
+def of_a_group(logits: Tensor, labels: Tensor, tp_group: object) -> Tensor:
+    """Wrong, with the group that there is here: none."""
+    return F.cross_entropy(logits, labels) * (2 if tp_group is None else 1)
+
+
+def of_a_thing(logits: Tensor, labels: Tensor, scaler: Any) -> Tensor:
+    """Right without."""
+    loss = F.cross_entropy(logits, labels)
+    return loss if scaler is None else scaler.scale(loss)
+
+
+def wrong_of_a_thing(logits: Tensor, labels: Tensor, scaler: Any) -> Tensor:
+    """With any."""
+    return logits.sum() if scaler is None else labels.sum()
+
+
+def test_what_is_missing_may_be_none() -> None:
+    """Of a group of processes at once; of anything else where the answers are right then. A table can say so."""
+    for function, name in ((of_a_group, "tp_group"), (of_a_thing, "scaler")):
+        found = profile_of(function, operation="cross_entropy")
+        (target,) = tomllib.loads(entries("mine:function", found, {}))["tool"]["softproof"]["targets"]
+        assert target["extra"] == {name: "@none"}
+        assert f"another {name} than None" in found.not_tested
+        candidate = softproof.load(function, "cross_entropy", "torch", extra=target["extra"])
+        problem = Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [1]})
+        assert judge(candidate, problem).ok == (function is of_a_thing)
+    with pytest.raises(CannotAskError, match="--extra scaler=VALUE"):
+        profile_of(wrong_of_a_thing, operation="cross_entropy")

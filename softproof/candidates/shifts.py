@@ -35,7 +35,7 @@ def _axis(name: str, problem: Problem) -> int:
 def lengthened(name: str, values: Array, problem: Problem) -> Array:
     """With a position of zeros at the end, or a label in front; other arrays stay as they are.
 
-    >>> problem = Problem("cross_entropy", "float32", {"logits": [[1.0, 2.0], [3.0, 4.0]], "target": [1, 0]})
+    >>> problem = Problem("cross_entropy", "float64", {"logits": [[1.0, 2.0], [3.0, 4.0]], "target": [1, 0]})
     >>> lengthened("logits", problem.inputs["logits"], problem)
     array([[1., 2.],
            [3., 4.],

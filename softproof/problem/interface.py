@@ -57,7 +57,8 @@ class Interface:
         fixed: options that it does not take, and the values that it has instead, such as ``{"reduction": "none"}``;
             for a cross-entropy ``{"dim": -1}`` says that its classes lie along the last axis, (N, d1, …, C).
         extra: arguments of its own that are always given, by name; ``"@classes"``, ``"@rows"``, ``"@batch"``,
-            ``"@positions"`` and ``"@features"`` are these sizes of each question: ``{"vocab_size": "@classes"}``.
+            ``"@positions"`` and ``"@features"`` are these sizes of each question: ``{"vocab_size": "@classes"}``;
+            ``"@none"`` is None.
         ndim: how many dimensions the logits, probabilities or features may have; by default any number.
         writes: inputs that it is documented to overwrite. It is given a copy of these.
         output: which of several results is the value, counted from 0, or by its name in a mapping or an object; by

@@ -11,6 +11,7 @@ from .problem import Problem
 from .rows import class_count, main_input, row_axes
 
 NAMES = ("rows", "of a batch", "positions", "classes", "features")
+NOTHING = "@none"  # what stands for None, which tables in TOML cannot say
 ARGUMENTS = {"@rows": "rows", "@batch": "of a batch", "@positions": "positions", "@classes": "classes",
              "@features": "features"}  # fmt: skip
 ONE_CLASS = "fewer_than_2_classes"
@@ -41,6 +42,7 @@ def with_sizes(extra: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
     >>> with_sizes({"vocab_size": "@classes"}, Problem("softmax", "float32", {"logits": [[0.0] * 3] * 5}, {"dim": 1}))
     {'vocab_size': 3}
     """
+    extra = {name: None if value == NOTHING else value for name, value in extra.items()}
     wanted = {name: ARGUMENTS[value] for name, value in extra.items() if isinstance(value, str) and value in ARGUMENTS}
     known = sizes(problem) if wanted else {}
     if lacks := [name for name, size in wanted.items() if size not in known]:
@@ -51,8 +53,9 @@ def with_sizes(extra: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
 def check_sizes(extra: Mapping[str, Any]) -> None:
     """ValueError for a text that begins as a size does, and is none."""
     for name, value in extra.items():
-        if isinstance(value, str) and value.startswith("@") and value not in ARGUMENTS:
-            raise ValueError(f"extra {name} is {value}; expected one of {', '.join(ARGUMENTS)}, or another value")
+        if isinstance(value, str) and value.startswith("@") and value not in (*ARGUMENTS, NOTHING):
+            known = ", ".join((*ARGUMENTS, NOTHING))
+            raise ValueError(f"extra {name} is {value}; expected one of {known}, or another value")
 
 
 def limit(most: int, name: str) -> str:

@@ -30,7 +30,7 @@ CRITERIA = (
     "sandbox-env",
     "require",
 )  # of `verify`
-OF_A_TARGET = ("target", "operation", "adapter", "devices", *CRITERIA, *INTERFACE)
+OF_A_TARGET = ("target", "operation", "adapter", "devices", *CRITERIA, *(each.replace("_", "-") for each in INTERFACE))
 OF_ALL = ("targets", "devices", *CRITERIA, "seed", "expected-failures", "database")
 _TEXT, _TEXTS, _TABLE = "a text", "a list of texts", "a table"
 _NUMBER, _WHOLE, _NUMBERS = "a number", "a whole number", "a list of numbers"

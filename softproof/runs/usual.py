@@ -8,13 +8,14 @@ from itertools import product
 
 import numpy as np
 
-from ..candidates.guesses import neutral_values, results_in_order, size_named
+from ..candidates.guesses import neutral_values, results_in_order, size_named, words_of
 from ..candidates.lookalikes import is_mask, lookalikes_of
 from ..problem.interface import Place
 from ..problem.losses import is_labels
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
 from ..problem.row_masks import MASKS, by_mask
+from ..problem.size_limits import NOTHING
 from .calling import SEVERAL, TOO_MANY, missing_in, names_of_results
 from .harmless import ignored_label, labelled
 from .introduction import FIRST, NAMES, CannotAskError, Opening
@@ -78,10 +79,15 @@ class Usual(Opening):
         return True
 
     def _with_nothing(self, error: str, asked: Problem) -> bool:
-        """Whether it answers if what it lacks, and nothing is known of, is None, as a process group may be."""
-        missing = dict.fromkeys(missing_in(error))
+        """Whether it is right with None for what it lacks, and nothing is known of; of a process group, whether it answers."""
+        missing = dict.fromkeys(missing_in(error), NOTHING)
+        groups = all("group" in words_of(name).split() for name in missing)
         given = {**self.candidate.interface.extra, **missing}
-        if not missing or not self._keeps({"extra": given}, GIVEN_NOTHING, lambda: self._answers(asked)):
+
+        def holds() -> bool:
+            return self._answers(asked) if groups else self._fits(asked)
+
+        if not missing or not self._keeps({"extra": given}, GIVEN_NOTHING, holds):
             return False
         self.found.not_tested |= {f"another {name} than None": HAS_NO_DEFAULT for name in missing}
         return True
@@ -249,7 +255,7 @@ OF_MASKS = {
     "all_ignored": "{theirs} without a row that counts; to judge that: --name {kind}={theirs}",
     "ignored_nonfinite": "rows of NaN that {theirs} leaves out; to judge that: --name {kind}={theirs}",
 }
-GIVEN_NOTHING = "what it has to be given: None"
+GIVEN_NOTHING = "what it has to be given; @none is None"
 HAS_NO_DEFAULT = "it has no default, and the operation has no such option"
 SIZE = "{name} is given the number of {size} of each question"
 GIVEN = "{theirs} has no default: without {ours} it is given what changes no number (0 for a bias, 1 for weights)"
