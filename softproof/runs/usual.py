@@ -79,7 +79,7 @@ class Usual(Opening):
         return True
 
     def _with_nothing(self, error: str, asked: Problem) -> bool:
-        """Whether it is right with None for what it lacks, and nothing is known of; of a process group, whether it answers."""
+        """Whether it is right with None for what it lacks and nobody knows; of a process group, whether it answers."""
         missing = dict.fromkeys(missing_in(error), NOTHING)
         groups = all("group" in words_of(name).split() for name in missing)
         given = {**self.candidate.interface.extra, **missing}
