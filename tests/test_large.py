@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations, pairwise, product, repeat
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ from softproof.problem.formats import FORMATS
 from softproof.problem.losses import is_labels, kept
 from softproof.problem.outputs import value_shape
 from softproof.problem.rows import class_axes, main_input, row_axes, row_length, wide_rows
-from softproof.problem.size_limits import sizes
+from softproof.problem.size_limits import is_limit, sizes
 from softproof.runs import search
 from softproof.runs.criteria import Criteria
 from softproof.runs.large import verdicts_on_large
@@ -650,3 +651,18 @@ def test_rows_beyond_2_to_the_31_elements(operation: str, device: str) -> None:
             problem, Result({"value": Output(np.asarray(values), "bfloat16")}), arithmetic=arithmetic
         )
         assert verdict.ok, (row, verdict)
+
+
+def test_what_takes_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the dimension that is long, with the option that leaves it out; nothing where it is quick."""
+    clock = iter(range(10**6))
+    with monkeypatch.context() as patch:
+        patch.setattr("softproof.runs.large.time", SimpleNamespace(perf_counter=lambda: 2.0 * next(clock)))
+        (row,) = verify("manual:softmax", dtypes=["float32"], seed=1, in_process=True).rows
+    (quick,) = verify("manual:softmax", dtypes=["float32"], seed=1, in_process=True).rows
+
+    without = {each.rpartition(" --without ")[2] for each in row.asked.hints}
+    assert without == {"more_than_1000_of_a_batch", "more_than_1000_positions", "more_than_1000_classes"}
+    assert all(map(is_limit, without))
+    assert any(each.startswith("its problems of large batches took ") for each in row.asked.hints)
+    assert quick.asked.hints == ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +15,11 @@ from ..bounds.models import Model, arithmetic_of
 from ..bounds.theorems import theorems
 from ..candidates.candidate import Candidate
 from ..candidates.plain_text import plain
+from ..generation.coverage import MANY
 from ..problem.interface import HALF_VALUE
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
-from ..problem.size_limits import is_limit
+from ..problem.size_limits import is_limit, limit
 from ..properties.checks import CHECKS
 from ..properties.measured import Measured
 from ..reports.required import CANNOT_ASK, missing
@@ -29,6 +30,8 @@ from .large import OnLarge
 from .points import points
 from .probing import hints
 from .schedule import LEFT_OUT, Schedule, counts
+
+PATIENCE = 20.0  # seconds of the large problems of one dimension
 
 
 @dataclass(frozen=True)
@@ -90,11 +93,25 @@ def asked(schedule: Schedule, operation: str) -> Asked:
             *_unsupported(candidate, operation, schedule.extras),
             *_beside_its_gradients(candidate, operation, schedule.extras),
         ),
-        hints=hints(candidate, operation),
+        hints=(*hints(candidate, operation), *slow(schedule.slow)),
         checks=schedule.asked("check"),
         differ=tuple(within),
         relations=schedule.asked("relation"),
     )
+
+
+def slow(seconds: Mapping[str, float]) -> Iterator[str]:
+    """What took long: large problems, by the dimension that is long in them, and how to leave those out.
+
+    >>> list(slow({"rows": 95.4, "classes": 2.0}))
+    ['its problems of many rows took 95 s; to leave those out: --without more_than_1000_rows']
+    """
+    for dimension, taken in seconds.items():
+        if taken >= PATIENCE:
+            name = "of a batch" if dimension == "batch" else dimension
+            many = "large batches" if dimension == "batch" else f"many {dimension}"
+            without = f"--without {limit(MANY[0], name)}"
+            yield f"its problems of {many} took {taken:.0f} s; to leave those out: {without}"
 
 
 def coverage(judged: Judged, schedule: Schedule) -> Coverage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -50,7 +51,9 @@ def verdicts_on_large(schedule: Schedule, operation: str, dtype: str, seed: int)
         if not candidate.takes(problem):
             continue
         schedule.sign(problem)
+        started, long = time.perf_counter(), problems.plans[number].dimension
         verdict, asked.source = _judged(schedule, problem), f"{words}[{number}]"
+        schedule.slow[long] = schedule.slow.get(long, 0.0) + time.perf_counter() - started
         if against(verdict) and criteria.shrink and not candidate.process.lost:
             verdict, asked.source = _shorter(schedule, problems, number, verdict, words)
         elif number in longest and verdict.ok and not verdict.unspecified:

@@ -68,6 +68,7 @@ class Schedule:
     counts: dict[tuple[str, str], int] = field(default_factory=dict)  # how often each question was asked
     differ: dict[str, None] = field(default_factory=dict)  # checks, in the order found
     regions: dict[str, int] = field(default_factory=dict)  # how many problems lay in each
+    slow: dict[str, float] = field(default_factory=dict)  # seconds of large problems, by the dimension that is long
     unbounded: int = 0  # problems of which no derivative was asked, since none is promised
     pinned: tuple[str, str] | None = None  # what disagreed first, ("judge", "") or a check or relation
     failed: tuple[str, str] | None = None  # what disagreed last
