@@ -182,9 +182,8 @@ class Usual(Opening):
         theirs = lookalikes_of(self.candidate, operation, names).get("ignore_index")
         if theirs is None or theirs in self.candidate.interface.extra or "ignore_index" in self.given.get("fixed", {}):
             return
-        self._calls({**names, "ignore_index": theirs})
-        if not self._fits(labelled(usual, ignored_label(usual))):
-            self._calls(names)
+        asked = labelled(usual, ignored_label(usual))
+        self._keeps({"names": {**names, "ignore_index": theirs}}, NAMES, lambda: self._fits(asked))
 
     def _optional_mask(self, usual: Problem) -> None:
         """A mask that it may be given, if its answers are right then where a row does not count."""
@@ -196,12 +195,9 @@ class Usual(Opening):
                     if is_mask(each) and each not in taken]  # fmt: skip
         asked = labelled(usual, ignored_label(usual))
         for theirs, kind in product(possible, sorted(MASKS, key="row_weights".__ne__)):
-            self._calls({**names, kind: theirs})
-            if self._is_right(asked):
+            if self._keeps({"names": {**names, kind: theirs}}, NAMES, lambda: self._is_right(asked)):
                 self._says_by_a_mask(kind, theirs)
                 return
-        if possible:
-            self._calls(names)
 
     def _says_by_a_mask(self, kind: str, theirs: str) -> None:
         """That it takes a mask. One that multiplies gives 0/0, or 0 times NaN, which is asked if its user names it."""
