@@ -162,9 +162,19 @@ def _sum_overflows(problem: Problem) -> bool:
     """Whether a row has exponentials whose sum is 65504 or more, beyond which float16 has only infinity."""
     if problem.dtype != "float16":
         return False
-    logits = (wide_rows(each, axis_of(problem)) for name, each in problem.inputs.items() if "logits" in name)
-    sums = (np.exp(x - x.max(-1, keepdims=True)).sum(-1) for x in logits)
+    sums = (np.exp(x - x.max(-1, keepdims=True)).sum(-1) for x in _logits(problem))
     return any((each >= FORMATS["float16"].largest).any() for each in sums)
+
+
+def _logits(problem: Problem) -> Iterator[Floats]:
+    """Rows of logits (r, C) that are given; or made by a linear layer, and rounded to float16."""
+    if "linear_weight" not in problem.inputs:
+        yield from (wide_rows(each, axis_of(problem)) for name, each in problem.inputs.items() if "logits" in name)
+        return
+    x, weight = (problem.inputs[name].astype(np.float64) for name in ("input", "linear_weight"))
+    made = np.moveaxis(np.tensordot(np.atleast_2d(x), weight, (-1, -1)), 1, -1)  # (N, d1, …, C)
+    bias = np.moveaxis(problem.inputs.get("linear_bias", np.zeros(len(weight))).astype(np.float64), 0, -1)
+    yield FORMATS["float16"].round((made + bias).reshape(-1, len(weight)))
 
 
 def _is_read_beyond(problem: Problem) -> bool:
@@ -191,7 +201,11 @@ FINDINGS: dict[str, dict[str, Callable[[Problem], bool]]] = {
     "softmax_entropy": {"log-softmax-overflows-its-sum": _sum_overflows},
     "softmax_kl_divergence": {"log-softmax-overflows-its-sum": _sum_overflows},
     "linear": {"linear-reads-beyond-its-rows": _is_read_beyond},
-    "linear_cross_entropy": {"linear-reads-beyond-its-rows": _is_read_beyond},
+    "linear_cross_entropy": {
+        "log-softmax-overflows-its-sum": _sum_overflows,
+        "cross-entropy-overflows-its-count": _count_overflows,
+        "linear-reads-beyond-its-rows": _is_read_beyond,
+    },
 }
 
 

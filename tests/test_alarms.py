@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ import pytest
 import manual
 from audits import alarms
 from audits.alarms import Part
-from softproof import OPERATIONS, Candidate, load
+from audits.campaign import finding
+from softproof import OPERATIONS, Candidate, Problem, load
+from softproof.candidates.devices import has_amx
 from softproof.generation.large import large_problems
 from softproof.mutants.right.catalogue import VARIANTS
 from softproof.problem.problem import Array
 
-from .helpers.candidates import MANUAL
+from .helpers.candidates import MANUAL, REFERENCE
 
 QUICK = {"float32": 10}
 
@@ -75,6 +78,26 @@ def test_large_problems_have_a_part_of_their_own() -> None:
     assert len(wrong["alarms"]) > 1
     assert "more than 65,536 classes" in record["regions"]
     assert f"{len(large)}" in alarms.reached([record])
+
+
+@pytest.mark.parametrize("classes", [65000, 65520])
+def test_what_a_finding_explains_is_no_alarm(classes: int) -> None:
+    """A sum of exponentials beyond float16, of logits or of a linear layer, and what tiles of the CPU read."""
+    name = "log-softmax-overflows-its-sum" if classes > 65504 else ""
+    x, w = np.zeros((1, classes)), np.zeros((classes, 1))
+    asked: list[tuple[str, Any]] = [
+        ("softmax_entropy", {"logits": x}),
+        ("softmax_kl_divergence", {"p_logits": x - 1, "q_logits": np.where(np.arange(classes), x, 40)}),
+        ("cross_entropy", {"logits": x, "target": [0]}),
+        ("linear_cross_entropy", {"input": [[0.0]], "linear_weight": w, "target": [0]}),
+        ("linear_cross_entropy", {"input": [1.0], "linear_weight": w, "linear_bias": w[:, 0], "target": 0}),
+    ]
+    for operation, inputs in asked:
+        assert finding(REFERENCE, Problem(operation, "float16", inputs)) == name
+        assert finding(REFERENCE, Problem(operation, "bfloat16", inputs)) == ""
+        assert finding(MANUAL, Problem(operation, "float16", inputs)) == ""
+    beyond = Problem("linear", "bfloat16", {"input": x[:, :3], "weight": w[:3].T}, layout="sliced")
+    assert (finding(REFERENCE, beyond) == "linear-reads-beyond-its-rows") == has_amx()
 
 
 def test_the_right_variants_answer_one_batch_in_ten() -> None:
