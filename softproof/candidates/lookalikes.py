@@ -39,6 +39,7 @@ DOUBTFUL = frozenset(  # names that are as often those of something else
         "mode",
         "d",
         "b",
+        "weights",
     )
 )
 
@@ -74,14 +75,14 @@ def lookalikes_of(candidate: Candidate, operation: str, known: Mapping[str, str]
     return {ours: theirs for ours, theirs in found.items() if theirs not in switches or ours == "keepdim"}
 
 
-_MASK = r"\b(mask|masks|valid|keep|(sample|token|row|example|loss) weights?)\b"
+_MASK = r"\b(mask|masks|valid|keep|(sample|token|row|example|loss|target|label) weights?)\b|^weights$"
 
 
 def is_mask(parameter: str) -> bool:
     """Whether a parameter of this name is likely to tell which rows of a loss count.
 
-    >>> is_mask("loss_mask"), is_mask("validRows"), is_mask("sample_weight"), is_mask("weight")
-    (True, True, True, False)
+    >>> is_mask("loss_mask"), is_mask("validRows"), is_mask("sample_weight"), is_mask("weights"), is_mask("weight")
+    (True, True, True, True, False)
     """
     return bool(re.search(_MASK, words_of(parameter)))
 

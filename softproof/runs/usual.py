@@ -66,6 +66,10 @@ class Usual(Opening):
         elif TOO_MANY.search(error) and inputs[0] not in self.candidate.interface.names:
             names = dict(zip(inputs, parameters, strict=False)) | dict(self.candidate.interface.names)
             self.found.says("names", names, NAMES)
+        elif any(map(is_mask, needed.values())):
+            return self._of_rows(needed, asked) or self._keeps(
+                {"names": {**self.candidate.interface.names, **needed}}, NAMES, lambda: self._answers(asked)
+            )
         elif needed:
             self._calls({**self.candidate.interface.names, **needed})
             self.found.notes += [GIVEN.format(theirs=theirs, ours=ours) for ours, theirs in needed.items()]
@@ -76,6 +80,18 @@ class Usual(Opening):
         else:
             return self._masked(error, asked) or self._with_nothing(error, asked)
         self._open()
+        return True
+
+    def _of_rows(self, needed: Mapping[str, str], asked: Problem) -> bool:
+        """Whether weights that it lacks are right as those of rows, one of which does not count, and not of classes."""
+        theirs = next(filter(is_mask, needed.values()))
+        names = {**self.candidate.interface.names, "row_weights": theirs}
+        if "target" not in asked.inputs or not is_labels(asked):
+            return False
+        one = labelled(asked, ignored_label(asked))
+        if not self._keeps({"names": names}, NAMES, lambda: self._fits(one)):
+            return False
+        self._says_by_a_mask("row_weights", theirs)
         return True
 
     def _with_nothing(self, error: str, asked: Problem) -> bool:
@@ -202,6 +218,8 @@ class Usual(Opening):
     def _says_by_a_mask(self, kind: str, theirs: str) -> None:
         """That it takes a mask. One that multiplies gives 0/0, or 0 times NaN, which is asked if its user names it."""
         self.found.notes.append(f"{theirs} {ALL_COUNT}")
+        if "weight" in theirs.lower():
+            self.found.not_tested[f"{theirs} other than 0 and 1"] = "no option of the operation weights rows"
         for left in {*OF_MASKS} & {*OPERATIONS[self.found.operation].kinds} - {*self.given.get("without", ())}:
             self.found.not_tested[left] = OF_MASKS[left].format(theirs=theirs, kind=kind)
             self._leaves_out(left)
