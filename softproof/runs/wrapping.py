@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..candidates.candidate import Candidate
+from ..candidates.plain_text import plain
 from ..problem.operations import OPERATIONS
 
 _ARRAYS: Mapping[str, str] = {  # what an input is
@@ -33,10 +34,10 @@ FILE = "judged.py"
 def wrapper(candidate: Candidate, operation: str) -> str:
     """Python to be filled in, of rows alone, and the command that judges it."""
     inputs = OPERATIONS[operation].inputs
-    module, _, name = candidate.source.strip("'").partition(":")
+    module, _, name = candidate.source.strip("'").partition(":")  # which its user has said
     called = name or candidate.name
     imported = [f"from {module} import {name.partition('.')[0]}", ""] if name else []
-    takes = ", ".join(candidate.capabilities.parameters(operation)) or "…"
+    takes = plain(", ".join(candidate.capabilities.parameters(operation))) or "…"  # as its process says
     arrays = ", ".join(_ARRAYS[each] for each in inputs)
     lines = [
         *imported,
