@@ -63,6 +63,8 @@ def test_rows_are_joined() -> None:
         assert np.asarray(one).tolist() == (g[:, None] * x).tolist()
         assert np.asarray(two).tolist() == g.tolist()
         assert row_by_row(lambda logits: 0.5 * len(logits), arrays)(make(x)).tolist() == [0.5] * 3
+        if framework == "numpy":  # which is no Python number, and has a format of its own
+            assert row_by_row(lambda logits: logits.sum(dtype=np.float64), arrays)(x.astype("f4")).dtype == np.float64
         wrong = row_by_row(lambda logits: logits[0], arrays)(make(x))
         assert wrong.shape == (6,)
 

@@ -51,6 +51,13 @@ def masked_too_early(logits: Tensor, labels: Tensor, loss_mask: Tensor) -> Tenso
     return (losses * counts).sum() / counts.sum()
 
 
+def by_a_full_mask(logits: Tensor, labels: Tensor, loss_mask: Tensor) -> Tensor:
+    """Takes the first of each mask for 1."""
+    losses = F.cross_entropy(logits[:, :-1].transpose(1, 2), labels[:, 1:], reduction="none")
+    counts = loss_mask.to(losses.dtype)
+    return (losses * counts[:, 1:]).sum() / (counts.sum() - len(counts))
+
+
 def of_numpy(logits: Array, labels: Array) -> Array:
     """With a backward pass of its own."""
     return manual.cross_entropy(logits[:-1], labels[1:], reduction="none")
@@ -109,6 +116,7 @@ def test_what_is_given_is_longer_and_what_is_taken_is_not(layout: str) -> None:
         ),
         (masked, {"shifted": True, "names": {"counted": "loss_mask"}, "fixed": {"dim": -1}, "ndim": [3]}, True),
         (masked_too_early, {"shifted": True, "names": {"counted": "loss_mask"}, "fixed": {"dim": -1}}, False),
+        (by_a_full_mask, {"shifted": True, "names": {"counted": "loss_mask"}, "fixed": {"dim": -1}}, False),
         (at_the_last, {"shifted": True, "fixed": {"dim": -1}, "ndim": [3]}, False),
         (not_shifted, {"fixed": {"dim": -1}}, False),
     ],

@@ -143,21 +143,22 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
 
 
 def _are_of_a_classifier(parameters: Sequence[str]) -> bool:
-    """Whether they are features, a weight by what its name says, and labels anywhere.
+    """Whether they are features that can be nothing else, a weight that is not of classes or rows, and labels anywhere.
 
     >>> _are_of_a_classifier(["hidden_states", "lm_head_weight", "chunk_size", "labels"])
     True
-    >>> _are_of_a_classifier(["input", "target", "weight"]), _are_of_a_classifier(["x", "w", "b"])
+    >>> _are_of_a_classifier(["input", "class_weights", "target"]), _are_of_a_classifier(["x", "w", "t"])
     (False, False)
     """
     plain = [_plain(each) for each in parameters]
-    of_layer = len(plain) > 2 and plain[0] in _FEATURES and _is_weight(plain[1])
+    of_layer = len(plain) > 2 and plain[0] in set(_FEATURES) - set(_LOGITS) and _is_weight(plain[1])
     return of_layer and any(each in _TARGETS for each in plain[2:])
 
 
 def _is_weight(parameter: str) -> bool:
     """Whether a parameter is called as that of a layer is."""
-    return parameter in _WEIGHTS or _last_word(parameter) in ("weight", "weights")
+    of_others = {*words_of(parameter).split()} & {"class", "cls", "pos", "sample", "row", "token", "loss", "label"}
+    return parameter in _WEIGHTS or (_last_word(parameter) in ("weight", "weights") and not of_others)
 
 
 def inputs_in_order(operation: str, parameters: Sequence[str]) -> dict[str, str]:

@@ -6,18 +6,12 @@ each. What it drops must not count: the gradient of that position is 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from ..problem.problem import Array, Problem
 from ..problem.row_masks import MASKS
 
 _ROWS = ("logits", "input")  # what has a row for each label
-_FIRST: dict[str, Callable[[Array], Array]] = {  # of labels and masks, by the first of each sequence
-    "target": lambda first: first,  # a label like another
-    **{name: (np.zeros_like if name == "ignored" else np.ones_like) for name in MASKS},
-}
 
 
 def _of(name: str) -> str:
@@ -47,11 +41,13 @@ def lengthened(name: str, values: Array, problem: Problem) -> Array:
     if of in _ROWS:
         axis = _axis(of, problem)
         return np.concatenate([values, np.zeros_like(values, shape=_one(values, axis))], axis)
-    if of not in _FIRST:
+    if of != "target" and of not in MASKS:
         return values
     axis = _axis(of, problem)
     first = np.take(values, [0], axis) if values.shape[axis] else np.zeros_like(values, shape=_one(values, axis))
-    return np.concatenate([_FIRST[of](first), values], axis)
+    if of in MASKS:  # as often as not it does not count, as a prompt does not
+        first = np.full_like(first, (problem.inputs["target"].size % 2 == 0) != (of == "ignored"))
+    return np.concatenate([first, values], axis)
 
 
 def shortened(name: str, values: Array, problem: Problem) -> Array:

@@ -44,10 +44,13 @@ def _has_positions(problem: Problem) -> bool:
     return problem.inputs["target"].ndim == main_input(problem).ndim - 1 > 0
 
 
+MOST_ROWS = 1024  # that are given one at a time
+
+
 def _has_rows(problem: Problem) -> bool:
-    """Whether it is of a matrix, with its classes last."""
+    """Whether it is of a matrix, with its classes last, and not so many rows that calls of each take minutes."""
     x = main_input(problem)
-    return x.ndim == 2 and len(x) > 0 and problem.options.get("dim", -1) in (-1, 1)
+    return x.ndim == 2 and 0 < len(x) <= MOST_ROWS and problem.options.get("dim", -1) in (-1, 1)
 
 
 ARRANGEMENTS = {
