@@ -18,7 +18,7 @@ import torch
 
 from benchmarks import text
 from softproof import OPERATIONS, Candidate, Problem, judge_result, load
-from softproof.candidates.devices import has_amx
+from softproof.diagnosis.known import is_read_beyond
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.losses import denominator, is_labels
 from softproof.problem.rows import axis_of, class_count, reduction_of, row_form, wide_rows
@@ -177,12 +177,6 @@ def _logits(problem: Problem) -> Iterator[Floats]:
     yield FORMATS["float16"].round((made + bias).reshape(-1, len(weight)))
 
 
-def _is_read_beyond(problem: Problem) -> bool:
-    """Whether tiles of the CPU may load what lies behind the rows of a slice."""
-    sliced = any(problem.layout_of(name) == "sliced" for name in (*problem.inputs, "grad_output"))
-    return sliced and problem.dtype == "bfloat16" and has_amx()
-
-
 def _count_overflows(problem: Problem) -> bool:
     """Whether a float16 mean divides by 65504 or more, if only once a relation has multiplied the weights by 4."""
     if problem.dtype != "float16" or not is_labels(problem) or reduction_of(problem) != "mean":
@@ -200,11 +194,11 @@ FINDINGS: dict[str, dict[str, Callable[[Problem], bool]]] = {
     "logsumexp": {"logsumexp-overflows-its-sum": _sum_overflows},
     "softmax_entropy": {"log-softmax-overflows-its-sum": _sum_overflows},
     "softmax_kl_divergence": {"log-softmax-overflows-its-sum": _sum_overflows},
-    "linear": {"linear-reads-beyond-its-rows": _is_read_beyond},
+    "linear": {"linear-reads-beyond-its-rows": is_read_beyond},
     "linear_cross_entropy": {
         "log-softmax-overflows-its-sum": _sum_overflows,
         "cross-entropy-overflows-its-count": _count_overflows,
-        "linear-reads-beyond-its-rows": _is_read_beyond,
+        "linear-reads-beyond-its-rows": is_read_beyond,
     },
 }
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 import manual
 import softproof
-from softproof import Interface, Problem, load
+from softproof import Interface, Problem, judge, load
 from softproof.candidates.frameworks import arrays_of
 from softproof.candidates.row_by_row import row_by_row
 from softproof.problem.problem import Array
@@ -119,12 +119,42 @@ def test_a_backward_pass_of_numpy() -> None:
         assert row.verdict == verdict, row.failure
 
 
+def test_one_of_several_results_is_that_of_each_row() -> None:
+    """By name or number, beside what is no array; a size is that of one row, and no answer is no array."""
+
+    def by_name(logits: Tensor, rows: int) -> dict[str, object]:
+        assert len(logits) == rows == 1
+        return {"entropy": mean_entropy(logits), "what": "an entropy", "count": rows}
+
+    def by_number(logits: Tensor) -> tuple[object, Tensor]:
+        return "an entropy", mean_entropy(logits)
+
+    problem = Problem("softmax_entropy", "float32", {"logits": np.eye(3, 4)}, grad_output=np.array([1.0, 2.0, 3.0]))
+    for function, more in ((by_name, {"output": "entropy", "extra": {"rows": "@rows"}}), (by_number, {"output": 1})):
+        how: Any = {"row_by_row": True, **more}
+        verdict = judge(load(function, "softmax_entropy", "torch", **how), problem)
+        assert verdict.ok, verdict
+    nothing = load(lambda logits: None if len(logits) else logits, "softmax_entropy", "torch", row_by_row=True)
+    assert "the answer for a row is a NoneType; expected an array" in judge(nothing, problem).explanation
+
+
+def test_the_order_of_two_distributions_is_told() -> None:
+    """Of which the usual ones are the same."""
+
+    def swapped(a: Tensor, b: Tensor) -> Tensor:
+        return (b * (b / a).log()).sum()
+
+    (row,) = softproof.verify(swapped, operation="kl_divergence", without=["zeros", "unnormalised"], **HOW).rows
+    assert "row by row: --row-by-row --name p=b --name q=a (in Python: " in row.outcome.reason
+
+
 def test_what_is_no_matter_of_one_row_is_not_asked() -> None:
     """Another axis, no rows, and operations without a number for each row."""
     candidate = load(F.softmax, "softmax_entropy", "torch", row_by_row=True, supports=["dim"])
 
     assert not candidate.supports("softmax_entropy") & {"dim", "empty"}
-    for shape, dim, takes in (((3, 2), -1, True), ((3, 2), 0, False), ((2,), -1, False), ((0, 2), -1, False)):
+    for shape, dim, takes in (((3, 2), -1, True), ((3, 2), 0, False), ((2,), -1, False), ((0, 2), -1, False),
+                              ((1024, 2), -1, True), ((1025, 2), -1, False)):  # fmt: skip
         problem = Problem("softmax_entropy", "float32", {"logits": np.zeros(shape)}, {"dim": dim})
         assert candidate.takes(problem) == takes
     with pytest.raises(ValueError, match=r"row_by_row is True, and ndim \[3\]; expected 2, rows"):

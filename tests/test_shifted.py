@@ -13,7 +13,7 @@ from torch import Tensor
 
 import manual
 import softproof
-from softproof import Interface, Output, Problem, load
+from softproof import Interface, Output, Problem, judge, load
 from softproof.candidates.axes import given_so, is_beyond, taken_so
 from softproof.problem.problem import Array
 from tests.helpers.profiles import profile_of
@@ -75,6 +75,16 @@ def at_the_last(logits: Tensor, labels: Tensor) -> Tensor:
     return of_batches(logits, labels) + 1e-3 * (logits[:, -1] - logits[:, -1].detach()).sum()
 
 
+def by_the_last_logits(logits: Tensor, labels: Tensor) -> Tensor:
+    """The value has a part of the last position, which has no gradient."""
+    return of_batches(logits, labels) + logits[:, -1].detach().sum()
+
+
+def by_the_first_label(logits: Tensor, labels: Tensor) -> Tensor:
+    """Right where the first label is like the second alone."""
+    return of_batches(logits, labels) * (1 if (labels[:, :1] == labels[:, 1:2]).all() else 2)
+
+
 def not_shifted(logits: Tensor, labels: Tensor) -> Tensor:
     """One position less of both, each with its own label."""
     return F.cross_entropy(logits[:, :-1].reshape(-1, logits.shape[-1]), labels[:, :-1].reshape(-1))
@@ -93,12 +103,14 @@ def test_what_is_given_is_longer_and_what_is_taken_is_not(layout: str) -> None:
 
     axis = {"sequence": 0, "batch": 2, "classes last": 1}[layout]
     assert [x.shape[axis], y.shape[-1]] == [5, 5]
-    assert not np.take(x, -1, axis).any()
+    assert np.take(x, -1, axis).any()
     assert (y[..., 1:] == problem.inputs["target"]).all()
     back = taken_so("grad_logits", Output(x, "float64"), problem, interface)
     assert (back.values == problem.inputs["logits"]).all()
-    assert not is_beyond("grad_logits", Output(x, "float64"), problem, interface)
+    assert is_beyond("grad_logits", Output(x, "float64"), problem, interface)
     x = np.array(x)
+    np.moveaxis(x, axis, 0)[-1] = 0
+    assert not is_beyond("grad_logits", Output(x, "float64"), problem, interface)
     np.moveaxis(x, axis, 0)[-1] = np.nan
     assert is_beyond("grad_logits", Output(x, "float64"), problem, interface)
     assert not is_beyond("grad_logits", Output(x, "float64"), problem, Interface(fixed=interface.fixed))
@@ -117,6 +129,8 @@ def test_what_is_given_is_longer_and_what_is_taken_is_not(layout: str) -> None:
         (masked, {"shifted": True, "names": {"counted": "loss_mask"}, "fixed": {"dim": -1}, "ndim": [3]}, True),
         (masked_too_early, {"shifted": True, "names": {"counted": "loss_mask"}, "fixed": {"dim": -1}}, False),
         (by_a_full_mask, {"shifted": True, "names": {"counted": "loss_mask"}, "fixed": {"dim": -1}}, False),
+        (by_the_last_logits, {"fixed": {"dim": -1}}, False),
+        (by_the_first_label, {"shifted": True, "fixed": {"dim": -1}}, False),
         (at_the_last, {"shifted": True, "fixed": {"dim": -1}, "ndim": [3]}, False),
         (not_shifted, {"fixed": {"dim": -1}}, False),
     ],
@@ -154,6 +168,21 @@ def test_a_backward_pass_of_numpy() -> None:
         vars(target).update(cross_entropy=of_numpy, cross_entropy_backward=backward)
         (row,) = softproof.verify(target, adapter="numpy", without=["invalid_labels"], **how).rows
         assert row.verdict == verdict, row.failure
+
+
+@pytest.mark.parametrize("size", ["@rows", "@positions", "@batch"])
+def test_a_size_is_that_of_what_is_given(size: str) -> None:
+    """With the position more."""
+    axes = {"@rows": (0, 1), "@positions": (1,), "@batch": (0,)}[size]
+
+    def loss(logits: Tensor, labels: Tensor, count: int) -> Tensor:
+        assert count == np.prod([logits.shape[axis] for axis in axes])
+        return of_batches(logits, labels)
+
+    interface: Any = {"shifted": True, "fixed": {"dim": -1}, "ndim": [3], "extra": {"count": size}}
+    problem = Problem("cross_entropy", "float32", {"logits": np.zeros((2, 3, 4)), "target": np.zeros((2, 4), int)})
+    verdict = judge(load(loss, "cross_entropy", "torch", **interface), problem)
+    assert verdict.ok, verdict
 
 
 def of_linear(hidden: Tensor, weight: Tensor, labels: Tensor) -> Tensor:

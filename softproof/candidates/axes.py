@@ -59,6 +59,17 @@ def given_so(name: str, values: Array, problem: Problem, interface: Interface) -
     return np.ascontiguousarray(np.moveaxis(values, _SECOND, _LAST))
 
 
+def given_problem(problem: Problem, interface: Interface) -> Problem:
+    """A problem of the sizes that one call has: a position more, or a single row."""
+    if interface.row_by_row:
+        return replace(problem, inputs={name: each[:1] for name, each in problem.inputs.items()}, grad_output=None,
+                       tangent=None)  # fmt: skip
+    if not interface.shifted:
+        return problem
+    longer = {name: lengthened(name, each, problem) for name, each in problem.inputs.items()}
+    return replace(problem, inputs=longer, grad_output=None, tangent=None)
+
+
 def _in_our_order(name: str, values: Array, problem: Problem, interface: Interface) -> Array:
     """The numbers of an answer; those with another number of dimensions stay as they are, and are wrong."""
     if _is_transposed(name, problem, interface):

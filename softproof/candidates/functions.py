@@ -13,7 +13,7 @@ from ..problem.operations import OPERATIONS
 from ..problem.problem import Array, Problem
 from ..problem.row_masks import MASKS, classes_for_all
 from ..problem.size_limits import with_sizes
-from .axes import given_so
+from .axes import given_problem, given_so
 from .frameworks import arrays_of
 from .protocol import given
 from .results import only_result, result_at
@@ -44,7 +44,7 @@ def called(
     """The candidate's function of the operation, or one of its derivatives, applied to arrays by name."""
     operation, interface, framework = OPERATIONS[problem.operation], candidate.interface, arrays_of(candidate.adapter)
     own = function or candidate.functions[problem.operation]
-    asked = row_by_row(own, framework) if interface.row_by_row else own
+    asked = row_by_row(own if function else _alone(own, interface), framework) if interface.row_by_row else own
     first = positional(problem.operation, interface)
     missing = unsaid(own, problem, interface, len(before) + first)
     missing = {name: given_so(name, x, problem, interface) if name in MASKS else x for name, x in missing.items()}
@@ -61,7 +61,8 @@ def called(
         first_of_all = copied[operation.inputs[0]]
         filled = {name: _filled(framework, first_of_all, x) for name, x in missing.items()}
         keywords = interface.given({**filled, **named, **options})
-        answer = asked(*before, *positional, **keywords, **with_sizes(interface.extra, problem))
+        extra = with_sizes(interface.extra, given_problem(problem, interface)) if interface.extra else {}
+        answer = asked(*before, *positional, **keywords, **extra)
         if function is not None:  # a derivative, of one array or of several
             return _minus(answer) if interface.negative else answer
         return _value(interface, problem, framework, first_of_all, answer)
@@ -79,12 +80,22 @@ def _form(problem: Problem, interface: Interface) -> tuple[Any, ...]:
 
 def _value(interface: Interface, problem: Problem, framework: Any, array: Any, answer: Any) -> Any:
     """What of an answer is the value; a Python number, which has no format, in the type of an array."""
-    value = only_result(answer) if interface.output is None else result_at(answer, interface.output, "the value")
+    value = answer if interface.row_by_row else _picked(interface, answer)  # or picked from that of each row
     if type(value) in (float, int):
         value = framework.like(array, np.asarray(value))
     rounds = HALF_VALUE in interface.without and problem.dtype in HALF and _is_float32(value)
     value = framework.cast(value, problem.dtype) if rounds else value
     return _minus(value) if interface.negative else value
+
+
+def _picked(interface: Interface, answer: Any) -> Any:
+    """The result that is the value."""
+    return only_result(answer) if interface.output is None else result_at(answer, interface.output, "the value")
+
+
+def _alone(function: Callable[..., Any], interface: Interface) -> Callable[..., Any]:
+    """The function, of whose results the value alone is given."""
+    return lambda *arrays, **named: _picked(interface, function(*arrays, **named))
 
 
 def positional(operation: str, interface: Interface) -> int:

@@ -39,4 +39,6 @@ def _of(x: Any, row: int) -> Any:
 def _row(matrix: Any, answer: Any, framework: ModuleType) -> Any:
     """A number as a vector, which the rows have one of; a row of a matrix as it is."""
     answer = framework.like(matrix, np.asarray(answer)) if type(answer) in (float, int) else answer  # no np.float64
+    if not hasattr(answer, "shape"):
+        raise TypeError(f"the answer for a row is a {type(answer).__name__}; expected an array")
     return answer.reshape(1) if answer.ndim != _MATRIX and prod(answer.shape) == 1 else answer

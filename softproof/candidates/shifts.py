@@ -1,7 +1,7 @@
 """Labels that belong to the position before, as in a language model whose loss takes the logits of whole sequences.
 
 Such a loss drops the last position of the logits, which no label follows, and the first label. It is given one more of
-each. What it drops must not count: the gradient of that position is 0.
+each, a position of other logits and the last label. What it drops must not count: the gradient of that position is 0.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from ..problem.problem import Array, Problem
 from ..problem.row_masks import MASKS
 
 _ROWS = ("logits", "input")  # what has a row for each label
+_LAST = (0.5, -0.25, 1.0)  # over and over: the numbers of the last position, which every format has
 
 
 def _of(name: str) -> str:
@@ -27,24 +28,24 @@ def _axis(name: str, problem: Problem) -> int:
 
 
 def lengthened(name: str, values: Array, problem: Problem) -> Array:
-    """With a position of zeros at the end, or a label in front; other arrays stay as they are.
+    """With a position more at the end, or a label more in front; other arrays stay as they are.
 
     >>> problem = Problem("cross_entropy", "float64", {"logits": [[1.0, 2.0], [3.0, 4.0]], "target": [1, 0]})
     >>> lengthened("logits", problem.inputs["logits"], problem)
-    array([[1., 2.],
-           [3., 4.],
-           [0., 0.]])
+    array([[ 1.  ,  2.  ],
+           [ 3.  ,  4.  ],
+           [ 0.5 , -0.25]])
     >>> lengthened("target", problem.inputs["target"], problem)
-    array([1, 1, 0])
+    array([0, 1, 0])
     """
     of = _of(name)
     if of in _ROWS:
         axis = _axis(of, problem)
-        return np.concatenate([values, np.zeros_like(values, shape=_one(values, axis))], axis)
+        return np.concatenate([values, np.resize(np.array(_LAST, values.dtype), _one(values, axis))], axis)
     if of != "target" and of not in MASKS:
         return values
     axis = _axis(of, problem)
-    first = np.take(values, [0], axis) if values.shape[axis] else np.zeros_like(values, shape=_one(values, axis))
+    first = np.take(values, [-1], axis) if values.shape[axis] else np.zeros_like(values, shape=_one(values, axis))
     if of in MASKS:  # as often as not it does not count, as a prompt does not
         first = np.full_like(first, (problem.inputs["target"].size % 2 == 0) != (of == "ignored"))
     return np.concatenate([first, values], axis)

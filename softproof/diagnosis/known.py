@@ -45,6 +45,7 @@ class KnownFinding:
     agrees: str = NO_SOFTMAX
     of_nan: Literal["a derivative", "any", "none"] = "a derivative"
     zeroed: Callable[[Problem, str, Output], Output] | None = None
+    device: str = ""  # on which alone it is met; any, where it is empty
 
     def shows(self, output: str, of_nan: bool) -> bool:
         """Whether it is met where this output is wrong, by NaN or not."""
@@ -64,6 +65,8 @@ def known_finding(interview: Interview, witness: Reply) -> KnownFinding | None:
     of_nan = bool(np.isnan(witness.result.outputs[output].values[index]))
     for known in KNOWN:
         if problem.operation not in known.operations or not known.shows(output, of_nan):
+            continue
+        if known.device not in ("", interview.device.split(":")[0]):
             continue
         mended = known.mended(problem)
         reply = None if mended is None else interview.ask(mended)
@@ -189,10 +192,14 @@ def _few_rows(problem: Problem) -> Problem | None:
     return _with_input(problem, "target", ignored.reshape(problem.inputs["target"].shape))
 
 
-def _contiguous(problem: Problem) -> Problem | None:
-    """With contiguous arrays, where those of bfloat16 are parts of larger ones and the CPU has AMX."""
+def is_read_beyond(problem: Problem) -> bool:
+    """Whether bfloat16 arrays are parts of larger ones, and tiles of the CPU may load what lies behind their rows."""
     sliced = any(problem.layout_of(name) == "sliced" for name in (*problem.inputs, "grad_output"))
-    return replace(problem, layout="contiguous") if sliced and problem.dtype == "bfloat16" and has_amx() else None
+    return sliced and problem.dtype == "bfloat16" and has_amx()
+
+
+def _contiguous(problem: Problem) -> Problem | None:
+    return replace(problem, layout="contiguous") if is_read_beyond(problem) else None
 
 
 _F = "torch.nn.functional:"
@@ -242,5 +249,6 @@ KNOWN = (
         _contiguous,
         "contiguous arrays",
         of_nan="any",
+        device="cpu",
     ),
 )

@@ -128,6 +128,8 @@ class Arranged(Usual):
         return found
 
 
-NEXT_LABEL = "it compares the logits of each position with the next label, and is asked so"
+NEXT_LABEL = (
+    "it compares the logits of each position with the next label, and is asked so: if it is not meant to, it is wrong"
+)
 MINUS = "it gives log-probabilities, which are minus the losses"
 LAST_AXIS = "its classes lie along the last axis of arrays with positions, (N, d1, …, C), and it is asked so"

@@ -181,3 +181,10 @@ def labelled(usual: Problem, label: int) -> Problem:
     target = usual.inputs["target"].copy()
     target.reshape(-1)[:1] = label
     return replace(usual, inputs={**usual.inputs, "target": target})
+
+
+def apart(problem: Problem) -> Problem:
+    """The same with distributions that differ, so that one order of them is right alone."""
+    if "q" not in problem.inputs:
+        return problem
+    return replace(problem, inputs={**problem.inputs, "q": np.resize([0.125, 0.125, 0.75], problem.inputs["q"].shape)})

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
-
-import numpy as np
+from dataclasses import dataclass
 
 from ..candidates.guesses import OF_LOGITS, SWITCHES, gives_logarithms, inputs_in_order
 from ..problem.operations import OPERATIONS, PER_ROW
 from ..problem.problem import Problem
 from ..problem.rows import main_input
 from .arranged import MINUS, Arranged
+from .harmless import apart
 from .introduction import NAMES, CannotAskError
 
 ROWS = 2  # axes of a matrix of rows
@@ -41,7 +40,7 @@ class Meaning(Arranged):
         value = self._asked(rows).outputs.get("value")
         if value is None or value.values.size != 1:
             return usual
-        if not self._keeps({"row_by_row": True}, ONE_NUMBER, lambda: self._fits(_apart(rows))):
+        if not self._keeps({"row_by_row": True}, ONE_NUMBER, lambda: self._fits(apart(rows))):
             return usual
         self.found.notes.append(f"{ONE_NUMBER}, and is given one row at a time: {SEVERAL_ROWS} is NOT TESTED")
         return rows
@@ -53,12 +52,12 @@ class Meaning(Arranged):
         """
         parameters, given = self.candidate.capabilities.parameters(usual.operation), self.given.get("names", {})
         order, names = inputs_in_order(usual.operation, parameters), dict(self.candidate.interface.names)
-        if not order or order.keys() & given.keys() or self._fits(_apart(usual)):
+        if not order or order.keys() & given.keys() or self._fits(apart(usual)):
             return usual
         self._calls({name: theirs for name, theirs in names.items() if name not in order})
         with suppress(CannotAskError):
             other = self._usual()
-            if self._fits(_apart(other)):
+            if self._fits(apart(other)):
                 self.found.notes.append(f"{', '.join(order.values())}: its inputs are right in the order of torch")
                 return other
         self._calls(names)
@@ -94,7 +93,7 @@ class Meaning(Arranged):
     def _of_logits(self, usual: Problem) -> Problem:
         """The usual question; of an entropy or a divergence that is right for logits alone, that of logits."""
         before = self.found.operation
-        if before not in OF_LOGITS or self._fits(_apart(usual)):
+        if before not in OF_LOGITS or self._fits(apart(usual)):
             return usual
         others = (OF_LOGITS[before], "its numbers are right for logits"), (before, self.found.comments["operation"])
         names = dict(self.candidate.interface.names)
@@ -109,10 +108,3 @@ class Meaning(Arranged):
             if asked is not None and self._fits(asked):
                 return asked
         return usual
-
-
-def _apart(problem: Problem) -> Problem:
-    """The same with distributions that differ, so that one order of them is right alone."""
-    if "q" not in problem.inputs:
-        return problem
-    return replace(problem, inputs={**problem.inputs, "q": np.resize([0.125, 0.125, 0.75], problem.inputs["q"].shape)})

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from ..candidates.axes import OF_LOSSES
+from ..candidates.axes import OF_LOSSES, given_problem
 from ..candidates.candidate import Candidate
-from ..candidates.shifts import lengthened
 from ..diagnosis.interview import Given
 from ..problem.arrangements import is_sequence
+from ..problem.interface import Interface
 from ..problem.problem import Problem
 from ..verdicts.judgement import judge
 from .harmless import CLASSES, plain
@@ -62,8 +62,7 @@ def _questions(candidate: Candidate, operation: str, dtype: str) -> Iterator[tup
 
 def _longer(problem: Problem) -> Problem:
     """With one position more, of which the value alone is asked."""
-    more = {name: lengthened(name, each, problem) for name, each in problem.inputs.items()}
-    return replace(problem, inputs=more, grad_output=None)
+    return given_problem(problem, Interface(shifted=True))
 
 
 def _value(problem: Problem) -> Problem:

@@ -21,7 +21,7 @@ from ..problem.operations import OPERATIONS, PER_ROW
 from ..problem.problem import Output, Problem, Result
 from ..problem.rows import main_input
 from ..verdicts.judgement import judge
-from .harmless import plain
+from .harmless import apart, plain
 from .ladder import widest
 
 INSTEAD: dict[str, tuple[Any, ...]] = {  # what is hard-coded; a label of 0 that is ignored stands for padding
@@ -121,7 +121,7 @@ def _is_right_for_more(candidate: Candidate, usual: Problem, options: Options, d
 
 def _by_rows(candidate: Candidate, usual: Problem, device: str) -> str:
     """What to say where it gives one number for all rows, and that of one is right, or is with two inputs swapped."""
-    about, x = OPERATIONS[usual.operation], main_input(usual)
+    about, x, usual = OPERATIONS[usual.operation], main_input(usual), apart(usual)
     if about.value != PER_ROW or x.ndim != 2:
         return ""
     one = replace(usual, inputs={name: each[:1] for name, each in usual.inputs.items()})

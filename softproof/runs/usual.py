@@ -67,12 +67,10 @@ class Usual(Opening):
             names = dict(zip(inputs, parameters, strict=False)) | dict(self.candidate.interface.names)
             self.found.says("names", names, NAMES)
         elif any(map(is_mask, needed.values())):
-            return self._of_rows(needed, asked) or self._keeps(
-                {"names": {**self.candidate.interface.names, **needed}}, NAMES, lambda: self._answers(asked)
-            )
+            return self._of_rows(needed, asked) or self._of_classes(needed, asked)
         elif needed:
             self._calls({**self.candidate.interface.names, **needed})
-            self.found.notes += [GIVEN.format(theirs=theirs, ours=ours) for ours, theirs in needed.items()]
+            self._tells_neutral(needed)
         elif neutral:
             self._gives(neutral)
         elif sizes:
@@ -93,6 +91,17 @@ class Usual(Opening):
             return False
         self._says_by_a_mask("row_weights", theirs)
         return True
+
+    def _of_classes(self, needed: Mapping[str, str], asked: Problem) -> bool:
+        """Whether it answers if they are weights of classes."""
+        names = {**self.candidate.interface.names, **needed}
+        if not self._keeps({"names": names}, NAMES, lambda: self._answers(asked)):
+            return False
+        self._tells_neutral(needed)
+        return True
+
+    def _tells_neutral(self, needed: Mapping[str, str]) -> None:
+        self.found.notes += [GIVEN.format(theirs=theirs, ours=ours) for ours, theirs in needed.items()]
 
     def _with_nothing(self, error: str, asked: Problem) -> bool:
         """Whether it is right with None for what it lacks and nobody knows; of a process group, whether it answers."""
