@@ -95,8 +95,10 @@ def test_what_is_read_beyond_a_slice_is_told(amx: bool, monkeypatch: pytest.Monk
 
     assert found(_reads_beyond, problem) == ("linear-reads-beyond-its-rows" if amx else "")
     assert found(_reads_beyond, replace(problem, dtype="float32")) == ""
-    (known,) = (each for each in KNOWN if each.finding == "linear-reads-beyond-its-rows")
-    assert known.device == "cpu"
+    interview = Interview(load(_reads_beyond, "linear", adapter="torch"), "cpu", model(None), "C", 12)
+    witness = interview.ask(problem)
+    assert witness is not None
+    assert known_finding(replace(interview, device="cuda:0"), witness) is None
 
 
 @pytest.mark.parametrize("operation", ["softmax_entropy", "softmax_kl_divergence"])
