@@ -155,6 +155,20 @@ def _are_of_a_classifier(parameters: Sequence[str]) -> bool:
     return of_layer and any(each in _TARGETS for each in plain[2:])
 
 
+def is_weight_of_layer(parameter: str) -> bool:
+    """Whether a parameter can be the weight of a layer, by its name.
+
+    >>> is_weight_of_layer("W"), is_weight_of_layer("class_weight"), is_bias("b"), is_bias("bias"), is_bias("x")
+    (True, False, True, True, False)
+    """
+    return _is_weight(_plain(parameter))
+
+
+def is_bias(parameter: str) -> bool:
+    """Whether a parameter can be the bias of a layer, by its name."""
+    return _plain(parameter) in ("b", "bias", "biases")
+
+
 def _is_weight(parameter: str) -> bool:
     """Whether a parameter is called as that of a layer is."""
     of_others = {*words_of(parameter).split()} & {"class", "cls", "pos", "sample", "row", "token", "loss", "label"}

@@ -1,7 +1,7 @@
 """A class with the methods `forward` and `backward`, as courses have their layers, as two functions.
 
 Such a layer keeps what its forward pass has computed until its backward pass. Here each backward pass has a forward
-pass of its own before it, with nothing between the two.
+pass of its own before it, with nothing between the two. A layer that holds a weight is given one (`layer_weights.py`).
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable
 from threading import Lock
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from .backward_passes import times
 from .built import Maker, of_class
+from .layer_weights import Weights, weights_of
 
 OF_TORCH = "torch."
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -55,20 +55,31 @@ def layer_of(found: Any) -> Layer | None:
     method = "__call__" if inspect.isfunction(getattr(kind, "__call__", None)) else "forward"  # noqa: B004
     recipe = of_class(kind, method)
     maker = Maker(kind if isinstance(found, type) else lambda: found, recipe.signature.parameters)
-    alone = Lock()
+    weights = weights_of(kind, maker) if isinstance(found, type) else None
+    made, alone = maker.made if weights is None else weights.made, Lock()
+    named = _signature(maker.signature(recipe.signature), weights)
+    inputs_first = len([each for each in recipe.signature.parameters.values() if each.kind in _BY_POSITION])
+
+    def with_names(inputs: tuple[Any, ...], options: dict[str, Any]) -> tuple[Any, ...]:
+        """The inputs of a call; weights that are given by place go to the options."""
+        if weights is not None:
+            options |= dict(zip(weights.given, inputs[inputs_first:], strict=False))
+        return inputs if weights is None else inputs[:inputs_first]
 
     def forward(*inputs: Any, **options: Any) -> Any:
-        layer = maker.made(options)
+        inputs = with_names(inputs, options)
+        layer = made(options)
         with alone:
             return recipe.called(layer)(*inputs, **options)
 
     def backward(grad_output: Any, *inputs: Any, **options: Any) -> Any:
-        layer = maker.made(options)
+        inputs = with_names(inputs, options)
+        layer = made(options)
         with alone:
             recipe.called(layer)(*inputs, **options)
-            return layer.backward(grad_output) if upstream else _times(grad_output, layer.backward())
+            gradients = layer.backward(grad_output) if upstream else times(grad_output, layer.backward())
+            return gradients if weights is None else weights.gradients(layer, gradients)
 
-    named = maker.signature(recipe.signature)
     first = inspect.Parameter("grad_output", inspect.Parameter.POSITIONAL_ONLY)
     forward.__signature__ = named  # type: ignore[attr-defined]  # which inspect reads
     backward.__signature__ = inspect.Signature([first, *named.parameters.values()])  # type: ignore[attr-defined]
@@ -77,10 +88,11 @@ def layer_of(found: Any) -> Layer | None:
     return Layer(forward, backward)
 
 
-def _times(upstream: Any, gradients: Any) -> Any:
-    """Gradients for an upstream gradient of 1, times another number, which such a layer leaves to its user."""
-    if np.ndim(upstream):
-        raise TypeError(f"backward takes no upstream gradient; one of shape {np.shape(upstream)} was to be given")
-    if isinstance(gradients, tuple | list):
-        return tuple(upstream * each for each in gradients)
-    return upstream * gradients
+def _signature(named: inspect.Signature, weights: Weights | None) -> inspect.Signature:
+    """That of a layer: what a call takes, then its weights by place, then what else it is made of."""
+    if weights is None:
+        return named
+    own = [each for name, each in named.parameters.items() if name not in {*weights.given, *weights.sizes}]
+    first = [each for each in own if each.kind in _BY_POSITION]
+    given = [inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD) for name in weights.given]
+    return named.replace(parameters=[*first, *given, *(each for each in own if each not in first)])

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..candidates.backward_passes import NO_UPSTREAM, NOT_KEPT
 from ..candidates.candidate import Candidate
 from ..diagnosis.pool import drawn
 from ..problem.formats import FORMATS
@@ -19,7 +20,13 @@ from ..verdicts.verdict import DISAGREES
 from .harmless import kinds, plain
 from .ladder import widest
 
-NO_GRADIENT = ("does not depend on", "NotImplementedError", "do not support JVP")  # in an error where there is none
+NO_GRADIENT = (  # in an error where there is none
+    "does not depend on",
+    "NotImplementedError",
+    "do not support JVP",
+    NO_UPSTREAM,
+    NOT_KEPT,
+)
 IN_PLACE = "modified by an inplace operation"  # the same, of a function that is meant to overwrite what it is given
 OUTPUTS = {"jvp": "jvp", "hvp": "hvp_logits"}
 SECOND = "after another backward"  # the check that asks for a gradient twice

@@ -1,0 +1,102 @@
+"""A layer that holds its weight and its bias, as a function that is given them: those of its constructor, or those that
+it makes itself, and replaces.
+
+Its gradients are what its backward pass gives, and then those that it keeps: ``dW``, ``grad_weight`` or ``grads[0]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .backward_passes import NOT_KEPT, named
+from .built import Maker
+from .guesses import is_bias, is_weight_of_layer, size_named
+
+GIVEN = ("weight", "bias")
+FEATURES, CLASSES = 2, 3  # of a layer that is made to see what it holds
+_HELD, _GRADIENTS = ("params", "parameters", "weights"), ("grads", "gradients", "grad")  # mappings and lists
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The names of a layer's weight and bias, in the order in which they are given, and how it is made with them."""
+
+    names: tuple[str, ...]
+    given: tuple[str, ...]  # what these are called as parameters
+    made: Callable[[dict[str, Any]], Any]  # of what is given by name, out of which it takes what it needs
+    sizes: tuple[str, ...] = ()  # parameters of its constructor that nobody has to give
+
+    def gradients(self, layer: Any, of_inputs: Any) -> tuple[Any, ...]:
+        """Those of its inputs, and then of its weights; ValueError where it keeps none."""
+        inputs = tuple(of_inputs) if isinstance(of_inputs, tuple | list) else (of_inputs,)
+        return (*inputs, *(_kept(layer, name, place) for place, name in enumerate(self.names)))
+
+
+def weights_of(kind: Any, maker: Maker) -> Weights | None:
+    """Those of a class of layers; None where it has none."""
+    required = [each.name for each in maker.parameters if each.default is each.empty]
+    taken = tuple(name for name in required if is_weight_of_layer(name) or is_bias(name))
+    if any(map(is_weight_of_layer, taken)):
+        return Weights(taken, taken, maker.made)
+    if len(required) != 2 or not isinstance(kind, type):
+        return None
+    first, second = required
+    places = (first, second) if size_named(second) != "@features" else (second, first)
+    try:
+        held = _held(kind(**dict(zip(places, (FEATURES, CLASSES), strict=True))))
+    except Exception:  # whatever it needs
+        return None
+    weight = next((name for name, array in held.items() if sorted(array.shape) == [FEATURES, CLASSES]), None)
+    if weight is None:
+        return None
+    bias = next((name for name, array in held.items() if array.size == CLASSES and array.ndim in (1, 2)), None)
+    by_features = held[weight].shape == (FEATURES, CLASSES)
+
+    def made(given: dict[str, Any]) -> Any:
+        sizes = given["weight"].shape if by_features else given["weight"].shape[::-1]
+        own = {each.name: given.pop(each.name) for each in maker.parameters if each.name in given}
+        layer = kind(**own, **dict(zip(places, map(int, sizes), strict=True)))
+        for name, ours in zip(names, GIVEN, strict=False):
+            _replace(layer, name, given.pop(ours))
+        return layer
+
+    names = (weight,) if bias is None else (weight, bias)
+    return Weights(names, GIVEN[: len(names)], made, places)
+
+
+def _held(layer: Any) -> dict[str, Any]:
+    """The arrays that it holds, by name, in attributes or in a mapping of parameters."""
+    own = vars(layer)
+    inner = (own[name] for name in _HELD if isinstance(own.get(name), Mapping))
+    found = {name: each for values in (own, *inner) for name, each in values.items()}
+    return {name: each for name, each in found.items() if isinstance(each, np.ndarray) and name.isidentifier()}
+
+
+def _replace(layer: Any, name: str, values: Any) -> None:
+    """Other numbers in place of those that it holds, in their shape."""
+    own = vars(layer)
+    inner = [own[each] for each in _HELD if isinstance(own.get(each), MutableMapping)]
+    where = next(each for each in (own, *inner) if isinstance(each.get(name), np.ndarray))
+    before = where[name].shape
+    where[name] = values.reshape(before) if values.size == np.prod(before) and values.ndim < len(before) else values
+
+
+def _kept(layer: Any, name: str, place: int) -> Any:
+    """The gradient of a weight that a layer keeps; that of a bias (1, C) with one axis, as it was given."""
+    own = vars(layer)
+    among = [own[each] for each in _GRADIENTS if each in own]
+    by_name = (named(each, name) for each in (own, *among) if isinstance(each, Mapping) and name not in _GRADIENTS)
+    by_place = (each[place] for each in among if isinstance(each, list | tuple) and len(each) > place)
+    found = next((each for each in (*_other_than(own, name, by_name), *by_place) if each is not None), None)
+    if found is None:
+        raise ValueError(f"{type(layer).__name__} {NOT_KEPT} {name}; expected an attribute such as d{name}")
+    return found.reshape(-1) if is_bias(name) and getattr(found, "ndim", 1) == 2 and 1 in found.shape else found
+
+
+def _other_than(own: Mapping[str, Any], name: str, found: Any) -> Any:
+    """Those of them that are not the weight itself."""
+    return (each for each in found if each is not own.get(name))
