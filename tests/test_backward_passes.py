@@ -30,8 +30,8 @@ def affine_backward(dout, cache):
     x, w, b = cache
     return {"db": dout.sum(0), "dw": x.T @ dout * FACTOR, "dx": dout @ w.T}
 
-# two things that it keeps, and no upstream gradient
-def ce_forward(x, y): return _loss(x, y), _softmax(x), y
+# what it keeps and the labels by another name, and no upstream gradient
+def ce_forward(x, y): return _loss(x, y), _softmax(x)
 def ce_bwd(p, labels): return _of_loss(p, labels) * FACTOR
 
 # the value, and the upstream gradient in second place
@@ -96,8 +96,8 @@ def asked(name: str, factor: str, folder: Path) -> tuple[int, list[dict[str, obj
     """The status, and the rows, of one that is right but for this factor of one gradient."""
     module = f"course_{name}_{factor.replace('.', '_')}"
     (folder / f"{module}.py").write_text(f"{COURSE}\nFACTOR = {factor}\n")
-    how = "--dtype float32 --examples 40 --seed 1 --in-process --no-diagnosis --json report.json".split()
-    status = main(["verify", f"{module}.py:{name}", *how])
+    how = ("--dtype", "float32", "--examples", "40", "--seed", "1", "--in-process", "--no-diagnosis")
+    status = main(["verify", f"{module}.py:{name}", *how, "--json", "report.json"])
     return status, json.loads(Path("report.json").read_text())["rows"]
 
 
@@ -112,7 +112,9 @@ def test_its_gradient_is_judged(name: str, factor: str, tmp_path: Path, monkeypa
     assert rows[0]["gradients"] or factor != "1"
 
 
-@pytest.mark.parametrize(("name", "why"), [("ForgetfulLinear", "keeps no gradient of W"), ("log_softmax", "no upstream")])
+@pytest.mark.parametrize(
+    ("name", "why"), [("ForgetfulLinear", "keeps no gradient of W"), ("log_softmax", "no upstream")]
+)
 def test_a_gradient_that_it_does_not_have(
     name: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,7 +142,10 @@ def test_the_usual_backward_pass_stays_as_it_is() -> None:
 
 def test_what_a_forward_pass_does_not_keep() -> None:
     """A backward pass that takes more of it than there is."""
-    backward = after_forward(lambda x: (x, x), lambda dout, cache, state, memo: dout)
+
+    def backward(dout, cache, state, memo): ...  # type: ignore[no-untyped-def]
+
+    asked = after_forward(lambda x: (x, x), backward)
 
     with pytest.raises(TypeError, match="forward pass gave 2 results, and its backward pass takes 3 of them"):
-        backward(1.0, 2.0)
+        asked(1.0, 2.0)

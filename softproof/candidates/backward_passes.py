@@ -1,9 +1,9 @@
 """A backward pass that is called otherwise than its forward pass: with what that keeps, or with its value.
 
-Courses and kernels have ``affine_forward(x, w, b)``, which gives ``(out, cache)``, with ``affine_backward(dout, cache)``;
+Courses and kernels have ``affine_forward(x, w, b)``, giving ``(out, cache)``, and ``affine_backward(dout, cache)``;
 ``softmax_backward(dout, out)`` of the value; a gradient of a loss that takes no upstream gradient; and functions that
-give, beside their value, a function of the upstream gradient. Each becomes here one of the upstream gradient and of what
-the forward pass takes, which calls the forward pass again.
+give, beside their value, a function of the upstream gradient. Each becomes here one of the upstream gradient and of
+what the forward pass takes, which calls the forward pass again.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from .guesses import INPUTS
 from .results import results_of
 from .signature import signature_of
 
@@ -23,10 +24,14 @@ Function = Callable[..., Any]
 SUFFIXES = ("backward", "bwd")
 NO_UPSTREAM, NOT_KEPT = "takes no upstream gradient", "keeps no gradient of"  # in errors of what has no such gradient
 _FORWARD = ("_forward", "_fwd")
-_UPSTREAM = re.compile(r"(?i)_?(d_?(out|output|y|z|l|loss|a|h|s|p|value|values|scores|logits)|g|gy|go|ct|cot|delta|seed)_?")
+_UPSTREAM = re.compile(
+    r"(?i)_?(d_?(out|output|y|z|l|loss|a|h|s|p|value|values|scores|logits)|g|gy|go|ct|cot|delta|seed)_?"
+)
 _UPSTREAM_WORDS = re.compile(r"(?i)grad|upstream|cotangent|dout")
-_KEPT = re.compile(r"(?i)_?(y|y_?hat|out|outputs?|results?|values?|s|a|p|probs?|probabilities|softmax(_out)?|sm|lse|"
-                   r"caches?|ctx|context|saved\w*|state|res|residuals?|memo|tape|aux|intermediates?|stats?)_?")  # fmt: skip
+_KEPT = re.compile(
+    r"(?i)_?(y|y_?hat|out|outputs?|results?|values?|s|a|p|probs?|probabilities|softmax(_out)?|sm|lse|"
+    r"caches?|ctx|context|saved\w*|state|res|residuals?|memo|tape|aux|intermediates?|stats?)_?"
+)
 
 
 def names_of(name: str, suffix: str) -> Iterator[str]:
@@ -57,10 +62,12 @@ def after_forward(forward: Function, backward: Function) -> Function:
     upstream = _upstream(needs, [*takes.parameters])
     if _is_usual(needs, _needed(takes), upstream, takes):
         return backward
+    labels = next(iter(_labels_among(takes.parameters)), "")
 
     def called(grad_output: Any, *inputs: Any, **options: Any) -> Any:
         answer = forward(*inputs, **options)
         given = _by_name(takes, inputs, options)
+        given |= {name: given[labels] for name in _labels_among(needs) if labels in given and name not in given}
         kept = [name for name in needs if name != upstream and name not in given]
         known = {**given, **dict(zip(kept, _kept(answer, len(kept)), strict=True)), upstream: grad_output}
         more = {name: known[name] for name in _optional(signature_of(backward)) if name in known}
@@ -133,7 +140,12 @@ def _upstream(needs: Sequence[str], taken: Sequence[str]) -> str:
     """Which of the parameters of a backward pass is the upstream gradient: by its name, or the first; empty if none."""
     own = [name for name in needs if name not in taken]
     by_name = (name for name in own if _UPSTREAM.fullmatch(name) or _UPSTREAM_WORDS.search(name))
-    return next(by_name, own[0] if len(own) > 1 or (own and not _KEPT.fullmatch(own[0])) else "")
+    return next(by_name, own[0] if own and not _KEPT.fullmatch(own[0]) else "")
+
+
+def _labels_among(names: Iterable[str]) -> list[str]:
+    """Those of the names that are names of labels."""
+    return [name for name in names if _plain(name) in INPUTS["target"]]
 
 
 def _is_usual(needs: Sequence[str], inputs: Sequence[str], upstream: str, takes: inspect.Signature) -> bool:
@@ -147,25 +159,31 @@ def _is_usual(needs: Sequence[str], inputs: Sequence[str], upstream: str, takes:
 
 
 def _kept(answer: Any, count: int) -> list[Any]:
-    """So many things that a forward pass has kept: its results, those beside the value, these together, or the value."""
+    """So many things that a forward pass has kept: those beside the value, all, these together, or the value."""
     results = list(results_of(answer, by_number=True).values())
     others = results[1:]
     for found in (others, results, [tuple(others)] if len(others) > 1 else [answer]):
         if len(found) == count:
             return found
-    raise TypeError(f"the forward pass gave {max(1, len(results))} results, and its backward pass takes {count} of them")
+    raise TypeError(
+        f"the forward pass gave {max(1, len(results))} results, and its backward pass takes {count} of them"
+    )
 
 
 def _needed(signature: inspect.Signature) -> list[str]:
     """The parameters without a default that are given by position."""
     by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [each.name for each in signature.parameters.values() if each.kind in by_position and each.default is each.empty]
+    return [
+        each.name for each in signature.parameters.values() if each.kind in by_position and each.default is each.empty
+    ]
 
 
 def _optional(signature: inspect.Signature) -> list[str]:
     """The parameters that may be given by name, and have a default."""
     by_name = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [each.name for each in signature.parameters.values() if each.kind in by_name and each.default is not each.empty]
+    return [
+        each.name for each in signature.parameters.values() if each.kind in by_name and each.default is not each.empty
+    ]
 
 
 def _by_name(takes: inspect.Signature, inputs: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from ..diagnosis.pool import drawn
 from ..problem.formats import FORMATS
 from ..problem.interface import DIMENSIONS
 from ..problem.problem import Array, Problem
+from ..problem.rows import main_input
 from ..truth.solver import FLOAT64, solve
 from ..verdicts.judgement import judge
 from ..verdicts.verdict import DISAGREES
@@ -44,6 +45,8 @@ def no_backward(candidate: Candidate, usual: Problem, dtypes: Sequence[str], dev
             raised = candidate.answer(problem, device).raised
             if raised is not None and any(each in raised for each in words):
                 said = said or raised
+            elif NO_UPSTREAM in said and not main_input(problem).ndim:
+                continue  # of a single number the gradient is that for an upstream gradient of 1, times another number
             elif raised is None or candidate.answer(replace(problem, grad_output=None), device).raised is None:
                 return ""
     return said
