@@ -2,7 +2,8 @@
 
 A loss of a language model has its classes last, (N, d1, …, C), where torch has (N, C, d1, …); its user says so by
 `--fixed dim=-1`. A layer x @ W takes a weight (features, classes), where torch has (classes, features): `--transposed
-weight`. One that compares each position with the next label has a position and a label more (`shifts.py`). Problems
+weight`. One that compares each position with the next label has a position and a label more (`shifts.py`). Others take
+a row in each column, as W A + b with features (D, N) and a bias (C, 1): `--columns`. Problems
 stay as they are; the arrays of the candidate have their axes in its order, and its answers come back in ours.
 """
 
@@ -13,7 +14,9 @@ from dataclasses import replace
 import numpy as np
 
 from ..problem.interface import Interface
+from ..problem.losses import is_labels
 from ..problem.problem import Array, Output, Problem
+from ..problem.rows import main_input
 from .shifts import goes_beyond, lengthened, shortened
 
 OF_LOSSES = ("cross_entropy",)  # operations whose axis of classes is the second, and no option
@@ -49,8 +52,27 @@ def _is_transposed(name: str, problem: Problem, interface: Interface) -> bool:
     return named in interface.transposed and named in problem.inputs and problem.inputs[named].ndim == _MATRIX
 
 
+def _is_of_columns(name: str, problem: Problem, interface: Interface) -> bool:
+    """Whether an array of rows has them in its columns for the candidate."""
+    named = "value" if name in ("value", "grad_output") else _named(name)
+    if not interface.columns or main_input(problem).ndim != _MATRIX:
+        return False
+    return named in ("logits", "input", "tangent") or (named == "target" and not is_labels(problem)) or (
+        named == "value" and problem.operation == "linear"
+    )  # fmt: skip
+
+
+def _is_bias(name: str, interface: Interface) -> bool:
+    """Whether it is a bias, or its gradient, of which there is one for all columns."""
+    return interface.columns and _named(name) in ("bias", "linear_bias")
+
+
 def given_so(name: str, values: Array, problem: Problem, interface: Interface) -> Array:
     """The numbers of an array in the order in which a candidate takes them."""
+    if _is_of_columns(name, problem, interface):
+        return np.ascontiguousarray(values.T)
+    if _is_bias(name, interface):
+        return values.reshape(-1, 1)  # (C, 1)
     if _is_transposed(name, problem, interface):
         return np.ascontiguousarray(values.T)
     values = lengthened(name, values, problem) if interface.shifted else values
@@ -72,6 +94,10 @@ def given_problem(problem: Problem, interface: Interface) -> Problem:
 
 def _in_our_order(name: str, values: Array, problem: Problem, interface: Interface) -> Array:
     """The numbers of an answer; those with another number of dimensions stay as they are, and are wrong."""
+    if _is_of_columns(name, problem, interface):
+        return np.ascontiguousarray(values.T) if values.ndim == _MATRIX else values
+    if _is_bias(name, interface):
+        return values[:, 0] if values.ndim == _MATRIX and values.shape[1] == 1 else values
     if _is_transposed(name, problem, interface):
         return np.ascontiguousarray(values.T) if values.ndim == _MATRIX else values
     if not _has_classes(name, problem, interface) or values.ndim != problem.inputs["logits"].ndim:

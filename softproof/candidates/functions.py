@@ -11,7 +11,7 @@ from ..problem.formats import HALF
 from ..problem.interface import HALF_VALUE, Interface
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Array, Problem
-from ..problem.row_masks import MASKS, classes_for_all
+from ..problem.row_masks import classes_for_all
 from ..problem.size_limits import with_sizes
 from .axes import given_problem, given_so
 from .frameworks import arrays_of
@@ -47,7 +47,8 @@ def called(
     asked = row_by_row(own if function else _alone(own, interface), framework) if interface.row_by_row else own
     first = positional(problem.operation, interface)
     missing = unsaid(own, problem, interface, len(before) + first)
-    missing = {name: given_so(name, x, problem, interface) if name in MASKS else x for name, x in missing.items()}
+    missing = {name: given_so(name, x, problem, interface) if isinstance(x, np.ndarray) else x
+               for name, x in missing.items()}  # fmt: skip
     labels = classes_for_all(problem) if says_by_a_mask(own, problem, interface) else None
     labels = labels if labels is None else given_so("target", labels, problem, interface)
     options = {name: each for name, each in problem.options.items() if labels is None or name != "ignore_index"}
@@ -85,6 +86,7 @@ def _value(interface: Interface, problem: Problem, framework: Any, array: Any, a
         value = framework.like(array, np.asarray(value))
     rounds = HALF_VALUE in interface.without and problem.dtype in HALF and _is_float32(value)
     value = framework.cast(value, problem.dtype) if rounds else value
+    value = value.sum() if interface.summed and hasattr(value, "shape") else value
     return _minus(value) if interface.negative else value
 
 

@@ -8,10 +8,25 @@ from collections.abc import Sequence
 from ..problem.operations import OPERATIONS
 
 _TARGETS = ("target", "targets", "label", "labels", "y", "y_true", "t", "truth", "classes", "tgt", "index", "indices",
-            "tokens", "token_ids", "input_ids", "ids", "actions", "action", "chosen", "gold", "label_ids")  # fmt: skip
+            "gt", "ground_truth", "tokens", "token_ids", "input_ids", "ids", "actions", "action", "chosen", "gold",
+            "label_ids")  # fmt: skip
 _LOGITS = ("logits", "logit", "x", "input", "inputs", "scores", "score", "pred", "preds", "predictions", "y_pred", "z",
            "y_hat", "yhat", "predicted", "output", "outputs")  # fmt: skip
-_FEATURES = ("input", "inputs", "x", "h", "hidden", "hidden_states", "features", "feats", "e", "embeddings", "embed")
+_FEATURES = (
+    "input",
+    "inputs",
+    "x",
+    "a",
+    "a_prev",
+    "h",
+    "hidden",
+    "hidden_states",
+    "features",
+    "feats",
+    "e",
+    "embeddings",
+    "embed",
+)
 _WEIGHTS = ("weight", "weights", "w", "linear_weight", "lin_weight", "lm_head_weight", "lm_head", "classifier", "c")
 INPUTS = {  # names in use of the inputs of each operation
     "logits": _LOGITS,
@@ -98,6 +113,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     ('cross_entropy', 'linear_cross_entropy', 'cross_entropy')
     >>> operation_of("selective_log_softmax", []), operation_of("selective_log_softmax", ["logits", "index"])
     ('log_softmax', 'cross_entropy')
+    >>> operation_of("batch_logps", ["labels", "logits"]), operation_of("segment", ["pred", "gt"])
+    ('cross_entropy', 'cross_entropy')
     >>> operation_of("softmax_loss_vectorized", ["W", "X", "y", "reg"]), operation_of("softmax", ["x", "T"])
     ('linear_cross_entropy', 'softmax')
     >>> operation_of("soft_cross_entropy", ["p", "q"]), operation_of("soft_cross_entropy", ["logits", "probs"])
@@ -137,7 +154,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
         return "cross_entropy"  # as of a language model
     of_one = by_name in OPERATIONS and len(OPERATIONS[by_name].inputs) == 1
     layer = target != 1 and set(first) & set(_WEIGHTS) and not set(first) & {"logits", "scores"} and len(first) > 2
-    if target is None or (by_name and not (of_one and (target == 1 or layer))):
+    labelled = target == 1 or (target == 0 and len(first) > 1 and first[1] in _LOGITS)
+    if target is None or (by_name and not (of_one and (labelled or layer))):
         return by_name
     return "linear_cross_entropy" if layer else "cross_entropy"
 

@@ -15,6 +15,7 @@ from ..bounds.accuracy import CLASSES
 from ..bounds.models import MODELS
 from ..candidates.frameworks import ADAPTERS
 from ..candidates.isolation.start import SANDBOX
+from ..problem.arrangements import ARRANGEMENTS
 from ..problem.formats import FORMATS
 from ..problem.operations import OPERATIONS
 from ..reports.required import CANNOT_ASK
@@ -143,8 +144,7 @@ _INTERFACE = {
     "ndim": Every(_count),
     "output": _or_null(lambda value: "" if isinstance(value, str) else _count(value)),
     "negative": _flag,
-    "shifted": _flag,
-    "row_by_row": _flag,
+    **dict.fromkeys(ARRANGEMENTS, _flag),
 }
 _ASKED = {
     "target": _text,

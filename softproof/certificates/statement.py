@@ -12,6 +12,7 @@ from ..bounds.arithmetic import Arithmetic
 from ..bounds.models import arithmetic_of, model
 from ..bounds.theorems import theorems
 from ..candidates.plain_text import plain
+from ..problem.arrangements import ARRANGEMENTS
 from ..problem.formats import FORMATS
 from ..problem.problem import Problem
 from ..reports.environment import gpus, machine, now, versions
@@ -78,8 +79,7 @@ def arguments_of_run(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "ndim": sorted(arguments.get("ndim", ())),
         "output": arguments.get("output"),
         "negative": arguments.get("negative", False),
-        "shifted": arguments.get("shifted", False),
-        "row_by_row": arguments.get("row_by_row", False),
+        **{name: arguments.get(name, False) for name in ARRANGEMENTS},
     }
     return {
         "target": arguments["target"],

@@ -8,10 +8,11 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from ..candidates.isolated import SECONDS, STARTUP_SECONDS
 from ..candidates.loading import PART
+from ..problem.arrangements import ARRANGEMENTS
 from ..problem.interface import InterfaceArguments, Place
 from ..problem.operations import OPERATIONS
 from ..reports.files import ReportFile
@@ -94,12 +95,8 @@ def add_interface(command: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--negative", action="store_true", help="its result is minus the value, as a log-probability is minus a loss"
     )
-    group.add_argument(
-        "--shifted", action="store_true", help="it compares each position of a sequence with the next label"
-    )
-    group.add_argument(
-        "--row-by-row", action="store_true", help="give it one row at a time: it gives one number for all of them"
-    )
+    for name, how in ARRANGEMENTS.items():
+        group.add_argument(f"--{name.replace('_', '-')}", action="store_true", help=how.help)
 
 
 def target_name(text: str) -> str:
@@ -149,8 +146,7 @@ _OPTIONS = {
     "output": "--output",
     "gradients": "--gradient",
     "negative": "--negative",
-    "shifted": "--shifted",
-    "row_by_row": "--row-by-row",
+    **{name: f"--{name.replace('_', '-')}" for name in ARRANGEMENTS},
     "transposed": "--transposed",
     "ndim": "--ndim",
     "writes": "--writes",
@@ -166,14 +162,11 @@ def given_interface(options: argparse.Namespace) -> dict[str, Any]:
 
 def _interface(options: argparse.Namespace) -> InterfaceArguments:
     """The arguments of `softproof.Interface` that were given."""
-    interface: InterfaceArguments = {"output": options.output, "ndim": options.ndim or ()}
+    interface = cast(
+        "InterfaceArguments", {name: True for name in ("negative", *ARRANGEMENTS) if getattr(options, name)}
+    )
+    interface["output"], interface["ndim"] = options.output, options.ndim or ()
     interface["transposed"] = split(options.transposed)
-    if options.negative:
-        interface["negative"] = True
-    if options.shifted:
-        interface["shifted"] = True
-    if options.row_by_row:
-        interface["row_by_row"] = True
     if options.supports is not None:
         interface["supports"] = split(options.supports)
     interface["without"], interface["writes"] = split(options.without), split(options.writes)

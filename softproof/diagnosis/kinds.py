@@ -11,7 +11,7 @@ from ..problem.checks import check
 from ..problem.kinds import kinds_of
 from ..problem.losses import kept
 from ..problem.outputs import value_shape
-from ..problem.problem import Problem
+from ..problem.problem import Array, Problem
 from ..problem.rows import axis_of, class_count, from_rows, to_rows
 from .interview import Interview, Reply
 from .record import Pattern
@@ -61,6 +61,22 @@ def _without_zeros(problem: Problem) -> Problem:
     return replace(problem, inputs=inputs)
 
 
+def _normalised(problem: Problem) -> Problem:
+    """With the same rows of one probability after the other, that sum to 1."""
+    names = [name for name in ("target", "p", "q") if problem.inputs.get(name, np.zeros(0, int)).dtype.kind == "f"]
+    inputs = {name: _of_one(problem.inputs[name], name, problem) for name in names}
+    return replace(problem, inputs={**problem.inputs, **inputs})
+
+
+def _of_one(x: Array, name: str, problem: Problem) -> Array:
+    """1/2 for the first class of each row, 1/4 for the next, and so on, and the last as the one before it."""
+    axis = min(1, x.ndim - 1) if name == "target" else axis_of(problem)
+    assert isinstance(axis, int)  # of distributions, which have one
+    shares = 0.5 ** np.arange(1.0, x.shape[axis] + 1)
+    shares[-1:] = 2 * shares[-1:] if len(shares) else shares
+    return np.moveaxis(np.broadcast_to(shares, np.moveaxis(x, axis, -1).shape), -1, axis).copy()
+
+
 def _with_labels(problem: Problem) -> Problem:
     """With the most probable class of each row for its label."""
     target = problem.inputs["target"]
@@ -108,6 +124,7 @@ KINDS: dict[str, tuple[str, str, Without]] = {  # by what leaves them out: what 
     "several_dims": ("several axes at once", "one axis", _along_one_axis),
     "empty": ("inputs of no rows", "a row", _with_rows),
     "unbatched": ("a row that is not in a batch", "a batch of one row", _in_a_batch),
+    "unnormalised": ("probabilities that do not sum to 1", "probabilities that sum to 1", _normalised),
     "probabilities": ("target probabilities", "labels", _with_labels),
     "zeros": ("probabilities of 0", "1/4", _without_zeros),
     "negative_weights": ("negative class weights", "positive class weights", _positive),

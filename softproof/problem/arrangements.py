@@ -1,4 +1,4 @@
-"""Ways of asking that change the rows: labels that belong to the position before, and one row at a time.
+"""Ways of asking that change the rows: labels of the next position, one row at a time, sums of rows, rows in columns.
 
 Each is a flag of an interface. It narrows what can be asked: how many dimensions, which kinds of input, which problems.
 """
@@ -18,6 +18,7 @@ from .rows import main_input
 class Arrangement:
     """What can be asked so, in `words` where that is not many dimensions or the wrong operation."""
 
+    help: str
     ndim: frozenset[int]
     words: str
     left_out: frozenset[str]
@@ -55,6 +56,7 @@ def _has_rows(problem: Problem) -> bool:
 
 ARRANGEMENTS = {
     "shifted": Arrangement(
+        "it compares each position of a sequence with the next label",
         frozenset({2, 3}),
         "2, a sequence, or 3, some of them",
         frozenset({"probabilities", "unbatched", "k_dimensional"}),
@@ -63,12 +65,31 @@ ARRANGEMENTS = {
         "labels",
     ),
     "row_by_row": Arrangement(
+        "give it one row at a time: it gives one number for all of them",
         frozenset({2}),
         "2, rows",
         frozenset({"dim", "keepdim", "several_dims", "empty"}),
         _has_rows,
         lambda operation: operation.value == PER_ROW,
         "number for each row alone",
+    ),
+    "summed": Arrangement(
+        "add up what it gives, such as a loss of each sequence",
+        frozenset({2, 3}),
+        "2, rows, or 3, some sequences",
+        frozenset({"unbatched"}),
+        lambda problem: main_input(problem).ndim > 1,
+        lambda operation: "reduction" in operation.options,
+        "reduction",
+    ),
+    "columns": Arrangement(
+        "it takes a row in each column: features (D, N), logits (C, N)",
+        frozenset({2}),
+        "2, rows",
+        frozenset({"unbatched", "k_dimensional"}),
+        lambda problem: main_input(problem).ndim > 1,
+        lambda operation: "dim" not in operation.options,
+        "axis of classes that --fixed dim=0 cannot say",
     ),
 }
 

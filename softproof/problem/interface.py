@@ -38,6 +38,8 @@ class InterfaceArguments(TypedDict, total=False):
     transposed: Sequence[str]
     shifted: bool
     row_by_row: bool
+    summed: bool
+    columns: bool
     gradients: Mapping[str, Place]
 
 
@@ -70,6 +72,10 @@ class Interface:
             front, which do not count: the gradient of that position has to be 0.
         row_by_row: whether it is given one row at a time, since it gives one number for all that it is given, such as a
             sum of divergences.
+        summed: whether what it gives is added up, such as a loss of each sequence, (B,); `fixed` has the reduction
+            ``"sum"`` then.
+        columns: whether it takes a row in each column: features (D, N), logits and target probabilities (C, N), and a
+            bias (C, 1); where there is an option `dim`, fix that instead.
         gradients: which of several results are gradients, and of which input, such as ``{"logits": 1}``: those for an
             upstream gradient of 1. `output` is 0 then, unless it says otherwise.
 
@@ -95,6 +101,8 @@ class Interface:
     transposed: frozenset[str] = frozenset()
     shifted: bool = False
     row_by_row: bool = False
+    summed: bool = False
+    columns: bool = False
     gradients: Mapping[str, Place] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -107,6 +115,7 @@ class Interface:
             value = getattr(self, name)
             made[name] = value if value is None and name == "supports" else frozenset(check_names(name, value, "dim"))
         check_sizes(made["extra"])
+        made["fixed"] = {"reduction": "sum"} | made["fixed"] if self.summed else made["fixed"]
         made["ndim"] = check_dimensions(self.ndim)
         for name, how in self._arrangements.items():
             made["ndim"] = how.check(name, made["ndim"])

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from .losses import is_labels, kept
+from .losses import is_labels, kept, target_rows
 from .operations import DEFAULTS, OF_REDUCTIONS
 from .problem import Array, Problem
 from .rows import axis_of, main_input, reduction_of, row_length, to_rows
+
+NORMALISED = 0.1  # how far from 1 rounding may bring the sum of a row, in any format
 
 
 def _is_reduced(problem: Problem, reduction: str) -> bool:
@@ -36,6 +38,13 @@ def _is_strange_where_ignored(problem: Problem) -> bool:
     return problem.inputs["logits"].size > 0 and bool((~np.isfinite(largest(problem)) & ~kept(problem)).any())
 
 
+def _is_unnormalised(problem: Problem) -> bool:
+    """Whether a row of probabilities does not sum to 1, whatever the rounding, or has a negative one."""
+    rows = [to_rows(problem.inputs[name], axis_of(problem)) for name in ("p", "q") if name in problem.inputs]
+    rows += [target_rows(problem)] if "target" in problem.inputs and not is_labels(problem) else []
+    return any(bool((np.abs(each.sum(-1) - 1) > NORMALISED).any() or (each < 0).any()) for each in rows)
+
+
 SHAPES: dict[str, Callable[[Problem], bool]] = {
     "empty": lambda problem: any(0 in each.shape for each in problem.inputs.values()),
     "empty_classes": lambda problem: "logits" in problem.inputs and row_length(problem) == 0,
@@ -43,6 +52,7 @@ SHAPES: dict[str, Callable[[Problem], bool]] = {
     "several_dims": lambda problem: isinstance(problem.options.get("dim"), tuple),
     "labels": lambda problem: "target" in problem.inputs and is_labels(problem),
     "unbatched": lambda problem: "target" in problem.inputs and main_input(problem).ndim == 1,
+    "unnormalised": _is_unnormalised,
     "zeros": lambda problem: any((problem.inputs.get(name, np.ones(0)) == 0).any() for name in ("p", "q")),
     "all_ignored": lambda problem: "target" in problem.inputs and _is_ignored(problem),
     "ignored_nonfinite": lambda problem: "target" in problem.inputs and _is_strange_where_ignored(problem),

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..candidates.isolated import SECONDS, STARTUP_SECONDS
 from ..candidates.plain_text import plain
+from ..problem.arrangements import ARRANGEMENTS
 from ..problem.records import NAMES, TEXT, a, check_fields, tuple_of
 
 
@@ -86,8 +87,7 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {  # each with its defau
     "output": (None, _itself),
     "gradients": ({}, _literals),
     "negative": (False, bool),
-    "shifted": (False, bool),
-    "row_by_row": (False, bool),
+    **dict.fromkeys(ARRANGEMENTS, (False, bool)),
     "in_process": (False, bool),
     "sandbox": ("off", _itself),
     "sandbox_read": ((), _texts),

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..candidates.axes import OF_LOSSES
 from ..candidates.guesses import gives_logarithms
+from ..problem.arrangements import ARRANGEMENTS
 from ..problem.interface import MATRICES
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
@@ -31,7 +32,7 @@ class Arranged(Usual):
         try:
             usual = self._usual()
         except CannotAskError as raised:
-            if self._transposed() or self._of_positions(str(raised)):
+            if self._transposed() or self._columns(None) or self._of_positions(str(raised)):
                 return self._usual()
             error = raised
         soft = soft_question(
@@ -45,6 +46,24 @@ class Arranged(Usual):
         if usual is None and not self._answers_with_classes_last():
             raise error or CannotAskError("it answers no question")
         return usual or self._usual()
+
+    def _columns(self, usual: Problem | None) -> bool:
+        """Whether what is not right is, if it is given a row in each column, with labels or with probabilities."""
+        about, given = OPERATIONS[self.found.operation], self.candidate.interface
+        if given.columns or not ARRANGEMENTS["columns"].fits(about) or (usual is not None and self._fits(usual)):
+            return False
+        rows = partial(self._plain, FIRST[0] if usual is None else usual.dtype, 2)
+
+        def holds() -> bool:
+            asked = rows()
+            return asked is not None and self.candidate.takes(asked) and self._fits(asked)
+
+        found = self._keeps({"columns": True}, COLUMNS, holds)
+        if not found and "probabilities" in self.candidate.supports(self.found.operation):
+            without = sorted({*given.without, "labels"})
+            found = self._keeps({"columns": True, "without": without}, COLUMNS, holds)
+        self.found.notes += [f"{COLUMNS}, and it is asked so"] if found else []
+        return found
 
     def _of_positions(self, error: str) -> bool:
         """Whether what answers no question of rows is right for positions, with a mask if its error tells of one."""
@@ -103,9 +122,14 @@ class Arranged(Usual):
             asked = (self._plain(dtype, ndim) for ndim in (2, 3))
             return any(self._fits(each) for each in asked if each is not None and self.candidate.takes(each))
 
-        for how in (sign | order for sign in signs for order in orders):
-            if self._keeps({"shifted": True, **how, **(more or {})}, "what its answers are right for", holds):
-                self.found.notes += [NEXT_LABEL, *([LAST_AXIS] if "fixed" in how else [])]
+        sums: list[dict[str, Any]] = [{"shifted": True}]
+        if "reduction" not in {*self.candidate.supports(self.found.operation), *given.fixed}:
+            sums += [{"shifted": True, "summed": True}, {"summed": True}]
+        for how in (each | sign | order for each in sums for sign in signs for order in orders):
+            if self._keeps({**how, **(more or {})}, "what its answers are right for", holds):
+                self.found.notes += [LAST_AXIS] if "fixed" in how else []
+                self.found.notes += [SUMMED] if "summed" in how else []
+                self.found.notes += [NEXT_LABEL] if "shifted" in how else []
                 self.found.notes += [f"{MINUS}, and it is judged so"] if "negative" in how else []
                 return True
         return False
@@ -128,6 +152,10 @@ class Arranged(Usual):
         return found
 
 
+COLUMNS = "it takes a row in each column, (C, N)"
+SUMMED = (
+    "it gives sums of losses, such as one of each sequence, which are added up: which of them is which is NOT TESTED"
+)
 NEXT_LABEL = (
     "it compares the logits of each position with the next label, and is asked so: if it is not meant to, it is wrong"
 )

@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ..problem.arrangements import ARRANGEMENTS
 from ..problem.interface import InterfaceArguments
 from ..problem.validation import did_you_mean, shown
 from ..reports.odd_files import read_file
@@ -46,7 +47,7 @@ KINDS = {  # what the value of each key is
     **dict.fromkeys(("examples", "seed"), _WHOLE),
     "output": _PLACE,
     "ndim": _NUMBERS,
-    **dict.fromkeys(("in-process", "negative", "shifted", "row-by-row"), "true or false"),
+    **dict.fromkeys(("in-process", "negative", *(each.replace("_", "-") for each in ARRANGEMENTS)), "true or false"),
     "expected-failures": "a list of texts, or the name of a file",
     "target": "the name of one",
     "targets": "a list of tables",
@@ -227,6 +228,8 @@ target = "my_kernels:softmax"           # a module, or one function of it
 # negative = true                       # its result is minus the value, as a log-probability is minus a loss
 # shifted = true                        # it compares each position of a sequence with the next label
 # row-by-row = true                     # it is given one row at a time, since it gives one number for all of them
+# summed = true                         # what it gives is added up, such as a loss of each sequence
+# columns = true                        # it takes a row in each column: features (D, N), logits (C, N)
 # Every key above [[tool.softproof.targets]] but seed, expected-failures and database may stand here as well.
 """
 

@@ -179,6 +179,7 @@ def _unsupported(candidate: Candidate, operation: str, supports: frozenset[str])
     """What is not asked of an operation, in the words of `without`."""
     left_out = {each for each in candidate.interface.without if each in _ASKED or is_limit(each)}
     left_out |= {"several rows at once"} if candidate.interface.row_by_row else set()
+    left_out |= {"which of its sums is which"} if candidate.interface.summed else set()
     return tuple(sorted({*OPERATIONS[operation].extras, *left_out} - supports))
 
 

@@ -91,6 +91,7 @@ def kinds(operation: str, dtype: str, supports: Set[str], usual: Problem) -> Ite
         possible &= option != "all_ignored" or "ignore_index" in supports
         possible &= option != "ignored_nonfinite" or ("nonfinite" in supports and _may_ignore(usual, supports))
         possible &= option != "several_dims" or "dim" in supports
+        possible &= option != "unnormalised" or "target" not in usual.inputs or "probabilities" in supports
         if (
             (option in supports or is_limit(option))
             and possible
@@ -113,6 +114,7 @@ def _but(usual: Problem, changed: Mapping[str, Any]) -> Problem:
     return with_ones(replace(problem, inputs={**usual.inputs, **arrays}, options={**usual.options, **given}))
 
 
+UNNORMALISED = "probabilities that do not sum to 1"
 Changed = tuple[str, str, dict[str, Any]]  # the option, in words, and what is changed
 
 
@@ -150,12 +152,14 @@ def _of_losses(usual: Problem) -> Iterator[Changed]:
     if "p" in usual.inputs:
         shape = usual.inputs["p"].shape
         yield "zeros", "probabilities of 0", {name: np.resize([0.5, 0.0, 0.5], shape) for name in usual.inputs}
+        yield "unnormalised", UNNORMALISED, {name: 2 * x for name, x in usual.inputs.items()}
     if "target" not in usual.inputs:
         return
     labels = usual.inputs["target"]
     yield "weight", "class weights", {"weight": np.array([1.0, 0.5, 2.0])}
     yield "negative_weights", "negative class weights", {"weight": np.array([1.0, -0.5, 2.0])}
     if not is_labels(usual):
+        yield "unnormalised", UNNORMALISED, {"target": 2 * labels}
         return
     yield "ignore_index", "a label that is ignored", {"target": np.where(labels == 1, -100, labels)}
     yield "all_ignored", "labels that are all ignored", {"target": np.full_like(labels, -100)}
@@ -165,6 +169,7 @@ def _of_losses(usual: Problem) -> Iterator[Changed]:
         nan = np.where(np.expand_dims(first, min(1, x.ndim - 1)), x.dtype.type(np.nan), x)
         yield "ignored_nonfinite", "an ignored row of NaN", {"logits": nan, "target": target}
     yield "probabilities", "target probabilities", {"target": _shares(labels.shape, 1)}
+    yield "unnormalised", UNNORMALISED, {"target": 2 * _shares(labels.shape, 1)}
     if main_input(usual).ndim == 2:
         wide = np.resize([0.5, -0.25, 1.0, 0.0], (CLASSES, 2, FEATURES))
         yield "k_dimensional", "a weight with positions", {

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from ..candidates.candidate import Candidate
-from ..candidates.guesses import inputs_in_order, operation_of
+from ..candidates.guesses import inputs_in_order, operation_of, results_in_order
 from ..candidates.lookalikes import is_certain, is_mask, lookalikes_of
 from ..candidates.outliving import outliving
 from ..diagnosis.interview import Given
@@ -19,9 +19,9 @@ from ..problem.outputs import value_shape
 from ..problem.problem import Problem, Result
 from ..problem.row_masks import MASKS
 from ..verdicts.judgement import judge
-from .calling import missing_in
+from .calling import SEVERAL, missing_in, names_of_results
 from .fitting import Fit
-from .harmless import plain
+from .harmless import apart, plain
 from .ladder import widest
 from .otherwise import hard_coded, told_alone
 
@@ -63,6 +63,7 @@ class Opening:
     known: Mapping[str, Any] = field(init=False)  # when it was opened
     answers: bool = False  # a usual question
     tried: set[str] = field(default_factory=set)  # parameters that look like a mask
+    raised: str = ""  # by the last question
 
     def _open(self, *, afresh: bool = False) -> None:
         """With all that is known so far, if that is more than before; `afresh` in any case.
@@ -95,6 +96,8 @@ class Opening:
             parameters = self.candidate.capabilities.parameters("cross_entropy")
             operation, why = operation_of(self.name, parameters), "by its parameters"
         if not operation:
+            operation, why = self._by_its_answers(len(parameters)), "since its answers are right for it"
+        if not operation:
             self.candidate.close()
             raise CannotAskError(
                 f"what does {self.name} compute? Neither its name nor its parameters tell: "
@@ -103,6 +106,20 @@ class Opening:
         self.found.operation = operation
         self.found.says("operation", operation, why)
         self._open()
+
+    def _by_its_answers(self, parameters: int) -> str:
+        """The first operation, of no more inputs than parameters, for which an answer is right, if there is one."""
+        for operation, about in OPERATIONS.items():
+            self.found.operation = operation
+            if len(about.inputs) <= parameters and self._keeps({"operation": operation}, "", self._is_right_for_any):
+                return operation
+        return ""
+
+    def _is_right_for_any(self) -> bool:
+        """Whether the answer to a usual question of some shape is right."""
+        asked = (self._plain(dtype, ndim) for dtype in FIRST[:2] for ndim in (2, 3, 4, 1))
+        possible = (each for each in asked if each is not None and each.dtype in self.candidate.dtypes)
+        return any(self._fits(apart(each)) for each in possible if self.candidate.takes(each))
 
     def _names(self) -> None:
         """What it calls inputs and options; doubtful names are tried out later."""
@@ -134,13 +151,15 @@ class Opening:
     def _asked(self, problem: Problem) -> Result:
         """The value, or what was raised."""
         with warnings.catch_warnings(action="ignore"):
-            return self.candidate.answer(replace(problem, grad_output=None), self.device)
+            answer = self.candidate.answer(replace(problem, grad_output=None), self.device)
+        self.raised = answer.raised or ""
+        return answer
 
     def _is_right(self, asked: Problem, instead: Mapping[str, Any] | None = None) -> bool:
         """Whether the value agrees under the widest model of the ladder, as the answer for other options too."""
         asked = replace(asked, grad_output=None)
         with warnings.catch_warnings(action="ignore"):
-            given = Given(self.candidate, told_alone(asked, self.candidate.answer(asked, self.device)))
+            given = Given(self.candidate, told_alone(asked, self._asked(asked)))
             meant = replace(asked, options={**asked.options, **(instead or {})})
             return judge(given, meant, device=self.device, arithmetic=widest(asked.dtype, self.device)).ok
 
@@ -157,10 +176,26 @@ class Opening:
         for key, value in arguments.items():
             self.found.says(key, value, why)
         self._open()
-        if holds():
+        if holds() or self._holds_for_a_result(holds):
             return True
         self.found.arguments, self.found.comments = before, comments
         self._open()
+        return False
+
+    def _holds_for_a_result(self, holds: Callable[[], bool]) -> bool:
+        """Whether something holds if one of several results is its value, where the last answer tells of several."""
+        raised, places = self.raised, list[int | str]()
+        if self.candidate.interface.output is None:
+            places = (
+                [0]
+                if SEVERAL.search(raised)
+                else [*results_in_order(self.found.operation, names_of_results(raised))[0]]
+            )
+        for place in places:
+            self.found.says("output", place, ONE_OF_SEVERAL)
+            self._open()
+            if holds():
+                return True
         return False
 
     def _leaves_out(self, name: str) -> None:
@@ -171,4 +206,5 @@ class Opening:
 
 _OF_AN_INTERFACE = {"operation", "adapter", *InterfaceArguments.__annotations__} - {"supports"}
 NAMES = "what it calls them"
+ONE_OF_SEVERAL = "it gives several results; this one is judged"
 LEFT_OUT = "what it answers with an error, or in float32"

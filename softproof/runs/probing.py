@@ -38,6 +38,7 @@ DELIBERATE = ("ValueError", "TypeError", "NotImplementedError", "AssertionError"
 _ON_PURPOSE = re.compile(rf"raised ({'|'.join(DELIBERATE)}|RuntimeError) at (?!.*CUDA error)")
 OTHER_INPUTS = ("labels", "probabilities")  # kinds that a backward pass may refuse alone; others are values of the same
 OF_TARGET = "autograd has no gradient of target, and has one of"
+_LACKS_ONE = re.compile(r"gradients from the backward pass: 1; inputs that have a gradient: \w+, target$")
 ANOTHER_ORDER = "its parameters look like the inputs in another order"
 ANOTHER_AXIS = "gave numbers of another axis than the last"
 
@@ -91,6 +92,8 @@ def refusals(
     without: dict[str, str] = {}
     for each in kinds(operation, dtype, supports, usual):
         if main_input(each.problem).ndim not in takes or each.option in without:
+            continue
+        if each.option == "unnormalised" and "probabilities" in without:
             continue
         error = _raised(candidate, each.problem, device)
         if not error and each.option in OTHER_INPUTS and backward.get(main_input(usual).ndim) == "":
@@ -156,7 +159,8 @@ def _raised_in_backward(candidate: Candidate, problem: Problem, device: str) -> 
         return ""
     with warnings.catch_warnings(action="ignore"):
         raised = candidate.answer(problem, device).raised or ""
-    return raised if " at " in raised.partition(":")[0] or OF_TARGET in raised else ""
+    own = " at " in raised.partition(":")[0]
+    return raised if own or OF_TARGET in raised or _LACKS_ONE.search(raised) else ""
 
 
 def _of_other_shapes(candidate: Candidate, asked: dict[int, Problem], device: str) -> dict[int, str]:

@@ -54,6 +54,8 @@ class Probe(Beside):
             usual = self._switched(self._in_order(self._neutralised(self._usual_or_soft())))
             usual = self._of_logits(self._row_by_row(usual))
             self.answers = True
+            if self._columns(usual):
+                usual = self._plain(usual.dtype, 2) or usual
             self._shifted(usual)
             self._negative(usual)
             self._ignored_by_name(usual)

@@ -18,7 +18,7 @@ from ..problem.row_masks import MASKS, by_mask
 from ..problem.size_limits import NOTHING
 from .calling import SEVERAL, TOO_MANY, missing_in, names_of_results
 from .harmless import ignored_label, labelled
-from .introduction import FIRST, NAMES, CannotAskError, Opening
+from .introduction import FIRST, NAMES, ONE_OF_SEVERAL, CannotAskError, Opening
 from .wrapping import wrapper
 
 
@@ -147,7 +147,7 @@ class Usual(Opening):
 
     def _gives_as_value(self, place: Place) -> None:
         """It is opened so."""
-        self.found.says("output", place, "it gives several results; this one is judged")
+        self.found.says("output", place, ONE_OF_SEVERAL)
         self._open()
 
     def _gives(self, neutral: Mapping[str, float]) -> None:
