@@ -46,6 +46,34 @@ def test_conventions_are_told_and_not_left_out() -> None:
     assert told(profile_of(F.cross_entropy, operation="cross_entropy")) == {"ignored_nonfinite"}
 
 
+def p_minus_q(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """A loss of one-hot rows, and its gradient, which supposes that they sum to 1."""
+    loss = -(target * logits.log_softmax(1)).sum() / logits.shape[0]
+    return loss, (logits.softmax(1) - target) / logits.shape[0]
+
+
+def checked(logits: Tensor, target: Tensor) -> Tensor:
+    """Refuses rows that do not sum to 1."""
+    if not torch.allclose(target.sum(1), torch.ones_like(target.sum(1))):
+        raise ValueError("target is no distribution")
+    return F.cross_entropy(logits, target)
+
+
+def test_probabilities_that_do_not_sum_to_1_are_a_kind() -> None:
+    """Told where the answer is another then, and left out where it is an error; and then `verify` agrees."""
+    given: Any = {"operation": "cross_entropy", "ndim": [2], "without": ["labels"]}
+    found = profile_of(p_minus_q, **given)
+    assert "unnormalised" in told(found)
+    assert "unnormalised" in profile_of(checked, **given).arguments["without"]
+
+    how: dict[str, Any] = {"adapter": "torch", "dtypes": ["float32"], "seed": 0, "examples": 60, "arithmetic": "auto",
+                           "output": 0, "gradients": {"logits": 1}}  # fmt: skip
+    left = ["labels", "unnormalised", "empty", "nonfinite", "masked"]
+    assert softproof.verify(p_minus_q, **given | how | {"without": left}).ok
+    left.remove("unnormalised")
+    assert not softproof.verify(p_minus_q, **given | how | {"without": left}).ok
+
+
 class _InForward(torch.autograd.Function):
     """A loss whose gradient is made in the forward pass; autograd takes it for a constant."""
 

@@ -220,6 +220,22 @@ def test_what_to_do_where_nothing_can_be_asked(function: Callable[..., Any], nam
         profile_of(function, name)
 
 
+def test_an_operation_is_found_out_by_its_answers() -> None:
+    """Where neither a name nor parameters tell; of a wrong function nobody knows what it computes."""
+
+    def mine(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+        losses = F.cross_entropy(a, b, reduction="none")
+        return losses.mean(), losses
+
+    found = profile_of(mine, "mine")
+    assert (found.operation, found.arguments["output"]) == ("cross_entropy", 0)
+    assert found.comments["operation"] == "since its answers are right for it"
+    assert profile_of(lambda a: a.softmax(-1), "f").operation == "softmax"
+    assert profile_of(lambda a, b: a @ b.T, "g").operation == "linear"
+    with pytest.raises(ValueError, match="what does wrong compute"):
+        profile_of(lambda a, b: mine(a, b)[0] * 1.001, "wrong")
+
+
 def test_models_of_half_precision() -> None:
     """The kernel is the same in each format; where it seems to compute in it throughout, it has an entry of its own."""
     fits = {"float32": Fit("fused", 9), "bfloat16": Fit("any-order", 9), "float16": Fit("any-order", 9, 3, {}, True)}

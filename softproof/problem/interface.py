@@ -142,6 +142,8 @@ class Interface:
         `checks` are those of behaviour, `taken` the parameters of the functions, as far as they are known.
         """
         operations, checks = tuple(operations), tuple(checks)
+        for name, how in self._arrangements.items():
+            how.check_operations(name, operations)
         inputs = {each for name in operations for each in OPERATIONS[name].inputs}
         extras = {each for name in operations for each in OPERATIONS[name].extras}
         options = {each for name in operations for each in OPERATIONS[name].options}
@@ -171,8 +173,6 @@ class Interface:
             raise ValueError(
                 f"fixed dim is {self.fixed['dim']}; expected -1, classes along the last axis, or 1, along the second"
             )
-        for name, how in self._arrangements.items():
-            how.check_operations(name, operations)
         if self.without >= OF_REDUCTIONS.keys():
             raise ValueError(f"without names {_listed(OF_REDUCTIONS)}; expected at most two of these, or reduction")
         if both := set(self.fixed) & set(self.supports or ()):

@@ -50,14 +50,15 @@ class Arranged(Usual):
     def _columns(self, usual: Problem | None) -> bool:
         """Whether what is not right is, if it is given a row in each column, with labels or with probabilities."""
         about, given = OPERATIONS[self.found.operation], self.candidate.interface
-        if given.columns or not ARRANGEMENTS["columns"].fits(about) or (usual is not None and self._fits(usual)):
+        if given.columns or not ARRANGEMENTS["columns"].fits(about) or not given.ndim <= ARRANGEMENTS["columns"].ndim:
             return False
-        rows = partial(self._plain, FIRST[0] if usual is None else usual.dtype, 2)
 
         def holds() -> bool:
-            asked = rows()
-            return asked is not None and self.candidate.takes(asked) and self._fits(asked)
+            rows = self._plain(FIRST[0] if usual is None else usual.dtype, 2)
+            return rows is not None and self.candidate.takes(rows) and self._fits(rows)
 
+        if holds():
+            return False
         found = self._keeps({"columns": True}, COLUMNS, holds)
         if not found and "probabilities" in self.candidate.supports(self.found.operation):
             without = sorted({*given.without, "labels"})
@@ -110,6 +111,8 @@ class Arranged(Usual):
         given = self.candidate.interface
         if "target" not in OPERATIONS[self.found.operation].inputs or given.shifted or (usual and self._fits(usual)):
             return False
+        if not given.ndim <= ARRANGEMENTS["shifted"].ndim:
+            return False  # since its user says so
         dtype = FIRST[0] if usual is None else usual.dtype
         orders: list[dict[str, Any]] = [{}]
         if self.found.operation in OF_LOSSES and "dim" not in given.fixed:

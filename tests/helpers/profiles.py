@@ -7,10 +7,12 @@ from typing import Any
 
 import softproof
 from softproof.candidates.candidate import Candidate
+from softproof.problem.arrangements import ARRANGEMENTS
 from softproof.runs.introduction import Profile
 from softproof.runs.profile import Probe
 
-INTERFACE = ("operation", "names", "fixed", "extra", "output", "negative", "shifted", "row_by_row", "without", "ndim")
+INTERFACE = ("operation", "names", "fixed", "extra", "output", "negative", *ARRANGEMENTS, "without", "ndim",
+             "gradients")  # fmt: skip
 NAMED: dict[str, Any] = {"arithmetic": "any-order"}  # so that no model is looked for
 
 
