@@ -16,22 +16,22 @@ from tests.helpers.profiles import NAMED
 HOW: Any = {"dtypes": ["float32"], "seed": 3, "arithmetic": "auto", "examples": 40}
 
 
-def linear(A: Array, W: Array, b: Array) -> Array:  # noqa: N803  # as the course has it
+def linear(A: Array, W: Array, b: Array) -> Array:  # as the course has it
     """(C, N) of features (D, N)."""
     return W @ A + b
 
 
-def linear_backward(dZ: Array, A: Array, W: Array, b: Array) -> tuple[Array, ...]:  # noqa: ARG001, N803
+def linear_backward(dZ: Array, A: Array, W: Array, b: Array) -> tuple[Array, ...]:  # noqa: ARG001
     """Of the features, the weight and the bias (C, 1)."""
     return W.T @ dZ, dZ @ A.T, dZ.sum(1, keepdims=True)
 
 
-def of_rows(dZ: Array, A: Array, W: Array, b: Array) -> tuple[Array, ...]:  # noqa: ARG001, N803
+def of_rows(dZ: Array, A: Array, W: Array, b: Array) -> tuple[Array, ...]:  # noqa: ARG001
     """The gradient of the bias is that of one column."""
     return W.T @ dZ, dZ @ A.T, dZ[:, :1] * dZ.shape[1]
 
 
-def compute_cost(Z: Array, Y: Array) -> tuple[Array, Array]:  # noqa: N803
+def compute_cost(Z: Array, Y: Array) -> tuple[Array, Array]:
     """The mean over columns, for target probabilities that sum to 1, and its gradient."""
     assert Z.shape == Y.shape
     z = Z - Z.max(0)
@@ -42,7 +42,7 @@ def compute_cost(Z: Array, Y: Array) -> tuple[Array, Array]:  # noqa: N803
 def losses(logits: Array, labels: Array) -> Array:
     """Of labels, a loss of each column."""
     z = logits - logits.max(0)
-    return np.log(np.exp(z).sum(0)) - z[labels, np.arange(len(labels))]
+    return np.asarray(np.log(np.exp(z).sum(0)) - z[labels, np.arange(len(labels))])
 
 
 def found_of(function: Any, **given: Any) -> dict[str, Any]:
@@ -72,7 +72,8 @@ def test_a_layer_of_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "linear_backward", of_rows)
     (row,) = softproof.verify(load("tests.test_columns:linear", **how), **HOW).rows
     assert row.verdict == "disagrees"
-    assert row.failure is not None and "grad_bias" in row.failure.verdict.explanation
+    assert row.failure is not None
+    assert "grad_bias" in row.failure.verdict.explanation
 
 
 def test_a_loss_of_columns() -> None:
@@ -81,7 +82,8 @@ def test_a_loss_of_columns() -> None:
     left = ["labels", "nonfinite", "masked", "empty"]
     (row,) = softproof.verify(compute_cost, **how, without=left, diagnose=True, **HOW).rows
     assert row.verdict == "disagrees"
-    assert row.failure is not None and row.failure.diagnosis.next.endswith("leave them out: --without unnormalised")
+    assert row.failure is not None
+    assert row.failure.diagnosis.next.endswith("leave them out: --without unnormalised")
 
     (row,) = softproof.verify(compute_cost, **how, without=[*left, "unnormalised"], **HOW).rows
     assert row.verdict == "agrees"

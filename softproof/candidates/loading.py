@@ -50,8 +50,9 @@ def load(
             the path of a model or a session of ONNX Runtime, for ``"process"`` a command.
         operation: what a callable computes, a key of `softproof.OPERATIONS`; by default what it is named after.
         adapter: the arrays that it takes: ``"numpy"``, ``"torch"``, ``"jax"``, ``"onnx"`` or ``"process"``. By default
-            a NumPy array is tried first, then a tensor of torch, then an array of JAX where its module imports that,
-            and what it answers in kind is used; where its module imports torch, and no NumPy, a tensor is tried first.
+            a NumPy array is tried first, then a tensor of torch unless its module imports NumPy alone, then an array
+            of JAX where its module imports that, and what it answers in kind is used; where its module imports torch,
+            and no NumPy, a tensor is tried first.
             A file that ends in ``.onnx`` is a model.
         tried: whether it may be asked harmless questions. One that may not takes tensors if its module imports torch,
             and has no derivatives in a direction but its own functions.
@@ -251,9 +252,10 @@ def _guess_adapter(functions: Mapping[str, Callable[..., Any]], tried: bool, int
     """The framework whose arrays the first function answers in kind; failing both, the one its module imports."""
     operation, function = next(iter(functions.items()))
     imported = _packages(function)
+    by_torch = "torch" in imported or "numpy" not in imported  # who knows NumPy alone takes no tensors
     asked = [
         "numpy",
-        *(["torch"] if importlib.util.find_spec("torch") else []),
+        *(["torch"] if by_torch and importlib.util.find_spec("torch") else []),
         *(["jax"] if "jax" in imported else []),
     ]
     if "torch" in imported and "numpy" not in imported:

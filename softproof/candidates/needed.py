@@ -11,6 +11,7 @@ OF_EVERY = ("preparation", "description", "guard", "protocol", "adapters.numpy_a
 OF_TORCH = (
     "torch",
     "torch.fx.experimental.symbolic_shapes",
+    "torch._dynamo",  # which forward mode imports when it is first used
     "adapters.torch_arrays",
     "adapters.torch_directions",
     "adapters.torch_modules",

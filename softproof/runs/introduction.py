@@ -64,6 +64,7 @@ class Opening:
     answers: bool = False  # a usual question
     tried: set[str] = field(default_factory=set)  # parameters that look like a mask
     raised: str = ""  # by the last question
+    waiting: Candidate | None = None  # as it was before something is tried out, and will be again if that does not hold
 
     def _open(self, *, afresh: bool = False) -> None:
         """With all that is known so far, if that is more than before; `afresh` in any case.
@@ -75,7 +76,8 @@ class Opening:
         if hasattr(self, "candidate"):
             if known == self.known and not (afresh or self.candidate.process.lost):
                 return
-            self.candidate.close()
+            if self.candidate is not self.waiting:
+                self.candidate.close()
         self.candidate, self.known = outliving(self.opener({**self.given, **known})), known
         if "adapter" in self.found.arguments:
             self.found.arguments["adapter"] = self.candidate.adapter
@@ -173,14 +175,18 @@ class Opening:
     def _keeps(self, arguments: Mapping[str, Any], why: str, holds: Callable[[], bool]) -> bool:
         """Opened with these arguments; whether something holds then, or else they are as they were before."""
         before, comments = dict(self.found.arguments), dict(self.found.comments)
+        waiting, known, self.waiting = self.waiting, self.known, self.candidate
         for key, value in arguments.items():
             self.found.says(key, value, why)
         self._open()
-        if holds() or self._holds_for_a_result(holds):
-            return True
-        self.found.arguments, self.found.comments = before, comments
-        self._open()
-        return False
+        found = holds() or self._holds_for_a_result(holds)
+        kept, other = (self.candidate, self.waiting) if found else (self.waiting, self.candidate)
+        if not found:
+            self.found.arguments, self.found.comments, self.known = before, comments, known
+        if other is not kept:
+            other.close()
+        self.candidate, self.waiting = kept, waiting
+        return found
 
     def _holds_for_a_result(self, holds: Callable[[], bool]) -> bool:
         """Whether something holds if one of several results is its value, where the last answer tells of several."""
