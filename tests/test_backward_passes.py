@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import numpy as np
 import pytest
 
-from softproof.candidates.backward_passes import after_forward
+from softproof import Problem, judge, load
+from softproof.candidates.backward_passes import readings
 from softproof.cli.commands import main
 
 COURSE = """
@@ -32,7 +36,7 @@ def affine_backward(dout, cache):
 
 # what it keeps and the labels by another name, and no upstream gradient
 def ce_forward(x, y): return _loss(x, y), _softmax(x)
-def ce_bwd(p, labels): return _of_loss(p, labels) * FACTOR
+def ce_backward(p, labels): return _of_loss(p, labels) * FACTOR
 
 # the value, and the upstream gradient in second place
 def softmax(x): return _softmax(x)
@@ -113,7 +117,7 @@ def test_its_gradient_is_judged(name: str, factor: str, tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("name", "why"), [("ForgetfulLinear", "keeps no gradient of W"), ("log_softmax", "no upstream")]
+    ("name", "why"), [("ForgetfulLinear", "keeps no gradient of W"), ("log_softmax", "no backward pass")]
 )
 def test_a_gradient_that_it_does_not_have(
     name: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -128,24 +132,81 @@ def test_a_gradient_that_it_does_not_have(
 
 
 def test_the_usual_backward_pass_stays_as_it_is() -> None:
-    """The upstream gradient, and then the inputs by any names, or with options."""
+    """The upstream gradient, and then the inputs by any names, or with options; what may be both is read both ways."""
 
-    def softmax(logits, dim=-1): ...  # type: ignore[no-untyped-def]
-    def usual(grad_output, logits, dim=-1): ...  # type: ignore[no-untyped-def]
-    def by_place(g, x): ...  # type: ignore[no-untyped-def]
-    def of_value(g, y): return g, y  # type: ignore[no-untyped-def]  # fmt: skip
+    def softmax(logits: Any, dim: int = -1) -> Any: ...
+    def usual(grad_output: Any, logits: Any, dim: int = -1) -> Any: ...
+    def by_place(g: Any, x: Any) -> Any: ...
+    def loss(logits: Any, target: Any) -> Any: ...
+    def of_labels(g: Any, x: Any, y: Any) -> Any: ...
+    def of_value(g: Any, y: Any) -> Any:
+        return g, y
 
-    assert after_forward(softmax, usual) is usual
-    assert after_forward(softmax, by_place) is by_place
-    assert after_forward(lambda logits: 2 * logits, of_value)(1.0, 3.0) == (1.0, 6.0)
+    assert readings(softmax, usual) == [usual]
+    assert readings(softmax, by_place) == [by_place]
+    assert readings(loss, of_labels) == [of_labels]
+    first, second = readings(lambda logits: 2 * logits, of_value)
+    assert (first, second(1.0, 3.0)) == (of_value, (1.0, 6.0))
 
 
 def test_what_a_forward_pass_does_not_keep() -> None:
     """A backward pass that takes more of it than there is."""
 
-    def backward(dout, cache, state, memo): ...  # type: ignore[no-untyped-def]
+    def backward(dout: Any, cache: Any, state: Any, memo: Any) -> Any: ...
 
-    asked = after_forward(lambda x: (x, x), backward)
-
+    (asked,) = readings(lambda x: (x, x), backward)
     with pytest.raises(TypeError, match="forward pass gave 2 results, and its backward pass takes 3 of them"):
         asked(1.0, 2.0)
+
+
+def test_what_a_forward_pass_keeps_is_given_by_name_or_together() -> None:
+    """Several things in order, or as one; options by keyword, and the upstream gradient last with a default."""
+
+    def forward(x: Any, dim: int = -1) -> Any:
+        return x, 2 * x, dim
+
+    def in_order_of(dout: Any, out: Any, cache: Any, more: Any, *, dim: int) -> Any:
+        return dout, out, cache, more, dim
+
+    def together(dout: Any, cache: Any) -> Any:
+        return dout, cache
+
+    def last(cache: Any, dout: float = 1.0) -> Any:
+        return cache, dout
+
+    assert readings(forward, in_order_of)[-1](0.5, 3.0, dim=7) == (0.5, 3.0, 6.0, 7, 7)
+    assert readings(forward, together)[-1](0.5, 3.0) == (0.5, (6.0, -1))
+    assert readings(forward, last)[-1](0.5, 3.0) == ((6.0, -1), 0.5)
+
+
+ORDINARY = """
+import numpy as np
+def _p(x):
+    e = np.exp(x - x.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+def softmax(logits, dim=-1): return _p(logits)
+def softmax_backward(g, a, dim=-1):  # of the input, or of the value
+    p = {of}
+    return p * (g - (g * p).sum(-1, keepdims=True))
+def linear(x, w, bias=None): return x @ w.T + (0 if bias is None else bias)
+def linear_backward(g, a, weight, bias):
+    return g @ weight, g.T @ a, g.sum(0)
+def log_softmax(x): return np.log(_p(x)), lambda: 3
+"""
+
+
+@pytest.mark.parametrize("of", ["_p(a)", "a"])
+def test_differences_tell_what_a_doubtful_name_is(of: str) -> None:
+    """The input, or the value; and a function among the results is a gradient only if it gives one."""
+    space: dict[str, Any] = {"__name__": "ordinary"}
+    exec(ORDINARY.format(of=of), space)
+    asked = ModuleType("ordinary")
+    vars(asked).update(space)
+    candidate = load(asked, adapter="numpy")
+    logits: Any = [[0.5, -1.0, 2.0], [0.0, 1.0, 0.25]]
+    upstream = np.array([[1.0, -2.0, 0.5], [0.25, 1.0, 3.0]])
+
+    assert judge(candidate, Problem("softmax", "float64", {"logits": logits}, {"dim": -1}, grad_output=upstream)).ok
+    layer: Any = {"input": logits, "weight": [[1.0, 2.0, 3.0], [-1.0, 0.5, 0.25]], "bias": [1.0, -1.0]}
+    assert judge(candidate, Problem("linear", "float64", layer, grad_output=upstream[:, :2])).ok
+    assert "log_softmax" not in candidate.backwards

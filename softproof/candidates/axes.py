@@ -13,8 +13,10 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..problem.arrangements import ARRANGEMENTS
 from ..problem.interface import Interface
 from ..problem.losses import is_labels
+from ..problem.operations import OPERATIONS
 from ..problem.problem import Array, Output, Problem
 from ..problem.rows import main_input
 from .shifts import goes_beyond, lengthened, shortened
@@ -55,23 +57,28 @@ def _is_transposed(name: str, problem: Problem, interface: Interface) -> bool:
 def _is_of_columns(name: str, problem: Problem, interface: Interface) -> bool:
     """Whether an array of rows has them in its columns for the candidate."""
     named = "value" if name in ("value", "grad_output") else _named(name)
-    if not interface.columns or main_input(problem).ndim != _MATRIX:
+    if not _has_columns(problem, interface) or main_input(problem).ndim != _MATRIX:
         return False
     return named in ("logits", "input", "tangent") or (named == "target" and not is_labels(problem)) or (
         named == "value" and problem.operation == "linear"
     )  # fmt: skip
 
 
-def _is_bias(name: str, interface: Interface) -> bool:
+def _has_columns(problem: Problem, interface: Interface) -> bool:
+    """Whether it is asked with a row in each column, which not every operation of a module is."""
+    return interface.columns and ARRANGEMENTS["columns"].fits(OPERATIONS[problem.operation])
+
+
+def _is_bias(name: str, problem: Problem, interface: Interface) -> bool:
     """Whether it is a bias, or its gradient, of which there is one for all columns."""
-    return interface.columns and _named(name) in ("bias", "linear_bias")
+    return _has_columns(problem, interface) and _named(name) in ("bias", "linear_bias")
 
 
 def given_so(name: str, values: Array, problem: Problem, interface: Interface) -> Array:
     """The numbers of an array in the order in which a candidate takes them."""
     if _is_of_columns(name, problem, interface):
         return np.ascontiguousarray(values.T)
-    if _is_bias(name, interface):
+    if _is_bias(name, problem, interface):
         return values.reshape(-1, 1)  # (C, 1)
     if _is_transposed(name, problem, interface):
         return np.ascontiguousarray(values.T)
@@ -96,8 +103,8 @@ def _in_our_order(name: str, values: Array, problem: Problem, interface: Interfa
     """The numbers of an answer; those with another number of dimensions stay as they are, and are wrong."""
     if _is_of_columns(name, problem, interface):
         return np.ascontiguousarray(values.T) if values.ndim == _MATRIX else values
-    if _is_bias(name, interface):
-        return values[:, 0] if values.ndim == _MATRIX and values.shape[1] == 1 else values
+    if _is_bias(name, problem, interface):
+        return values[:, 0] if values.ndim == _MATRIX and values.shape[1] == 1 else values[None]  # (C,) is no (C, 1)
     if _is_transposed(name, problem, interface):
         return np.ascontiguousarray(values.T) if values.ndim == _MATRIX else values
     if not _has_classes(name, problem, interface) or values.ndim != problem.inputs["logits"].ndim:

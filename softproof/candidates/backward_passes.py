@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,9 @@ from .results import results_of
 from .signature import signature_of
 
 Function = Callable[..., Any]
-SUFFIXES = ("backward", "bwd")
 NO_UPSTREAM, NOT_KEPT = "takes no upstream gradient", "keeps no gradient of"  # in errors of what has no such gradient
-_FORWARD = ("_forward", "_fwd")
+_FORWARD = "_forward"
+_BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _UPSTREAM = re.compile(
     r"(?i)_?(d_?(out|output|y|z|l|loss|a|h|s|p|value|values|scores|logits)|g|gy|go|ct|cot|delta|seed)_?"
 )
@@ -34,35 +34,43 @@ _KEPT = re.compile(
 )
 
 
-def names_of(name: str, suffix: str) -> Iterator[str]:
-    """What the backward pass, or another derivative, of a function of this name may be called.
+def of_forward_pass(name: str) -> str:
+    """What a function is called whose forward pass has this name; empty for any other name.
 
-    >>> list(names_of("affine_forward", "backward"))
-    ['affine_forward_backward', 'affine_backward', 'affine_bwd']
+    >>> of_forward_pass("affine_forward"), of_forward_pass("affine")
+    ('affine', '')
     """
-    yield f"{name}_{suffix}"
-    stem = next((name.removesuffix(each) for each in _FORWARD if name.endswith(each)), name)
-    for other in SUFFIXES if suffix in SUFFIXES else ():
-        if f"{stem}_{other}" != f"{name}_{suffix}":
-            yield f"{stem}_{other}"
+    return name.removesuffix(_FORWARD) if name.endswith(_FORWARD) else ""
 
 
-def after_forward(forward: Function, backward: Function) -> Function:
-    """A backward pass, given the upstream gradient and then what its forward pass takes, whatever it takes itself.
+def readings(forward: Function, backward: Function) -> list[Function]:
+    """A backward pass of the upstream gradient and of what its forward pass takes, in each way that it may be meant.
+
+    As it is, if it may take just that; and given what the forward pass keeps, if it may take something else.
 
     >>> def square_forward(x): return x * x, 2 * x
     >>> def square_backward(dout, cache): return dout * cache
-    >>> after_forward(square_forward, square_backward)(0.5, 3.0)
-    3.0
+    >>> [each(0.5, 3.0) for each in readings(square_forward, square_backward)]
+    [1.5, 3.0]
     """
     try:
         takes, needs = signature_of(forward), _needed(signature_of(backward))
     except (ValueError, TypeError):
-        return backward
-    upstream = _upstream(needs, [*takes.parameters])
-    if _is_usual(needs, _needed(takes), upstream, takes):
-        return backward
+        return [backward]
+    upstream = _upstream(signature_of(backward), [*takes.parameters])
     labels = next(iter(_labels_among(takes.parameters)), "")
+    strange = [name for name in needs if name not in takes.parameters and name != upstream]
+    strange = [name for name in strange if not (labels and _is_label(name))]
+    usual = [backward] if _may_be_usual(needs, upstream, takes) else []
+    if usual and not any(map(_KEPT.fullmatch, strange)):
+        return usual
+    return [*usual, _given_what_is_kept(forward, backward, upstream, labels)]
+
+
+def _given_what_is_kept(forward: Function, backward: Function, upstream: str, labels: str) -> Function:
+    """A backward pass that is given by name what its forward pass takes, and in order what that keeps."""
+    takes, own = signature_of(forward), signature_of(backward)
+    needs = _needed(own)
 
     def called(grad_output: Any, *inputs: Any, **options: Any) -> Any:
         answer = forward(*inputs, **options)
@@ -70,7 +78,7 @@ def after_forward(forward: Function, backward: Function) -> Function:
         given |= {name: given[labels] for name in _labels_among(needs) if labels in given and name not in given}
         kept = [name for name in needs if name != upstream and name not in given]
         known = {**given, **dict(zip(kept, _kept(answer, len(kept)), strict=True)), upstream: grad_output}
-        more = {name: known[name] for name in _optional(signature_of(backward)) if name in known}
+        more = {name: known[name] for name in _by_keyword(own) if name in known}
         gradients = backward(*(known[name] for name in needs), **more)
         return in_order(gradients if upstream else times(grad_output, gradients), [*takes.parameters])
 
@@ -126,9 +134,11 @@ def times(upstream: Any, gradients: Any) -> Any:
     if np.ndim(upstream):
         raise TypeError(f"backward {NO_UPSTREAM}; one of shape {np.shape(upstream)} was to be given")
     if isinstance(gradients, Mapping):
-        return {name: upstream * each for name, each in gradients.items()}
+        return {name: times(upstream, each) for name, each in gradients.items()}
     if isinstance(gradients, tuple | list):
-        return tuple(upstream * each for each in gradients)
+        return tuple(times(upstream, each) for each in gradients)
+    if gradients is None:
+        return None
     return upstream * gradients
 
 
@@ -136,26 +146,31 @@ def _plain(name: str) -> str:
     return name.lower().replace("_", "")
 
 
-def _upstream(needs: Sequence[str], taken: Sequence[str]) -> str:
-    """Which of the parameters of a backward pass is the upstream gradient: by its name, or the first; empty if none."""
-    own = [name for name in needs if name not in taken]
+def _upstream(backward: inspect.Signature, taken: Sequence[str]) -> str:
+    """Which parameter of a backward pass is the upstream gradient: by its name, or the first; empty if none is."""
+    needs = _needed(backward)
+    own = [name for name in (*needs, *_by_keyword(backward)) if name not in taken]
     by_name = (name for name in own if _UPSTREAM.fullmatch(name) or _UPSTREAM_WORDS.search(name))
-    return next(by_name, own[0] if own and not _KEPT.fullmatch(own[0]) else "")
+    return next(by_name, own[0] if own and own[0] in needs and not _KEPT.fullmatch(own[0]) else "")
 
 
 def _labels_among(names: Iterable[str]) -> list[str]:
     """Those of the names that are names of labels."""
-    return [name for name in names if _plain(name) in INPUTS["target"]]
+    return [name for name in names if _is_label(name)]
 
 
-def _is_usual(needs: Sequence[str], inputs: Sequence[str], upstream: str, takes: inspect.Signature) -> bool:
-    """Whether it takes the upstream gradient and then the inputs, by whatever names."""
-    if not upstream or needs[0] != upstream:
+def _is_label(name: str) -> bool:
+    return _plain(name) in INPUTS["target"]
+
+
+def _may_be_usual(needs: Sequence[str], upstream: str, takes: inspect.Signature) -> bool:
+    """Whether it may take the upstream gradient and then as many inputs as its forward pass, by whatever names."""
+    if not upstream or needs[:1] != [upstream]:
         return not needs
-    rest = [name for name in needs[1:] if name not in takes.parameters]
-    if not rest:
-        return needs[1:] == [name for name in takes.parameters if name in needs[1:]]
-    return len(needs) == 1 + len(inputs) and not any(map(_KEPT.fullmatch, rest))
+    if all(name in takes.parameters for name in needs[1:]):
+        return [*needs[1:]] == [name for name in takes.parameters if name in needs[1:]]
+    most = sum(each.kind in _BY_POSITION for each in takes.parameters.values())
+    return len(_needed(takes)) <= len(needs) - 1 <= most
 
 
 def _kept(answer: Any, count: int) -> list[Any]:
@@ -172,23 +187,21 @@ def _kept(answer: Any, count: int) -> list[Any]:
 
 def _needed(signature: inspect.Signature) -> list[str]:
     """The parameters without a default that are given by position."""
-    by_position = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [
-        each.name for each in signature.parameters.values() if each.kind in by_position and each.default is each.empty
-    ]
+    by_position = (each for each in signature.parameters.values() if each.kind in _BY_POSITION)
+    return [each.name for each in by_position if each.default is each.empty]
 
 
-def _optional(signature: inspect.Signature) -> list[str]:
-    """The parameters that may be given by name, and have a default."""
-    by_name = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return [
-        each.name for each in signature.parameters.values() if each.kind in by_name and each.default is not each.empty
-    ]
+def _by_keyword(signature: inspect.Signature) -> list[str]:
+    """The parameters that are given by name: those with a default, and those that can be given so alone."""
+    return [each.name for each in signature.parameters.values() if each.kind is each.KEYWORD_ONLY
+            or (each.kind is each.POSITIONAL_OR_KEYWORD and each.default is not each.empty)]  # fmt: skip
 
 
 def _by_name(takes: inspect.Signature, inputs: Sequence[Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """What a forward pass is given, by its own names."""
-    given = dict(takes.bind(*inputs, **options).arguments)
+    """What a forward pass is given, by its own names, with its defaults."""
+    bound = takes.bind(*inputs, **options)
+    bound.apply_defaults()
+    given = dict(bound.arguments)
     for name, parameter in takes.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             given |= given.pop(name, {})

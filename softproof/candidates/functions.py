@@ -81,23 +81,24 @@ def _form(problem: Problem, interface: Interface) -> tuple[Any, ...]:
 
 def _value(interface: Interface, problem: Problem, framework: Any, array: Any, answer: Any) -> Any:
     """What of an answer is the value; a Python number, which has no format, in the type of an array."""
-    value = answer if interface.row_by_row else _picked(interface, answer)  # or picked from that of each row
+    value = answer if interface.row_by_row else picked(interface, answer)  # or picked from that of each row
     if type(value) in (float, int):
         value = framework.like(array, np.asarray(value))
     rounds = HALF_VALUE in interface.without and problem.dtype in HALF and _is_float32(value)
     value = framework.cast(value, problem.dtype) if rounds else value
-    value = value.sum() if interface.summed and hasattr(value, "shape") else value
+    adds = interface.summed and "reduction" in OPERATIONS[problem.operation].options and hasattr(value, "shape")
+    value = value.sum() if adds else value
     return _minus(value) if interface.negative else value
 
 
-def _picked(interface: Interface, answer: Any) -> Any:
+def picked(interface: Interface, answer: Any) -> Any:
     """The result that is the value."""
     return only_result(answer) if interface.output is None else result_at(answer, interface.output, "the value")
 
 
 def _alone(function: Callable[..., Any], interface: Interface) -> Callable[..., Any]:
     """The function, of whose results the value alone is given."""
-    return lambda *arrays, **named: _picked(interface, function(*arrays, **named))
+    return lambda *arrays, **named: picked(interface, function(*arrays, **named))
 
 
 def positional(operation: str, interface: Interface) -> int:

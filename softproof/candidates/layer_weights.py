@@ -50,14 +50,17 @@ def weights_of(kind: Any, maker: Maker) -> Weights | None:
         held = _held(kind(**dict(zip(places, (FEATURES, CLASSES), strict=True))))
     except Exception:  # whatever it needs
         return None
-    weight = next((name for name, array in held.items() if sorted(array.shape) == [FEATURES, CLASSES]), None)
+    weight = _first([name for name, x in held.items() if sorted(x.shape) == [FEATURES, CLASSES]], is_weight_of_layer)
     if weight is None:
         return None
-    bias = next((name for name, array in held.items() if array.size == CLASSES and array.ndim in (1, 2)), None)
+    bias = _first([name for name, x in held.items() if x.size == CLASSES and x.ndim in (1, 2)], is_bias)
     by_features = held[weight].shape == (FEATURES, CLASSES)
 
     def made(given: dict[str, Any]) -> Any:
-        sizes = given["weight"].shape if by_features else given["weight"].shape[::-1]
+        shape = getattr(given.get("weight"), "shape", ())
+        if len(shape) != held[weight].ndim:
+            raise TypeError(f"{kind.__name__} holds a weight of {held[weight].ndim} axes, and was given shape {shape}")
+        sizes = shape if by_features else shape[::-1]
         own = {each.name: given.pop(each.name) for each in maker.parameters if each.name in given}
         layer = kind(**own, **dict(zip(places, map(int, sizes), strict=True)))
         for name, ours in zip(names, GIVEN, strict=False):
@@ -68,9 +71,20 @@ def weights_of(kind: Any, maker: Maker) -> Weights | None:
     return Weights(names, GIVEN[: len(names)], made, places)
 
 
+def _first(names: list[str], is_named: Callable[[str], bool]) -> str | None:
+    """The first that is named as it should be, or else the first."""
+    return next(filter(is_named, names), next(iter(names), None))
+
+
+def _own(layer: Any) -> MutableMapping[str, Any]:
+    """The attributes of a layer."""
+    slots = getattr(type(layer), "__slots__", ())
+    return vars(layer) if hasattr(layer, "__dict__") else {name: getattr(layer, name, None) for name in slots}
+
+
 def _held(layer: Any) -> dict[str, Any]:
     """The arrays that it holds, by name, in attributes or in a mapping of parameters."""
-    own = vars(layer)
+    own = _own(layer)
     inner = (own[name] for name in _HELD if isinstance(own.get(name), Mapping))
     found = {name: each for values in (own, *inner) for name, each in values.items()}
     return {name: each for name, each in found.items() if isinstance(each, np.ndarray) and name.isidentifier()}
@@ -80,21 +94,29 @@ def _replace(layer: Any, name: str, values: Any) -> None:
     """Other numbers in place of those that it holds, in their shape."""
     own = vars(layer)
     inner = [own[each] for each in _HELD if isinstance(own.get(each), MutableMapping)]
-    where = next(each for each in (own, *inner) if isinstance(each.get(name), np.ndarray))
-    before = where[name].shape
-    where[name] = values.reshape(before) if values.size == np.prod(before) and values.ndim < len(before) else values
+    before = next(each[name] for each in (own, *inner) if isinstance(each.get(name), np.ndarray))
+    after = values.reshape(before.shape) if values.size == before.size and values.ndim < before.ndim else values
+    for each in (own, *inner):
+        each.update({key: after for key, held in each.items() if held is before})  # wherever it is held
 
 
 def _kept(layer: Any, name: str, place: int) -> Any:
-    """The gradient of a weight that a layer keeps; that of a bias (1, C) with one axis, as it was given."""
-    own = vars(layer)
+    """The gradient of a weight that a layer keeps; with one axis that of a bias (1, C), as that was given.
+
+    ValueError where it keeps none, or several that differ.
+    """
+    own = _own(layer)
     among = [own[each] for each in _GRADIENTS if each in own]
     by_name = (named(each, name) for each in (own, *among) if isinstance(each, Mapping) and name not in _GRADIENTS)
     by_place = (each[place] for each in among if isinstance(each, list | tuple) and len(each) > place)
-    found = next((each for each in (*_other_than(own, name, by_name), *by_place) if each is not None), None)
-    if found is None:
+    found = [each for each in (*_other_than(own, name, by_name), *by_place) if each is not None]
+    if not found:
         raise ValueError(f"{type(layer).__name__} {NOT_KEPT} {name}; expected an attribute such as d{name}")
-    return found.reshape(-1) if is_bias(name) and getattr(found, "ndim", 1) == 2 and 1 in found.shape else found
+    if not all(np.array_equal(each, found[0], equal_nan=True) for each in found):
+        raise ValueError(f"{type(layer).__name__} has two gradients of {name} that differ; expected one")
+    held, gradient = _held(layer).get(name), found[0]
+    turned = held is not None and is_bias(name) and held.ndim > 1 and np.shape(gradient) == held.shape
+    return gradient.reshape(-1) if turned else gradient
 
 
 def _other_than(own: Mapping[str, Any], name: str, found: Any) -> Any:

@@ -18,13 +18,12 @@ from ..problem.interface import Interface, InterfaceArguments
 from ..problem.operations import OPERATIONS
 from ..problem.validation import check_flag, check_name
 from .adapters import onnx_model, process
-from .backward_passes import after_forward, function_in, names_of, of_results
+from .backward_passes import of_forward_pass
 from .callables import by_name, function_of, member
 from .candidate import Candidate
+from .chosen_passes import with_backward_passes
 from .directives import NAMES_OF_CHECKS
 from .frameworks import ADAPTERS, FRAMEWORKS, arrays_of
-from .functions import called as call_of
-from .functions import made
 from .layers import layer_of
 from .places import place_of
 from .results import BY_NAME
@@ -124,25 +123,14 @@ def _functions(
         raise TypeError(f"target is a {type(loaded).__name__}; expected a module, a callable, or the name of one")
     interface = _with_axis(interface, functions)
     backwards, jvps, hvps = (_beside(called_by, modules, suffix) for suffix in ("backward", "jvp", "hvp"))
-    backwards = {each: after_forward(functions[each], backward) for each, backward in backwards.items()}
+    adapter = adapter or _guess_adapter(functions, tried, interface)
     if layer is not None:
         backwards = dict.fromkeys(functions, layer.backward) | backwards
-    adapter = adapter or _guess_adapter(functions, tried, interface)
     candidate = Candidate(name, functions, backwards, adapter, _source(target, loaded), interface, jvps, hvps, tried)
-    given = {each: of_results(functions[each]) for each in functions if _gives_a_function(candidate, each)}
-    return replace(candidate, backwards={**backwards, **given})
-
-
-def _gives_a_function(candidate: Candidate, operation: str) -> bool:
-    """Whether one of its results is a function, which nobody but its author can have meant as its gradient."""
-    if not candidate.tried or operation in candidate.backwards or FRAMEWORKS[candidate.adapter].differentiates:
-        return False
-    question = candidate.capabilities.question(operation)
-    try:
-        answer = call_of(candidate, question, candidate.functions[operation])(made(candidate, question, "cpu"))
-    except (Exception, SystemExit):  # whatever it is that it does not take
-        return False
-    return function_in(answer) is not None
+    if layer is not None or FRAMEWORKS[adapter].differentiates:
+        return candidate
+    of_forward = {each: tuple(map(of_forward_pass, names)) for each, names in called_by.items()}
+    return with_backward_passes(candidate, _beside(of_forward, modules, "backward"))
 
 
 NO_NAME = "cannot infer the operation of"
@@ -177,15 +165,14 @@ def _own_name(function: Callable[..., Any]) -> str:
 def _beside(
     called_by: Mapping[str, tuple[str, ...]], modules: Sequence[Any], suffix: str
 ) -> dict[str, Callable[..., Any]]:
-    """For each operation the first function of the modules that is named ``<name>_<suffix>``, or as a backward pass is.
+    """For each operation the first function of the modules that is named ``<name>_<suffix>``.
 
     A function has the name by which it was found, and one of its own, which others may have if it is wrapped.
     """
     siblings: dict[str, Callable[..., Any]] = {}
     for operation, names in called_by.items():
-        possible = [each for name in filter(None, names) for each in names_of(name, suffix)]
-        for name, module in product(possible, modules):
-            if callable(sibling := getattr(module, name, None)):
+        for module, name in product(modules, filter(None, names)):
+            if callable(sibling := getattr(module, f"{name}_{suffix}", None)):
                 siblings.setdefault(operation, sibling)
     return siblings
 

@@ -14,7 +14,7 @@ from ..problem.operations import OPERATIONS
 from ..problem.outputs import gradient_names
 from ..problem.problem import Problem
 from .frameworks import arrays_of
-from .functions import called, made
+from .functions import called, made, picked
 from .results import result_at, results_of
 from .unsaid import unsaid
 
@@ -74,6 +74,7 @@ class Task:
         if self.candidate.interface.beside(self.problem.operation):
             return self.results_beside()
         problem, backward = self.problem, self.candidate.backwards[self.problem.operation]
+        upstream = self.of_each_sum(upstream) if self.candidate.interface.summed else upstream
         grads = called(self.candidate, problem, backward, upstream)(self.arrays)
         present = [grad for grad in (grads if isinstance(grads, tuple) else (grads,)) if grad is not None]
         about = OPERATIONS[problem.operation]
@@ -84,6 +85,12 @@ class Task:
                 f"gradients from the backward pass: {len(present)}; inputs that have a gradient: {', '.join(wanted)}"
             )
         return {name: grad for name, grad in zip(wanted, present, strict=True) if name not in missing}
+
+    def of_each_sum(self, upstream: Any) -> Any:
+        """The upstream gradient of what is added up: that of the sum, for each."""
+        function, interface = self.candidate.functions[self.problem.operation], self.candidate.interface
+        sums = picked(interface, called(self.candidate, self.problem, function)(self.arrays))
+        return self.framework.like(sums, np.full(np.shape(sums), float(upstream)))
 
     def results_beside(self) -> Arrays:
         """The results that are gradients, by input: those for an upstream gradient of 1, and no other."""

@@ -69,11 +69,12 @@ def _normalised(problem: Problem) -> Problem:
 
 
 def _of_one(x: Array, name: str, problem: Problem) -> Array:
-    """1/2 for the first class of each row, 1/4 for the next, and so on, and the last as the one before it."""
+    """1/2 for the first class of each row, 1/4 for two others, and 0; if there are fewer classes, the rest for one."""
     axis = min(1, x.ndim - 1) if name == "target" else axis_of(problem)
     assert isinstance(axis, int)  # of distributions, which have one
-    shares = 0.5 ** np.arange(1.0, x.shape[axis] + 1)
-    shares[-1:] = 2 * shares[-1:] if len(shares) else shares
+    shares = np.zeros(x.shape[axis])
+    first = {0: [], 1: [1.0], 2: [0.5, 0.5]}.get(len(shares), [0.5, 0.25, 0.25])
+    shares[: len(first)] = first
     return np.moveaxis(np.broadcast_to(shares, np.moveaxis(x, axis, -1).shape), -1, axis).copy()
 
 

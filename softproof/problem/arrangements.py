@@ -5,8 +5,9 @@ Each is a flag of an interface. It narrows what can be asked: how many dimension
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 from .losses import is_labels
 from .operations import OPERATIONS, PER_ROW, Operation
@@ -92,6 +93,14 @@ ARRANGEMENTS = {
         "axis of classes that --fixed dim=0 cannot say",
     ),
 }
+
+
+def check_together(fixed: dict[str, Any], names: Collection[str]) -> None:
+    """What arrangements fix besides; ValueError where they do not go together, or something else is fixed."""
+    if "columns" in names and len(names) > 1:
+        raise ValueError(f"{' and '.join(names)} are True; expected columns alone, or the others")
+    if "summed" in names and fixed.setdefault("reduction", "sum") != "sum":
+        raise ValueError(f"summed is True, and the reduction is fixed as {fixed['reduction']!r}; expected 'sum'")
 
 
 def is_sequence(problem: Problem) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from .arrangements import ARRANGEMENTS, Arrangement
+from .arrangements import ARRANGEMENTS, Arrangement, check_together
 from .kinds import SHAPES
 from .operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS, REDUCTIONS
 from .outputs import gradient_names
@@ -115,7 +115,7 @@ class Interface:
             value = getattr(self, name)
             made[name] = value if value is None and name == "supports" else frozenset(check_names(name, value, "dim"))
         check_sizes(made["extra"])
-        made["fixed"] = {"reduction": "sum"} | made["fixed"] if self.summed else made["fixed"]
+        check_together(made["fixed"], self._arrangements)
         made["ndim"] = check_dimensions(self.ndim)
         for name, how in self._arrangements.items():
             made["ndim"] = how.check(name, made["ndim"])

@@ -8,12 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from .formats import FORMATS
 from .losses import is_labels, kept, target_rows
 from .operations import DEFAULTS, OF_REDUCTIONS
 from .problem import Array, Problem
 from .rows import axis_of, main_input, reduction_of, row_length, to_rows
-
-NORMALISED = 0.1  # how far from 1 rounding may bring the sum of a row, in any format
 
 
 def _is_reduced(problem: Problem, reduction: str) -> bool:
@@ -42,7 +41,9 @@ def _is_unnormalised(problem: Problem) -> bool:
     """Whether a row of probabilities does not sum to 1, whatever the rounding, or has a negative one."""
     rows = [to_rows(problem.inputs[name], axis_of(problem)) for name in ("p", "q") if name in problem.inputs]
     rows += [target_rows(problem)] if "target" in problem.inputs and not is_labels(problem) else []
-    return any(bool((np.abs(each.sum(-1) - 1) > NORMALISED).any() or (each < 0).any()) for each in rows)
+    rows = [each for each in rows if each.size]
+    off = 2 * FORMATS[problem.dtype].u  # each is rounded, and may have been raised to the unit roundoff
+    return any(bool((np.abs(each.sum(-1) - 1) > off * each.shape[-1]).any() or (each < 0).any()) for each in rows)
 
 
 SHAPES: dict[str, Callable[[Problem], bool]] = {

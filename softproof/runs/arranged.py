@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from ..candidates.axes import OF_LOSSES
 from ..candidates.guesses import gives_logarithms
+from ..diagnosis.interview import Given
 from ..problem.arrangements import ARRANGEMENTS
 from ..problem.interface import MATRICES
 from ..problem.operations import OPERATIONS
-from ..problem.problem import Problem
+from ..problem.problem import Problem, Result
 from ..problem.row_masks import MASKS
+from ..verdicts.judgement import judge
 from .introduction import FIRST, CannotAskError
+from .ladder import widest
 from .otherwise import soft_question
 from .usual import Usual
 
@@ -128,14 +133,32 @@ class Arranged(Usual):
         sums: list[dict[str, Any]] = [{"shifted": True}]
         if "reduction" not in {*self.candidate.supports(self.found.operation), *given.fixed}:
             sums += [{"shifted": True, "summed": True}, {"summed": True}]
+        why = "what its answers are right for"
         for how in (each | sign | order for each in sums for sign in signs for order in orders):
-            if self._keeps({**how, **(more or {})}, "what its answers are right for", holds):
+            one_by_one = {name: value for name, value in how.items() if name != "summed"} | dict(more or {})
+            if "summed" in how and not self._keeps(one_by_one, why, partial(self._gives_sums, dtype)):
+                continue
+            if self._keeps({**how, **(more or {})}, why, holds):
                 self.found.notes += [LAST_AXIS] if "fixed" in how else []
                 self.found.notes += [SUMMED] if "summed" in how else []
                 self.found.notes += [NEXT_LABEL] if "shifted" in how else []
                 self.found.notes += [f"{MINUS}, and it is judged so"] if "negative" in how else []
                 return True
         return False
+
+    def _gives_sums(self, dtype: str) -> bool:
+        """Whether it gives the sum of each sequence of several, in their order."""
+        asked = self._plain(dtype, 3)
+        value = None if asked is None or not self.candidate.takes(asked) else self._asked(asked).outputs.get("value")
+        if asked is None or value is None or value.values.shape != asked.inputs["target"].shape[:1]:
+            return False
+        for place, total in enumerate(value.values):
+            rows = {name: each[place : place + 1] for name, each in asked.inputs.items()}
+            meant = replace(asked, inputs=rows, options={**asked.options, "reduction": "sum"}, grad_output=None)
+            given = Given(self.candidate, Result({"value": replace(value, values=np.asarray(total))}))
+            if not judge(given, meant, device=self.device, arithmetic=widest(dtype, self.device)).ok:
+                return False
+        return True
 
     def _transposed(self) -> bool:
         """Whether a layer that answers no question is right if its weight is (features, classes); it is asked so."""

@@ -37,6 +37,8 @@ class Beside(Meaning):
         interface = self.candidate.interface
         if interface.output is None or interface.gradients or "gradient" in interface.without:
             return
+        if usual.operation in self.candidate.backwards:
+            return  # which says what its gradient is
         found = self._gradients_among(self._with_bias(usual), interface.output)
         if not found:
             return

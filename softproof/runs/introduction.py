@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -115,6 +116,7 @@ class Opening:
             self.found.operation = operation
             if len(about.inputs) <= parameters and self._keeps({"operation": operation}, "", self._is_right_for_any):
                 return operation
+        self.found.operation = ""
         return ""
 
     def _is_right_for_any(self) -> bool:
@@ -178,8 +180,10 @@ class Opening:
         waiting, known, self.waiting = self.waiting, self.known, self.candidate
         for key, value in arguments.items():
             self.found.says(key, value, why)
-        self._open()
-        found = holds() or self._holds_for_a_result(holds)
+        self.raised, found = "", False
+        with suppress(ValueError, TypeError):  # of what does not fit the rest of the interface
+            self._open()
+            found = holds() or self._holds_for_a_result(holds)
         kept, other = (self.candidate, self.waiting) if found else (self.waiting, self.candidate)
         if not found:
             self.found.arguments, self.found.comments, self.known = before, comments, known
