@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import torch.nn.functional as F
+from torch import Tensor
 
 import softproof
 from softproof import Problem, judge, load
@@ -87,6 +90,42 @@ def test_a_loss_of_columns() -> None:
 
     (row,) = softproof.verify(compute_cost, **how, without=[*left, "unnormalised"], **HOW).rows
     assert row.verdict == "agrees"
+
+
+def test_a_gradient_of_the_bias_has_a_column() -> None:
+    """One of shape (C,), which comes of a sum that forgets its axis, is wrong; so it is of a classifier."""
+    how: Any = {"adapter": "numpy", "columns": True}
+    asked: Any = {"input": np.ones((2, 3)), "weight": np.ones((4, 3)), "bias": np.ones(4)}
+    problem = Problem("linear", "float64", asked, grad_output=np.ones((2, 4)))
+    layer = load("tests.test_columns:linear", operation="linear", names={"bias": "b"}, **how)
+
+    def without_an_axis(dZ: Array, A: Array, W: Array, b: Array) -> tuple[Array, ...]:
+        return *linear_backward(dZ, A, W, b)[:2], dZ.sum(1)
+
+    assert judge(layer, problem).ok
+    verdict = judge(replace(layer, backwards={"linear": without_an_axis}), problem)
+    assert "grad_bias has shape" in verdict.explanation
+
+
+def test_a_classifier_and_directions_of_columns() -> None:
+    """A linear layer with its loss, and derivatives in a direction."""
+
+    def classifier(x: Tensor, w: Tensor, target: Tensor, linear_bias: Tensor) -> Tensor:
+        return F.cross_entropy((w @ x + linear_bias).T, target)
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        return F.cross_entropy(logits.T, target)
+
+    how: Any = {"adapter": "torch", "columns": True}
+    asked: Any = {"input": np.eye(2, 3), "linear_weight": np.arange(12.0).reshape(4, 3) / 8, "target": [1, 3]}
+    problem = Problem("linear_cross_entropy", "float64", {**asked, "linear_bias": np.ones(4)}, grad_output=2.0)
+    assert judge(load(classifier, operation="linear_cross_entropy", **how), problem).ok
+    logits, tangent = np.array([[0.5, -1.0, 2.0], [0.0, 1.0, 0.25]]), np.array([[1.0, -2.0, 0.5], [0.25, 1.0, 3.0]])
+    along: Any = {"logits": logits, "target": [1, 2]}
+    problem = Problem("cross_entropy", "float64", along, grad_output=np.float64(1.5), tangent=tangent)
+    answer = load(loss, operation="cross_entropy", **how)
+    assert {"jvp", "hvp_logits"} <= answer.answer(problem).outputs.keys()
+    assert judge(answer, problem).ok
 
 
 def test_the_arrays_of_columns() -> None:

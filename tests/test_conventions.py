@@ -71,7 +71,9 @@ def test_probabilities_that_do_not_sum_to_1_are_a_kind() -> None:
     left = ["labels", "unnormalised", "empty", "nonfinite", "masked"]
     assert softproof.verify(p_minus_q, **given | how | {"without": left}).ok
     left.remove("unnormalised")
-    assert not softproof.verify(p_minus_q, **given | how | {"without": left}).ok
+    (row,) = softproof.verify(p_minus_q, **given | how | {"without": left}).rows
+    assert row.failure is not None
+    assert (row.verdict, row.failure.verdict.output) == ("disagrees", "grad_logits")
 
 
 class _InForward(torch.autograd.Function):

@@ -187,11 +187,23 @@ def test_options_come_back(folder: Path) -> None:
 
     assert certify("odd", *asked) == 0
     interface = json.loads(Path("c.json").read_text())["predicate"]["asked"]["interface"]
+    usual: dict[str, Any] = dict.fromkeys(InterfaceArguments.__annotations__, False)
+    usual |= {"supports": None, "output": None} | {name: {} for name in ("names", "fixed", "extra", "gradients")}
+    usual |= {name: [] for name in ("without", "writes", "transposed", "ndim")}
     said = {"names": {"logits": "x"}, "extra": {"scale": "0.1"}, "fixed": {"dim": "-1"}, "ndim": [2],
             "without": ["layouts"]}  # fmt: skip
-    assert interface.keys() == InterfaceArguments.__annotations__.keys()
-    assert {name: value for name, value in interface.items() if value not in ({}, [], None, False)} == said
+    assert interface == usual | said
     assert main(["recheck", "c.json", "odd:softmax"]) == 0
+
+
+def test_a_flag_comes_back(folder: Path) -> None:
+    """That it takes a row in each column is written down, and without it the function is another."""
+    (folder / "columns.py").write_text("def linear(x, weight): return weight @ x\n")
+
+    assert main(["certify", "columns:linear", "--columns", *ASKED, "-o", "c.json"]) == 0
+    asked = json.loads(Path("c.json").read_text())["predicate"]["asked"]["interface"]
+    assert {name for name, value in asked.items() if value is True} == {"columns"}
+    assert main(["recheck", "c.json", "columns:linear"]) == 0
 
 
 def _shell(python: str, folder: Path, *words: str, **env: str) -> subprocess.CompletedProcess[str]:
