@@ -204,12 +204,14 @@ def test_the_snippet_has_the_baseline() -> None:
 
 
 def test_a_nondeterministic_candidate_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What fails only sometimes is reported as such; its calls are counted from here on, whoever has called it."""
-    monkeypatch.setattr(broken, "_calls", iter(range(10**9)))
-    report = softproof.verify(broken.softmax_now_and_then, operation="softmax", dtypes=["float64"], seed=0)
+    """What fails only sometimes is reported as such; or with a check that asks twice, if that is what it meets first."""
+    reports = []
+    for first in range(3):  # of its calls, of which each third is wrong
+        monkeypatch.setattr(broken, "_calls", iter(range(first, 10**9)))
+        reports.append(softproof.verify(broken.softmax_now_and_then, operation="softmax", dtypes=["float64"], seed=0))
 
-    assert not report.ok
-    assert "not deterministic: " in str(report)
+    assert not any(report.ok for report in reports)
+    assert any("not deterministic: " in str(report) for report in reports)
     always = softproof.verify(broken.softmax_in_half, operation="softmax", dtypes=["float64"], seed=0)
     assert not always.ok
     assert "not deterministic" not in str(always)
