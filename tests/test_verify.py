@@ -204,7 +204,7 @@ def test_the_snippet_has_the_baseline() -> None:
 
 
 def test_a_nondeterministic_candidate_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What fails only sometimes is reported as such; or with a check that asks twice, if that is what it meets first."""
+    """What fails only sometimes is told, as that or by a check that asks twice, whichever of its calls is the first."""
     reports = []
     for first in range(3):  # of its calls, of which each third is wrong
         monkeypatch.setattr(broken, "_calls", iter(range(first, 10**9)))
