@@ -3,8 +3,8 @@
 A loss of a language model has its classes last, (N, d1, …, C), where torch has (N, C, d1, …); its user says so by
 `--fixed dim=-1`. A layer x @ W takes a weight (features, classes), where torch has (classes, features): `--transposed
 weight`. One that compares each position with the next label has a position and a label more (`shifts.py`). Others take
-a row in each column, as W A + b with features (D, N) and a bias (C, 1): `--columns`. Problems
-stay as they are; the arrays of the candidate have their axes in its order, and its answers come back in ours.
+a row in each column, as W A + b with features (D, N) and a bias (C, 1): `--columns`. Problems stay as they are; the
+arrays of the candidate have their axes in its order, and its answers come back in ours.
 """
 
 from __future__ import annotations

@@ -12,21 +12,8 @@ _TARGETS = ("target", "targets", "label", "labels", "y", "y_true", "t", "truth",
             "label_ids")  # fmt: skip
 _LOGITS = ("logits", "logit", "x", "input", "inputs", "scores", "score", "pred", "preds", "predictions", "y_pred", "z",
            "y_hat", "yhat", "predicted", "output", "outputs")  # fmt: skip
-_FEATURES = (
-    "input",
-    "inputs",
-    "x",
-    "a",
-    "a_prev",
-    "h",
-    "hidden",
-    "hidden_states",
-    "features",
-    "feats",
-    "e",
-    "embeddings",
-    "embed",
-)
+_FEATURES = ("input", "inputs", "x", "a", "a_prev", "h", "hidden", "hidden_states", "features", "feats", "e",
+             "embeddings", "embed")  # fmt: skip
 _WEIGHTS = ("weight", "weights", "w", "linear_weight", "lin_weight", "lm_head_weight", "lm_head", "classifier", "c")
 INPUTS = {  # names in use of the inputs of each operation
     "logits": _LOGITS,

@@ -196,11 +196,8 @@ class Opening:
         """Whether something holds if one of several results is its value, where the last answer tells of several."""
         raised, places = self.raised, list[int | str]()
         if self.candidate.interface.output is None:
-            places = (
-                [0]
-                if SEVERAL.search(raised)
-                else [*results_in_order(self.found.operation, names_of_results(raised))[0]]
-            )
+            named, _ = results_in_order(self.found.operation, names_of_results(raised))
+            places += [0] if SEVERAL.search(raised) else named
         for place in places:
             self.found.says("output", place, ONE_OF_SEVERAL)
             self._open()
