@@ -6,9 +6,12 @@ found out is tried out by one small question; where that has no answer, a backwa
 
 from __future__ import annotations
 
+import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from math import inf
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +25,8 @@ from .functions import called, made
 if TYPE_CHECKING:
     from .candidate import Candidate
 
+_OF_GRADIENTS = re.compile(r"(?i)partial|backward|vjp|pull_?back|grad")
+_COMPREHENSIONS = ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>")
 STEP = 2.0**-17  # of the differences, in float64: about the cube root of its rounding error
 
 
@@ -44,6 +49,18 @@ def with_backward_passes(candidate: Candidate, of_forward: Mapping[str, Callable
         if (first := next(gives, None)) is not None:
             chosen[operation] = first
     return replace(candidate, backwards=chosen)
+
+
+def makes_functions(function: Callable[..., Any]) -> bool:
+    """Whether a function may give one, as far as its code tells.
+
+    >>> makes_functions(lambda x: (x, lambda g: g)), makes_functions(lambda x: [each for each in x])
+    (True, False)
+    """
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    inner = (each.co_name for each in getattr(code, "co_consts", ()) if isinstance(each, CodeType))
+    named = filter(_OF_GRADIENTS.search, getattr(code, "co_names", ()))
+    return any(name not in _COMPREHENSIONS for name in inner) or any(named)
 
 
 def _nearest(candidate: Candidate, operation: str, possible: list[Callable[..., Any]]) -> Callable[..., Any]:
@@ -98,7 +115,9 @@ def _gives_gradients(candidate: Candidate, operation: str, backward: Callable[..
 
 
 def _gives_a_function(candidate: Candidate, operation: str) -> bool:
-    """Whether one of its results is a function."""
+    """Whether one of its results is a function; it is called only if its code makes functions, or names a gradient."""
+    if not makes_functions(candidate.functions[operation]):
+        return False
     question = candidate.capabilities.question(operation)
     try:
         answer = called(candidate, question, candidate.functions[operation])(made(candidate, question, "cpu"))
