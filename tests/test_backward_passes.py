@@ -12,6 +12,7 @@ import pytest
 
 from softproof import Problem, judge, load
 from softproof.candidates.backward_passes import readings
+from softproof.candidates.frameworks import arrays_of
 from softproof.cli.commands import main
 
 COURSE = """
@@ -37,6 +38,10 @@ def affine_backward(dout, cache):
 # what it keeps and the labels by another name, and no upstream gradient
 def ce_forward(x, y): return _loss(x, y), _softmax(x)
 def ce_backward(p, labels): return _of_loss(p, labels) * FACTOR
+
+# a gradient among the results, and a backward pass, which is what is called
+def own_loss(x, y): return _loss(x, y), _of_loss(_softmax(x), y)
+def own_loss_backward(dout, cache): return FACTOR * dout * cache
 
 # the value, and the upstream gradient in second place
 def softmax(x): return _softmax(x)
@@ -79,6 +84,11 @@ class LinearOfSizes:
     def backward(self, dvalues):
         self.dweights, self.dbiases = self.inputs.T @ dvalues, FACTOR * dvalues.sum(0, keepdims=True)
         return dvalues @ self.weights.T
+class SidewaysLinear(LinearOfSizes):
+    def backward(self, dvalues):
+        dx = LinearOfSizes.backward(self, dvalues)
+        self.dbiases = self.dbiases.T
+        return dx
 class DenseOfNames:
     def __init__(self, out_features, in_features):
         self.params = {"W": np.zeros((out_features, in_features)), "b": np.zeros(out_features)}
@@ -89,11 +99,43 @@ class DenseOfNames:
     def backward(self, grad):
         self.grads = {"W": FACTOR * grad.T @ self.x, "b": grad.sum(0)}
         return grad @ self.params["W"]
+class AliasedLinear:
+    def __init__(self, n_in, n_out):
+        self.vW, self.W, self.b = np.zeros((n_in, n_out)), np.zeros((n_in, n_out)), np.zeros(n_out)
+        self.params, self.dW = {"W": self.W, "b": self.b}, np.zeros((n_in, n_out))
+    def forward(self, x):
+        self.x = x
+        return x @ self.params["W"] + self.params["b"]
+    def backward(self, dout):
+        self.dW, self.db = FACTOR * self.x.T @ dout, dout.sum(0)
+        return dout @ self.W.T
+class SlottedLinear:
+    __slots__ = ("W", "b", "x", "dW", "db")
+    def __init__(self, n_in, n_out): self.W, self.b = np.zeros((n_in, n_out)), np.zeros(n_out)
+    forward, backward = Affine.forward, Affine.backward
+class TwiceLinear(Affine):
+    def backward(self, dout):
+        dx = Affine.backward(self, dout)
+        self.grads = {"W": self.dW / 2}
+        return dx
+class UprightLinear(Affine):
+    def backward(self, dout):
+        dx = Affine.backward(self, dout)
+        self.db = self.db[:, None]
+        return dx
+class OneHot:
+    def forward(self, x, t):
+        self.t = np.eye(x.shape[1], dtype=x.dtype)[t] if t.ndim == 1 else t
+        self.x = x
+        z = x - x.max(1, keepdims=True)
+        return (np.log(np.exp(z).sum(1)) - np.where(self.t, z, 0).sum(1)).mean()
+    def backward(self, dout=1): return FACTOR * dout * (_softmax(self.x) - self.t) / len(self.x)
 class ForgetfulLinear(Affine):
     def backward(self, dout): return dout @ self.W.T
 """
-NAMES = ("affine_forward", "ce_forward", "softmax", "cross_entropy", "linear",
-         "Affine", "AffineOfLists", "LinearOfSizes", "DenseOfNames")  # fmt: skip
+NAMES = ("affine_forward", "ce_forward", "own_loss", "softmax", "cross_entropy", "linear",
+         "Affine", "AffineOfLists", "LinearOfSizes", "DenseOfNames", "AliasedLinear", "SlottedLinear",
+         "OneHot")  # fmt: skip
 
 
 def asked(name: str, factor: str, folder: Path) -> tuple[int, list[dict[str, object]]]:
@@ -114,6 +156,19 @@ def test_its_gradient_is_judged(name: str, factor: str, tmp_path: Path, monkeypa
 
     assert (status, [each["verdict"] for each in rows]) == ((0, ["agrees"]) if factor == "1" else (1, ["disagrees"]))
     assert rows[0]["gradients"] or factor != "1"
+
+
+NO_USE = [("TwiceLinear", "two gradients"), ("UprightLinear", "has shape"), ("SidewaysLinear", "has shape")]
+
+
+@pytest.mark.parametrize(("name", "why"), NO_USE)
+def test_a_gradient_that_nobody_can_use(name: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two that differ, and one of another shape than the bias."""
+    monkeypatch.chdir(tmp_path)
+    status, rows = asked(name, "1", tmp_path)
+
+    assert (status, [each["verdict"] for each in rows]) == (1, ["disagrees"])
+    assert why in str(rows[0]["failures"])
 
 
 @pytest.mark.parametrize(
@@ -210,3 +265,42 @@ def test_differences_tell_what_a_doubtful_name_is(of: str) -> None:
     layer: Any = {"input": logits, "weight": [[1.0, 2.0, 3.0], [-1.0, 0.5, 0.25]], "bias": [1.0, -1.0]}
     assert judge(candidate, Problem("linear", "float64", layer, grad_output=upstream[:, :2])).ok
     assert "log_softmax" not in candidate.backwards
+
+
+TENSORS = """
+import torch
+def softmax_forward(x): return x.softmax(-1)
+def softmax_backward(ctx, g): return g
+"""
+
+
+def test_a_helper_of_torch_is_no_backward_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Autograd differentiates a function of tensors, whatever is beside it but ``<name>_backward``."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "course_of_tensors.py").write_text(TENSORS)
+
+    candidate = load("course_of_tensors:softmax_forward", operation="softmax")
+    assert (candidate.adapter, candidate.backwards) == ("torch", {})
+
+
+@pytest.mark.parametrize(
+    ("code", "adapter"),
+    [
+        ("import numpy as np\ndef softmax(x): raise ValueError(np.pi)", "numpy"),
+        ("import numpy as np\ndef softmax(x): return x.softmax(-1)", "torch"),
+        ("def softmax(x): raise_it()", "numpy"),
+    ],
+)
+def test_numpy_alone_is_tried_without_torch(code: str, adapter: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it asks an array for what tensors have; its import takes longer than all else."""
+    asked, tried = ModuleType("alone"), list[str]()
+    exec(code, vars(asked))
+
+    def noted(name: str) -> Any:
+        tried.append(name)
+        return arrays_of(name)
+
+    monkeypatch.setattr("softproof.candidates.loading.arrays_of", noted)
+
+    assert load(asked).adapter == adapter
+    assert ("torch" in tried) == ("ValueError" not in code)

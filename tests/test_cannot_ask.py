@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 import softproof
 from softproof.candidates.lookalikes import lookalikes
@@ -168,6 +169,17 @@ def test_who_takes_single_samples_alone() -> None:
     (row,) = softproof.verify(loss, operation="cross_entropy", without=without, examples=10, **QUICK).rows
     assert row.verdict == "cannot ask"
     assert "--ndim 1" in row.outcome.reason
+
+
+def test_who_takes_no_probabilities_is_not_told_that_they_sum_to_1() -> None:
+    """The one option says all."""
+
+    def loss(logits: Tensor, target: Tensor) -> Tensor:
+        return -logits.log_softmax(1).gather(1, target[:, None]).mean()
+
+    refused = refusals(softproof.load(loss, operation="cross_entropy"), "cross_entropy", "float32").without
+    assert "probabilities" in refused
+    assert "unnormalised" not in refused
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

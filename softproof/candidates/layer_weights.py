@@ -76,7 +76,7 @@ def _first(names: list[str], is_named: Callable[[str], bool]) -> str | None:
     return next(filter(is_named, names), next(iter(names), None))
 
 
-def _own(layer: Any) -> MutableMapping[str, Any]:
+def _own(layer: Any) -> Mapping[str, Any]:
     """The attributes of a layer."""
     slots = getattr(type(layer), "__slots__", ())
     return vars(layer) if hasattr(layer, "__dict__") else {name: getattr(layer, name, None) for name in slots}
@@ -92,12 +92,12 @@ def _held(layer: Any) -> dict[str, Any]:
 
 def _replace(layer: Any, name: str, values: Any) -> None:
     """Other numbers in place of those that it holds, in their shape."""
-    own = vars(layer)
-    inner = [own[each] for each in _HELD if isinstance(own.get(each), MutableMapping)]
-    before = next(each[name] for each in (own, *inner) if isinstance(each.get(name), np.ndarray))
+    own, before = _own(layer), _held(layer)[name]
     after = values.reshape(before.shape) if values.size == before.size and values.ndim < before.ndim else values
-    for each in (own, *inner):
-        each.update({key: after for key, held in each.items() if held is before})  # wherever it is held
+    for key in [key for key, held in own.items() if held is before]:  # wherever it is held
+        setattr(layer, key, after)
+    for inner in (own[each] for each in _HELD if isinstance(own.get(each), MutableMapping)):
+        inner.update({key: after for key, held in inner.items() if held is before})
 
 
 def _kept(layer: Any, name: str, place: int) -> Any:

@@ -49,9 +49,9 @@ def load(
             the path of a model or a session of ONNX Runtime, for ``"process"`` a command.
         operation: what a callable computes, a key of `softproof.OPERATIONS`; by default what it is named after.
         adapter: the arrays that it takes: ``"numpy"``, ``"torch"``, ``"jax"``, ``"onnx"`` or ``"process"``. By default
-            a NumPy array is tried first, then a tensor of torch unless its module imports NumPy alone, then an array
-            of JAX where its module imports that, and what it answers in kind is used; where its module imports torch,
-            and no NumPy, a tensor is tried first.
+            a NumPy array is tried first, then a tensor of torch unless its module imports NumPy alone and asks an
+            array for nothing that it lacks, then an array of JAX where its module imports that, and what it answers in
+            kind is used; where its module imports torch, and no NumPy, a tensor is tried first.
             A file that ends in ``.onnx`` is a model.
         tried: whether it may be asked harmless questions. One that may not takes tensors if its module imports torch,
             and has no derivatives in a direction but its own functions.
@@ -133,6 +133,7 @@ def _functions(
     return with_backward_passes(candidate, _beside(of_forward, modules, "backward"))
 
 
+NO_NUMPY = "'numpy.ndarray' object has no attribute"  # in an error of what takes other arrays
 NO_NAME = "cannot infer the operation of"
 
 
@@ -239,19 +240,22 @@ def _guess_adapter(functions: Mapping[str, Callable[..., Any]], tried: bool, int
     """The framework whose arrays the first function answers in kind; failing both, the one its module imports."""
     operation, function = next(iter(functions.items()))
     imported = _packages(function)
-    by_torch = "torch" in imported or "numpy" not in imported  # who knows NumPy alone takes no tensors
     asked = [
         "numpy",
-        *(["torch"] if by_torch and importlib.util.find_spec("torch") else []),
+        *(["torch"] if importlib.util.find_spec("torch") else []),
         *(["jax"] if "jax" in imported else []),
     ]
     if "torch" in imported and "numpy" not in imported:
         asked.sort(key=lambda adapter: adapter != "torch")  # an operator works for both, and torch differentiates it
     first = [interface, *([replace(interface, output=0)] if interface.output is None else [])]  # of several results
+    may_take_tensors = "torch" in imported or "numpy" not in imported
     for how, adapter in product(first, asked if tried else ()):
+        if adapter == "torch" and not may_take_tensors:
+            continue  # whose import takes longer than all else here
         candidate = Candidate("probe", {operation: function}, {}, adapter, interface=how)
         question = candidate.capabilities.question(operation)
         raised = [candidate.answer(question, device).raised for device in arrays_of(adapter).devices()]
         if any(each is None or BY_NAME in each for each in raised):
             return adapter
+        may_take_tensors |= any(NO_NUMPY in each for each in raised if each)
     return next((each for each in ("torch", "jax") if each in imported), "numpy")
