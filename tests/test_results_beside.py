@@ -11,6 +11,8 @@ import pytest
 import softproof
 from softproof import Problem, check_behaviour, check_relations, judge, load
 from softproof.problem.problem import Array
+from softproof.runs.profile import Probe
+from tests.helpers.profiles import opener_of
 
 LABELS = np.array([1, 0])
 LOGITS = np.array([[0.0, 0.5, -1.0], [2.0, 0.25, 0.0]])
@@ -142,6 +144,54 @@ def test_some_gradients_alone(function: Callable[..., Any]) -> None:
     assert check_relations(candidate, of_layer()).ok
     assert verdict.problem is not None
     assert verdict.problem.gradients == ("linear_weight",)
+
+
+def nested(logits: Array, labels: Array) -> Results:
+    """A loss, and beside it gradients by name."""
+    loss, grad = mean(logits, labels)
+    return loss, {"dlogits": grad, "none": None}
+
+
+def nested_twice(logits: Array, labels: Array) -> dict[str, Any]:
+    """By name, in one another."""
+    loss, grad = mean(logits, labels)
+    return {"out": {"loss": loss}, "grads": [grad]}
+
+
+@pytest.mark.parametrize("function", [nested, nested_twice])
+@pytest.mark.parametrize("factor", [1, 2])
+def test_results_in_results(function: Callable[..., Any], factor: int) -> None:
+    """Are named by both."""
+    place, value = ("1.dlogits", 0) if function is nested else ("grads.0", "out.loss")
+
+    def given(logits: Array, labels: Array) -> Any:
+        answer: Any = function(logits, labels)
+        if function is nested:
+            answer[1]["dlogits"] *= factor
+        else:
+            answer["grads"][0] *= factor
+        return answer
+
+    verdict = judge(loaded(given, gradients={"logits": place}, output=value), asked())
+
+    assert verdict.outcome == ("agrees" if factor == 1 else "disagrees")
+    assert "grad_logits" in (verdict.ratios if factor == 1 else verdict.explanation)
+
+
+def test_no_result_in_a_result() -> None:
+    """Is told with those that there are."""
+    verdict = judge(loaded(nested, gradients={"logits": "1.dlogit"}), asked())
+    assert "results by name: 1.dlogits, 1.none; expected the gradient of logits" in verdict.explanation
+    assert "did you mean" in verdict.explanation
+    verdict = judge(loaded(nested, gradients={"logits": "1.none"}), asked())
+    assert "result 1.none is None" in verdict.explanation
+
+
+def test_results_in_results_are_found_out() -> None:
+    """Which is the gradient of which input, by their numbers."""
+    given: dict[str, Any] = {"operation": "cross_entropy", "arithmetic": "any-order", "dtypes": ["float64"]}
+    found = Probe(opener_of(nested, "numpy"), "nested", given, "cpu").profile()
+    assert (found.arguments["output"], found.arguments["gradients"]) == (0, {"logits": "1.dlogits"})
 
 
 def test_what_is_not_asked_is_told() -> None:

@@ -1,4 +1,7 @@
-"""Several results of one call: each has a number in a tuple or list, or a name in a mapping or another object."""
+"""Several results of one call: each has a number in a tuple or list, or a name in a mapping or another object.
+
+One that has several itself is a dot further: `1.dW` of ``(loss, {"dW": …})``.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +33,25 @@ def results_of(answer: Any, *, by_number: bool = False) -> dict[Place, Any]:
     return {name: getattr(answer, name, None) for name in sorted(held) if not name.startswith("_")}
 
 
+def results_within(answer: Any, *, by_number: bool = False) -> dict[Place, Any]:
+    """All results of an answer, and in place of one that has several itself those, by both.
+
+    >>> results_within((2.5, {"dW": 1.0, "db": 0.5}, 3))
+    {0: 2.5, '1.dW': 1.0, '1.db': 0.5, 2: 3}
+    """
+    found: dict[Place, Any] = {}
+    for place, result in results_of(answer, by_number=by_number).items():
+        inner = results_of(result) if isinstance(result, Mapping | tuple | list) else {}
+        found.update({f"{place}.{name}": each for name, each in inner.items()} or {place: result})
+    return found
+
+
 def result_at(answer: Any, place: Place, what: str) -> Any:
-    """One of several results, by its number or its name; ValueError where there is none."""
-    results = results_of(answer, by_number=isinstance(place, int))
+    """One of several results, by its number or its name, or by those of two; ValueError where there is none."""
+    by_number = str(place).partition(".")[0].isdecimal()
+    results = results_of(answer, by_number=by_number)
+    if place not in results and "." in str(place):
+        results = results_within(answer, by_number=by_number)
     if place not in results:
         raise ValueError(f"gave {_given(answer, results)}; expected {what} as result {_told(place, results)}")
     if results[place] is None:

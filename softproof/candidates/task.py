@@ -15,7 +15,7 @@ from ..problem.outputs import gradient_names
 from ..problem.problem import Problem
 from .frameworks import arrays_of
 from .functions import called, made, picked
-from .results import result_at, results_of
+from .results import result_at, results_within
 from .unsaid import unsaid
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ class Task:
         """Each of several results that is an array, by its number or name."""
         results = called(self.candidate, self.problem, self.candidate.functions[self.problem.operation])(self.arrays)
         found: Arrays = {}
-        for place, result in results_of(results, by_number=isinstance(self.candidate.interface.output, int)).items():
+        by_number = isinstance(self.candidate.interface.output, int)
+        for place, result in results_within(results, by_number=by_number).items():
             with suppress(TypeError):
                 found[f"result {place}"] = self.framework.take(result)
         return found

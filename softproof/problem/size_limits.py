@@ -9,11 +9,13 @@ from typing import Any
 
 from .problem import Problem
 from .rows import class_count, main_input, row_axes
+from .whole_masks import WHOLE, whole_mask
 
 NAMES = ("rows", "of a batch", "positions", "classes", "features")
 NOTHING = "@none"  # what stands for None, which tables in TOML cannot say
 ARGUMENTS = {"@rows": "rows", "@batch": "of a batch", "@positions": "positions", "@classes": "classes",
              "@features": "features"}  # fmt: skip
+_KNOWN = (*ARGUMENTS, NOTHING, *WHOLE)
 ONE_CLASS = "fewer_than_2_classes"
 _LIMIT = re.compile(rf"(more|fewer)_than_([1-9][0-9]{{0,8}})_({'|'.join(name.replace(' ', '_') for name in NAMES)})")
 
@@ -24,18 +26,29 @@ def sizes(problem: Problem) -> dict[str, int]:
     >>> sizes(Problem("softmax", "float32", {"logits": [[0.0] * 3] * 5}, {"dim": 1}))
     {'rows': 5, 'of a batch': 5, 'positions': 1, 'classes': 3}
     """
-    main = main_input(problem).shape
-    if "input" in problem.inputs:
-        weight = problem.inputs["weight" if problem.operation == "linear" else "linear_weight"].shape
-        lead, features = (*main[:-1], *weight[1:-1]), {"features": main[-1]}
-    else:
-        lead, features = tuple(main[axis] for axis in row_axes(problem)), {}
+    lead = rows_shape(problem)
+    features = {"features": main_input(problem).shape[-1]} if "input" in problem.inputs else {}
     found = {"rows": prod(lead), "of a batch": lead[0] if lead else 1, "positions": prod(lead[1:])}
     return found | {"classes": class_count(problem)} | features
 
 
-def with_sizes(extra: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
-    """Arguments, of which one that is a key of ARGUMENTS is that size of the question.
+def rows_shape(problem: Problem) -> tuple[int, ...]:
+    """The shape of what has one number for each row.
+
+    >>> rows_shape(Problem("softmax", "float32", {"logits": [[0.0] * 3] * 5}, {"dim": 0}))
+    (3,)
+    """
+    main = main_input(problem).shape
+    if "input" not in problem.inputs:
+        return tuple(main[axis] for axis in row_axes(problem))
+    weight = problem.inputs["weight" if problem.operation == "linear" else "linear_weight"].shape
+    return *main[:-1], *weight[1:-1]
+
+
+def with_sizes(extra: Mapping[str, Any], problem: Problem, entries: tuple[int, ...] = ()) -> dict[str, Any]:
+    """Arguments, of which one that is a key of ARGUMENTS is that size of the question, and one of WHOLE that mask.
+
+    `entries` is the shape in which the first input is given.
 
     Raises: ValueError for a size that the question does not have.
 
@@ -43,6 +56,8 @@ def with_sizes(extra: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
     {'vocab_size': 3}
     """
     extra = {name: None if value == NOTHING else value for name, value in extra.items()}
+    masks = {name: value for name, value in extra.items() if isinstance(value, str) and value in WHOLE}
+    extra |= {name: whole_mask(value, entries, rows_shape(problem)) for name, value in masks.items()}
     wanted = {name: ARGUMENTS[value] for name, value in extra.items() if isinstance(value, str) and value in ARGUMENTS}
     known = sizes(problem) if wanted else {}
     if lacks := [name for name, size in wanted.items() if size not in known]:
@@ -53,8 +68,8 @@ def with_sizes(extra: Mapping[str, Any], problem: Problem) -> dict[str, Any]:
 def check_sizes(extra: Mapping[str, Any]) -> None:
     """ValueError for a text that begins as a size does, and is none."""
     for name, value in extra.items():
-        if isinstance(value, str) and value.startswith("@") and value not in (*ARGUMENTS, NOTHING):
-            known = ", ".join((*ARGUMENTS, NOTHING))
+        if isinstance(value, str) and value.startswith("@") and value not in _KNOWN:
+            known = ", ".join(_KNOWN)
             raise ValueError(f"extra {name} is {value}; expected one of {known}, or another value")
 
 

@@ -16,6 +16,7 @@ from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
 from ..problem.row_masks import MASKS, by_mask
 from ..problem.size_limits import NOTHING
+from ..problem.whole_masks import WHOLE
 from .calling import SEVERAL, TOO_MANY, missing_in, names_of_results
 from .harmless import ignored_label, labelled
 from .introduction import FIRST, NAMES, ONE_OF_SEVERAL, CannotAskError, Opening
@@ -76,7 +77,7 @@ class Usual(Opening):
         elif sizes:
             self._gives_sizes(sizes)
         else:
-            return self._masked(error, asked) or self._with_nothing(error, asked)
+            return self._masked(error, asked) or self._all_through(error, asked) or self._with_nothing(error, asked)
         self._open()
         return True
 
@@ -224,6 +225,18 @@ class Usual(Opening):
                 self._says_by_a_mask(kind, theirs)
                 return
 
+    def _all_through(self, error: str, asked: Problem) -> bool:
+        """Whether it lacks a mask, and is right with one that leaves nothing out, where none tells which rows count."""
+        missing = missing_in(error)
+        if len(missing) != 1 or not is_mask(missing[0]):
+            return False
+        for whole in WHOLE:
+            given = {**self.candidate.interface.extra, missing[0]: whole}
+            if self._keeps({"extra": given}, "a mask that leaves nothing out", lambda: self._fits(asked)):
+                self.found.not_tested[f"{missing[0]} that leaves something out"] = NO_SUCH_MASK
+                return True
+        return False
+
     def _says_by_a_mask(self, kind: str, theirs: str) -> None:
         """That it takes a mask. One that multiplies gives 0/0, or 0 times NaN, which is asked if its user names it."""
         self.found.notes.append(f"{theirs} {ALL_COUNT}")
@@ -279,6 +292,7 @@ OF_MASKS = {
     "ignored_nonfinite": "rows of NaN that {theirs} leaves out; to judge that: --name {kind}={theirs}",
 }
 GIVEN_NOTHING = "what it has to be given; @none is None"
+NO_SUCH_MASK = "the operation has no such mask"
 HAS_NO_DEFAULT = "it has no default, and the operation has no such option"
 SIZE = "{name} is given the number of {size} of each question"
 GIVEN = "{theirs} has no default: without {ours} it is given what changes no number (0 for a bias, 1 for weights)"

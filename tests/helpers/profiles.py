@@ -16,11 +16,11 @@ INTERFACE = ("operation", "names", "fixed", "extra", "output", "negative", *ARRA
 NAMED: dict[str, Any] = {"arithmetic": "any-order"}  # so that no model is looked for
 
 
-def opener_of(function: Callable[..., Any]) -> Callable[[Mapping[str, Any]], Candidate]:
+def opener_of(function: Callable[..., Any], adapter: str = "torch") -> Callable[[Mapping[str, Any]], Candidate]:
     """What opens it in this process."""
 
     def opener(more: Mapping[str, Any]) -> Candidate:
-        return softproof.load(function, adapter="torch", **{key: more[key] for key in INTERFACE if key in more})
+        return softproof.load(function, adapter=adapter, **{key: more[key] for key in INTERFACE if key in more})
 
     return opener
 
