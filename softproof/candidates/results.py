@@ -42,7 +42,8 @@ def results_within(answer: Any, *, by_number: bool = False) -> dict[Place, Any]:
     found: dict[Place, Any] = {}
     for place, result in results_of(answer, by_number=by_number).items():
         inner = results_of(result) if isinstance(result, Mapping | tuple | list) else {}
-        found.update({f"{place}.{name}": each for name, each in inner.items()} or {place: result})
+        named: dict[Place, Any] = {f"{place}.{name}": each for name, each in inner.items()}
+        found |= named or {place: result}
     return found
 
 
