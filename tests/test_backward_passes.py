@@ -132,10 +132,31 @@ class OneHot:
     def backward(self, dout=1): return FACTOR * dout * (_softmax(self.x) - self.t) / len(self.x)
 class ForgetfulLinear(Affine):
     def backward(self, dout): return dout @ self.W.T
+class CopiedLinear(Affine):
+    def __init__(self, W, b): self.W, self.b = W.copy(), b.copy()
+class GatheringLinear(Affine):
+    def __init__(self, W, b): self.W, self.b, self.dW, self.db = W, b, np.zeros_like(W), np.zeros_like(b)
+    def backward(self, dout):
+        self.dW += FACTOR * self.x.T @ dout
+        self.db += dout.sum(0)
+        return dout @ self.W.T
+class PackedLinear(Affine):
+    packed = None
+    def forward(self, x):
+        if self.packed is None or self.packed.shape != self.W.shape:
+            self.packed = self.W.copy()
+        self.x = x
+        return x @ self.packed + self.b
+class PackedLinearOfSizes(LinearOfSizes):
+    old = None
+    def forward(self, inputs):
+        self.old = self.weights.copy() if self.old is None else self.old
+        self.inputs = inputs
+        return inputs @ self.old + self.biases
 """
 NAMES = ("affine_forward", "ce_forward", "own_loss", "softmax", "cross_entropy", "linear",
          "Affine", "AffineOfLists", "LinearOfSizes", "DenseOfNames", "AliasedLinear", "SlottedLinear",
-         "OneHot")  # fmt: skip
+         "OneHot", "CopiedLinear", "GatheringLinear")  # fmt: skip
 
 
 def asked(name: str, factor: str, folder: Path) -> tuple[int, list[dict[str, object]]]:
@@ -156,6 +177,16 @@ def test_its_gradient_is_judged(name: str, factor: str, tmp_path: Path, monkeypa
 
     assert (status, [each["verdict"] for each in rows]) == ((0, ["agrees"]) if factor == "1" else (1, ["disagrees"]))
     assert rows[0]["gradients"] or factor != "1"
+
+
+@pytest.mark.parametrize("name", ["PackedLinear", "PackedLinearOfSizes"])
+def test_what_a_layer_keeps_of_a_weight(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is wrong once the weight has been changed in place, as an optimiser does."""
+    monkeypatch.chdir(tmp_path)
+    status, rows = asked(name, "1", tmp_path)
+
+    assert (status, [each["verdict"] for each in rows]) == (1, ["disagrees"])
+    assert "updated in place" in str(rows[0]["failures"])
 
 
 NO_USE = [("TwiceLinear", "two gradients"), ("UprightLinear", "has shape"), ("SidewaysLinear", "has shape")]

@@ -6,7 +6,7 @@ Its gradients are what its backward pass gives, and then those that it keeps: ``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +34,45 @@ class Weights:
         """Those of its inputs, and then of its weights; ValueError where it keeps none."""
         inputs = tuple(of_inputs) if isinstance(of_inputs, tuple | list) else (of_inputs,)
         return (*inputs, *(_kept(layer, name, place) for place, name in enumerate(self.names)))
+
+
+class Held:
+    """The layer of the last question: asked with the same weight again, it is called again, with what that holds now.
+
+    So that what a layer keeps of a weight shows, once an optimiser has changed that in place.
+    """
+
+    def __init__(self, weights: Weights) -> None:
+        self.weights = weights
+        self._last: tuple[Any, dict[str, Any], frozenset[str], Any] | None = None
+
+    def made(self, given: dict[str, Any]) -> Any:
+        """The same layer, or another, made of what it takes out of what is given by name."""
+        names, before = self.weights.given, dict(given)
+        if self._last is not None:
+            weight, own, taken, layer = self._last
+            rest = {name: each for name, each in before.items() if name in taken and name not in names}
+            if before.get(names[0]) is weight and rest == own and _written(layer, self.weights.names, names, before):
+                for name in taken & before.keys():
+                    del given[name]
+                return layer
+        layer = self.weights.made(given)
+        taken = frozenset(before.keys() - given.keys())
+        own = {name: each for name, each in before.items() if name in taken and name not in names}
+        self._last = before.get(names[0]), own, taken, layer
+        return layer
+
+
+def _written(layer: Any, held_as: Sequence[str], given_as: Sequence[str], given: Mapping[str, Any]) -> bool:
+    """Whether it holds the arrays that are given, or has been given their numbers in place, as by an optimiser."""
+    held = _held(layer)
+    pairs = [(held.get(ours), given.get(theirs)) for ours, theirs in zip(held_as, given_as, strict=True)]
+    if any(x is None or y is None or (x.size, x.dtype) != (y.size, y.dtype) for x, y in pairs):
+        return False
+    for x, y in pairs:
+        if x is not y and x is not None and y is not None:
+            x[...] = y.reshape(x.shape)
+    return True
 
 
 def weights_of(kind: Any, maker: Maker) -> Weights | None:

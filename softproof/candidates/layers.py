@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from .backward_passes import times
 from .built import Maker, of_class
-from .layer_weights import Weights, weights_of
+from .layer_weights import Held, Weights, weights_of
 
 OF_TORCH = "torch."
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -57,6 +57,7 @@ def layer_of(found: Any) -> Layer | None:
     maker = Maker(kind if isinstance(found, type) else lambda: found, recipe.signature.parameters)
     weights = weights_of(kind, maker) if isinstance(found, type) else None
     made, alone = maker.made if weights is None else weights.made, Lock()
+    held = made if weights is None else Held(weights).made
     named = _signature(maker.signature(recipe.signature), weights)
     inputs_first = len([each for each in recipe.signature.parameters.values() if each.kind in _BY_POSITION])
 
@@ -68,8 +69,8 @@ def layer_of(found: Any) -> Layer | None:
 
     def forward(*inputs: Any, **options: Any) -> Any:
         inputs = with_names(inputs, options)
-        layer = made(options)
         with alone:
+            layer = held(options)
             return recipe.called(layer)(*inputs, **options)
 
     def backward(grad_output: Any, *inputs: Any, **options: Any) -> Any:
