@@ -50,7 +50,7 @@ def asked_again(arguments: Mapping[str, Any], rows: Sequence[Row], opener: Opene
 
     `opener` opens it with the arguments that it is given.
     """
-    if not _is_function(arguments) or not any(map(_is_otherwise, rows)):
+    if not is_function(arguments) or not any(map(_is_otherwise, rows)):
         return None
     target = str(arguments["target"])
     given = {name: value for name, value in arguments.items() if name != "target" and value is not None}
@@ -103,7 +103,8 @@ def _notes(profile: Profile, dtypes: Sequence[str]) -> Iterator[str]:
             yield plain(f"NOTE: {note}")
 
 
-def _is_function(arguments: Mapping[str, Any]) -> bool:
+def is_function(arguments: Mapping[str, Any]) -> bool:
+    """Whether a target is a function, or a class, that a module or a file has."""
     target = str(arguments["target"])
     return ":" in target and arguments.get("adapter") not in DECLARING and not target.endswith(".onnx")
 

@@ -18,17 +18,19 @@ from ..candidates.loading import NO_NAME
 from ..candidates.plain_text import plain
 from ..candidates.preparation import dtypes_of
 from ..reports.report import Report
+from ..reports.required import CANNOT_ASK
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
 from ..reports.terminal import printable
+from ..runs.calling import answers
 from ..runs.criteria import check_criteria
 from ..runs.ladder import named
 from ..runs.opening import open_baseline
 from ..runs.rows import fault
 from ..runs.verification import rows_of, verify
-from .asked_again import Again, asked_again
+from .asked_again import Again, asked_again, is_function
 from .console import note
 from .interruption import Interruption
-from .plan import CRITERIA, Plan, interface_in, limits_of, more_of, opened
+from .plan import CRITERIA, OF_TORCH, Plan, interface_in, limits_of, more_of, opened
 from .side_by_side import Others, RowName, in_order, shares, unsaid
 from .standing import with_standing
 
@@ -46,19 +48,20 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
                 before = len(rows)
                 _judge(arguments, plan, rows, protections, progress)
                 again = _asked_again(arguments, plan, rows[before:]) if plan.probing else None
-                if again is None:
-                    continue
-                if not again.said:
-                    notes += again.notes
-                    continue
-                first, rows[before:] = rows[before:], []
-                found_out.append(again.said)
-                notes += again.notes
-                targets[number : number + 1] = [replace(each, options=again.arguments) for each in targets[number:][:1]]
-                _judge(again.arguments, plan, rows, protections, progress)
-                opener = partial(opened, again.arguments, plan.hidden)
-                interfaces = interface_in(arguments), interface_in(again.arguments)
-                rows[before:] = with_standing(first, rows[before:], *interfaces, opener)
+                notes += () if again is None else again.notes
+                if again is not None and again.said:
+                    first, rows[before:] = rows[before:], []
+                    found_out.append(again.said)
+                    targets[number : number + 1] = [
+                        replace(each, options=again.arguments) for each in targets[number:][:1]
+                    ]
+                    _judge(again.arguments, plan, rows, protections, progress)
+                    opener = partial(opened, again.arguments, plan.hidden)
+                    interfaces = interface_in(arguments), interface_in(again.arguments)
+                    rows[before:] = with_standing(first, rows[before:], *interfaces, opener)
+                if plan.half and is_function(arguments) and rows[before:] and all(row.ok for row in rows[before:]):
+                    used = again.arguments if again is not None and again.said else arguments
+                    notes += _in_half(used, plan, rows, protections, progress)
     except KeyboardInterrupt:
         ended_by = interruption.signal or signal.SIGINT
     about = plan.inputs, weakest(protections), tuple(targets)
@@ -87,6 +90,26 @@ def _asked_again(arguments: Mapping[str, Any], plan: Plan, rows: Sequence[Row]) 
         if NO_NAME in row.outcome.reason:
             note(f"{row.implementation}: {CANNOT_LOAD}: {row.outcome.reason}")
     return again
+
+
+def _in_half(
+    arguments: Mapping[str, Any],
+    plan: Plan,
+    rows: list[Row],
+    protections: list[Protection],
+    progress: Callable[[Row, int, int], None] | None,
+) -> list[str]:
+    """The rows of a function of torch in half precision are added; or what to know, where these cannot be asked."""
+    with closing(opened(arguments, plan.hidden)) as candidate:
+        if candidate.adapter != "torch" or not all(
+            answers(candidate, each, OF_TORCH, arguments["device"]) for each in candidate.operations
+        ):
+            return []
+    before = len(rows)
+    _judge({**arguments, "dtypes": [OF_TORCH]}, plan, rows, protections, progress)
+    left = [row for row in rows[before:] if row.verdict == CANNOT_ASK]
+    rows[before:] = [row for row in rows[before:] if row not in left]
+    return [f"NOT TESTED: {row.operation} {row.dtype}: {row.outcome.reason}" for row in left]
 
 
 def _judge(

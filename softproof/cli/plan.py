@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,8 @@ CRITERIA = ("dtypes", "examples", "arithmetic", "accuracy", "factor", "require")
 LIMITS = ("time_limit", "startup_limit")
 NO_LARGE = f"large problems were NOT TESTED: they come with --examples {EXAMPLES}, the default"
 NO_HALF = "half precision was NOT TESTED: --dtype float16; of torch and JAX --dtype bfloat16, too"
+NO_FLOAT16 = "float16 was NOT TESTED: --dtype float16"
+OF_TORCH = "bfloat16"  # the format of half precision in which a function of torch that agrees is asked as well
 MORE = ("sandbox_read", "sandbox_env")
 
 
@@ -53,6 +55,7 @@ class Plan:
     jobs: int = 1  # processes of the judge's, which share the rows of a target
     reported: tuple[TargetRecord, ...] = ()  # for the report, where there is one that tells it
     probing: bool = False  # a function that cannot be asked as it is, is asked what it takes
+    half: bool = False  # a function of torch that agrees in the usual formats is asked in OF_TORCH, too
 
     @classmethod
     def of(cls, settings: Settings, shrink: bool) -> Plan:
@@ -66,12 +69,11 @@ class Plan:
         hidden = [file for file, _ in settings.inputs] + ([] if settings.database is None else [settings.database])
         return cls(settings.targets, seed, shrink, settings.database, settings.expected, settings.inputs, tuple(hidden))
 
-    @property
-    def untested(self) -> tuple[str, ...]:
-        """What nobody asked for, and how to, in lines."""
+    def untested(self, dtypes: Collection[str] = ()) -> tuple[str, ...]:
+        """What nobody asked for, in these formats of the rows, and how to, in lines."""
         few = any(each.get("examples", EXAMPLES) < EXAMPLES for each in self.targets)
         half = any(each.get("dtypes") is None and each.get("adapter") not in DECLARING for each in self.targets)
-        return (*([NO_LARGE] if few else []), *([NO_HALF] if half else []))
+        return (*([NO_LARGE] if few else []), *([NO_FLOAT16 if OF_TORCH in dtypes else NO_HALF] if half else []))
 
     def told(self) -> Plan:
         """With what is asked of each target and with its files, as they are before any of them starts."""

@@ -175,8 +175,9 @@ def prepare(options: argparse.Namespace) -> Plan:
     """All that is asked, before any candidate starts."""
     most = check_whole("--max-failures", options.max_failures, "a whole number of at least 1", 1)
     plan = Plan.of(_settings(options), options.shrink)
-    probing = options.probing and bool(options.targets)  # a table says what is asked
-    return replace(plan, diagnose=options.diagnose, max_failures=most, jobs=_jobs(options, plan), probing=probing)
+    by_name = bool(options.targets)  # a table says what is asked
+    return replace(plan, diagnose=options.diagnose, max_failures=most, jobs=_jobs(options, plan),
+                   probing=options.probing and by_name, half=by_name and not options.dtypes)  # fmt: skip
 
 
 def _jobs(options: argparse.Namespace, plan: Plan) -> int:
@@ -233,7 +234,11 @@ def run(options: argparse.Namespace, plan: Plan, files: dict[str, ReportFile]) -
         more = [report.regions()] if options.regions else []
         more += [report.vacuity()] if options.vacuity else []
         told = report.in_full() if options.verbose else str(report)
-        text, status = "\n\n".join([told, *more, _summary(report, plan.untested, options.verbose)]), 0
+        untested = plan.untested({row.dtype for row in report.rows})
+        text, status = (
+            "\n\n".join([told, *more, _summary(report, untested, options.verbose)]),
+            0,
+        )
     except Exception as error:  # a fault of the judge's own costs the details, and not the table
         text, status = f"{printable(table(report.rows))}\n\nthe judge failed to tell more: {fault(error)}", JUDGE_ITSELF
     contents = {"--json": report.to_json, "--junit": lambda: junit(report), "--html": lambda: html(report)}

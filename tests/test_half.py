@@ -1,0 +1,88 @@
+"""A function of torch that agrees in float64 and float32 is asked in bfloat16, too, if its user names no format."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from softproof.cli.commands import main
+from softproof.cli.plan import NO_FLOAT16, NO_HALF
+
+FUNCTIONS = """
+import numpy as np
+import torch
+
+def right(logits): return torch.logsumexp(logits, -1)
+def summed_in_half(logits):
+    e = torch.exp(logits - logits.amax(-1, keepdim=True))
+    total = torch.zeros_like(e[..., 0])
+    for x in e.unbind(-1): total = total + x  # stagnates where 1 is less than a rounding of it
+    return total.log() + logits.amax(-1)
+def unsupported(logits):
+    if logits.dtype == torch.bfloat16: raise TypeError("no kernel for bfloat16")
+    return right(logits)
+def in_float32(logits): return right(logits.float() if logits.dtype != torch.float64 else logits)
+def wrong(logits): return 1.001 * right(logits)
+def of_numpy(logits):
+    x = np.asarray(logits)
+    largest = x.max(-1, keepdims=True)
+    return np.log(np.exp(x - largest).sum(-1)) + largest[..., 0]
+"""
+USUAL = ["float64", "float32"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """With the functions in it."""
+    monkeypatch.chdir(tmp_path)
+    Path("half.py").write_text(FUNCTIONS)
+    return tmp_path
+
+
+def judged(name: str, *more: str, target: tuple[str, ...] = ()) -> tuple[int, list[tuple[str, str]]]:
+    """The status, and the format and the verdict of each row."""
+    how = ("--operation", "logsumexp", "--without", "nonfinite,masked,empty_classes,scalars,jvp,hvp")
+    given = target or (f"half.py:{name}", *how)
+    status = main(
+        ["verify", *given, *more, "--examples", "30", "--seed", "1", "--no-diagnosis", "--json", "report.json"]
+    )
+    rows = json.loads(Path("report.json").read_text())["rows"]
+    return status, [(each["dtype"], each["verdict"]) for each in rows]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("name", "status", "in_half"), [("right", 0, "agrees"), ("summed_in_half", 1, "disagrees")])
+def test_it_is_asked(name: str, status: int, in_half: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And what is wrong there alone is rejected."""
+    assert judged(name) == (status, [*((each, "agrees") for each in USUAL), ("bfloat16", in_half)])
+    assert NO_FLOAT16 in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("name", ["unsupported", "of_numpy", "in_float32"])
+def test_who_does_not_answer_is_not_asked(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """That is told, and counts against nobody."""
+    assert judged(name) == (0, [(each, "agrees") for each in USUAL])
+    told = capsys.readouterr().out
+    assert NO_HALF in told
+    assert ("NOT TESTED: logsumexp bfloat16: cannot ask: " in told) == (name == "in_float32")
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_disagrees_anyway_is_not_asked() -> None:
+    """Its user has enough to do."""
+    status, rows = judged("wrong")
+    assert (status, [dtype for dtype, _ in rows]) == (1, USUAL)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_format_that_is_named_is_the_only_one() -> None:
+    """On the command line, or in a table, which asks the usual two."""
+    assert judged("right", "--dtype", "float32") == (0, [("float32", "agrees")])
+    Path("pyproject.toml").write_text(
+        '[[tool.softproof.targets]]\ntarget = "half:right"\noperation = "logsumexp"\nwithout = ["jvp", "hvp"]\n'
+    )
+    status, rows = judged("right", target=("--config", "pyproject.toml"))
+    assert (status, [dtype for dtype, _ in rows]) == (0, USUAL)
