@@ -91,7 +91,7 @@ def _add_questions(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--adapter", choices=ADAPTERS, help="the arrays that it takes (default: found out)")
     command.add_argument("--device", help="where tensors live: cpu (default), cuda, cuda:1")
-    dtypes = "float64, float32, float16 or bfloat16; may be repeated (default: float64 and float32)"
+    dtypes = "float64, float32, float16 or bfloat16; may be repeated (default: float64 and float32, and then bfloat16)"
     command.add_argument("--dtype", action="append", dest="dtypes", metavar="NAME", help=dtypes)
     command.add_argument("--examples", type=int, help=f"problems per row (default: {EXAMPLES})")
     command.add_argument("--seed", type=int, help="repeat a run (default: a new seed, which is printed)")
