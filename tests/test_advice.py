@@ -55,12 +55,15 @@ def test_a_gradient_that_is_taken_for_a_constant() -> None:
     assert not unseen(reply)
 
 
-def test_the_class_of_an_autograd_function_is_no_function() -> None:
-    """What is to be named is told."""
-    with pytest.raises(
-        ValueError, match=r"target is the class _Constant; expected a function, such as _Constant.apply"
-    ):
-        softproof.load(_Constant, operation="softmax")
+def test_the_class_of_an_autograd_function_is_called_by_its_apply() -> None:
+    """As if that were named."""
+    problem = softproof.Problem("softmax", "float64", {"logits": [0.5, 1.0]}, {}, [1.0, 2.0])
+    candidate = softproof.load(_Constant, operation="softmax", adapter="torch")
+
+    assert candidate.capabilities.parameters("softmax") == softproof.load(
+        _Constant.apply, operation="softmax", adapter="torch"
+    ).capabilities.parameters("softmax")
+    assert softproof.judge(candidate, problem).ok
 
 
 def unchecked(logits: Array, target: Array) -> Array:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations, pairwise, product, repeat
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -666,3 +669,29 @@ def test_what_takes_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(map(is_limit, without))
     assert any(each.startswith("its problems of large batches took ") for each in row.asked.hints)
     assert quick.asked.hints == ()
+
+
+def test_what_takes_too_long_is_not_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of large problems, and its user is told how to allow for it; a small one that hangs *disagrees*."""
+    monkeypatch.chdir(tmp_path)
+    Path("slow.py").write_text(
+        "import time, torch\n"
+        "def softmax(logits, dim=-1):\n"
+        "    if logits.shape[-1:] and logits.shape[-1] > MOST: time.sleep(9)\n"
+        "    return torch.softmax(logits, dim)\n"
+        "MOST = 2000\n"
+    )
+    Path("hangs.py").write_text(Path("slow.py").read_text().replace("2000", "3"))
+    how: dict[str, Any] = {"dtypes": ["float32"], "ndim": [2], "seed": 1, "time_limit": 3.0}
+    monkeypatch.syspath_prepend(tmp_path)
+    (slow,) = verify("slow:softmax", without=["dim"], **how).rows
+    (hangs,) = verify("hangs:softmax", without=["dim"], **how).rows
+
+    assert (slow.verdict, hangs.verdict) == ("cannot ask", "disagrees")
+    assert slow.status == 3
+    found = re.search(r"within 3 s to a problem of ([0-9,]+) classes; .* --without (more_than_\d+_classes)$",
+                      slow.outcome.reason)  # fmt: skip
+    assert found is not None, slow.outcome.reason
+    assert int(found[1].replace(",", "")) > 2000
+    (shorter,) = verify("slow:softmax", without=["dim", found[2]], **how).rows
+    assert shorter.verdict == "agrees", shorter.outcome.reason

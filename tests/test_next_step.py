@@ -51,6 +51,10 @@ class InPlace(torch.autograd.Function):
     def backward(ctx, upstream): return ctx.saved_tensors[0] * upstream, None
 def liger_loss(_input, target): return InPlace.apply(_input, target)
 
+def of_matrices(logits, labels):
+    log_p, n = torch.log_softmax(logits, 1), logits.shape[0]
+    return -(log_p.reshape(n, -1)[range(n), labels.reshape(n, -1)[:, 0]].mean() if n else log_p.sum())
+
 def viewed_if_long(logits, target):
     flat = (logits.view if logits.numel() > 65536 else logits.reshape)(-1, logits.shape[-1])
     return F.cross_entropy(flat, target.reshape(-1), reduction="none").reshape(target.shape)
@@ -113,6 +117,16 @@ def test_one_command_leaves_out_all_that_failed(told: Told) -> None:
     assert said.count("disagrees: ") == len(left)
     again = told("one_hot_loss", "--examples", "60", "--without", ",".join([*left, "probabilities", "invalid_labels"]))
     assert "1 of 1 rows agree" in again
+
+
+def test_one_command_has_the_dimensions_too(told: Told) -> None:
+    """Beside what else is left out."""
+    how = ("--examples", "60", "--without", "ignore_index,probabilities,invalid_labels")
+    said = told("of_matrices", *how)
+    assert "that alone is judged with --without empty --ndim 2\n" in said
+    assert "1 of 1 rows agree" in told(
+        "of_matrices", "--examples", "60", "--ndim", "2", "--without", f"{how[-1]},empty"
+    )
 
 
 def test_an_overwritten_input_is_the_cause(told: Told) -> None:

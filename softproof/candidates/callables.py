@@ -14,15 +14,8 @@ WITH_WEIGHTS = ("linear", "linear_cross_entropy")
 
 
 def by_name(found: Any) -> Any:
-    """A target; if it is `apply` of an autograd function of torch, with the parameters of its `forward` by their names.
-
-    Raises: ValueError for the class of an autograd function, which is not called itself.
-    """
-    if FUNCTION in _bases(found):
-        name = found.__name__
-        raise ValueError(
-            f"target is the class {name}; expected a function, such as {name}.apply, or a function that calls it"
-        )
+    """A target; if it is an autograd function of torch, its `apply`, with the parameters of its `forward` by name."""
+    found = found.apply if FUNCTION in _bases(found) else found
     of = getattr(found, "__self__", None)
     is_apply = getattr(found, "__name__", "") == "apply" and FUNCTION in _bases(of)
     return _of_torch().by_name(found) if is_apply else found

@@ -27,8 +27,16 @@ from .streams import LateError, Line, Printed
 GRACE = 0.5  # seconds for a process that is ending
 
 
+LATE = "it gave no answer within"
+
+
 class LostError(Exception):
     """There is no answer, and why."""
+
+
+def is_late(lost: str | None) -> bool:
+    """Whether there is no answer since it took too long."""
+    return (lost or "").startswith(LATE)
 
 
 class Child:
@@ -80,7 +88,7 @@ class Child:
             raise LostError(f"it wrote something else where its answer was expected: {error}") from error
         except LateError as error:
             self.end()
-            raise LostError(f"it gave no answer within {seconds:g} s") from error
+            raise LostError(f"{LATE} {seconds:g} s") from error
         except (OSError, EOFError) as error:
             raise LostError(self._end_of_it()) from error
         self._printed.drain()

@@ -61,7 +61,7 @@ _SIZES = {  # of a question, by the names that people give them
     "@features": ("hidden_size", "hidden_dim", "d_model", "n_features", "num_features", "in_features", "hidden",
                   "in_dim", "input_dim", "input_size", "embed_dim", "emb_dim", "n_embd"),
 }  # fmt: skip
-_LOSS = r"ce|cel|xent|xentropy|nll|crossentropy|crossentropyloss"
+_LOSS = r"ce|cel|xent|xentropy|nll|crossentropy|crossentropyloss|cross entropy"
 _LAST_WORDS = {
     "logits": ("logits", "logit", "scores", "predictions", "preds", "pred", "output", "outputs"),
     "target": ("target", "targets", "label", "labels"),
@@ -69,9 +69,9 @@ _LAST_WORDS = {
 _ANY_WORD = {"p_logits": "teacher", "q_logits": "student"}
 OF_LOGITS = {"entropy": "softmax_entropy", "kl_divergence": "softmax_kl_divergence"}  # of probabilities, and of logits
 _WORDS = (  # what a name has among its words, the most telling first
-    ("linear_cross_entropy", rf"(?=.*\b(linear|lm|head)\b).*(\b({_LOSS})\b|\bcross entropy\b)|\b(flce|cce|lce)\b"),
+    ("linear_cross_entropy", rf"(?=.*\b(linear|lm|head)\b).*\b({_LOSS})\b|\b(flce|cce|lce)\b"),
     ("distribution_cross_entropy", r"\b(distribution|soft)\b.*\bcross entropy\b"),
-    ("cross_entropy", rf"\b({_LOSS})\b|\bcross entropy\b|\bcross entropy loss\b"),
+    ("cross_entropy", rf"\b({_LOSS})\b"),
     ("softmax_entropy", r"\b(softmax|logits?)\b.*\bentropy\b|\bentropy\b.*\blogits?\b|\bcategorical entropy\b"),
     ("softmax_kl_divergence", r"(?=.*\b(softmax|logits?)\b).*\bkl( ?div(ergence)?)?\b|\b(kd|distill(ation)?)\b"),
     ("log_softmax", r"\blog ?softmax\b|\blsm\b|\blog ?(p|ps|prob|probs|probabilities)\b"),
@@ -110,6 +110,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     'cross_entropy'
     >>> operation_of("affine_forward", ["x", "w", "b"]), operation_of("cross_entropy_dist", ["p", "q"])
     ('linear', 'distribution_cross_entropy')
+    >>> operation_of("SoftmaxWithLoss", ["x", "t"]), operation_of("linear_softmax_loss", ["params", "X", "y"])
+    ('cross_entropy', 'linear_cross_entropy')
     >>> operation_of("lm_cross_entropy", ["logits", "labels", "reduction"])
     'cross_entropy'
     >>> operation_of("entropy_from_logits", []), operation_of("entropy", ["logits"]), operation_of("entropy", ["p"])
@@ -142,6 +144,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     of_one = by_name in OPERATIONS and len(OPERATIONS[by_name].inputs) == 1
     layer = target != 1 and set(first) & set(_WEIGHTS) and not set(first) & {"logits", "scores"} and len(first) > 2
     labelled = target == 1 or (target == 0 and len(first) > 1 and first[1] in _LOGITS)
+    if by_name == "softmax" and re.search(r"\bloss\b", words) and not labelled and not layer:
+        return "linear_cross_entropy" if re.search(r"\b(linear|lm|head)\b", words) else "cross_entropy"
     if target is None or (by_name and not (of_one and (labelled or layer))):
         return by_name
     return "linear_cross_entropy" if layer else "cross_entropy"

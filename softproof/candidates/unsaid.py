@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..problem.interface import Interface, check_option
+from ..problem.interface import Interface
 from ..problem.operations import DEFAULTS, OPERATIONS
+from ..problem.option_values import check_option
 from ..problem.problem import Array, Problem
 from ..problem.row_masks import MASKS, all_count, by_mask
 from ..problem.rows import class_count

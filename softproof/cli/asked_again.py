@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ..candidates.axes import is_moved
 from ..candidates.candidate import Candidate
+from ..candidates.channel import is_late
 from ..candidates.description import DECLARING
 from ..candidates.loading import NO_NAME, name_of
 from ..candidates.plain_text import plain
@@ -115,6 +116,8 @@ def _is_otherwise(row: Row) -> bool:
     As where its parameters have another order than ours.
     """
     reason = row.outcome.reason
+    if is_late(row.outcome.lost):  # however it is asked
+        return False
     if reason.startswith(f"{CANNOT_ASK}: ") or (row.verdict == CANNOT_LOAD and NO_NAME in reason):
         return True
     in_order = not any(each.startswith(ANOTHER_ORDER) for each in row.asked.hints)

@@ -100,14 +100,18 @@ def _smooths(interview: Interview, problem: Problem, given: float, meant: float)
 
 
 def _ignored(interview: Interview, witness: Reply) -> tuple[Pattern, str] | None:
-    """A label that does not count, found by a question whose first row has it."""
+    """A label that does not count, found by questions of which one row has it."""
     for label in _labels(witness):
-        logits = np.resize([0.0, 0.5], (2, label + 2))
-        asked = _with_labels(witness.problem, logits, np.array([label, label + 1]))
-        right = replace(asked, options={**asked.options, "ignore_index": label})
-        if _is_right(interview, asked, right) and not _is_right(interview, asked, asked):
+        if all(_ignores(interview, witness.problem, label, numbers) for numbers in (LOGITS, LOGITS[::-1] + 0.125)):
             return Pattern(IGNORED.format(label=label), 0, 0), FOR_IGNORED.format(label=label)
     return None
+
+
+def _ignores(interview: Interview, problem: Problem, label: int, numbers: Array) -> bool:
+    """Whether a loss of two rows, made of these numbers, is right without the first, and not with it."""
+    asked = _with_labels(problem, np.resize(numbers, (2, label + 2)), np.array([label, label + 1]))
+    right = replace(asked, options={**asked.options, "ignore_index": label})
+    return _is_right(interview, asked, right) and not _is_right(interview, asked, asked)
 
 
 def _labels(witness: Reply) -> list[int]:

@@ -13,12 +13,12 @@ from ..truth.solver import FLOAT64, solve
 from ..verdicts.verdict import AGREES, DISAGREES, UNSPECIFIED
 from .answers import OF_A_FORMAT
 from .interview import Interview, Reply
-from .record import Models, Pattern, Resemblance
+from .record import MATRICES_ALONE, Models, Pattern, Resemblance
 from .threshold import FROM
 
 BITS, MANY = 128, 1 << 12  # of the truth that an error is measured by; elements from which float64 has to do
 OPTIONS = {  # of the command line that leave out what failures come with
-    "more than two dimensions": "--ndim 2",
+    "more than two dimensions": MATRICES_ALONE,
     "an array that is not contiguous": "--without layouts",
     **{f"reduction {name}": f"--without {kind}" for kind, name in OF_REDUCTIONS.items()},
 }

@@ -138,6 +138,7 @@ class Diagnosis:
         return record
 
 
+MATRICES_ALONE = "--ndim 2"  # in advice
 _WITHOUT = re.compile(r"--without (?:([a-z_]+)\b|'([^']+)')")
 _FIELDS: dict[str, Field] = {
     "patterns": tuple_of(a(Pattern, "a Pattern"), "Patterns"),

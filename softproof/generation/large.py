@@ -18,8 +18,9 @@ from zlib import crc32
 import numpy as np
 
 from ..problem.formats import FORMATS
-from ..problem.interface import check_dimensions, check_option
+from ..problem.interface import check_dimensions
 from ..problem.operations import DIRECTIONAL, OPERATIONS, labels_in, reductions
+from ..problem.option_values import check_option
 from ..problem.problem import COMMON_LAYOUTS, Problem
 from ..problem.validation import check_mapping, check_name, check_names, check_whole
 from .large_arrays import ABOVE, ANYWHERE, FINITE, SMOOTH, looks_in_turn

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from ..problem.formats import FORMATS
 from ..problem.homes import functions
-from ..problem.interface import check_dimensions, check_option
+from ..problem.interface import check_dimensions
 from ..problem.operations import OPERATIONS
+from ..problem.option_values import check_option
 from ..problem.problem import COMMON_LAYOUTS, LAYOUTS, Problem
 from ..problem.validation import check_flag, check_mapping, check_name, check_names, shown
 from .coverage import regions

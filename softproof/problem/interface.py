@@ -10,17 +10,19 @@ import numpy as np
 
 from .arrangements import ARRANGEMENTS, Arrangement, check_together
 from .kinds import SHAPES
-from .operations import DEFAULTS, OF_REDUCTIONS, OPERATIONS, REDUCTIONS
+from .operations import OF_REDUCTIONS, OPERATIONS
+from .option_values import check_option, has_value
 from .outputs import gradient_names
 from .problem import Problem
 from .row_masks import MASKS
 from .rows import main_input
 from .size_limits import check_sizes, is_beyond, is_limit, limit
-from .validation import check_flag, check_mapping, check_name, check_names, check_text, check_whole, is_number, shown
+from .validation import check_flag, check_mapping, check_names, check_text, check_whole, shown
 
 Place = int | str  # of one of several results: its number, counted from 0, or its name
 DIMENSIONS = range(6)  # of the arrays that are drawn
 HALF_VALUE = "half_value"  # in `without`: in half precision a value in float32 is rounded
+GRADIENT_OF = "gradient_of_"  # in `without`, and then an input: it is taken for a constant
 
 
 class InterfaceArguments(TypedDict, total=False):
@@ -150,13 +152,14 @@ class Interface:
         kinds = {each for name in operations for each in OPERATIONS[name].kinds}
         arrays = inputs | {each for name in operations for each in OPERATIONS[name].optional}
         words = {each for each in self.without - set(checks) if not is_limit(each)}
+        gradients = {each for name in operations for each in OPERATIONS[name].gradients}
         for argument, named, known in (
             ("supports", self.supports or (), extras - kinds),
-            ("without", words, extras | {"layouts", "gradient", HALF_VALUE}),
+            ("without", words, extras | {"layouts", "gradient", HALF_VALUE, *map(gradient_of, gradients)}),
             ("names", self.names, arrays | options | ({*MASKS} if "target" in inputs else set())),
             ("fixed", self.fixed, options | ({"dim"} if "cross_entropy" in operations else set())),
             ("writes", self.writes, arrays | {"grad_output"}),
-            ("gradients", self.gradients, {each for name in operations for each in OPERATIONS[name].gradients}),
+            ("gradients", self.gradients, gradients),
             ("transposed", self.transposed, inputs & {*MATRICES}),
         ):
             if unknown := set(named) - known:
@@ -207,7 +210,7 @@ class Interface:
         if any(is_beyond(each, problem) for each in self.without):
             return False
         return all(
-            _same(problem, name, value)
+            has_value(problem, name, value)
             for name, value in self.fixed.items()
             if name in OPERATIONS[problem.operation].options
         )
@@ -217,17 +220,18 @@ class Interface:
         return {name: self.gradients[name] for name in OPERATIONS[operation].gradients if name in self.gradients}
 
     def part(self, problem: Problem) -> Problem:
-        """What of a problem it is asked: of gradients beside the value those that there are, for an upstream of 1."""
+        """What of a problem it is asked: the gradients that are not left out; those beside the value for upstream 1."""
         beside, upstream = self.beside(problem.operation), problem.grad_output
-        if not beside or upstream is None:
-            return problem
         names = gradient_names(problem)
-        wanted = tuple(name for name in names if name in beside)
+        wanted = tuple(name for name in names if gradient_of(name) not in self.without)
+        wanted = tuple(name for name in wanted if name in beside) if beside else wanted
+        if upstream is None or (wanted == names and not beside):
+            return problem
         if not wanted:
             return replace(problem, grad_output=None)
         if wanted != names:
             problem = replace(problem, gradients=wanted)
-        return problem if (upstream == 1).all() else replace(problem, grad_output=np.ones(upstream.shape))
+        return problem if not beside or (upstream == 1).all() else replace(problem, grad_output=np.ones(upstream.shape))
 
     def words(self) -> str:
         """The keyword arguments of `softproof.load` that repeat it, but `without`, each after a comma."""
@@ -248,6 +252,15 @@ _PLACE = "a whole number, which counts results from 0, or the name of one"
 _MAPPINGS, _COLLECTIONS = tuple(_EXAMPLES), ("supports", "without", "writes", "transposed")
 _FLAGS = ("negative", *ARRANGEMENTS)
 MATRICES = ("weight", "linear_weight")  # inputs of a layer that may be given transposed
+
+
+def gradient_of(name: str) -> str:
+    """The word of `without` for the gradient of an input.
+
+    >>> gradient_of("p_logits")
+    'gradient_of_p_logits'
+    """
+    return f"{GRADIENT_OF}{name}"
 
 
 def check_place(name: str, value: Any) -> Place:
@@ -274,26 +287,3 @@ def check_dimensions(value: Any) -> frozenset[int]:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(map(str, names)))
-
-
-def check_option(name: str, value: Any) -> None:
-    """ValueError or TypeError for a value that an option cannot have."""
-    if name == "reduction":
-        check_name("fixed reduction", value, REDUCTIONS)
-    if name == "keepdim":
-        check_flag("fixed keepdim", value)
-    if name in ("dim", "ignore_index"):
-        check_whole(f"fixed {name}", value, "a whole number of 64 bits", -(2**63), 2**63 - 1)
-    if name == "label_smoothing" and not (is_number(value) and 0 <= value <= 1):
-        raise ValueError(f"fixed label_smoothing is {shown(value)}; expected a number from 0 to 1")
-
-
-def _same(problem: Problem, name: str, value: Any) -> bool:
-    """Whether an option of a problem has this value; the last axis has two names."""
-    given: Any = problem.options.get(name, DEFAULTS[name])
-    if name == "dim":
-        axes = max(1, main_input(problem).ndim)
-        if isinstance(given, tuple):
-            return False
-        return bool(-axes <= value < axes and given % axes == value % axes)
-    return bool(given == value)

@@ -9,6 +9,7 @@ from math import isfinite
 
 from ..candidates.isolation.protections import Protection
 from ..candidates.plain_text import plain
+from ..diagnosis.record import MATRICES_ALONE
 from ..problem.operations import OPERATIONS
 from ..properties.checks import CHECKS
 from .row import NOTHING, Row
@@ -121,9 +122,11 @@ def _rest(row: Row) -> str:
         return f"as torch's own function does in finding {cited} (softproof findings), and right in all else"
     if not row.outcome.rest:
         return ""
-    advice = dict.fromkeys(failure.diagnosis.without for failure in row.failures)
-    words = shlex.quote(",".join(advice))
-    how = f"; that alone is judged with --without {words}" if all(advice) else ""
+    ndim = any(MATRICES_ALONE in failure.diagnosis.next for failure in row.failures)
+    advice = {failure.diagnosis.without for failure in row.failures if MATRICES_ALONE not in failure.diagnosis.next}
+    options = [f"--without {shlex.quote(','.join(sorted(advice)))}"] if advice else []
+    options += [MATRICES_ALONE] if ndim else []
+    how = f"; that alone is judged with {' '.join(options)}" if all(advice) else ""
     return f"without what failed it agrees in {row.outcome.rest} problems{how}"
 
 

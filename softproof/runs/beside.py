@@ -1,4 +1,4 @@
-"""Gradients that a function returns beside its value: which of its results is the gradient of which input.
+"""The gradients of a function: of which inputs it has none, and which of its results beside its value are some.
 
 Names of variables are unknown, so its results for a usual question tell. A wrong gradient is no reason to judge the
 value alone; but probabilities, or logits that are handed back, have the shape of a gradient, too, and are none.
@@ -9,22 +9,25 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
 from ..candidates.axes import taken_so
-from ..problem.interface import Place
+from ..problem.interface import Place, gradient_of
 from ..problem.losses import is_labels
 from ..problem.operations import OPERATIONS
 from ..problem.outputs import gradient_names
 from ..problem.problem import Array, Problem
 from ..problem.rows import class_count
 from ..truth.solver import FLOAT64, solve
-from .harmless import with_ones
+from .harmless import kinds, with_ones
+from .introduction import LEFT_OUT
 from .meaning import Meaning
 
 NEAR = 1e-2  # the relative distance of arrays that are meant to be the same
 PARALLEL = 0.9  # the cosine of a gradient, or of a multiple of it, and the right one
+COMPARED_WITH = ("p_logits", "p", "target")  # inputs that many detach
 RESULT = "result "  # and its number or name: what the directive "results" calls them
 
 
@@ -46,6 +49,27 @@ class Beside(Meaning):
         self._open()
         told = ", ".join(f"its result {place} is judged as the gradient of {name}" for name, place in found.items())
         self.found.notes.append(f"{told}; if it is none: --without gradient")
+
+    def _constants(self, usual: Problem) -> None:
+        """What it is compared with and takes for a constant, as a teacher's logits: such a gradient is not asked.
+
+        It is only where it raises an error for that gradient, and answers without it. Of target probabilities its value
+        has to be right, since a loss may take one-hot labels alone.
+        """
+        if not self.candidate.differentiates(usual.operation) or "gradient" in self.candidate.interface.without:
+            return
+        supports = self.candidate.supports(usual.operation)
+        about = kinds(usual.operation, usual.dtype, supports, usual)
+        soft = [each.problem for each in about if each.option == "probabilities" and self._fits(each.problem)]
+        for asked, name in product((usual, *soft), COMPARED_WITH):
+            if name in gradient_names(asked) and self.candidate.takes(asked) and self._raised(asked):
+                self._leaves_gradient(name, self.raised, asked)
+
+    def _leaves_gradient(self, name: str, why: str, asked: Problem) -> None:
+        """It is asked no gradient of an input, if it answers a question then."""
+        without = [*self.found.arguments.get("without", self.given.get("without", ())), gradient_of(name)]
+        if self._keeps({"without": without}, LEFT_OUT, lambda: not self._raised(asked)):
+            self.found.not_tested[gradient_of(name)] = f"it is taken for a constant: {why}"
 
     def _with_bias(self, usual: Problem) -> Problem:
         """The usual question with all inputs that have a gradient and that it takes, for an upstream gradient of 1."""
@@ -83,7 +107,9 @@ class Beside(Meaning):
 
     def _raised(self, asked: Problem) -> bool:
         """Whether a framework has no gradient for the value."""
-        return self.candidate.answer(asked, self.device).raised is not None
+        with warnings.catch_warnings(action="ignore"):
+            self.raised = self.candidate.answer(self.candidate.interface.part(asked), self.device).raised or ""
+        return bool(self.raised)
 
 
 def _place(name: str) -> Place:

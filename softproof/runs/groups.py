@@ -16,7 +16,7 @@ from ..bounds.theorems import theorems
 from ..candidates.candidate import Candidate
 from ..candidates.plain_text import plain
 from ..generation.coverage import MANY
-from ..problem.interface import HALF_VALUE
+from ..problem.interface import HALF_VALUE, gradient_of
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
 from ..problem.size_limits import is_limit, limit
@@ -178,6 +178,9 @@ _ASKED = frozenset(("layouts", HALF_VALUE, *CHECKS))  # how a problem is asked, 
 def _unsupported(candidate: Candidate, operation: str, supports: frozenset[str]) -> tuple[str, ...]:
     """What is not asked of an operation, in the words of `without`."""
     left_out = {each for each in candidate.interface.without if each in _ASKED or is_limit(each)}
+    left_out |= {
+        each for each in map(gradient_of, OPERATIONS[operation].gradients) if each in candidate.interface.without
+    }
     left_out |= {"several rows at once"} if candidate.interface.row_by_row else set()
     left_out |= {"which of its sums is which"} if candidate.interface.summed else set()
     return tuple(sorted({*OPERATIONS[operation].extras, *left_out} - supports))

@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..candidates.channel import is_late
 from ..generation.coverage import sizes_of
 from ..generation.large import LargeProblems, large_problems
 from ..generation.shrinking import smallest
 from ..problem.kinds import kinds_of
 from ..problem.problem import COMMON_LAYOUTS, Problem
+from ..problem.size_limits import limit
 from ..truth.solver import DOUBLE_DOUBLE, FLOAT64
 from ..verdicts.case import BITS
 from ..verdicts.verdict import Verdict
@@ -46,12 +48,13 @@ def verdicts_on_large(schedule: Schedule, operation: str, dtype: str, seed: int)
         return asked
     words = _Words(operation, dtype, schedule, seed)
     problems = words.problems()
+    answered = dict[str, int]()  # the largest size in each dimension
     longest = {plan.dimension: number for number, plan in enumerate(problems.plans)}.values()
     for number, problem in enumerate(problems):
         if not candidate.takes(problem):
             continue
         schedule.sign(problem)
-        started, long = time.perf_counter(), problems.plans[number].dimension
+        started, long, size = time.perf_counter(), problems.plans[number].dimension, problems.plans[number].size
         verdict, asked.source = _judged(schedule, problem), f"{words}[{number}]"
         schedule.slow[long] = schedule.slow.get(long, 0.0) + time.perf_counter() - started
         if against(verdict) and criteria.shrink and not candidate.process.lost:
@@ -60,11 +63,22 @@ def verdicts_on_large(schedule: Schedule, operation: str, dtype: str, seed: int)
             with warnings.catch_warnings(action="ignore"):
                 verdict = schedule.of_large(problem) or verdict
         asked.found[number] = verdict
+        if is_late(candidate.process.lost):
+            schedule.late = _too_late(candidate.process.lost, long, size, answered.get(long, 0))
+        answered[long] = max(size, answered.get(long, 0))
         if against(verdict):
             break
-        for size in sizes_of(problem):
-            schedule.regions[size] = schedule.regions.get(size, 0) + 1
+        for reached in sizes_of(problem):
+            schedule.regions[reached] = schedule.regions.get(reached, 0) + 1
     return asked
+
+
+def _too_late(lost: str, long: str, size: int, answered: int) -> str:
+    """What to do where a large problem was not answered in time, which is no wrong answer."""
+    of_batch = long == "batch"
+    less = f", or leave such out: --without {limit(answered, 'of a batch' if of_batch else long)}"
+    told = f"{lost} to a problem of {size:,} {'rows' if of_batch else long}; allow it more: --time-limit SECONDS"
+    return told + (less if 0 < answered < size else "")
 
 
 @dataclass(frozen=True)

@@ -105,7 +105,7 @@ def refusals(
             name: error for name, error in without.items() if name not in OF_REDUCTIONS
         }
     alone = replace(usual, grad_output=None)  # of leaves that ask for gradients autograd lets nobody write
-    asked_so = (usual, alone) if candidate.differentiates(operation) else (alone,)
+    asked_so = (candidate.interface.part(usual), alone) if candidate.differentiates(operation) else (alone,)
     written = next(filter(None, (candidate.answer(each, device).written for each in asked_so)), ())
     return Refusals(takes, {ndim: error for ndim, error in raised.items() if error}, without, written)
 
@@ -158,7 +158,7 @@ def _raised_in_backward(candidate: Candidate, problem: Problem, device: str) -> 
     if not candidate.differentiates(problem.operation) or not candidate.takes(problem):
         return ""
     with warnings.catch_warnings(action="ignore"):
-        raised = candidate.answer(problem, device).raised or ""
+        raised = candidate.answer(candidate.interface.part(problem), device).raised or ""
     own = " at " in raised.partition(":")[0]
     return raised if own or OF_TARGET in raised or _LACKS_ONE.search(raised) else ""
 

@@ -65,6 +65,7 @@ class Probe(Beside):
             self._optional_mask(usual)
             self._doubtful(usual)
             self._beside(self._plain(usual.dtype, main_input(usual).ndim) or usual)
+            self._constants(usual)
             self._dtypes(usual)
             self._refused(usual)
             self._derivatives(usual)

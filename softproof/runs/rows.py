@@ -101,7 +101,7 @@ def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, e
         outcome=groups.outcome(judged, schedule, operation, printed, started),
         failures=() if judged.last.ok else (_failure(judged.last, schedule, operation, seed, judged.source),),
     )
-    row = _or_cannot_ask(row, candidate, operation)
+    row = _or_cannot_ask(row, candidate, operation, schedule.late)
     row = replace(row, failures=tuple(_diagnosed(each, schedule, dtype) for each in row.failures))
     if (finding := finding_of(row)) and not isinstance(candidate, AsTorch):
         rest = _row(but_for(candidate, finding), label, dtype, replace(criteria, database=None), examples, seed)
@@ -144,9 +144,14 @@ def _failure(last: Verdict, schedule: Schedule, operation: str, seed: int, sourc
     )
 
 
-def _or_cannot_ask(row: Row, candidate: Candidate, operation: str) -> Row:
-    """The row; one whose failure is an error for what its function does not take *cannot be asked*, and says why."""
+def _or_cannot_ask(row: Row, candidate: Candidate, operation: str, late: str) -> Row:
+    """The row; one whose failure is an error for what its function does not take *cannot be asked*, and says why.
+
+    So does one that took too long for a large problem, which is `late` then.
+    """
     failed = row.failure
+    if failed is not None and late:
+        return replace(row, outcome=replace(row.outcome, verdict=CANNOT_ASK, reason=f"{CANNOT_ASK}: {late}"))
     if failed is None or failed.verdict.outcome != DISAGREES or row.outcome.lost or row.operation != operation:
         return row
     verdict = failed.verdict

@@ -77,6 +77,7 @@ class Schedule:
     usual: set[str] = field(default_factory=set)  # reductions of usual calls that were asked everything
     start: dict[tuple[Any, ...], Question] = field(default_factory=dict)  # the first problem of each size and kind
     lost: Verdict | None = None  # on the problem that the candidate did not survive
+    late: str = ""  # what to do, where a large problem was not answered in time
     beyond: dict[str, float] = field(default_factory=dict)  # models that were too narrow: the worst error/bound
     left: LeftOut | None = None  # what has failed before, and is asked no more
     digest: Any = field(default_factory=sha256)  # over the digests of the problems, a line each, until something fails

@@ -42,7 +42,7 @@ def no_backward(candidate: Candidate, usual: Problem, dtypes: Sequence[str], dev
     said, words = "", (*NO_GRADIENT, *([IN_PLACE] if candidate.interface.writes else []))
     with warnings.catch_warnings(action="ignore"):
         for problem in _of_all_kinds(candidate, usual, dtypes):
-            raised = candidate.answer(problem, device).raised
+            raised = candidate.answer(candidate.interface.part(problem), device).raised
             if raised is not None and any(each in raised for each in words):
                 said = said or raised
             elif NO_UPSTREAM in said and not main_input(problem).ndim:
@@ -67,8 +67,8 @@ def no_second_backward(candidate: Candidate, usual: Problem, device: str) -> str
     said = ""
     with warnings.catch_warnings(action="ignore"):
         for problem in (usual, *drawn(candidate, usual))[:FEW]:
-            if candidate.answer(problem, device).raised is None:
-                said = candidate.ask(problem, device, SECOND).raised or ""
+            if candidate.answer(candidate.interface.part(problem), device).raised is None:
+                said = candidate.ask(candidate.interface.part(problem), device, SECOND).raised or ""
                 if not said:
                     return ""
     return said
