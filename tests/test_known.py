@@ -20,6 +20,8 @@ from softproof.diagnosis.interview import Interview
 from softproof.diagnosis.known import KNOWN, KnownFinding, known_finding
 from softproof.reports.finding import Finding
 from softproof.reports.findings import FINDINGS
+from softproof.reports.row import Row
+from softproof.runs import as_torch
 
 OF_TORCH = {each.name: each for each in FINDINGS}
 TORCH, NAN = KNOWN[0].target, float("nan")
@@ -169,6 +171,36 @@ def test_a_stranger_who_verifies_torch_is_told() -> None:
     assert json.loads(report.to_json())["rows"][0]["findings"] == [name]
     assert softproof.verify(TORCH, **ARGUMENTS).rows[0].verdict == "disagrees"
     assert softproof.verify(TORCH, without=["nonfinite"], **ARGUMENTS).ok
+
+
+@pytest.mark.parametrize("target", ["torch", "doubled"])
+def test_a_finding_need_not_be_looked_for(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One question shows it; the row is that of who looks for it until it shows, and so is one that disagrees."""
+    function = TORCH if target == "torch" else doubled
+    rows: list[Row] = []
+    looked: list[Row] = []
+
+    def with_failure(rest: Row, row: Row) -> Row:
+        looked.append(row)
+        return as_torch.with_failure(rest, row)
+
+    monkeypatch.setattr("softproof.runs.rows.with_failure", with_failure)
+    rows += softproof.verify(function, diagnose=True, **ARGUMENTS).rows
+    assert not looked
+    monkeypatch.setattr("softproof.runs.rows.shows_at_once", lambda *_: "")
+    rows += softproof.verify(function, diagnose=True, **ARGUMENTS).rows
+    assert len(looked) == (target == "torch")  # the other fails by its numbers first
+    one, two = (replace(row, outcome=replace(row.outcome, seconds=0.0)) for row in rows)
+
+    assert one == two
+    assert [each.verdict.explanation for each in one.failures] == [each.verdict.explanation for each in two.failures]
+    assert one.verdict == ("agrees" if target == "torch" else "disagrees")
+
+
+def doubled(logits: Tensor, target: Tensor) -> Tensor:
+    """Wrong besides."""
+    loss = F.cross_entropy(logits, target)
+    return 2 * loss - loss.detach()
 
 
 class Poisoned(torch.autograd.Function):

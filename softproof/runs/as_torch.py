@@ -10,13 +10,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
+from ..bounds.models import Model
 from ..candidates.candidate import Candidate
-from ..diagnosis.known import KNOWN
+from ..diagnosis.interview import Interview
+from ..diagnosis.known import KNOWN, known_finding
 from ..problem.problem import Output, Problem, Result
 from ..reports.row import Row
+from .harmless import kinds, plain
 
 Zeroed = Callable[[Problem, str, Output], Output]
 ALL_BUT = {each.finding: each.zeroed for each in KNOWN if each.zeroed is not None}  # what leaves the rest to judge
+OPERATIONS_OF = {name for each in KNOWN if each.zeroed is not None for name in each.operations}
+QUESTIONS = 2  # that, and the same without what it is about
 
 
 class AsTorch:
@@ -46,14 +51,32 @@ def finding_of(row: Row) -> str:
     return found if found in ALL_BUT else ""
 
 
+def shows_at_once(candidate: Candidate, operation: str, dtype: str, device: str, model: Model) -> str:
+    """A finding whose smallest question is answered as torch does, if all the rest can be judged; or empty."""
+    usual = plain(operation, dtype, candidate.supports(operation), fixed=candidate.interface.fixed)
+    if operation not in OPERATIONS_OF or usual is None:
+        return ""
+    about = kinds(operation, dtype, candidate.supports(operation), usual)
+    asked = next((each.problem for each in about if each.option == "ignored_nonfinite"), None)
+    interview = Interview(candidate, device, model, "C", QUESTIONS)
+    reply = None if asked is None else interview.ask(asked)
+    found = None if reply is None or reply.verdict.ok else known_finding(interview, reply)
+    return found.finding if found is not None and found.finding in ALL_BUT else ""
+
+
 def but_for(candidate: Candidate, finding: str) -> Candidate:
     """The candidate, judged on all but a finding."""
     return cast("Candidate", AsTorch(candidate, ALL_BUT[finding]))
 
 
-def with_finding(rest: Row, row: Row) -> Row:
-    """The row of all the rest; it names the finding if it agrees, and otherwise fails by that as well."""
-    outcome = replace(rest.outcome, seconds=row.outcome.seconds + rest.outcome.seconds)
+def with_finding(rest: Row, finding: str) -> Row:
+    """The row of all the rest, which agrees; it names the finding."""
+    return replace(rest, outcome=replace(rest.outcome, findings=(finding,)))
+
+
+def with_failure(rest: Row, row: Row) -> Row:
+    """The row of all the rest; it names the finding of another if it agrees, and otherwise fails by that as well."""
+    rest = replace(rest, outcome=replace(rest.outcome, seconds=row.outcome.seconds + rest.outcome.seconds))
     if rest.ok:
-        return replace(rest, outcome=replace(outcome, findings=(finding_of(row),)))
-    return replace(rest, outcome=outcome, failures=(*rest.failures, *row.failures[:1]))
+        return with_finding(rest, finding_of(row))
+    return replace(rest, failures=(*rest.failures, *row.failures[:1]))

@@ -20,7 +20,7 @@ from ..reports.required import CANNOT_ASK
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
 from ..verdicts.verdict import DISAGREES, Verdict
 from . import groups
-from .as_torch import AsTorch, but_for, finding_of, with_finding
+from .as_torch import AsTorch, but_for, finding_of, shows_at_once, with_failure, with_finding
 from .criteria import Criteria
 from .drawing import BY_STAGES
 from .further import OVERWRITES, LeftOut, headline_first, is_counted, is_told
@@ -82,6 +82,10 @@ def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, e
     started = time.perf_counter()
     label, operation = operation, operation.removesuffix(BY_STAGES)
     criteria = replace(criteria, by_stages=label != operation)
+    if label == operation and (finding := _at_once(candidate, operation, dtype, criteria)):
+        rest = _row(but_for(candidate, finding), label, dtype, criteria, examples, seed)
+        if rest.ok:
+            return with_finding(rest, finding)
     schedule = Schedule(candidate, criteria, candidate.supports(operation), f"{label} {dtype}")
     printed, draw = candidate.process.printed, _drawing(schedule, operation, dtype)
     try:
@@ -105,8 +109,16 @@ def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, e
     row = replace(row, failures=tuple(_diagnosed(each, schedule, dtype) for each in row.failures))
     if (finding := finding_of(row)) and not isinstance(candidate, AsTorch):
         rest = _row(but_for(candidate, finding), label, dtype, replace(criteria, database=None), examples, seed)
-        return with_finding(rest, row)
+        return with_failure(rest, row)
     return _of_other_causes(row, schedule, partial(verdicts, draw=draw, wanted=(), examples=examples, seed=seed), seed)
+
+
+def _at_once(candidate: Candidate, operation: str, dtype: str, criteria: Criteria) -> str:
+    """A finding about torch that need not be looked for, where findings are told."""
+    if criteria.diagnosing is None or criteria.accuracy == "D" or isinstance(candidate, AsTorch):
+        return ""
+    model = widest(dtype, criteria.device) if criteria.auto else criteria.model
+    return shows_at_once(candidate, operation, dtype, criteria.device, model)
 
 
 def _drawing(schedule: Schedule, operation: str, dtype: str) -> Strategy:
