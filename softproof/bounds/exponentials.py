@@ -126,16 +126,23 @@ def unscaled(size: Floats, error: Floats | float, a: Arithmetic) -> Floats:
     return np.asarray(powers(2, u) * (size + error) + 2 * a.underflow("scaled"))
 
 
+FEW = 16  # classes, of which all are compared with all
+
+
 def larger(x: Floats, moved: Floats | None) -> Floats:
     """How many distinct values of its row are larger than each; for inexact logits how many others may be (r, C)."""
-    counts = np.empty(x.shape)
-    for row, values in enumerate(x):
-        if moved is None:
-            distinct = np.unique(values)
-            counts[row] = len(distinct) - np.searchsorted(distinct, values, "right")
-        else:  # every other one that is not certainly below
-            counts[row] = len(values) - 1 - np.searchsorted(np.sort(values), values - moved[row].max(), "left")
-    return counts
+    if moved is None:
+        order = np.argsort(x, -1)
+        ascending = np.take_along_axis(x, order, -1)
+        distinct = np.cumsum(ascending != np.roll(ascending, 1, -1), -1)  # of those up to each, but for a constant
+        counts = np.empty(x.shape)
+        np.put_along_axis(counts, order, distinct[:, -1:] - distinct, -1)
+        return counts
+    below = x - moved.max(-1, keepdims=True)  # every other one that is not certainly below
+    if x.shape[-1] <= FEW:
+        return np.asarray(x.shape[-1] - 1 - (x[:, None, :] < below[:, :, None]).sum(-1), float)
+    found = [np.searchsorted(np.sort(values), least, "left") for values, least in zip(x, below, strict=True)]
+    return np.asarray(x.shape[-1] - 1 - np.reshape(found, x.shape), float)
 
 
 def rescaled_error(e: Floats, d: Floats, x: Floats, x_error: Floats | None, a: Arithmetic) -> Floats:
