@@ -134,6 +134,22 @@ class ForgetfulLinear(Affine):
     def backward(self, dout): return dout @ self.W.T
 class CopiedLinear(Affine):
     def __init__(self, W, b): self.W, self.b = W.copy(), b.copy()
+class TurnedLinear(Affine):
+    def __init__(self, W, b): self.W, self.b = np.ascontiguousarray(W.T), b
+    def forward(self, x):
+        self.x = x
+        return x @ self.W.T + self.b
+    def backward(self, dout):
+        self.dW, self.db = FACTOR * self.x.T @ dout, dout.sum(0)
+        return dout @ self.W
+class DoubledLinear(Affine):
+    def __init__(self, W, b): self.W, self.b = 2 * W, b
+    def forward(self, x):
+        self.x = x
+        return x @ (self.W / 2) + self.b
+    def backward(self, dout):
+        self.dW, self.db = FACTOR * self.x.T @ dout, dout.sum(0)
+        return dout @ (self.W / 2).T
 class GatheringLinear(Affine):
     def __init__(self, W, b): self.W, self.b, self.dW, self.db = W, b, np.zeros_like(W), np.zeros_like(b)
     def backward(self, dout):
@@ -156,7 +172,7 @@ class PackedLinearOfSizes(LinearOfSizes):
 """
 NAMES = ("affine_forward", "ce_forward", "own_loss", "softmax", "cross_entropy", "linear",
          "Affine", "AffineOfLists", "LinearOfSizes", "DenseOfNames", "AliasedLinear", "SlottedLinear",
-         "OneHot", "CopiedLinear", "GatheringLinear")  # fmt: skip
+         "OneHot", "CopiedLinear", "GatheringLinear", "TurnedLinear", "DoubledLinear")  # fmt: skip
 
 
 def asked(name: str, factor: str, folder: Path) -> tuple[int, list[dict[str, object]]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch import Tensor
 
 import softproof
 from softproof import Problem, judge, load
+from softproof.cli.commands import main
 from softproof.problem.problem import Array
 from softproof.runs.profile import Probe
 from tests.helpers.profiles import opener_of, profile_of
@@ -113,3 +116,14 @@ def test_an_input_that_there_is_not() -> None:
     """Is an error, with those that there are."""
     with pytest.raises(ValueError, match=r"without names gradient_of_bias; .*gradient_of_logits"):
         load(torch.softmax, operation="softmax", without=["gradient_of_bias"])
+
+
+def test_one_command_asks_a_detached_teacher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was raised for its gradient stands no more."""
+    monkeypatch.chdir(tmp_path)
+    Path("teacher.py").write_text("import torch\nfrom torch import Tensor\n\n" + inspect.getsource(of_a_teacher))
+    how = ("--operation", "softmax_kl_divergence", "--dtype", "float32", "--examples", "40", "--seed", "1")
+    assert main(["verify", "teacher.py:of_a_teacher", *how]) == 0
+    assert "--without gradient_of_p_logits" in capsys.readouterr().out

@@ -24,6 +24,20 @@ def unsupported(logits):
     if logits.dtype == torch.bfloat16: raise TypeError("no kernel for bfloat16")
     return right(logits)
 def in_float32(logits): return right(logits.float() if logits.dtype != torch.float64 else logits)
+class NoBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return right(x)
+    @staticmethod
+    def backward(ctx, upstream):
+        (x,) = ctx.saved_tensors
+        if x.dtype == torch.bfloat16: raise RuntimeError("not implemented for BFloat16")
+        return upstream[..., None] * torch.softmax(x, -1)
+def no_backward(logits): return NoBackward.apply(logits)
+def only_half(logits):
+    if logits.dtype.itemsize > 2: raise TypeError("half precision alone")
+    return right(logits)
 def wrong(logits): return 1.001 * right(logits)
 def of_numpy(logits):
     x = np.asarray(logits)
@@ -61,13 +75,14 @@ def test_it_is_asked(name: str, status: int, in_half: str, capsys: pytest.Captur
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("name", ["unsupported", "of_numpy", "in_float32"])
+@pytest.mark.parametrize("name", ["unsupported", "of_numpy", "in_float32", "no_backward"])
 def test_who_does_not_answer_is_not_asked(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """That is told, and counts against nobody."""
     assert judged(name) == (0, [(each, "agrees") for each in USUAL])
     told = capsys.readouterr().out
     assert NO_HALF in told
     assert ("NOT TESTED: logsumexp bfloat16: cannot ask: " in told) == (name == "in_float32")
+    assert ("NOT TESTED: bfloat16: " in told) == (name in ("unsupported", "no_backward"))
 
 
 @pytest.mark.usefixtures("folder")
@@ -75,6 +90,46 @@ def test_what_disagrees_anyway_is_not_asked() -> None:
     """Its user has enough to do."""
     status, rows = judged("wrong")
     assert (status, [dtype for dtype, _ in rows]) == (1, USUAL)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_model_that_is_named_is_for_the_usual_formats() -> None:
+    """Which need another one in half precision."""
+    assert judged("right", "--arithmetic", "any-order") == (0, [(each, "agrees") for each in USUAL])
+
+
+@pytest.mark.usefixtures("folder")
+def test_no_format_is_asked_twice() -> None:
+    """Of a function of half precision alone."""
+    assert judged("only_half") == (0, [("float16", "agrees"), ("bfloat16", "agrees")])
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_was_found_out_has_the_format() -> None:
+    """As the command that says the same."""
+    Path("single.py").write_text("import torch\ndef lse(x): return torch.logsumexp(x.float(), -1)\n")
+    status, rows = judged("", target=("single.py:lse",))
+    found = json.loads(Path("report.json").read_text())
+    assert (status, [dtype for dtype, _ in rows]) == (0, ["float32", "bfloat16"])
+    assert found["found_out"][0].endswith("--dtype float32 --dtype bfloat16")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_target_that_cannot_be_opened_again_keeps_its_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    """And is told."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("softproof.cli.batch.in_format", lambda *_: 1 // 0)
+        assert judged("right") == (0, [(each, "agrees") for each in USUAL])
+    assert "NOT TESTED: bfloat16: ZeroDivisionError" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
+def test_who_was_not_asked_in_half_precision_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever else was."""
+    target = ("half.py:right", "half.py:wrong", "--operation", "logsumexp", "--without", "jvp,hvp")
+    _, rows = judged("", target=target)
+    assert [dtype for dtype, _ in rows] == [*USUAL, "bfloat16", *USUAL]
+    assert NO_HALF in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("folder")

@@ -677,21 +677,43 @@ def test_what_takes_too_long_is_not_wrong(tmp_path: Path, monkeypatch: pytest.Mo
     Path("slow.py").write_text(
         "import time, torch\n"
         "def softmax(logits, dim=-1):\n"
-        "    if logits.shape[-1:] and logits.shape[-1] > MOST: time.sleep(9)\n"
+        "    if logits.shape[-1:] and logits.shape[-1] > MOST: time.sleep(60)\n"
         "    return torch.softmax(logits, dim)\n"
         "MOST = 2000\n"
     )
     Path("hangs.py").write_text(Path("slow.py").read_text().replace("2000", "3"))
-    how: dict[str, Any] = {"dtypes": ["float32"], "ndim": [2], "seed": 1, "time_limit": 3.0}
+    how: dict[str, Any] = {"dtypes": ["float32"], "ndim": [2], "seed": 1, "time_limit": 8.0}
     monkeypatch.syspath_prepend(tmp_path)
-    (slow,) = verify("slow:softmax", without=["dim"], **how).rows
-    (hangs,) = verify("hangs:softmax", without=["dim"], **how).rows
+    (slow,) = verify("slow:softmax", without=FEWEST, **how).rows
+    (hangs,) = verify("hangs:softmax", without=FEWEST, **how).rows
 
     assert (slow.verdict, hangs.verdict) == ("cannot ask", "disagrees")
     assert slow.status == 3
-    found = re.search(r"within 3 s to a problem of ([0-9,]+) classes; .* --without (more_than_\d+_classes)$",
+    found = re.search(r"within 8 s to a problem of ([0-9,]+) classes; .* --without (more_than_\d+_classes)$",
                       slow.outcome.reason)  # fmt: skip
     assert found is not None, slow.outcome.reason
     assert int(found[1].replace(",", "")) > 2000
-    (shorter,) = verify("slow:softmax", without=["dim", found[2]], **how).rows
+    (shorter,) = verify("slow:softmax", without=[*FEWEST, found[2]], **how).rows
     assert shorter.verdict == "agrees", shorter.outcome.reason
+
+
+FEWEST = ["dim", "jvp", "hvp", "nonfinite", "masked"]
+
+
+def test_what_is_wrong_stays_so_though_less_is_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number is wrong above a size; a smaller one, that is asked to find the smallest, takes too long."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "both.py").write_text(
+        "import time, torch\n"
+        "met = []\n"
+        "def softmax(logits):\n"
+        "    many = logits.shape[-1:] and logits.shape[-1] > 3000\n"
+        "    if met: time.sleep(60)\n"
+        "    met.extend([1] * bool(many))\n"
+        "    return torch.softmax(logits, -1) * (2 if many else 1)\n"
+    )
+    how: dict[str, Any] = {"dtypes": ["float32"], "ndim": [2], "seed": 1, "time_limit": 8.0, "without": FEWEST}
+    (row,) = verify("both:softmax", **how).rows
+    assert row.verdict == "disagrees"
+    assert row.failure is not None
+    assert row.failure.verdict.output == "value"

@@ -13,7 +13,10 @@ from torch import Tensor
 
 import softproof
 from softproof.problem.problem import Array
-from tests.helpers.profiles import profile_of
+from softproof.problem.whole_masks import WHOLE
+from softproof.runs.introduction import CannotAskError
+from softproof.runs.profile import Probe
+from tests.helpers.profiles import opener_of, profile_of
 
 INF = float("inf")
 
@@ -36,6 +39,16 @@ def added(scores: Tensor, attention_mask: Tensor) -> Tensor:
 def one_less(x: Tensor, mask: Tensor) -> Tensor:
     """Of a mask of numbers, since a boolean cannot be subtracted."""
     return torch.softmax(x - (1 - mask) * 1e9, -1)
+
+
+def a_little_less(x: Tensor, mask: Tensor) -> Tensor:
+    """As in BERT: with 0 in each place all logits are 10,000 less, which small numbers bear."""
+    return torch.softmax(x - (1 - mask) * 1e4, -1)
+
+
+def of_a_layer(hidden: Tensor, weight: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Of the logits, which it makes itself."""
+    return F.cross_entropy((hidden @ weight.T).masked_fill(~mask, -INF), target)
 
 
 def of_rows(policy_logits: Tensor, ref_logits: Tensor, response_mask: Tensor) -> Tensor:
@@ -70,7 +83,8 @@ def forgotten(x: Tensor, mask: Tensor) -> Tensor:
 @pytest.mark.parametrize(
     ("function", "operation", "whole"),
     [(kept, "softmax", "@true"), (padded, "softmax", "@false"), (added, "softmax", "@false"),
-     (one_less, "softmax", "@ones"), (of_rows, "softmax_kl_divergence", "@true_rows"),
+     (one_less, "softmax", "@ones"), (a_little_less, "softmax", "@ones"),
+     (of_a_layer, "linear_cross_entropy", "@true"), (of_rows, "softmax_kl_divergence", "@true_rows"),
      (of_actions, "cross_entropy", "@true")],
 )  # fmt: skip
 def test_it_is_found_out(function: Callable[..., Any], operation: str, whole: str) -> None:
@@ -92,6 +106,28 @@ def test_numpy_is_given_its_own() -> None:
         dtypes=["float32"], seed=2, examples=60
     ).rows  # fmt: skip
     assert row.verdict == "agrees", row.failure
+
+
+def test_none_is_tried_for_ever() -> None:
+    """Of a function that no mask makes right; each is tried once for each number of dimensions."""
+    opened = []
+    opener = opener_of(sometimes)
+
+    def counting(more: Any) -> Any:
+        opened.append(more.get("extra"))
+        return opener(more)
+
+    given: dict[str, Any] = {"operation": "softmax", "arithmetic": "any-order"}
+    with pytest.raises(CannotAskError, match="missing 1 required positional argument: 'mask'"):
+        Probe(counting, "sometimes", given, "cpu").profile()
+    tried = [each["mask"] for each in opened if each and each.get("mask") in WHOLE]
+    assert set(tried) == {*WHOLE}
+    assert max(map(tried.count, WHOLE)) <= 6
+
+
+def sometimes(x: Tensor, mask: Tensor) -> Tensor:
+    """Right for no mask that leaves nothing out."""
+    return x * 0 + 7 + mask.sum()
 
 
 def test_a_wrong_one_is_rejected() -> None:

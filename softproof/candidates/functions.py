@@ -53,10 +53,6 @@ def called(
     labels = labels if labels is None else given_so("target", labels, problem, interface)
     options = {name: each for name, each in problem.options.items() if labels is None or name != "ignore_index"}
 
-    def _extra(array: Any) -> dict[str, Any]:
-        shape = tuple(array.shape)
-        return with_sizes(interface.extra, given_problem(problem, interface), shape) if interface.extra else {}
-
     def call(arrays: Mapping[str, Any]) -> Any:
         copied = {name: framework.copy(x) if name in interface.writes else x for name, x in arrays.items()}
         if labels is not None:
@@ -66,7 +62,10 @@ def called(
         first_of_all = copied[operation.inputs[0]]
         filled = {name: _filled(framework, first_of_all, x) for name, x in missing.items()}
         keywords = interface.given({**filled, **named, **options})
-        extra = {name: _filled(framework, first_of_all, x) for name, x in _extra(first_of_all).items()}
+        extra = {}
+        if interface.extra:
+            given = with_sizes(interface.extra, given_problem(problem, interface), tuple(first_of_all.shape))
+            extra = {name: _filled(framework, first_of_all, x) for name, x in given.items()}
         answer = asked(*before, *positional, **keywords, **extra)
         if function is not None:  # a derivative, of one array or of several
             return _minus(answer) if interface.negative else answer

@@ -144,7 +144,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     of_one = by_name in OPERATIONS and len(OPERATIONS[by_name].inputs) == 1
     layer = target != 1 and set(first) & set(_WEIGHTS) and not set(first) & {"logits", "scores"} and len(first) > 2
     labelled = target == 1 or (target == 0 and len(first) > 1 and first[1] in _LOGITS)
-    if by_name == "softmax" and re.search(r"\bloss\b", words) and not labelled and not layer:
+    loss = by_name == "softmax" and len(parameters) > 1 and re.search(r"\bsoftmax (with )?loss\b", words)
+    if loss and not labelled and not layer:
         return "linear_cross_entropy" if re.search(r"\b(linear|lm|head)\b", words) else "cross_entropy"
     if target is None or (by_name and not (of_one and (labelled or layer))):
         return by_name

@@ -6,7 +6,7 @@ Its gradients are what its backward pass gives, and then those that it keeps: ``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,39 +39,77 @@ class Weights:
 class Held:
     """The layer of the last question: asked with the same weight again, it is called again, with what that holds now.
 
-    So that what a layer keeps of a weight shows, once an optimiser has changed that in place.
+    So that what a layer keeps of a weight shows, once an optimiser has changed that in place. A layer that holds
+    something else than the weight, such as a scaled one, is made anew for each question.
     """
 
     def __init__(self, weights: Weights) -> None:
         self.weights = weights
-        self._last: tuple[Any, dict[str, Any], frozenset[str], Any] | None = None
+        self._holds: bool | None = None  # what it is given
+        self._last: tuple[dict[str, Any], Any] | None = None
 
     def made(self, given: dict[str, Any]) -> Any:
         """The same layer, or another, made of what it takes out of what is given by name."""
-        names, before = self.weights.given, dict(given)
+        before = dict(given)
         if self._last is not None:
-            weight, own, taken, layer = self._last
-            rest = {name: each for name, each in before.items() if name in taken and name not in names}
-            if before.get(names[0]) is weight and rest == own and _written(layer, self.weights.names, names, before):
-                for name in taken & before.keys():
+            own, layer = self._last
+            if self._same(own, before) and _takes_over(layer, self.weights, own, before):
+                self._last = {name: before[name] for name in own}, layer
+                for name in own:
                     del given[name]
                 return layer
         layer = self.weights.made(given)
-        taken = frozenset(before.keys() - given.keys())
-        own = {name: each for name, each in before.items() if name in taken and name not in names}
-        self._last = before.get(names[0]), own, taken, layer
+        if self._holds is None:
+            self._holds = _holds_what_is_given(self.weights)
+        if self._holds:
+            self._last = {name: each for name, each in before.items() if name not in given}, layer
         return layer
 
+    def _same(self, own: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+        """Whether it would be made of the same weight, and of all else but arrays."""
+        plain = own.keys() - {*self.weights.given[1:]}
+        return own.keys() <= given.keys() and all(own[name] is given[name] for name in plain)
 
-def _written(layer: Any, held_as: Sequence[str], given_as: Sequence[str], given: Mapping[str, Any]) -> bool:
-    """Whether it holds the arrays that are given, or has been given their numbers in place, as by an optimiser."""
-    held = _held(layer)
-    pairs = [(held.get(ours), given.get(theirs)) for ours, theirs in zip(held_as, given_as, strict=True)]
-    if any(x is None or y is None or (x.size, x.dtype) != (y.size, y.dtype) for x, y in pairs):
-        return False
-    for x, y in pairs:
-        if x is not y and x is not None and y is not None:
+
+def _holds_what_is_given(weights: Weights) -> bool:
+    """Whether a layer holds the numbers that it is made with, as they are: found out with some that all differ."""
+    numbers = np.arange(1.0, 1 + FEATURES * CLASSES)
+    for shape in ((FEATURES, CLASSES), (CLASSES, FEATURES)):
+        weight, bias = numbers.reshape(shape), numbers[:CLASSES]
+        given = {each: weight if is_weight_of_layer(each) else bias for each in weights.given}
+        try:
+            held = _held(weights.made(dict(given)))
+        except Exception:  # whatever it needs
+            continue
+        names = zip(weights.names, weights.given, strict=True)
+        if all(name in held and _alike(held[name], given[theirs]) for name, theirs in names):
+            return True
+    return False
+
+
+def _alike(held: Any, given: Any) -> bool:
+    """Whether an array has the numbers of another, in its shape, but for axes of one."""
+    return held.size == given.size and np.array_equal(np.squeeze(held), np.squeeze(given))
+
+
+def _takes_over(layer: Any, weights: Weights, own: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    """Whether it holds the arrays that are given now, or copies that have been given their numbers, in place.
+
+    An array of an earlier question is never written: it is replaced, as is done by a training step that assigns.
+    """
+    held, pairs = _held(layer), list[tuple[str, Any, Any, Any]]()
+    for name, theirs in zip(weights.names, weights.given, strict=True):
+        x, before, y = held.get(name), own.get(theirs), given.get(theirs)
+        if x is None or before is None or y is None or (x.size, x.dtype) != (y.size, y.dtype):
+            return False
+        if not np.shares_memory(x, before) and not x.flags.writeable:
+            return False
+        pairs.append((name, x, before, y))
+    for name, x, before, y in pairs:
+        if not np.shares_memory(x, before):
             x[...] = y.reshape(x.shape)
+        elif y is not before:
+            _replace(layer, name, y)
     return True
 
 

@@ -45,8 +45,9 @@ def load(
 
     Args:
         target: a module with functions named after the operations, a callable, a class of such, a layer with the
-            methods `forward` and `backward` or its class, or the name of any of these; for the adapter ``"onnx"``
-            the path of a model or a session of ONNX Runtime, for ``"process"`` a command.
+            methods `forward` and `backward` or its class, the class of an autograd function, or the name of any of
+            these; for the adapter ``"onnx"`` the path of a model or a session of ONNX Runtime, for ``"process"`` a
+            command.
         operation: what a callable computes, a key of `softproof.OPERATIONS`; by default what it is named after.
         adapter: the arrays that it takes: ``"numpy"``, ``"torch"``, ``"jax"``, ``"onnx"`` or ``"process"``. By default
             a NumPy array is tried first, then a tensor of torch unless its module imports NumPy alone and asks an

@@ -116,7 +116,7 @@ def _is_otherwise(row: Row) -> bool:
     As where its parameters have another order than ours.
     """
     reason = row.outcome.reason
-    if is_late(row.outcome.lost):  # however it is asked
+    if row.verdict == CANNOT_ASK and is_late(row.outcome.lost):  # of what is large, and not of another interface
         return False
     if reason.startswith(f"{CANNOT_ASK}: ") or (row.verdict == CANNOT_LOAD and NO_NAME in reason):
         return True

@@ -21,9 +21,9 @@ from ..reports.report import Report
 from ..reports.required import CANNOT_ASK
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
 from ..reports.terminal import printable
-from ..runs.calling import answers
+from ..runs.calling import in_format
 from ..runs.criteria import check_criteria
-from ..runs.ladder import named
+from ..runs.ladder import is_auto, named
 from ..runs.opening import open_baseline
 from ..runs.rows import fault
 from ..runs.verification import rows_of, verify
@@ -52,16 +52,17 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
                 if again is not None and again.said:
                     first, rows[before:] = rows[before:], []
                     found_out.append(again.said)
-                    targets[number : number + 1] = [
-                        replace(each, options=again.arguments) for each in targets[number:][:1]
-                    ]
                     _judge(again.arguments, plan, rows, protections, progress)
                     opener = partial(opened, again.arguments, plan.hidden)
                     interfaces = interface_in(arguments), interface_in(again.arguments)
                     rows[before:] = with_standing(first, rows[before:], *interfaces, opener)
-                if plan.half and is_function(arguments) and rows[before:] and all(row.ok for row in rows[before:]):
-                    used = again.arguments if again is not None and again.said else arguments
+                used = dict(again.arguments) if again is not None and again.said else dict(arguments)
+                if _may_be_asked_in_half(arguments, plan, rows[before:]):
                     notes += _in_half(used, plan, rows, protections, progress)
+                    if used.get("dtypes") and rows[-1].dtype == OF_TORCH:
+                        used["dtypes"] = [*used["dtypes"], OF_TORCH]
+                        found_out[-1] += f" --dtype {OF_TORCH}"
+                targets[number : number + 1] = [replace(each, options=used) for each in targets[number:][:1]]
     except KeyboardInterrupt:
         ended_by = interruption.signal or signal.SIGINT
     about = plan.inputs, weakest(protections), tuple(targets)
@@ -92,6 +93,13 @@ def _asked_again(arguments: Mapping[str, Any], plan: Plan, rows: Sequence[Row]) 
     return again
 
 
+def _may_be_asked_in_half(arguments: Mapping[str, Any], plan: Plan, rows: Sequence[Row]) -> bool:
+    """Whether it is a function that agrees in other formats, and no model is named, nor a baseline."""
+    usual = is_auto(arguments.get("arithmetic")) and arguments.get("accuracy", "C") != "D"
+    agrees = bool(rows) and all(row.ok and row.dtype != OF_TORCH for row in rows)
+    return plan.half and usual and agrees and is_function(arguments)
+
+
 def _in_half(
     arguments: Mapping[str, Any],
     plan: Plan,
@@ -99,15 +107,22 @@ def _in_half(
     protections: list[Protection],
     progress: Callable[[Row, int, int], None] | None,
 ) -> list[str]:
-    """The rows of a function of torch in half precision are added; or what to know, where these cannot be asked."""
-    with closing(opened(arguments, plan.hidden)) as candidate:
-        if candidate.adapter != "torch" or not all(
-            answers(candidate, each, OF_TORCH, arguments["device"]) for each in candidate.operations
-        ):
-            return []
+    """The rows of a function of torch in half precision are added; or what to know, where these cannot be asked.
+
+    A fault of the judge's own, or a target that cannot be opened again, leaves the rows as they are, and is told.
+    """
     before = len(rows)
-    _judge({**arguments, "dtypes": [OF_TORCH]}, plan, rows, protections, progress)
-    left = [row for row in rows[before:] if row.verdict == CANNOT_ASK]
+    try:
+        with closing(opened(arguments, plan.hidden)) as candidate:
+            if candidate.adapter != "torch":
+                return []
+            raised = (in_format(candidate, each, OF_TORCH, arguments["device"]) for each in candidate.operations)
+            if said := next(filter(None, raised), ""):
+                return [f"NOT TESTED: {OF_TORCH}: {said}"]
+        _judge({**arguments, "dtypes": [OF_TORCH]}, plan, rows, protections, progress)
+    except Exception as error:
+        return [f"NOT TESTED: {OF_TORCH}: {plain(fault(error))}"]
+    left = [row for row in rows[before:] if row.verdict in (CANNOT_ASK, CANNOT_LOAD)]
     rows[before:] = [row for row in rows[before:] if row not in left]
     return [f"NOT TESTED: {row.operation} {row.dtype}: {row.outcome.reason}" for row in left]
 

@@ -70,7 +70,8 @@ def add_interface(command: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME,…",
         help=f"what to leave out: an option (weight, reduction, dim, …), one of {_KINDS}, gradient, layouts, "
-        "half_value, a size, such as more_than_65536_classes, or a behaviour check, such as 'after another backward'",
+        "half_value, gradient_of_ and an input, a size, such as more_than_65536_classes, or a behaviour check, such as "
+        "'after another backward'",
     )
     group.add_argument(
         "--name", action="append", dest="names", metavar="OURS=THEIRS", help="its name for an input or an option"

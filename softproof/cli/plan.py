@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from ..candidates.loading import check_target_name
 from ..candidates.preparation import check_arguments
 from ..certificates.sources import commit_of, sources
 from ..generation.seeded import fresh_seed
+from ..problem.formats import HALF
 from ..problem.interface import Interface
 from ..problem.validation import check_flag
 from ..reports.required import check_required
+from ..reports.row import Row
 from ..reports.target_record import TargetRecord
 from ..runs.config import INTERFACE, Settings
 from ..runs.criteria import check_baseline
@@ -69,11 +71,17 @@ class Plan:
         hidden = [file for file, _ in settings.inputs] + ([] if settings.database is None else [settings.database])
         return cls(settings.targets, seed, shrink, settings.database, settings.expected, settings.inputs, tuple(hidden))
 
-    def untested(self, dtypes: Collection[str] = ()) -> tuple[str, ...]:
-        """What nobody asked for, in these formats of the rows, and how to, in lines."""
+    def untested(self, rows: Sequence[Row] = ()) -> tuple[str, ...]:
+        """What nobody asked for, and was not asked in these rows, and how to, in lines."""
         few = any(each.get("examples", EXAMPLES) < EXAMPLES for each in self.targets)
         half = any(each.get("dtypes") is None and each.get("adapter") not in DECLARING for each in self.targets)
-        return (*([NO_LARGE] if few else []), *([NO_FLOAT16 if OF_TORCH in dtypes else NO_HALF] if half else []))
+        of_each = {name: {row.dtype for row in rows if row.implementation == name} for name in
+                   {row.implementation for row in rows}}  # fmt: skip
+        missing = {dtype for dtype in HALF if not of_each or any(dtype not in each for each in of_each.values())}
+        lines = [NO_LARGE] if few else []
+        if half and missing:
+            lines.append(NO_FLOAT16 if OF_TORCH not in missing else NO_HALF)
+        return tuple(lines)
 
     def told(self) -> Plan:
         """With what is asked of each target and with its files, as they are before any of them starts."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from ..candidates.axes import is_moved, last_axis
 from ..candidates.candidate import Candidate
-from ..problem.interface import Interface
+from ..problem.interface import Interface, gradient_of
 from ..problem.kinds import kinds_of
 from ..problem.operations import DIRECTIONAL, OPERATIONS
 from ..reports.failure import Failure
@@ -69,7 +69,8 @@ def _is_taken(failure: Failure, interface: Interface) -> bool:
         return True
     kind, name = failure.question or ("", "")
     output = next((each for each, begin in OUTPUTS.items() if failure.verdict.output.startswith(begin)), "value")
-    left = {name, output, *kinds_of(problem), *(["gradient"] if output in DIRECTIONAL else [])} & without
+    own = gradient_of(failure.verdict.output.removeprefix("grad_"))  # of an input that is a constant for it now
+    left = {name, output, own, *kinds_of(problem), *(["gradient"] if output in DIRECTIONAL else [])} & without
     unchecked = failure.question == INVALID and UNCHECKED in without
     untaken = kind == "relation" and failure.verdict.is_error
     return not (left or unchecked or untaken) and interface.takes(problem)
@@ -85,4 +86,4 @@ def _raises(failure: Failure, interface: Interface, opener: Callable[[], Candida
     if problem.grad_output is None or interface.without & {*DIRECTIONAL}:
         problem = replace(problem, tangent=None)
     with closing(opener()) as candidate, warnings.catch_warnings(action="ignore"):
-        return candidate.answer(problem, failure.device).raised is not None
+        return candidate.answer(interface.part(problem), failure.device).raised is not None

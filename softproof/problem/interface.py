@@ -53,7 +53,8 @@ class Interface:
         supports: the optional inputs and options that it takes; by default those that its signature names.
         without: those of them that are not to be asked, and kinds of input that it does not take; ``"gradient"`` where
             its value alone is meant; ``"layouts"`` where arrays have to be contiguous; ``"half_value"`` where the value
-            in half precision is given in float32, and is to be rounded before it is judged; sizes, such as
+            in half precision is given in float32, and is to be rounded before it is judged;
+            ``"gradient_of_p_logits"`` where it takes an input for a constant; sizes, such as
             ``"more_than_65536_classes"``; and behaviour checks, such as ``"after another backward"``.
         names: what it calls an input or an option, such as ``{"dim": "axis"}``. A positional input that has a name here
             is given by that name. A mask of the rows of a loss is ``"counted"`` (True where a row counts),
@@ -62,11 +63,12 @@ class Interface:
             for a cross-entropy ``{"dim": -1}`` says that its classes lie along the last axis, (N, d1, …, C).
         extra: arguments of its own that are always given, by name; ``"@classes"``, ``"@rows"``, ``"@batch"``,
             ``"@positions"`` and ``"@features"`` are these sizes of each question: ``{"vocab_size": "@classes"}``;
-            ``"@none"`` is None.
+            ``"@none"`` is None; ``"@true"``, ``"@false"``, ``"@ones"`` and ``"@zeros"`` are masks of the shape of the
+            logits, and with ``"_rows"`` of the rows.
         ndim: how many dimensions the logits, probabilities or features may have; by default any number.
         writes: inputs that it is documented to overwrite. It is given a copy of these.
         output: which of several results is the value, counted from 0, or by its name in a mapping or an object; by
-            default there is one.
+            default there is one. ``"1.dW"`` is in result 1.
         negative: whether its result is minus the value, as a log-probability is minus the loss of its label.
         transposed: matrices that it takes with their last two axes swapped, such as a weight (features, classes).
         shifted: whether a loss compares the logits of each position with the next label, as losses of language models

@@ -48,7 +48,7 @@ def rows_shape(problem: Problem) -> tuple[int, ...]:
 def with_sizes(extra: Mapping[str, Any], problem: Problem, entries: tuple[int, ...] = ()) -> dict[str, Any]:
     """Arguments, of which one that is a key of ARGUMENTS is that size of the question, and one of WHOLE that mask.
 
-    `entries` is the shape in which the first input is given.
+    `entries` is the shape in which logits are given; of a layer it is known.
 
     Raises: ValueError for a size that the question does not have.
 
@@ -57,7 +57,9 @@ def with_sizes(extra: Mapping[str, Any], problem: Problem, entries: tuple[int, .
     """
     extra = {name: None if value == NOTHING else value for name, value in extra.items()}
     masks = {name: value for name, value in extra.items() if isinstance(value, str) and value in WHOLE}
-    extra |= {name: whole_mask(value, entries, rows_shape(problem)) for name, value in masks.items()}
+    if masks:
+        entries = (*rows_shape(problem), class_count(problem)) if "input" in problem.inputs else entries
+        extra |= {name: whole_mask(value, entries, rows_shape(problem)) for name, value in masks.items()}
     wanted = {name: ARGUMENTS[value] for name, value in extra.items() if isinstance(value, str) and value in ARGUMENTS}
     known = sizes(problem) if wanted else {}
     if lacks := [name for name, size in wanted.items() if size not in known]:

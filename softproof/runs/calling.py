@@ -36,6 +36,18 @@ def answers(candidate: Candidate, operation: str, dtype: str, device: str) -> bo
         return candidate.answer(replace(asked, grad_output=None), device).raised is None
 
 
+def in_format(candidate: Candidate, operation: str, dtype: str, device: str) -> str:
+    """What it raises for the usual question in a format, of its gradient too if it has one; or that there is none."""
+    supports, fixed = candidate.supports(operation), candidate.interface.fixed
+    of_shapes = (plain(operation, dtype, supports, ndim, fixed) for ndim in (2, 3, 1, 4))
+    asked = next((each for each in of_shapes if each is not None and candidate.takes(each)), None)
+    if asked is None:
+        return "no usual question fits its interface"
+    asked = asked if candidate.differentiates(operation) else replace(asked, grad_output=None)
+    with warnings.catch_warnings(action="ignore"):
+        return candidate.answer(candidate.interface.part(asked), device).raised or ""
+
+
 def missing_in(error: str) -> list[str]:
     """The parameters that a function says it lacks.
 

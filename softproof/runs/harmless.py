@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..problem.formats import FORMATS
 from ..problem.losses import is_labels
 from ..problem.operations import LOSS_DEFAULTS, OF_REDUCTIONS, OPERATIONS, labels_in
 from ..problem.outputs import value_shape
@@ -186,6 +187,14 @@ def labelled(usual: Problem, label: int) -> Problem:
     target = usual.inputs["target"].copy()
     target.reshape(-1)[:1] = label
     return replace(usual, inputs={**usual.inputs, "target": target})
+
+
+def with_thirds(problem: Problem) -> Problem:
+    """The same with logits, or features, to which nothing can be added without an error."""
+    fmt = FORMATS[problem.dtype]
+    moved = {name: fmt.round(x.astype(np.float64) / 3 + 0.1) for name, x in problem.inputs.items()
+             if name in ("logits", "p_logits", "q_logits", "input")}  # fmt: skip
+    return replace(problem, inputs={**problem.inputs, **moved})
 
 
 def apart(problem: Problem) -> Problem:

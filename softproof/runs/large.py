@@ -56,14 +56,16 @@ def verdicts_on_large(schedule: Schedule, operation: str, dtype: str, seed: int)
         schedule.sign(problem)
         started, long, size = time.perf_counter(), problems.plans[number].dimension, problems.plans[number].size
         verdict, asked.source = _judged(schedule, problem), f"{words}[{number}]"
+        late = is_late(candidate.process.lost)
         schedule.slow[long] = schedule.slow.get(long, 0.0) + time.perf_counter() - started
         if against(verdict) and criteria.shrink and not candidate.process.lost:
             verdict, asked.source = _shorter(schedule, problems, number, verdict, words)
         elif number in longest and verdict.ok and not verdict.unspecified:
             with warnings.catch_warnings(action="ignore"):
                 verdict = schedule.of_large(problem) or verdict
+            late = is_late(candidate.process.lost)
         asked.found[number] = verdict
-        if is_late(candidate.process.lost):
+        if late:
             schedule.late = _too_late(candidate.process.lost, long, size, answered.get(long, 0))
         answered[long] = max(size, answered.get(long, 0))
         if against(verdict):
