@@ -153,7 +153,7 @@ def test_the_command_line_takes_an_interface(tmp_path: Path, capsys: pytest.Capt
     )
 
     assert status == 0, capsys.readouterr().out
-    assert len(json.loads((tmp_path / "report.json").read_text())["rows"]) == 2
+    assert len(json.loads((tmp_path / "report.json").read_text())["rows"]) == 3  # in bfloat16 as well
 
 
 def test_named_inputs_are_given_by_name() -> None:
