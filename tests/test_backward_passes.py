@@ -134,6 +134,10 @@ class ForgetfulLinear(Affine):
     def backward(self, dout): return dout @ self.W.T
 class CopiedLinear(Affine):
     def __init__(self, W, b): self.W, self.b = W.copy(), b.copy()
+class FrozenLinear(Affine):
+    def __init__(self, W, b):
+        self.W, self.b = W.copy(), np.broadcast_to(b, b.shape)
+        self.W.flags.writeable = False
 class TurnedLinear(Affine):
     def __init__(self, W, b): self.W, self.b = np.ascontiguousarray(W.T), b
     def forward(self, x):
@@ -172,7 +176,7 @@ class PackedLinearOfSizes(LinearOfSizes):
 """
 NAMES = ("affine_forward", "ce_forward", "own_loss", "softmax", "cross_entropy", "linear",
          "Affine", "AffineOfLists", "LinearOfSizes", "DenseOfNames", "AliasedLinear", "SlottedLinear",
-         "OneHot", "CopiedLinear", "GatheringLinear", "TurnedLinear", "DoubledLinear")  # fmt: skip
+         "OneHot", "CopiedLinear", "GatheringLinear", "TurnedLinear", "DoubledLinear", "FrozenLinear")  # fmt: skip
 
 
 def asked(name: str, factor: str, folder: Path) -> tuple[int, list[dict[str, object]]]:

@@ -127,3 +127,20 @@ def test_one_command_asks_a_detached_teacher(
     how = ("--operation", "softmax_kl_divergence", "--dtype", "float32", "--examples", "40", "--seed", "1")
     assert main(["verify", "teacher.py:of_a_teacher", *how]) == 0
     assert "--without gradient_of_p_logits" in capsys.readouterr().out
+
+
+def masked(logits: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Losses of labels or of probabilities, of which none is detached."""
+    return F.cross_entropy(logits, target, reduction="none") * mask
+
+
+def test_target_probabilities_beside_a_mask_keep_their_gradient() -> None:
+    """It is the labels of rows that do not count that a mask replaces."""
+    found = profile_of(masked, operation="cross_entropy", dtypes=["float32"])
+    assert not any(each.startswith("gradient_of") for each in found.arguments.get("without", ()))
+    problem = Problem("cross_entropy", "float32", {"logits": [[0.0, 1.0]], "target": [[0.25, 0.75]]},
+                      {"reduction": "none"}, [1.0])  # fmt: skip
+    names, fixed = found.arguments["names"], {"reduction": "none"}
+    verdict = judge(load(masked, operation="cross_entropy", adapter="torch", names=names, fixed=fixed), problem)
+    assert "grad_target" in verdict.ratios
+    assert verdict.ok

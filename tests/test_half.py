@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from softproof.cli.batch import LEAVING_IT_OUT
 from softproof.cli.commands import main
 from softproof.cli.plan import NO_FLOAT16, NO_HALF
 
 FUNCTIONS = """
+import os
 import numpy as np
 import torch
 
@@ -24,6 +26,9 @@ def unsupported(logits):
     if logits.dtype == torch.bfloat16: raise TypeError("no kernel for bfloat16")
     return right(logits)
 def in_float32(logits): return right(logits.float() if logits.dtype != torch.float64 else logits)
+def aborts(logits):
+    if logits.dtype == torch.bfloat16: os.abort()
+    return right(logits)
 class NoBackward(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
@@ -71,18 +76,20 @@ def judged(name: str, *more: str, target: tuple[str, ...] = ()) -> tuple[int, li
 def test_it_is_asked(name: str, status: int, in_half: str, capsys: pytest.CaptureFixture[str]) -> None:
     """And what is wrong there alone is rejected."""
     assert judged(name) == (status, [*((each, "agrees") for each in USUAL), ("bfloat16", in_half)])
-    assert NO_FLOAT16 in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert NO_FLOAT16 in told
+    assert (f"NOTE: {LEAVING_IT_OUT}" in told) == (status == 1)
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize("name", ["unsupported", "of_numpy", "in_float32", "no_backward"])
+@pytest.mark.parametrize("name", ["unsupported", "of_numpy", "in_float32", "no_backward", "aborts"])
 def test_who_does_not_answer_is_not_asked(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """That is told, and counts against nobody."""
     assert judged(name) == (0, [(each, "agrees") for each in USUAL])
     told = capsys.readouterr().out
     assert NO_HALF in told
     assert ("NOT TESTED: logsumexp bfloat16: cannot ask: " in told) == (name == "in_float32")
-    assert ("NOT TESTED: bfloat16: " in told) == (name in ("unsupported", "no_backward"))
+    assert ("NOT TESTED: bfloat16: " in told) == (name in ("unsupported", "no_backward", "aborts"))
 
 
 @pytest.mark.usefixtures("folder")

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..problem.formats import HALF
 from ..problem.interface import HALF_VALUE, Interface
+from ..problem.losses import is_labels
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Array, Problem
 from ..problem.row_masks import classes_for_all
@@ -49,9 +50,10 @@ def called(
     missing = unsaid(own, problem, interface, len(before) + first)
     missing = {name: given_so(name, x, problem, interface) if isinstance(x, np.ndarray) else x
                for name, x in missing.items()}  # fmt: skip
-    labels = classes_for_all(problem) if says_by_a_mask(own, problem, interface) else None
+    masked = says_by_a_mask(own, problem, interface)
+    labels = classes_for_all(problem) if masked and is_labels(problem) else None
     labels = labels if labels is None else given_so("target", labels, problem, interface)
-    options = {name: each for name, each in problem.options.items() if labels is None or name != "ignore_index"}
+    options = {name: each for name, each in problem.options.items() if not masked or name != "ignore_index"}
 
     def call(arrays: Mapping[str, Any]) -> Any:
         copied = {name: framework.copy(x) if name in interface.writes else x for name, x in arrays.items()}

@@ -6,7 +6,7 @@ Its gradients are what its backward pass gives, and then those that it keeps: ``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,24 +37,24 @@ class Weights:
 
 
 class Held:
-    """The layer of the last question: asked with the same weight again, it is called again, with what that holds now.
+    """The layer of the last question: asked with the same weight, which has other numbers now, it is called again.
 
-    So that what a layer keeps of a weight shows, once an optimiser has changed that in place. A layer that holds
-    something else than the weight, such as a scaled one, is made anew for each question.
+    So that what a layer keeps of a weight shows, once an optimiser has changed that in place. For any other question a
+    layer is made anew, and so is one that holds something else than the weight, such as a scaled one.
     """
 
     def __init__(self, weights: Weights) -> None:
         self.weights = weights
         self._holds: bool | None = None  # what it is given
-        self._last: tuple[dict[str, Any], Any] | None = None
+        self._last: tuple[dict[str, Any], Any, Any] | None = None  # what it was made of, the numbers, and the layer
 
     def made(self, given: dict[str, Any]) -> Any:
         """The same layer, or another, made of what it takes out of what is given by name."""
         before = dict(given)
         if self._last is not None:
-            own, layer = self._last
-            if self._same(own, before) and _takes_over(layer, self.weights, own, before):
-                self._last = {name: before[name] for name in own}, layer
+            own, numbers, layer = self._last
+            if self._has_changed(own, numbers, before) and _takes_over(layer, self.weights, own, before):
+                self._keep(own.keys(), before, layer)
                 for name in own:
                     del given[name]
                 return layer
@@ -62,13 +62,20 @@ class Held:
         if self._holds is None:
             self._holds = _holds_what_is_given(self.weights)
         if self._holds:
-            self._last = {name: each for name, each in before.items() if name not in given}, layer
+            self._keep(before.keys() - given.keys(), before, layer)
         return layer
 
-    def _same(self, own: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
-        """Whether it would be made of the same weight, and of all else but arrays."""
-        plain = own.keys() - {*self.weights.given[1:]}
-        return own.keys() <= given.keys() and all(own[name] is given[name] for name in plain)
+    def _keep(self, taken: Set[str], given: Mapping[str, Any], layer: Any) -> None:
+        own = {name: given[name] for name in taken}
+        self._last = own, np.array(own.get(self.weights.given[0])), layer
+
+    def _has_changed(self, own: Mapping[str, Any], numbers: Any, given: Mapping[str, Any]) -> bool:
+        """Whether it would be made of the same weight and of the same of all else but a bias, with other numbers."""
+        same = own.keys() - {*self.weights.given[1:]}
+        if not own.keys() <= given.keys() or not all(own[name] is given[name] for name in same):
+            return False
+        weight: Any = given.get(self.weights.given[0])
+        return not np.array_equal(numbers, weight)
 
 
 def _holds_what_is_given(weights: Weights) -> bool:

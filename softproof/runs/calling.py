@@ -45,7 +45,7 @@ def in_format(candidate: Candidate, operation: str, dtype: str, device: str) -> 
         return "no usual question fits its interface"
     asked = asked if candidate.differentiates(operation) else replace(asked, grad_output=None)
     with warnings.catch_warnings(action="ignore"):
-        return candidate.answer(candidate.interface.part(asked), device).raised or ""
+        return candidate.answer(candidate.interface.part(asked), device).raised or candidate.process.lost
 
 
 def missing_in(error: str) -> list[str]:

@@ -115,4 +115,4 @@ OF_MASKS = {
     "all_ignored": "{theirs} without a row that counts; to judge that: --name {kind}={theirs}",
     "ignored_nonfinite": "rows of NaN that {theirs} leaves out; to judge that: --name {kind}={theirs}",
 }
-NO_SUCH_MASK = "the operation has no such mask"
+NO_SUCH_MASK = "nothing in the operation says what it would leave out"

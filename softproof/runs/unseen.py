@@ -66,9 +66,10 @@ def no_second_backward(candidate: Candidate, usual: Problem, device: str) -> str
     """What is raised wherever a right gradient is asked for twice; empty where it is given, even once."""
     said = ""
     with warnings.catch_warnings(action="ignore"):
-        for problem in (usual, *drawn(candidate, usual))[:FEW]:
-            if candidate.answer(candidate.interface.part(problem), device).raised is None:
-                said = candidate.ask(candidate.interface.part(problem), device, SECOND).raised or ""
+        asked = map(candidate.interface.part, (usual, *drawn(candidate, usual))[:FEW])
+        for problem in (each for each in asked if each.grad_output is not None):
+            if candidate.answer(problem, device).raised is None:
+                said = candidate.ask(problem, device, SECOND).raised or ""
                 if not said:
                     return ""
     return said

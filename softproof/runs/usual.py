@@ -65,7 +65,7 @@ class Usual(Masks):
             names = dict(zip(inputs, parameters, strict=False)) | dict(self.candidate.interface.names)
             self.found.says("names", names, NAMES)
         elif any(map(is_mask, needed.values())):
-            return self._of_rows(needed, asked) or self._of_classes(needed, asked)
+            return self._of_rows(needed, asked) or self._of_classes(needed, asked) or self._all_through(error, asked)
         elif needed:
             self._calls({**self.candidate.interface.names, **needed})
             self._tells_neutral(needed)
