@@ -112,13 +112,17 @@ def test_no_format_is_asked_twice() -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_what_was_found_out_has_the_format() -> None:
-    """As the command that says the same."""
-    Path("single.py").write_text("import torch\ndef lse(x): return torch.logsumexp(x.float(), -1)\n")
-    status, rows = judged("", target=("single.py:lse",))
+@pytest.mark.parametrize(("of", "asked"), [("x.float()", ["float32", "bfloat16"]), ("x", [*USUAL, "bfloat16"])])
+def test_what_was_found_out_has_the_format(of: str, asked: list[str]) -> None:
+    """As the command that says the same, and as the record of the target; where that is the default, neither has."""
+    name = f"found_{len(asked)}"
+    Path(f"{name}.py").write_text(f"import torch\ndef lse(x): return torch.logsumexp({of}, -1)\n")
+    status, rows = judged("", target=(f"{name}.py:lse",))
     found = json.loads(Path("report.json").read_text())
-    assert (status, [dtype for dtype, _ in rows]) == (0, ["float32", "bfloat16"])
-    assert found["found_out"][0].endswith("--dtype float32 --dtype bfloat16")
+    assert (status, [dtype for dtype, _ in rows]) == (0, asked)
+    told = " --dtype float32 --dtype bfloat16" if len(asked) == 2 else ""
+    assert found["found_out"][0].partition(" --dtype")[1:] == tuple(told.partition(" --dtype")[1:])
+    assert set(found["targets"][0]["options"]["dtypes"]) == set(asked)
 
 
 @pytest.mark.usefixtures("folder")

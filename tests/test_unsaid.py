@@ -162,3 +162,18 @@ def test_what_is_right_by_default_alone_is_left_to_that() -> None:
 
     assert found.arguments["fixed"] == {"reduction": "mean", "ignore_index": 0}
     assert {"another reduction", "another ignore_index"} <= found.not_tested.keys()
+
+
+def test_an_array_that_its_user_gives_stays_what_it_is() -> None:
+    """Whatever the arrays of the question are."""
+    met = []
+
+    def loss(logits: Any, table: Any) -> Any:
+        met.append(table)
+        return logits.softmax(-1)
+
+    table = np.arange(3)
+    candidate = softproof.load(loss, operation="softmax", adapter="torch", extra={"table": table})
+    candidate.answer(softproof.Problem("softmax", "float32", {"logits": [0.0, 1.0]}))
+    assert met
+    assert all(each is table for each in met)

@@ -67,7 +67,8 @@ def called(
         extra = {}
         if interface.extra:
             given = with_sizes(interface.extra, given_problem(problem, interface), tuple(first_of_all.shape))
-            extra = {name: _filled(framework, first_of_all, x) for name, x in given.items()}
+            extra = {name: _filled(framework, first_of_all, x) if isinstance(interface.extra[name], str) else x
+                     for name, x in given.items()}  # fmt: skip
         answer = asked(*before, *positional, **keywords, **extra)
         if function is not None:  # a derivative, of one array or of several
             return _minus(answer) if interface.negative else answer

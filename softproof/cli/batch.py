@@ -20,6 +20,7 @@ from ..candidates.preparation import dtypes_of
 from ..reports.report import Report
 from ..reports.required import CANNOT_ASK
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
+from ..reports.target_record import TargetRecord
 from ..reports.terminal import printable
 from ..runs.calling import in_format
 from ..runs.criteria import check_criteria
@@ -52,22 +53,27 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
                 if again is not None and again.said:
                     first, rows[before:] = rows[before:], []
                     found_out.append(again.said)
+                    _tell(targets, number, again.arguments)
                     _judge(again.arguments, plan, rows, protections, progress)
                     opener = partial(opened, again.arguments, plan.hidden)
                     interfaces = interface_in(arguments), interface_in(again.arguments)
                     rows[before:] = with_standing(first, rows[before:], *interfaces, opener)
-                used = dict(again.arguments) if again is not None and again.said else dict(arguments)
                 if _may_be_asked_in_half(arguments, plan, rows[before:]):
+                    used = again.arguments if again is not None and again.said else arguments
                     notes += _in_half(used, plan, rows, protections, progress)
                     if used.get("dtypes") and rows[-1].dtype == OF_TORCH:
-                        used["dtypes"] = [*used["dtypes"], OF_TORCH]
-                        found_out[-1] += f" --dtype {OF_TORCH}"
-                targets[number : number + 1] = [replace(each, options=used) for each in targets[number:][:1]]
+                        _tell(targets, number, {**used, "dtypes": [*used["dtypes"], OF_TORCH]})
+                        found_out[-1] += f" --dtype {OF_TORCH}" if " --dtype " in found_out[-1] else ""
     except KeyboardInterrupt:
         ended_by = interruption.signal or signal.SIGINT
     about = plan.inputs, weakest(protections), tuple(targets)
     report = Report(tuple(rows), plan.seed, plan.expected, ended_by, *about)
     return replace(report, found_out=tuple(found_out), notes=tuple(notes))
+
+
+def _tell(targets: list[TargetRecord], number: int, arguments: Mapping[str, Any]) -> None:
+    """The record of a target, if there are such, has what it was asked with."""
+    targets[number : number + 1] = [replace(each, options=arguments) for each in targets[number:][:1]]
 
 
 FINDING_OUT = "what it computes is found out, since its name is that of no operation"
@@ -94,8 +100,8 @@ def _asked_again(arguments: Mapping[str, Any], plan: Plan, rows: Sequence[Row]) 
 
 
 def _may_be_asked_in_half(arguments: Mapping[str, Any], plan: Plan, rows: Sequence[Row]) -> bool:
-    """Whether it is a function that agrees in other formats, and no model is named, nor a baseline."""
-    usual = is_auto(arguments.get("arithmetic")) and arguments.get("accuracy", "C") != "D"
+    """Whether it is a function that agrees in other formats, and no model is named, nor a class of accuracy."""
+    usual = is_auto(arguments.get("arithmetic")) and arguments.get("accuracy", "C") == "C"
     agrees = bool(rows) and all(row.ok and row.dtype != OF_TORCH for row in rows)
     return plan.half and usual and agrees and is_function(arguments)
 

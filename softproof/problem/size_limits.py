@@ -55,7 +55,7 @@ def with_sizes(extra: Mapping[str, Any], problem: Problem, entries: tuple[int, .
     >>> with_sizes({"vocab_size": "@classes"}, Problem("softmax", "float32", {"logits": [[0.0] * 3] * 5}, {"dim": 1}))
     {'vocab_size': 3}
     """
-    extra = {name: None if value == NOTHING else value for name, value in extra.items()}
+    extra = {name: None if isinstance(value, str) and value == NOTHING else value for name, value in extra.items()}
     masks = {name: value for name, value in extra.items() if isinstance(value, str) and value in WHOLE}
     if masks:
         entries = (*rows_shape(problem), class_count(problem)) if "input" in problem.inputs else entries
