@@ -129,6 +129,16 @@ def test_the_verdict_is_the_judge_s(operation: str, data: st.DataObject) -> None
     same(problem, _answer(data, problem), data.draw(st.sampled_from(NAMES)))
 
 
+def test_the_worst_of_what_is_wrong_is_told() -> None:
+    """All signs are wrong: beside its bound an error is so large that float64 does not have it to within that."""
+    logits = [[-10000.396314589874, -0.0], [-9998.07873204867, -0.005], [-9999.685299648541, -0.01]]
+    upstream = [0.1257302210933933, -0.1321048632913019]
+    problem = Problem("softmax_entropy", "float64", {"logits": logits}, {"dim": 0}, upstream)
+    result = REFERENCE.answer(problem)
+    wrong = _with(result, "grad_logits", -result.outputs["grad_logits"].values, problem.dtype)
+    assert same(problem, wrong, "any-order").ratios["grad_logits"] > 1e14
+
+
 @given(data=st.data())
 def test_what_is_compared_together_is_as_if_alone(data: st.DataObject) -> None:
     """Of several answers, right and wrong, in several formats, with outputs that are empty among them."""

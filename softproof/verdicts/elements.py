@@ -81,7 +81,8 @@ class Elements:
         doubt = np.where(finite, doubt, np.where(special, 0.0, radius + np.abs(exact.low)))
         error = np.where(finite, error, np.inf)
         elements = cls._decided(got, exact, nearest, special, error, doubt, bound, storage)
-        vague = unknown | finite & (doubt > np.maximum(bound.error * VAGUE, LEAST))
+        far = elements.refuted & (np.abs(error) > 2 * bound.error)  # known to within a part of itself
+        vague = unknown | finite & ~far & (doubt > np.maximum(bound.error * VAGUE, LEAST))
         if not vague.any():
             return elements
         agreed, refuted, waits = elements.agreed & ~vague, elements.refuted & ~vague, elements.waits | unknown
