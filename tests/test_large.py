@@ -700,6 +700,21 @@ def test_what_takes_too_long_is_not_wrong(tmp_path: Path, monkeypatch: pytest.Mo
 FEWEST = ["dim", "jvp", "hvp", "nonfinite", "masked"]
 
 
+def test_what_takes_too_long_is_not_wrong_beside_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a loss that shares one with torch: after what its process did not survive nothing is asked."""
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "slow_loss.py").write_text(
+        "import time\nimport torch.nn.functional as F\n"
+        "def cross_entropy(logits, target, ignore_index=-100):\n"
+        "    if logits.shape[1] > 2000: time.sleep(60)\n"
+        "    return F.cross_entropy(logits, target, ignore_index=ignore_index)\n"
+    )
+    how: dict[str, Any] = {"dtypes": ["float32"], "ndim": [2], "seed": 1, "time_limit": 8.0, "diagnose": True}
+    (row,) = verify("slow_loss:cross_entropy", without=["jvp", "hvp"], **how).rows
+    assert row.verdict == "cannot ask", row.failure
+    assert "more_than_" in row.outcome.reason
+
+
 def test_what_is_wrong_stays_so_though_less_is_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A number is wrong above a size; a smaller one, that is asked to find the smallest, takes too long."""
     monkeypatch.syspath_prepend(tmp_path)

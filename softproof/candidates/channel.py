@@ -25,8 +25,6 @@ from .plain_text import plain
 from .streams import LateError, Line, Printed
 
 GRACE = 0.5  # seconds for a process that is ending
-
-
 LATE = "it gave no answer within"
 
 

@@ -27,7 +27,7 @@ SEVERAL = re.compile(r"the answer is a (tuple|list)\b(?!,)")
 _NAMED = re.compile(rf"the answer is an? .*, {BY_NAME}([^;]*)")
 
 
-def answers(candidate: Candidate, operation: str, dtype: str, device: str) -> bool:
+def _answers(candidate: Candidate, operation: str, dtype: str, device: str) -> bool:
     """Whether it answers the usual question in a format."""
     asked = plain(operation, dtype, candidate.supports(operation), 2, candidate.interface.fixed)
     if asked is None or not candidate.takes(asked):
@@ -91,7 +91,7 @@ def options_for(candidate: Candidate, operation: str, raised: str) -> list[str]:
 
 def how_to_call(candidate: Candidate, operation: str, dtype: str, device: str, raised: str) -> str:
     """What to do where no question is answered."""
-    if others := [each for each in candidate.dtypes if each != dtype and answers(candidate, operation, each, device)]:
+    if others := [each for each in candidate.dtypes if each != dtype and _answers(candidate, operation, each, device)]:
         return f"It answers in {', '.join(others)}: {' '.join(f'--dtype {each}' for each in others)}"
     if "int32" in raised and "target" in OPERATIONS[operation].inputs:
         return "Labels are given as int64: judge a function that converts them, and calls it"

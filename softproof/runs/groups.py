@@ -178,9 +178,7 @@ _ASKED = frozenset(("layouts", HALF_VALUE, *CHECKS))  # how a problem is asked, 
 def _unsupported(candidate: Candidate, operation: str, supports: frozenset[str]) -> tuple[str, ...]:
     """What is not asked of an operation, in the words of `without`."""
     left_out = {each for each in candidate.interface.without if each in _ASKED or is_limit(each)}
-    left_out |= {
-        each for each in map(gradient_of, OPERATIONS[operation].gradients) if each in candidate.interface.without
-    }
+    left_out |= candidate.interface.without & {*map(gradient_of, OPERATIONS[operation].gradients)}
     left_out |= {"several rows at once"} if candidate.interface.row_by_row else set()
     left_out |= {"which of its sums is which"} if candidate.interface.summed else set()
     return tuple(sorted({*OPERATIONS[operation].extras, *left_out} - supports))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from itertools import product
 
 import numpy as np
@@ -68,15 +67,11 @@ class Masks(Opening):
         self.tried.add(f"{missing[0]} {ndim}")
         for whole in WHOLE:
             given = {**self.candidate.interface.extra, missing[0]: whole}
-            holds = partial(self._fits_all, (asked, with_thirds(asked)))
-            if self._keeps({"extra": given}, "a mask that leaves nothing out", holds):
+            why = "a mask that leaves nothing out"
+            if self._keeps({"extra": given}, why, lambda: self._fits(asked) and self._fits(with_thirds(asked))):
                 self.found.not_tested[f"{missing[0]} that leaves something out"] = NO_SUCH_MASK
                 return True
         return False
-
-    def _fits_all(self, asked: Sequence[Problem]) -> bool:
-        """Whether the value is right for all of them."""
-        return all(map(self._fits, asked))
 
     def _optional_mask(self, usual: Problem) -> None:
         """A mask that it may be given, if its answers are right then where a row does not count."""

@@ -82,10 +82,13 @@ def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, e
     started = time.perf_counter()
     label, operation = operation, operation.removesuffix(BY_STAGES)
     criteria = replace(criteria, by_stages=label != operation)
+    rest = None
     if label == operation and (finding := _at_once(candidate, operation, dtype, criteria)):
         rest = _row(but_for(candidate, finding), label, dtype, criteria, examples, seed)
         if rest.ok:
             return with_finding(rest, finding)
+        if candidate.process.lost:  # it answers nothing any more
+            return rest
     schedule = Schedule(candidate, criteria, candidate.supports(operation), f"{label} {dtype}")
     printed, draw = candidate.process.printed, _drawing(schedule, operation, dtype)
     try:
@@ -108,7 +111,8 @@ def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, e
     row = _or_cannot_ask(row, candidate, operation, schedule.late)
     row = replace(row, failures=tuple(_diagnosed(each, schedule, dtype) for each in row.failures))
     if (finding := finding_of(row)) and not isinstance(candidate, AsTorch):
-        rest = _row(but_for(candidate, finding), label, dtype, replace(criteria, database=None), examples, seed)
+        own = replace(criteria, database=None)
+        rest = rest or _row(but_for(candidate, finding), label, dtype, own, examples, seed)
         return with_failure(rest, row)
     return _of_other_causes(row, schedule, partial(verdicts, draw=draw, wanted=(), examples=examples, seed=seed), seed)
 
