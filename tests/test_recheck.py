@@ -189,7 +189,7 @@ def test_options_come_back(folder: Path) -> None:
     interface = json.loads(Path("c.json").read_text())["predicate"]["asked"]["interface"]
     usual: dict[str, Any] = dict.fromkeys(InterfaceArguments.__annotations__, False)
     usual |= {"supports": None, "output": None} | {name: {} for name in ("names", "fixed", "extra", "gradients")}
-    usual |= {name: [] for name in ("without", "writes", "transposed", "ndim")}
+    usual |= {name: [] for name in ("without", "writes", "transposed", "keepdim", "ndim")}
     said = {"names": {"logits": "x"}, "extra": {"scale": "0.1"}, "fixed": {"dim": "-1"}, "ndim": [2],
             "without": ["layouts"]}  # fmt: skip
     assert interface == usual | said

@@ -2,9 +2,10 @@
 
 A loss of a language model has its classes last, (N, d1, …, C), where torch has (N, C, d1, …); its user says so by
 `--fixed dim=-1`. A layer x @ W takes a weight (features, classes), where torch has (classes, features): `--transposed
-weight`. One that compares each position with the next label has a position and a label more (`shifts.py`). Others take
-a row in each column, as W A + b with features (D, N) and a bias (C, 1): `--columns`. Problems stay as they are; the
-arrays of the candidate have their axes in its order, and its answers come back in ours.
+weight`. Labels or a value may be (N, 1) (`kept_axes.py`). One that compares each position with the next label has a
+position and a label more (`shifts.py`). Others take a row in each column, as W A + b with features (D, N) and a bias
+(C, 1): `--columns`. Problems stay as they are; the arrays of the candidate have their axes in its order, and its
+answers come back in ours.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from ..problem.losses import is_labels
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Array, Output, Problem
 from ..problem.rows import main_input
+from .kept_axes import with_axes, without_axes
 from .shifts import goes_beyond, lengthened, shortened
 
 OF_LOSSES = ("cross_entropy",)  # operations whose axis of classes is the second, and no option
@@ -83,6 +85,7 @@ def given_so(name: str, values: Array, problem: Problem, interface: Interface) -
     if _is_transposed(name, problem, interface):
         return np.ascontiguousarray(values.T)
     values = lengthened(name, values, problem) if interface.shifted else values
+    values = with_axes(name, values, problem, interface)
     if not _has_classes(name, problem, interface):
         return values
     return np.ascontiguousarray(np.moveaxis(values, _SECOND, _LAST))
@@ -108,7 +111,7 @@ def _in_our_order(name: str, values: Array, problem: Problem, interface: Interfa
     if _is_transposed(name, problem, interface):
         return np.ascontiguousarray(values.T) if values.ndim == _MATRIX else values
     if not _has_classes(name, problem, interface) or values.ndim != problem.inputs["logits"].ndim:
-        return values
+        return without_axes(name, values, problem, interface)
     return np.ascontiguousarray(np.moveaxis(values, _LAST, _SECOND))
 
 

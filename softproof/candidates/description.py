@@ -186,8 +186,8 @@ def _interface(said: dict[str, Any], interface: Interface, adapter: str, operati
         made = Interface(interface.supports, interface.without | without, names, {**fixed, **interface.fixed},
                          interface.extra, frozenset(ndim) if not interface.ndim else interface.ndim,
                          interface.writes, output, interface.negative, interface.transposed,
-                         interface.shifted, interface.row_by_row, interface.summed, interface.columns,
-                         interface.gradients)  # fmt: skip
+                         interface.keepdim, interface.shifted, interface.row_by_row, interface.summed,
+                         interface.columns, interface.gradients)  # fmt: skip
         made.check(operations, interface.without, None, "it")
     except (ValueError, TypeError) as error:
         raise FrameError(f"a description that does not fit: {error}") from None

@@ -57,8 +57,8 @@ def load(
         tried: whether it may be asked harmless questions. One that may not takes tensors if its module imports torch,
             and has no derivatives in a direction but its own functions.
         interface: how it is called, where that differs from torch: `supports`, `without`, `names`, `fixed`, `extra`,
-            `ndim`, `writes`, `output`, `gradients`, `negative`, `transposed`, `shifted`, `row_by_row`, `summed` and
-            `columns` of `softproof.Interface`.
+            `ndim`, `writes`, `output`, `gradients`, `negative`, `transposed`, `keepdim`, `shifted`, `row_by_row`,
+            `summed` and `columns` of `softproof.Interface`.
     Returns: a `Candidate`.
     Raises: ValueError or TypeError naming an argument that does not fit.
 

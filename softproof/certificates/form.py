@@ -139,7 +139,7 @@ _ROW = {
 }
 _INTERFACE = {
     "supports": _or_null(lambda value: "" if _is_texts(value) else "a list of texts"),
-    **dict.fromkeys(("without", "writes", "transposed"), _TEXTS),
+    **dict.fromkeys(("without", "writes", "transposed", "keepdim"), _TEXTS),
     **dict.fromkeys(("names", "fixed", "extra", "gradients"), Named(_text)),
     "ndim": Every(_count),
     "output": _or_null(lambda value: "" if isinstance(value, str) else _count(value)),

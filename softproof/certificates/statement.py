@@ -76,6 +76,7 @@ def arguments_of_run(arguments: Mapping[str, Any], seed: int) -> dict[str, Any]:
         "without": sorted(arguments.get("without", ())),
         "writes": sorted(arguments.get("writes", ())),
         "transposed": sorted(arguments.get("transposed", ())),
+        "keepdim": sorted(arguments.get("keepdim", ())),
         "ndim": sorted(arguments.get("ndim", ())),
         "output": arguments.get("output"),
         "negative": arguments.get("negative", False),

@@ -88,6 +88,9 @@ def add_interface(command: argparse.ArgumentParser) -> None:
         "--transposed", action="append", metavar="NAME", help="a matrix it takes as (features, classes): x @ weight"
     )
     group.add_argument(
+        "--keepdim", action="append", metavar="NAME,…", help="what is (N, 1) for it in place of (N,): target, value"
+    )
+    group.add_argument(
         "--output", type=_place, metavar="N", help="which of several results is the value, counted from 0, or by name"
     )
     group.add_argument(
@@ -149,6 +152,7 @@ _OPTIONS = {
     "negative": "--negative",
     **{name: f"--{name.replace('_', '-')}" for name in ARRANGEMENTS},
     "transposed": "--transposed",
+    "keepdim": "--keepdim",
     "ndim": "--ndim",
     "writes": "--writes",
     "without": "--without",
@@ -167,7 +171,7 @@ def _interface(options: argparse.Namespace) -> InterfaceArguments:
         "InterfaceArguments", {name: True for name in ("negative", *ARRANGEMENTS) if getattr(options, name)}
     )
     interface["output"], interface["ndim"] = options.output, options.ndim or ()
-    interface["transposed"] = split(options.transposed)
+    interface["transposed"], interface["keepdim"] = split(options.transposed), split(options.keepdim)
     if options.supports is not None:
         interface["supports"] = split(options.supports)
     interface["without"], interface["writes"] = split(options.without), split(options.writes)

@@ -12,6 +12,7 @@ from typing import Any
 from .losses import is_labels
 from .operations import OPERATIONS, PER_ROW, Operation
 from .problem import Problem
+from .row_masks import MASKS
 from .rows import main_input
 
 
@@ -101,6 +102,14 @@ def check_together(fixed: dict[str, Any], names: Collection[str]) -> None:
         raise ValueError(f"{' and '.join(names)} are True; expected columns alone, or the others")
     if "summed" in names and fixed.setdefault("reduction", "sum") != "sum":
         raise ValueError(f"summed is True, and the reduction is fixed as {fixed['reduction']!r}; expected 'sum'")
+
+
+def may_keep(operation: str) -> frozenset[str]:
+    """What of an operation may have the axis of classes with size 1 (`--keepdim`)."""
+    about = OPERATIONS[operation]
+    labels = {"target", *MASKS} if "target" in about.inputs else set()
+    has_rows = "reduction" in about.options or (about.value == PER_ROW and "keepdim" not in about.options)
+    return frozenset(labels | ({"value"} if has_rows else set()))
 
 
 def is_sequence(problem: Problem) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from .arrangements import ARRANGEMENTS, Arrangement, check_together
+from .arrangements import ARRANGEMENTS, Arrangement, check_together, may_keep
 from .kinds import SHAPES
 from .operations import OF_REDUCTIONS, OPERATIONS
 from .option_values import check_option, has_value
@@ -38,6 +38,7 @@ class InterfaceArguments(TypedDict, total=False):
     output: Place | None
     negative: bool
     transposed: Sequence[str]
+    keepdim: Sequence[str]
     shifted: bool
     row_by_row: bool
     summed: bool
@@ -71,6 +72,8 @@ class Interface:
             default there is one. ``"1.dW"`` is in result 1.
         negative: whether its result is minus the value, as a log-probability is minus the loss of its label.
         transposed: matrices that it takes with their last two axes swapped, such as a weight (features, classes).
+        keepdim: what keeps the axis of classes, with size 1: ``"target"`` where labels are (N, 1), ``"value"`` where
+            losses without a reduction, or entropies, are; or a mask. `logsumexp` has an option of this name.
         shifted: whether a loss compares the logits of each position with the next label, as losses of language models
             do that take whole sequences. It is given one position of logits more at the end, and one label more in
             front, which do not count: the gradient of that position has to be 0.
@@ -103,6 +106,7 @@ class Interface:
     output: Place | None = None
     negative: bool = False
     transposed: frozenset[str] = frozenset()
+    keepdim: frozenset[str] = frozenset()
     shifted: bool = False
     row_by_row: bool = False
     summed: bool = False
@@ -163,6 +167,7 @@ class Interface:
             ("writes", self.writes, arrays | {"grad_output"}),
             ("gradients", self.gradients, gradients),
             ("transposed", self.transposed, inputs & {*MATRICES}),
+            ("keepdim", self.keepdim, frozenset().union(*map(may_keep, operations))),
         ):
             if unknown := set(named) - known:
                 more = f", and the checks {', '.join(checks)}" if argument == "without" and checks else ""
@@ -251,7 +256,7 @@ _EXAMPLES = {
     "gradients": "{'logits': 1}",
 }
 _PLACE = "a whole number, which counts results from 0, or the name of one"
-_MAPPINGS, _COLLECTIONS = tuple(_EXAMPLES), ("supports", "without", "writes", "transposed")
+_MAPPINGS, _COLLECTIONS = tuple(_EXAMPLES), ("supports", "without", "writes", "transposed", "keepdim")
 _FLAGS = ("negative", *ARRANGEMENTS)
 MATRICES = ("weight", "linear_weight")  # inputs of a layer that may be given transposed
 

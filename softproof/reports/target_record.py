@@ -84,6 +84,7 @@ _OPTIONS: dict[str, tuple[Any, Callable[[Any], Any]]] = {  # each with its defau
     "ndim": ((), sorted),
     "writes": ((), _texts),
     "transposed": ((), _texts),
+    "keepdim": ((), _texts),
     "output": (None, _itself),
     "gradients": ({}, _literals),
     "negative": (False, bool),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from ..candidates.axes import OF_LOSSES
 from ..candidates.guesses import gives_logarithms
 from ..diagnosis.interview import Given
-from ..problem.arrangements import ARRANGEMENTS
+from ..problem.arrangements import ARRANGEMENTS, may_keep
 from ..problem.interface import MATRICES
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem, Result
@@ -37,7 +38,7 @@ class Arranged(Usual):
         try:
             usual = self._usual()
         except CannotAskError as raised:
-            if self._transposed() or self._columns(None) or self._of_positions(str(raised)):
+            if self._transposed() or self._columns(None) or self._kept(None) or self._of_positions(str(raised)):
                 return self._usual()
             error = raised
         soft = soft_question(
@@ -70,6 +71,31 @@ class Arranged(Usual):
             found = self._keeps({"columns": True, "without": without}, COLUMNS, holds)
         self.found.notes += [f"{COLUMNS}, and it is asked so"] if found else []
         return found
+
+    def _kept(self, usual: Problem | None) -> bool:
+        """Whether a matrix that is not right is with labels (N, 1), with losses of rows (N, 1), or with both."""
+        given, operation = self.candidate.interface, self.found.operation
+        dtype = FIRST[0] if usual is None else usual.dtype
+        rows = self._plain(dtype, 2)
+        if given.keepdim or rows is None or not self.candidate.takes(rows) or self._fits(rows):
+            return False
+        takes = self.candidate.supports(operation)
+        has = "reduction" in OPERATIONS[operation].options and "reduction" not in given.fixed
+        signs = (False, True) if gives_logarithms(self.name) and not given.negative else (False,)
+        for kept, sign in product((["target", "value"], ["target"], ["value"]), signs):
+            how: dict[str, Any] = {"keepdim": kept} | ({"negative": True} if sign else {})
+            if "value" in kept and has and "reduction" not in takes:
+                how["fixed"] = {**given.fixed, "reduction": "none"}
+            each_alone = {"reduction": "none"} if "value" in kept and has else {}
+            asked = [rows, replace(rows, options={**rows.options, **each_alone})][not has or "reduction" not in takes :]
+            if {*kept} <= may_keep(operation) and self._keeps(how, KEPT, partial(self._all_fit, asked)):
+                self.found.notes.append(f"{' and '.join(kept)}: {KEPT}, and it is asked so")
+                self.found.notes += [f"{MINUS}, and it is judged so"] if sign else []
+                return True
+        return False
+
+    def _all_fit(self, asked: Iterable[Problem]) -> bool:
+        return all(self.candidate.takes(each) and self._fits(each) for each in asked)
 
     def _of_positions(self, error: str) -> bool:
         """Whether what answers no question of rows is right for positions, with a mask if its error tells of one."""
@@ -178,6 +204,7 @@ class Arranged(Usual):
         return found
 
 
+KEPT = "(N, 1) in place of (N,)"
 COLUMNS = "it takes a row in each column, (C, N)"
 SUMMED = (
     "it gives sums of losses, such as one of each sequence, which are added up: which of them is which is NOT TESTED"

@@ -39,7 +39,18 @@ _PLACE = "a whole number or a name"
 KINDS = {  # what the value of each key is
     **dict.fromkeys(("operation", "adapter", "arithmetic", "accuracy", "baseline", "database", "sandbox"), _TEXT),
     **dict.fromkeys(
-        ("devices", "dtypes", "supports", "without", "writes", "transposed", "require", "sandbox-read", "sandbox-env"),
+        (
+            "devices",
+            "dtypes",
+            "supports",
+            "without",
+            "writes",
+            "transposed",
+            "keepdim",
+            "require",
+            "sandbox-read",
+            "sandbox-env",
+        ),
         _TEXTS,
     ),
     **dict.fromkeys(("names", "fixed", "extra", "gradients"), _TABLE),
@@ -225,6 +236,7 @@ target = "my_kernels:softmax"           # a module, or one function of it
 # output = 0                            # which of several results is the value; or its name, "loss"
 # gradients = {{ logits = 1 }}          # which of them are gradients, and of which input
 # transposed = ["weight"]               # matrices that it takes as (features, classes)
+# keepdim = ["target", "value"]         # what is (N, 1) for it in place of (N,)
 # negative = true                       # its result is minus the value, as a log-probability is minus a loss
 # shifted = true                        # it compares each position of a sequence with the next label
 # row-by-row = true                     # it is given one row at a time, since it gives one number for all of them

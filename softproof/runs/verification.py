@@ -105,9 +105,9 @@ def verify(
             `softproof.database` takes.
         progress: called with each row as it is finished, its number and the number of rows.
         interface: how the target is called, where that differs from torch: `supports`, `without`, `names`, `fixed`,
-            `extra`, `ndim`, `writes`, `output`, `gradients`, `negative`, `transposed`, `shifted`, `row_by_row`,
-            `summed` and `columns` of `softproof.Interface`. `without` names what is not to be asked, such as
-            ``"label_smoothing"``, or ``"probabilities"`` for a loss of labels alone.
+            `extra`, `ndim`, `writes`, `output`, `gradients`, `negative`, `transposed`, `keepdim`, `shifted`,
+            `row_by_row`, `summed` and `columns` of `softproof.Interface`. `without` names what is not to be asked, such
+            as ``"label_smoothing"``, or ``"probabilities"`` for a loss of labels alone.
     Returns: a `Report` with `ok`, `rows` and `check()`.
     Raises: ValueError or TypeError naming an argument that does not fit. A row in which the judge itself fails says so,
         and the others are asked all the same.
