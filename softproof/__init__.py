@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .candidates.implementation import Implementation as Implementation
     from .candidates.loading import load as load
     from .generation.large import large_problems as large_problems
+    from .generation.many_elements import repeated_rows as repeated_rows
     from .generation.strategies import problems as problems
     from .grading.bank_file import Bank as Bank
     from .grading.bank_file import bank as bank
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from .properties.measured import Measured as Measured
     from .properties.metamorphic import RELATIONS as RELATIONS
     from .properties.metamorphic import check_relations as check_relations
+    from .properties.repeated_rows import judge_repeated as judge_repeated
     from .reports.report import Report as Report
     from .reports.row import Row as Row
     from .runs.failures import database as database
@@ -59,6 +61,7 @@ _MODULES = {
     "candidates.implementation": ("Implementation",),
     "candidates.loading": ("load",),
     "generation.large": ("large_problems",),
+    "generation.many_elements": ("repeated_rows",),
     "generation.strategies": ("problems",),
     "grading.bank_file": ("Bank", "bank"),
     "grading.grades": ("Grade", "grade"),
@@ -69,6 +72,7 @@ _MODULES = {
     "properties.measured": ("Measured",),
     "properties.metamorphic": ("RELATIONS", "check_relations"),
     "properties.checks": ("CHECKS",),
+    "properties.repeated_rows": ("judge_repeated",),
     "reports.report": ("Report", "Row"),
     "runs.failures": ("database",),
     "runs.testing": ("conformance",),
@@ -110,11 +114,13 @@ __all__ = [
     "grade",
     "judge",
     "judge_refusal",
+    "judge_repeated",
     "judge_result",
     "large_problems",
     "load",
     "network",
     "problems",
+    "repeated_rows",
     "solve",
     "stages",
     "verify",

@@ -19,7 +19,7 @@ from ..problem.operations import OPERATIONS
 from ..problem.validation import did_you_mean
 from ..reports.files import ReportFile
 from ..reports.report import Report
-from ..reports.required import EXPECTED
+from ..reports.required import OR_HUGE
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
 from ..runs.config import Settings
 from ..runs.ladder import AUTO
@@ -81,9 +81,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--examples", type=int, default=EXAMPLES, help="problems per row (default: %(default)s)")
     command.add_argument("--seed", type=int, help="which problems (default: a new seed, which the certificate has)")
     command.add_argument("--accuracy", choices=CLASSES, default="C", help="accuracy class (default: %(default)s)")
-    command.add_argument(
-        "--require", action="append", metavar="NAME,…", help=f"outputs that must be judged: {EXPECTED}"
-    )
+    command.add_argument("--require", action="append", metavar="NAME,…", help=f"outputs that must be judged: {OR_HUGE}")
     add_source(command)
     add_interface(command)
     add_process(command)

@@ -19,7 +19,7 @@ from ..generation.seeded import fresh_seed
 from ..problem.formats import HALF
 from ..problem.interface import Interface
 from ..problem.validation import check_flag
-from ..reports.required import check_required
+from ..reports.required import OR_HUGE, check_required
 from ..reports.row import Row
 from ..reports.target_record import TargetRecord
 from ..runs.config import INTERFACE, Settings
@@ -111,7 +111,7 @@ def check_target(arguments: Mapping[str, Any]) -> None:
     check_baseline(arguments.get("accuracy", "C"), arguments.get("baseline"), arguments.get("factor", 1.0))
     if arguments.get("in_process") is not None:
         check_flag("in-process", arguments["in_process"])
-    check_required(arguments.get("require", ()))
+    check_required(arguments.get("require", ()), OR_HUGE)
     check_ladder(arguments.get("arithmetic"), arguments.get("accuracy", "C"))
     model(named(arguments.get("arithmetic")))
     check_target_name(arguments["target"], arguments.get("adapter"))

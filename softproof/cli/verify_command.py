@@ -25,7 +25,7 @@ from ..reports.files import ReportFile
 from ..reports.github import annotated, summary
 from ..reports.junit import junit
 from ..reports.report import Report
-from ..reports.required import EXPECTED
+from ..reports.required import HUGE, OR_HUGE
 from ..reports.row import Row
 from ..reports.target_record import TargetRecord
 from ..reports.terminal import printable, table
@@ -47,7 +47,7 @@ from .side_by_side import cores
 
 _CLASSES = ", ".join(f"{letter} {name}" for letter, name in NAMES.items())
 TELLING = {"--json", "--html"}  # files that tell what was asked of each target
-_REQUIRE = f"outputs that must be judged, or the row does not agree: {EXPECTED}"
+_REQUIRE = f"outputs that must be judged, or the row does not agree: {OR_HUGE}"
 
 
 def add_options(command: argparse.ArgumentParser) -> None:
@@ -111,6 +111,7 @@ def _add_criteria(command: argparse.ArgumentParser) -> None:
     command.add_argument("--accuracy", choices=CLASSES, help=f"accuracy class (default: C): {_CLASSES}")
     command.add_argument("--baseline", metavar="TARGET", help="class D: the implementation to compare with")
     command.add_argument("--require", action="append", metavar="NAME,…", help=_REQUIRE)
+    command.add_argument("--huge", action="store_true", help=f"the same as --require {HUGE}, besides others")
     command.add_argument("--factor", type=float, help="class D: how many times its error is allowed (default: 1)")
 
 
@@ -193,7 +194,8 @@ def _settings(options: argparse.Namespace) -> Settings:
     """What is asked: the targets of the command line, or those of the table, as the command line overrides it."""
     given = {key: getattr(options, key.replace("-", "_")) for key in CRITERIA}
     given = {key: value for key, value in given.items() if value is not None}
-    given |= {} if options.require is None else {"require": split(options.require)}
+    required = split(options.require) + [HUGE] * options.huge
+    given |= {} if not required else {"require": required}
     given |= {} if options.device is None else {"devices": [options.device]}
     of_one = given_interface(options)
     if options.targets:

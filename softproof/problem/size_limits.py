@@ -11,13 +11,14 @@ from .problem import Problem
 from .rows import class_count, main_input, row_axes
 from .whole_masks import WHOLE, whole_mask
 
-NAMES = ("rows", "of a batch", "positions", "classes", "features")
+ELEMENTS = "elements"  # rows times classes
+NAMES = ("rows", "of a batch", "positions", "classes", "features", ELEMENTS)
 NOTHING = "@none"  # what stands for None, which tables in TOML cannot say
 ARGUMENTS = {"@rows": "rows", "@batch": "of a batch", "@positions": "positions", "@classes": "classes",
              "@features": "features"}  # fmt: skip
 _KNOWN = (*ARGUMENTS, NOTHING, *WHOLE)
 ONE_CLASS = "fewer_than_2_classes"
-_LIMIT = re.compile(rf"(more|fewer)_than_([1-9][0-9]{{0,8}})_({'|'.join(name.replace(' ', '_') for name in NAMES)})")
+_LIMIT = re.compile(rf"(more|fewer)_than_([1-9][0-9]{{0,9}})_({'|'.join(name.replace(' ', '_') for name in NAMES)})")
 
 
 def sizes(problem: Problem) -> dict[str, int]:
@@ -89,15 +90,22 @@ def is_limit(word: str) -> bool:
     return _LIMIT.fullmatch(word) is not None
 
 
-def is_beyond(word: str, problem: Problem) -> bool:
-    """Whether a question is larger, or smaller, than such a word says; any other word says nothing.
+def is_beyond(word: str, problem: Problem, times: int = 1) -> bool:
+    """Whether a question is larger, or smaller, than such a word says, with so many times the rows.
+
+    Any other word says nothing.
 
     >>> three = Problem("softmax", "float32", {"logits": [0.0, 0.0, 0.0]}, {"dim": 0})
     >>> is_beyond("more_than_2_classes", three), is_beyond("fewer_than_4_classes", three), is_beyond("masked", three)
     (True, True, False)
     """
     found = _LIMIT.fullmatch(word)
-    size = sizes(problem).get(found[3].replace("_", " ")) if found else None
-    if found is None or size is None:
+    if found is None:
+        return False
+    known, name = sizes(problem), found[3].replace("_", " ")
+    known |= {each: known[each] * times for each in ("rows", "of a batch")}
+    known[ELEMENTS] = known["rows"] * known["classes"]
+    size = known.get(name)
+    if size is None:
         return False
     return size > int(found[2]) if found[1] == "more" else size < int(found[2])

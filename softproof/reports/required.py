@@ -10,14 +10,16 @@ from ..problem.validation import check_names, shown
 
 CANNOT_ASK = "cannot ask"  # the verdict of a row that lacks one
 OUTPUTS = {"value": "value", "gradient": "grad_", "jvp": "jvp", "hvp": "hvp_"}  # how their names begin
+HUGE = "huge"  # arrays of more elements than an index of 32 bits counts
 EXPECTED = f"some of {', '.join(OUTPUTS)}"
+OR_HUGE = f"{EXPECTED}, and {HUGE}, arrays of more than 2^31 elements"
 
 
-def check_required(require: Any) -> tuple[str, ...]:
+def check_required(require: Any, expected: str = EXPECTED) -> tuple[str, ...]:
     """The names, each once; ValueError or TypeError for others."""
     names = tuple(dict.fromkeys(check_names("require", require, "gradient")))
-    if unknown := [name for name in names if name not in OUTPUTS]:
-        raise ValueError(f"require names {shown(unknown[0])}; expected {EXPECTED}")
+    if unknown := [name for name in names if not (name in OUTPUTS or (name == HUGE and expected == OR_HUGE))]:
+        raise ValueError(f"require names {shown(unknown[0])}; expected {expected}")
     return names
 
 
@@ -33,8 +35,8 @@ def missing(require: Sequence[str], operation: str, judged: Iterable[str]) -> tu
 def _has(operation: str, name: str) -> bool:
     """Whether there is such an output of the operation at all."""
     about = OPERATIONS[operation]
-    return name == "value" or (bool(about.gradients) if name == "gradient" else name in about.kinds)
+    return name in ("value", HUGE) or (bool(about.gradients) if name == "gradient" else name in about.kinds)
 
 
 def _among(name: str, judged: Iterable[str]) -> bool:
-    return any(output.startswith(OUTPUTS[name]) for output in judged)
+    return any(output.startswith(OUTPUTS.get(name, name)) for output in judged)

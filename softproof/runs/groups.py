@@ -16,13 +16,14 @@ from ..bounds.theorems import theorems
 from ..candidates.candidate import Candidate
 from ..candidates.plain_text import plain
 from ..generation.coverage import MANY
+from ..generation.many_elements import COUNTED, reached
 from ..problem.interface import HALF_VALUE, gradient_of
 from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem
-from ..problem.size_limits import is_limit, limit
+from ..problem.size_limits import ELEMENTS, is_limit, limit
 from ..properties.checks import CHECKS
 from ..properties.measured import Measured
-from ..reports.required import CANNOT_ASK, missing
+from ..reports.required import CANNOT_ASK, HUGE, missing
 from ..reports.row import Asked, Basis, Coverage, Errors, Outcome
 from ..verdicts.verdict import AGREES, UNSPECIFIED, Verdict
 from .drawing import drawing
@@ -110,7 +111,7 @@ def slow(seconds: Mapping[str, float]) -> Iterator[str]:
         if taken >= PATIENCE:
             name = "of a batch" if dimension == "batch" else dimension
             many = "large batches" if dimension == "batch" else f"many {dimension}"
-            without = f"--without {limit(MANY[0], name)}"
+            without = f"--without {limit(COUNTED['float32'] if dimension == ELEMENTS else MANY[0], name)}"
             yield f"its problems of {many} took {taken:.0f} s; to leave those out: {without}"
 
 
@@ -169,7 +170,8 @@ def _outputs(verdicts: Sequence[Verdict], schedule: Schedule) -> set[str]:
     found = {output for verdict in verdicts for output in verdict.ratios}
     operation = verdicts[-1].problem.operation if verdicts[-1].problem else ""
     by_stages = schedule.criteria.by_stages and schedule.candidate.differentiates(operation) if operation else False
-    return found | ({"grad_"} if by_stages else set())
+    huge = {HUGE} if reached(COUNTED["int32"]) in schedule.regions else set()
+    return found | huge | ({"grad_"} if by_stages else set())
 
 
 _ASKED = frozenset(("layouts", HALF_VALUE, *CHECKS))  # how a problem is asked, whatever the operation

@@ -13,14 +13,18 @@ from typing import Any
 from ..bounds.models import MODELS
 from ..candidates.candidate import Candidate
 from ..candidates.plain_text import plain
+from ..diagnosis.record import Diagnosis
 from ..generation.coverage import REGIONS
+from ..generation.many_elements import COUNTED
 from ..generation.strategies import problems
+from ..problem.size_limits import limit
 from ..reports.failure import Failure
 from ..reports.required import CANNOT_ASK
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
 from ..verdicts.verdict import DISAGREES, Verdict
 from . import groups
 from .as_torch import AsTorch, but_for, finding_of, shows_at_once, with_failure, with_finding
+from .beyond import verdicts_beyond
 from .criteria import Criteria
 from .drawing import BY_STAGES
 from .further import OVERWRITES, LeftOut, headline_first, is_counted, is_told
@@ -137,6 +141,9 @@ def _judged(schedule: Schedule, draw: Strategy, operation: str, dtype: str, exam
     small = verdicts(schedule, draw, REGIONS[operation], examples, seed)
     more = not against(small[-1]) and examples >= EXAMPLES
     on_large = verdicts_on_large(schedule, operation, dtype, seed) if more else OnLarge()
+    if more and not any(map(against, on_large.found.values())):
+        beyond = verdicts_beyond(schedule, operation, dtype, seed)
+        on_large = OnLarge(on_large.found | beyond.found, beyond.source)
     latest = (*small[-1:], *on_large.found.values())
     if not any(map(against, latest)) and (built_up := schedule.at_the_end()) is not None:
         return Judged.of([*small, built_up], OnLarge())
@@ -156,8 +163,14 @@ def _failure(last: Verdict, schedule: Schedule, operation: str, seed: int, sourc
         schedule.words(last.problem.operation if last.problem else operation),
         schedule.call,
         source,
-        schedule.failed if schedule.call != "judge" else None,
+        schedule.failed if schedule.call in ("check_behaviour", "check_relations") else None,
     )
+
+
+COUNTS = (
+    "an index or an offset may be held in float32, or in 32 bits; if it is not to take as many elements: --without "
+    f"{limit(COUNTED['float32'], 'elements')}"
+)
 
 
 def _or_cannot_ask(row: Row, candidate: Candidate, operation: str, late: str) -> Row:
@@ -186,6 +199,8 @@ def _diagnosed(failure: Failure, schedule: Schedule, dtype: str) -> Failure:
     criteria = schedule.criteria
     if criteria.diagnosing is None:
         return failure
+    if schedule.call == "judge_repeated":
+        return replace(failure, diagnosis=Diagnosis(next=COUNTS))
     failed = schedule.failure(failure.verdict, failure.question)
     model = widest(dtype, criteria.device) if criteria.auto else criteria.model
     return replace(failure, diagnosis=criteria.diagnosing.diagnosis(schedule.candidate, failed, model))
@@ -195,6 +210,8 @@ def _of_other_causes(row: Row, schedule: Schedule, search: Callable[[Schedule], 
     """The row, which has gone on without what failed; what is most telling of its failures stands first."""
     criteria, left = schedule.criteria, LeftOut()
     if row.failure is None or row.verdict != DISAGREES or criteria.accuracy == "D" or criteria.by_stages:
+        return row
+    if row.failure.call == "judge_repeated":
         return row
     started, failures, latest, rest = time.perf_counter(), [row.failure], row.failure, 0
     while criteria.max_failures > 1 and not schedule.candidate.process.lost and OVERWRITES not in latest.diagnosis.next:

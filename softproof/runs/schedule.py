@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .further import LeftOut
 
 LEFT_OUT = "left out"  # of what is not asked
+REPEATED = "repeated"  # in place of a check or a relation: rows, so many times
 SHARE = 9  # each question is asked of one problem in nine; not ten, which Hypothesis draws together, the first trivial
 SMALL = 1 << 12  # numbers of a problem that is kept
 AGAIN = "its first answer agreed: what is kept between calls builds up, which the same seed shows again"
@@ -262,7 +263,7 @@ class Schedule:
     @property
     def call(self) -> str:
         """The function that shows the failure again."""
-        return {"check": "check_behaviour", "relation": "check_relations"}.get(
+        return {"check": "check_behaviour", "relation": "check_relations", REPEATED: "judge_repeated"}.get(
             self.failed[0] if self.failed else "", "judge"
         )
 
@@ -271,6 +272,8 @@ class Schedule:
         words = self.criteria.words(operation)
         if self.call == "judge" or self.failed is None:
             return words
+        if self.failed[0] == REPEATED:
+            return f"times={self.failed[1]}, {words}"
         dtypes = (
             f"dtypes={self.criteria.dtypes!r}, "
             if self.call == "check_behaviour" and self.criteria.dtypes != DTYPES

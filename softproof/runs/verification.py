@@ -23,7 +23,7 @@ from ..problem.interface import InterfaceArguments
 from ..problem.validation import check_flag, check_kind, check_whole, shown
 from ..properties.measured import Measured
 from ..reports.report import Report
-from ..reports.required import check_required
+from ..reports.required import OR_HUGE, check_required
 from ..reports.row import Row
 from ..reports.target_record import TargetRecord
 from ..verdicts.stagewise import NEEDED
@@ -119,7 +119,7 @@ def verify(
     check_run(seed, shrink, in_process, database, progress, diagnose)
     check_baseline(accuracy, baseline, factor)
     check_ladder(arithmetic, accuracy)
-    check_required(require)
+    check_required(require, OR_HUGE)
     chosen = model(named(arithmetic))
     arguments = operation, adapter, device, dtypes, examples, interface
     limits: dict[str, Any] = {"time_limit": time_limit, "startup_limit": startup_limit, "sandbox": sandbox,
@@ -137,7 +137,7 @@ def verify(
             dtypes_of(candidate, dtypes),
             shrink=shrink,
             database=opened(database) if isinstance(database, str | Path) else database,
-            require=check_required(require),
+            require=check_required(require, OR_HUGE),
             diagnosing=diagnosing if diagnose else None,
             auto=is_auto(arithmetic),
             max_failures=check_whole("max_failures", max_failures, "a whole number of at least 1", 1),

@@ -1,0 +1,115 @@
+"""An answer for rows that are repeated, so that arrays have more elements than a truth is ever computed for.
+
+Each row is judged by itself. The answer comes in parts of as many rows as the problem has, and each part is an answer
+to the problem. One that has the bits of a part that was judged need not be judged again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..bounds.arithmetic import Arithmetic
+from ..bounds.models import Model
+from ..candidates.bits import same_bits
+from ..candidates.candidate import Candidate
+from ..candidates.repeated_rows import has_rows
+from ..problem.arrangements import ARRANGEMENTS
+from ..problem.checks import check_asked
+from ..problem.outputs import output_shapes
+from ..problem.problem import Problem, Result
+from ..problem.row_masks import by_mask
+from ..problem.rows import main_input
+from ..problem.size_limits import sizes
+from ..problem.validation import check_whole
+from ..verdicts.judgement import check_criteria, judge_result, narrowed
+from ..verdicts.verdict import Verdict
+
+Judge = Callable[[Problem, Result], Verdict]
+_NOTHING_ELSE = ((), None, (), None, ())  # of an answer besides its numbers
+_OF_ROWS = ("@rows", "@batch", "@positions")  # sizes, and masks, of one question
+
+
+def judge_repeated(
+    candidate: Candidate,
+    problem: Problem,
+    times: int,
+    *,
+    device: str = "cpu",
+    arithmetic: str | Arithmetic | Model | None = None,
+    accuracy: str = "C",
+) -> Verdict:
+    """Ask for the rows of a problem so many times one after the other, and judge all parts of the answer.
+
+    Judged is what is made of rows; not the value of a loss that is reduced, nor the gradient of a weight.
+
+    Args:
+        candidate: what is judged, as `softproof.load` gives it.
+        problem: of two dimensions, with rows along the first, such as `softproof.repeated_rows` gives.
+        times: how many times its rows are given; a power of 2.
+        device: where tensors live.
+        arithmetic: the model that the bound is a theorem about; as in `softproof.judge`.
+        accuracy: the class that is asked for, "A" to "C".
+    Returns: the verdict on the last part, or on the first that disagrees.
+    Raises: ValueError or TypeError where the problem has no such rows, or an argument does not fit.
+
+    >>> import numpy as np, softproof
+    >>> zeros = softproof.load(lambda logits, dim: np.zeros_like(logits), operation="softmax")
+    >>> problem = Problem("softmax", "float64", {"logits": [[0.0, 0.0], [1.0, 0.0]]}, {"dim": -1})
+    >>> print(judge_repeated(zeros, problem, 4).explanation)
+    value: got 0, exact 0.5; the allowed error is 3.5e-16; 4 of 4 elements
+    """
+    check_asked(candidate, problem, device)
+    check_criteria(problem, arithmetic, accuracy)
+    check_repeated(candidate, problem, times)
+
+    def judge(problem: Problem, result: Result) -> Verdict:
+        return judge_result(problem, result, device=device, arithmetic=arithmetic, accuracy=accuracy)
+
+    return judged_in_parts(candidate, problem, times, device, judge)
+
+
+def check_repeated(candidate: Candidate, problem: Problem, times: int) -> None:
+    """ValueError or TypeError where rows cannot be repeated: of another shape, or given another way."""
+    if check_whole("times", times, "a power of 2", 1) & (times - 1):
+        raise ValueError(f"times is {times}; expected a power of 2")
+    if main_input(problem).ndim != 2 or problem.options.get("dim", -1) not in (-1, 1) or problem.tangent is not None:
+        raise ValueError(f"problem has logits or features of shape {main_input(problem).shape}; expected rows (N, C)")
+    interface = candidate.interface
+    sized = [name for name, value in interface.extra.items() if isinstance(value, str) and _is_of_rows(value)]
+    if sized or by_mask(interface.names) or any(getattr(interface, name) for name in ARRANGEMENTS):
+        raise ValueError(f"{candidate.name} takes sizes or masks of its rows, or rows in another order; expected none")
+
+
+def _is_of_rows(value: str) -> bool:
+    return value in _OF_ROWS or value.startswith(("@true", "@false", "@ones", "@zeros"))
+
+
+def judged_in_parts(candidate: Candidate, problem: Problem, times: int, device: str, judge: Judge) -> Verdict:
+    """The verdict on the last part, or on the first that disagrees."""
+    problem, _ = narrowed(candidate, problem)
+    alone = candidate.answer(problem, device)
+    if not (verdict := judge(problem, alone)).ok:
+        return verdict
+    judged, rest = alone, {name: each for name, each in alone.outputs.items() if not has_rows(name, problem)}
+    for part in range(times):
+        found = candidate.ask(problem, device, "part of many", str(times), str(part))
+        if found.outputs.keys() == output_shapes(problem).keys() - rest.keys():
+            found = replace(found, outputs={**rest, **found.outputs})
+        if not _alike(found, judged):
+            verdict, judged = judge(problem, found), found
+        if not verdict.ok:
+            size = times * sizes(problem)["rows"] * sizes(problem)["classes"]
+            where = f"in part {part + 1} of {times}, of {size:,} elements in all"
+            return replace(verdict, explanation=f"{verdict.explanation}; {where}")
+    return verdict
+
+
+def _alike(one: Result, two: Result) -> bool:
+    """Whether two answers are numbers with the same bits, and nothing else."""
+    if any((each.written, each.raised, each.changed, each.lost, each.observed) != _NOTHING_ELSE for each in (one, two)):
+        return False
+    if one.outputs.keys() != two.outputs.keys():
+        return False
+    both = ((one.outputs[name], two.outputs[name]) for name in one.outputs)
+    return all((a.dtype, a.device) == (b.dtype, b.device) and same_bits(a.values, b.values) for a, b in both)
