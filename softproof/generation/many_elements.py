@@ -85,10 +85,10 @@ def repeated_rows(
     about, fixed = OPERATIONS[operation], dict(check_mapping("fixed", {} if fixed is None else fixed, "{'dim': -1}"))
     extras = frozenset(about.extras if supports is None else check_names("supports", supports, "dim"))
     options = {name: value for name, value in fixed.items() if name in about.options}
-    if "dim" in about.options:
+    if "dim" in extras:
         options.setdefault("dim", -1)
-    if "reduction" in about.options:
-        options["reduction"] = fixed.get("reduction") or _reduction(extras)
+    if "reduction" in extras:
+        options.setdefault("reduction", reductions(extras)[0])
     _check(operation, dtype, options, extras)
     rng, (rows, classes, times) = np.random.default_rng((seed, *index.encode())), _SIZES[index]
     problem = Problem(operation, dtype, _inputs(operation, rows, classes, rng), options)
@@ -98,18 +98,13 @@ def repeated_rows(
     return Repeated(Problem(operation, dtype, problem.inputs, options, grad_output=grads), times)
 
 
-def _reduction(extras: frozenset[str]) -> str:
-    """The first that it takes of each row, a sum, or a mean; without an option it is a mean."""
-    return reductions(extras)[0] if "reduction" in extras else "mean"
-
-
 def _check(operation: str, dtype: str, options: Mapping[str, Any], extras: frozenset[str]) -> None:
     """ValueError where there is no such question."""
     if options.get("dim", -1) not in (-1, 1):
         raise ValueError(f"dim is {options['dim']}; expected -1 or 1, rows one after the other")
     if "target" in OPERATIONS[operation].inputs and not labels_in(extras):
         raise ValueError("supports names no labels, and probabilities; expected labels")
-    if (dtype, options.get("reduction")) == ("float16", "mean"):
+    if "target" in OPERATIONS[operation].inputs and (dtype, options.get("reduction", "mean")) == ("float16", "mean"):
         raise ValueError("dtype is float16, and the reduction a mean, whose gradients underflow; expected none or sum")
 
 
