@@ -22,7 +22,7 @@ from softproof.diagnosis.known import is_read_beyond
 from softproof.problem.formats import FORMATS, Floats
 from softproof.problem.losses import denominator, is_labels
 from softproof.problem.rows import axis_of, class_count, reduction_of, row_form, wide_rows
-from softproof.runs.schedule import counts
+from softproof.runs.climbing import counts
 from softproof.verdicts.case import BITS
 
 from . import questions

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 import softproof
+from softproof import Problem
 from softproof.bounds.models import MODELS
 from softproof.cli.commands import main
 from softproof.mutants.right.trial import drawn
@@ -252,5 +254,42 @@ def test_a_model_that_promises_nothing_is_not_taken(outcome: str, model: str) ->
     def judge(under: Criteria, _candidate: object) -> Verdict:
         return Verdict(DISAGREES, 2.0, 2.0, "value") if under.name == "any-order" else Verdict(outcome)
 
-    assert schedule.climbing(judge, "float32").outcome == outcome
+    assert schedule.climbing(judge, Problem("softmax", "float32", {"logits": [0.0]}, {"dim": 0})).outcome == outcome
     assert schedule.criteria.name == model
+
+
+def of_small_logits(logits: Tensor, dim: int = -1) -> Tensor:
+    """Wrong from logits of 2^26 on, where a stored logsumexp would promise nothing in float32."""
+    p = torch.softmax(logits, dim)
+    top = torch.where(logits.detach().isfinite(), logits.detach(), 0.0).abs().amax(dim, keepdim=True)
+    return torch.where((top > 2.0**26) & logits.isfinite().all(dim, keepdim=True), p / 4, p)
+
+
+def from_a_logsumexp(logits: Tensor, dim: int = -1) -> Tensor:
+    """Right, with a stored logsumexp."""
+    return (logits - torch.logsumexp(logits, dim, keepdim=True)).exp()
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_what_is_wrong_where_a_wider_model_promises_nothing(seed: int) -> None:
+    """It disagrees, unless other answers need that model."""
+    how: Any = {"dtypes": ["float32"], "seed": seed, "examples": 60, "arithmetic": "auto", "operation": "softmax"}
+    left = ["nonfinite", "masked", "empty", "empty_classes", "scalars", "hvp", "jvp"]
+    (row,) = softproof.verify(of_small_logits, **how, without=left).rows
+    assert row.verdict == "disagrees"
+    assert row.failure is not None
+    assert "promises nothing there, and no other answer needs it" in row.failure.verdict.explanation
+    (row,) = softproof.verify(from_a_logsumexp, **how, without=left).rows
+    assert (row.verdict, row.basis.arithmetic) == ("agrees", "stored-logsumexp")
+
+
+def test_a_model_is_needed_where_smaller_logits_need_it() -> None:
+    """One question of logits so large that the model promises nothing is enough to find that out."""
+    criteria = Criteria("cpu", MODELS["any-order"], "any-order", "C", None, 1.0, auto=True)
+    asked = Problem("softmax", "float32", {"logits": [[3e9, 3e9], [1.0, 0.5]]}, {"dim": -1})
+    for function, model in ((from_a_logsumexp, "stored-logsumexp"), (of_small_logits, "any-order")):
+        schedule = Schedule(softproof.load(function, "softmax", adapter="torch"), criteria, frozenset())
+        outcome = schedule.climbing(lambda under, each: under.judge(each, asked), asked).outcome
+        assert (outcome, schedule.criteria.name) == (NO_GUARANTEE, model)
+        last = schedule.without_a_model()
+        assert (last is None) == (model != "any-order")

@@ -14,6 +14,7 @@ from softproof.candidates.candidate import Candidate
 from softproof.cli.standing import with_standing
 from softproof.problem.interface import Interface
 from softproof.reports.row import Row
+from softproof.runs.probing import refusals
 
 from .helpers.rows import changed
 
@@ -64,7 +65,8 @@ AGREES = judged(torch.nn.Softmax(-1), [2])
         (with_a_graph, [2], Interface(), True),
         (with_a_graph, [2], Interface(without=frozenset(("no_grad",))), False),
         (slope, [2], Interface(), True),
-        (slope, [2], Interface(without=frozenset(("gradient",))), False),
+        (slope, [2], Interface(without=frozenset(("gradient",))), True),
+        (slope, [2], Interface(without=frozenset(("gradient",)), fixed={"dim": -1}), True),
     ],
 )
 def test_a_failure_stands_if_it_is_still_asked(
@@ -95,3 +97,57 @@ def test_an_error_that_is_not_raised_any_more_does_not_stand() -> None:
         return softproof.load(torch.nn.Softmax(-1), operation="softmax", adapter="torch")
 
     assert with_standing([row], [other], Interface(), Interface(), opener) == [other]
+
+
+def weighted(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Wrong with class weights; it says that it takes none, to the question that finds that out."""
+    if weight is not None and weight.tolist() in ([1.0, 0.5, 2.0], [1.0, -0.5, 2.0]):
+        raise NotImplementedError("weight is not supported")
+    return torch.nn.functional.cross_entropy(logits, target, weight) * (1 if weight is None else 1.5)
+
+
+def small(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """The same of few numbers."""
+    if weight is not None and logits.numel() <= 12:
+        raise NotImplementedError("weight is not supported")
+    return torch.nn.functional.cross_entropy(logits, target, weight) * (1 if weight is None else 1.5)
+
+
+def test_an_option_that_was_answered_is_taken() -> None:
+    """Numbers that were wrong stand, where the function says later that it does not take that; an error does not."""
+    how: Any = {"operation": "cross_entropy", "adapter": "torch", "dtypes": ["float32"], "seed": 1, "examples": 60,
+                "ndim": [2], "without": ["ignored_nonfinite", "probabilities"]}  # fmt: skip
+    first = Interface(ndim=frozenset((2,)), without=frozenset(how["without"]))
+    left = replace(first, without=first.without | {"weight"})
+    named = replace(left, fixed={"reduction": "mean"})  # called otherwise, and still answered
+    (row,) = softproof.verify(weighted, **how).rows
+    assert row.failures[0].verdict.output == "value"
+
+    def opener() -> Candidate:
+        arguments = {name: how[name] for name in ("operation", "adapter", "ndim", "without")}
+        return softproof.load(weighted, **arguments)
+
+    for second in (left, named):
+        assert with_standing([row], [], first, second, opener) == [row]
+    raises = [replace(each, verdict=replace(each.verdict, output="", explanation="raised X")) for each in row.failures]
+    assert with_standing([replace(row, failures=tuple(raises))], [], first, left, opener) == []
+
+    def right() -> Candidate:
+        return softproof.load(torch.nn.functional.cross_entropy, operation="cross_entropy", adapter="torch")
+
+    assert with_standing([row], [], first, named, right) == []  # right, as it is called now
+
+
+@pytest.mark.parametrize("function", [weighted, small])
+def test_a_kind_is_refused_by_more_than_one_question(function: Any) -> None:
+    """With other numbers, and many rows; who refuses both refuses it."""
+    candidate = softproof.load(function, operation="cross_entropy", adapter="torch")
+    assert "weight" not in refusals(candidate, "cross_entropy", "float32").without
+
+    def never(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+        if weight is not None:
+            raise NotImplementedError("weight is not supported")
+        return torch.nn.functional.cross_entropy(logits, target)
+
+    candidate = softproof.load(never, operation="cross_entropy", adapter="torch")
+    assert "weight" in refusals(candidate, "cross_entropy", "float32").without

@@ -256,6 +256,7 @@ def test_what_nothing_is_promised_of_does_not_count(
     module = importlib.import_module("softproof.runs.rows")
     monkeypatch.setattr(module, "verdicts", lambda *_: drawn)
     monkeypatch.setattr(module, "verdicts_on_large", lambda *_: OnLarge(large))
+    monkeypatch.setattr(module, "verdicts_beyond", lambda *_: OnLarge())
     report = softproof.verify(MANUAL.only("softmax"), dtypes=["float32"], seed=0)
     (row,) = report.rows
 

@@ -19,8 +19,10 @@ from .candidate import Candidate
 from .capabilities import Capabilities
 from .frames import FrameError
 from .frameworks import ADAPTERS, FRAMEWORKS
+from .plain_text import quoted
 from .protocol import LONGEST_NAME, MOST_TEXTS, decoded, encoded, texts
 
+HALF_SMOOTH = 0.5  # from which on labels count less than all classes do
 DECLARING = ("onnx", "process")  # adapters whose targets say themselves what they take
 _PARTS = {"adapter", "operations", "takes", "backwards", "formats", "without", "names", "fixed", "ndim", "output",
           "parameters", "switches", "other_defaults"}  # fmt: skip
@@ -112,7 +114,8 @@ def believed(said: Any, target: str, operation: str | None, adapter: str | None,
     """
     if not isinstance(said, dict) or said.keys() != _PARTS:
         raise FrameError("a description without its parts")
-    known_adapter, operations = _adapter(said["adapter"], target, adapter), _operations(said["operations"], operation)
+    known_adapter = _adapter(said["adapter"], target, adapter)
+    operations = _operations(said["operations"], operation or _by_name(target, known_adapter))
     if not operations:
         raise ValueError(f"target {target!r}: it says that it has no function that could be asked")
     takes = said["takes"]
@@ -146,7 +149,10 @@ def _named(said: Any, operations: tuple[str, ...], what: str) -> dict[str, tuple
     """Names of each operation."""
     if not isinstance(said, dict) or said.keys() != set(operations):
         raise FrameError(f"a description that does not say what the {what} of each operation are called")
-    return {name: tuple(texts(said[name], what)) for name in operations}
+    found = {name: tuple(texts(said[name], what)) for name in operations}
+    if strange := [each for names in found.values() for each in names if not each.isidentifier()]:
+        raise FrameError(f"a description with {what} that are no names in Python: {quoted(strange[0])}")
+    return found
 
 
 def _adapter(said: Any, target: str, adapter: str | None) -> str:
@@ -154,6 +160,12 @@ def _adapter(said: Any, target: str, adapter: str | None) -> str:
     if not isinstance(said, str) or said not in ADAPTERS or (given is None and said in DECLARING):
         raise FrameError("a description with another adapter")
     return given or said
+
+
+def _by_name(target: str, adapter: str) -> str | None:
+    """The operation that a function has the name of, which it can be asked alone, whatever its process says."""
+    name = target.rpartition(":")[2] if ":" in target and adapter not in DECLARING else ""
+    return name if name in OPERATIONS else None
 
 
 def _operations(said: Any, operation: str | None) -> tuple[str, ...]:
@@ -198,8 +210,12 @@ def _trivial(fixed: dict[str, Any], ndim: Any, interface: Interface) -> str:
     """Why one answer would be right for all problems that it leaves, unless its user has said so; empty if none is."""
     if not interface.ndim and isinstance(ndim, list) and ndim and all(each == 0 for each in ndim):
         return "single numbers, ndim 0, which --ndim 0 alone can say"
-    if "label_smoothing" not in interface.fixed and fixed.get("label_smoothing") == 1:
-        return "a loss of no labels, label_smoothing 1, which --fixed label_smoothing=1 alone can say"
+    smoothing = fixed.get("label_smoothing", 0)
+    if "label_smoothing" not in interface.fixed and not (
+        isinstance(smoothing, int | float) and smoothing <= HALF_SMOOTH
+    ):
+        said = f"label_smoothing {smoothing}"
+        return f"a loss that hardly knows its labels, {said}, which --fixed label_smoothing=… alone can say"
     return ""
 
 

@@ -23,6 +23,7 @@ from .isolation.system import PR_SET_DUMPABLE, prctl
 from .plain_text import plain
 from .preparation import prepare
 from .protocol import answer, decoded, problem_of
+from .source_only import from_source_only
 
 
 def main() -> None:
@@ -55,6 +56,7 @@ def _end_with(parent: int) -> None:
 
 def _prepared(arguments: dict[str, Any]) -> tuple[Candidate | None, dict[str, Any]]:
     """The candidate with its description, or what is wrong with the arguments."""
+    from_source_only()
     guard = Guard()
     try:
         candidate = prepare(**arguments)

@@ -195,7 +195,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     given = {key: getattr(options, key.replace("-", "_")) for key in CRITERIA}
     given = {key: value for key, value in given.items() if value is not None}
     required = split(options.require) + [HUGE] * options.huge
-    given |= {} if not required else {"require": required}
+    given |= {"require": required} if options.huge or options.require is not None else {}
     given |= {} if options.device is None else {"devices": [options.device]}
     of_one = given_interface(options)
     if options.targets:

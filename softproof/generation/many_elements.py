@@ -15,7 +15,7 @@ from ..problem.formats import FORMATS
 from ..problem.operations import OF_LAYER, OPERATIONS, PER_ROW, labels_in, reductions
 from ..problem.outputs import value_shape
 from ..problem.problem import Array, Problem
-from ..problem.validation import check_mapping, check_name, check_names, check_whole
+from ..problem.validation import check_flag, check_mapping, check_name, check_names, check_whole
 
 COUNTED = {"float32": 1 << 24, "int32": 1 << 31}  # by the type of an index, from which on it is wrong
 FEATURES, EIGHTHS, LOGITS = 3, 8, 32
@@ -82,6 +82,7 @@ def repeated_rows(
     check_name("dtype", dtype, FORMATS)
     check_name("index", index, COUNTED)
     check_whole("seed", seed, "a whole number")
+    check_flag("upstream", upstream)
     about, fixed = OPERATIONS[operation], dict(check_mapping("fixed", {} if fixed is None else fixed, "{'dim': -1}"))
     extras = frozenset(about.extras if supports is None else check_names("supports", supports, "dim"))
     options = {name: value for name, value in fixed.items() if name in about.options}
@@ -90,7 +91,7 @@ def repeated_rows(
     if "reduction" in extras:
         options.setdefault("reduction", reductions(extras)[0])
     _check(operation, dtype, options, extras)
-    rng, (rows, classes, times) = np.random.default_rng((seed, *index.encode())), _SIZES[index]
+    rng, (rows, classes, times) = np.random.default_rng((abs(seed), seed < 0, *index.encode())), _SIZES[index]
     problem = Problem(operation, dtype, _inputs(operation, rows, classes, rng), options)
     shape = value_shape(problem)
     size = rng.integers(1, EIGHTHS, shape) / 4 * rng.choice((-1.0, 1.0), shape)

@@ -79,7 +79,7 @@ def _judged(schedule: Schedule, problem: Problem, times: int) -> Verdict:
     candidate, device = schedule.candidate, schedule.criteria.device
 
     def judge(problem: Problem, result: Result) -> Verdict:
-        return schedule.climbing(lambda criteria, _candidate: criteria.judge_result(problem, result), problem.dtype)
+        return schedule.climbing(lambda criteria, _candidate: criteria.judge_result(problem, result), problem)
 
     with warnings.catch_warnings(action="ignore"):
         return judged_in_parts(candidate, problem, times, device, judge)

@@ -116,6 +116,14 @@ def _without_bounds(problem: Problem, arithmetic: Arithmetic) -> set[str]:
     return {name for name, limit in limits.items() if (np.isinf(limit) & np.isfinite(usual[name])).any()}
 
 
+def within_reach(problem: Problem, criteria: Criteria) -> Problem | None:
+    """The same question with smaller logits, for which a model has bounds whose logsumexp is stored; None if it is."""
+    most = 2.0**-8 / arithmetic_of(criteria.model, problem).compute.u
+    clipped = _clipped(problem, most)
+    alike = all(np.array_equal(x, clipped.inputs[name], equal_nan=True) for name, x in problem.inputs.items())
+    return None if alike else clipped
+
+
 def _clipped(problem: Problem, most: float) -> Problem:
     """The same question with logits of at most this size; those that are infinite stay so."""
     given = {name: problem.inputs[name] for name in LOGITS & problem.inputs.keys()}

@@ -26,11 +26,12 @@ from ..properties.measured import Measured
 from ..reports.required import CANNOT_ASK, HUGE, missing
 from ..reports.row import Asked, Basis, Coverage, Errors, Outcome
 from ..verdicts.verdict import AGREES, UNSPECIFIED, Verdict
+from .climbing import counts
 from .drawing import drawing
 from .large import OnLarge
 from .points import points
 from .probing import hints
-from .schedule import LEFT_OUT, Schedule, counts
+from .schedule import LEFT_OUT, Schedule
 
 PATIENCE = 20.0  # seconds of the large problems of one dimension
 

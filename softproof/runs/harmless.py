@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..candidates.repeated_rows import OF_ALL_ROWS
 from ..problem.formats import FORMATS
 from ..problem.losses import is_labels
 from ..problem.operations import LOSS_DEFAULTS, OF_REDUCTIONS, OPERATIONS, labels_in
@@ -16,7 +17,7 @@ from ..problem.problem import Array, Problem
 from ..problem.rows import main_input
 from ..problem.size_limits import ONE_CLASS, is_limit
 
-ROWS, CLASSES, FEATURES = 2, 3, 4
+ROWS, CLASSES, FEATURES, MANY = 2, 3, 4, 9
 SIZES = (ROWS, 5, 4, 7, 6)  # of axes that are not the classes: equal sizes would hide that axes are confused
 
 
@@ -195,6 +196,19 @@ def with_thirds(problem: Problem) -> Problem:
     moved = {name: fmt.round(x.astype(np.float64) / 3 + 0.1) for name, x in problem.inputs.items()
              if name in ("logits", "p_logits", "q_logits", "input")}  # fmt: skip
     return replace(problem, inputs={**problem.inputs, **moved})
+
+
+def another(problem: Problem) -> Problem:
+    """The same kind of question with other numbers and many rows, so that who refuses both refuses the kind."""
+    fmt, many = FORMATS[problem.dtype], with_thirds(problem)
+    rows = main_input(problem).shape[:1]
+    inputs = {name: np.concatenate([x] * MANY) if name not in OF_ALL_ROWS and x.shape[:1] == rows and x.ndim else x
+              for name, x in many.inputs.items()}  # fmt: skip
+    if "weight" in inputs and "target" in inputs:
+        inputs["weight"] = fmt.round(inputs["weight"].astype(np.float64) * 0.75 + 0.125)
+    options = {**problem.options, **({"label_smoothing": 0.25} if problem.options.get("label_smoothing") else {})}
+    problem = replace(many, inputs=inputs, options=options, grad_output=None)
+    return with_ones(problem) if many.grad_output is not None else problem
 
 
 def apart(problem: Problem) -> Problem:

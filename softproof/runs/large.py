@@ -113,7 +113,7 @@ class _Words:
 def _judged(schedule: Schedule, problem: Problem, bits: Sequence[int] = BITS) -> Verdict:
     """From the first model on under which it agrees."""
     with warnings.catch_warnings(action="ignore"):
-        return schedule.climbing(lambda criteria, candidate: criteria.judge(candidate, problem, bits), problem.dtype)
+        return schedule.climbing(lambda criteria, candidate: criteria.judge(candidate, problem, bits), problem)
 
 
 def _shorter(

@@ -28,7 +28,7 @@ from ..problem.size_limits import limit
 from ..properties.metamorphic import UNTAKEN
 from ..verdicts.judgement import judge
 from .calling import how_to_call
-from .harmless import kinds, plain
+from .harmless import another, kinds, plain
 from .ladder import widest
 from .large import BY_LAYOUT
 
@@ -98,7 +98,7 @@ def refusals(
         error = _raised(candidate, each.problem, device)
         if not error and each.option in OTHER_INPUTS and backward.get(main_input(usual).ndim) == "":
             error = _raised_in_backward(candidate, each.problem, device)
-        if error:
+        if error and _raised(candidate, another(each.problem), device):
             without[each.option] = f"{each.words}: {error}"
     if without.keys() >= OF_REDUCTIONS.keys():
         without = {"reduction": without[min(OF_REDUCTIONS)]} | {

@@ -25,6 +25,7 @@ from ..verdicts.verdict import DISAGREES, Verdict
 from . import groups
 from .as_torch import AsTorch, but_for, finding_of, shows_at_once, with_failure, with_finding
 from .beyond import verdicts_beyond
+from .climbing import counts
 from .criteria import Criteria
 from .drawing import BY_STAGES
 from .further import OVERWRITES, LeftOut, headline_first, is_counted, is_told
@@ -34,7 +35,7 @@ from .large import OnLarge, verdicts_on_large
 from .next_label import of_next_label
 from .otherwise import of_another_interface
 from .probing import cannot_ask, refusals
-from .schedule import Schedule, against, counts
+from .schedule import Schedule, against
 from .search import EXAMPLES, Strategy, verdicts
 
 
@@ -145,8 +146,9 @@ def _judged(schedule: Schedule, draw: Strategy, operation: str, dtype: str, exam
         beyond = verdicts_beyond(schedule, operation, dtype, seed)
         on_large = OnLarge(on_large.found | beyond.found, beyond.source)
     latest = (*small[-1:], *on_large.found.values())
-    if not any(map(against, latest)) and (built_up := schedule.at_the_end()) is not None:
-        return Judged.of([*small, built_up], OnLarge())
+    for last in (schedule.without_a_model, schedule.at_the_end):
+        if not any(map(against, latest)) and (found := last()) is not None:
+            return Judged.of([*small, found], OnLarge())
     return Judged.of(small, on_large)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from hashlib import sha256
 from math import inf
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 from warnings import catch_warnings
 
 from ..bounds.accuracy import Accuracy
@@ -22,7 +23,7 @@ from ..properties.checks import CHECKS, LIFETIMES, OF_LARGE
 from ..properties.metamorphic import RELATIONS, Asker, compared, compared_problems, fits, identity_of
 from ..properties.questions import DTYPES, Question, question_of
 from ..verdicts.verdict import DISAGREES, NO_GUARANTEE, Verdict
-from .ladder import LADDER, Recorded
+from .climbing import Climbing, counts
 
 if TYPE_CHECKING:
     from .criteria import Criteria
@@ -37,11 +38,6 @@ MIDDLE = 1 << 16  # numbers of a problem that is asked again at the end
 MOST = 7  # questions besides, of one problem
 
 
-def counts(verdict: Verdict) -> bool:
-    """Whether it counts in a row. It does not where the arithmetic guarantees nothing; a baseline at fault does."""
-    return verdict.outcome != NO_GUARANTEE or verdict.accuracy == "D"
-
-
 def against(verdict: Verdict) -> bool:
     """Whether it counts, and is no agreement: then it is the last of its row."""
     return counts(verdict) and not verdict.ok
@@ -54,7 +50,7 @@ def _kind(problem: Problem) -> tuple[Any, ...]:
 
 
 @dataclass
-class Schedule:
+class Schedule(Climbing):
     """The questions of one row: each problem that agrees is also asked by some checks and some relations, in turn.
 
     A call as it is made most is asked all of them, since state is often kept for such calls alone. The questions that
@@ -80,6 +76,7 @@ class Schedule:
     lost: Verdict | None = None  # on the problem that the candidate did not survive
     late: str = ""  # what to do, where a large problem was not answered in time
     beyond: dict[str, float] = field(default_factory=dict)  # models that were too narrow: the worst error/bound
+    unfounded: list[tuple[str, tuple[str, str], Verdict]] = field(default_factory=list)  # wrong, but for a wider model
     left: LeftOut | None = None  # what has failed before, and is asked no more
     digest: Any = field(default_factory=sha256)  # over the digests of the problems, a line each, until something fails
 
@@ -124,7 +121,7 @@ class Schedule:
         self.unbounded += dropped and self.pinned is None
         for region in regions(problem) if self.pinned is None else ():
             self.regions[region] = self.regions.get(region, 0) + 1
-        verdict = self.climbing(lambda criteria, candidate: criteria.verdict(candidate, problem), problem.dtype)
+        verdict = self.climbing(lambda criteria, candidate: criteria.verdict(candidate, problem), problem)
         if not counts(verdict):
             return verdict
         self._see(problem, verdict)
@@ -135,34 +132,6 @@ class Schedule:
             return verdict  # two answers that no document fixes need not be the same
         self.problems += 1
         return self._besides(problem) or verdict
-
-    def climbing(self, judge: Callable[[Criteria, Candidate], Verdict], dtype: str) -> Verdict:
-        """The verdict under the narrowest model, from that of the row on, under which nothing disagrees.
-
-        Where it disagrees under all of them, that under the row's own. The same answers are judged under each.
-        """
-        if not self.criteria.auto:
-            return judge(self.criteria, self.candidate)
-        recorded = Recorded(self.candidate)
-        candidate = cast("Candidate", recorded)
-        verdict = judge(self.criteria, candidate)
-        if verdict.outcome != DISAGREES or not verdict.output:  # no number is what is wrong
-            return verdict
-        for criteria in self.criteria.wider(dtype):
-            recorded.rewind()
-            again = judge(criteria, candidate)
-            if again.outcome != DISAGREES:
-                if counts(again):  # a model that promises nothing here is no reason to allow more elsewhere
-                    self._climb(criteria, verdict)
-                return again
-        return verdict
-
-    def _climb(self, criteria: Criteria, refused: Verdict) -> None:
-        """From here on the row is judged under a wider model; not while a failure is made smaller."""
-        if self.pinned is None:
-            name = self.criteria.name or LADDER[0]
-            self.beyond[name] = max(self.beyond.get(name, 0.0), refused.ratio)
-            self.criteria = criteria
 
     def _see(self, problem: Problem, verdict: Verdict) -> None:
         """Keep it for a diagnosis, if there may be one."""
@@ -241,20 +210,22 @@ class Schedule:
             lambda criteria, candidate: compared(
                 name, identity, replace(answers, candidate=candidate, model=criteria.model)
             ),
-            identity.problem.dtype,
+            identity.problem,
+            ("relation", name),
+            answers.problem,
         )
 
     def _check(self, name: str, question: Question) -> Verdict | None:
         """The verdict of a check, if it applies."""
         if not CHECKS[name].applies(question):
             return None
-        verdict, same = check_answers(question, name, self._judge_result)
+        verdict, same = check_answers(question, name, partial(self._judge_result, ("check", name)))
         self.differ |= {} if same else {name: None}
         return verdict
 
-    def _judge_result(self, problem: Problem, result: Result) -> Verdict:
-        """The verdict on an answer that is there."""
-        return self.climbing(lambda criteria, _candidate: criteria.judge_result(problem, result), problem.dtype)
+    def _judge_result(self, asked: tuple[str, str], problem: Problem, result: Result) -> Verdict:
+        """The verdict on an answer that is there, to a check."""
+        return self.climbing(lambda criteria, _candidate: criteria.judge_result(problem, result), problem, asked)
 
     def asked(self, kind: str) -> tuple[str, ...]:
         """The checks, or the relations, that were asked."""

@@ -133,6 +133,7 @@ def _halves() -> Iterator[Call]:
 # ---- the judge ------------------------------------------------------------------------------------------------------
 
 SOFTMAX = Problem("softmax", "float32", {"logits": X}, {"dim": -1}, X, tangent=X)
+OF_TWO_AXES = Problem("softmax", "float32", {"logits": X}, {"dim": -1}, X)
 LAYER = Problem("linear_cross_entropy", "float32",
                 {"input": W[:2], "linear_weight": W, "target": [0, 2]}, {}, 0.5)  # fmt: skip
 ALONE = softproof.load("manual:softmax")
@@ -243,6 +244,8 @@ def _judges() -> Iterator[Call]:
         softproof.check_relations,
         {**again, "relation": _given("flattened", optional(text)), **_CRITERIA},
     )
+    rows = {"candidate": _given(MANUAL), "problem": _given(OF_TWO_AXES), "times": _given(4, whole), "device": _DEVICE}
+    yield Call("softproof.judge_repeated", softproof.judge_repeated, {**rows, **_CRITERIA})
     staged = {"implementation": _given(MANUAL), "problem": _given(LAYER), "device": _DEVICE,
               "judge": _given(lambda stage: softproof.judge(MANUAL, stage), anything)}  # fmt: skip
     yield Call("softproof.stages", softproof.stages, staged, list)
@@ -438,6 +441,9 @@ def _drawn() -> Iterator[Call]:
     large = {**kind, "supports": _given(None, _NAMES), "fixed": _given({}, optional(mapping)), "seed": _given(1, whole),
              "ndim": _given([2], items(whole)), "layouts": _given(["strided"], items(text))}  # fmt: skip
     yield Call("softproof.large_problems", softproof.large_problems, large, len)
+    many = {**kind, "supports": _given(None, _NAMES), "fixed": _given({}, optional(mapping)),
+            "index": _given("float32", text), "seed": _given(1, whole), "upstream": _given(True, flag)}  # fmt: skip
+    yield Call("softproof.repeated_rows", softproof.repeated_rows, many, lambda found: found[0].digest())
     layers = [("linear", 2, 3), "tanh", ("linear", 3, 2)]
     stated = {"layers": _given(layers, items(anything)), "loss": _given("cross_entropy", text)}
     yield Call("softproof.network", softproof.network, stated, repr)

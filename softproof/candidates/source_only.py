@@ -1,0 +1,56 @@
+"""Modules of a target are compiled from their source, and never taken from a cache that may hold something else.
+
+Python trusts a file in `__pycache__` that says it need not be compared with its source. What a certificate digests is
+the source. What is installed, and this package, stay as they are.
+"""
+
+from __future__ import annotations
+
+import sys
+import sysconfig
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+_OWN = str(Path(__file__).resolve().parents[1])
+_INSTALLED = ("site-packages", "dist-packages")
+_FOLDERS = tuple({path for name, path in sysconfig.get_paths().items() if name in ("stdlib", "platstdlib")})
+
+
+class _SourceOnly(SourceFileLoader):
+    """Without a time of its file nothing is read from a cache, and nothing written."""
+
+    def path_stats(self, path: Any) -> Any:
+        raise OSError(f"no cache is used for {path}")
+
+
+class _OfTargets(MetaPathFinder):
+    """What is found on the path, and is not installed, has that loader."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, _target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """That of Python, with another loader."""
+        spec = PathFinder.find_spec(fullname, path)
+        if spec is not None and type(spec.loader) is SourceFileLoader and not is_installed(str(spec.origin)):
+            spec.loader = _SourceOnly(spec.loader.name, spec.loader.path)
+        return spec
+
+
+def is_installed(path: str) -> bool:
+    """Whether a file is one of the standard library, of an installed package, or of this one.
+
+    >>> is_installed("/usr/lib/python3/site-packages/torch/__init__.py"), is_installed("/home/me/kernel.py")
+    (True, False)
+    """
+    return path.startswith((*_FOLDERS, _OWN)) or any(part in _INSTALLED for part in Path(path).parts)
+
+
+def from_source_only() -> None:
+    """From here on, in this process."""
+    if not any(isinstance(each, _OfTargets) for each in sys.meta_path):
+        place = next((i for i, each in enumerate(sys.meta_path) if each is PathFinder), len(sys.meta_path))
+        sys.meta_path.insert(place, _OfTargets())
