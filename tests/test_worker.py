@@ -43,7 +43,7 @@ def test_every_name_is_that_of_its_module() -> None:
     for name in dir(softproof):
         if not name.startswith("_"):
             assert getattr(softproof, name) is not None
-    assert len([name for name in dir(softproof) if not name.startswith("_")]) == 36
+    assert len([name for name in dir(softproof) if not name.startswith("_")]) == 38
 
 
 @pytest.mark.parametrize("adapter", FRAMEWORKS)

@@ -91,7 +91,7 @@ def repeated_rows(
     if "reduction" in extras:
         options.setdefault("reduction", reductions(extras)[0])
     _check(operation, dtype, options, extras)
-    rng, (rows, classes, times) = np.random.default_rng((abs(seed), seed < 0, *index.encode())), _SIZES[index]
+    rng, (rows, classes, times) = np.random.default_rng((abs(int(seed)), int(seed < 0), *index.encode())), _SIZES[index]
     problem = Problem(operation, dtype, _inputs(operation, rows, classes, rng), options)
     shape = value_shape(problem)
     size = rng.integers(1, EIGHTHS, shape) / 4 * rng.choice((-1.0, 1.0), shape)
