@@ -55,6 +55,35 @@ def test_a_gradient_that_is_taken_for_a_constant() -> None:
     assert not unseen(reply)
 
 
+def doubled_twice(logits: torch.Tensor) -> torch.Tensor:
+    """A softmax whose second derivative is twice what it should be; all else is right."""
+    return _Doubled.apply(logits)  # type: ignore[no-any-return, no-untyped-call]
+
+
+class _Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, logits: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(logits)
+        return torch.softmax(logits, -1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: torch.Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        p = torch.softmax(2 * x - x.detach(), -1)
+        return p * (grads[0] - (p * grads[0]).sum(-1, keepdim=True))
+
+
+def test_a_second_derivative_that_is_wrong_is_left_out_by_its_name() -> None:
+    """The row goes on without derivatives in a direction, and is right in all else; that command is told."""
+    how: Any = {"operation": "softmax", "adapter": "torch", "ndim": [2], "dtypes": ["float64"], "seed": 1,
+                "examples": 40, "without": ["jvp", "nonfinite", "masked", "empty_classes"],
+                "diagnose": True}  # fmt: skip
+    (row,) = softproof.verify(doubled_twice, max_failures=3, **how).rows
+    assert [each.verdict.output for each in row.failures] == ["hvp_logits"]
+    assert row.failures[0].diagnosis.next.endswith("leave it out: --without hvp")
+    assert row.outcome.rest > 20
+
+
 def test_the_class_of_an_autograd_function_is_called_by_its_apply() -> None:
     """As if that were named."""
     problem = softproof.Problem("softmax", "float64", {"logits": [0.5, 1.0]}, {}, [1.0, 2.0])

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+import torch
 
 import softproof
 from softproof.cli.commands import main
@@ -16,6 +17,7 @@ from softproof.problem.problem import Array
 from softproof.reports.causes import causes
 from softproof.reports.junit import junit
 from softproof.reports.report import Report
+from softproof.runs import rows
 from softproof.runs.further import LeftOut, headline_first
 
 ABOUT: dict[str, Any] = {"operation": "softmax", "adapter": "numpy", "seed": 0, "examples": 40, "diagnose": True}
@@ -97,7 +99,9 @@ def test_an_ordinary_number_is_the_headline(report: Report) -> None:
     error = replace(failure, verdict=replace(failure.verdict, output="", explanation="raised ValueError: no"))
     infinite = replace(failure, verdict=replace(failure.verdict, explanation="value[0]: got nan, exact 0.5"))
 
-    assert headline_first([error, infinite, failure]) == [failure, error, infinite]
+    along = replace(failure, verdict=replace(failure.verdict, output="hvp_logits"))
+
+    assert headline_first([error, infinite, along, failure]) == [failure, error, infinite, along]
 
 
 def test_what_is_left_out(report: Report) -> None:
@@ -131,3 +135,45 @@ def test_the_command_line_has_the_option(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit):
         main([*target.split(), "--max-failures", "0"])
     assert "--max-failures is 0; expected a whole number of at least 1" in capsys.readouterr().err
+
+
+def a_tile_short(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """0 in place of NaN for no rows that count; its gradient forgets what comes after the first 512 classes."""
+    x = torch.cat([logits[:, :512], logits[:, 512:].detach()], -1)
+    return torch.nan_to_num(torch.nn.functional.cross_entropy(x, target))
+
+
+def of_a_layout(logits: torch.Tensor) -> torch.Tensor:
+    """An error for expanded arrays, and wrong numbers for transposed ones."""
+    if 0 in logits.stride() and logits.numel() > 1:
+        raise RuntimeError("expanded")
+    wrong = logits.stride()[0] == 1 and logits.numel() > 1 and not logits.is_contiguous()
+    return torch.softmax(logits, -1) * (2 if wrong else 1)
+
+
+OF_TORCH: Any = {"operation": "softmax", "adapter": "torch", "ndim": [2], "dtypes": ["float32"], "seed": 1,
+                 "diagnose": True, "max_failures": 3, "without": ["jvp", "hvp", "nonfinite", "masked"]}  # fmt: skip
+
+
+def test_what_is_large_is_asked_of_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong in large problems alone is told in the same run as what failed before; the program shows it."""
+    monkeypatch.setattr(rows, "EXAMPLES", 30)
+    how = {**OF_TORCH, "operation": "cross_entropy", "without": [*OF_TORCH["without"], "probabilities"]}
+    (row,) = softproof.verify(a_tile_short, examples=30, **how).rows
+    first, *others = row.failures
+    assert first.verdict.output == "grad_logits"
+    assert {each.diagnosis.without for each in others} <= {"empty", "all_ignored", "ignored_nonfinite"}
+    assert others
+    assert "classes: 513, and with 512 it agrees" in first.verdict.explanation
+    assert row.outcome.rest == 0
+
+    (row,) = softproof.verify(a_tile_short, examples=29, **how).rows
+    assert "grad_logits" not in {each.verdict.output for each in row.failures}
+
+
+def test_layouts_are_left_out_one_by_one() -> None:
+    """Numbers that are wrong for one are told beside an error that another raises."""
+    (row,) = softproof.verify(of_a_layout, examples=60, **OF_TORCH).rows
+    told = [(each.verdict.output, each.diagnosis.without) for each in row.failures]
+    assert told[0] == ("value", "layouts")
+    assert ("", "layouts") in told

@@ -45,7 +45,9 @@ def called(
     """The candidate's function of the operation, or one of its derivatives, applied to arrays by name."""
     operation, interface, framework = OPERATIONS[problem.operation], candidate.interface, arrays_of(candidate.adapter)
     own = function or candidate.functions[problem.operation]
-    asked = row_by_row(own if function else _alone(own, interface), framework) if interface.row_by_row else own
+    asked = own
+    if interface.row_by_row:
+        asked = row_by_row(own if function else _alone(own, interface), framework, interface.extra)
     first = positional(problem.operation, interface)
     missing = unsaid(own, problem, interface, len(before) + first)
     missing = {name: given_so(name, x, problem, interface) if isinstance(x, np.ndarray) else x
@@ -66,7 +68,9 @@ def called(
         keywords = interface.given({**filled, **named, **options})
         extra = {}
         if interface.extra:
-            given = with_sizes(interface.extra, given_problem(problem, interface), tuple(first_of_all.shape))
+            shape = tuple(first_of_all.shape)
+            shape = (1, *shape[1:]) if interface.row_by_row else shape
+            given = with_sizes(interface.extra, given_problem(problem, interface), shape)
             extra = {name: _filled(framework, first_of_all, x) if isinstance(interface.extra[name], str) else x
                      for name, x in given.items()}  # fmt: skip
         answer = asked(*before, *positional, **keywords, **extra)

@@ -5,7 +5,7 @@ So the numbers of all rows are judged. What it does with several rows is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import prod
 from types import ModuleType
 from typing import Any
@@ -15,14 +15,18 @@ import numpy as np
 _MATRIX = 2  # dimensions of arrays with rows
 
 
-def row_by_row(function: Callable[..., Any], framework: ModuleType) -> Callable[..., Any]:
-    """The function, called for each row of its matrices, and the results joined; or each of several results."""
+def row_by_row(function: Callable[..., Any], framework: ModuleType, same: Collection[str] = ()) -> Callable[..., Any]:
+    """The function, called for each row of its matrices, and the results joined; or each of several results.
+
+    What is named is the `same` for each row.
+    """
 
     def called(*arrays: Any, **named: Any) -> Any:
         matrix = next(x for x in (*arrays, *named.values()) if getattr(x, "ndim", 0) == _MATRIX)  # (N, C)
         parts = []
         for row in range(len(matrix)):
-            answer = function(*(_of(x, row) for x in arrays), **{name: _of(x, row) for name, x in named.items()})
+            of_row = {name: x if name in same else _of(x, row) for name, x in named.items()}
+            answer = function(*(_of(x, row) for x in arrays), **of_row)
             parts.append(answer if isinstance(answer, tuple | list) else (answer,))
         joined = tuple(framework.join([_row(matrix, x, framework) for x in each]) for each in zip(*parts, strict=True))
         return joined if len(joined) > 1 else joined[0]

@@ -152,7 +152,15 @@ def _cause(interview: Interview, witness: Reply) -> tuple[tuple[Pattern, ...], s
     if (advice := unseen(witness)) or (advice := _of_the_call(witness)):
         return (), advice
     pattern = through_the_maximum(interview, witness)
-    return ((), "") if pattern is None else ((pattern,), ADVICE)
+    return ((), KEPT_CONSTANT if witness.verdict.output == "hvp_logits" else "") if pattern is None else (
+        (pattern,), ADVICE)  # fmt: skip
+
+
+KEPT_CONSTANT = (
+    "autograd takes what its backward pass keeps, or computes by itself, for constants, so that a gradient of its "
+    "gradient is wrong, without a word: mark that backward with torch.autograd.function.once_differentiable, which "
+    "refuses it; or leave it out: --without hvp"
+)
 
 
 UNSEEN = {  # outputs that autograd gives 0 for, without a word

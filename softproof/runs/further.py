@@ -10,7 +10,7 @@ import numpy as np
 
 from ..diagnosis.features import WITH, features
 from ..problem.kinds import kinds_of
-from ..problem.operations import OF_REDUCTIONS
+from ..problem.operations import DIRECTIONAL, OF_REDUCTIONS
 from ..problem.problem import Problem
 from ..reports.failure import Failure
 from .probing import SHAPE
@@ -44,8 +44,12 @@ class LeftOut:
     def and_without(self, failure: Failure) -> LeftOut | None:
         """The same and what failed, by its diagnosis or its smallest problem; None where that is all."""
         problem, output, kind = failure.verdict.problem, failure.verdict.output, failure.diagnosis.without
+        if problem is not None and kind == "layouts" and (own := _layouts(problem)):  # others may be another matter
+            return replace(self, having=(*self.having, lambda other: not own.isdisjoint(_layouts(other))))
         if problem is not None and kind in kinds_of(problem):
             return replace(self, kinds=self.kinds | {frozenset({kind})})
+        if kind in DIRECTIONAL and not self.tangent:
+            return replace(self, tangent=True)
         if failure.question is not None:
             return replace(self, questions=self.questions | {failure.question})
         if problem is None:
@@ -62,9 +66,17 @@ class LeftOut:
 
 
 def is_told(failure: Failure, told: Sequence[Failure]) -> bool:
-    """Whether one of those that are told has the same cause: the same kind of input or check is to be left out."""
-    own = failure.diagnosis.without
-    return bool(own) and any(own == each.diagnosis.without for each in told)
+    """Whether one of those that are told has the same cause: the same kind of input or check is to be left out.
+
+    A wrong number is another one than an error.
+    """
+    own = failure.diagnosis.without, failure.verdict.is_error
+    return bool(own[0]) and any(own == (each.diagnosis.without, each.verdict.is_error) for each in told)
+
+
+def _layouts(problem: Problem) -> set[str]:
+    """Those of its arrays that are not one element after another."""
+    return {problem.layout_of(name) for name in problem.inputs} - {"contiguous"}
 
 
 def is_counted(failure: Failure) -> bool:
@@ -73,13 +85,21 @@ def is_counted(failure: Failure) -> bool:
 
 
 def headline_first(failures: list[Failure]) -> list[Failure]:
-    """An ordinary number that is wrong comes first, before errors, other checks, and what is infinite or no number."""
+    """An ordinary number that is wrong comes first: before errors, other checks, and what is infinite or no number.
+
+    And before derivatives in a direction, which few ask for.
+    """
     return sorted(failures, key=lambda failure: not _is_ordinary(failure))
 
 
 def _is_ordinary(failure: Failure) -> bool:
     verdict = failure.verdict
-    if not verdict.output or failure.question is not None or verdict.problem is None:
+    if (
+        not verdict.output
+        or verdict.output.startswith(("jvp", "hvp"))
+        or failure.question is not None
+        or verdict.problem is None
+    ):
         return False
     finite = all(array.size and np.isfinite(array).all() for array in verdict.problem.inputs.values())
     return bool(finite) and _STRANGE.search(verdict.explanation) is None

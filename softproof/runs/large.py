@@ -51,7 +51,7 @@ def verdicts_on_large(schedule: Schedule, operation: str, dtype: str, seed: int)
     answered = dict[str, int]()  # the largest size in each dimension
     longest = {plan.dimension: number for number, plan in enumerate(problems.plans)}.values()
     for number, problem in enumerate(problems):
-        if not candidate.takes(problem):
+        if not schedule.is_asked(problem):
             continue
         schedule.sign(problem)
         started, long, size = time.perf_counter(), problems.plans[number].dimension, problems.plans[number].size

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 
 from ..candidates.lookalikes import is_mask
 from ..problem.losses import is_labels
-from ..problem.operations import OPERATIONS
+from ..problem.operations import OPERATIONS, PER_ROW
 from ..problem.problem import Problem
 from ..problem.row_masks import MASKS, by_mask
 from ..problem.rows import main_input
@@ -65,11 +66,18 @@ class Masks(Opening):
         if len(missing) != 1 or not is_mask(missing[0]) or f"{missing[0]} {ndim}" in self.tried:
             return False
         self.tried.add(f"{missing[0]} {ndim}")
-        for whole in WHOLE:
-            given = {**self.candidate.interface.extra, missing[0]: whole}
-            why = "a mask that leaves nothing out"
-            if self._keeps({"extra": given}, why, lambda: self._fits(asked) and self._fits(with_thirds(asked))):
+        alone = OPERATIONS[asked.operation].value == PER_ROW and ndim == ROWS  # or one number for all rows
+
+        def holds() -> bool:
+            return self._fits(asked) and self._fits(with_thirds(asked))
+
+        of_rows = sorted(WHOLE, key=lambda whole: not whole.endswith("_rows")) if alone else []
+        for whole, one in (*((each, False) for each in WHOLE), *((each, True) for each in of_rows)):
+            how: dict[str, Any] = {"extra": {**self.candidate.interface.extra, missing[0]: whole}}
+            how |= {"row_by_row": True} if one else {}
+            if self._keeps(how, "a mask that leaves nothing out", holds):
                 self.found.not_tested[f"{missing[0]} that leaves something out"] = NO_SUCH_MASK
+                self.found.notes += [BY_ROWS] if one else []
                 return True
         return False
 
@@ -105,6 +113,10 @@ class Masks(Opening):
         self._open()
 
 
+ROWS = 2  # axes of a matrix of rows
+ONE_NUMBER = "it gives one number for all rows"
+SEVERAL_ROWS = "what it makes of several rows"
+BY_ROWS = f"{ONE_NUMBER}, and is given one row at a time: {SEVERAL_ROWS} is NOT TESTED"
 ALL_COUNT = "is given as a mask of the rows whose label is not ignored"
 OF_MASKS = {
     "all_ignored": "{theirs} without a row that counts; to judge that: --name {kind}={theirs}",

@@ -13,10 +13,7 @@ from ..problem.rows import main_input
 from .arranged import MINUS, Arranged
 from .harmless import apart
 from .introduction import NAMES, CannotAskError
-
-ROWS = 2  # axes of a matrix of rows
-ONE_NUMBER = "it gives one number for all rows"
-SEVERAL_ROWS = "what it makes of several rows"
+from .masks import BY_ROWS, ONE_NUMBER, ROWS
 
 
 @dataclass
@@ -42,7 +39,7 @@ class Meaning(Arranged):
             return usual
         if not self._keeps({"row_by_row": True}, ONE_NUMBER, lambda: self._fits(apart(rows))):
             return usual
-        self.found.notes.append(f"{ONE_NUMBER}, and is given one row at a time: {SEVERAL_ROWS} is NOT TESTED")
+        self.found.notes.append(BY_ROWS)
         return rows
 
     def _in_order(self, usual: Problem) -> Problem:

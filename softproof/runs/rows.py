@@ -119,7 +119,8 @@ def _row(candidate: Candidate, operation: str, dtype: str, criteria: Criteria, e
         own = replace(criteria, database=None)
         rest = rest or _row(but_for(candidate, finding), label, dtype, own, examples, seed)
         return with_failure(rest, row)
-    return _of_other_causes(row, schedule, partial(verdicts, draw=draw, wanted=(), examples=examples, seed=seed), seed)
+    search = partial(verdicts, draw=draw, wanted=(), examples=examples, seed=seed)
+    return _of_other_causes(row, schedule, search, seed, large=examples >= EXAMPLES)
 
 
 def _at_once(candidate: Candidate, operation: str, dtype: str, criteria: Criteria) -> str:
@@ -141,15 +142,21 @@ def _judged(schedule: Schedule, draw: Strategy, operation: str, dtype: str, exam
     """Drawn problems; large ones, where nothing is against these; then what may have built up."""
     small = verdicts(schedule, draw, REGIONS[operation], examples, seed)
     more = not against(small[-1]) and examples >= EXAMPLES
-    on_large = verdicts_on_large(schedule, operation, dtype, seed) if more else OnLarge()
-    if more and not any(map(against, on_large.found.values())):
-        beyond = verdicts_beyond(schedule, operation, dtype, seed)
-        on_large = OnLarge(on_large.found | beyond.found, beyond.source)
+    on_large = _on_large(schedule, operation, dtype, seed) if more else OnLarge()
     latest = (*small[-1:], *on_large.found.values())
     for last in (schedule.without_a_model, schedule.at_the_end):
         if not any(map(against, latest)) and (found := last()) is not None:
             return Judged.of([*small, found], OnLarge())
     return Judged.of(small, on_large)
+
+
+def _on_large(schedule: Schedule, operation: str, dtype: str, seed: int) -> OnLarge:
+    """Large problems, and rows that are repeated where nothing is against these."""
+    found = verdicts_on_large(schedule, operation, dtype, seed)
+    if any(map(against, found.found.values())):
+        return found
+    beyond = verdicts_beyond(schedule, operation, dtype, seed)
+    return OnLarge(found.found | beyond.found, beyond.source)
 
 
 def _failure(last: Verdict, schedule: Schedule, operation: str, seed: int, source: str = "") -> Failure:
@@ -208,8 +215,13 @@ def _diagnosed(failure: Failure, schedule: Schedule, dtype: str) -> Failure:
     return replace(failure, diagnosis=criteria.diagnosing.diagnosis(schedule.candidate, failed, model))
 
 
-def _of_other_causes(row: Row, schedule: Schedule, search: Callable[[Schedule], list[Verdict]], seed: int) -> Row:
-    """The row, which has gone on without what failed; what is most telling of its failures stands first."""
+def _of_other_causes(
+    row: Row, schedule: Schedule, search: Callable[[Schedule], list[Verdict]], seed: int, *, large: bool
+) -> Row:
+    """The row, which has gone on without what failed; what is most telling of its failures stands first.
+
+    What agrees then is asked `large` problems, too, where nothing is yet that took too long.
+    """
     criteria, left = schedule.criteria, LeftOut()
     if row.failure is None or row.verdict != DISAGREES or criteria.accuracy == "D" or criteria.by_stages:
         return row
@@ -226,13 +238,19 @@ def _of_other_causes(row: Row, schedule: Schedule, search: Callable[[Schedule], 
             break
         again = Schedule(schedule.candidate, replace(criteria, database=None), schedule.extras, schedule.row, left=left)
         found = search(again)
-        if not against(found[-1]):
+        source = ""
+        if not against(found[-1]) and large:
+            more_found = _on_large(again, row.operation, row.dtype, seed)
+            found, source = [*found, *more_found.found.values()], more_found.source
+        if not against(found[-1]) or again.late:
             rest = sum(map(counts, found))
             break
         if sum(map(is_counted, failures)) >= criteria.max_failures:
             break
-        latest = _diagnosed(_failure(found[-1], again, row.operation, seed), again, row.dtype)
+        latest = _diagnosed(_failure(found[-1], again, row.operation, seed, source), again, row.dtype)
         failures += [] if is_told(latest, failures) else [latest]
+        if source:  # of a large problem, after which nothing is left
+            break
     seconds = row.outcome.seconds + time.perf_counter() - started
     outcome = replace(row.outcome, seconds=seconds, rest=rest, lost=plain(schedule.candidate.process.lost))
     return replace(row, outcome=outcome, failures=tuple(headline_first(failures)))

@@ -108,6 +108,10 @@ class Schedule(Climbing):
         text = f"it gives no answers any more: {self.candidate.process.lost}"
         return Verdict(DISAGREES, inf, inf, explanation=text, problem=problem, accuracy=self.criteria.accuracy)
 
+    def is_asked(self, problem: Problem) -> bool:
+        """Whether a problem that cannot be narrowed is asked at all."""
+        return self.candidate.takes(problem) and (self.left is None or self.left.narrowed(problem) is problem)
+
     def _verdict(self, problem: Problem) -> Verdict:
         narrowed = problem if self.left is None else self.left.narrowed(problem)
         if narrowed is None or not self.candidate.takes(narrowed):
