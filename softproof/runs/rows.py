@@ -176,10 +176,7 @@ def _failure(last: Verdict, schedule: Schedule, operation: str, seed: int, sourc
     )
 
 
-COUNTS = (
-    "an index or an offset may be held in float32, or in 32 bits; if it is not to take as many elements: --without "
-    f"{limit(COUNTED['float32'], 'elements')}"
-)
+COUNTS = "an index or an offset may be held in {index}; if it is not to take as many elements: --without {less}"
 
 
 def _or_cannot_ask(row: Row, candidate: Candidate, operation: str, late: str) -> Row:
@@ -209,7 +206,9 @@ def _diagnosed(failure: Failure, schedule: Schedule, dtype: str) -> Failure:
     if criteria.diagnosing is None:
         return failure
     if schedule.call == "judge_repeated":
-        return replace(failure, diagnosis=Diagnosis(next=COUNTS))
+        index = next(each for each in COUNTED if f"index={each!r}" in failure.source)
+        less = limit(COUNTED[index], "elements")
+        return replace(failure, diagnosis=Diagnosis(next=COUNTS.format(index=index, less=less)))
     failed = schedule.failure(failure.verdict, failure.question)
     model = widest(dtype, criteria.device) if criteria.auto else criteria.model
     return replace(failure, diagnosis=criteria.diagnosing.diagnosis(schedule.candidate, failed, model))
