@@ -63,6 +63,11 @@ def up_to(count: int, function: Any) -> Any:
     return called
 
 
+def wrong_for_six_rows(logits: Tensor) -> Tensor:
+    """Of seven classes, which are what there is twice of in a test."""
+    return torch.softmax(logits, -1) * (2 if logits.shape == (6, 7) else 1)
+
+
 def loss_and_gradient(x: Array, y: Array) -> tuple[Array, Array]:
     """A mean, with its gradient beside it."""
     z = x - x.max(1, keepdims=True)
@@ -129,8 +134,10 @@ def test_a_mean(stored: str) -> None:
     cut = load(up_to(100, cross_entropy), "cross_entropy", adapter="torch")
     model = "eager" if stored == "bfloat16" else None
     assert judge_repeated(right, problem, 8, arithmetic=model).ok
-    for each in (wrong, cut):
-        assert "part" in judge_repeated(each, problem, 8, arithmetic=model).explanation
+    for each, part in ((wrong, 1), (cut, 4)):
+        verdict = judge_repeated(each, problem, 8, arithmetic=model)
+        assert (verdict.outcome, verdict.output) == ("disagrees", "grad_logits")
+        assert f"in part {part} of 8" in verdict.explanation
 
 
 def test_a_gradient_beside_the_value() -> None:
@@ -191,9 +198,22 @@ def test_what_is_huge_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     assert row.verdict == "agrees"
     assert row.coverage.regions["more than 2,147,483,648 elements"]
 
+    cut = load(wrong_for_six_rows, "softmax", adapter="torch", ndim=[2])
+    monkeypatch.setattr(many_elements, "_SIZES", {"float32": (3, 5, 1), "int32": (3, 7, 2)})
+    few: Any = {"dtypes": ["float32"], "seed": 1, "examples": 5}
+    asked: list[list[str]] = [[], ["huge"]]
+    found = [softproof.verify(cut, require=require, **few).rows[0] for require in asked]
+    assert [row.verdict for row in found] == ["agrees", "disagrees"]
+    assert found[1].failure is not None
+    assert "index='int32'" in found[1].failure.source
+
+    (row,) = softproof.verify("manual.softmax:softmax", require=["huge"], **{**how, "arithmetic": "storage"}).rows
+    assert row.verdict == "agrees"
     monkeypatch.setattr(beyond, "OWN_ARRAYS", ("torch",))
     (row,) = softproof.verify("manual.softmax:softmax", require=["huge"], **how).rows
-    assert row.outcome.reason == "required, and judged in none of its problems: huge"
+    assert row.outcome.reason.startswith(
+        "required, and judged in none of its problems: huge; arrays of more than 2^31 el"
+    )
     with pytest.raises(ValueError, match="require names 'huge'; expected some of value"):
         check_required(["huge"])
 
@@ -222,6 +242,22 @@ def test_what_has_no_such_rows(arguments: dict[str, Any], words: str) -> None:
         repeated_rows(**{"dtype": "float32", **arguments})
 
 
+def test_nothing_is_promised_of_the_rows_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong in a part is found all the same; and no row has been judged so where nothing is promised."""
+    problem = Problem("logsumexp", "bfloat16", {"logits": np.zeros((2, 600))}, {}, np.ones(2))
+    right = load(
+        lambda x: torch.logsumexp(x, -1), "logsumexp", adapter="torch", ndim=[2], without=["nonfinite", "empty"]
+    )
+    assert judge_repeated(right, problem, 4, arithmetic="storage").outcome == "no guarantee"
+    monkeypatch.setattr(rows, "verdicts_on_large", lambda *_: OnLarge())
+    monkeypatch.setattr(rows, "EXAMPLES", 5)
+    monkeypatch.setattr(many_elements, "_SIZES", {"float32": (3, 601, 2), "int32": (3, 601, 2)})
+    how: Any = {"dtypes": ["bfloat16"], "seed": 1, "examples": 5, "arithmetic": "storage", "require": ["huge"]}
+    (row,) = softproof.verify(right, **how).rows
+    assert row.verdict == "cannot ask"
+    assert not [name for name in row.coverage.regions if "elements" in name]
+
+
 def test_rows_that_cannot_be_repeated() -> None:
     """Another number of times, rows along another axis, or sizes and masks of one question."""
     candidate, problem = load("manual"), repeated_rows("softmax", "float32")[0]
@@ -234,3 +270,14 @@ def test_rows_that_cannot_be_repeated() -> None:
     )
     with pytest.raises(ValueError, match="takes sizes or masks of its rows"):
         judge_repeated(sized, problem, 2)
+    with pytest.raises(ValueError, match=r"shape \(0, 3\); expected rows"):
+        judge_repeated(candidate, Problem("softmax", "float32", {"logits": np.ones((0, 3))}, {"dim": 1}), 2)
+    with pytest.raises(ValueError, match="problem has dim 0; expected rows along the first axis"):
+        judge_repeated(candidate, Problem("softmax", "float32", {"logits": np.ones((2, 3))}, {"dim": 0}), 2)
+    asked: Any = {"logits": np.ones((2, 3)), "target": [0, 1]}
+    weighted = Problem("cross_entropy", "float32", {**asked, "weight": np.ones(3)}, grad_output=1.0)
+    with pytest.raises(ValueError, match="problem has a mean, and weights"):
+        judge_repeated(candidate, weighted, 2)
+    for dtype, upstream in (("float16", 1.0), ("bfloat16", 2.0**126)):
+        with pytest.raises(ValueError, match=f"problem has a mean in {dtype}, whose gradients"):
+            judge_repeated(load("reference"), Problem("cross_entropy", dtype, asked, grad_output=upstream), 16)

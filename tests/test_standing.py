@@ -149,5 +149,27 @@ def test_a_kind_is_refused_by_more_than_one_question(function: Any) -> None:
             raise NotImplementedError("weight is not supported")
         return torch.nn.functional.cross_entropy(logits, target)
 
-    candidate = softproof.load(never, operation="cross_entropy", adapter="torch")
-    assert "weight" in refusals(candidate, "cross_entropy", "float32").without
+    how: Any = {"operation": "cross_entropy", "adapter": "torch"}
+    for more in ({}, {"fixed": {"label_smoothing": 0.0}}, {"without": ["more_than_4_rows"]}, {"ndim": [1]}):
+        assert "weight" in refusals(softproof.load(never, **how, **more), "cross_entropy", "float32").without, more
+
+
+def test_a_kind_is_refused_by_a_backward_pass() -> None:
+    """Its value is given, and its gradient raises an error."""
+
+    class Loss(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, logits: Tensor, target: Tensor) -> Tensor:
+            ctx.save_for_backward(logits, target)
+            return torch.nn.functional.cross_entropy(logits, target)
+
+        @staticmethod
+        def backward(ctx: Any, *grads: Any) -> Any:
+            x, target = ctx.saved_tensors
+            if target.is_floating_point():
+                raise NotImplementedError("no gradient for target probabilities")
+            one_hot = torch.nn.functional.one_hot(target, x.shape[-1])
+            return grads[0] * (torch.softmax(x, -1) - one_hot) / len(x), None
+
+    candidate = softproof.load(Loss, operation="cross_entropy", adapter="torch", ndim=[2])
+    assert "probabilities" in refusals(candidate, "cross_entropy", "float32", in_backward=True).without

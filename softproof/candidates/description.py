@@ -22,7 +22,7 @@ from .frameworks import ADAPTERS, FRAMEWORKS
 from .plain_text import quoted
 from .protocol import LONGEST_NAME, MOST_TEXTS, decoded, encoded, texts
 
-HALF_SMOOTH = 0.5  # from which on labels count less than all classes do
+HALF_SMOOTH = 0.5  # above which labels count less than all classes do
 DECLARING = ("onnx", "process")  # adapters whose targets say themselves what they take
 _PARTS = {"adapter", "operations", "takes", "backwards", "formats", "without", "names", "fixed", "ndim", "output",
           "parameters", "switches", "other_defaults"}  # fmt: skip

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .candidate import Candidate
 from .bits import same_bits
 from .functions import made, placed
-from .repeated_rows import part_of_many
+from .repeated_rows import PART, part_of_many
 from .task import Arrays, Task, by_output, far_away, turned
 
 # The behaviour checks, which `softproof.check_behaviour` makes, by name.
@@ -256,5 +256,5 @@ DIRECTIVES: dict[str, Callable[[Task], Arrays]] = {
     "value detached": value_detached,
     "another call in between": another_call_in_between,
     "updated in place": updated_in_place,
-    "part of many": part_of_many,
+    PART: part_of_many,
 }

@@ -14,6 +14,7 @@ from ..problem.rows import main_input, reduction_of
 from .functions import made
 from .task import Arrays, Task
 
+PART = "part of many"  # the directive
 OF_ALL_ROWS = ("weight", "bias", "linear_weight", "linear_bias")  # inputs that are not made of rows
 _kept: list[tuple[Any, Arrays]] = []  # which part comes next, and all of the answer
 
@@ -28,6 +29,11 @@ def has_rows(name: str, problem: Problem) -> bool:
     if name in ("value", "grad_output"):
         return bool(value_shape(problem))
     return name.removeprefix("grad_") not in OF_ALL_ROWS
+
+
+def forget() -> None:
+    """What was asked last is not asked any more."""
+    _kept.clear()
 
 
 def part_of_many(task: Task) -> Arrays:

@@ -6,6 +6,7 @@ the source. What is installed, and this package, stay as they are.
 
 from __future__ import annotations
 
+import site
 import sys
 import sysconfig
 from collections.abc import Sequence
@@ -15,9 +16,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-_OWN = str(Path(__file__).resolve().parents[1])
-_INSTALLED = ("site-packages", "dist-packages")
-_FOLDERS = tuple({path for name, path in sysconfig.get_paths().items() if name in ("stdlib", "platstdlib")})
+_NAMES = ("stdlib", "platstdlib", "purelib", "platlib")
+_INSTALLED = {Path(__file__).resolve().parents[1], Path(site.getusersitepackages()), *map(Path, site.getsitepackages()),
+              *(Path(path) for name, path in sysconfig.get_paths().items() if name in _NAMES)}  # fmt: skip
 
 
 class _SourceOnly(SourceFileLoader):
@@ -43,10 +44,11 @@ class _OfTargets(MetaPathFinder):
 def is_installed(path: str) -> bool:
     """Whether a file is one of the standard library, of an installed package, or of this one.
 
-    >>> is_installed("/usr/lib/python3/site-packages/torch/__init__.py"), is_installed("/home/me/kernel.py")
+    >>> import numpy
+    >>> is_installed(numpy.__file__), is_installed("/home/me/kernel.py")
     (True, False)
     """
-    return path.startswith((*_FOLDERS, _OWN)) or any(part in _INSTALLED for part in Path(path).parts)
+    return any(Path(path).is_relative_to(folder) for folder in _INSTALLED)
 
 
 def from_source_only() -> None:

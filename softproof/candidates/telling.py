@@ -13,6 +13,7 @@ from .functions import made
 from .guard import Guard
 from .places import place_of
 from .protocol import Told
+from .repeated_rows import PART, forget
 from .task import Task
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 def told_by(candidate: Candidate, problem: Problem, device: str, directive: str, arguments: tuple[str, ...]) -> Told:
     """What a directive makes of the problem and its arrays, or what was raised; and what the call changed."""
+    if directive != PART:
+        forget()
     keeps = directive == "answer" and candidate.adapter in SYNCHRONOUS and main_input(problem).size <= KEPT
     task = Task(candidate, problem, made(candidate, problem, device), arguments, device, returned=[] if keeps else None)
     guard = Guard()

@@ -19,7 +19,7 @@ from ..problem.operations import OPERATIONS
 from ..problem.validation import did_you_mean
 from ..reports.files import ReportFile
 from ..reports.report import Report
-from ..reports.required import OR_HUGE
+from ..reports.required import HUGE, OR_HUGE
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
 from ..runs.config import Settings
 from ..runs.ladder import AUTO
@@ -82,6 +82,7 @@ def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, help="which problems (default: a new seed, which the certificate has)")
     command.add_argument("--accuracy", choices=CLASSES, default="C", help="accuracy class (default: %(default)s)")
     command.add_argument("--require", action="append", metavar="NAME,…", help=f"outputs that must be judged: {OR_HUGE}")
+    command.add_argument("--huge", action="store_true", help=f"the same as --require {HUGE}, besides others")
     add_source(command)
     add_interface(command)
     add_process(command)
@@ -98,7 +99,8 @@ def prepare(options: argparse.Namespace) -> Prepared:
     names = ("target", "device", "dtypes", "examples", "accuracy", "arithmetic")
     arguments = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     arguments |= given_interface(options) | process_of(options)
-    arguments |= {} if options.require is None else {"require": split(options.require)}
+    if options.huge or options.require is not None:
+        arguments["require"] = split(options.require) + [HUGE] * options.huge
     return prepared(arguments, options.seed, options.source)
 
 

@@ -194,8 +194,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     """What is asked: the targets of the command line, or those of the table, as the command line overrides it."""
     given = {key: getattr(options, key.replace("-", "_")) for key in CRITERIA}
     given = {key: value for key, value in given.items() if value is not None}
-    required = split(options.require) + [HUGE] * options.huge
-    given |= {"require": required} if options.huge or options.require is not None else {}
+    given |= {} if options.require is None else {"require": split(options.require)}
     given |= {} if options.device is None else {"devices": [options.device]}
     of_one = given_interface(options)
     if options.targets:
@@ -211,6 +210,9 @@ def _settings(options: argparse.Namespace) -> Settings:
         chosen = settings(options.config, given)
     seed = chosen.seed if options.seed is None else options.seed
     targets = tuple(_with_model(each, options.named_model) for each in chosen.targets)
+    huge = [HUGE] if options.huge else []
+    targets = tuple({**each, "require": [*each["require"], *huge]} if huge and each.get("require") else
+                    {**each, **({"require": huge} if huge else {})} for each in targets)  # fmt: skip
     chosen = replace(chosen, targets=targets, seed=seed, database=options.database or chosen.database)
     return chosen if options.expected_failures is None else chosen.expecting(options.expected_failures)
 

@@ -18,7 +18,7 @@ from ..problem.problem import Array, Problem
 from ..problem.validation import check_flag, check_mapping, check_name, check_names, check_whole
 
 COUNTED = {"float32": 1 << 24, "int32": 1 << 31}  # by the type of an index, from which on it is wrong
-FEATURES, EIGHTHS, LOGITS = 3, 8, 32
+FEATURES, EIGHTHS, LOGITS = 3, 8, 32  # logits are up to 4, and features and weights up to 1
 
 
 class Repeated(NamedTuple):
@@ -114,13 +114,13 @@ def _inputs(operation: str, rows: int, classes: int, rng: np.random.Generator) -
     about = OPERATIONS[operation]
     if about.value == OF_LAYER or "input" in about.inputs:
         layer = "weight" if "weight" in about.inputs else "linear_weight"
-        inputs = {"input": _eighths(rng, rows, FEATURES), layer: _eighths(rng, classes, FEATURES)}
+        inputs = {"input": _eighths(rng, EIGHTHS, rows, FEATURES), layer: _eighths(rng, EIGHTHS, classes, FEATURES)}
     elif about.value == PER_ROW and "p" in about.inputs:
         return {name: rng.integers(1, 16, (rows, classes)) / 2**16 for name in about.inputs}
     else:
-        inputs = {name: _eighths(rng, rows, classes) for name in about.inputs if name != "target"}
+        inputs = {name: _eighths(rng, LOGITS, rows, classes) for name in about.inputs if name != "target"}
     return inputs | ({"target": rng.integers(classes, size=rows)} if "target" in about.inputs else {})
 
 
-def _eighths(rng: np.random.Generator, *shape: int) -> Array:
-    return np.asarray(rng.integers(-LOGITS, LOGITS + 1, shape) / EIGHTHS)
+def _eighths(rng: np.random.Generator, most: int, *shape: int) -> Array:
+    return np.asarray(rng.integers(-most, most + 1, shape) / EIGHTHS)

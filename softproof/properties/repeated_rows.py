@@ -13,20 +13,23 @@ from ..bounds.arithmetic import Arithmetic
 from ..bounds.models import Model
 from ..candidates.bits import same_bits
 from ..candidates.candidate import Candidate
-from ..candidates.repeated_rows import has_rows
+from ..candidates.repeated_rows import PART, has_rows
 from ..problem.arrangements import ARRANGEMENTS
 from ..problem.checks import check_asked
+from ..problem.formats import FORMATS
 from ..problem.outputs import output_shapes
 from ..problem.problem import Problem, Result
 from ..problem.row_masks import by_mask
-from ..problem.rows import main_input
+from ..problem.rows import main_input, reduction_of
 from ..problem.size_limits import sizes
 from ..problem.validation import check_whole
 from ..verdicts.judgement import check_criteria, judge_result, narrowed
-from ..verdicts.verdict import Verdict
+from ..verdicts.verdict import DISAGREES, Verdict
 
 Judge = Callable[[Problem, Result], Verdict]
+IN_PART = "in part"
 _NOTHING_ELSE = ((), None, (), None, ())  # of an answer besides its numbers
+WEIGHTED = ("cross_entropy", "linear_cross_entropy")  # operations whose mean is divided by weights
 _OF_ROWS = ("@rows", "@batch", "@positions")  # sizes, and masks, of one question
 
 
@@ -50,7 +53,7 @@ def judge_repeated(
         device: where tensors live.
         arithmetic: the model that the bound is a theorem about; as in `softproof.judge`.
         accuracy: the class that is asked for, "A" to "C".
-    Returns: the verdict on the last part, or on the first that disagrees.
+    Returns: the verdict on the last part, or on the first that disagrees; that on the rows alone, where they disagree.
     Raises: ValueError or TypeError where the problem has no such rows, or an argument does not fit.
 
     >>> import numpy as np, softproof
@@ -73,12 +76,31 @@ def check_repeated(candidate: Candidate, problem: Problem, times: int) -> None:
     """ValueError or TypeError where rows cannot be repeated: of another shape, or given another way."""
     if check_whole("times", times, "a power of 2", 1) & (times - 1):
         raise ValueError(f"times is {times}; expected a power of 2")
-    if main_input(problem).ndim != 2 or problem.options.get("dim", -1) not in (-1, 1) or problem.tangent is not None:
-        raise ValueError(f"problem has logits or features of shape {main_input(problem).shape}; expected rows (N, C)")
+    shape, dim = main_input(problem).shape, problem.options.get("dim", -1)
+    if len(shape) != 2 or not all(shape):
+        raise ValueError(f"problem has logits or features of shape {shape}; expected rows (N, C), at least one")
+    if dim not in (-1, 1) or problem.tangent is not None:
+        other = "a tangent" if dim in (-1, 1) else f"dim {dim}"
+        raise ValueError(f"problem has {other}; expected rows along the first axis, and no derivatives in a direction")
+    _check_mean(problem, times)
     interface = candidate.interface
     sized = [name for name, value in interface.extra.items() if isinstance(value, str) and _is_of_rows(value)]
     if sized or by_mask(interface.names) or any(getattr(interface, name) for name in ARRANGEMENTS):
         raise ValueError(f"{candidate.name} takes sizes or masks of its rows, or rows in another order; expected none")
+
+
+def _check_mean(problem: Problem, times: int) -> None:
+    """ValueError where the gradient of the mean over all rows is not that of the rows, or no bound is known of it."""
+    if reduction_of(problem) != "mean":
+        return
+    if problem.operation in WEIGHTED and "weight" in problem.inputs:
+        raise ValueError("problem has a mean, and weights, whose sum is another of all rows; expected sum or none")
+    upstream = 0.0 if problem.grad_output is None else float(problem.grad_output)
+    if problem.dtype == "float16" or not FORMATS[problem.dtype].round(upstream * times) == upstream * times:
+        raise ValueError(
+            f"problem has a mean in {problem.dtype}, whose gradients for {times} times {upstream} may not be those of "
+            "its rows; expected sum or none"
+        )
 
 
 def _is_of_rows(value: str) -> bool:
@@ -89,18 +111,18 @@ def judged_in_parts(candidate: Candidate, problem: Problem, times: int, device: 
     """The verdict on the last part, or on the first that disagrees."""
     problem, _ = narrowed(candidate, problem)
     alone = candidate.answer(problem, device)
-    if not (verdict := judge(problem, alone)).ok:
+    if (verdict := judge(problem, alone)).outcome == DISAGREES:
         return verdict
     judged, rest = alone, {name: each for name, each in alone.outputs.items() if not has_rows(name, problem)}
     for part in range(times):
-        found = candidate.ask(problem, device, "part of many", str(times), str(part))
+        found = candidate.ask(problem, device, PART, str(times), str(part))
         if found.outputs.keys() == output_shapes(problem).keys() - rest.keys():
             found = replace(found, outputs={**rest, **found.outputs})
         if not _alike(found, judged):
             verdict, judged = judge(problem, found), found
-        if not verdict.ok:
+        if verdict.outcome == DISAGREES:
             size = times * sizes(problem)["rows"] * sizes(problem)["classes"]
-            where = f"in part {part + 1} of {times}, of {size:,} elements in all"
+            where = f"{IN_PART} {part + 1} of {times}, of {size:,} elements in all"
             return replace(verdict, explanation=f"{verdict.explanation}; {where}")
     return verdict
 

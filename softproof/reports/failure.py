@@ -19,7 +19,7 @@ class Failure:
     device: str
     seed: int
     words: str = ""  # keyword arguments of the call
-    call: str = "judge"  # or "check_behaviour", or "check_relations"
+    call: str = "judge"  # or "check_behaviour", "check_relations" or "judge_repeated"
     source: str = ""  # Python that makes the problem, where it is too large to be shown
     question: tuple[str, str] | None = (
         None  # the check or the relation that was asked, ("check", its name), if it was one

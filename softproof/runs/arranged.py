@@ -75,19 +75,20 @@ class Arranged(Usual):
     def _kept(self, usual: Problem | None) -> bool:
         """Whether a matrix that is not right is with labels (N, 1), with losses of rows (N, 1), or with both."""
         given, operation = self.candidate.interface, self.found.operation
-        dtype = FIRST[0] if usual is None else usual.dtype
-        rows = self._plain(dtype, 2)
-        if given.keepdim or rows is None or not self.candidate.takes(rows) or self._fits(rows):
+        rows = self._plain(FIRST[0] if usual is None else usual.dtype, 2)
+        if given.keepdim or rows is None or not self.candidate.takes(rows):
             return False
-        takes = self.candidate.supports(operation)
         has = "reduction" in OPERATIONS[operation].options and "reduction" not in given.fixed
+        takes = has and "reduction" in self.candidate.supports(operation)
+        of_each = replace(rows, options={**rows.options, "reduction": "none"}) if has else rows
+        if self._all_fit([rows, of_each] if takes else [rows]):
+            return False
         signs = (False, True) if gives_logarithms(self.name) and not given.negative else (False,)
         for kept, sign in product((["target", "value"], ["target"], ["value"]), signs):
             how: dict[str, Any] = {"keepdim": kept} | ({"negative": True} if sign else {})
-            if "value" in kept and has and "reduction" not in takes:
+            if "value" in kept and has and not takes:
                 how["fixed"] = {**given.fixed, "reduction": "none"}
-            each_alone = {"reduction": "none"} if "value" in kept and has else {}
-            asked = [rows, replace(rows, options={**rows.options, **each_alone})][not has or "reduction" not in takes :]
+            asked = [rows, of_each] if takes and "value" in kept else [of_each if "value" in kept else rows]
             if {*kept} <= may_keep(operation) and self._keeps(how, KEPT, partial(self._all_fit, asked)):
                 self.found.notes.append(f"{' and '.join(kept)}: {KEPT}, and it is asked so")
                 self.found.notes += [f"{MINUS}, and it is judged so"] if sign else []

@@ -10,7 +10,7 @@ from ..generation.many_elements import COUNTED, Repeated, reached, repeated_rows
 from ..problem.interface import Interface
 from ..problem.problem import Problem, Result
 from ..problem.size_limits import is_beyond, limit
-from ..properties.repeated_rows import check_repeated, judged_in_parts
+from ..properties.repeated_rows import IN_PART, check_repeated, judged_in_parts
 from ..reports.required import HUGE
 from ..verdicts.verdict import Verdict
 from .large import OnLarge
@@ -31,17 +31,21 @@ def verdicts_beyond(schedule: Schedule, operation: str, dtype: str, seed: int) -
         (problem, times), count = question, COUNTED[index]
         schedule.sign(problem)
         started = time.perf_counter()
+        schedule.making = asked.source = f"{_source(schedule, operation, dtype, seed, index)}.problem"
         asked.found[count] = verdict = _judged(schedule, problem, times)
-        asked.source = f"{_source(schedule, operation, dtype, seed, index)}.problem"
+        schedule.making = ""
         schedule.slow["elements"] = schedule.slow.get("elements", 0.0) + time.perf_counter() - started
         lost = schedule.candidate.process.lost
         if is_late(lost):
             more, less = "allow it more: --time-limit SECONDS", f"--without {limit(count, 'elements')}"
             schedule.late = f"{lost} to arrays of {reached(count)}; {more}, or leave such out: {less}"
-        if against(verdict):
-            schedule.pinned = schedule.failed = (REPEATED, str(times))
+        if against(verdict):  # of the rows by themselves it is a problem like any other
+            schedule.pinned = schedule.failed = (
+                (REPEATED, str(times)) if IN_PART in verdict.explanation else ("judge", "")
+            )
             break
-        schedule.regions[reached(count)] = 1
+        if verdict.ok:  # and not where nothing is promised of the rows by themselves
+            schedule.regions[reached(count)] = 1
     return asked
 
 

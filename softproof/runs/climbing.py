@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from ..candidates.candidate import Candidate
@@ -11,17 +11,30 @@ from ..problem.problem import Problem
 from ..verdicts.judgement import narrowed
 from ..verdicts.verdict import DISAGREES, NO_GUARANTEE, Verdict
 from .criteria import within_reach
-from .ladder import LADDER, Recorded, together
+from .ladder import LADDER, Recorded
 
 if TYPE_CHECKING:
     from .criteria import Criteria
 
+Judge = Callable[["Criteria", Candidate], Verdict]
 Question = tuple[str, str]  # ("judge", ""), or a check or relation by name
 
 
 def counts(verdict: Verdict) -> bool:
     """Whether it counts in a row. It does not where the arithmetic guarantees nothing; a baseline at fault does."""
     return verdict.outcome != NO_GUARANTEE or verdict.accuracy == "D"
+
+
+@dataclass(frozen=True)
+class Unfounded:
+    """An answer that is wrong under the model of the row, and of which a wider `model` promises nothing."""
+
+    model: str
+    question: Question
+    verdict: Verdict
+    judge: Judge
+    recorded: Recorded
+    source: str  # Python that makes the problem, where it is large
 
 
 class Climbing:
@@ -31,14 +44,15 @@ class Climbing:
     criteria: Criteria
     pinned: Question | None
     beyond: dict[str, float]
-    unfounded: list[tuple[str, Question, Verdict]]
+    unfounded: list[Unfounded]
+    making: str
 
     def _fail(self, question: Question, problem: Problem) -> None:
         raise NotImplementedError
 
     def climbing(
         self,
-        judge: Callable[[Criteria, Candidate], Verdict],
+        judge: Judge,
         problem: Problem,
         question: Question = ("judge", ""),
         shown: Problem | None = None,
@@ -63,29 +77,31 @@ class Climbing:
                 if counts(again) or self._needs(criteria, problem):
                     self._climb(criteria, verdict)
                 elif self.pinned is None:  # a model that promises nothing here is no reason to allow more elsewhere
-                    self.unfounded.append((criteria.name, question, replace(verdict, problem=shown or problem)))
+                    asked = replace(verdict, problem=shown or verdict.problem or problem)
+                    self.unfounded.append(Unfounded(criteria.name, question, asked, judge, recorded, self.making))
                 return again
         return verdict
 
     def _needs(self, criteria: Criteria, problem: Problem) -> bool:
         """Whether it is right under a wider model alone where that promises something: for logits that are smaller."""
         least = within_reach(problem, criteria)
-        if least is None or self.pinned is not None or not self.candidate.takes(least):
+        if least is None or self.criteria.by_stages or self.pinned is not None or not self.candidate.takes(least):
             return False
         least, _ = narrowed(self.candidate, replace(least, tangent=None))
         result = self.candidate.answer(least, criteria.device)
         narrow, wide = (each.judge_result(least, result) for each in (self.criteria, criteria))
         return narrow.outcome == DISAGREES and bool(narrow.output) and wide.ok
 
-    def without_a_model(self) -> Verdict | None:
-        """What was wrong under the row's model, which nothing else made wider; where a wider one promises nothing."""
-        model = self.criteria.name or LADDER[0]
-        for name, question, verdict in self.unfounded:
-            if together(name, model) != model:
-                assert verdict.problem is not None
-                self._fail(question, verdict.problem)
-                text = f"{verdict.explanation}; {name} promises nothing there, and no other answer needs it"
-                return replace(verdict, explanation=text, accuracy=self.criteria.accuracy)
+    def without_a_model(self) -> tuple[Verdict, str] | None:
+        """What is wrong under the model of the row as it is now, while a wider one promises nothing; and its source."""
+        for each in self.unfounded:
+            each.recorded.rewind()
+            if each.judge(self.criteria, cast("Candidate", each.recorded)).outcome != DISAGREES:
+                continue
+            assert each.verdict.problem is not None
+            self._fail(each.question, each.verdict.problem)
+            text = f"{each.verdict.explanation}; {each.model} promises nothing there, and no other answer needs it"
+            return replace(each.verdict, explanation=text, accuracy=self.criteria.accuracy), each.source
         return None
 
     def _climb(self, criteria: Criteria, refused: Verdict) -> None:

@@ -216,7 +216,7 @@ HEAD = """\
 # sandbox = "off"                       # "on": no writing, no network; "strict": an error where that cannot be had
 # sandbox-read = ["/data"]              # folders that it may read in a sandbox besides
 # sandbox-env = ["MY_KERNEL"]           # variables of the environment that it may know besides
-# require = ["gradient"]                # what has to be judged: "value", "gradient", "jvp", "hvp"
+# require = ["gradient"]                # what has to be judged: "value", "gradient", "jvp", "hvp", "huge"
 # expected-failures = "expected.txt"    # or a list: rows by name, "mine:softmax softmax float32 cpu"
 # database = ".softproof"               # where failures are kept; or "redis://…", "github:owner/repository"
 """

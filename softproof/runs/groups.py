@@ -74,15 +74,28 @@ class Judged:
 def outcome(judged: Judged, schedule: Schedule, operation: str, printed: int, started: float) -> Outcome:
     """What came of a row that `started` at a time, when so many bytes had been `printed`."""
     candidate, require = schedule.candidate, schedule.criteria.require
+    require = tuple(name for name in require if name != HUGE or not schedule.criteria.by_stages)
     lacks = missing(require, operation, _outputs(judged.verdicts, schedule)) if judged.last.ok else ()
     return Outcome(
         verdict=CANNOT_ASK if lacks else _verdict(judged.verdicts),
-        reason=f"required, and judged in none of its problems: {', '.join(lacks)}" if lacks else "",
+        reason=_lacking(lacks) if lacks else "",
         lost=plain(candidate.process.lost),
         unspecified=tuple(sorted({number for verdict in judged.drawn for number in verdict.unspecified})),
         printed=candidate.process.printed - printed,
         seconds=time.perf_counter() - started,
     )
+
+
+def _lacking(lacks: Sequence[str]) -> str:
+    """Why a row does not agree that lacks what is required."""
+    text = f"required, and judged in none of its problems: {', '.join(lacks)}"
+    return f"{text}; {OF_ARRAYS}" if HUGE in lacks else text
+
+
+OF_ARRAYS = (
+    "arrays of more than 2^31 elements are asked from 100 problems on, of functions of arrays with rows along the "
+    "first of two axes, that need no sizes or masks of rows, and of no mean in float16"
+)
 
 
 def asked(schedule: Schedule, operation: str) -> Asked:

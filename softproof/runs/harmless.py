@@ -198,15 +198,19 @@ def with_thirds(problem: Problem) -> Problem:
     return replace(problem, inputs={**problem.inputs, **moved})
 
 
-def another(problem: Problem) -> Problem:
-    """The same kind of question with other numbers and many rows, so that who refuses both refuses the kind."""
+def another(problem: Problem, fixed: Mapping[str, Any]) -> Problem:
+    """The same kind of question with other numbers and many rows, so that who refuses both refuses the kind.
+
+    Options that are `fixed` stay what they are.
+    """
     fmt, many = FORMATS[problem.dtype], with_thirds(problem)
-    rows = main_input(problem).shape[:1]
-    inputs = {name: np.concatenate([x] * MANY) if name not in OF_ALL_ROWS and x.shape[:1] == rows and x.ndim else x
+    rows = main_input(problem).shape[: main_input(problem).ndim > 1]
+    inputs = {name: np.concatenate([x] * MANY) if rows and name not in OF_ALL_ROWS and x.shape[:1] == rows else x
               for name, x in many.inputs.items()}  # fmt: skip
     if "weight" in inputs and "target" in inputs:
         inputs["weight"] = fmt.round(inputs["weight"].astype(np.float64) * 0.75 + 0.125)
-    options = {**problem.options, **({"label_smoothing": 0.25} if problem.options.get("label_smoothing") else {})}
+    smooths = problem.options.get("label_smoothing") and "label_smoothing" not in fixed
+    options = {**problem.options, **({"label_smoothing": 0.25} if smooths else {})}
     problem = replace(many, inputs=inputs, options=options, grad_output=None)
     return with_ones(problem) if many.grad_output is not None else problem
 

@@ -55,7 +55,9 @@ def verdicts_on_large(schedule: Schedule, operation: str, dtype: str, seed: int)
             continue
         schedule.sign(problem)
         started, long, size = time.perf_counter(), problems.plans[number].dimension, problems.plans[number].size
-        verdict, asked.source = _judged(schedule, problem), f"{words}[{number}]"
+        schedule.making = asked.source = f"{words}[{number}]"
+        verdict = _judged(schedule, problem)
+        schedule.making = ""
         late = is_late(candidate.process.lost)
         schedule.slow[long] = schedule.slow.get(long, 0.0) + time.perf_counter() - started
         if against(verdict) and criteria.shrink and not candidate.process.lost:

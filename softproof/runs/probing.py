@@ -95,10 +95,11 @@ def refusals(
             continue
         if each.option == "unnormalised" and "probabilities" in without:
             continue
-        error = _raised(candidate, each.problem, device)
+        asks, error = _raised, _raised(candidate, each.problem, device)
         if not error and each.option in OTHER_INPUTS and backward.get(main_input(usual).ndim) == "":
-            error = _raised_in_backward(candidate, each.problem, device)
-        if error and _raised(candidate, another(each.problem), device):
+            asks, error = _raised_in_backward, _raised_in_backward(candidate, each.problem, device)
+        more = another(each.problem, fixed)
+        if error and (not candidate.takes(more) or asks(candidate, more, device)):
             without[each.option] = f"{each.words}: {error}"
     if without.keys() >= OF_REDUCTIONS.keys():
         without = {"reduction": without[min(OF_REDUCTIONS)]} | {

@@ -144,9 +144,10 @@ def _judged(schedule: Schedule, draw: Strategy, operation: str, dtype: str, exam
     more = not against(small[-1]) and examples >= EXAMPLES
     on_large = _on_large(schedule, operation, dtype, seed) if more else OnLarge()
     latest = (*small[-1:], *on_large.found.values())
-    for last in (schedule.without_a_model, schedule.at_the_end):
-        if not any(map(against, latest)) and (found := last()) is not None:
-            return Judged.of([*small, found], OnLarge())
+    if not any(map(against, latest)) and (wrong := schedule.without_a_model()) is not None:
+        return Judged.of(small, OnLarge({**on_large.found, LAST: wrong[0]}, wrong[1]))
+    if not any(map(against, latest)) and (built_up := schedule.at_the_end()) is not None:
+        return Judged.of([*small, built_up], OnLarge())
     return Judged.of(small, on_large)
 
 
@@ -176,7 +177,9 @@ def _failure(last: Verdict, schedule: Schedule, operation: str, seed: int, sourc
     )
 
 
+LAST = -1  # the number of what is told after all large problems
 COUNTS = "an index or an offset may be held in {index}; if it is not to take as many elements: --without {less}"
+REFUSES = "it raises an error for as many elements; if it is not to take them: --without {less}"
 
 
 def _or_cannot_ask(row: Row, candidate: Candidate, operation: str, late: str) -> Row:
@@ -207,8 +210,8 @@ def _diagnosed(failure: Failure, schedule: Schedule, dtype: str) -> Failure:
         return failure
     if schedule.call == "judge_repeated":
         index = next(each for each in COUNTED if f"index={each!r}" in failure.source)
-        less = limit(COUNTED[index], "elements")
-        return replace(failure, diagnosis=Diagnosis(next=COUNTS.format(index=index, less=less)))
+        less, said = limit(COUNTED[index], "elements"), COUNTS if failure.verdict.output else REFUSES
+        return replace(failure, diagnosis=Diagnosis(next=said.format(index=index, less=less)))
     failed = schedule.failure(failure.verdict, failure.question)
     model = widest(dtype, criteria.device) if criteria.auto else criteria.model
     return replace(failure, diagnosis=criteria.diagnosing.diagnosis(schedule.candidate, failed, model))
@@ -219,7 +222,7 @@ def _of_other_causes(
 ) -> Row:
     """The row, which has gone on without what failed; what is most telling of its failures stands first.
 
-    What agrees then is asked `large` problems, too, where nothing is yet that took too long.
+    What agrees then is asked `large` problems, too, those that can be asked as they are: not without their gradients.
     """
     criteria, left = schedule.criteria, LeftOut()
     if row.failure is None or row.verdict != DISAGREES or criteria.accuracy == "D" or criteria.by_stages:
@@ -242,7 +245,7 @@ def _of_other_causes(
             more_found = _on_large(again, row.operation, row.dtype, seed)
             found, source = [*found, *more_found.found.values()], more_found.source
         if not against(found[-1]) or again.late:
-            rest = sum(map(counts, found))
+            rest = sum(map(counts, found)) - bool(again.late)
             break
         if sum(map(is_counted, failures)) >= criteria.max_failures:
             break

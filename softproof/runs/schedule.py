@@ -23,7 +23,7 @@ from ..properties.checks import CHECKS, LIFETIMES, OF_LARGE
 from ..properties.metamorphic import RELATIONS, Asker, compared, compared_problems, fits, identity_of
 from ..properties.questions import DTYPES, Question, question_of
 from ..verdicts.verdict import DISAGREES, NO_GUARANTEE, Verdict
-from .climbing import Climbing, counts
+from .climbing import Climbing, Unfounded, counts
 
 if TYPE_CHECKING:
     from .criteria import Criteria
@@ -76,7 +76,8 @@ class Schedule(Climbing):
     lost: Verdict | None = None  # on the problem that the candidate did not survive
     late: str = ""  # what to do, where a large problem was not answered in time
     beyond: dict[str, float] = field(default_factory=dict)  # models that were too narrow: the worst error/bound
-    unfounded: list[tuple[str, tuple[str, str], Verdict]] = field(default_factory=list)  # wrong, but for a wider model
+    unfounded: list[Unfounded] = field(default_factory=list)  # wrong, where a wider model promises nothing
+    making: str = ""  # Python that makes the problem that is asked, where it is large
     left: LeftOut | None = None  # what has failed before, and is asked no more
     digest: Any = field(default_factory=sha256)  # over the digests of the problems, a line each, until something fails
 
@@ -223,13 +224,16 @@ class Schedule(Climbing):
         """The verdict of a check, if it applies."""
         if not CHECKS[name].applies(question):
             return None
-        verdict, same = check_answers(question, name, partial(self._judge_result, ("check", name)))
+        before = len(self.unfounded)
+        verdict, same = check_answers(question, name, partial(self._judge_result, ("check", name), question.problem))
+        if verdict.outcome != NO_GUARANTEE:  # it is excused, or told already
+            del self.unfounded[before:]
         self.differ |= {} if same else {name: None}
         return verdict
 
-    def _judge_result(self, asked: tuple[str, str], problem: Problem, result: Result) -> Verdict:
-        """The verdict on an answer that is there, to a check."""
-        return self.climbing(lambda criteria, _candidate: criteria.judge_result(problem, result), problem, asked)
+    def _judge_result(self, asked: tuple[str, str], shown: Problem, problem: Problem, result: Result) -> Verdict:
+        """The verdict on an answer that is there, to a check of the problem that is shown."""
+        return self.climbing(lambda criteria, _candidate: criteria.judge_result(problem, result), problem, asked, shown)
 
     def asked(self, kind: str) -> tuple[str, ...]:
         """The checks, or the relations, that were asked."""
