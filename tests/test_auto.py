@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -293,3 +294,22 @@ def test_a_model_is_needed_where_smaller_logits_need_it() -> None:
         assert (outcome, schedule.criteria.name) == (NO_GUARANTEE, model)
         last = schedule.without_a_model()
         assert (last is None) == (model != "any-order")
+
+
+def test_what_was_not_counted_is_judged_under_the_model_of_the_row() -> None:
+    """Whichever that is in the end: it is right under it, promises nothing, or is wrong."""
+    asked = Problem("softmax", "float16", {"logits": [[1.0, 0.5]]}, {"dim": -1})
+    outcomes = {"any-order": DISAGREES, "stored-logsumexp": NO_GUARANTEE, "fused": DISAGREES, "eager": AGREES}
+
+    def judge(under: Criteria, _candidate: object) -> Verdict:
+        outcome = outcomes.get(under.name, DISAGREES)
+        return Verdict(outcome, 2.0 * (outcome == DISAGREES), 2.0, "value", explanation="wrong")
+
+    criteria = Criteria("cpu", MODELS["any-order"], "any-order", "C", None, 1.0, auto=True)
+    schedule = Schedule(softproof.load("manual:softmax"), criteria, frozenset())
+    assert schedule.climbing(judge, asked, ("check", "asked twice")).outcome == NO_GUARANTEE
+    for name, wrong in (("any-order", True), ("stored-logsumexp", False), ("fused", True), ("eager", False)):
+        schedule.criteria = replace(criteria, name=name, model=MODELS[name])
+        found = schedule.without_a_model()
+        assert (found is not None) == wrong, name
+        assert found is None or (found[0].problem, schedule.failed) == (asked, ("check", "asked twice"))

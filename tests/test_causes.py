@@ -177,3 +177,24 @@ def test_layouts_are_left_out_one_by_one() -> None:
     told = [(each.verdict.output, each.diagnosis.without) for each in row.failures]
     assert told[0] == ("value", "layouts")
     assert ("", "layouts") in told
+
+
+def of_many_classes(logits: torch.Tensor) -> torch.Tensor:
+    """A gradient that is twice too large, and a value that is wrong above 65,536 classes."""
+    p = torch.softmax(logits, -1)
+    p = p * 2 - p.detach()
+    return p * (1.01 if logits.shape[-1] > 65536 else 1)
+
+
+def test_the_values_of_large_problems_are_asked_without_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where gradients are left out; the program that is printed leaves them out, too."""
+    monkeypatch.setattr(rows, "EXAMPLES", 30)
+    (row,) = softproof.verify(of_many_classes, examples=30, **OF_TORCH).rows
+    large = next(each for each in row.failures if each.source)
+    assert large.verdict.output == "value"
+    assert "grad_output=None" in large.source
+    told: dict[str, Any] = {"load": lambda *_, **how: softproof.load(of_many_classes, **how)}
+    lines = [line.replace(", load, ", ", ").replace("print(", "found = (") for line in large.snippet.splitlines()]
+    exec("\n".join(lines), told)
+    assert told["found"].output == "value"
+    assert not told["found"].ok

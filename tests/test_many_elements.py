@@ -11,12 +11,14 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 import softproof
-from softproof import OPERATIONS, Problem, judge_repeated, load, repeated_rows
+from softproof import OPERATIONS, Problem, Result, Verdict, judge_repeated, load, repeated_rows
+from softproof.candidates import repeated_rows as repeated
 from softproof.generation import many_elements
 from softproof.generation.many_elements import COUNTED, elements
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.problem.size_limits import is_beyond
+from softproof.properties.repeated_rows import judged_in_parts
 from softproof.reports.required import check_required
 from softproof.runs import beyond, rows
 from softproof.runs.large import OnLarge
@@ -249,6 +251,20 @@ def test_nothing_is_promised_of_the_rows_alone(monkeypatch: pytest.MonkeyPatch) 
         lambda x: torch.logsumexp(x, -1), "logsumexp", adapter="torch", ndim=[2], without=["nonfinite", "empty"]
     )
     assert judge_repeated(right, problem, 4, arithmetic="storage").outcome == "no guarantee"
+    cut = load(up_to(2, torch.softmax), "softmax", adapter="torch")
+    few = Problem("softmax", "float64", {"logits": np.eye(2, 3)}, {"dim": -1}, np.eye(2, 3))
+
+    def judge(_problem: Problem, result: Result) -> Verdict:
+        wrong = not result.outputs["grad_logits"].values.any()
+        return Verdict("disagrees" if wrong else "no guarantee", 2.0 * wrong, explanation="0")
+
+    assert judged_in_parts(cut, few, 1, "cpu", judge).outcome == "no guarantee"
+    assert not repeated._kept
+    assert judged_in_parts(cut, few, 4, "cpu", judge).explanation == "0; in part 2 of 4, of 24 elements in all"
+    assert repeated._kept
+    cut.answer(few)
+    assert not repeated._kept  # nobody asks for the rest
+
     monkeypatch.setattr(rows, "verdicts_on_large", lambda *_: OnLarge())
     monkeypatch.setattr(rows, "EXAMPLES", 5)
     monkeypatch.setattr(many_elements, "_SIZES", {"float32": (3, 601, 2), "int32": (3, 601, 2)})

@@ -81,8 +81,10 @@ def test_a_word_that_is_none_is_an_error(capsys: pytest.CaptureFixture[str]) -> 
     assert "require names 'magic'" in capsys.readouterr().err
 
 
-def test_the_table_and_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty list of the command line overrides the table."""
+def test_the_table_and_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An empty list of the command line overrides the table; `--huge` requires one thing more."""
     monkeypatch.chdir(tmp_path)
     Path("pyproject.toml").write_text(
         "[tool.softproof]\nrequire = ['gradient']\ndtypes = ['float64']\nexamples = 10\nin-process = true\n"
@@ -90,3 +92,8 @@ def test_the_table_and_the_command_line(tmp_path: Path, monkeypatch: pytest.Monk
     )
     assert main(["verify"]) == 1
     assert main(["verify", "--require", ""]) == 0
+    capsys.readouterr()
+    for more, lacks in (([], "gradient, huge"), (["--require", "value"], "huge"), (["--require", ""], "huge")):
+        assert main(["verify", "--huge", *more]) == 1  # so few problems have no such arrays
+        out = capsys.readouterr().out
+        assert f"required, and judged in none of its problems: {lacks}; arrays of more than 2^31" in out

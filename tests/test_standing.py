@@ -144,13 +144,21 @@ def test_a_kind_is_refused_by_more_than_one_question(function: Any) -> None:
     candidate = softproof.load(function, operation="cross_entropy", adapter="torch")
     assert "weight" not in refusals(candidate, "cross_entropy", "float32").without
 
-    def never(logits: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    def never(logits: Tensor, target: Tensor, weight: Tensor | None = None, label_smoothing: float = 0.125) -> Tensor:
         if weight is not None:
             raise NotImplementedError("weight is not supported")
-        return torch.nn.functional.cross_entropy(logits, target)
+        return torch.nn.functional.cross_entropy(logits, target, label_smoothing=label_smoothing)
 
     how: Any = {"operation": "cross_entropy", "adapter": "torch"}
-    for more in ({}, {"fixed": {"label_smoothing": 0.0}}, {"without": ["more_than_4_rows"]}, {"ndim": [1]}):
+
+    def smoothed(
+        logits: Tensor, target: Tensor, weight: Tensor | None = None, label_smoothing: float = 0.125
+    ) -> Tensor:
+        return function(logits, target, weight) + label_smoothing
+
+    candidate = softproof.load(smoothed, **how, fixed={"label_smoothing": 0.125})
+    assert "weight" not in refusals(candidate, "cross_entropy", "float32").without
+    for more in ({}, {"fixed": {"label_smoothing": 0.125}}, {"without": ["more_than_4_rows"]}, {"ndim": [1]}):
         assert "weight" in refusals(softproof.load(never, **how, **more), "cross_entropy", "float32").without, more
 
 

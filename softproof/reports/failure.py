@@ -39,10 +39,12 @@ class Failure:
         """Python that asks the same question again when pasted."""
         assert self.verdict.problem is not None
         operation = self.verdict.problem.operation
-        maker = self.source.partition("(")[0] or "Problem"
+        narrowed = self.source.startswith(NARROWED)
+        maker = self.source.removeprefix(NARROWED).partition("(")[0] or "Problem"
         model = ("Measured",) if "=Measured(" in self.words else ()
         return "\n".join(
             [
+                *(["from dataclasses import replace"] if narrowed else []),
                 "from numpy import array, inf, nan, zeros",
                 f"from softproof import {', '.join(sorted((maker, self.call, 'load', *model)))}",
                 f"candidate = load({self.target}, operation={operation!r}, adapter={self.adapter!r}{self.interface})",
@@ -60,6 +62,7 @@ class Failure:
         return f"{self.verdict}{said}\nTo see it again (seed {self.seed}):\n\n{_indented(self.snippet)}"
 
 
+NARROWED = "replace("  # how the source begins of a problem of which not all is asked
 _NO_ANSWERS = {  # what `misfits.not_an_answer` says, and what it is called here
     "raised ": "error",
     "the call changed its input": "input written",

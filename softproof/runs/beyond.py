@@ -61,7 +61,7 @@ def _question(schedule: Schedule, operation: str, dtype: str, seed: int, index: 
         return None
     problem, times = found
     left_out = any(is_beyond(word, problem, times) for word in interface.without)
-    return None if left_out or not schedule.is_asked(problem) else found
+    return None if left_out or schedule.narrowed(problem) is not problem else found
 
 
 def _made(schedule: Schedule, operation: str, dtype: str, seed: int, index: str) -> Repeated:

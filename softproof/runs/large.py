@@ -50,17 +50,17 @@ def verdicts_on_large(schedule: Schedule, operation: str, dtype: str, seed: int)
     problems = words.problems()
     answered = dict[str, int]()  # the largest size in each dimension
     longest = {plan.dimension: number for number, plan in enumerate(problems.plans)}.values()
-    for number, problem in enumerate(problems):
-        if not schedule.is_asked(problem):
+    for number, whole in enumerate(problems):
+        if (problem := schedule.narrowed(whole)) is None:
             continue
         schedule.sign(problem)
         started, long, size = time.perf_counter(), problems.plans[number].dimension, problems.plans[number].size
-        schedule.making = asked.source = f"{words}[{number}]"
+        schedule.making = asked.source = _source(f"{words}[{number}]", problem, whole)
         verdict = _judged(schedule, problem)
         schedule.making = ""
         late = is_late(candidate.process.lost)
         schedule.slow[long] = schedule.slow.get(long, 0.0) + time.perf_counter() - started
-        if against(verdict) and criteria.shrink and not candidate.process.lost:
+        if against(verdict) and criteria.shrink and problem is whole and not candidate.process.lost:
             verdict, asked.source = _shorter(schedule, problems, number, verdict, words)
         elif number in longest and verdict.ok and not verdict.unspecified:
             with warnings.catch_warnings(action="ignore"):
@@ -75,6 +75,14 @@ def verdicts_on_large(schedule: Schedule, operation: str, dtype: str, seed: int)
         for reached in sizes_of(problem):
             schedule.regions[reached] = schedule.regions.get(reached, 0) + 1
     return asked
+
+
+def _source(source: str, asked: Problem, whole: Problem) -> str:
+    """Python that makes what of a problem is asked."""
+    if asked is whole:
+        return source
+    value = "" if asked.grad_output is not None else ", grad_output=None"
+    return f"replace({source}{value}, tangent=None)"
 
 
 def _too_late(lost: str, long: str, size: int, answered: int) -> str:

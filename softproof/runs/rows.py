@@ -222,7 +222,7 @@ def _of_other_causes(
 ) -> Row:
     """The row, which has gone on without what failed; what is most telling of its failures stands first.
 
-    What agrees then is asked `large` problems, too, those that can be asked as they are: not without their gradients.
+    What agrees then is asked `large` problems, too: their values at least.
     """
     criteria, left = schedule.criteria, LeftOut()
     if row.failure is None or row.verdict != DISAGREES or criteria.accuracy == "D" or criteria.by_stages:

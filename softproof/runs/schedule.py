@@ -109,9 +109,13 @@ class Schedule(Climbing):
         text = f"it gives no answers any more: {self.candidate.process.lost}"
         return Verdict(DISAGREES, inf, inf, explanation=text, problem=problem, accuracy=self.criteria.accuracy)
 
-    def is_asked(self, problem: Problem) -> bool:
-        """Whether a problem that cannot be narrowed is asked at all."""
-        return self.candidate.takes(problem) and (self.left is None or self.left.narrowed(problem) is problem)
+    def narrowed(self, problem: Problem) -> Problem | None:
+        """What of a large problem is asked, where something is left out: if not all of it, its value; or nothing."""
+        found: Problem | None = problem
+        if self.left is not None:
+            value = replace(problem, grad_output=None, tangent=None)
+            found = self.left.narrowed(problem) or self.left.narrowed(value)
+        return found if found is not None and self.candidate.takes(found) else None
 
     def _verdict(self, problem: Problem) -> Verdict:
         narrowed = problem if self.left is None else self.left.narrowed(problem)
