@@ -154,7 +154,8 @@ def test_a_kind_is_refused_by_more_than_one_question(function: Any) -> None:
     def smoothed(
         logits: Tensor, target: Tensor, weight: Tensor | None = None, label_smoothing: float = 0.125
     ) -> Tensor:
-        return function(logits, target, weight) + label_smoothing
+        loss: Tensor = function(logits, target, weight) + label_smoothing
+        return loss
 
     candidate = softproof.load(smoothed, **how, fixed={"label_smoothing": 0.125})
     assert "weight" not in refusals(candidate, "cross_entropy", "float32").without
