@@ -39,10 +39,9 @@ def forget() -> None:
 def part_of_many(task: Task) -> Arrays:
     """The part with a number, counted from 0, of the answer to the rows so many times; of what is made of rows.
 
-    Parts are asked in their order, and the first asks the candidate.
-
-    Of a mean the upstream gradient is as many times larger as there are rows, so that gradients stay those of the
-    question; or they are, where they are results beside the value. It is a power of 2, which rounds nothing.
+    Parts are asked in their order, and the first asks the candidate. Of a mean the upstream gradient is so many times
+    larger, so that gradients stay those of the question; or they are, where they are results beside the value. It is a
+    power of 2, which rounds nothing.
     """
     times, part = map(int, task.arguments)
     asked = task.problem.operation, task.problem.dtype, task.device, times, id(task.candidate)

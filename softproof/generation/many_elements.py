@@ -31,16 +31,6 @@ class Repeated(NamedTuple):
 _SIZES = {"float32": (31, 6067, 128), "int32": (33, 128257, 512)}  # rows, classes, and how many times
 
 
-def elements(index: str) -> int:
-    """How many elements arrays of all rows have.
-
-    >>> elements("float32") > 2**24, elements("int32") > 2**31
-    (True, True)
-    """
-    rows, classes, times = _SIZES[index]
-    return rows * classes * times
-
-
 def reached(count: int) -> str:
     """What a report calls it.
 
