@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from .properties.behaviour import Behaviour as Behaviour
     from .properties.behaviour import check_behaviour as check_behaviour
     from .properties.checks import CHECKS as CHECKS
+    from .properties.in_parts import judge_repeated as judge_repeated
     from .properties.measured import Measured as Measured
     from .properties.metamorphic import RELATIONS as RELATIONS
     from .properties.metamorphic import check_relations as check_relations
-    from .properties.repeated_rows import judge_repeated as judge_repeated
     from .reports.report import Report as Report
     from .reports.row import Row as Row
     from .runs.failures import database as database
@@ -72,7 +72,7 @@ _MODULES = {
     "properties.measured": ("Measured",),
     "properties.metamorphic": ("RELATIONS", "check_relations"),
     "properties.checks": ("CHECKS",),
-    "properties.repeated_rows": ("judge_repeated",),
+    "properties.in_parts": ("judge_repeated",),
     "reports.report": ("Report", "Row"),
     "runs.failures": ("database",),
     "runs.testing": ("conformance",),

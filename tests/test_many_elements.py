@@ -12,13 +12,13 @@ from torch.nn.functional import cross_entropy
 
 import softproof
 from softproof import OPERATIONS, Problem, Result, Verdict, judge_repeated, load, repeated_rows
-from softproof.candidates import repeated_rows as repeated
+from softproof.candidates import in_parts as repeated
 from softproof.generation import many_elements
 from softproof.generation.many_elements import COUNTED
 from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.problem.size_limits import is_beyond
-from softproof.properties.repeated_rows import judged_in_parts
+from softproof.properties.in_parts import judged_in_parts
 from softproof.reports.required import check_required
 from softproof.runs import beyond, rows
 from softproof.runs.large import OnLarge

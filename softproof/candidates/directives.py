@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .candidate import Candidate
 from .bits import same_bits
 from .functions import made, placed
-from .repeated_rows import PART, part_of_many
+from .in_parts import PART, part_of_many
 from .task import Arrays, Task, by_output, far_away, turned
 
 # The behaviour checks, which `softproof.check_behaviour` makes, by name.

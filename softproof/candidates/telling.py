@@ -11,9 +11,9 @@ from .bits import same_bits
 from .directives import DIRECTIVES
 from .functions import made
 from .guard import Guard
+from .in_parts import PART, forget
 from .places import place_of
 from .protocol import Told
-from .repeated_rows import PART, forget
 from .task import Task
 
 if TYPE_CHECKING:

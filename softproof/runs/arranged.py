@@ -38,7 +38,7 @@ class Arranged(Usual):
         try:
             usual = self._usual()
         except CannotAskError as raised:
-            if self._transposed() or self._columns(None) or self._kept(None) or self._of_positions(str(raised)):
+            if self._transposed() or self._columns(None) or self._of_positions(str(raised)) or self._kept(None):
                 return self._usual()
             error = raised
         soft = soft_question(

@@ -10,7 +10,7 @@ from ..generation.many_elements import COUNTED, Repeated, reached, repeated_rows
 from ..problem.interface import Interface
 from ..problem.problem import Problem, Result
 from ..problem.size_limits import is_beyond, limit
-from ..properties.repeated_rows import IN_PART, check_repeated, judged_in_parts
+from ..properties.in_parts import IN_PART, check_repeated, judged_in_parts
 from ..reports.required import HUGE
 from ..verdicts.verdict import Verdict
 from .large import OnLarge

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..candidates.repeated_rows import OF_ALL_ROWS
+from ..candidates.in_parts import OF_ALL_ROWS
 from ..problem.formats import FORMATS
 from ..problem.losses import is_labels
 from ..problem.operations import LOSS_DEFAULTS, OF_REDUCTIONS, OPERATIONS, labels_in

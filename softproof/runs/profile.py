@@ -54,9 +54,10 @@ class Probe(Beside):
             usual = self._switched(self._in_order(self._neutralised(self._usual_or_soft())))
             usual = self._of_logits(self._row_by_row(usual))
             self.answers = True
-            if self._columns(usual) or self._kept(usual):
+            if self._columns(usual):
                 usual = self._plain(usual.dtype, 2) or usual
-            self._shifted(usual)
+            if not self._shifted(usual) and self._kept(usual):
+                usual = self._plain(usual.dtype, 2) or usual
             self._negative(usual)
             self._ignored_by_name(usual)
             usual = self._hard_coded(usual)

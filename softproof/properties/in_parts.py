@@ -13,7 +13,7 @@ from ..bounds.arithmetic import Arithmetic
 from ..bounds.models import Model
 from ..candidates.bits import same_bits
 from ..candidates.candidate import Candidate
-from ..candidates.repeated_rows import PART, has_rows
+from ..candidates.in_parts import PART, has_rows
 from ..problem.arrangements import ARRANGEMENTS
 from ..problem.checks import check_asked
 from ..problem.formats import FORMATS
