@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from ..problem.operations import OPERATIONS
 from ..problem.outputs import value_shape
 from ..problem.problem import Problem
 from ..problem.rows import main_input, reduction_of
@@ -28,7 +29,7 @@ def has_rows(name: str, problem: Problem) -> bool:
     """
     if name in ("value", "grad_output"):
         return bool(value_shape(problem))
-    return name.removeprefix("grad_") not in OF_ALL_ROWS
+    return name.removeprefix("grad_") not in (*OF_ALL_ROWS, *OPERATIONS[problem.operation].constants)
 
 
 def forget() -> None:

@@ -24,7 +24,8 @@ def told_by(candidate: Candidate, problem: Problem, device: str, directive: str,
     """What a directive makes of the problem and its arrays, or what was raised; and what the call changed."""
     if directive != PART:
         forget()
-    keeps = directive == "answer" and candidate.adapter in SYNCHRONOUS and main_input(problem).size <= KEPT
+    alone = directive == "answer" and problem.grad_output is None  # what a backward pass does to it is another matter
+    keeps = alone and candidate.adapter in SYNCHRONOUS and main_input(problem).size <= KEPT
     task = Task(candidate, problem, made(candidate, problem, device), arguments, device, returned=[] if keeps else None)
     guard = Guard()
     try:

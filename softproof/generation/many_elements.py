@@ -108,7 +108,8 @@ def _inputs(operation: str, rows: int, classes: int, rng: np.random.Generator) -
     elif about.value == PER_ROW and "p" in about.inputs:
         return {name: rng.integers(1, 16, (rows, classes)) / 2**16 for name in about.inputs}
     else:
-        inputs = {name: _eighths(rng, LOGITS, rows, classes) for name in about.inputs if name != "target"}
+        inputs = {name: np.array(0.5) if name in about.constants else _eighths(rng, LOGITS, rows, classes)
+                  for name in about.inputs if name != "target"}  # fmt: skip
     return inputs | ({"target": rng.integers(classes, size=rows)} if "target" in about.inputs else {})
 
 
