@@ -28,6 +28,11 @@ JUDGING: Table = {
         TypeError,
         "implementation is a str; expected what softproof.load gives",
     ),
+    "rows three times": (
+        lambda f: f.judge_repeated(SOFTMAX, Problem("softmax", "float32", ROW, {"dim": -1}), 3),
+        ValueError,
+        "times is 3; expected a power of 2",
+    ),
     "an operation that it lacks": (
         lambda f: f.judge(SOFTMAX, Problem("entropy", "float32", {"p": [1.0]})),
         ValueError,

@@ -74,6 +74,11 @@ TARGETS: Table = {
         ValueError,
         "dtype is 'float8'; expected one of float64",
     ),
+    "rows that no index counts": (
+        lambda f: f.repeated_rows("softmax", "float32", index="int64"),
+        ValueError,
+        "index is 'int64'; expected one of float32, int32",
+    ),
     "no operation to draw": (lambda f: f.problems("argmax", "float32"), ValueError, "operation is 'argmax'; expected"),
     "no layout to draw": (
         lambda f: f.problems("softmax", "float32", layouts=["x"]),
