@@ -211,11 +211,9 @@ def _trivial(fixed: dict[str, Any], ndim: Any, interface: Interface) -> str:
     if not interface.ndim and isinstance(ndim, list) and ndim and all(each == 0 for each in ndim):
         return "single numbers, ndim 0, which --ndim 0 alone can say"
     smoothing = fixed.get("label_smoothing", 0)
-    if "label_smoothing" not in interface.fixed and not (
-        isinstance(smoothing, int | float) and smoothing <= HALF_SMOOTH
-    ):
-        said = f"label_smoothing {smoothing}"
-        return f"a loss that hardly knows its labels, {said}, which --fixed label_smoothing=… alone can say"
+    is_usual = isinstance(smoothing, int | float) and smoothing <= HALF_SMOOTH
+    if "label_smoothing" not in interface.fixed and not is_usual:
+        return f"a loss of hardly any label, label_smoothing {smoothing}, which --fixed label_smoothing=… alone can say"
     return ""
 
 

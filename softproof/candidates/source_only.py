@@ -11,7 +11,7 @@ import sys
 import sysconfig
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -29,13 +29,14 @@ class _SourceOnly(SourceFileLoader):
 
 
 class _OfTargets(MetaPathFinder):
-    """What is found on the path, and is not installed, has that loader."""
+    """What the others find, as those of editable installs, and is not installed, has that loader."""
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, _target: ModuleType | None = None
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """That of Python, with another loader."""
-        spec = PathFinder.find_spec(fullname, path)
+        """That of the first that finds it, with another loader."""
+        others = (each.find_spec(fullname, path, target) for each in sys.meta_path if each is not self)
+        spec = next(filter(None, others), None)
         if spec is not None and type(spec.loader) is SourceFileLoader and not is_installed(str(spec.origin)):
             spec.loader = _SourceOnly(spec.loader.name, spec.loader.path)
         return spec
@@ -54,5 +55,4 @@ def is_installed(path: str) -> bool:
 def from_source_only() -> None:
     """From here on, in this process."""
     if not any(isinstance(each, _OfTargets) for each in sys.meta_path):
-        place = next((i for i, each in enumerate(sys.meta_path) if each is PathFinder), len(sys.meta_path))
-        sys.meta_path.insert(place, _OfTargets())
+        sys.meta_path.insert(0, _OfTargets())

@@ -210,9 +210,8 @@ def _settings(options: argparse.Namespace) -> Settings:
         chosen = settings(options.config, given)
     seed = chosen.seed if options.seed is None else options.seed
     targets = tuple(_with_model(each, options.named_model) for each in chosen.targets)
-    huge = [HUGE] if options.huge else []
-    targets = tuple({**each, "require": [*each["require"], *huge]} if huge and each.get("require") else
-                    {**each, **({"require": huge} if huge else {})} for each in targets)  # fmt: skip
+    if options.huge:
+        targets = tuple({**each, "require": [*each.get("require", ()), HUGE]} for each in targets)
     chosen = replace(chosen, targets=targets, seed=seed, database=options.database or chosen.database)
     return chosen if options.expected_failures is None else chosen.expecting(options.expected_failures)
 

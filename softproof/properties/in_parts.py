@@ -24,7 +24,7 @@ from ..problem.rows import main_input, reduction_of
 from ..problem.size_limits import sizes
 from ..problem.validation import check_whole
 from ..verdicts.judgement import check_criteria, judge_result, narrowed
-from ..verdicts.verdict import DISAGREES, Verdict
+from ..verdicts.verdict import NO_GUARANTEE, Verdict
 
 Judge = Callable[[Problem, Result], Verdict]
 IN_PART = "in part"
@@ -53,7 +53,8 @@ def judge_repeated(
         device: where tensors live.
         arithmetic: the model that the bound is a theorem about; as in `softproof.judge`.
         accuracy: the class that is asked for, "A" to "C".
-    Returns: the verdict on the last part, or on the first that disagrees; that on the rows alone, where they disagree.
+    Returns: the verdict on the last part; or on the first that disagrees, which may be the rows alone; or, where
+        nothing is promised of one, on that.
     Raises: ValueError or TypeError where the problem has no such rows, or an argument does not fit.
 
     >>> import numpy as np, softproof
@@ -108,11 +109,13 @@ def _is_of_rows(value: str) -> bool:
 
 
 def judged_in_parts(candidate: Candidate, problem: Problem, times: int, device: str, judge: Judge) -> Verdict:
-    """The verdict on the last part, or on the first that disagrees."""
+    """The verdict on the first part that is not right; or of which nothing is promised; or on the last."""
     problem, _ = narrowed(candidate, problem)
     alone = candidate.answer(problem, device)
-    if (verdict := judge(problem, alone)).outcome == DISAGREES:
+    verdict = judge(problem, alone)
+    if not verdict.ok and verdict.outcome != NO_GUARANTEE:
         return verdict
+    unsure = verdict if verdict.outcome == NO_GUARANTEE else None
     judged, rest = alone, {name: each for name, each in alone.outputs.items() if not has_rows(name, problem)}
     for part in range(times):
         found = candidate.ask(problem, device, PART, str(times), str(part))
@@ -120,11 +123,12 @@ def judged_in_parts(candidate: Candidate, problem: Problem, times: int, device: 
             found = replace(found, outputs={**rest, **found.outputs})
         if not _alike(found, judged):
             verdict, judged = judge(problem, found), found
-        if verdict.outcome == DISAGREES:
+            unsure = verdict if verdict.outcome == NO_GUARANTEE else unsure
+        if not verdict.ok and verdict.outcome != NO_GUARANTEE:
             size = times * sizes(problem)["rows"] * sizes(problem)["classes"]
             where = f"{IN_PART} {part + 1} of {times}, of {size:,} elements in all"
             return replace(verdict, explanation=f"{verdict.explanation}; {where}")
-    return verdict
+    return unsure or verdict
 
 
 def _alike(one: Result, two: Result) -> bool:

@@ -9,11 +9,11 @@ from ..candidates.channel import is_late
 from ..generation.many_elements import COUNTED, Repeated, reached, repeated_rows
 from ..problem.interface import Interface
 from ..problem.problem import Problem, Result
-from ..problem.size_limits import is_beyond, limit
+from ..problem.size_limits import ELEMENTS, is_beyond, limit
 from ..properties.in_parts import IN_PART, check_repeated, judged_in_parts
 from ..reports.required import HUGE
 from ..verdicts.verdict import Verdict
-from .large import OnLarge
+from .large import OnLarge, not_in_time
 from .schedule import REPEATED, Schedule, against
 
 OWN_ARRAYS = ("numpy", "torch", "jax")  # adapters whose functions are called with arrays
@@ -34,15 +34,13 @@ def verdicts_beyond(schedule: Schedule, operation: str, dtype: str, seed: int) -
         schedule.making = asked.source = f"{_source(schedule, operation, dtype, seed, index)}.problem"
         asked.found[count] = verdict = _judged(schedule, problem, times)
         schedule.making = ""
-        schedule.slow["elements"] = schedule.slow.get("elements", 0.0) + time.perf_counter() - started
+        schedule.slow[ELEMENTS] = schedule.slow.get(ELEMENTS, 0.0) + time.perf_counter() - started
         lost = schedule.candidate.process.lost
         if is_late(lost):
-            more, less = "allow it more: --time-limit SECONDS", f"--without {limit(count, 'elements')}"
-            schedule.late = f"{lost} to arrays of {reached(count)}; {more}, or leave such out: {less}"
-        if against(verdict):  # of the rows by themselves it is a problem like any other
-            schedule.pinned = schedule.failed = (
-                (REPEATED, str(times)) if IN_PART in verdict.explanation else ("judge", "")
-            )
+            schedule.late = not_in_time(lost, f"arrays of {reached(count)}", limit(count, ELEMENTS))
+        if against(verdict):
+            in_part = IN_PART in verdict.explanation  # the rows by themselves are a problem like any other
+            schedule.pinned = schedule.failed = (REPEATED, str(times)) if in_part else ("judge", "")
             break
         if verdict.ok:  # and not where nothing is promised of the rows by themselves
             schedule.regions[reached(count)] = 1

@@ -47,9 +47,6 @@ class Climbing:
     unfounded: list[Unfounded]
     making: str
 
-    def _fail(self, question: Question, problem: Problem) -> None:
-        raise NotImplementedError
-
     def climbing(
         self,
         judge: Judge,
@@ -76,7 +73,8 @@ class Climbing:
             if again.outcome != DISAGREES:
                 if counts(again) or self._needs(criteria, problem):
                     self._climb(criteria, verdict)
-                elif self.pinned is None:  # a model that promises nothing here is no reason to allow more elsewhere
+                elif self.pinned is None and (shown is None or shown.dtype == problem.dtype):
+                    # a model that promises nothing here is no reason to allow more elsewhere; a dtype has its own row
                     asked = replace(verdict, problem=shown or verdict.problem or problem)
                     self.unfounded.append(Unfounded(criteria.name, question, asked, judge, recorded, self.making))
                 return again
@@ -92,16 +90,12 @@ class Climbing:
         narrow, wide = (each.judge_result(least, result) for each in (self.criteria, criteria))
         return narrow.outcome == DISAGREES and bool(narrow.output) and wide.ok
 
-    def without_a_model(self) -> tuple[Verdict, str] | None:
-        """What is wrong under the model of the row as it is now, while a wider one promises nothing; and its source."""
+    def still_wrong(self) -> Unfounded | None:
+        """The first that is wrong under the model of the row as it is now, while a wider one promises nothing."""
         for each in self.unfounded:
             each.recorded.rewind()
-            if each.judge(self.criteria, cast("Candidate", each.recorded)).outcome != DISAGREES:
-                continue
-            assert each.verdict.problem is not None
-            self._fail(each.question, each.verdict.problem)
-            text = f"{each.verdict.explanation}; {each.model} promises nothing there, and no other answer needs it"
-            return replace(each.verdict, explanation=text, accuracy=self.criteria.accuracy), each.source
+            if each.judge(self.criteria, cast("Candidate", each.recorded)).outcome == DISAGREES:
+                return each
         return None
 
     def _climb(self, criteria: Criteria, refused: Verdict) -> None:

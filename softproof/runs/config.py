@@ -38,21 +38,8 @@ _NUMBER, _WHOLE, _NUMBERS = "a number", "a whole number", "a list of numbers"
 _PLACE = "a whole number or a name"
 KINDS = {  # what the value of each key is
     **dict.fromkeys(("operation", "adapter", "arithmetic", "accuracy", "baseline", "database", "sandbox"), _TEXT),
-    **dict.fromkeys(
-        (
-            "devices",
-            "dtypes",
-            "supports",
-            "without",
-            "writes",
-            "transposed",
-            "keepdim",
-            "require",
-            "sandbox-read",
-            "sandbox-env",
-        ),
-        _TEXTS,
-    ),
+    **dict.fromkeys(("devices", "dtypes", "supports", "without", "writes", "transposed", "keepdim", "require"), _TEXTS),
+    **dict.fromkeys(("sandbox-read", "sandbox-env"), _TEXTS),
     **dict.fromkeys(("names", "fixed", "extra", "gradients"), _TABLE),
     **dict.fromkeys(("factor", "time-limit", "startup-limit"), _NUMBER),
     **dict.fromkeys(("examples", "seed"), _WHOLE),

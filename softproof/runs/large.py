@@ -88,9 +88,14 @@ def _source(source: str, asked: Problem, whole: Problem) -> str:
 def _too_late(lost: str, long: str, size: int, answered: int) -> str:
     """What to do where a large problem was not answered in time, which is no wrong answer."""
     of_batch = long == "batch"
-    less = f", or leave such out: --without {limit(answered, 'of a batch' if of_batch else long)}"
-    told = f"{lost} to a problem of {size:,} {'rows' if of_batch else long}; allow it more: --time-limit SECONDS"
-    return told + (less if 0 < answered < size else "")
+    less = limit(answered, "of a batch" if of_batch else long) if 0 < answered < size else ""
+    return not_in_time(lost, f"a problem of {size:,} {'rows' if of_batch else long}", less)
+
+
+def not_in_time(lost: str, what: str, less: str) -> str:
+    """What to do where something was not answered in time, and what leaves such out, if anything does."""
+    told = f"{lost} to {what}; allow it more: --time-limit SECONDS"
+    return f"{told}, or leave such out: --without {less}" if less else told
 
 
 @dataclass(frozen=True)

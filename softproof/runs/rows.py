@@ -227,7 +227,7 @@ def _of_other_causes(
     criteria, left = schedule.criteria, LeftOut()
     if row.failure is None or row.verdict != DISAGREES or criteria.accuracy == "D" or criteria.by_stages:
         return row
-    if row.failure.call == "judge_repeated":  # the last that is asked
+    if row.failure.call == "judge_repeated":  # after all else has agreed
         return row
     started, failures, latest, rest = time.perf_counter(), [row.failure], row.failure, 0
     while criteria.max_failures > 1 and not schedule.candidate.process.lost and OVERWRITES not in latest.diagnosis.next:

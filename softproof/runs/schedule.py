@@ -159,6 +159,15 @@ class Schedule(Climbing):
         """What disagrees of a large problem, if anything, by checks that need no second truth."""
         return self._ask_besides(problem, [("check", name) for name in OF_LARGE])
 
+    def without_a_model(self) -> tuple[Verdict, str] | None:
+        """What is wrong, and excused by no model that the row needs, if anything; and Python that makes the problem."""
+        found = self.still_wrong()
+        if found is None or found.verdict.problem is None:
+            return None
+        self._fail(found.question, found.verdict.problem)
+        text = f"{found.verdict.explanation}; {found.model} promises nothing there, and no other answer needs it"
+        return replace(found.verdict, explanation=text, accuracy=self.criteria.accuracy), found.source
+
     def at_the_end(self) -> Verdict | None:
         """What disagrees of the problems of the start, asked again, if anything: state may have built up."""
         for question in self.start.values():
@@ -228,10 +237,7 @@ class Schedule(Climbing):
         """The verdict of a check, if it applies."""
         if not CHECKS[name].applies(question):
             return None
-        before = len(self.unfounded)
         verdict, same = check_answers(question, name, partial(self._judge_result, ("check", name), question.problem))
-        if verdict.outcome != NO_GUARANTEE:  # it is excused, or told already
-            del self.unfounded[before:]
         self.differ |= {} if same else {name: None}
         return verdict
 
