@@ -22,14 +22,13 @@ from hypothesis import strategies as st
 
 import manual
 import softproof
-from softproof import CHECKS, OPERATIONS, Candidate, Problem, check_behaviour, judge, judge_result, load, problems
+from softproof import CHECKS, OPERATIONS, Candidate, Problem, check_behaviour, judge_result, load, problems
 from softproof.bounds.models import model
-from softproof.candidates.adapters import numpy_arrays
 from softproof.candidates.bits import same_bits
 from softproof.candidates.isolated import isolated
 from softproof.candidates.threads import CALLS, PATIENCE, ROUNDS, WAIT, at_once
 from softproof.problem.formats import FORMATS
-from softproof.problem.problem import Array, Output
+from softproof.problem.problem import Array
 from softproof.properties.behaviour import check_answers
 from softproof.properties.checks import LIFETIMES
 from softproof.properties.questions import question_of
@@ -654,29 +653,3 @@ def test_each_thread_begins_once_and_then_asks() -> None:
         told = [what for number, what in seen if number == thread]
         assert told[0] == "begin"
         assert told[1:] in (["ask"] * (2 + ROUNDS), ["other"] * (CALLS + ROUNDS))
-
-
-def filled_later(logits: Array, dim: int = -1) -> Array:
-    """Zeros, which another thread fills after the call has returned."""
-    p = manual.softmax(logits, dim)
-    value = np.zeros_like(p)
-    threading.Timer(0.02, lambda: np.copyto(value, p)).start()
-    return value
-
-
-def test_an_answer_is_there_when_the_call_returns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is right a moment later is not, however late it is looked at; nor is one that was right before."""
-    problem = Problem("softmax", "float64", {"logits": [0.0, 1.0]}, {"dim": -1})
-    take = numpy_arrays.take
-    taken: list[int] = []
-
-    def slowly(answer: Any) -> Output:
-        time.sleep(0.1 * bool(taken))  # when the value is looked at again
-        taken.append(1)
-        return take(answer)
-
-    monkeypatch.setattr(numpy_arrays, "take", slowly)
-    verdict = judge(load(filled_later, "softmax", adapter="numpy"), problem)
-    assert verdict.explanation == "value changed after the call had returned"
-    taken.clear()
-    assert judge(load(manual.softmax, "softmax", adapter="numpy"), problem).ok

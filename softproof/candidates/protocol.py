@@ -28,7 +28,6 @@ OBSERVATIONS = {  # what may be observed, of one or two names of arrays
     "changed": "{} of the first answer changed when the second was asked",
     "shared with an input": "{} shares memory with the input {}",
     "shared with an answer": "{} shares memory with that of an earlier answer",
-    "late": "{} changed after the call had returned",
     "beyond": "{} is not 0 at the last position, whose logits no label follows",
 }
 

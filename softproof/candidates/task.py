@@ -12,7 +12,7 @@ import numpy as np
 from ..problem.formats import FORMATS
 from ..problem.operations import OPERATIONS
 from ..problem.outputs import gradient_names
-from ..problem.problem import Output, Problem
+from ..problem.problem import Problem
 from .frameworks import arrays_of
 from .functions import called, made, picked
 from .results import result_at, results_within
@@ -35,7 +35,6 @@ class Task:
     arguments: tuple[str, ...] = ()
     device: str = "cpu"
     observed: list[tuple[str, ...]] = field(default_factory=list)  # a key of OBSERVATIONS, and names
-    returned: list[Output] | None = None  # the value as it is when the call returns, where that is kept
 
     @property
     def framework(self) -> Any:
@@ -50,17 +49,7 @@ class Task:
     @property
     def call(self) -> Callable[[Mapping[str, Any]], Any]:
         """The candidate's function of the arrays."""
-        function, kept = called(self.candidate, self.problem), self.returned
-        if kept is None:
-            return function
-
-        def call(arrays: Mapping[str, Any]) -> Any:
-            value = function(arrays)
-            with suppress(Exception):  # of what is no array of numbers, which the answer will be found to be
-                kept.append(self.framework.take(value))
-            return value
-
-        return call
+        return called(self.candidate, self.problem)
 
     @property
     def wanted(self) -> tuple[str, ...]:

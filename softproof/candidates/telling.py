@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..problem.problem import Output, Problem
-from ..problem.rows import main_input
 from .axes import is_beyond, taken_so
-from .bits import same_bits
 from .directives import DIRECTIVES
 from .functions import made
 from .guard import Guard
@@ -24,10 +22,7 @@ def told_by(candidate: Candidate, problem: Problem, device: str, directive: str,
     """What a directive makes of the problem and its arrays, or what was raised; and what the call changed."""
     if directive != PART:
         forget()
-    alone = directive == "answer" and problem.grad_output is None  # what a backward pass does to it is another matter
-    keeps = alone and candidate.adapter in SYNCHRONOUS and main_input(problem).size <= KEPT
-    task = Task(candidate, problem, made(candidate, problem, device), arguments, device, returned=[] if keeps else None)
-    guard = Guard()
+    task, guard = Task(candidate, problem, made(candidate, problem, device), arguments, device), Guard()
     try:
         found = {name: _taken(task, array) for name, array in DIRECTIVES[directive](task).items()}
     except (Exception, SystemExit) as error:  # any failure of the candidate is an answer, and a wrong one
@@ -36,18 +31,9 @@ def told_by(candidate: Candidate, problem: Problem, device: str, directive: str,
         return Told(changed=changed)
     after = {name: task.framework.take(array) for name, array in task.arrays.items()}
     more = [("beyond", name) for name, each in found.items() if is_beyond(name, each, problem, candidate.interface)]
-    more += [("late", "value") for each in (task.returned or ())[:1] if not _is_still(each, found.get("value"))]
     outputs, after = ({name: taken_so(name, each, problem, candidate.interface) for name, each in some.items()}
                       for some in (found, after))  # fmt: skip
     return Told(outputs, {name: each.values for name, each in after.items()}, observed=(*task.observed, *more))
-
-
-SYNCHRONOUS, KEPT = ("numpy", "torch"), 1 << 16  # adapters whose calls return when they are done; numbers of a value
-
-
-def _is_still(returned: Output, later: Output | None) -> bool:
-    """Whether the value is what it was when the call returned; of a GPU, too, whose stream is waited for."""
-    return later is None or same_bits(returned.values, later.values)
 
 
 def _taken(task: Task, array: Any) -> Output:
