@@ -19,6 +19,7 @@ from softproof.bounds.models import MODELS
 from softproof.cli.commands import main
 from softproof.mutants.right.trial import drawn
 from softproof.problem.problem import Array
+from softproof.properties.questions import question_of
 from softproof.reports.terminal import cells
 from softproof.runs.criteria import Criteria
 from softproof.runs.ladder import LADDER, STEPS, wider
@@ -313,3 +314,30 @@ def test_what_was_not_counted_is_judged_under_the_model_of_the_row() -> None:
         found = schedule.without_a_model()
         assert (found is not None) == wrong, name
         assert found is None or (found[0].problem, schedule.failed) == (asked, ("check", "asked twice"))
+
+
+@pytest.mark.parametrize("stored", ["float32", "float64"])
+def test_what_a_check_leaves_uncounted_is_told(stored: str) -> None:
+    """A second answer that is wrong, where the first is right; not of another dtype, which has a row of its own."""
+    asked = Problem("softmax", stored, {"logits": [[3e9, 3e9], [1.0, 0.5]]}, {"dim": -1})
+    calls: list[int] = []
+
+    def at_first(logits: Tensor, dim: int) -> Tensor:
+        calls.append(len(calls))
+        wrong = logits.dtype == torch.float32 and len(calls) > 1
+        return of_small_logits(logits, dim) if wrong else torch.softmax(logits, dim)
+
+    criteria = Criteria("cpu", MODELS["any-order"], "any-order", "C", None, 1.0, auto=True)
+    candidate = softproof.load(at_first, "softmax", adapter="torch", tried=False)
+    schedule = Schedule(candidate, criteria, frozenset())
+    question = question_of(candidate, asked, "cpu", ("float32", "float64"))
+    verdict = schedule._check("asked twice" if stored == "float32" else "after another dtype", question)
+    assert verdict is not None
+    assert verdict.outcome == AGREES
+    found = schedule.without_a_model()
+    if stored == "float64":
+        assert found is None
+    else:
+        assert found is not None
+        assert found[0].problem == question.problem
+        assert schedule.failed == ("check", "asked twice")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from softproof.problem.formats import FORMATS
 from softproof.problem.problem import Array
 from softproof.problem.size_limits import is_beyond
 from softproof.properties.in_parts import judged_in_parts
+from softproof.reports.as_json import SCHEMA
 from softproof.reports.required import check_required
 from softproof.runs import beyond, rows
 from softproof.runs.large import OnLarge
+from tests.helpers.json_schema import refusals
 
 ROWS, CLASSES = 31, 6067  # of those that are repeated
 LIMIT = 1 << 24
@@ -197,7 +200,9 @@ def test_what_is_huge_is_required(monkeypatch: pytest.MonkeyPatch) -> None:
     (usual,) = softproof.verify("manual.softmax:softmax", **how).rows
     assert usual.coverage.regions["more than 16,777,216 elements"]
     assert "more than 2,147,483,648 elements" not in usual.coverage.regions
-    (row,) = softproof.verify("manual.softmax:softmax", require=["huge"], **how).rows
+    report = softproof.verify("manual.softmax:softmax", require=["huge"], **how)
+    assert not refusals(json.loads(SCHEMA.read_text()), json.loads(report.to_json()))
+    (row,) = report.rows
     assert row.verdict == "agrees"
     assert row.coverage.regions["more than 2,147,483,648 elements"]
 
@@ -262,6 +267,24 @@ def test_nothing_is_promised_of_the_rows_alone(monkeypatch: pytest.MonkeyPatch) 
     assert judged_in_parts(cut, few, 1, "cpu", judge).outcome == "no guarantee"
     assert not repeated._kept
     assert judged_in_parts(cut, few, 4, "cpu", judge).explanation == "0; in part 2 of 4, of 24 elements in all"
+
+    def once(outcome: str, then: str) -> str:
+        """The outcome where the first judgement is one, and that of the other parts another."""
+        told = iter((outcome, then))
+        return judged_in_parts(cut, few, 4, "cpu", lambda *_: Verdict(next(told), explanation="0")).outcome
+
+    assert once("agrees", "no guarantee") == once("no guarantee", "agrees") == "no guarantee"
+    assert once("agrees", "undecided") == once("no guarantee", "undecided") == "undecided"
+    assert once("undecided", "agrees") == "undecided"
+
+    def in_the_second(logits: Tensor, dim: int) -> Tensor:
+        return torch.softmax(logits, dim) * (1 + (torch.arange(len(logits)) // 2 == 1)[:, None])
+
+    told = iter(("agrees", "no guarantee", "agrees"))
+    second = load(in_the_second, "softmax", adapter="torch")
+    assert judged_in_parts(second, few, 4, "cpu", lambda *_: Verdict(next(told))).outcome == "no guarantee"
+    assert not list(told)
+    judged_in_parts(cut, few, 4, "cpu", judge)
     assert repeated._kept
     cut.answer(few)
     assert not repeated._kept  # nobody asks for the rest

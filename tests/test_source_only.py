@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import py_compile
 import sys
+from importlib.machinery import SourceFileLoader
+from importlib.util import spec_from_file_location
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import softproof
-from softproof.candidates.source_only import is_installed
+from softproof.candidates.source_only import from_source_only, is_installed
 from softproof.cli.commands import main
 
 RIGHT = """import numpy as np
@@ -52,6 +57,24 @@ def test_the_source_is_judged(target: str, capsys: pytest.CaptureFixture[str]) -
     assert main(["verify", target, *HOW]) == 1
     assert "disagrees" in capsys.readouterr().out
     assert main(["certify", target, *HOW, "--arithmetic", "any-order", "-o", "c.json"]) == 1
+
+
+def test_the_source_of_an_editable_install_is_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another finder finds, as those that setuptools writes."""
+
+    class Finder:
+        @staticmethod
+        def find_spec(name: str, _path: Any = None, _target: Any = None) -> Any:
+            return spec_from_file_location(name, folder / "kern.py") if name == "an_editable_kernel" else None
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    from_source_only()
+    from_source_only()
+    assert sum(type(each).__module__ == from_source_only.__module__ for each in sys.meta_path) == 1
+    module = importlib.import_module("an_editable_kernel")
+    monkeypatch.delitem(sys.modules, "an_editable_kernel")
+    assert module.softmax(np.zeros(2)).tolist() == [1.0, 1.0]  # which is wrong, as its source is
+    assert type(getattr(importlib.import_module("json").__spec__, "loader", None)) is SourceFileLoader
 
 
 def test_no_cache_is_written_or_changed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
