@@ -78,6 +78,7 @@ KEPT = {  # properties that kill no mutant that no cheaper one kills, and why th
     "check: scaled loss": "takes gradients by backward(), which may store them twice: tests/wrong/misbehaving.py",
     "check: summed loss": "gives the upstream gradient that .sum() hands back, of stride 0, whatever layouts are drawn",
     "check: invalid labels": "asks every label problem; verify does not ask the edge cases, which have three of them",
+    "check: labels of another type": "no mutant computes in the type of labels; one in tests/wrong/misbehaving.py does",
     "check: rows alone": f"{_BITS} the batch",
     "check: rows permuted": f"{_BITS} its place",
     "check: padding rows": f"{_BITS} the size of the batch",

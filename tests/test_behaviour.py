@@ -66,7 +66,7 @@ SEEN_FIRST_BY_ANOTHER = {
 
 
 # kinds of question that would find something else in these functions
-UNRELATED = {"jvp", "hvp", "nonfinite", "scalars", "empty_classes", "several_dims"}
+UNRELATED = {"jvp", "hvp", "nonfinite", "scalars", "empty_classes", "several_dims", "probabilities"}
 
 
 def _unrelated(operation: str) -> list[str]:
@@ -199,7 +199,8 @@ def _wrong_after_a_longer_batch() -> Function:
 
 def test_each_kind_of_problem_is_asked_again_at_the_end() -> None:
     """Of each size that with each reduction, so that a short batch comes after a long one."""
-    candidate = load(_wrong_after_a_longer_batch(), operation="cross_entropy", adapter="numpy")
+    without = ["labels of another type"]  # which asks longer batches than the problem has
+    candidate = load(_wrong_after_a_longer_batch(), operation="cross_entropy", adapter="numpy", without=without)
     schedule = Schedule(candidate, Criteria("cpu", model(None), "", "C", None, 1.0), frozenset({"reduction"}))
     rng = np.random.default_rng(0)
 
@@ -560,7 +561,7 @@ def test_the_checks_that_apply_are_named(half: Candidate, operation: str, dtype:
 
     loss = operation in ("cross_entropy", "linear_cross_entropy")
     by_torch = ("no_grad", "inference_mode") if half is REFERENCE else ()
-    labels = ("invalid labels",) if loss and device == "cpu" else ()
+    labels = (*["invalid labels"] * (device == "cpu"), "labels of another type") if loss else ()
     expected = (*OF_ALL, "after another backward", *by_torch, *OF_MEMORY, *labels, *(() if loss else OF_ROWS))
     assert found.verdict.outcome == "agrees"
     assert found.checks == expected
@@ -576,6 +577,36 @@ def test_a_check_that_does_not_apply_does_not_agree(check: str) -> None:
 
     assert str(found) == f"not applicable: {check}: does not apply"
     assert (found.ok, found.checks) == (False, ())
+
+
+@pytest.mark.parametrize(("ignored", "types"), [(-100, ["uint8", "int16", "int32"]), (300, ["int16", "int32"]),
+                                                (-(2**32), [])])  # fmt: skip
+def test_labels_have_the_types_that_hold_them(ignored: int, types: list[str]) -> None:
+    """And the label that is ignored; there are more elements than such a type counts."""
+    seen: dict[str, int] = {}
+
+    def cross_entropy(logits: Array, target: Array, ignore_index: int = -100) -> Array:
+        if target.dtype != np.int64:
+            seen[target.dtype.name] = logits.size
+        return np.asarray(manual.cross_entropy(logits, target.astype(np.int64), ignore_index=ignore_index))
+
+    options = {} if ignored == -100 else {"ignore_index": ignored}
+    problem = Problem("cross_entropy", "float32", {"logits": [[0.0, 2.0, 1.0]] * 5, "target": [0, 1, 2, 1, 0]}, options)
+
+    found = check_behaviour(load(cross_entropy, adapter="numpy"), problem, check="labels of another type")
+
+    assert found.ok
+    assert list(seen) == types
+    assert all(size > np.iinfo(name).max for name, size in seen.items() if name != "int32")
+
+
+def test_labels_of_a_refused_type_are_no_wrong_answer() -> None:
+    """torch's own loss takes int64."""
+    problem = three_rows("cross_entropy")
+
+    found = check_behaviour(load(F.cross_entropy, adapter="torch"), problem, check="labels of another type")
+
+    assert str(found) == "agrees: labels of another type: with the same bits"
 
 
 def test_where_no_check_applies() -> None:

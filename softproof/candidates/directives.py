@@ -44,6 +44,7 @@ NAMES_OF_CHECKS = (
     "value detached",
     "another call in between",
     "invalid labels",
+    "labels of another type",
     "rows alone",
     "rows permuted",
     "padding rows",

@@ -21,6 +21,7 @@ from .backward import (
     without_value,
 )
 from .invalid_labels import has_labels, invalid_labels
+from .label_types import has_labels_to_cast, labels_of_other_types
 from .questions import VALUE_DETACHED, VALUE_DROPPED, Check
 from .repeated import (
     after_another_dtype,
@@ -62,6 +63,7 @@ CHECKS: dict[str, Check] = {
     VALUE_DETACHED: Check(partial(without_value, check=VALUE_DETACHED), lambda question: question.by_autograd),
     "another call in between": Check(another_call_in_between, has_memory),
     "invalid labels": Check(invalid_labels, has_labels),
+    "labels of another type": Check(labels_of_other_types, has_labels_to_cast),
     "rows alone": Check(rows_alone, has_separate_rows, of_rows=True),
     "rows permuted": Check(permuted_rows, has_separate_rows, of_rows=True),
     "padding rows": Check(padding_rows, has_separate_rows, of_rows=True),

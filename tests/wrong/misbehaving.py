@@ -419,6 +419,35 @@ def negative_labels_from_the_end() -> Function:
     return cross_entropy
 
 
+def places_in_the_type_of_the_labels() -> Function:
+    """NumPy: where a row's label is among all numbers is computed in the type that the labels have."""
+
+    def cross_entropy(logits: Array, target: Array) -> Array:
+        x = np.moveaxis(np.atleast_2d(logits), -1 if logits.ndim == 1 else 1, -1)
+        x = x.reshape(-1, x.shape[-1])
+        d, labels = x - x.max(-1, keepdims=True), target.reshape(-1)
+        if labels.size and not (labels.min() >= 0 and labels.max() < x.shape[-1]):
+            raise IndexError("target is out of range")
+        places = np.arange(len(x)).astype(labels.dtype) * labels.dtype.type(x.shape[-1]) + labels
+        losses = np.log(np.exp(d).sum(-1)) - np.ascontiguousarray(d).reshape(-1)[places]
+        with np.errstate(all="ignore"):
+            return np.asarray(losses.sum() / len(x) if len(x) else np.nan).astype(logits.dtype)[()]
+
+    return cross_entropy
+
+
+def labels_read_as_they_lie() -> Function:
+    """torch: 64 bits are read for a label, whatever it has."""
+
+    def cross_entropy(input: Tensor, target: Tensor) -> Tensor:
+        if target.dtype != torch.int32:
+            return F.cross_entropy(input, target)
+        bits = target.reshape(-1).repeat(2)[: 2 * target.numel()].contiguous().view(torch.int64)
+        return F.cross_entropy(input, bits.remainder(input.shape[min(1, input.ndim - 1)]).reshape(target.shape))
+
+    return cross_entropy
+
+
 def blocks_of_twelve_rows() -> Function:
     """The thirteenth row and those after it take the maximum of the twelfth."""
 
