@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+import manual
 import softproof
 from softproof.cli.commands import main
 from softproof.problem.problem import Array
@@ -45,6 +46,44 @@ def right(logits: Array, dim: int = -1) -> Array:
     asked[0] += 1
     e = np.exp(logits - logits.max(dim, keepdims=True))
     return np.asarray(e / e.sum(dim, keepdims=True))
+
+
+def mean_of_chunk_means(logits: Array, target: Array, ignore_index: int = -100) -> Array:
+    """0 where nothing counts; and from 129 rows on, a row that is ignored counts for its chunk."""
+    total = 0.0
+    for rows_of, labels in zip(np.split(logits, range(128, len(logits), 128)),
+                               np.split(target, range(128, len(target), 128)), strict=True):  # fmt: skip
+        counted = max(1, int((labels != ignore_index).sum()))
+        losses = manual.cross_entropy(rows_of, labels, reduction="sum", ignore_index=ignore_index)
+        total += float(losses) / counted * len(labels) / len(target)
+    return np.asarray(total, logits.dtype)
+
+
+def test_a_row_with_a_convention_comes_to_its_end() -> None:
+    """Made smaller, what is wrong of many rows is not what was left out: no cause is found again and again."""
+    without = ["probabilities", "empty", "nonfinite", "unbatched", "invalid_labels", "gradient"]
+    (row,) = softproof.verify(
+        mean_of_chunk_means, operation="cross_entropy", adapter="numpy", dtypes=["float32"], seed=3,
+        ndim=[2], without=without, max_failures=3, diagnose=True,
+    ).rows  # fmt: skip
+
+    assert [each.diagnosis.without for each in row.failures] == ["", "all_ignored"]
+    assert "; batch: " in row.failures[0].verdict.explanation
+
+
+def test_what_leaves_nothing_more_out_ends_a_row(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same failure, although it was left out, is no reason to ask all again."""
+    rounds = [0]
+
+    def counted(left: LeftOut, _failure: Any) -> LeftOut:
+        rounds[0] += 1
+        return left
+
+    monkeypatch.setattr(LeftOut, "and_without", counted)
+    (row,) = softproof.verify(softmax, dtypes=["float32"], max_failures=3, **ABOUT).rows
+
+    assert (len(row.failures), rounds[0]) == (1, 1)
+    assert len(report.rows[0].failures) > 1
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+import manual
 import softproof
 from softproof import Problem, judge
 from softproof.candidates.guesses import inputs_in_order, operation_of
@@ -19,12 +21,13 @@ from softproof.cli.commands import main
 from softproof.cli.table import entries, models_of
 from softproof.mutants.catalogue import MUTANTS
 from softproof.problem.operations import OPERATIONS
+from softproof.problem.problem import Array
 from softproof.runs.config import settings
 from softproof.runs.fitting import Fit
 from softproof.runs.introduction import CannotAskError, Profile
-from softproof.runs.profile import option_of
+from softproof.runs.profile import Probe, option_of
 
-from .helpers.profiles import profile_of
+from .helpers.profiles import opener_of, profile_of
 
 
 class _Fused(torch.autograd.Function):
@@ -158,6 +161,9 @@ def by_keyword(*, target: Tensor, scores: Tensor, smoothing: float = 0.0) -> tup
     return F.cross_entropy(scores, target, label_smoothing=smoothing), None
 
 
+IGNORING = {"fixed": {"ignore_index": -100}, "without": ["ignored_nonfinite"]}  # as torch does, with a finding
+
+
 def with_eps(logits: Tensor, target: Tensor, eps: float = 0.0) -> Tensor:
     """Means smoothing."""
     return F.cross_entropy(logits, target, label_smoothing=eps)
@@ -181,8 +187,8 @@ def value_alone(x: Tensor, dim: int = -1) -> Tensor:
                                           "fixed": {"reduction": "none"}, "ndim": [2], "without": ["probabilities"]}),
         (by_keyword, "cross_entropy", {"names": {"logits": "scores", "target": "target",
                                                  "label_smoothing": "smoothing"},
-                                       "output": 0}),
-        (with_eps, "cross_entropy", {"names": {"label_smoothing": "eps"}}),
+                                       "output": 0, **IGNORING}),
+        (with_eps, "cross_entropy", {"names": {"label_smoothing": "eps"}, **IGNORING}),
         (of_columns, "softmax", {"fixed": {"dim": 0}}),
         (value_alone, "softmax", {"without": ["gradient"], "require": ["value"]}),
         (F.cross_entropy, "cross_entropy", {"require": ["value", "gradient", "jvp", "hvp"]}),
@@ -201,7 +207,6 @@ def test_what_is_found_out(function: Callable[..., Any], operation: str, expecte
 def test_a_doubtful_name_is_told() -> None:
     """With what to write if it is the option after all."""
     found = profile_of(losses_by_row, operation="cross_entropy")
-    assert any("it ignores labels of -100" in each for each in profile_of(with_eps, "my_ce").notes)
     assert any("eps looks like label_smoothing, and its answers are not those" in each for each in found.notes)
 
 
@@ -323,3 +328,32 @@ def test_what_is_missing_may_be_none() -> None:
         assert judge(candidate, problem).ok == (function is of_a_thing)
     with pytest.raises(CannotAskError, match="--extra scaler=VALUE"):
         profile_of(wrong_of_a_thing, operation="cross_entropy")
+
+
+def mean_of_what_counts(logits: Array, labels: Array) -> Array:
+    """Of NumPy, of rows whose label is not -100; 0 where there are none."""
+    counted = labels != -100
+    if not counted.any():
+        return np.zeros((), logits.dtype)
+    return np.asarray(manual.cross_entropy(logits[counted], labels[counted]))
+
+
+def none_of_the_first_row(logits: Array, labels: Array) -> Array:
+    """A mean that leaves out the first row, if that has the label -100, and no other."""
+    left = int(labels[0] == -100)
+    return np.asarray(manual.cross_entropy(logits[left:], np.abs(labels[left:]) % 2))
+
+
+def of_numpy(function: Callable[..., Any]) -> Profile:
+    """What is found out about it, without its model."""
+    return Probe(opener_of(function, "numpy"), "my_ce", {"arithmetic": "any-order"}, "cpu").profile()
+
+
+def test_a_label_that_is_ignored_by_itself_is_asked() -> None:
+    """If two answers show it; what it makes of labels that are all ignored is a rule of its own."""
+    found = of_numpy(mean_of_what_counts)
+
+    assert found.arguments["fixed"]["ignore_index"] == -100
+    assert "all_ignored" in found.arguments["without"]
+    assert "got 0.0, exact nan" in found.not_tested["all_ignored"]
+    assert "ignore_index" not in of_numpy(none_of_the_first_row).arguments.get("fixed", {})

@@ -241,3 +241,26 @@ def test_a_problem_asks_some_gradients() -> None:
 
     assert "gradients=('input',)" in repr(some)
     assert some.digest() != whole.digest()
+
+
+def switched(logits: Array, labels: Array, return_grad: bool = False) -> Any:
+    """The mean, and its gradient where that is asked for, twice too large."""
+    loss, grad = mean(logits, labels)
+    return (loss, 2 * grad) if return_grad else loss
+
+
+def test_a_switch_for_the_gradient_is_found_out() -> None:
+    """So that the gradient is judged; one whose value is wrong then is asked without."""
+    found = Probe(opener_of(switched, "numpy"), "my_ce", {"arithmetic": "any-order"}, "cpu").profile()
+
+    assert found.arguments["extra"] == {"return_grad": True}
+    assert (found.arguments["output"], found.arguments["gradients"]) == (0, {"logits": 1})
+
+    def other(logits: Array, labels: Array, return_grad: bool = False) -> Any:
+        value = switched(logits, labels)
+        return (3 * value, value) if return_grad else value
+
+    found = Probe(opener_of(other, "numpy"), "my_ce", {"arithmetic": "any-order"}, "cpu").profile()
+
+    assert not {"extra", "output"} & found.arguments.keys()
+    assert found.not_tested["gradient"] == "it has no backward pass"

@@ -53,6 +53,9 @@ _NEUTRAL = {  # the number that changes nothing, of parameters that are no optio
     **dict.fromkeys(("chunk", "chunk_size", "chunks", "num_chunks", "n_chunks", "chunk_rows", "chunk_len"), (8,)),
 }
 SWITCHES = {"from_logits": True, "is_logits": True, "from_probs": False}  # that a function takes logits
+_GRADIENT_SWITCH = re.compile(
+    r"(?:(?:return|with|compute|need|needs|want|calc|get|do)_)?(?:d?grads?|gradients?|dlogits|backward)"
+)
 _SIZES = {  # of a question, by the names that people give them
     "@classes": ("vocab_size", "vocabulary_size", "vocab", "n_vocab", "num_classes", "n_classes", "num_class",
                  "n_class", "classes", "nclasses", "size", "num_labels", "n_cols", "output_dim", "out_features"),
@@ -108,8 +111,10 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     ('distribution_cross_entropy', 'cross_entropy')
     >>> operation_of("SoftCrossEntropyLoss", ["y_pred", "y_true", "ignore_index"])
     'cross_entropy'
-    >>> operation_of("affine_forward", ["x", "w", "b"]), operation_of("cross_entropy_dist", ["p", "q"])
-    ('linear', 'distribution_cross_entropy')
+    >>> operation_of("affine_forward", ["x", "w", "b"]), operation_of("linear_probe", ["x", "w", "b", "y"])
+    ('linear', 'linear_cross_entropy')
+    >>> operation_of("cross_entropy_dist", ["p", "q"])
+    'distribution_cross_entropy'
     >>> operation_of("SoftmaxWithLoss", ["x", "t"]), operation_of("linear_softmax_loss", ["params", "X", "y"])
     ('cross_entropy', 'linear_cross_entropy')
     >>> operation_of("lm_cross_entropy", ["logits", "labels", "reduction"])
@@ -129,7 +134,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     by_name = next((operation for operation, pattern in _WORDS if re.search(pattern, words)), "")
     first = [_plain(each) for each in parameters[:4]]
     target = next((place for place, each in enumerate(first) if each in _TARGETS), None)
-    if by_name in ("linear", "cross_entropy") and _are_of_a_classifier(parameters):
+    of_a_layer = by_name == "linear" and not any(_plain(each) in _TARGETS for each in parameters[2:])
+    if (by_name == "linear" and not of_a_layer) or (by_name == "cross_entropy" and _are_of_a_classifier(parameters)):
         return "linear_cross_entropy"
     if by_name == "distribution_cross_entropy" and first and first[0] in _LOGITS:
         labels = any("ignore" in _plain(each) for each in parameters)
@@ -243,6 +249,15 @@ def neutral_values(parameter: str) -> tuple[float, ...]:
     ((0.0,), (1.0,), (0.0, 1.0), ())
     """
     return _NEUTRAL.get(_plain(parameter), ())
+
+
+def asks_for_gradients(parameter: str) -> bool:
+    """Whether a parameter of this name is a switch for a gradient beside the value.
+
+    >>> asks_for_gradients("return_grad"), asks_for_gradients("compute_gradients"), asks_for_gradients("grad_output")
+    (True, True, False)
+    """
+    return _GRADIENT_SWITCH.fullmatch(_plain(parameter)) is not None
 
 
 def size_named(parameter: str) -> str:

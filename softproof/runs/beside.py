@@ -9,11 +9,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 
 import numpy as np
 
 from ..candidates.axes import taken_so
+from ..candidates.guesses import asks_for_gradients
 from ..problem.interface import Place, gradient_of
 from ..problem.losses import is_labels
 from ..problem.operations import OPERATIONS
@@ -37,11 +39,13 @@ class Beside(Meaning):
 
     def _beside(self, usual: Problem) -> None:
         """It is opened with the gradients among its results, if there are any, and its user is told."""
+        if usual.operation not in self.candidate.backwards:  # which says what its gradient is
+            self._switched_on(usual)
         interface = self.candidate.interface
         if interface.output is None or interface.gradients or "gradient" in interface.without:
             return
         if usual.operation in self.candidate.backwards:
-            return  # which says what its gradient is
+            return
         found = self._gradients_among(self._with_bias(usual), interface.output)
         if not found:
             return
@@ -49,6 +53,25 @@ class Beside(Meaning):
         self._open()
         told = ", ".join(f"its result {place} is judged as the gradient of {name}" for name, place in found.items())
         self.found.notes.append(f"{told}; if it is none: --without gradient")
+
+    def _switched_on(self, usual: Problem) -> None:
+        """One that no framework differentiates is told to give its gradient, where it has a switch for that.
+
+        It is only where it then has several results, of which one is the value.
+        """
+        interface, operation = self.candidate.interface, usual.operation
+        if interface.output is not None or self.candidate.differentiates(operation):
+            return
+        for name in self.candidate.capabilities.parameters(operation):
+            if asks_for_gradients(name) and name not in {*interface.extra, *interface.names.values()}:
+                extra = {"extra": {**interface.extra, name: True}}
+                if self._keeps(extra, "that it gives its gradient", partial(self._gives_several, usual)):
+                    return
+
+    def _gives_several(self, usual: Problem) -> bool:
+        """Whether one of several results is the right value."""
+        right = self._fits(usual)
+        return right and self.candidate.interface.output is not None
 
     def _constants(self, usual: Problem) -> None:
         """What it is compared with and takes for a constant, as a teacher's logits: such a gradient is not asked.

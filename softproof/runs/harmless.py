@@ -90,7 +90,7 @@ def kinds(operation: str, dtype: str, supports: Set[str], usual: Problem) -> Ite
     for option, words, changed in (*_of_shapes(usual), *_of_options(), *_of_losses(usual)):
         possible = option != "negative_weights" or "weight" in supports
         possible &= option not in OF_REDUCTIONS or "reduction" in supports
-        possible &= option != "all_ignored" or "ignore_index" in supports
+        possible &= option != "all_ignored" or _may_ignore(usual, supports)
         possible &= option != "ignored_nonfinite" or ("nonfinite" in supports and _may_ignore(usual, supports))
         possible &= option != "several_dims" or "dim" in supports
         possible &= option != "unnormalised" or "target" not in usual.inputs or "probabilities" in supports
@@ -164,7 +164,7 @@ def _of_losses(usual: Problem) -> Iterator[Changed]:
         yield "unnormalised", UNNORMALISED, {"target": 2 * labels}
         return
     yield "ignore_index", "a label that is ignored", {"target": np.where(labels == 1, -100, labels)}
-    yield "all_ignored", "labels that are all ignored", {"target": np.full_like(labels, -100)}
+    yield "all_ignored", "labels that are all ignored", {"target": np.full_like(labels, ignored_label(usual))}
     if "logits" in usual.inputs:
         x, first = usual.inputs["logits"], np.arange(labels.size).reshape(labels.shape) == 0
         target = np.where(first, ignored_label(usual), labels)

@@ -144,8 +144,8 @@ def _shorter(
         return replace(verdict, explanation=f"{verdict.explanation}; {BY_LAYOUT}"), f"{words}[{number}]"
 
     def fails(problem: Problem) -> bool:
-        """Without balls, which are slow: where these cannot tell, nothing is shorter."""
-        if not schedule.candidate.takes(problem):
+        """Without balls, which are slow: where these cannot tell, nothing is shorter; nor is what is left out."""
+        if not schedule.candidate.takes(problem) or schedule.narrowed(problem) is not problem:
             return False
         again = _judged(schedule, problem, FAST)
         return against(again) and again.outcome == verdict.outcome and bool(again.output) == bool(verdict.output)

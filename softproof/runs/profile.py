@@ -29,12 +29,14 @@ from .probing import ANOTHER_AXIS, DELIBERATE, refusals
 from .unseen import SECOND, is_silent, no_backward, no_second_backward
 
 NOTHING_TO_ASK = NO_PARAMETER, NO_DERIVATIVE = "it has no such parameter", "it has no derivatives of this kind"
-IGNORED = -1  # the label that is hard-coded most often, where it is another than torch's
+IGNORED = (-1, -100)  # the labels that are hard-coded most often; the second is torch's
 EXCUSED = {  # what a wrong function does, too
     "ignore_index": "if that is a class like any other, it is wrong",
     "label_smoothing": "if it is not meant to smooth labels, it is wrong",
 }
-BY_DEFAULT = {"reduction": REDUCTIONS, "ignore_index": (0, IGNORED)}
+LAST = -1
+OF_IGNORED = ("all_ignored", "ignored_nonfinite")
+BY_DEFAULT = {"reduction": REDUCTIONS, "ignore_index": (0, -1)}
 SILENT = {  # derivatives in a direction, and why they are 0 without a word
     "jvp": "autograd sees nothing in forward mode, so that this would be 0",
     "hvp": "autograd takes its gradient for a constant, so that this would be 0 without a word; mark its backward with "
@@ -119,14 +121,11 @@ class Probe(Beside):
                            lambda: self._is_right(problem, {name: fixed[name]}))  # fmt: skip
 
     def _ignored(self, usual: Problem, found: Mapping[str, Any]) -> dict[str, int]:
-        """The label that a function without `ignore_index` ignores, where it is another than the usual one."""
-        if self._is_right(_ignoring(usual, IGNORED), {**found, "ignore_index": IGNORED}):
-            return {"ignore_index": IGNORED}
-        default = LOSS_DEFAULTS["ignore_index"]
-        if self._is_right(_ignoring(usual, default), found):
-            self.found.notes.append(
-                f"it ignores labels of {default}; to judge that: fixed = {{ ignore_index = {default} }}"
-            )
+        """The label that a function without `ignore_index` ignores, if two answers show it."""
+        for label in IGNORED:
+            asked = _ignoring(usual, label), _ignoring(usual, label, LAST)
+            if all(self._is_right(each, {**found, "ignore_index": label}) for each in asked):
+                return {"ignore_index": label}
         return {}
 
     def _axis(self, dtype: str) -> dict[str, int]:
@@ -266,8 +265,12 @@ class Probe(Beside):
         self._open()
         left = self.candidate.interface.without
         told: dict[str, str] = {}
+        by_itself = "ignore_index" in self.found.arguments.get("fixed", {})
         for kind, words in conventions(self.candidate, usual, self.device):
-            if kind not in left:
+            if by_itself and kind in OF_IGNORED:  # what nobody says that it ignores has a rule that nobody knows
+                self.found.not_tested[kind] = words
+                self._leaves_out(kind)
+            elif kind not in left:
                 told.setdefault(kind, words)
         self.found.unchecked = told.get("invalid_labels", "")
         for kind, words in told.items():
@@ -287,8 +290,8 @@ def option_of(kind: str) -> str:
     return kind.partition("=")[0]
 
 
-def _ignoring(usual: Problem, label: Any) -> Problem:
+def _ignoring(usual: Problem, label: Any, row: int = 0) -> Problem:
     """The usual question with a row of this label."""
     target = usual.inputs["target"].copy()
-    target.reshape(-1)[0] = label
+    target.reshape(-1)[row] = label
     return replace(usual, inputs={**usual.inputs, "target": target}, grad_output=None)

@@ -234,7 +234,7 @@ def _of_other_causes(
         models = latest.diagnosis.models
         if models is not None and models.agrees and criteria.name != models.agrees[0]:
             criteria = replace(criteria, name=models.agrees[0], model=MODELS[models.agrees[0]], auto=False)
-        elif (more := left.and_without(latest)) is not None:
+        elif (more := left.and_without(latest)) not in (None, left):
             left = more
         else:
             break
