@@ -22,6 +22,8 @@ def summed_in_half(logits):
     total = torch.zeros_like(e[..., 0])
     for x in e.unbind(-1): total = total + x  # stagnates where 1 is less than a rounding of it
     return total.log() + logits.amax(-1)
+def right_but_for_no_number(logits):
+    return torch.where(logits.isfinite().any(-1), right(logits), 0)
 def unsupported(logits):
     if logits.dtype == torch.bfloat16: raise TypeError("no kernel for bfloat16")
     return right(logits)
@@ -90,6 +92,22 @@ def test_who_does_not_answer_is_not_asked(name: str, capsys: pytest.CaptureFixtu
     assert NO_HALF in told
     assert ("NOT TESTED: logsumexp bfloat16: cannot ask: " in told) == (name == "in_float32")
     assert ("NOT TESTED: bfloat16: " in told) == (name in ("unsupported", "no_backward", "aborts"))
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("name", "in_half"), [("right_but_for_no_number", "agrees"), ("summed_in_half", "disagrees"), ("wrong", "")]
+)
+def test_what_agrees_without_what_failed_is_asked_that(name: str, in_half: str) -> None:
+    """Where a name leaves that out, which is not asked in half precision either."""
+    how = ("--operation", "logsumexp", "--without", "empty_classes,scalars,jvp,hvp")
+    status = main(["verify", f"half.py:{name}", *how, "--examples", "30", "--seed", "1", "--json", "report.json"])
+    rows = json.loads(Path("report.json").read_text())["rows"]
+
+    assert status == 1
+    assert [each["verdict"] for each in rows] == ["disagrees", "disagrees", *[in_half] * bool(in_half)]
+    for row in rows[2:]:
+        assert "nonfinite" in row["not_tested"]
 
 
 @pytest.mark.usefixtures("folder")

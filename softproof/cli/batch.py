@@ -21,7 +21,7 @@ from ..reports.report import Report
 from ..reports.required import CANNOT_ASK
 from ..reports.row import CANNOT_LOAD, JUDGE_FAILED, Row
 from ..reports.target_record import TargetRecord
-from ..reports.terminal import printable
+from ..reports.terminal import leaving_out, printable
 from ..runs.calling import in_format
 from ..runs.criteria import check_criteria
 from ..runs.ladder import is_auto, named
@@ -60,7 +60,7 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
                     rows[before:] = with_standing(first, rows[before:], *interfaces, opener)
                 if _may_be_asked_in_half(arguments, plan, rows[before:]):
                     used = again.arguments if again is not None and again.said else arguments
-                    notes += _in_half(used, plan, rows, protections, progress)
+                    notes += _in_half(_without_what_failed(used, rows[before:]), plan, rows, protections, progress)
                     if used.get("dtypes") and rows[-1].dtype == OF_TORCH:
                         _tell(targets, number, {**used, "dtypes": [*used["dtypes"], OF_TORCH]})
                         found_out[-1] += f" --dtype {OF_TORCH}" if " --dtype " in found_out[-1] else ""
@@ -100,10 +100,20 @@ def _asked_again(arguments: Mapping[str, Any], plan: Plan, rows: Sequence[Row]) 
 
 
 def _may_be_asked_in_half(arguments: Mapping[str, Any], plan: Plan, rows: Sequence[Row]) -> bool:
-    """Whether it is a function that agrees in other formats, and no model is named, nor a class of accuracy."""
+    """Whether it is a function that agrees in other formats, and no model is named, nor a class of accuracy.
+
+    Or that agrees there without what failed, which can be left out by name.
+    """
     usual = is_auto(arguments.get("arithmetic")) and arguments.get("accuracy", "C") == "C"
-    agrees = bool(rows) and all(row.ok and row.dtype != OF_TORCH for row in rows)
+    agrees = bool(rows) and all((row.ok or leaving_out(row)) and row.dtype != OF_TORCH for row in rows)
     return plan.half and usual and agrees and is_function(arguments)
+
+
+def _without_what_failed(arguments: Mapping[str, Any], rows: Sequence[Row]) -> Mapping[str, Any]:
+    """The arguments of a target, which is not asked what its rows failed by."""
+    left = {name for row in rows for name in leaving_out(row)}
+    without = sorted({*(arguments.get("without") or ()), *left})
+    return {**arguments, "without": without} if left else arguments
 
 
 def _in_half(

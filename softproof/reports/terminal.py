@@ -122,12 +122,24 @@ def _rest(row: Row) -> str:
         return f"as torch's own function does in finding {cited} (softproof findings), and right in all else"
     if not row.outcome.rest:
         return ""
-    ndim = any(MATRICES_ALONE in failure.diagnosis.next for failure in row.failures)
-    advice = {failure.diagnosis.without for failure in row.failures if MATRICES_ALONE not in failure.diagnosis.next}
+    advice, ndim = _advice(row)
     options = [f"--without {shlex.quote(','.join(sorted(advice)))}"] if advice else []
     options += [MATRICES_ALONE] if ndim else []
     how = f"; that alone is judged with {' '.join(options)}" if all(advice) else ""
     return f"without what failed it agrees in {row.outcome.rest} problems{how}"
+
+
+def _advice(row: Row) -> tuple[set[str], bool]:
+    """What leaves out each failure, empty where nothing does; and whether some are of more than two dimensions."""
+    told = [failure.diagnosis for failure in row.failures]
+    left = {each.without for each in told if MATRICES_ALONE not in each.next}
+    return left, any(MATRICES_ALONE in each.next for each in told)
+
+
+def leaving_out(row: Row) -> set[str]:
+    """The names that leave out all that failed of a row, where the rest agrees; empty where no names do."""
+    left, ndim = _advice(row)
+    return left if row.outcome.rest and all(left) and not ndim else set()
 
 
 def details(rows: Sequence[Row]) -> list[str]:
