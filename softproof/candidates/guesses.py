@@ -43,6 +43,7 @@ RESULTS = {  # names in use of the value of each operation, without marks, the m
     "linear_cross_entropy": _LOSSES,
 }
 _OF_ANY = ("value", "output", "out", "result", "y")
+_CHUNKS = ("chunk", "chunk_size", "chunks", "num_chunks", "n_chunks", "chunk_rows", "chunk_len")
 _NEUTRAL = {  # the number that changes nothing, of parameters that are no option; where that depends, each in turn
     **dict.fromkeys(("temperature", "temp", "tau", "t"), (1.0,)),
     **dict.fromkeys(("reg", "l2", "l2_reg", "l2_lambda", "reg_lambda", "reg_strength", "lam", "wd"), (0.0,)),
@@ -50,7 +51,7 @@ _NEUTRAL = {  # the number that changes nothing, of parameters that are no optio
     **dict.fromkeys(("z_loss", "z_loss_weight", "z_loss_coef", "z_loss_scale", "z_weight", "lse_square_scale"), (0.0,)),
     **dict.fromkeys(("alpha", "beta", "coef", "coeff"), (0.0, 1.0)),
     **dict.fromkeys(("scale", "logit_scale", "loss_scale"), (1.0, 0.0)),
-    **dict.fromkeys(("chunk", "chunk_size", "chunks", "num_chunks", "n_chunks", "chunk_rows", "chunk_len"), (8,)),
+    **dict.fromkeys(_CHUNKS, (8,)),
 }
 SWITCHES = {"from_logits": True, "is_logits": True, "from_probs": False}  # that a function takes logits
 _GRADIENT_SWITCH = re.compile(
@@ -69,7 +70,7 @@ _LAST_WORDS = {
     "logits": ("logits", "logit", "scores", "predictions", "preds", "pred", "output", "outputs"),
     "target": ("target", "targets", "label", "labels"),
 }
-_ANY_WORD = {"p_logits": "teacher", "q_logits": "student"}
+_ANY_WORD = {"p_logits": {"teacher", "t"}, "q_logits": {"student", "s"}}
 OF_LOGITS = {"entropy": "softmax_entropy", "kl_divergence": "softmax_kl_divergence"}  # of probabilities, and of logits
 _WORDS = (  # what a name has among its words, the most telling first
     ("linear_cross_entropy", rf"(?=.*\b(linear|lm|head)\b).*\b({_LOSS})\b|\b(flce|cce|lce)\b"),
@@ -113,8 +114,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     'cross_entropy'
     >>> operation_of("affine_forward", ["x", "w", "b"]), operation_of("linear_probe", ["x", "w", "b", "y"])
     ('linear', 'linear_cross_entropy')
-    >>> operation_of("cross_entropy_dist", ["p", "q"])
-    'distribution_cross_entropy'
+    >>> operation_of("cross_entropy_dist", ["p", "q"]), operation_of("soft_cross_entropy", ["targets", "logits"])
+    ('distribution_cross_entropy', 'cross_entropy')
     >>> operation_of("SoftmaxWithLoss", ["x", "t"]), operation_of("linear_softmax_loss", ["params", "X", "y"])
     ('cross_entropy', 'linear_cross_entropy')
     >>> operation_of("lm_cross_entropy", ["logits", "labels", "reduction"])
@@ -137,7 +138,8 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     of_a_layer = by_name == "linear" and not any(_plain(each) in _TARGETS for each in parameters[2:])
     if (by_name == "linear" and not of_a_layer) or (by_name == "cross_entropy" and _are_of_a_classifier(parameters)):
         return "linear_cross_entropy"
-    if by_name == "distribution_cross_entropy" and first and first[0] in _LOGITS:
+    of_logits = first and (first[0] in _LOGITS or (first[0] in _TARGETS and "logit" in "".join(first[1:2])))
+    if by_name == "distribution_cross_entropy" and of_logits:
         labels = any("ignore" in _plain(each) for each in parameters)
         if labels or "pred" not in first[0]:
             return "cross_entropy"
@@ -209,7 +211,7 @@ def inputs_in_order(operation: str, parameters: Sequence[str]) -> dict[str, str]
         exact = [each for each in parameters if _plain(each) in INPUTS.get(name, (name,))]
         alike = [each for each in first if _last_word(each) in _LAST_WORDS.get(name, ())]
         alike += [each for each in first if name == "linear_weight" and _is_weight(each)]
-        alike += [each for each in first if _ANY_WORD.get(name) in words_of(each).split()]
+        alike += [each for each in first if not _ANY_WORD.get(name, set()).isdisjoint(words_of(each).split())]
         if theirs := next((each for each in (*exact, *alike) if each not in found.values()), None):
             found[name] = theirs
     left = [each for each in first if each not in found.values()]
@@ -251,6 +253,11 @@ def neutral_values(parameter: str) -> tuple[float, ...]:
     return _NEUTRAL.get(_plain(parameter), ())
 
 
+def is_chunk(parameter: str) -> bool:
+    """Whether a parameter of this name is the size of a chunk."""
+    return _plain(parameter) in _CHUNKS
+
+
 def asks_for_gradients(parameter: str) -> bool:
     """Whether a parameter of this name is a switch for a gradient beside the value.
 
@@ -274,8 +281,10 @@ def gives_logarithms(name: str) -> bool:
 
     >>> gives_logarithms("selective_log_softmax"), gives_logarithms("get_batch_logps"), gives_logarithms("log_loss")
     (True, True, False)
+    >>> gives_logarithms("FusedLinearForPPO")
+    True
     """
-    return bool(re.search(r"\blog ?(softmax|p|ps|prob\w*|likelihoods?)\b", words_of(name)))
+    return bool(re.search(r"\blog ?(softmax|p|ps|prob\w*|likelihoods?)\b|\b(ppo|grpo|dpo)\b", words_of(name)))
 
 
 def is_in_place(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import product
@@ -19,7 +20,7 @@ from ..problem.operations import OPERATIONS
 from ..problem.problem import Problem, Result
 from ..problem.row_masks import MASKS
 from ..verdicts.judgement import judge
-from .introduction import FIRST, CannotAskError
+from .introduction import FIRST, LEFT_OUT, CannotAskError
 from .ladder import widest
 from .otherwise import soft_question
 from .usual import Usual
@@ -49,9 +50,22 @@ class Arranged(Usual):
             self._leaves_out("labels")
             self._open()
             return self._usual()
+        if usual is None and soft is not None and self._keeps(self._without_labels(), LEFT_OUT, self._answers_right):
+            self.found.not_tested["labels"] = "it raises an error for labels, and is right for probabilities"
+            return self._usual()
         if usual is None and not self._answers_with_classes_last():
             raise error or CannotAskError("it answers no question")
         return usual or self._usual()
+
+    def _without_labels(self) -> dict[str, Any]:
+        """What says that it is asked target probabilities alone."""
+        return {"without": sorted({*self.candidate.interface.without, "labels"})}
+
+    def _answers_right(self) -> bool:
+        """Whether it answers some usual question, once its errors have told how, and is right."""
+        with suppress(CannotAskError):
+            return "target" in self._usual().inputs and self._fits(self._usual())
+        return False
 
     def _columns(self, usual: Problem | None) -> bool:
         """Whether what is not right is, if it is given a row in each column, with labels or with probabilities."""
@@ -67,8 +81,7 @@ class Arranged(Usual):
             return False
         found = self._keeps({"columns": True}, COLUMNS, holds)
         if not found and "probabilities" in self.candidate.supports(self.found.operation):
-            without = sorted({*given.without, "labels"})
-            found = self._keeps({"columns": True, "without": without}, COLUMNS, holds)
+            found = self._keeps({"columns": True, **self._without_labels()}, COLUMNS, holds)
         self.found.notes += [f"{COLUMNS}, and it is asked so"] if found else []
         return found
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice, product
+from typing import Any
 
-from ..candidates.guesses import OF_LOGITS, SWITCHES, gives_logarithms, inputs_in_order
+from ..candidates.guesses import OF_LOGITS, SWITCHES, gives_logarithms, inputs_in_order, is_chunk, neutral_values
 from ..problem.operations import OPERATIONS, PER_ROW
 from ..problem.problem import Problem
 from ..problem.rows import main_input
@@ -14,6 +16,9 @@ from .arranged import MINUS, Arranged
 from .harmless import apart
 from .introduction import NAMES, CannotAskError
 from .masks import BY_ROWS, ONE_NUMBER, ROWS
+
+MOST_TRIED = 8  # values together
+BESIDE = "with what changes nothing, since its default changes the value"
 
 
 @dataclass
@@ -80,6 +85,35 @@ class Meaning(Arranged):
         for name, value in switches.items():
             self.found.not_tested[f"another {name} than {value}"] = "its input would be no logits"
         return right[0]
+
+    def _beside_its_defaults(self, usual: Problem) -> Problem:
+        """The usual question; parameters of its own whose defaults change the value are given what changes nothing.
+
+        As a temperature of 4, or a mean over the rows of a divergence. It is only where its value is right then.
+        """
+        if any(self._fits(apart(each)) for each in self._of_any_shape(usual)):
+            return usual
+        about, interface = OPERATIONS[usual.operation], self.candidate.interface
+        known = {*about.inputs, *about.extras, *interface.extra, *interface.names.values()}
+        own = [each for each in self.candidate.capabilities.parameters(usual.operation) if each not in known]
+        numbers: dict[str, tuple[Any, ...]] = {}
+        numbers |= {name: values for name in own if (values := neutral_values(name)) and not is_chunk(name)}
+        each_row: dict[str, tuple[Any, ...]] = {"reduction": ("none",)} if "reduction" in own else {}
+        choices = each_row, numbers | each_row if numbers and each_row else {}, numbers
+        right: list[Problem] = []
+
+        def holds() -> bool:
+            right.extend(each for each in self._of_any_shape(usual) if not right and self._fits(apart(each)))
+            return bool(right)
+
+        for tried in filter(None, choices):
+            for values in islice(product(*tried.values()), MOST_TRIED):
+                chosen = dict(zip(tried, values, strict=True))
+                if self._keeps({"extra": {**interface.extra, **chosen}}, BESIDE, holds):
+                    for name, value in chosen.items():
+                        self.found.not_tested[f"another {name} than {value}"] = "its default changes the value"
+                    return right[0]
+        return usual
 
     def _of_any_shape(self, usual: Problem) -> Iterator[Problem]:
         """The usual question, and the same with rows of one axis."""

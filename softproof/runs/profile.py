@@ -54,6 +54,7 @@ class Probe(Beside):
         try:
             self._names()
             usual = self._switched(self._in_order(self._neutralised(self._usual_or_soft())))
+            usual = self._beside_its_defaults(usual)
             usual = self._of_logits(self._row_by_row(usual))
             self.answers = True
             if self._columns(usual):
