@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..problem.class_masks import filled, masks_classes
 from ..problem.formats import HALF
 from ..problem.interface import HALF_VALUE, Interface
 from ..problem.losses import is_labels
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 def placed(candidate: Candidate, problem: Problem) -> dict[str, Array]:
     """The numbers of a problem, with their axes in the candidate's order."""
-    return {name: given_so(name, values, problem, candidate.interface) for name, values in given(problem).items()}
+    arrays = given(problem)
+    if masks_classes(candidate.interface.extra):
+        arrays["logits"] = filled(problem)
+    return {name: given_so(name, values, problem, candidate.interface) for name, values in arrays.items()}
 
 
 def made(candidate: Candidate, problem: Problem, device: str) -> dict[str, Any]:
@@ -78,7 +82,8 @@ def called(
             return _minus(answer) if interface.negative else answer
         return _value(interface, problem, framework, first_of_all, answer)
 
-    if candidate.adapter == "jax" and labels is None:  # which are numbers of this question, as the rest is not
+    fixed = labels is None and not masks_classes(interface.extra)
+    if candidate.adapter == "jax" and fixed:  # whose masks are numbers of this question, as the rest is not
         call.key = own, _form(problem, interface)  # type: ignore[attr-defined]  # by which it is compiled once
     return call
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..problem.class_masks import masks_classes, unfilled
 from ..problem.problem import Output, Problem
 from .axes import is_beyond, taken_so
 from .directives import DIRECTIVES
@@ -33,7 +34,10 @@ def told_by(candidate: Candidate, problem: Problem, device: str, directive: str,
     more = [("beyond", name) for name, each in found.items() if is_beyond(name, each, problem, candidate.interface)]
     outputs, after = ({name: taken_so(name, each, problem, candidate.interface) for name, each in some.items()}
                       for some in (found, after))  # fmt: skip
-    return Told(outputs, {name: each.values for name, each in after.items()}, observed=(*task.observed, *more))
+    numbers = {name: each.values for name, each in after.items()}
+    if masks_classes(candidate.interface.extra):
+        numbers["logits"] = unfilled(numbers["logits"], problem)
+    return Told(outputs, numbers, observed=(*task.observed, *more))
 
 
 def _taken(task: Task, array: Any) -> Output:

@@ -9,6 +9,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from .arrangements import ARRANGEMENTS, Arrangement, check_together, may_keep
+from .class_masks import check_class_masks
 from .kinds import SHAPES
 from .operations import OF_REDUCTIONS, OPERATIONS
 from .option_values import check_option, has_value
@@ -65,7 +66,8 @@ class Interface:
         extra: arguments of its own that are always given, by name; ``"@classes"``, ``"@rows"``, ``"@batch"``,
             ``"@positions"`` and ``"@features"`` are these sizes of each question: ``{"vocab_size": "@classes"}``;
             ``"@none"`` is None; ``"@true"``, ``"@false"``, ``"@ones"`` and ``"@zeros"`` are masks of the shape of the
-            logits, and with ``"_rows"`` of the rows.
+            logits, and with ``"_rows"`` of the rows. Masks of classes are ``"@counted"`` and ``"@ignored"``, True where
+            a logit is not -inf or is, with ``"_ones"`` 1 and 0, and ``"@added"``; another logit is given there.
         ndim: how many dimensions the logits, probabilities or features may have; by default any number.
         writes: inputs that it is documented to overwrite. It is given a copy of these.
         output: which of several results is the value, counted from 0, or by its name in a mapping or an object; by
@@ -152,6 +154,7 @@ class Interface:
         operations, checks = tuple(operations), tuple(checks)
         for name, how in self._arrangements.items():
             how.check_operations(name, operations)
+        check_class_masks(self.extra, operations, row_by_row=self.row_by_row)
         inputs = {each for name in operations for each in OPERATIONS[name].inputs}
         extras = {each for name in operations for each in OPERATIONS[name].extras}
         options = {each for name in operations for each in OPERATIONS[name].options}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
+from .class_masks import CLASS_MASKS, class_mask
 from .problem import Problem
 from .rows import class_count, main_input, row_axes
 from .whole_masks import WHOLE, whole_mask
@@ -16,7 +17,7 @@ NAMES = ("rows", "of a batch", "positions", "classes", "features", ELEMENTS)
 NOTHING = "@none"  # what stands for None, which tables in TOML cannot say
 ARGUMENTS = {"@rows": "rows", "@batch": "of a batch", "@positions": "positions", "@classes": "classes",
              "@features": "features"}  # fmt: skip
-_KNOWN = (*ARGUMENTS, NOTHING, *WHOLE)
+_KNOWN = (*ARGUMENTS, NOTHING, *WHOLE, *CLASS_MASKS)
 ONE_CLASS = "fewer_than_2_classes"
 _LIMIT = re.compile(rf"(more|fewer)_than_([1-9][0-9]{{0,9}})_({'|'.join(name.replace(' ', '_') for name in NAMES)})")
 
@@ -47,7 +48,7 @@ def rows_shape(problem: Problem) -> tuple[int, ...]:
 
 
 def with_sizes(extra: Mapping[str, Any], problem: Problem, entries: tuple[int, ...] = ()) -> dict[str, Any]:
-    """Arguments, of which one that is a key of ARGUMENTS is that size of the question, and one of WHOLE that mask.
+    """Arguments, of which a key of ARGUMENTS is that size of the question, and one of WHOLE or CLASS_MASKS that mask.
 
     `entries` is the shape in which logits are given; of a layer it is known.
 
@@ -57,6 +58,8 @@ def with_sizes(extra: Mapping[str, Any], problem: Problem, entries: tuple[int, .
     {'vocab_size': 3}
     """
     extra = {name: None if isinstance(value, str) and value == NOTHING else value for name, value in extra.items()}
+    of_classes = {name: value for name, value in extra.items() if isinstance(value, str) and value in CLASS_MASKS}
+    extra |= {name: class_mask(value, problem) for name, value in of_classes.items()}
     masks = {name: value for name, value in extra.items() if isinstance(value, str) and value in WHOLE}
     if masks:
         entries = (*rows_shape(problem), class_count(problem)) if "input" in problem.inputs else entries

@@ -16,6 +16,7 @@ from ..candidates.candidate import Candidate
 from ..candidates.in_parts import PART, has_rows
 from ..problem.arrangements import ARRANGEMENTS
 from ..problem.checks import check_asked
+from ..problem.class_masks import CLASS_MASKS
 from ..problem.formats import FORMATS
 from ..problem.outputs import output_shapes
 from ..problem.problem import Problem, Result
@@ -105,7 +106,7 @@ def _check_mean(problem: Problem, times: int) -> None:
 
 
 def _is_of_rows(value: str) -> bool:
-    return value in _OF_ROWS or value.startswith(("@true", "@false", "@ones", "@zeros"))
+    return value in _OF_ROWS or value in CLASS_MASKS or value.startswith(("@true", "@false", "@ones", "@zeros"))
 
 
 def judged_in_parts(candidate: Candidate, problem: Problem, times: int, device: str, judge: Judge) -> Verdict:

@@ -145,7 +145,7 @@ def _shorter(
 
     def fails(problem: Problem) -> bool:
         """Without balls, which are slow: where these cannot tell, nothing is shorter; nor is what is left out."""
-        if not schedule.candidate.takes(problem) or schedule.narrowed(problem) is not problem:
+        if not schedule.asks(problem):
             return False
         again = _judged(schedule, problem, FAST)
         return against(again) and again.outcome == verdict.outcome and bool(again.output) == bool(verdict.output)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..candidates.lookalikes import is_mask
+from ..problem.class_masks import CLASS_MASKS, has_logits_alone
 from ..problem.losses import is_labels
 from ..problem.operations import OPERATIONS, PER_ROW
 from ..problem.problem import Problem
@@ -17,7 +18,7 @@ from ..problem.row_masks import MASKS, by_mask
 from ..problem.rows import main_input
 from ..problem.whole_masks import WHOLE
 from .calling import missing_in
-from .harmless import ignored_label, labelled, with_thirds
+from .harmless import ignored_label, kinds, labelled, with_thirds
 from .introduction import NAMES, Opening
 
 
@@ -71,6 +72,9 @@ class Masks(Opening):
         def holds() -> bool:
             return self._fits(asked) and self._fits(with_thirds(asked))
 
+        if self._of_some_classes(missing[0], asked, holds):
+            return True
+
         of_rows = sorted(WHOLE, key=lambda whole: not whole.endswith("_rows")) if alone else []
         for whole, one in (*((each, False) for each in WHOLE), *((each, True) for each in of_rows)):
             how: dict[str, Any] = {"extra": {**self.candidate.interface.extra, missing[0]: whole}}
@@ -78,6 +82,19 @@ class Masks(Opening):
             if self._keeps(how, "a mask that leaves nothing out", holds):
                 self.found.not_tested[f"{missing[0]} that leaves something out"] = NO_SUCH_MASK
                 self.found.notes += [BY_ROWS] if one else []
+                return True
+        return False
+
+    def _of_some_classes(self, theirs: str, asked: Problem, holds: Callable[[], bool]) -> bool:
+        """Whether it is right with a mask of the classes whose logit is not -inf, where some are and where none is."""
+        about = kinds(asked.operation, asked.dtype, self.candidate.supports(asked.operation), asked)
+        masked = next((each.problem for each in about if each.option == "masked"), None)
+        if masked is None or not has_logits_alone(asked.operation):
+            return False
+        for name in CLASS_MASKS:
+            how = {"extra": {**self.candidate.interface.extra, theirs: name}}
+            if self._keeps(how, "a mask of classes", lambda: holds() and self._fits(masked)):
+                self.found.notes.append(f"{theirs} {CLASSES_COUNT}")
                 return True
         return False
 
@@ -117,6 +134,7 @@ ROWS = 2  # axes of a matrix of rows
 ONE_NUMBER = "it gives one number for all rows"
 SEVERAL_ROWS = "what it makes of several rows"
 BY_ROWS = f"{ONE_NUMBER}, and is given one row at a time: {SEVERAL_ROWS} is NOT TESTED"
+CLASSES_COUNT = "is given as a mask of the classes whose logit is not -inf, and other logits are given there"
 ALL_COUNT = "is given as a mask of the rows whose label is not ignored"
 OF_MASKS = {
     "all_ignored": "{theirs} without a row that counts; to judge that: --name {kind}={theirs}",

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..candidates.guesses import is_in_place
 from ..candidates.lookalikes import lookalikes_of
+from ..problem.class_masks import masks_classes
 from ..problem.formats import FORMATS, HALF
 from ..problem.interface import HALF_VALUE
 from ..problem.losses import is_labels
@@ -266,9 +267,10 @@ class Probe(Beside):
         self._open()
         left = self.candidate.interface.without
         told: dict[str, str] = {}
-        by_itself = "ignore_index" in self.found.arguments.get("fixed", {})
+        own: tuple[str, ...] = OF_IGNORED if "ignore_index" in self.found.arguments.get("fixed", {}) else ()
+        own += ("nonfinite",) if masks_classes(self.candidate.interface.extra) else ()
         for kind, words in conventions(self.candidate, usual, self.device):
-            if by_itself and kind in OF_IGNORED:  # what nobody says that it ignores has a rule that nobody knows
+            if kind in own:  # of rows that no parameter says that it ignores, or of which no class counts
                 self.found.not_tested[kind] = words
                 self._leaves_out(kind)
             elif kind not in left:

@@ -15,6 +15,7 @@ from ..candidates.candidate import Candidate
 from ..diagnosis.diagnose import Failed
 from ..generation.coverage import regions
 from ..generation.regions.usual import is_usual
+from ..problem.kinds import kinds_of
 from ..problem.losses import is_labels
 from ..problem.problem import Problem, Result
 from ..problem.rows import main_input, reduction_of
@@ -116,6 +117,11 @@ class Schedule(Climbing):
             value = replace(problem, grad_output=None, tangent=None)
             found = self.left.narrowed(problem) or self.left.narrowed(value)
         return found if found is not None and self.candidate.takes(found) else None
+
+    def asks(self, problem: Problem) -> bool:
+        """Whether what another problem was made smaller to is asked whole, and of no kind that is left out."""
+        own = self.candidate.interface.without
+        return self.narrowed(problem) is problem and (not own or own.isdisjoint(kinds_of(problem)))
 
     def _verdict(self, problem: Problem) -> Verdict:
         narrowed = problem if self.left is None else self.left.narrowed(problem)

@@ -177,7 +177,7 @@ def _smallest(schedule: Schedule, verdict: Verdict) -> Verdict:
     failing, question = [verdict], schedule.failed
 
     def fails(problem: Problem) -> bool:
-        if not schedule.candidate.takes(problem):
+        if not schedule.asks(problem):
             return False
         with warnings.catch_warnings(action="ignore"):
             again = schedule.verdict(problem)
