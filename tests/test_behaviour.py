@@ -602,11 +602,32 @@ def test_labels_have_the_types_that_hold_them(ignored: int, types: list[str]) ->
 
 def test_labels_of_a_refused_type_are_no_wrong_answer() -> None:
     """torch's own loss takes int64."""
-    problem = three_rows("cross_entropy")
+    seen: list[torch.dtype] = []
 
-    found = check_behaviour(load(F.cross_entropy, adapter="torch"), problem, check="labels of another type")
+    def cross_entropy(input: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        seen.append(target.dtype)
+        return F.cross_entropy(input, target)
+
+    problem = three_rows("cross_entropy")
+    found = check_behaviour(load(cross_entropy, adapter="torch"), problem, check="labels of another type")
 
     assert str(found) == "agrees: labels of another type: with the same bits"
+    assert torch.int32 in seen
+
+
+def test_labels_of_another_type_are_no_more_than_are_taken() -> None:
+    """A function of few rows is asked as many as it is said to take."""
+    rows: list[int] = []
+
+    def cross_entropy(logits: Array, target: Array) -> Array:
+        rows.append(len(target))
+        return np.asarray(manual.cross_entropy(logits, target.astype(np.int64)))
+
+    without = ["more_than_100_rows"]
+    candidate = load(cross_entropy, adapter="numpy", without=without)
+
+    assert check_behaviour(candidate, three_rows("cross_entropy"), check="labels of another type").ok
+    assert max(rows) <= 100
 
 
 def test_where_no_check_applies() -> None:

@@ -338,15 +338,20 @@ def mean_of_what_counts(logits: Array, labels: Array) -> Array:
     return np.asarray(manual.cross_entropy(logits[counted], labels[counted]))
 
 
+def another_number_of_nothing(logits: Array, labels: Array) -> Array:
+    """The same, but for labels that are all ignored."""
+    return mean_of_what_counts(logits, labels) if (labels != -100).any() else np.asarray(12345.0, logits.dtype)
+
+
 def none_of_the_first_row(logits: Array, labels: Array) -> Array:
     """A mean that leaves out the first row, if that has the label -100, and no other."""
     left = int(labels[0] == -100)
     return np.asarray(manual.cross_entropy(logits[left:], np.abs(labels[left:]) % 2))
 
 
-def of_numpy(function: Callable[..., Any]) -> Profile:
+def of_numpy(function: Callable[..., Any], **given: Any) -> Profile:
     """What is found out about it, without its model."""
-    return Probe(opener_of(function, "numpy"), "my_ce", {"arithmetic": "any-order"}, "cpu").profile()
+    return Probe(opener_of(function, "numpy"), "my_ce", {"arithmetic": "any-order", **given}, "cpu").profile()
 
 
 def test_a_label_that_is_ignored_by_itself_is_asked() -> None:
@@ -357,3 +362,7 @@ def test_a_label_that_is_ignored_by_itself_is_asked() -> None:
     assert "all_ignored" in found.arguments["without"]
     assert "got 0.0, exact nan" in found.not_tested["all_ignored"]
     assert "ignore_index" not in of_numpy(none_of_the_first_row).arguments.get("fixed", {})
+    for function, given in ((another_number_of_nothing, {}), (mean_of_what_counts, {"fixed": {"ignore_index": -100}})):
+        found = of_numpy(function, **given)
+        assert "all_ignored" not in found.arguments.get("without", ())
+        assert any("all ignored" in each for each in found.notes)

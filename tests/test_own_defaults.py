@@ -35,6 +35,22 @@ def with_another_reduction(q_logits: Tensor, p_logits: Tensor, reduction: str = 
     return distillation(q_logits, p_logits, 1.0, reduction) / 2
 
 
+def with_another_mean(q_logits: Tensor, p_logits: Tensor, reduction: str = "batchmean") -> Tensor:
+    """Right for each row, and for all of them neither their sum nor a mean."""
+    rows = distillation(q_logits, p_logits, 1.0, "none")
+    return rows if reduction == "none" else 7.25 * rows.sum()
+
+
+def scaled(x: Array, scale: float = 1.01) -> Array:
+    """A softmax of something else, by a number that nobody knows the meaning of."""
+    return np.asarray(manual.softmax(np.asarray(x * x.dtype.type(scale)), dim=-1))
+
+
+def of_labels_called_t(x: Array, t: Array, tau: float = 4.0) -> Array:
+    """A loss whose labels have the name of a temperature."""
+    return np.asarray(manual.cross_entropy(np.asarray(x / x.dtype.type(tau)), t))
+
+
 def sharpened(x: Array, temperature: float = 0.5) -> Array:
     """A softmax whose usual temperature is another than 1."""
     return np.asarray(manual.softmax(np.asarray(x / x.dtype.type(temperature)), dim=-1))
@@ -54,6 +70,16 @@ def test_what_a_default_changes_is_given_what_changes_nothing() -> None:
 def test_what_is_wrong_otherwise_too_keeps_its_defaults() -> None:
     """No value of them makes it right."""
     assert "extra" not in profile_of(with_another_reduction, "kd_loss").arguments
+    assert "extra" not in profile_of(with_another_mean, "kd_loss").arguments
+    assert "extra" not in profile_of(scaled, "softmax", "numpy").arguments
+
+
+def test_labels_are_no_temperature() -> None:
+    """By their place."""
+    found = profile_of(of_labels_called_t, "my_ce", "numpy")
+
+    assert found.arguments["extra"] == {"tau": 1.0}
+    assert any("as it is called by default, without tau, it gives other numbers" in each for each in found.notes)
 
 
 @dataclass

@@ -254,13 +254,18 @@ def test_a_switch_for_the_gradient_is_found_out() -> None:
     found = Probe(opener_of(switched, "numpy"), "my_ce", {"arithmetic": "any-order"}, "cpu").profile()
 
     assert found.arguments["extra"] == {"return_grad": True}
+    assert "return_grad that is False" in found.not_tested
     assert (found.arguments["output"], found.arguments["gradients"]) == (0, {"logits": 1})
 
     def other(logits: Array, labels: Array, return_grad: bool = False) -> Any:
         value = switched(logits, labels)
         return (3 * value, value) if return_grad else value
 
-    found = Probe(opener_of(other, "numpy"), "my_ce", {"arithmetic": "any-order"}, "cpu").profile()
+    def wrong_without(logits: Array, labels: Array, return_grad: bool = False) -> Any:
+        value = mean(logits, labels)[0]
+        return mean(logits, labels) if return_grad else 3 * value
 
-    assert not {"extra", "output"} & found.arguments.keys()
-    assert found.not_tested["gradient"] == "it has no backward pass"
+    for each in (other, wrong_without):
+        found = Probe(opener_of(each, "numpy"), "my_ce", {"arithmetic": "any-order"}, "cpu").profile()
+        assert not {"extra", "output"} & found.arguments.keys()
+        assert found.not_tested["gradient"] == "it has no backward pass"

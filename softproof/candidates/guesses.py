@@ -43,20 +43,18 @@ RESULTS = {  # names in use of the value of each operation, without marks, the m
     "linear_cross_entropy": _LOSSES,
 }
 _OF_ANY = ("value", "output", "out", "result", "y")
-_CHUNKS = ("chunk", "chunk_size", "chunks", "num_chunks", "n_chunks", "chunk_rows", "chunk_len")
+_TEMPERATURES = ("temperature", "temp", "tau", "t")
 _NEUTRAL = {  # the number that changes nothing, of parameters that are no option; where that depends, each in turn
-    **dict.fromkeys(("temperature", "temp", "tau", "t"), (1.0,)),
+    **dict.fromkeys(_TEMPERATURES, (1.0,)),
     **dict.fromkeys(("reg", "l2", "l2_reg", "l2_lambda", "reg_lambda", "reg_strength", "lam", "wd"), (0.0,)),
     **dict.fromkeys(("lambda", "lambd", "lmbda", "weight_decay", "regularization", "decay", "margin", "gamma"), (0.0,)),
     **dict.fromkeys(("z_loss", "z_loss_weight", "z_loss_coef", "z_loss_scale", "z_weight", "lse_square_scale"), (0.0,)),
     **dict.fromkeys(("alpha", "beta", "coef", "coeff"), (0.0, 1.0)),
     **dict.fromkeys(("scale", "logit_scale", "loss_scale"), (1.0, 0.0)),
-    **dict.fromkeys(_CHUNKS, (8,)),
+    **dict.fromkeys(("chunk", "chunk_size", "chunks", "num_chunks", "n_chunks", "chunk_rows", "chunk_len"), (8,)),
 }
 SWITCHES = {"from_logits": True, "is_logits": True, "from_probs": False}  # that a function takes logits
-_GRADIENT_SWITCH = re.compile(
-    r"(?:(?:return|with|compute|need|needs|want|calc|get|do)_)?(?:d?grads?|gradients?|dlogits|backward)"
-)
+_GRADIENT_SWITCH = re.compile(r"((return|with|compute|needs?|want|calc|get|do)_)?(d?grads?|gradients?|backward)")
 _SIZES = {  # of a question, by the names that people give them
     "@classes": ("vocab_size", "vocabulary_size", "vocab", "n_vocab", "num_classes", "n_classes", "num_class",
                  "n_class", "classes", "nclasses", "size", "num_labels", "n_cols", "output_dim", "out_features"),
@@ -112,7 +110,7 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     ('distribution_cross_entropy', 'cross_entropy')
     >>> operation_of("SoftCrossEntropyLoss", ["y_pred", "y_true", "ignore_index"])
     'cross_entropy'
-    >>> operation_of("affine_forward", ["x", "w", "b"]), operation_of("linear_probe", ["x", "w", "b", "y"])
+    >>> operation_of("affine", ["x", "w", "b"]), operation_of("linear_probe", ["x", "w", "b", "y"])
     ('linear', 'linear_cross_entropy')
     >>> operation_of("cross_entropy_dist", ["p", "q"]), operation_of("soft_cross_entropy", ["targets", "logits"])
     ('distribution_cross_entropy', 'cross_entropy')
@@ -253,16 +251,20 @@ def neutral_values(parameter: str) -> tuple[float, ...]:
     return _NEUTRAL.get(_plain(parameter), ())
 
 
-def is_chunk(parameter: str) -> bool:
-    """Whether a parameter of this name is the size of a chunk."""
-    return _plain(parameter) in _CHUNKS
+def is_plain(parameter: str) -> bool:
+    """Whether a parameter of this name can have a default that changes the value, and one number that does not.
+
+    >>> is_plain("temperature"), is_plain("z_loss"), is_plain("region"), is_plain("scale"), is_plain("gamma")
+    (True, True, False, False, False)
+    """
+    return bool(neutral_values(parameter)) and _plain(parameter).startswith((*_TEMPERATURES, "reg", "l2", "z_", "lse"))
 
 
 def asks_for_gradients(parameter: str) -> bool:
     """Whether a parameter of this name is a switch for a gradient beside the value.
 
-    >>> asks_for_gradients("return_grad"), asks_for_gradients("compute_gradients"), asks_for_gradients("grad_output")
-    (True, True, False)
+    >>> asks_for_gradients("return_grad"), asks_for_gradients("grad_output")
+    (True, False)
     """
     return _GRADIENT_SWITCH.fullmatch(_plain(parameter)) is not None
 
@@ -279,10 +281,8 @@ def size_named(parameter: str) -> str:
 def gives_logarithms(name: str) -> bool:
     """Whether a function of this name gives log-probabilities.
 
-    >>> gives_logarithms("selective_log_softmax"), gives_logarithms("get_batch_logps"), gives_logarithms("log_loss")
+    >>> gives_logarithms("get_batch_logps"), gives_logarithms("FusedLinearForPPO"), gives_logarithms("log_loss")
     (True, True, False)
-    >>> gives_logarithms("FusedLinearForPPO")
-    True
     """
     return bool(re.search(r"\blog ?(softmax|p|ps|prob\w*|likelihoods?)\b|\b(ppo|grpo|dpo)\b", words_of(name)))
 

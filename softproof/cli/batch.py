@@ -60,8 +60,11 @@ def judged(plan: Plan, progress: Callable[[Row, int, int], None] | None = None) 
                     rows[before:] = with_standing(first, rows[before:], *interfaces, opener)
                 if _may_be_asked_in_half(arguments, plan, rows[before:]):
                     used = again.arguments if again is not None and again.said else arguments
-                    notes += _in_half(_without_what_failed(used, rows[before:]), plan, rows, protections, progress)
-                    if used.get("dtypes") and rows[-1].dtype == OF_TORCH:
+                    asked = _without_what_failed(used, rows[before:])
+                    notes += _in_half(asked, plan, rows, protections, progress)
+                    if asked is not used:
+                        notes += [WITHOUT_IT.format(",".join(asked["without"]))] if rows[-1].dtype == OF_TORCH else []
+                    elif used.get("dtypes") and rows[-1].dtype == OF_TORCH:
                         _tell(targets, number, {**used, "dtypes": [*used["dtypes"], OF_TORCH]})
                         found_out[-1] += f" --dtype {OF_TORCH}" if " --dtype " in found_out[-1] else ""
     except KeyboardInterrupt:
@@ -144,6 +147,7 @@ def _in_half(
     return told if all(row.ok for row in rows[before:]) else [*told, f"NOTE: {LEAVING_IT_OUT}"]
 
 
+WITHOUT_IT = f"NOTE: in {OF_TORCH} it was asked without what failed: --without '{{}}' --dtype {OF_TORCH}"
 LEAVING_IT_OUT = f"it answers in {OF_TORCH}, and was asked so, too; to leave it out: --dtype float64 --dtype float32"
 
 

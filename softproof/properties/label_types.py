@@ -21,7 +21,8 @@ def labels_of_other_types(question: Question) -> Answers:
     """
     for name in TYPES[question.candidate.adapter]:
         if _holds(name, question.problem):
-            problem = _of_more_elements(question.problem, np.iinfo(name).max)
+            longer = _of_more_elements(question.problem, np.iinfo(name).max)
+            problem = longer if question.candidate.takes(longer) else question.problem
             result = question.candidate.ask(problem, question.device, "labels cast", name)
             if result.raised is None:
                 usual = values(question.again(problem))

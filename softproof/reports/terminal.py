@@ -104,9 +104,14 @@ def _aligned(line: Sequence[str], widths: Mapping[int, int]) -> str:
 def notes(rows: Sequence[Row]) -> list[str]:
     """What was not asked, said once for each operation, and what to know of what agrees."""
     notes = []
-    for name, text in sorted({(row.operation, not_asked(row)) for row in rows}):
-        if text:
-            notes.append(f"not tested of {name}: {text}")
+    for name in sorted({row.operation for row in rows}):
+        told: dict[str, list[str]] = {}  # by what is not tested, the formats
+        for row in rows:
+            if row.operation == name:
+                told.setdefault(not_asked(row), []).append(row.dtype)
+        for text, dtypes in sorted(told.items()):
+            where = f" in {', '.join(dict.fromkeys(dtypes))}" if len(told) > 1 else ""
+            notes += [f"not tested of {name}{where}: {text}"] if text else []
     notes += [f"warning: {text}" for text in dict.fromkeys(hint for row in rows for hint in row.asked.hints)]
     notes += [f"{row.name}: {rest}" for row in rows if (rest := _rest(row))]
     numbers = sorted({number for row in rows for number in row.outcome.unspecified})

@@ -57,15 +57,16 @@ class Beside(Meaning):
     def _switched_on(self, usual: Problem) -> None:
         """One that no framework differentiates is told to give its gradient, where it has a switch for that.
 
-        It is only where it then has several results, of which one is the value.
+        It is only where its value is right without, and it then has several results, of which one is the value.
         """
         interface, operation = self.candidate.interface, usual.operation
-        if interface.output is not None or self.candidate.differentiates(operation):
+        if interface.output is not None or self.candidate.differentiates(operation) or not self._fits(usual):
             return
         for name in self.candidate.capabilities.parameters(operation):
             if asks_for_gradients(name) and name not in {*interface.extra, *interface.names.values()}:
                 extra = {"extra": {**interface.extra, name: True}}
                 if self._keeps(extra, "that it gives its gradient", partial(self._gives_several, usual)):
+                    self.found.not_tested[f"{name} that is False"] = "it is asked for its gradient beside its value"
                     return
 
     def _gives_several(self, usual: Problem) -> bool:

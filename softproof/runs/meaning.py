@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import islice, product
 from typing import Any
 
-from ..candidates.guesses import OF_LOGITS, SWITCHES, gives_logarithms, inputs_in_order, is_chunk, neutral_values
+import numpy as np
+
+from ..candidates.guesses import OF_LOGITS, SWITCHES, gives_logarithms, inputs_in_order, is_plain, neutral_values
 from ..problem.operations import OPERATIONS, PER_ROW
-from ..problem.problem import Problem
+from ..problem.problem import Array, Problem
 from ..problem.rows import main_input
 from .arranged import MINUS, Arranged
 from .harmless import apart
 from .introduction import NAMES, CannotAskError
 from .masks import BY_ROWS, ONE_NUMBER, ROWS
 
-MOST_TRIED = 8  # values together
+NEAR = 1e-4  # the relative distance of a mean from that of the rows
+DEFAULTS = "as it is called by default, without {}, it gives other numbers than {}"
 BESIDE = "with what changes nothing, since its default changes the value"
 
 
@@ -95,25 +97,55 @@ class Meaning(Arranged):
             return usual
         about, interface = OPERATIONS[usual.operation], self.candidate.interface
         known = {*about.inputs, *about.extras, *interface.extra, *interface.names.values()}
-        own = [each for each in self.candidate.capabilities.parameters(usual.operation) if each not in known]
-        numbers: dict[str, tuple[Any, ...]] = {}
-        numbers |= {name: values for name in own if (values := neutral_values(name)) and not is_chunk(name)}
-        each_row: dict[str, tuple[Any, ...]] = {"reduction": ("none",)} if "reduction" in own else {}
-        choices = each_row, numbers | each_row if numbers and each_row else {}, numbers
+        parameters = self.candidate.capabilities.parameters(usual.operation)
+        own = [each for each in parameters[len(about.inputs) :] if each not in known]
+        numbers: dict[str, Any] = {name: neutral_values(name)[0] for name in own if is_plain(name)}
+        each_row = {"reduction": "none"} if "reduction" in own else {}
         right: list[Problem] = []
 
         def holds() -> bool:
             right.extend(each for each in self._of_any_shape(usual) if not right and self._fits(apart(each)))
             return bool(right)
 
-        for tried in filter(None, choices):
-            for values in islice(product(*tried.values()), MOST_TRIED):
-                chosen = dict(zip(tried, values, strict=True))
-                if self._keeps({"extra": {**interface.extra, **chosen}}, BESIDE, holds):
-                    for name, value in chosen.items():
-                        self.found.not_tested[f"another {name} than {value}"] = "its default changes the value"
-                    return right[0]
+        for chosen in filter(None, (each_row, numbers | each_row if numbers and each_row else {}, numbers)):
+            reduced = self._value_of(usual, {**interface.extra, **chosen}) if "reduction" in chosen else None
+            if self._keeps({"extra": {**interface.extra, **chosen}}, BESIDE, holds):
+                if reduced is not None and not self._is_reduced(right[0], reduced):
+                    self._gives_no_more(interface.extra)
+                    return usual
+                for name, value in chosen.items():
+                    self.found.not_tested[f"another {name} than {value}"] = "its default changes the value"
+                self.found.notes.append(DEFAULTS.format(", ".join(chosen), usual.operation))
+                return right[0]
         return usual
+
+    def _value_of(self, usual: Problem, extra: Mapping[str, Any]) -> Array:
+        """What it gives by its own reduction, with the rest of these arguments; nothing if it does not answer."""
+        given: list[Array] = []
+
+        def answers() -> bool:
+            value = self._asked(usual).outputs.get("value")
+            given.extend([] if value is None else [value.values])
+            return False
+
+        self._keeps({"extra": {name: each for name, each in extra.items() if name != "reduction"}}, BESIDE, answers)
+        return given[0] if given else np.empty(0)
+
+    def _is_reduced(self, usual: Problem, reduced: Array) -> bool:
+        """Whether a number is a sum or a mean, over rows or all entries, of what it gives for each row."""
+        value = self._asked(usual).outputs.get("value")
+        if value is None or reduced.size != 1:
+            return False
+        total, rows, entries = value.values.sum(), value.values.size, main_input(usual).size
+        batch = main_input(usual).shape[0]
+        return any(np.isclose(reduced, total / count, rtol=NEAR) for count in (1, rows, entries, batch))
+
+    def _gives_no_more(self, extra: Mapping[str, Any]) -> None:
+        """It is opened with these arguments, and no others."""
+        self.found.arguments.pop("extra", None)
+        if extra:
+            self.found.says("extra", dict(extra), "what it has to be given")
+        self._open()
 
     def _of_any_shape(self, usual: Problem) -> Iterator[Problem]:
         """The usual question, and the same with rows of one axis."""

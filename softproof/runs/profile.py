@@ -35,8 +35,7 @@ EXCUSED = {  # what a wrong function does, too
     "ignore_index": "if that is a class like any other, it is wrong",
     "label_smoothing": "if it is not meant to smooth labels, it is wrong",
 }
-LAST = -1
-OF_IGNORED = ("all_ignored", "ignored_nonfinite")
+OF_IGNORED = {"all_ignored": "got 0.0, exact nan", "ignored_nonfinite": "grad_logits"}  # as many, and torch, answer
 BY_DEFAULT = {"reduction": REDUCTIONS, "ignore_index": (0, -1)}
 SILENT = {  # derivatives in a direction, and why they are 0 without a word
     "jvp": "autograd sees nothing in forward mode, so that this would be 0",
@@ -94,7 +93,7 @@ class Probe(Beside):
         self.found.says(
             "fixed", {**given, **values}, f"it has no parameter for {', '.join(values)}; its answers are for this value"
         )
-        for name in values.keys() & EXCUSED:
+        for name in [each for each in values.keys() & EXCUSED if values[each] != LOSS_DEFAULTS[each]]:
             self.found.notes.append(
                 f"its answers are those for {name}={values[name]}, and it is asked so: {EXCUSED[name]}"
             )
@@ -125,7 +124,7 @@ class Probe(Beside):
     def _ignored(self, usual: Problem, found: Mapping[str, Any]) -> dict[str, int]:
         """The label that a function without `ignore_index` ignores, if two answers show it."""
         for label in IGNORED:
-            asked = _ignoring(usual, label), _ignoring(usual, label, LAST)
+            asked = _ignoring(usual, label), _ignoring(usual, label, -1)
             if all(self._is_right(each, {**found, "ignore_index": label}) for each in asked):
                 return {"ignore_index": label}
         return {}
@@ -267,10 +266,11 @@ class Probe(Beside):
         self._open()
         left = self.candidate.interface.without
         told: dict[str, str] = {}
-        own: tuple[str, ...] = OF_IGNORED if "ignore_index" in self.found.arguments.get("fixed", {}) else ()
-        own += ("nonfinite",) if masks_classes(self.candidate.interface.extra) else ()
+        known = {*self.given.get("fixed", {}), *self.candidate.supports(usual.operation)}
+        own = {"nonfinite": "of -inf"} if masks_classes(self.candidate.interface.extra) else {}
+        own |= OF_IGNORED if "ignore_index" in self.found.arguments.get("fixed", {}).keys() - known else {}
         for kind, words in conventions(self.candidate, usual, self.device):
-            if kind in own:  # of rows that no parameter says that it ignores, or of which no class counts
+            if kind in own and own[kind] in words:
                 self.found.not_tested[kind] = words
                 self._leaves_out(kind)
             elif kind not in left:
