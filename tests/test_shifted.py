@@ -120,7 +120,7 @@ def test_what_is_given_is_longer_and_what_is_taken_is_not(layout: str) -> None:
     ("function", "more", "right"),
     [
         (of_any, {"shifted": True, "fixed": {"dim": -1}, "extra": {"vocab_size": "@classes"}}, True),
-        (of_batches, {"shifted": True, "fixed": {"dim": -1}, "ndim": [3]}, True),
+        (of_batches, {"shifted": True, "fixed": {"dim": -1, "ignore_index": -100}, "ndim": [3]}, True),
         (
             token_logps,
             {"shifted": True, "negative": True, "fixed": {"dim": -1, "reduction": "none"}, "ndim": [3]},
@@ -131,7 +131,7 @@ def test_what_is_given_is_longer_and_what_is_taken_is_not(layout: str) -> None:
         (by_a_full_mask, {"shifted": True, "names": {"counted": "loss_mask"}, "fixed": {"dim": -1}}, False),
         (by_the_last_logits, {"fixed": {"dim": -1}}, False),
         (by_the_first_label, {"shifted": True, "fixed": {"dim": -1}}, False),
-        (at_the_last, {"shifted": True, "fixed": {"dim": -1}, "ndim": [3]}, False),
+        (at_the_last, {"shifted": True, "fixed": {"dim": -1, "ignore_index": -100}, "ndim": [3]}, False),
         (not_shifted, {"fixed": {"dim": -1}}, False),
     ],
 )
