@@ -112,12 +112,13 @@ def test_a_large_number_in_place_of_infinity_is_told(fill: float, outcome: str) 
         assert np.isfinite(problem.inputs["logits"]).any()
 
 
-def test_what_changes_its_logits_is_told() -> None:
-    """Where they count, and where they do not."""
+@pytest.mark.parametrize("number", [-1.0, -torch.inf])
+def test_what_changes_its_logits_is_told(number: float) -> None:
+    """Where they do not count, to whatever it is: -inf is not what it was given."""
 
     def filling(scores: Tensor, mask: Tensor, dim: int = -1) -> Tensor:
         with torch.no_grad():
-            scores.masked_fill_(~mask, -1.0)
+            scores.masked_fill_(~mask, number)
         return torch.softmax(scores.masked_fill(~mask, -torch.inf), dim)
 
     assert "changed its input logits" in judge(asked_as(filling, "@counted"), PROBLEM).explanation

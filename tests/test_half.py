@@ -98,7 +98,9 @@ def test_who_does_not_answer_is_not_asked(name: str, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("name", "in_half"), [("right_but_for_no_number", "agrees"), ("summed_in_half", "disagrees"), ("wrong", "")]
 )
-def test_what_agrees_without_what_failed_is_asked_that(name: str, in_half: str) -> None:
+def test_what_agrees_without_what_failed_is_asked_that(
+    name: str, in_half: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Where a name leaves that out, which is not asked in half precision either."""
     how = ("--operation", "logsumexp", "--without", "empty_classes,scalars,jvp,hvp")
     status = main(["verify", f"half.py:{name}", *how, "--examples", "30", "--seed", "1", "--json", "report.json"])
@@ -106,8 +108,11 @@ def test_what_agrees_without_what_failed_is_asked_that(name: str, in_half: str) 
 
     assert status == 1
     assert [each["verdict"] for each in rows] == ["disagrees", "disagrees", *[in_half] * bool(in_half)]
+    told = capsys.readouterr().out
     for row in rows[2:]:
         assert "nonfinite" in row["not_tested"]
+        assert "not tested of logsumexp in bfloat16: " in told
+        assert "NOTE: in bfloat16 it was asked without what failed: --without 'empty_classes," in told
 
 
 @pytest.mark.usefixtures("folder")

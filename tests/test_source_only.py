@@ -67,7 +67,7 @@ def test_the_source_of_an_editable_install_is_run(folder: Path, monkeypatch: pyt
         def find_spec(name: str, _path: Any = None, _target: Any = None) -> Any:
             return spec_from_file_location(name, folder / "kern.py") if name == "an_editable_kernel" else None
 
-    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    monkeypatch.setattr(sys, "meta_path", [object(), *sys.meta_path, Finder])  # one is of a time before find_spec
     from_source_only()
     from_source_only()
     assert sum(type(each).__module__ == from_source_only.__module__ for each in sys.meta_path) == 1

@@ -43,12 +43,13 @@ RESULTS = {  # names in use of the value of each operation, without marks, the m
     "linear_cross_entropy": _LOSSES,
 }
 _OF_ANY = ("value", "output", "out", "result", "y")
-_TEMPERATURES = ("temperature", "temp", "tau", "t")
-_NEUTRAL = {  # the number that changes nothing, of parameters that are no option; where that depends, each in turn
-    **dict.fromkeys(_TEMPERATURES, (1.0,)),
-    **dict.fromkeys(("reg", "l2", "l2_reg", "l2_lambda", "reg_lambda", "reg_strength", "lam", "wd"), (0.0,)),
-    **dict.fromkeys(("lambda", "lambd", "lmbda", "weight_decay", "regularization", "decay", "margin", "gamma"), (0.0,)),
+_PLAIN = {  # the one number that changes nothing, of parameters whose names say what they do
+    **dict.fromkeys(("temperature", "temp", "tau", "t"), (1.0,)),
+    **dict.fromkeys(("reg", "l2", "l2_reg", "l2_lambda", "reg_lambda", "reg_strength", "regularization"), (0.0,)),
     **dict.fromkeys(("z_loss", "z_loss_weight", "z_loss_coef", "z_loss_scale", "z_weight", "lse_square_scale"), (0.0,)),
+}
+_NEUTRAL = _PLAIN | {  # the same of others that are no option; where it depends, each in turn
+    **dict.fromkeys(("lam", "wd", "lambda", "lambd", "lmbda", "weight_decay", "decay", "margin", "gamma"), (0.0,)),
     **dict.fromkeys(("alpha", "beta", "coef", "coeff"), (0.0, 1.0)),
     **dict.fromkeys(("scale", "logit_scale", "loss_scale"), (1.0, 0.0)),
     **dict.fromkeys(("chunk", "chunk_size", "chunks", "num_chunks", "n_chunks", "chunk_rows", "chunk_len"), (8,)),
@@ -133,14 +134,13 @@ def operation_of(name: str, parameters: Sequence[str]) -> str:
     by_name = next((operation for operation, pattern in _WORDS if re.search(pattern, words)), "")
     first = [_plain(each) for each in parameters[:4]]
     target = next((place for place, each in enumerate(first) if each in _TARGETS), None)
-    of_a_layer = by_name == "linear" and not any(_plain(each) in _TARGETS for each in parameters[2:])
-    if (by_name == "linear" and not of_a_layer) or (by_name == "cross_entropy" and _are_of_a_classifier(parameters)):
+    has_labels = any(_plain(each) in _TARGETS for each in parameters[2:])  # which a layer has not
+    if (by_name == "linear" and has_labels) or (by_name == "cross_entropy" and _are_of_a_classifier(parameters)):
         return "linear_cross_entropy"
     of_logits = first and (first[0] in _LOGITS or (first[0] in _TARGETS and "logit" in "".join(first[1:2])))
-    if by_name == "distribution_cross_entropy" and of_logits:
-        labels = any("ignore" in _plain(each) for each in parameters)
-        if labels or "pred" not in first[0]:
-            return "cross_entropy"
+    ignores = any("ignore" in _plain(each) for each in parameters)
+    if by_name == "distribution_cross_entropy" and of_logits and (ignores or "pred" not in first[0]):
+        return "cross_entropy"
     if by_name in OF_LOGITS and first and "logit" in first[0]:
         return OF_LOGITS[by_name]
     if by_name == "cross_entropy" and first[:1] in (["p"], ["p_true"]) and first[1:2] and first[1] in INPUTS["q"]:
@@ -257,7 +257,7 @@ def is_plain(parameter: str) -> bool:
     >>> is_plain("temperature"), is_plain("z_loss"), is_plain("region"), is_plain("scale"), is_plain("gamma")
     (True, True, False, False, False)
     """
-    return bool(neutral_values(parameter)) and _plain(parameter).startswith((*_TEMPERATURES, "reg", "l2", "z_", "lse"))
+    return _plain(parameter) in _PLAIN
 
 
 def asks_for_gradients(parameter: str) -> bool:

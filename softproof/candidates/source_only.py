@@ -35,8 +35,8 @@ class _OfTargets(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """That of the first that finds it, with another loader."""
-        others = (each.find_spec(fullname, path, target) for each in sys.meta_path if each is not self)
-        spec = next(filter(None, others), None)
+        others = (each for each in sys.meta_path if each is not self and hasattr(each, "find_spec"))
+        spec = next(filter(None, (each.find_spec(fullname, path, target) for each in others)), None)
         if spec is not None and type(spec.loader) is SourceFileLoader and not is_installed(str(spec.origin)):
             spec.loader = _SourceOnly(spec.loader.name, spec.loader.path)
         return spec

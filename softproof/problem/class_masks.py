@@ -54,11 +54,16 @@ def filled(problem: Problem) -> Array:
 
 
 def unfilled(values: Array, problem: Problem) -> Array:
-    """Logits after a call, with -inf again where a number stands that was given in its place."""
-    logits = problem.inputs["logits"]
+    """Logits after a call, with -inf again where the number stands that was given in its place; and that for another.
+
+    >>> masked = Problem("softmax", "float32", {"logits": [2.0, -np.inf, -np.inf]}, {"dim": 0})
+    >>> unfilled(np.array([2.0, 2.0, -np.inf]), masked)
+    array([  2., -inf,   2.])
+    """
+    logits, given = problem.inputs["logits"], filled(problem)
     if values.shape != logits.shape:
         return values
-    return np.where(np.isneginf(logits) & (values == filled(problem)), logits, values).astype(values.dtype)
+    return np.where(np.isneginf(logits), np.where(values == given, logits, given), values).astype(values.dtype)
 
 
 def check_class_masks(extra: Mapping[str, Any], operations: Collection[str], *, row_by_row: bool) -> None:

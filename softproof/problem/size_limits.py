@@ -58,8 +58,8 @@ def with_sizes(extra: Mapping[str, Any], problem: Problem, entries: tuple[int, .
     {'vocab_size': 3}
     """
     extra = {name: None if isinstance(value, str) and value == NOTHING else value for name, value in extra.items()}
-    of_classes = {name: value for name, value in extra.items() if isinstance(value, str) and value in CLASS_MASKS}
-    extra |= {name: class_mask(value, problem) for name, value in of_classes.items()}
+    extra |= {name: class_mask(value, problem) for name, value in extra.items()
+              if isinstance(value, str) and value in CLASS_MASKS}  # fmt: skip
     masks = {name: value for name, value in extra.items() if isinstance(value, str) and value in WHOLE}
     if masks:
         entries = (*rows_shape(problem), class_count(problem)) if "input" in problem.inputs else entries

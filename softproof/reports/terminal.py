@@ -109,8 +109,10 @@ def notes(rows: Sequence[Row]) -> list[str]:
         for row in rows:
             if row.operation == name:
                 told.setdefault(not_asked(row), []).append(row.dtype)
+        formats = [each for dtypes in told.values() for each in set(dtypes)]
+        by_format = len(told) > 1 and len(formats) == len(set(formats))  # and not by who is asked
         for text, dtypes in sorted(told.items()):
-            where = f" in {', '.join(dict.fromkeys(dtypes))}" if len(told) > 1 else ""
+            where = f" in {', '.join(dict.fromkeys(dtypes))}" if by_format else ""
             notes += [f"not tested of {name}{where}: {text}"] if text else []
     notes += [f"warning: {text}" for text in dict.fromkeys(hint for row in rows for hint in row.asked.hints)]
     notes += [f"{row.name}: {rest}" for row in rows if (rest := _rest(row))]

@@ -39,12 +39,11 @@ class Beside(Meaning):
 
     def _beside(self, usual: Problem) -> None:
         """It is opened with the gradients among its results, if there are any, and its user is told."""
-        if usual.operation not in self.candidate.backwards:  # which says what its gradient is
-            self._switched_on(usual)
+        if usual.operation in self.candidate.backwards:  # which says what its gradient is
+            return
+        self._switched_on(usual)
         interface = self.candidate.interface
         if interface.output is None or interface.gradients or "gradient" in interface.without:
-            return
-        if usual.operation in self.candidate.backwards:
             return
         found = self._gradients_among(self._with_bias(usual), interface.output)
         if not found:

@@ -87,9 +87,11 @@ class Masks(Opening):
 
     def _of_some_classes(self, theirs: str, asked: Problem, holds: Callable[[], bool]) -> bool:
         """Whether it is right with a mask of the classes whose logit is not -inf, where some are and where none is."""
+        if not has_logits_alone(asked.operation):
+            return False
         about = kinds(asked.operation, asked.dtype, self.candidate.supports(asked.operation), asked)
         masked = next((each.problem for each in about if each.option == "masked"), None)
-        if masked is None or not has_logits_alone(asked.operation):
+        if masked is None:
             return False
         for name in CLASS_MASKS:
             how = {"extra": {**self.candidate.interface.extra, theirs: name}}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from .harmless import apart
 from .introduction import NAMES, CannotAskError
 from .masks import BY_ROWS, ONE_NUMBER, ROWS
 
-NEAR = 1e-4  # the relative distance of a mean from that of the rows
+NEAR = 1e-4  # the relative distance by which a mean of rows is recognised; how exact it is is not judged
 DEFAULTS = "as it is called by default, without {}, it gives other numbers than {}"
 BESIDE = "with what changes nothing, since its default changes the value"
 
@@ -101,23 +102,20 @@ class Meaning(Arranged):
         own = [each for each in parameters[len(about.inputs) :] if each not in known]
         numbers: dict[str, Any] = {name: neutral_values(name)[0] for name in own if is_plain(name)}
         each_row = {"reduction": "none"} if "reduction" in own else {}
-        right: list[Problem] = []
-
-        def holds() -> bool:
-            right.extend(each for each in self._of_any_shape(usual) if not right and self._fits(apart(each)))
-            return bool(right)
-
         for chosen in filter(None, (each_row, numbers | each_row if numbers and each_row else {}, numbers)):
-            reduced = self._value_of(usual, {**interface.extra, **chosen}) if "reduction" in chosen else None
-            if self._keeps({"extra": {**interface.extra, **chosen}}, BESIDE, holds):
-                if reduced is not None and not self._is_reduced(right[0], reduced):
-                    self._gives_no_more(interface.extra)
-                    return usual
+            extra, right = {**interface.extra, **chosen}, list[Problem]()
+            reduced = self._value_of(usual, extra) if "reduction" in chosen else None
+            if self._keeps({"extra": extra}, BESIDE, partial(self._is_right_beside, usual, reduced, right)):
                 for name, value in chosen.items():
                     self.found.not_tested[f"another {name} than {value}"] = "its default changes the value"
                 self.found.notes.append(DEFAULTS.format(", ".join(chosen), usual.operation))
                 return right[0]
         return usual
+
+    def _is_right_beside(self, usual: Problem, reduced: Array | None, right: list[Problem]) -> bool:
+        """Whether it is right for some shape, which is kept; and its own reduction is one of what it gives for rows."""
+        right.extend(each for each in self._of_any_shape(usual) if not right and self._fits(apart(each)))
+        return bool(right) and (reduced is None or self._is_reduced(right[0], reduced))
 
     def _value_of(self, usual: Problem, extra: Mapping[str, Any]) -> Array:
         """What it gives by its own reduction, with the rest of these arguments; nothing if it does not answer."""
@@ -139,13 +137,6 @@ class Meaning(Arranged):
         total, rows, entries = value.values.sum(), value.values.size, main_input(usual).size
         batch = main_input(usual).shape[0]
         return any(np.isclose(reduced, total / count, rtol=NEAR) for count in (1, rows, entries, batch))
-
-    def _gives_no_more(self, extra: Mapping[str, Any]) -> None:
-        """It is opened with these arguments, and no others."""
-        self.found.arguments.pop("extra", None)
-        if extra:
-            self.found.says("extra", dict(extra), "what it has to be given")
-        self._open()
 
     def _of_any_shape(self, usual: Problem) -> Iterator[Problem]:
         """The usual question, and the same with rows of one axis."""
